@@ -1,0 +1,42 @@
+# The two commands: `make demo` explains a sentence and an image; `make test` runs everything.
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE := 1
+
+.PHONY: demo test lint format bench clean
+
+demo: .venv/demo
+	$(BIN)/attnlens demo
+
+test: .venv/test lint
+	$(BIN)/pytest -n auto --dist worksteal
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/test
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf .venv build dist *.egg-info attnlens-demo
+
+.venv/bin/pip:
+	$(PYTHON) -m venv .venv
+
+# torch comes first and alone: with it in place nothing else asks for another build of it.
+.venv/torch: .venv/bin/pip constraints.txt
+	$(BIN)/pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	touch $@
+
+.venv/demo: .venv/torch setup.cfg
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+.venv/test: .venv/demo
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@

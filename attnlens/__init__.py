@@ -1,0 +1,76 @@
+"""attnlens opens up Transformer models: which token looked at which, and what made the model decide.
+
+    import attnlens as al
+
+    lens = al.load("sentiment")                    # a lens: a model with its tokenizer or image processor
+    trace = lens.trace("a gripping , funny film")  # a trace: tokens, logits, one attention per layer
+    trace[3, 5]                                    # Tensor [query, key]
+    lens.attribute("a gripping , funny film")      # an attribution: a score per token, and its own error
+
+The kinds of object, and where each name comes from:
+
+- lens: `load`, `Lens`, `TextLens`, `ImageLens`
+- trace: `Trace`, `Token`, `PatchGrid`; its layers are `Attention` stored as `Weights` or `Factors`
+- analysis of a trace, pure functions: `rollout`
+- attribution: `Attribution`, from `lens.attribute`
+- the layer below, for any torch module: `capture`
+- static figures: `plots`
+- errors: `errors`, all children of `AttnlensError`
+
+Importing attnlens loads none of torch, transformers, matplotlib or pandas: each comes with the first name
+that needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+from .errors import AttnlensError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    # lens
+    "load": "lens",
+    "Lens": "lens",
+    "TextLens": "lens",
+    "ImageLens": "lens",
+    # trace
+    "Trace": "trace",
+    "Token": "trace",
+    "PatchGrid": "trace",
+    "Attention": "attention",
+    "Weights": "attention",
+    "Factors": "attention",
+    # analysis
+    "rollout": "analysis",
+    # attribution
+    "Attribution": "attribution",
+}
+_MODULES = ("capture", "plots", "models")
+
+__all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
+
+if TYPE_CHECKING:
+    from . import capture, models, plots
+    from .analysis import rollout
+    from .attention import Attention, Factors, Weights
+    from .attribution import Attribution
+    from .lens import ImageLens, Lens, TextLens, load
+    from .trace import PatchGrid, Token, Trace
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES, *_MODULES])

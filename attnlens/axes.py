@@ -1,0 +1,20 @@
+"""The axes of attention tensors, in the order in which they occur together, and aliases that say a shape.
+
+An alias is documentation that type checkers accept: `Weights = Annotated[Tensor, "head query key"]`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from torch import Tensor
+
+ORDER = ("layer", "head", "query", "key")
+
+HeadQueryKey = Annotated[Tensor, "head query key"]
+QueryKey = Annotated[Tensor, "query key"]
+HeadQuery = Annotated[Tensor, "head query"]
+HeadTokenDim = Annotated[Tensor, "head token d_head"]
+PerQuery = Annotated[Tensor, "query"]
+PerKey = Annotated[Tensor, "key"]
+PerToken = Annotated[Tensor, "token"]

@@ -1,0 +1,141 @@
+"""Capture: listen to the attention calls of a running model and leave the model alone.
+
+    with attnlens.capture(model) as recording:
+        model(inputs)
+    for trace in recording.traces():
+        trace[-1].mean("head")
+
+The model runs as it would have run, in its own attention implementation, and its output is bit for bit the
+same. What is heard: `scaled_dot_product_attention`, `nn.MultiheadAttention`, the attention interface of
+transformers, and hand-written attention (a softmax whose result is multiplied with values).
+
+One exception: `nn.MultiheadAttention` and `nn.TransformerEncoderLayer` leave their fused inference path while
+a capture is open, as PyTorch itself decides; the outputs of real tokens then differ by rounding (about 1e-6),
+and with a padding mask the fused path returns zeros at padded positions where the other one does not.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from ..errors import CaptureError, CaptureWarning, InputError, unknown_name
+from . import huggingface
+from .listener import Listener
+from .modules import ModuleStack, label
+from .recording import Call, Recording
+
+__all__ = ["Call", "Recording", "capture"]
+
+STORES = ("auto", "factors", "weights")
+
+
+@contextmanager
+def capture(
+    model: nn.Module, *, store: str = "auto", dtype: torch.dtype | None = None
+) -> Iterator[Recording]:
+    """Records the attention of every forward pass of `model` inside the `with` block.
+
+    model: any torch module: from transformers, timm, torch.nn, or hand-written.
+    store: "factors" keeps query and key where they are seen, "weights" keeps the weights, "auto" (the default)
+        whichever is smaller for each layer.
+    dtype: storage type, e.g. torch.float16; None keeps the model's own.
+
+    When the block ends, everything is undone, also on an exception, and CaptureError is raised if nothing was
+    heard: the message names the module and the remedy. Attention-like modules that ran unheard beside others
+    give a CaptureWarning and are listed in `recording.unheard`.
+
+    >>> with capture(model) as recording:
+    ...     model(**inputs)
+    >>> trace = next(recording.traces())
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"capture() needs a torch module, not {type(model).__name__}; for a lens pass lens.model"
+        )
+    if store not in STORES:
+        raise unknown_name("store", store, STORES)
+    stack = ModuleStack(model)
+    recording = Recording(type(model).__name__, store)
+    listener = Listener(recording, stack, dtype)
+    stack.open()
+    huggingface.open(listener)
+    try:
+        with listener:
+            yield recording
+    finally:
+        huggingface.close(listener)
+        stack.close()
+        listener.forget()
+    _report(recording, listener, stack)
+
+
+def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> None:
+    """After a run without an exception: raises or warns for what was not heard."""
+    root = label("", stack.model)
+    if listener.fault is not None:
+        raise CaptureError(
+            f"attnlens failed while listening to {root}: {listener.fault!r}. The model's own output is not "
+            "affected. Please report this with the model's class and the attention implementation."
+        ) from listener.fault
+    if stack.foreign is not None:
+        raise CaptureError(
+            f"{stack.foreign} ran in another thread than the capture (as in DataParallel) and was not heard. "
+            "Run the model in the thread that opened the capture; for DataParallel capture `model.module`."
+        )
+    if not stack.called:
+        raise CaptureError(
+            f"{root} was not called inside the `with` block, so there is nothing to hear. Call the model itself "
+            "(model(x), not model.forward(x)) between opening and closing the capture."
+        )
+    suspects = _unheard(recording, stack)
+    if not recording.calls:
+        ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
+        raise CaptureError(
+            f"no attention was heard in {root}.{ran} attnlens hears scaled_dot_product_attention, "
+            "nn.MultiheadAttention, the attention interface of transformers, and a softmax multiplied with values; "
+            "a fused kernel of another kind can be replaced for the capture, in transformers by "
+            'model.set_attn_implementation("sdpa").'
+        )
+    recording.unheard = tuple(suspects)
+    if suspects:
+        warnings.warn(
+            f"not heard: {_few(suspects)}. They ran and look like attention, but use neither a torch attention "
+            "function nor a softmax multiplied with values. What else was heard is complete.",
+            CaptureWarning,
+            stacklevel=4,
+        )
+
+
+def _unheard(recording: Recording, stack: ModuleStack) -> list[str]:
+    """Innermost modules called *Attention that ran and in which, and around which, nothing was heard."""
+    heard = [call.module for call in recording.calls]
+    modules = dict(stack.model.named_modules())
+    suspects = []
+    for name in sorted(stack.called):
+        if not type(modules[name]).__name__.endswith(("Attention", "Attn")):
+            continue
+        related = any(h == name or h.startswith(f"{name}.") or name.startswith(f"{h}.") for h in heard)
+        if not related:
+            suspects.append(name)
+    return [a for a in suspects if not any(b.startswith(f"{a}.") for b in suspects)]
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:4])
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
+
+
+class _Callable(types.ModuleType):
+    """`attnlens.capture` is this package and, as the tour has it, the function that it is named after."""
+
+    __call__ = staticmethod(capture)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,150 @@
+"""The attention interface of transformers, for implementations that are no torch functions (Flash, custom ones).
+
+Attention modules ask `ALL_ATTENTION_FUNCTIONS.get_interface(name, eager)` for a function and call it with
+query, key, value and mask. While a capture is open that look-up returns the same function with an ear beside
+it. The implementation and its mask stay as they are; nothing is registered.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import CaptureError
+from .listener import InterfaceCall, Listener
+
+_listening = threading.local()
+_lock = threading.Lock()
+_open = 0
+_original: Callable | None = None
+
+
+def open(listener: Listener) -> None:
+    """Starts listening at the interface in this thread; does nothing where transformers is not in use."""
+    global _open, _original
+    if "transformers.modeling_utils" not in sys.modules:
+        return
+    from transformers.modeling_utils import AttentionInterface
+
+    _listeners().append(listener)
+    with _lock:
+        _open += 1
+        if _open == 1:
+            _original = AttentionInterface.get_interface
+            AttentionInterface.get_interface = _get_interface
+
+
+def close(listener: Listener) -> None:
+    global _open
+    if listener not in _listeners():
+        return
+    from transformers.modeling_utils import AttentionInterface
+
+    _listeners().remove(listener)
+    with _lock:
+        _open -= 1
+        if _open == 0:
+            AttentionInterface.get_interface = _original
+
+
+def _listeners() -> list[Listener]:
+    if not hasattr(_listening, "stack"):
+        _listening.stack = []
+    return _listening.stack
+
+
+def _get_interface(self: Any, attn_implementation: str, default: Callable) -> Callable:
+    function = _original(self, attn_implementation, default)
+    listeners = _listeners()
+    return _with_ear(function, listeners[-1]) if listeners else function
+
+
+def _with_ear(function: Callable, listener: Listener) -> Callable:
+    @wraps(function)
+    def heard(
+        module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *args: Any, **kwargs: Any
+    ):
+        call = InterfaceCall(query, key)
+        listener.interface.append(call)
+        try:
+            result = function(module, query, key, value, attention_mask, *args, **kwargs)
+        finally:
+            listener.interface.pop()
+        if not call.heard:
+            listener.observe(_record, listener, module, query, key, attention_mask, kwargs)
+        return result
+
+    return heard
+
+
+def _record(listener: Listener, module: Any, query: Tensor, key: Tensor, mask: Any, options: dict) -> None:
+    """Notes a call that ran outside torch functions, from the interface's own arguments.
+
+    mask: None, `[batch, token]`, `[batch, 1 | head, query, key]`, or flex attention's BlockMask.
+    """
+    queries, keys = query.shape[2], key.shape[2]
+    causal = options.get("is_causal")
+    causal = getattr(module, "is_causal", False) if causal is None else causal
+    if mask is not None and not isinstance(mask, Tensor):
+        mask = _dense(mask, query, key)
+    if isinstance(mask, Tensor) and mask.ndim == 2:
+        mask = mask[:, None, None, :].bool()
+    elif mask is not None:
+        causal = False
+    window = options.get("sliding_window")
+    if queries > 1 and (causal or window is not None) and (mask is None or mask.shape[2] == 1):
+        mask = _with_rule(mask, queries, keys, causal, window, query.device)
+    bias = options.get("position_bias")
+    if bias is not None:
+        mask = bias if mask is None else _added(bias, mask)
+    scale = options.get("scaling")
+    listener.record_factors(
+        query,
+        key,
+        query.shape[-1] ** -0.5 if scale is None else scale,
+        mask,
+        softcap=options.get("softcap"),
+        sink=options.get("s_aux"),
+    )
+
+
+def _with_rule(
+    mask: Tensor | None, queries: int, keys: int, causal: bool, window: int | None, device: torch.device
+) -> Tensor:
+    """bool `[batch | 1, 1, query, key]`: padding joined with the causal and sliding rules of Flash attention.
+
+    Flash attention aligns the last query with the last key.
+    """
+    distance = torch.arange(keys, device=device)[None, :] - torch.arange(queries, device=device)[:, None]
+    distance -= keys - queries
+    seen = torch.ones_like(distance, dtype=torch.bool)
+    if causal:
+        seen &= distance <= 0
+    if window is not None:
+        seen &= distance > -window
+        if not causal:
+            seen &= distance < window
+    return seen[None, None] if mask is None else seen[None, None] & mask
+
+
+def _added(bias: Tensor, mask: Tensor) -> Tensor:
+    return bias.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else bias + mask
+
+
+def _dense(mask: Any, query: Tensor, key: Tensor) -> Tensor:
+    """flex attention's BlockMask as bool `[batch, head, query, key]`."""
+    if not hasattr(mask, "mask_mod"):
+        raise CaptureError(
+            f"attention with a mask of type {type(mask).__name__} cannot be heard; load the model with "
+            'attn_implementation="sdpa"'
+        )
+    from torch.nn.attention.flex_attention import create_mask
+
+    batch, heads = mask.shape[:2] if len(mask.shape) == 4 else (query.shape[0], 1)
+    return create_mask(mask.mask_mod, batch, heads, query.shape[2], key.shape[2], device=query.device)

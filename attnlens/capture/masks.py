@@ -1,0 +1,162 @@
+"""Masks as rules: from the N x N tensor that a model builds to what it says.
+
+A model hands its attention a bool or float tensor; nearly always it means "causal", "a window", "not the
+padding", or a mixture of these. `Mask` keeps the tensor as it was heard and, per input, tells the padding
+and finds the rule; only what no rule describes stays a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..attention import Band
+from .tags import HIDDEN
+
+
+@dataclass
+class Mask:
+    """`visible` and `bias` broadcast to `[batch, head, query, key]`; `causal` is that of torch."""
+
+    shape: tuple[int, int, int, int]
+    visible: Tensor | None = None
+    bias: Tensor | None = None
+    causal: bool = False
+    real: Tensor | None = None
+    """bool [batch, key]: real tokens, where the caller said so outside the mask."""
+    _found: dict = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, tensor: Tensor | None, shape: tuple[int, ...], causal: bool = False) -> Mask | None:
+        """From an attention mask: bool (True: may look) or float (added to the scores)."""
+        if tensor is None:
+            return cls(shape, causal=True) if causal else None
+        tensor = four_axes(tensor, shape)
+        if tensor.dtype == torch.bool:
+            return cls(shape, visible=tensor.clone(), causal=causal)
+        hidden = tensor <= HIDDEN
+        bias = tensor.masked_fill(hidden, 0.0)
+        return cls(
+            shape,
+            visible=~hidden if bool(hidden.any()) else None,
+            bias=bias if bool((bias != 0).any()) else None,
+            causal=causal,
+        )
+
+    def real_keys(self, item: int) -> Tensor | None:
+        """Positions of the keys that some query may see (int64), or None when that is all of them."""
+        return self._once(item, lambda: self._real_keys(item))
+
+    def _once(self, key: object, compute: Callable[[], Any]) -> Any:
+        """Layers share a mask: what was found for one is found for all."""
+        if key not in self._found:
+            self._found[key] = compute()
+        return self._found[key]
+
+    def _real_keys(self, item: int) -> Tensor | None:
+        if self.real is not None:
+            seen = self.real[item]
+        elif self.visible is None:
+            return None
+        else:
+            mine = self._mine(self.visible, item)
+            seen = mine.any(0).any(0).expand(self.shape[3])
+        if bool(seen.all()) or not bool(seen.any()):
+            return None
+        return seen.nonzero().squeeze(1)
+
+    def item(
+        self, item: int, rows: Tensor | None, cols: Tensor | None
+    ) -> tuple[Band | Tensor | None, Tensor | None]:
+        """(mask, bias) of one input, restricted to the given rows and columns."""
+        return self._once((item, id(rows), id(cols)), lambda: self._item(item, rows, cols))
+
+    def _item(
+        self, item: int, rows: Tensor | None, cols: Tensor | None
+    ) -> tuple[Band | Tensor | None, Tensor | None]:
+        bias = None
+        if self.bias is not None:
+            bias = _restrict(self._mine(self.bias, item), rows, cols).clone()
+        _, _, queries, keys = self.shape
+        n = queries if rows is None else len(rows)
+        m = keys if cols is None else len(cols)
+        if self.visible is None:
+            # Causal as torch has it: row i sees keys up to i, whatever the number of keys.
+            return (Band(None, 0) if self.causal else None), bias
+        visible = _restrict(self._mine(self.visible, item), rows, cols)
+        if self.causal:
+            below = Band(None, 0).visible(torch.arange(n), torch.arange(m)).to(visible.device)
+            visible = visible & below
+        return rule(visible, n, m), bias
+
+    def _mine(self, tensor: Tensor, item: int) -> Tensor:
+        return tensor[item if tensor.shape[0] > 1 else 0]
+
+
+def four_axes(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A mask as `[batch | 1, head | 1, query | 1, key | 1]`, whatever axes its owner left out or folded."""
+    if tensor.ndim == 3 and tensor.shape[0] == shape[0] * shape[1] and shape[1] > 1:
+        return tensor.view(shape[0], shape[1], *tensor.shape[1:])
+    if tensor.ndim > 4:
+        full = tensor.expand(*tensor.shape[:-3], *tensor.shape[-3:])
+        return full.reshape(-1, *tensor.shape[-3:])
+    if tensor.ndim == 3 and tensor.shape[0] == shape[0] and shape[1] == 1:
+        return tensor.unsqueeze(1)
+    return tensor[(None,) * (4 - tensor.ndim)]
+
+
+def rule(visible: Tensor, queries: int, keys: int) -> Band | Tensor | None:
+    """The band that a bool mask `[head | 1, query | 1, key | 1]` describes, None if it hides nothing, else itself."""
+    if bool(visible.all()):
+        return None
+    if visible.shape[0] == 1 and visible.shape[1] == queries and visible.shape[2] == keys:
+        band = _band(visible[0])
+        if band is not None:
+            return band
+    return visible.clone()
+
+
+def _band(visible: Tensor) -> Band | None:
+    """The rule of a 2-d mask whose every row shows one run of keys that moves along with the row."""
+    queries, keys = visible.shape
+    device = visible.device
+    shown = visible.any(1)
+    if not bool(shown.any()):
+        return None
+    first = visible.int().argmax(1)
+    last = keys - 1 - visible.flip(1).int().argmax(1)
+    row = torch.arange(queries, device=device)
+    before = _edge((row - first)[shown & (first > 0)])
+    after = _edge((last - row)[shown & (last < keys - 1)])
+    if before is False or after is False:
+        return None
+    # Distances are counted from the row number; a cache shifts both, which the offset then says.
+    offset = 0
+    if after is not None and after != 0 and (before is None or after > before):
+        offset = after
+    band = Band(
+        None if before is None else before + offset, None if after is None else after - offset, offset
+    )
+    wanted = band.visible(torch.arange(queries, device=device), torch.arange(keys, device=device))
+    return band if torch.equal(wanted, visible) else None
+
+
+def _edge(distances: Tensor) -> int | bool | None:
+    """The one value that all distances have; None when there are none, False when they differ."""
+    if len(distances) == 0:
+        return None
+    value = int(distances[0])
+    return value if bool((distances == value).all()) else False
+
+
+def _restrict(tensor: Tensor, rows: Tensor | None, cols: Tensor | None) -> Tensor:
+    """One input's `[head | 1, query | 1, key | 1]` with only the given rows and columns."""
+    if rows is not None and tensor.shape[1] > 1:
+        tensor = tensor.index_select(1, rows.to(tensor.device))
+    if cols is not None and tensor.shape[2] > 1:
+        tensor = tensor.index_select(2, cols.to(tensor.device))
+    return tensor

@@ -1,0 +1,291 @@
+"""One input's finished record: what went in, what came out, and the attention of every layer in between.
+
+A trace is frozen data. It knows no model and no tokenizer, so it can be saved, sent, compared and drawn where
+neither is installed. Attention is not a stack of equal tensors: layers may differ in heads, in kind (self,
+cross) and in how they are stored, so a trace holds a tuple of layers and is indexed like
+`[layer, head, query, key]`.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .attention import Attention, Index
+from .errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KINDS = ("self", "cross", "channel")
+SIDES = ("input", "output")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: its text, vocabulary id, and where it came from.
+
+    word: index of the word it is part of, None for special tokens
+    start, end: character span in the text (of its own segment), None for special tokens
+    segment: 0, or 1 for the second text of a pair
+    """
+
+    text: str
+    id: int | None = None
+    word: int | None = None
+    special: bool = False
+    start: int | None = None
+    end: int | None = None
+    segment: int = 0
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """How the tokens of a vision model cover its image.
+
+    rows, cols: patches down and across, in row-major order after the leading tokens
+    leading: names of the tokens before the patches, e.g. ("[CLS]",) or ("[CLS]", "register 1")
+    image: uint8 `[height, width, 3]`, the picture as the model saw it (resized, cropped), or None
+    """
+
+    rows: int
+    cols: int
+    leading: tuple[str, ...] = ()
+    image: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.leading) + self.rows * self.cols
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The grid as tokens: the leading ones, then `row,col`."""
+        names = [Token(name, special=True) for name in self.leading]
+        return (*names, *(Token(f"{r},{c}") for r in range(self.rows) for c in range(self.cols)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PatchGrid):
+            return NotImplemented
+        same = (self.rows, self.cols, self.leading) == (other.rows, other.cols, other.leading)
+        if not same or self.image is None or other.image is None:
+            return same and self.image is other.image
+        return self.image.shape == other.image.shape and bool((self.image == other.image).all())
+
+    __hash__ = None
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer's attention with its name.
+
+    name: module path, with `#n` for the n-th call of a module that is called several times (ALBERT)
+    kind: "self", "cross", or "channel"
+    query_side, key_side: whose tokens index the axes: the "input" (encoder) or the "output" (decoder)
+    """
+
+    name: str
+    kind: str
+    attention: Attention
+    query_side: str = "input"
+    key_side: str = "input"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model answered: label, class index and probability (None for a regression, where label is the value)."""
+
+    label: str
+    index: int
+    probability: float | None
+
+    def __str__(self) -> str:
+        return self.label if self.probability is None else f"{self.label} ({self.probability:.2f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One input's record. What is inside, for a trace called `trace`:
+
+    | | |
+    | --- | --- |
+    | `trace[layer]` | Attention `[head, query, key]` |
+    | `trace[layer, head]` | Tensor `[query, key]` |
+    | `trace[layer, head, query]` | Tensor `[key]` |
+    | `trace[2:5]` | Trace of these layers |
+    | `trace.select("decoder")` | Trace of the layers whose path starts so |
+    | `trace.layers` | the layers with names and kinds |
+    | `trace.tokens` | tuple of Token (for an image: the leading tokens, then `row,col`) |
+    | `trace.patches` | PatchGrid, None for text |
+    | `trace.logits` | Tensor `[class]`, None where the model has no head |
+    | `trace.prediction` | label and probability |
+
+    logits: `[class]`; `[token, class]` for token tasks; `[class, token]` of start and end for question answering
+    labels: class names, () where there are none
+    activation: "softmax", "sigmoid" (multi-label) or "none" (regression): from logits to probabilities
+    """
+
+    layers: tuple[Layer, ...]
+    model: str = ""
+    tokens: tuple[Token, ...] = ()
+    output_tokens: tuple[Token, ...] = ()
+    text: tuple[str, ...] = ()
+    patches: PatchGrid | None = None
+    logits: Tensor | None = None
+    labels: tuple[str, ...] = ()
+    activation: str = "softmax"
+
+    def __post_init__(self):
+        if self.patches is not None and not self.tokens:
+            object.__setattr__(self, "tokens", self.patches.tokens)
+        for layer in self.layers:
+            for axis, side, size in _sides(layer):
+                tokens = self.tokens if side == "input" else self.output_tokens
+                if layer.kind != "channel" and tokens and len(tokens) != size and not _windowed(layer):
+                    raise InputError(
+                        f"layer {layer.name!r} has {size} {axis} positions but the trace has {len(tokens)} "
+                        f"{side} tokens"
+                    )
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int | slice | tuple[Index, ...]) -> Attention | Tensor | Trace:
+        if isinstance(index, slice):
+            return replace(self, layers=self.layers[index])
+        if isinstance(index, tuple):
+            layer, rest = index[0], index[1:]
+            if not isinstance(layer, int):
+                raise InputError(
+                    "name one layer by number: trace[layer, head]; trace[a:b] is a trace of several"
+                )
+            return self[layer][rest] if rest else self[layer]
+        if not -len(self.layers) <= index < len(self.layers):
+            raise IndexError(f"layer {index} is out of range: the trace has {len(self.layers)} layers")
+        return self.layers[index].attention
+
+    def select(self, prefix: str = "", kind: str | None = None) -> Trace:
+        """The trace of those layers whose path starts with `prefix` and, if given, are of one kind.
+
+        Raises InputError when none is, listing the layers.
+        """
+        chosen = tuple(x for x in self.layers if x.name.startswith(prefix) and kind in (None, x.kind))
+        if not chosen:
+            known = ", ".join(f"{layer.name} ({layer.kind})" for layer in self.layers)
+            raise InputError(f"no layer starts with {prefix!r} and has kind {kind!r}; there are: {known}")
+        return replace(self, layers=chosen)
+
+    def axis_tokens(self, layer: int) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
+        """(query tokens, key tokens) of one layer; numbered placeholders where the trace has none."""
+        found = []
+        for _, side, size in _sides(self.layers[layer]):
+            tokens = self.tokens if side == "input" else self.output_tokens
+            found.append(tokens if len(tokens) == size else tuple(Token(str(i)) for i in range(size)))
+        return found[0], found[1]
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """`[class]`, or None where the model has no class scores."""
+        if self.logits is None or self.logits.ndim != 1:
+            return None
+        if self.activation == "softmax":
+            return self.logits.float().softmax(-1)
+        return self.logits.float().sigmoid() if self.activation == "sigmoid" else None
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The likeliest class; for a regression the value itself; None where the model has no class scores."""
+        if self.logits is None or self.logits.ndim != 1:
+            return None
+        if self.activation == "none":
+            return Prediction(f"{self.logits.float()[0]:.4g}", 0, None)
+        index = int(self.logits.argmax())
+        return Prediction(self.label(index), index, float(self.probabilities[index]))
+
+    def label(self, index: int) -> str:
+        """The name of a class, `class 3` where the model gives none."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of attention that the trace holds."""
+        return sum(layer.attention.nbytes for layer in self.layers)
+
+    def to(self, target: torch.device | str | torch.dtype) -> Trace:
+        """The same trace on another device, or its attention stored in another dtype."""
+        layers = tuple(replace(layer, attention=layer.attention.to(target)) for layer in self.layers)
+        moved = self.logits is not None and not isinstance(target, torch.dtype)
+        return replace(self, layers=layers, logits=self.logits.to(target) if moved else self.logits)
+
+    # -- files ----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Writes one .safetensors file (no pickle); `Trace.load` reads it back. See `attnlens.storage`."""
+        from . import storage
+
+        return storage.save(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> Trace:
+        """Reads a file that `save` wrote. Raises FileError, with the reason, for anything else."""
+        from . import storage
+
+        return storage.load(path)
+
+    # -- showing --------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        what = f"{len(self.tokens)} tokens"
+        if self.patches is not None:
+            what = f"{self.patches.rows} x {self.patches.cols} patches"
+        elif not self.tokens and self.layers:
+            what = f"{self.layers[0].attention.queries} tokens"
+        heads = sorted({layer.attention.heads for layer in self.layers})
+        heads_text = f"{heads[0]}" if len(heads) == 1 else f"{heads[0]}-{heads[-1]}" if heads else "0"
+        lines = [
+            f"Trace of {self.model or 'a model'}: {what}, {len(self.layers)} layers x {heads_text} heads"
+        ]
+        if self.prediction is not None:
+            lines[0] += f", prediction {self.prediction}"
+        if self.layers:
+            shape = list(self.layers[-1].attention.shape)
+            lines += [
+                f"  trace[layer]        Attention [head, query, key], here {shape} in the last layer",
+                "  trace[layer, head]  Tensor [query, key]",
+                "  trace.tokens, trace.logits, trace.layers; trace.save(path)",
+            ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The tokens, the prediction, and every head as a thumbnail: rows are layers."""
+        from .thumbnails import grid
+
+        words = " ".join(
+            f"<span style='opacity:{0.5 if token.special else 1}'>{html.escape(token.text)}</span>"
+            for token in self.tokens[:200]
+        )
+        head = html.escape(repr(self).splitlines()[0])
+        return (
+            f"<div><b>{head}</b><p style='font-family:monospace;margin:4px 0'>{words}</p>"
+            f"{grid(self)}<small>One square per head: rows are layers, columns heads; within a square the "
+            "query runs down and the key across, dark is much attention.</small></div>"
+        )
+
+
+def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
+    attention = layer.attention
+    return ("query", layer.query_side, attention.queries), ("key", layer.key_side, attention.keys)
+
+
+def _windowed(layer: Layer) -> bool:
+    from .attention import Windows
+
+    return isinstance(layer.attention, Windows)

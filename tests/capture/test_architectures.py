@@ -1,0 +1,202 @@
+"""Capture hears what eager attention would have returned, in every architecture's own implementation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import attnlens as al
+from attnlens.attention import Band, Factors, Weights, Windows
+
+from .architectures import CASES, LENGTHS, clip_attentions, clip_config, clip_inputs, text_inputs
+
+
+def heard(case, **options):
+    model, inputs = case.build()
+    with torch.no_grad():
+        plain = model(**inputs)
+        with al.capture(model, **options) as recording:
+            captured = model(**inputs)
+        model.set_attn_implementation("eager")
+        eager = case.eager(model(**inputs, output_attentions=True))
+    return recording, plain, captured, eager, inputs
+
+
+def assert_same_output(plain, captured):
+    for name, value in plain.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, captured[name]), name
+
+
+def padding(inputs, name, item):
+    mask = inputs.get(name)
+    return None if mask is None else mask[item].nonzero().squeeze(1)
+
+
+def worst(trace, eager, item, inputs):
+    """The largest difference from eager attention over the real rows and columns of one input."""
+    errors = []
+    encoder = padding(inputs, "attention_mask", item)
+    decoder = padding(inputs, "decoder_attention_mask", item)
+    side = {"input": encoder, "output": decoder}
+    for layer, weights in zip(trace.layers, eager):
+        inside_decoder = layer.name.startswith("decoder")
+        rows = side["output" if inside_decoder else "input"]
+        cols = side["output" if inside_decoder and layer.kind == "self" else "input"]
+        expected = weights[item]
+        if rows is not None:
+            expected = expected[:, rows]
+        if cols is not None:
+            expected = expected[:, :, cols]
+        assert layer.attention.shape == expected.shape, layer.name
+        errors.append((layer.attention[:] - expected).abs().max().item())
+    return max(errors)
+
+
+@pytest.mark.parametrize("store", ["auto", "factors", "weights"])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "swin"])
+def test_equals_eager(name, store):
+    case = CASES[name]
+    recording, plain, captured, eager, inputs = heard(case, store=store)
+    assert_same_output(plain, captured)
+    traces = list(recording.traces())
+    assert len(traces) == next(iter(inputs.values())).shape[0]
+    for item, trace in enumerate(traces):
+        assert len(trace) == len(eager)
+        assert worst(trace, eager, item, inputs) < case.tolerance
+    if store == "weights":
+        assert all(isinstance(layer.attention, Weights) for layer in traces[0].layers)
+
+
+@pytest.mark.parametrize("store", ["auto", "factors"])
+def test_swin_windows_are_laid_along_the_diagonal(store):
+    model, inputs = CASES["swin"].build()
+    eager = []
+    with torch.no_grad():
+        with al.capture(model, store=store) as recording:
+            model(**inputs)
+        model.set_attn_implementation("eager")
+        # Its own output_attentions holds one block per stage; the attention modules return every block's.
+        for name, module in model.named_modules():
+            if name.endswith(".attention"):
+                module.register_forward_hook(lambda module, args, output: eager.append(output[1]))
+        model(**inputs)
+    assert [call.kind for call in recording.calls] == ["self"] * 4
+    for item, trace in enumerate(recording.traces()):
+        for layer, weights in zip(trace.layers, eager, strict=True):
+            windows = weights.shape[0] // 2
+            parts = weights[item * windows : (item + 1) * windows]
+            expected = torch.stack([torch.block_diag(*parts[:, h]) for h in range(parts.shape[1])])
+            assert torch.allclose(layer.attention[:], expected, atol=1e-5)
+            assert isinstance(layer.attention, Windows) == (windows > 1)
+
+
+def test_clip_is_asked_for_one_tower_at_a_time():
+    import transformers as hf
+
+    model, inputs = hf.CLIPModel(clip_config()).eval(), clip_inputs()
+    with torch.no_grad():
+        plain = model(**inputs)
+        with al.capture(model) as recording:
+            captured = model(**inputs)
+        model.set_attn_implementation("eager")
+        vision, text = clip_attentions(model(**inputs, output_attentions=True))
+    assert torch.equal(plain.logits_per_image, captured.logits_per_image)
+    for item, trace in enumerate(recording.traces(select="vision_model")):
+        assert max((trace[i][:] - vision[i][item]).abs().max() for i in range(2)) < 1e-5
+    for item, trace in enumerate(recording.traces(select="text_model")):
+        n = LENGTHS[item]
+        assert max((trace[i][:] - text[i][item, :, :n, :n]).abs().max() for i in range(2)) < 1e-5
+
+
+def test_clip_towers_of_different_batch_sizes_say_how_to_ask():
+    import transformers as hf
+
+    model = hf.CLIPModel(clip_config()).eval()
+    inputs = text_inputs() | {"pixel_values": torch.randn(6, 3, 32, 32)}
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+    with pytest.raises(al.errors.InputError, match="select="):
+        list(recording.traces())
+    assert len(list(recording.traces(select="vision_model"))) == 6
+    assert len(list(recording.traces(select="text_model"))) == 3
+
+
+KINDS = {
+    "t5": ["self"] * 2 + ["self", "cross"] * 2,
+    "bart": ["self"] * 2 + ["self", "cross"] * 2,
+    "bert": ["self"] * 2,
+    "albert": ["self"] * 2,
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_self_and_cross_are_told_apart(name):
+    model, inputs = CASES[name].build()
+    if "decoder_input_ids" in inputs:  # equal lengths: nothing but the module's inputs tells them apart
+        inputs["decoder_input_ids"] = torch.randint(5, 60, inputs["input_ids"].shape)
+        inputs["decoder_attention_mask"] = inputs["attention_mask"]
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+    assert [call.kind for call in recording.calls] == KINDS[name]
+
+
+def test_a_shared_module_is_numbered_by_call():
+    model, inputs = CASES["albert"].build()
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+    names = [layer.name for layer in next(recording.traces()).layers]
+    assert [name.split("#")[1] for name in names] == ["1", "2"]
+    assert len({name.split("#")[0] for name in names}) == 1
+
+
+RULES = {
+    "gpt2": [Band(None, 0)] * 2,
+    "mistral": [Band(3, 0)] * 2,
+    "qwen2": [Band(None, 0), Band(3, 0)],
+    "modernbert": [None, Band(2, 2), None, Band(2, 2)],
+    "bert": [None] * 2,
+    "gemma2": [Band(3, 0), Band(None, 0)],
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_masks_are_kept_as_rules(name):
+    model, inputs = CASES[name].build()
+    with torch.no_grad(), al.capture(model, store="factors") as recording:
+        model(**inputs)
+    for trace in recording.traces():
+        attentions = [layer.attention for layer in trace.layers]
+        assert all(isinstance(attention, Factors) for attention in attentions)
+        assert [attention.mask for attention in attentions] == RULES[name]
+
+
+def test_grouped_keys_are_stored_once():
+    model, inputs = CASES["llama"].build()
+    with torch.no_grad(), al.capture(model, store="factors") as recording:
+        model(**inputs)
+    assert next(recording.traces())[0].key.shape[0] == 2
+
+
+def test_generate_gives_one_forward_per_step():
+    import transformers as hf
+
+    model = hf.LlamaForCausalLM(CASES["llama"].config()).eval()
+    inputs = text_inputs("left")
+    options = {"max_new_tokens": 4, "do_sample": False, "min_new_tokens": 4}
+    plain = model.generate(**inputs, **options)
+    with al.capture(model) as recording:
+        captured = model.generate(**inputs, **options)
+    assert torch.equal(plain, captured)
+    assert len(recording.forwards) == 4
+    model.set_attn_implementation("eager")
+    eager = model.generate(
+        **inputs, **options, output_attentions=True, return_dict_in_generate=True
+    ).attentions
+    for step, number in enumerate(recording.forwards):
+        for item, layers in enumerate(recording.layers(number)):
+            for layer, weights in zip(layers, eager[step], strict=True):
+                start = max(LENGTHS) - LENGTHS[item]
+                rows = slice(start, None) if step == 0 else slice(None)
+                expected = weights[item][:, rows, start:]
+                assert torch.allclose(layer.attention[:], expected, atol=1e-5), (step, item, layer.name)
