@@ -54,6 +54,11 @@ class Attention:
         raise NotImplementedError
 
     @property
+    def row_mass(self) -> PerQuery:
+        """`[query]`: what each row sums to on the mean over heads: 1, but 0 if masked and less beside a sink."""
+        raise NotImplementedError
+
+    @property
     def nbytes(self) -> int:
         """Bytes that this store holds."""
         raise NotImplementedError
@@ -145,6 +150,10 @@ class Weights(Attention):
     @property
     def masked_rows(self) -> PerQuery:
         return (self.weights == 0).all(-1).all(0)
+
+    @property
+    def row_mass(self) -> PerQuery:
+        return self.weights.sum(-1, dtype=_compute_dtype(self.weights)).mean(0)
 
     def to(self, target: torch.device | str | torch.dtype) -> Weights:
         return Weights(self.weights.to(target))
@@ -266,6 +275,13 @@ class Factors(Attention):
             return (~self.mask).all(-1).all(0).expand(self.queries)
         return self.lse.isinf().all(0)
 
+    @property
+    def row_mass(self) -> PerQuery:
+        if self.sink is None and self.mask is None and self.bias is None:
+            return torch.ones(self.queries, dtype=_compute_dtype(self.query), device=self.device)
+        to_sink = 0.0 if self.sink is None else (self.sink.to(self.lse.dtype).unsqueeze(-1) - self.lse).exp()
+        return (self.lse.isfinite().to(self.lse.dtype) - to_sink).mean(0)
+
     def to(self, target: torch.device | str | torch.dtype) -> Factors:
         """As for any attention; a new dtype rounds query and key, so the log-sum-exp is computed anew."""
         if isinstance(target, torch.dtype):
@@ -343,6 +359,10 @@ class Windows(Attention):
     @property
     def masked_rows(self) -> PerQuery:
         return torch.cat([part.masked_rows for part in self.parts])
+
+    @property
+    def row_mass(self) -> PerQuery:
+        return torch.cat([part.row_mass for part in self.parts])
 
     def to(self, target: torch.device | str | torch.dtype) -> Windows:
         return Windows(tuple(part.to(target) for part in self.parts))

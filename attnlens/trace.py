@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 KINDS = ("self", "cross", "channel")
-SIDES = ("input", "output")
+SIDES = ("input", "output", "other")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Layer:
 
     name: module path, with `#n` for the n-th call of a module that is called several times (ALBERT)
     kind: "self", "cross", or "channel"
-    query_side, key_side: whose tokens index the axes: the "input" (encoder) or the "output" (decoder)
+    query_side, key_side: whose tokens index the axes: the "input" (encoder), the "output" (decoder), or "other"
+        where positions are not tokens one to one (pooled, latent, channels, window by window)
     """
 
     name: str
@@ -146,8 +147,8 @@ class Trace:
             object.__setattr__(self, "tokens", self.patches.tokens)
         for layer in self.layers:
             for axis, side, size in _sides(layer):
-                tokens = self.tokens if side == "input" else self.output_tokens
-                if layer.kind != "channel" and tokens and len(tokens) != size and not _windowed(layer):
+                tokens = self._tokens_of(side)
+                if tokens and len(tokens) != size:
                     raise InputError(
                         f"layer {layer.name!r} has {size} {axis} positions but the trace has {len(tokens)} "
                         f"{side} tokens"
@@ -187,9 +188,11 @@ class Trace:
         """(query tokens, key tokens) of one layer; numbered placeholders where the trace has none."""
         found = []
         for _, side, size in _sides(self.layers[layer]):
-            tokens = self.tokens if side == "input" else self.output_tokens
-            found.append(tokens if len(tokens) == size else tuple(Token(str(i)) for i in range(size)))
+            found.append(self._tokens_of(side) or tuple(Token(str(i)) for i in range(size)))
         return found[0], found[1]
+
+    def _tokens_of(self, side: str) -> tuple[Token, ...]:
+        return {"input": self.tokens, "output": self.output_tokens}.get(side, ())
 
     @property
     def probabilities(self) -> Tensor | None:
@@ -283,9 +286,3 @@ class Trace:
 def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
     attention = layer.attention
     return ("query", layer.query_side, attention.queries), ("key", layer.key_side, attention.keys)
-
-
-def _windowed(layer: Layer) -> bool:
-    from .attention import Windows
-
-    return isinstance(layer.attention, Windows)

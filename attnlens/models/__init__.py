@@ -1,0 +1,50 @@
+"""The embedded models, really trained, and sample inputs: what works offline right after installation.
+
+| name | what it is |
+| --- | --- |
+| sentiment | DistilBERT architecture, SST-2: negative or positive |
+| cifar | ViT on the ten classes of CIFAR-10 |
+| minivit | one layer, one head: `MiniViT`, written to be read |
+
+Each folder under `weights/` has a model card, README.md, with data, recipe and measured accuracy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import unknown_name
+
+if TYPE_CHECKING:
+    from .minivit import MiniViT
+
+EMBEDDED = ("sentiment", "cifar", "minivit")
+
+_HERE = Path(__file__).parent
+
+
+def folder(name: str) -> Path:
+    """The folder of an embedded model. Raises InputError for another name."""
+    if name not in EMBEDDED:
+        raise unknown_name("embedded model", name, EMBEDDED)
+    return _HERE / "weights" / name
+
+
+def sample_sentences() -> list[str]:
+    """A dozen film review sentences, praise and blame."""
+    return (_HERE / "samples" / "sentences.txt").read_text(encoding="utf-8").splitlines()
+
+
+def sample_images() -> dict[str, Path]:
+    """Sample images by name: CIFAR-10 test pictures and one photograph, `chelsea`. Sources in samples/README.md."""
+    found = (p for p in (_HERE / "samples").iterdir() if p.suffix in (".png", ".jpg"))
+    return {path.stem: path for path in sorted(found)}
+
+
+def __getattr__(name: str) -> type[MiniViT]:
+    if name == "MiniViT":
+        from .minivit import MiniViT
+
+        return MiniViT
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
