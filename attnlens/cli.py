@@ -1,0 +1,197 @@
+"""The command line: `attnlens demo`, `text`, `image` and `info`.
+
+Everything heavy is imported inside the commands, so that `attnlens --help` answers at once. What a person reads
+goes to stdout in colour, or without colour into a pipe or under NO_COLOR; `--json` prints JSON and nothing else;
+progress and errors go to stderr. Bad input ends with one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import AttnlensError, InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .lens import Lens
+
+app = typer.Typer(
+    help="See what a Transformer attends to, and why it decided as it did.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Model = Annotated[str, typer.Option("--model", "-m", help="embedded model, local folder, or hub id")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
+
+
+def main() -> None:
+    """Runs the command line; `--debug` anywhere shows the traceback of an error."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments, prog_name="attnlens")
+    except AttnlensError as error:
+        if debug:
+            raise
+        print(f"attnlens: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"attnlens: unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    """See what a Transformer attends to, and why it decided as it did."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the figures and the numbers")] = Path("attnlens-demo"),
+) -> None:
+    """Explain a sample sentence and a sample image with the embedded models."""
+    from . import models, show
+
+    console = _console()
+    lens = _load("sentiment", console)
+    sentence = models.sample_sentences()[0]
+    with _working("explaining a sentence"):
+        text = show.explain_text(lens, sentence)
+    show.print_text(console, text)
+    lens = _load("cifar", console)
+    with _working("explaining an image"):
+        image = show.explain_image(lens, models.sample_images()["chelsea"])
+    console.print()
+    show.print_image(console, image)
+    with _working("drawing figures"):
+        written = show.write(out, {"sentence": text, "image": image})
+    console.print()
+    for path in written:
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def text(
+    text: Annotated[str, typer.Argument(help="the text to explain; - reads it from standard input")],
+    model: Model = "sentiment",
+    target: Annotated[str | None, typer.Option(help="class to explain; the predicted one by default")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain a text: prediction, tokens coloured by attribution, rollout, strongest heads."""
+    from . import show
+
+    lens = _load(model)
+    _require(lens, "TextLens", "a text", "attnlens image FILE")
+    with _working("explaining"):
+        found = show.explain_text(lens, sys.stdin.read() if text == "-" else text, _target(target))
+    _answer(found, as_json, show.print_text)
+
+
+@app.command()
+def image(
+    file: Annotated[Path, typer.Argument(help="an image file")],
+    model: Model = "cifar",
+    as_json: AsJson = False,
+) -> None:
+    """Explain an image: prediction, and where the class token looks."""
+    from . import show
+
+    lens = _load(model)
+    _require(lens, "ImageLens", "an image", "attnlens text TEXT")
+    with _working("explaining"):
+        found = show.explain_image(lens, file)
+    _answer(found, as_json, show.print_image)
+
+
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
+    as_json: AsJson = False,
+) -> None:
+    """Describe a model: layers, heads, attention implementation, and what capture hears."""
+    from . import show
+
+    lens = _load(model)
+    with _working("listening"):
+        found = show.describe(lens)
+    _answer(found, as_json, show.print_info)
+
+
+def _answer(found: Any, as_json: bool, show_it: Any) -> None:
+    if as_json:
+        print(json.dumps(found.numbers, ensure_ascii=False, indent=2))
+    else:
+        show_it(_console(), found)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _target(target: str | None) -> str | int | None:
+    return int(target) if target is not None and target.isdigit() else target
+
+
+def _require(lens: Lens, kind: str, what: str, instead: str) -> None:
+    if type(lens).__name__ != kind:
+        raise InputError(f"{lens.name} does not read {what}; use `{instead} --model {lens.name}`")
+
+
+def _load(model: str, console: Any = None) -> Lens:
+    with _working(f"loading {model}"):
+        _quiet()
+        import attnlens
+
+        return attnlens.load(model)
+
+
+def _quiet() -> None:
+    """A reader of the command line wants the answer, not the libraries' progress bars and advice."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    hub_logging.set_verbosity_error()
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time; nothing where stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+"""Explanations for the terminal: the numbers behind each command, and how they are printed.
+
+An explanation is computed once and then printed, drawn or written as JSON: all three say the same.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from . import models
+from .analysis import rollout
+from .attribution import Attribution
+from .errors import FileError, InputError
+from .lens import ImageLens, Lens, TextLens
+from .trace import Trace
+
+STRONGEST = 5
+"""How many heads are named."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A trace and what was found in it; `numbers` is the JSON."""
+
+    trace: Trace
+    attribution: Attribution | None
+    numbers: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `attnlens info` tells; `numbers` is the JSON."""
+
+    numbers: dict[str, Any]
+
+
+# -- numbers ------------------------------------------------------------------------------------------------
+
+
+def explain_text(lens: TextLens, text: str, target: str | int | None = None) -> Explanation:
+    trace = lens.trace(text.strip("\n"))
+    if trace.prediction is None:
+        raise InputError(f"{lens.name} has no classes to explain; try a model ...ForSequenceClassification")
+    attribution = lens.attribute(text.strip("\n"), target)
+    row = rollout(trace, row=_reader(trace))
+    tokens = [
+        {
+            "text": token.text,
+            "start": token.start,
+            "end": token.end,
+            "score": float(score),
+            "rollout": float(share),
+        }
+        for token, score, share in zip(trace.tokens, attribution.scores, row)
+    ]
+    numbers = _common(trace) | {
+        "text": text.strip("\n"),
+        "target": attribution.target,
+        "method": attribution.method,
+        "gap": attribution.gap,
+        "tokens": tokens,
+        "heads": strongest_heads(trace),
+    }
+    return Explanation(trace, attribution, numbers)
+
+
+def explain_image(lens: ImageLens, path: Path | str) -> Explanation:
+    trace = lens.trace(path)
+    grid = trace.patches
+    if grid is None or trace.layers[-1].query_side != "input":
+        raise InputError(
+            f"{lens.name} does not attend over a grid of patches; its layers can be read by capture"
+        )
+    lead = len(grid.leading)
+    numbers = _common(trace) | {
+        "image": Path(path).name,
+        "patches": [grid.rows, grid.cols],
+        "attention": {
+            f"layer {number}": _as_grid(layer.attention[:, 0].mean(0), grid)
+            for number, layer in enumerate(trace.layers)
+        },
+        "rollout": _as_grid(rollout(trace, row=0), grid),
+        "heads": strongest_heads(trace) if lead else [],
+    }
+    return Explanation(trace, None, numbers)
+
+
+def describe(lens: Lens) -> Description:
+    """Runs the lens on a small sample and reports what was heard."""
+    if isinstance(lens, TextLens):
+        trace = lens.trace(models.sample_sentences()[0])
+    else:
+        trace = lens.trace(models.sample_images()["chelsea"])
+    config = getattr(lens.model, "config", None)
+    layers = [
+        {
+            "module": layer.name,
+            "kind": layer.kind,
+            "heads": layer.attention.heads,
+            "queries": layer.attention.queries,
+            "keys": layer.attention.keys,
+        }
+        for layer in trace.layers
+    ]
+    numbers = {
+        "model": lens.name,
+        "class": type(lens.model).__name__,
+        "parameters": sum(p.numel() for p in lens.model.parameters()),
+        "attention_implementation": getattr(config, "_attn_implementation", None) or "the module's own",
+        "labels": list(lens.labels),
+        "max_tokens": getattr(lens, "max_tokens", None),
+        "patches": None if trace.patches is None else [trace.patches.rows, trace.patches.cols],
+        "heard": layers,
+    }
+    return Description(numbers)
+
+
+def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
+    """The heads in which the reading position (class token, or last token) looks hardest at one ordinary token."""
+    reader = _reader(trace)
+    found = []
+    for number, layer in enumerate(trace.layers):
+        tokens = trace.axis_tokens(number)[1]
+        ordinary = [i for i, token in enumerate(tokens) if not token.special]
+        if layer.kind != "self" or not ordinary:
+            continue
+        best, at = layer.attention[:, reader, ordinary].max(-1)
+        found += [
+            {
+                "layer": number,
+                "head": head,
+                "looks_at": tokens[ordinary[int(i)]].text,
+                "weight": float(weight),
+            }
+            for head, (weight, i) in enumerate(zip(best, at))
+        ]
+    return sorted(found, key=lambda head: -head["weight"])[:STRONGEST]
+
+
+def _reader(trace: Trace) -> int:
+    """The position whose state the classifier reads: the class token, or the last one of a causal model."""
+    first = trace.tokens[0]
+    return 0 if first.special else len(trace.tokens) - 1
+
+
+def _common(trace: Trace) -> dict[str, Any]:
+    shown: dict[str, float] = {}
+    if trace.probabilities is not None:
+        best = trace.probabilities.topk(min(10, len(trace.probabilities)))
+        shown = {trace.label(int(i)): float(p) for p, i in zip(best.values, best.indices)}
+    prediction = trace.prediction
+    return {
+        "model": trace.model,
+        "prediction": None if prediction is None else prediction.label,
+        "probabilities": shown,
+    }
+
+
+def _as_grid(row: Tensor, grid: Any) -> list[list[float]]:
+    return row[len(grid.leading) :].reshape(grid.rows, grid.cols).tolist()
+
+
+# -- terminal -----------------------------------------------------------------------------------------------
+
+
+def print_text(console: Console, found: Explanation) -> None:
+    numbers = found.numbers
+    _headline(console, numbers)
+    scores = [token["score"] for token in numbers["tokens"]]
+    console.print(_coloured(console, [token["text"] for token in numbers["tokens"]], scores))
+    console.print(
+        f"why {numbers['target']}: blue speaks for it, red against it "
+        f"({numbers['method'].replace('_', ' ')}, completeness gap {numbers['gap']:.1%})",
+        style="dim",
+    )
+    console.print()
+    _print_bars(console, found)
+    _print_heads(console, numbers["heads"], found.trace.tokens[_reader(found.trace)].text)
+
+
+def print_image(console: Console, found: Explanation) -> None:
+    numbers = found.numbers
+    _headline(console, numbers)
+    last = f"layer {len(found.trace) - 1}"
+    pictures = [(last, numbers["attention"][last]), ("rollout", numbers["rollout"])]
+    image = np.asarray(found.trace.patches.image)
+    table = Table.grid(padding=(0, 3))
+    table.add_row("the image" if _colour(console) else "", *(f"[CLS], {name}" for name, _ in pictures))
+    drawn = [_half_blocks(_shrink(image))] if _colour(console) else [Text("")]
+    drawn += [_heat(console, np.array(grid), _shrink(image).shape[:2]) for _, grid in pictures]
+    table.add_row(*drawn)
+    console.print(table)
+    console.print("where the class token looks: bright is much attention, mean over heads", style="dim")
+    console.print()
+    _print_heads(console, numbers["heads"], "[CLS]", what="patch (row,col)")
+
+
+def print_info(console: Console, found: Description) -> None:
+    numbers = found.numbers
+    console.print(
+        f"[bold]{numbers['model']}[/bold]  {numbers['class']}, {numbers['parameters'] / 1e6:.1f} M parameters"
+    )
+    facts = {
+        "attention implementation": numbers["attention_implementation"],
+        "labels": ", ".join(numbers["labels"][:12]) or None,
+        "longest input": f"{numbers['max_tokens']} tokens" if numbers["max_tokens"] else None,
+        "patches": " x ".join(map(str, numbers["patches"])) if numbers["patches"] else None,
+    }
+    for name, value in facts.items():
+        if value:
+            console.print(f"{name}: {value}", markup=False)
+    table = Table(title="what capture hears", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("layer", "module", "kind", "heads", "queries x keys"):
+        table.add_column(name, justify="right" if name in ("layer", "heads") else "left")
+    for number, layer in enumerate(numbers["heard"]):
+        size = f"{layer['queries']} x {layer['keys']}"
+        table.add_row(str(number), layer["module"], layer["kind"], str(layer["heads"]), size)
+    console.print()
+    console.print(table)
+
+
+def _headline(console: Console, numbers: dict[str, Any]) -> None:
+    what = f'"{numbers["text"]}"' if "text" in numbers else numbers["image"]
+    console.print(Text(what, style="bold"))
+    shares = ", ".join(f"{label} {share:.1%}" for label, share in list(numbers["probabilities"].items())[:4])
+    console.print(Text(f"{numbers['model']} says {numbers['prediction']} ({shares})"))
+    console.print()
+
+
+def _colour(console: Console) -> bool:
+    return console.color_system is not None and not console.no_color
+
+
+def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
+    strongest = max(map(abs, scores)) or 1.0
+    line = Text()
+    for word, score in zip(words, scores):
+        share = abs(score) / strongest
+        if not _colour(console):
+            line.append(f"{word.strip()}({score:+.2f}) " if share >= 0.1 else f"{word.strip()} ")
+            continue
+        strong = (33, 102, 172) if score > 0 else (178, 24, 43)
+        shade = [round(255 + (c - 255) * share) for c in strong]
+        ink = "white" if share > 0.5 else "black"
+        line.append(
+            f" {word.strip()} ",
+            style=f"{ink} on rgb({shade[0]},{shade[1]},{shade[2]})" if share > 0.03 else "",
+        )
+    return line
+
+
+def _print_bars(console: Console, found: Explanation) -> None:
+    """The rollout row of the reading position as bars."""
+    reader = _reader(found.trace)
+    tokens = found.numbers["tokens"]
+    shares = [token["rollout"] if i != reader else 0.0 for i, token in enumerate(tokens)]
+    most = max(shares) or 1.0
+    name = tokens[reader]["text"]
+    console.print(
+        f"what {name} is made of, by attention rollout (itself {tokens[reader]['rollout']:.0%})", markup=False
+    )
+    shown = sorted(range(len(tokens)), key=lambda i: -shares[i])[:8]
+    wide = max(len(tokens[i]["text"]) for i in shown)
+    for i in sorted(shown):
+        if i != reader:
+            bar = "█" * max(1, round(24 * shares[i] / most))
+            console.print(Text(f"  {tokens[i]['text']:<{wide}} {bar} {shares[i]:.1%}"))
+    console.print()
+
+
+def _print_heads(console: Console, heads: list[dict[str, Any]], reader: str, what: str = "") -> None:
+    if not heads:
+        return
+    console.print(f"strongest heads: where {reader} looks hardest at one {what or 'token'}", markup=False)
+    for head in heads:
+        place = f"layer {head['layer']:>2}, head {head['head']:>2}"
+        console.print(Text(f"  {place}  {head['looks_at'].strip()}  {head['weight']:.2f}"))
+
+
+def _shrink(image: np.ndarray, width: int = 32) -> np.ndarray:
+    from PIL import Image
+
+    height = max(2, round(image.shape[0] * width / image.shape[1] / 2) * 2)
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))
+
+
+def _half_blocks(image: np.ndarray) -> Text:
+    """An image as characters: each shows two pixels, the upper one in the ink and the lower one behind it."""
+    drawn = Text()
+    for y in range(0, image.shape[0] - 1, 2):
+        for above, below in zip(image[y], image[y + 1]):
+            drawn.append("▀", style=f"rgb({','.join(map(str, above))}) on rgb({','.join(map(str, below))})")
+        drawn.append("\n")
+    return drawn
+
+
+def _heat(console: Console, grid: np.ndarray, size: tuple[int, int]) -> Text:
+    """A patch grid stretched to the size of a picture: half blocks in colour, shades of grey signs without."""
+    rows = np.arange(size[0]) * grid.shape[0] // size[0]
+    cols = np.arange(size[1]) * grid.shape[1] // size[1]
+    share = (grid / max(grid.max(), 1e-12))[rows][:, cols]
+    if _colour(console):
+        import matplotlib
+
+        return _half_blocks((matplotlib.colormaps["inferno"](share)[..., :3] * 255).astype(np.uint8))
+    signs = np.array(list(" ░▒▓█"))[np.minimum((share * 5).astype(int), 4)]
+    return Text("\n".join("".join(line) for line in signs[::2]))
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, found: dict[str, Explanation]) -> list[Path]:
+    """Figures as PNG and all numbers as JSON; the paths written, in order."""
+    from . import plots
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
+        ) from error
+    text, image = found["sentence"], found["image"]
+    layers = sorted({0, len(image.trace) // 2, len(image.trace) - 1})
+    figures = {
+        "sentence-tokens.png": plots.tokens(text.attribution),
+        "sentence-heads.png": plots.heads(text.trace),
+        "sentence-rollout.png": plots.rollout(text.trace),
+        "image-attention.png": plots.patches(image.trace, layers),
+        "image-rollout.png": plots.rollout(image.trace),
+    }
+    written = []
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=160)
+        written.append(folder / name)
+    numbers = folder / "numbers.json"
+    numbers.write_text(
+        json.dumps({k: v.numbers for k, v in found.items()}, ensure_ascii=False, indent=2) + "\n"
+    )
+    return [*written, numbers]
