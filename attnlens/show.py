@@ -194,10 +194,11 @@ def print_image(console: Console, found: Explanation) -> None:
     pictures = [(last, numbers["attention"][last]), ("rollout", numbers["rollout"])]
     image = np.asarray(found.trace.patches.image)
     table = Table.grid(padding=(0, 3))
-    table.add_row("the image" if _colour(console) else "", *(f"[CLS], {name}" for name, _ in pictures))
-    drawn = [_half_blocks(_shrink(image))] if _colour(console) else [Text("")]
-    drawn += [_heat(console, np.array(grid), _shrink(image).shape[:2]) for _, grid in pictures]
-    table.add_row(*drawn)
+    shown = [("the image", _half_blocks(_shrink(image)))] if _colour(console) else []
+    size = _shrink(image).shape[:2]
+    shown += [(f"[CLS], {name}", _heat(console, np.array(grid), size)) for name, grid in pictures]
+    table.add_row(*(Text(name) for name, _ in shown))
+    table.add_row(*(drawn for _, drawn in shown))
     console.print(table)
     console.print("where the class token looks: bright is much attention, mean over heads", style="dim")
     console.print()
@@ -246,7 +247,7 @@ def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
     for word, score in zip(words, scores):
         share = abs(score) / strongest
         if not _colour(console):
-            line.append(f"{word.strip()}({score:+.2f}) " if share >= 0.1 else f"{word.strip()} ")
+            line.append(f"{word.strip()}({score:+.2g}) " if share >= 0.1 else f"{word.strip()} ")
             continue
         strong = (33, 102, 172) if score > 0 else (178, 24, 43)
         shade = [round(255 + (c - 255) * share) for c in strong]

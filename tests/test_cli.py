@@ -1,0 +1,173 @@
+"""The command line as its user runs it: colours, pipes, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from attnlens import models
+
+ESCAPE = "\x1b["
+
+
+def run(*arguments: str, cwd: Path | None = None, text: str = "", **environment: str):
+    """The finished process of `attnlens ...`, its output captured as in a pipe."""
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM")}
+    return subprocess.run(
+        [sys.executable, "-m", "attnlens", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        input=text,
+        cwd=cwd,
+        env=env | {"COLUMNS": "100", "PYTHONIOENCODING": "utf-8", **environment},
+    )
+
+
+SENTENCE = "a gripping , funny film with one dull stretch ."
+
+
+def test_text_explains_a_sentence():
+    done = run("text", SENTENCE)
+    assert done.returncode == 0, done.stderr
+    assert "sentiment says positive" in done.stdout
+    assert "completeness gap" in done.stdout
+    assert "what [CLS] is made of" in done.stdout
+    assert "strongest heads" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_pipe_gets_no_escapes_and_says_scores_in_figures():
+    done = run("text", SENTENCE)
+    assert ESCAPE not in done.stdout
+    assert "dull(-" in done.stdout
+
+
+def test_no_color_wins_over_a_colour_terminal():
+    coloured = run("text", SENTENCE, FORCE_COLOR="1", COLORTERM="truecolor")
+    assert "48;2;" in coloured.stdout
+    plain = run("text", SENTENCE, FORCE_COLOR="1", COLORTERM="truecolor", NO_COLOR="1")
+    assert "48;2;" not in plain.stdout
+    assert "dull(-" in plain.stdout
+
+
+def test_json_is_json_and_nothing_else():
+    done = run("text", SENTENCE, "--json", "--target", "negative")
+    numbers = json.loads(done.stdout)
+    assert numbers["target"] == "negative"
+    assert numbers["prediction"] == "positive"
+    assert abs(sum(numbers["probabilities"].values()) - 1) < 1e-5
+    words = [token["text"] for token in numbers["tokens"]]
+    assert words[0] == "[CLS]"
+    assert "gripping" in SENTENCE[numbers["tokens"][2]["start"] : numbers["tokens"][3]["end"]]
+    assert abs(sum(token["rollout"] for token in numbers["tokens"]) - 1) < 1e-4
+    assert numbers["gap"] < 0.05
+    assert len(numbers["heads"]) == 5
+
+
+def test_text_from_standard_input_and_target_by_number():
+    done = run("text", "-", "--json", "--target", "0", text=SENTENCE + "\n")
+    assert json.loads(done.stdout)["text"] == SENTENCE
+    assert json.loads(done.stdout)["target"] == "negative"
+
+
+def test_image_shows_where_the_class_token_looks():
+    path = str(models.sample_images()["chelsea"])
+    done = run("image", path)
+    assert done.returncode == 0, done.stderr
+    assert "cifar says cat" in done.stdout
+    assert "█" in done.stdout
+    assert "▀" in run("image", path, FORCE_COLOR="1", COLORTERM="truecolor").stdout
+
+
+def test_image_json():
+    done = run("image", str(models.sample_images()["chelsea"]), "--json", "--model", "minivit")
+    numbers = json.loads(done.stdout)
+    assert numbers["patches"] == [8, 8]
+    assert len(numbers["attention"]["layer 0"]) == 8
+    assert set(numbers["probabilities"]) == {"airplane", "cat", "frog", "truck"}
+
+
+def test_info_lists_what_is_heard():
+    done = run("info", "sentiment")
+    assert done.returncode == 0, done.stderr
+    assert "DistilBertForSequenceClassification" in done.stdout
+    assert "sdpa" in done.stdout
+    numbers = json.loads(run("info", "cifar", "--json").stdout)
+    assert len(numbers["heard"]) >= 6
+    assert {layer["kind"] for layer in numbers["heard"]} == {"self"}
+    assert all(layer["heads"] >= 3 for layer in numbers["heard"])
+
+
+def test_demo_writes_figures_and_numbers(tmp_path):
+    done = run("demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "attnlens-demo"
+    written = sorted(path.name for path in folder.iterdir())
+    pictures = [name for name in written if name.endswith(".png")]
+    assert len(pictures) == 5
+    for name in written:
+        assert f"wrote attnlens-demo/{name}" in done.stdout
+    for name in pictures:
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    numbers = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
+    assert numbers["sentence"]["prediction"] == "positive"
+    assert numbers["image"]["prediction"] == "cat"
+
+
+BAD = {
+    "unknown model": (["text", "fine", "--model", "./nowhere"], "there is no model folder ./nowhere"),
+    "unknown target": (
+        ["text", "fine", "--target", "neutral"],
+        "unknown target 'neutral'; expected one of: negative",
+    ),
+    "empty text": (["text", " "], "the text is empty"),
+    "no such image": (["image", "nothing.png"], "no such image file: nothing.png"),
+    "text to an image model": (["text", "fine", "--model", "cifar"], "attnlens image FILE --model cifar"),
+    "image to a text model": (
+        ["image", "x.png", "--model", "sentiment"],
+        "attnlens text TEXT --model sentiment",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(case):
+    arguments, message = BAD[case]
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("attnlens: ")
+    assert message in done.stderr
+
+
+def test_debug_shows_the_traceback():
+    done = run("image", "nothing.png", "--debug")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "no such image file" in done.stderr
+
+
+def test_a_damaged_image_is_bad_input(tmp_path):
+    (tmp_path / "x.png").write_text("no picture")
+    done = run("image", str(tmp_path / "x.png"))
+    assert done.returncode == 2
+    assert "is not an image that Pillow can read" in done.stderr
+
+
+def test_an_unknown_option_is_exit_code_2():
+    done = run("text", "fine", "--colour")
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+
+
+def test_help_names_the_commands():
+    done = run("--help")
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in ("demo", "text", "image", "info"))

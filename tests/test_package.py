@@ -1,0 +1,106 @@
+"""What is installed: the wheel holds every model and data file, stays small, and works from another folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIMIT = 30_000_000
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel):
+    tracked = subprocess.run(
+        ["git", "ls-files", "attnlens"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert tracked
+    assert [name for name in tracked if name not in inside] == []
+
+
+def test_the_wheel_holds_nothing_else_and_stays_small(wheel):
+    inside = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in inside} == {"attnlens"}
+    assert wheel.stat().st_size < LIMIT
+
+
+def test_the_installed_package_explains_a_sentence_from_anywhere(wheel, tmp_path):
+    """Installed beside the test environment's libraries, without the checkout on the path."""
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--target",
+            str(tmp_path / "site"),
+            str(wheel),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    script = (
+        "import attnlens as al; lens = al.load('sentiment'); trace = lens.trace('a gripping film');"
+        "print(al.__file__); print(trace.prediction.label)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+    )
+    assert done.returncode == 0, done.stderr
+    where, label = done.stdout.split()
+    assert where.startswith(str(tmp_path))
+    assert label == "positive"
+
+
+def blocks(language: str) -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.S)
+
+
+def test_every_python_block_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space: dict = {}
+    assert blocks("python")
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), space)
+    assert space["trace"].prediction.label == "positive"
+
+
+def test_every_command_of_the_readme_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {
+        line.split()[1] for block in blocks("bash") for line in block.splitlines() if line.startswith("make ")
+    }
+    assert {"demo", "test"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, flags=re.M) for target in targets)
+
+
+def test_every_picture_of_the_readme_is_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert pictures
+    assert all((ROOT / picture).is_file() for picture in pictures)
