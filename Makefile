@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE := 1
 demo: .venv/demo
 	$(BIN)/attnlens demo
 
-test: .venv/test lint
+test: .venv/test .venv/chromium lint
 	$(BIN)/pytest -n auto --dist worksteal
 
 lint: .venv/test
@@ -35,6 +35,12 @@ clean:
 
 .venv/demo: .venv/torch setup.cfg
 	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+# Without Chromium, where one may not install it, the browser tests skip and say so.
+.venv/chromium: .venv/bin/pip
+	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || \
+		{ apt-get update -q && apt-get install -q -y chromium; } >/dev/null
 	touch $@
 
 .venv/test: .venv/demo

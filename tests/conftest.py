@@ -10,6 +10,10 @@ import pytest
 import torch
 
 
+# Test processes share the cores among themselves.
+torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
