@@ -9,7 +9,6 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import pytest
 import torch
 
-
 # Test processes share the cores among themselves.
 torch.set_num_threads(1)
 
