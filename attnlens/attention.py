@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral
 from types import EllipsisType
 
 import torch
@@ -65,6 +66,12 @@ class Attention:
 
     @property
     def device(self) -> torch.device:
+        """Where the store lies, and what a request returns."""
+        raise NotImplementedError
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights that a request returns: float64 where they are stored so, else float32."""
         raise NotImplementedError
 
     def to(self, target: torch.device | str | torch.dtype) -> Attention:
@@ -81,7 +88,7 @@ class Attention:
         parts = _expand(index if isinstance(index, tuple) else (index,))
         positions = [_positions(part, size, axis) for part, size, axis in zip(parts, self.shape, _AXES)]
         block = self.block(*positions)
-        return block[tuple(0 if isinstance(part, int) else slice(None) for part in parts)]
+        return block[tuple(0 if _is_number(part) else slice(None) for part in parts)]
 
     def blocks(self, heads: Index = slice(None)) -> Iterator[tuple[slice, HeadQueryKey]]:
         """Walks the queries: (rows, weights `[head, row, key]`) with bounded memory per step."""
@@ -106,6 +113,7 @@ class Attention:
     def pull(self, vector: PerQuery) -> PerKey:
         """`vector @ mean over heads`: `[query] -> [key]`, one step of rollout for a single row."""
         vector = vector.to(self.device)
+        vector = vector if vector.is_floating_point() else vector.to(self.dtype)
         return sum(vector[rows] @ block.mean(0).to(vector.dtype) for rows, block in self.blocks())
 
     def __repr__(self) -> str:
@@ -144,6 +152,10 @@ class Weights(Attention):
         return self.weights.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        return _compute_dtype(self.weights)
+
+    @property
     def nbytes(self) -> int:
         return self.weights.numel() * self.weights.element_size()
 
@@ -160,7 +172,8 @@ class Weights(Attention):
 
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
         chosen = _take(_take(_take(self.weights, heads, 0), rows, 1), cols, 2)
-        return chosen.to(_compute_dtype(self.weights))
+        # A copy even where a view would do: what a caller does to a result must not change the trace.
+        return chosen.to(self.dtype, copy=True)
 
 
 @dataclass(frozen=True)
@@ -248,6 +261,10 @@ class Factors(Attention):
         return self.query.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        return _compute_dtype(self.query)
+
+    @property
     def nbytes(self) -> int:
         held = [self.query, self.key, self.mask, self.bias, self.sink]
         tensors = sum(t.numel() * t.element_size() for t in held if isinstance(t, Tensor))
@@ -287,6 +304,7 @@ class Factors(Attention):
         if isinstance(target, torch.dtype):
             return replace(self, query=self.query.to(target), key=self.key.to(target), known_lse=None)
         held = {name: getattr(self, name) for name in ("query", "key", "mask", "bias", "sink", "known_lse")}
+        held["known_lse"] = self.__dict__.get("lse", self.known_lse)
         moved = {name: value.to(target) for name, value in held.items() if isinstance(value, Tensor)}
         return replace(self, **moved)
 
@@ -300,7 +318,7 @@ class Factors(Attention):
         return scores.sub_(lse.unsqueeze(-1)).exp_()
 
     def _scores(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
-        dtype = _compute_dtype(self.query)
+        dtype = self.dtype
         group = self.heads // self.key.shape[0]
         q = _take(_take(self.query, heads, 0), rows, 1).to(dtype)
         k = _take(_take(self.key, heads // group, 0), cols, 1).to(dtype)
@@ -353,6 +371,10 @@ class Windows(Attention):
         return self.parts[0].device
 
     @property
+    def dtype(self) -> torch.dtype:
+        return max((part.dtype for part in self.parts), key=lambda dtype: dtype.itemsize)
+
+    @property
     def nbytes(self) -> int:
         return sum(part.nbytes for part in self.parts)
 
@@ -368,18 +390,13 @@ class Windows(Attention):
         return Windows(tuple(part.to(target) for part in self.parts))
 
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
-        out = None
+        out = torch.zeros(len(heads), len(rows), len(cols), dtype=self.dtype, device=self.device)
         for number, part in enumerate(self.parts):
             r = (rows // part.queries == number).nonzero().squeeze(1)
             c = (cols // part.keys == number).nonzero().squeeze(1)
-            if len(r) == 0 or len(c) == 0:
-                continue
-            piece = part.block(heads, rows[r] % part.queries, cols[c] % part.keys)
-            if out is None:
-                out = piece.new_zeros(len(heads), len(rows), len(cols))
-            out[:, r.unsqueeze(1), c] = piece
-        if out is None:
-            return torch.zeros(len(heads), len(rows), len(cols), device=self.device)
+            if len(r) and len(c):
+                piece = part.block(heads, rows[r] % part.queries, cols[c] % part.keys)
+                out[:, r.unsqueeze(1), c] = piece.to(self.dtype)
         return out
 
 
@@ -407,10 +424,16 @@ def _expand(parts: tuple[Index, ...]) -> list[Index]:
     return [*parts[:at], *fill, *parts[at + 1 :]]
 
 
+def _is_number(part: Index) -> bool:
+    """Whether it names one position: an integer, also NumPy's, or a tensor without axes."""
+    return isinstance(part, Integral) or (isinstance(part, Tensor) and part.ndim == 0)
+
+
 def _positions(part: Index, size: int, axis: str) -> Tensor:
     """int64 positions along one axis, negative ones counted from the end."""
     if isinstance(part, slice):
-        return torch.arange(size)[part] if (part.step or 1) > 0 else torch.tensor(range(size)[part])
+        forwards = (part.step or 1) > 0
+        return torch.arange(size)[part] if forwards else torch.tensor(range(size)[part], dtype=torch.long)
     found = torch.as_tensor(list(part) if isinstance(part, range) else part).reshape(-1)
     if found.dtype == torch.bool:
         found = found.nonzero().squeeze(1)

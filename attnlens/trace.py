@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,7 +165,7 @@ class Trace:
             return replace(self, layers=self.layers[index])
         if isinstance(index, tuple):
             layer, rest = index[0], index[1:]
-            if not isinstance(layer, int):
+            if not isinstance(layer, Integral):
                 raise InputError(
                     "name one layer by number: trace[layer, head]; trace[a:b] is a trace of several"
                 )
@@ -252,7 +253,9 @@ class Trace:
         elif not self.tokens and self.layers:
             what = f"{self.layers[0].attention.queries} tokens"
         heads = sorted({layer.attention.heads for layer in self.layers})
-        heads_text = f"{heads[0]}" if len(heads) == 1 else f"{heads[0]}-{heads[-1]}" if heads else "0"
+        heads_text = _count(heads[-1], "head") if heads else "0 heads"
+        if len(heads) > 1:
+            heads_text = f"{heads[0]}-{heads_text}"
         lines = [
             f"Trace of {self.model or 'a model'}: {what}, {len(self.layers)} layers x {heads_text} heads"
         ]
@@ -286,3 +289,7 @@ class Trace:
 def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
     attention = layer.attention
     return ("query", layer.query_side, attention.queries), ("key", layer.key_side, attention.keys)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,450 @@
+"""A trace as one .safetensors file: no pickle, nothing in it can run, any safetensors reader opens it.
+
+| metadata in the header | |
+| --- | --- |
+| `format`, `version` | `attnlens.trace`, `1` |
+| `trace` | JSON: all that is no tensor, as `_FIELDS` below; a token has only what is not default |
+
+| tensor | shape | dtype |
+| --- | --- | --- |
+| `layer.0.weights` | `[head, query, key]` | float (of 16, 32 or 64 bits) |
+| `layer.0.query`, `layer.0.key` | `[head, query, d_head]`, `[key_head, key, d_head]` | float |
+| `layer.0.lse` | `[head, query]` | float32; float64 where the query is |
+| `layer.0.mask` | `[head or 1, query or 1, key or 1]` | bool (a `Band` is in the JSON instead) |
+| `layer.0.bias` | `[head or 1, query or 1, key or 1]` | float |
+| `layer.0.sink` | `[head]` | float |
+| `layer.0.window.3.query` | one window of `Windows`: each is stored as a layer is | |
+| `logits` | `[class]`, `[token, class]` or `[class, token]` | float |
+| `image` | `[height, width, 3]` | uint8 |
+
+The JSON lists the tensors of each layer, so that a missing one is noticed. Everything is checked before
+something is built from it: reading costs memory in proportion to the file, whatever the file claims. `save`
+reads back in memory what it is about to write, so what `load` would refuse is refused by `save` already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from reprlib import repr as short
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .attention import Attention, Band, Factors, Weights, Windows
+from .errors import FileError, InputError
+from .trace import KINDS, SIDES, Layer, PatchGrid, Token, Trace
+
+FORMAT = "attnlens.trace"
+VERSION = "1"
+SUFFIX = ".safetensors"
+LARGEST_HEADER = 100_000_000
+"""Bytes; safetensors reads no larger one."""
+
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def save(trace: Trace, path: str | Path) -> Path:
+    """Writes the trace and returns the path, with `.safetensors` added where it has no suffix.
+
+    A file of that name is replaced when the new one is complete. The same trace gives the same bytes. The
+    log-sum-exp of factors is saved too, so that a loaded trace need not compute it again.
+
+    Raises FileError when the place cannot be written to, InputError when the trace holds what a file cannot.
+    """
+    path = _suffixed(Path(path))
+    try:
+        tensors: dict[str, Tensor] = {}
+        described = _describe(trace, tensors)
+        text = json.dumps(described, default=_number, separators=(",", ":"))
+        specs = {name: (_code(tensor), list(tensor.shape)) for name, tensor in tensors.items()}
+        _trace(json.loads(text), _Source(specs, tensors.__getitem__))
+        if _HALVES.search(json.dumps(described, default=_number, ensure_ascii=False)):
+            raise InputError("a text in it has a character as two surrogates, which JSON would join into one")
+        header = _header(text, tensors)
+    except InputError as error:
+        raise InputError(f"this trace cannot be saved: {error}") from None
+    _write(path, header, tensors)
+    return path
+
+
+def load(path: str | Path) -> Trace:
+    """Reads a file that `save` wrote, into main memory.
+
+    Raises FileError, which names the file and what is wrong with it, for anything else.
+    """
+    path = _found(Path(path))
+    try:
+        with safe_open(path, framework="pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}
+            specs = {name: (found.get_dtype(), found.get_shape()) for name, found in slices.items()}
+            # clone: a tensor that stays mapped to its file changes, or ends the process, when the file does
+            return _trace(
+                _parsed(file.metadata() or {}), _Source(specs, lambda n: file.get_tensor(n).clone())
+            )
+    except SafetensorError as error:
+        raise FileError(f"{path} is no safetensors file, or is damaged or cut off: {error}") from None
+    except (InputError, OSError) as error:
+        raise FileError(f"{path} cannot be read as a trace: {error}") from None
+
+
+# -- from a trace to JSON and tensors -----------------------------------------------------------------------
+
+
+def _describe(trace: Trace, tensors: dict[str, Tensor]) -> dict:
+    """The JSON of a trace; its tensors are added to `tensors` by the names that they have in the file."""
+    grid = trace.patches
+    image = None if grid is None or grid.image is None else torch.from_numpy(np.array(grid.image))
+    described = {name: getattr(trace, name) for name in ("model", "text", "labels", "activation")}
+    return described | {
+        "tokens": [_describe_token(token) for token in trace.tokens],
+        "output_tokens": [_describe_token(token) for token in trace.output_tokens],
+        "patches": None if grid is None else {n: getattr(grid, n) for n in ("rows", "cols", "leading")},
+        "tensors": _hold({"logits": trace.logits, "image": image}, "", tensors),
+        "layers": [
+            {name: getattr(layer, name) for name in ("name", "kind", "query_side", "key_side")}
+            | {"attention": _describe_attention(layer.attention, f"layer.{number}.", tensors)}
+            for number, layer in enumerate(trace.layers)
+        ],
+    }
+
+
+def _describe_token(token: Token) -> dict:
+    default = vars(Token(""))
+    return {k: v for k, v in vars(token).items() if k == "text" or v != default[k]}
+
+
+def _describe_attention(attention: Attention, prefix: str, tensors: dict[str, Tensor]) -> dict:
+    if isinstance(attention, Windows):
+        windows = enumerate(attention.parts)
+        parts = [_describe_attention(part, f"{prefix}window.{i}.", tensors) for i, part in windows]
+        return {"store": "windows", "parts": parts}
+    if isinstance(attention, Weights):
+        return {"store": "weights", "tensors": _hold({"weights": attention.weights}, prefix, tensors)}
+    if not isinstance(attention, Factors):
+        raise InputError(f"{type(attention).__name__} has no form in a file; use Weights(attention[:])")
+    held = {name: getattr(attention, name) for name in ("query", "key", "mask", "bias", "sink")}
+    held["lse"] = attention.lse.to(torch.promote_types(attention.query.dtype, torch.float32))
+    band = held.pop("mask") if isinstance(attention.mask, Band) else None
+    return {
+        "store": "factors",
+        "scale": attention.scale,
+        "softcap": attention.softcap,
+        "band": band and vars(band),
+        "tensors": _hold(held, prefix, tensors),
+    }
+
+
+def _hold(held: dict[str, Tensor | None], prefix: str, tensors: dict[str, Tensor]) -> list[str]:
+    """Adds those tensors that are there; returns their names."""
+    present = {name: tensor for name, tensor in sorted(held.items()) if tensor is not None}
+    tensors |= {prefix + name: tensor.detach().cpu().contiguous() for name, tensor in present.items()}
+    return list(present)
+
+
+def _number(value: Any) -> int | float | bool:
+    """A single number of NumPy or torch as Python's, for JSON."""
+    if getattr(value, "shape", None) == ():
+        return value.item()
+    raise InputError(f"{short(value)} is a {type(value).__name__}, which JSON cannot hold")
+
+
+# -- from JSON and tensors to a trace -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Check:
+    """What a value must be: a test and the words for it."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+    def __or__(self, other: _Check) -> _Check:
+        return _Check(f"{self.expected} or {other.expected}", lambda v: self.holds(v) or other.holds(v))
+
+
+def _one_of(*names: str) -> _Check:
+    return _Check(f"one of {', '.join(names)}", lambda v: isinstance(v, str) and v in names)
+
+
+_NULL = _Check("null", lambda v: v is None)
+_TEXT = _Check("a text", lambda v: isinstance(v, str))
+_FLAG = _Check("true or false", lambda v: isinstance(v, bool))
+_LIST = _Check("a list", lambda v: isinstance(v, list))
+_OBJECT = _Check("an object", lambda v: isinstance(v, dict))
+_TEXTS = _Check("a list of texts", lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v))
+_INTEGER = _Check("a whole number within 2**53", lambda v: type(v) is int and abs(v) <= 2**53)
+_COUNT = _Check("a whole number from 1 to 2**53", lambda v: type(v) is int and 0 < v <= 2**53)
+_FINITE = _Check("a finite number", lambda v: type(v) in (int, float) and abs(v) < 1e300)
+_POSITIVE = _Check("a number above 0", lambda v: _FINITE.holds(v) and v > 0)
+
+_FIELDS = {
+    "trace": {
+        "model": _TEXT,
+        "text": _TEXTS,
+        "labels": _TEXTS,
+        "activation": _one_of("softmax", "sigmoid", "none"),
+        "tokens": _LIST,
+        "output_tokens": _LIST,
+        "patches": _OBJECT | _NULL,
+        "tensors": _TEXTS,
+        "layers": _LIST,
+    },
+    "token": {
+        "text": _TEXT,
+        "id": _INTEGER | _NULL,
+        "word": _INTEGER | _NULL,
+        "special": _FLAG,
+        "start": _INTEGER | _NULL,
+        "end": _INTEGER | _NULL,
+        "segment": _INTEGER,
+    },
+    "patches": {"rows": _COUNT, "cols": _COUNT, "leading": _TEXTS},
+    "layer": {
+        "name": _TEXT,
+        "kind": _one_of(*KINDS),
+        "query_side": _one_of(*SIDES),
+        "key_side": _one_of(*SIDES),
+        "attention": _OBJECT,
+    },
+    "weights": {"store": _TEXT, "tensors": _TEXTS},
+    "factors": {
+        "store": _TEXT,
+        "scale": _FINITE,
+        "softcap": _POSITIVE | _NULL,
+        "band": _OBJECT | _NULL,
+        "tensors": _TEXTS,
+    },
+    "windows": {"store": _TEXT, "parts": _LIST},
+    "band": {"before": _INTEGER | _NULL, "after": _INTEGER | _NULL, "offset": _INTEGER},
+}
+_CODES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "bool": "BOOL",
+    "uint8": "U8",
+}
+_FLOATS = ("F64", "F32", "F16", "BF16")
+_TENSORS = {  # name: (possible numbers of axes, possible dtypes)
+    "weights": ((3,), _FLOATS),
+    "query": ((3,), _FLOATS),
+    "key": ((3,), _FLOATS),
+    "lse": ((2,), ("F64", "F32")),
+    "mask": ((3,), ("BOOL",)),
+    "bias": ((3,), _FLOATS),
+    "sink": ((1,), _FLOATS),
+    "logits": ((1, 2), _FLOATS),
+    "image": ((3,), ("U8",)),
+}
+_HELD = {  # by whom: (tensors that it must have, tensors that it may have)
+    "trace": ((), ("logits", "image")),
+    "weights": (("weights",), ()),
+    "factors": (("query", "key", "lse"), ("mask", "bias", "sink")),
+}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The tensors of a file that nobody took yet: (dtype, shape) by name, and how to get one."""
+
+    specs: dict[str, tuple[str, list[int]]]
+    get: Callable[[str], Tensor]
+
+    def take(self, owner: str, listed: list[str], prefix: str) -> dict[str, Tensor]:
+        """The tensors that the JSON lists for a trace or a store, each checked."""
+        must, may = _HELD[owner]
+        if len(set(listed)) < len(listed) or not set(must) <= set(listed) <= {*must, *may}:
+            known = ", ".join([*must, *(f"{name} (optional)" for name in may)])
+            raise InputError(f"{prefix}tensors is {short(listed)}, not made of {known}, each once")
+        return {name: self._one(prefix + name, *_TENSORS[name]) for name in listed}
+
+    def _one(self, name: str, ranks: tuple[int, ...], codes: tuple[str, ...]) -> Tensor:
+        if name not in self.specs:
+            raise InputError(f"the tensor {name!r} is missing")
+        code, shape = self.specs.pop(name)
+        if code not in codes:
+            raise InputError(f"the tensor {name!r} has dtype {code}, not {' or '.join(codes)}")
+        if len(shape) not in ranks or 0 in shape:
+            axes = " or ".join(str(rank) for rank in ranks)
+            raise InputError(
+                f"the tensor {name!r} has shape {short(shape)}, not {axes} axes of length 1 or more"
+            )
+        return self.get(name)
+
+
+def _parsed(metadata: dict[str, str]) -> Any:
+    """The JSON of a file, from the metadata in its header."""
+    if metadata.get("format") != FORMAT:
+        raise InputError("it is a safetensors file but not a trace; perhaps it holds a model's weights")
+    version = metadata.get("version")
+    if version != VERSION:
+        raise InputError(
+            f"it has format version {short(version)}, this attnlens reads {VERSION}: update attnlens"
+        )
+    try:
+        return json.loads(metadata.get("trace", ""))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the JSON in its header is damaged: {error}") from None
+
+
+def _entries(kind: str, value: Any, where: str, required: tuple[str, ...] | None = None) -> dict[str, Any]:
+    """A JSON object with the fields of its kind and no others, each checked; a copy."""
+    fields = _FIELDS[kind]
+    if not isinstance(value, dict):
+        raise InputError(f"{where} is {short(value)}, not an object")
+    for name in value.keys() - fields.keys():
+        raise InputError(f"{where} has the unknown entry {short(name)}")
+    for name in fields if required is None else required:
+        if name not in value:
+            raise InputError(f"{where} lacks the entry {name!r}")
+    for name, entry in value.items():
+        if not fields[name].holds(entry):
+            raise InputError(f"{where}.{name} is {short(entry)}, not {fields[name].expected}")
+    return dict(value)
+
+
+def _trace(value: Any, source: _Source) -> Trace:
+    entries = _entries("trace", value, "trace")
+    held = source.take("trace", entries.pop("tensors"), "")
+    for name in ("text", "labels"):
+        entries[name] = tuple(entries[name])
+    for name in ("tokens", "output_tokens"):
+        entries[name] = tuple(_token(entry, f"{name}[{i}]") for i, entry in enumerate(entries[name]))
+    entries["patches"] = _patches(entries["patches"], len(entries["tokens"]), held.pop("image", None))
+    entries["layers"] = tuple(
+        _layer(entry, f"layer.{i}", source) for i, entry in enumerate(entries["layers"])
+    )
+    if source.specs:
+        raise InputError(f"it has a tensor that no layer lists: {short(min(source.specs))}")
+    return Trace(**entries, **held)
+
+
+def _token(value: Any, where: str) -> Token:
+    return Token(**_entries("token", value, where, required=("text",)))
+
+
+def _patches(value: Any, tokens: int, image: Tensor | None) -> PatchGrid | None:
+    """The grid, which must have as many tokens as the file lists: else a few bytes could claim any number."""
+    if image is not None and (value is None or image.shape[2] != 3):
+        raise InputError(f"an image {list(image.shape)} is not [height, width, 3] with a grid of patches")
+    if value is None:
+        return None
+    entries = _entries("patches", value, "patches")
+    leading, patches = tuple(entries["leading"]), entries["rows"] * entries["cols"]
+    if len(leading) + patches != tokens:
+        raise InputError(
+            f"{len(leading)} leading tokens and {patches} patches are not the {tokens} listed tokens"
+        )
+    return PatchGrid(entries["rows"], entries["cols"], leading, None if image is None else image.numpy())
+
+
+def _layer(value: Any, where: str, source: _Source) -> Layer:
+    entries = _entries("layer", value, where)
+    return Layer(**entries | {"attention": _attention(entries["attention"], where, source)})
+
+
+def _attention(value: dict, where: str, source: _Source, window: bool = False) -> Attention:
+    stores = ("weights", "factors") if window else ("weights", "factors", "windows")
+    store = value.get("store") if isinstance(value, dict) else None
+    if store not in stores:
+        raise InputError(f"{where}.store is {short(store)}, not one of {', '.join(stores)}")
+    entries = _entries(store, value, where)
+    if store == "windows":
+        parts = enumerate(entries["parts"])
+        return Windows(
+            tuple(_attention(part, f"{where}.window.{i}", source, window=True) for i, part in parts)
+        )
+    held = source.take(store, entries["tensors"], f"{where}.")
+    try:
+        return Weights(**held) if store == "weights" else _factors(entries, held, where)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _factors(entries: dict[str, Any], held: dict[str, Tensor], where: str) -> Factors:
+    if entries["band"] is not None:
+        if "mask" in held:
+            raise InputError("it has two masks, a band and a tensor")
+        held["mask"] = Band(**_entries("band", entries["band"], f"{where}.band"))
+    return Factors(known_lse=held.pop("lse"), scale=entries["scale"], softcap=entries["softcap"], **held)
+
+
+# -- the file -----------------------------------------------------------------------------------------------
+
+
+def _suffixed(path: Path) -> Path:
+    """The path with the suffix where it has none; a folder stays as it is, to be refused."""
+    return path if path.suffix or os.path.isdir(path) else path.with_name(path.name + SUFFIX)
+
+
+def _found(path: Path) -> Path:
+    """The path as given, or with the suffix that `save` added; it is a file and not empty."""
+    path = path if os.path.exists(path) else _suffixed(path)
+    if not os.path.isfile(path):
+        raise FileError(f"{path} is not a file" if os.path.exists(path) else f"there is no file {path}")
+    if os.path.getsize(path) == 0:
+        raise FileError(f"{path} is empty; perhaps a copy or a download was cut off")
+    return path
+
+
+def _code(tensor: Tensor) -> str:
+    name = str(tensor.dtype).removeprefix("torch.")
+    return _CODES.get(name, name)
+
+
+def _ordered(tensors: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """Wide numbers first, so that each tensor starts at a multiple of its element size; then by name."""
+    return sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
+
+
+def _header(text: str, tensors: dict[str, Tensor]) -> bytes:
+    """What stands before the tensors: the length of the JSON header, and the header.
+
+    Not left to the library's writer, which orders metadata at random, refuses tensors that share memory (one
+    mask for all layers), and makes files that nobody but their owner may read.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "version": VERSION, "trace": text}}
+    start = 0
+    for name, tensor in _ordered(tensors):
+        end = start + tensor.nbytes
+        header[name] = {"dtype": _code(tensor), "shape": list(tensor.shape), "data_offsets": [start, end]}
+        start = end
+    written = json.dumps(header, separators=(",", ":")).encode("ascii")
+    written += b" " * (-len(written) % 8)
+    if len(written) > LARGEST_HEADER:
+        raise InputError(
+            f"its names and tokens take {len(written)} bytes; a header has at most {LARGEST_HEADER}"
+        )
+    return len(written).to_bytes(8, "little") + written
+
+
+def _write(path: Path, header: bytes, tensors: dict[str, Tensor]) -> None:
+    """Writes a draft beside the file and puts it in place when it is complete."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise FileError(
+            f"cannot write {path}: that is no file; give the name of a file, such as trace{SUFFIX}"
+        )
+    if not os.path.isdir(path.parent):
+        raise FileError(f"cannot write {path}: there is no folder {path.parent}; create it first")
+    draft = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        try:
+            with open(draft, "xb") as file:
+                file.write(header)
+                for _, tensor in _ordered(tensors):
+                    file.write(tensor.view(-1).view(torch.uint8).numpy())
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot write {path}: {error}; save to a folder that you may write to") from None
