@@ -139,7 +139,7 @@ def test_stores_come_back_bit_for_bit(tmp_path, make, dtype):
         {"key_heads": 1},
         {"heads": 6, "key_heads": 3},
     ],
-    ids=str,
+    ids=lambda more: f"{more}".splitlines()[0].partition("tensor")[0],
 )
 def test_factors_come_back_with_what_they_have(tmp_path, more):
     returned(of(factors(**more)), tmp_path)
