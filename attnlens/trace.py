@@ -257,7 +257,7 @@ class Trace:
         if len(heads) > 1:
             heads_text = f"{heads[0]}-{heads_text}"
         lines = [
-            f"Trace of {self.model or 'a model'}: {what}, {len(self.layers)} layers x {heads_text}"
+            f"Trace of {self.model or 'a model'}: {what}, {_count(len(self.layers), 'layer')} x {heads_text}"
         ]
         if self.prediction is not None:
             lines[0] += f", prediction {self.prediction}"
