@@ -249,13 +249,14 @@ def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
         if not _colour(console):
             line.append(f"{word.strip()}({score:+.2g}) " if share >= 0.1 else f"{word.strip()} ")
             continue
+        if share < 0.12:  # a nearly white patch would catch the eye on a dark terminal
+            line.append(f" {word.strip()} ")
+            continue
         strong = (33, 102, 172) if score > 0 else (178, 24, 43)
         shade = [round(255 + (c - 255) * share) for c in strong]
-        ink = "white" if share > 0.5 else "black"
-        line.append(
-            f" {word.strip()} ",
-            style=f"{ink} on rgb({shade[0]},{shade[1]},{shade[2]})" if share > 0.03 else "",
-        )
+        light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
+        ink = "rgb(0,0,0)" if light > 140 else "rgb(255,255,255)"
+        line.append(f" {word.strip()} ", style=f"{ink} on rgb({','.join(map(str, shade))})")
     return line
 
 
