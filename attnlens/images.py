@@ -2,83 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
+from .attention import Windows
 from .errors import InputError
 from .trace import Layer, PatchGrid
 
 if TYPE_CHECKING:
     from .lens import ImageLens
 
+MOST_LEADING = 8
+"""Tokens before the patches that even a small grid may have."""
+
 
 def read(input: Any) -> Image.Image:
     """An RGB image from a path, a PIL image of any mode, or a uint8 array `[height, width(, 3 or 4)]`.
 
-    Transparency is laid over white. Raises InputError that names the file or the type.
+    Transparency is laid over white; 16 bits per pixel are scaled to 8; a file's orientation is applied. Raises
+    InputError that names the file or the type.
     """
     if isinstance(input, (str, Path)):
-        input = _open(Path(input))
+        return _open(input)
     if isinstance(input, np.ndarray):
-        if input.dtype != np.uint8 or input.ndim not in (2, 3) or 0 in input.shape:
-            raise InputError(
-                f"an image array must be uint8 [height, width, 3], not {input.dtype} {list(input.shape)}"
-            )
-        try:
-            input = Image.fromarray(input)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"an image array must be [height, width, 3], not {list(input.shape)}") from error
+        input = _from_array(input)
     if not isinstance(input, Image.Image):
         raise InputError(
             f"an image lens takes a path, a PIL image, a uint8 array or a tensor, not {type(input).__name__}"
         )
-    try:
-        if input.mode in ("RGBA", "LA", "PA") or "transparency" in input.info:
-            over = Image.new("RGBA", input.size, "white")
-            return Image.alpha_composite(over, input.convert("RGBA")).convert("RGB")
-        return input.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"the image cannot be decoded: {error}") from error
+    return _decoded("the image", lambda: _rgb(input))
 
 
-def _open(path: Path) -> Image.Image:
-    if not path.is_file():
+def _open(path: str | Path) -> Image.Image:
+    if not Path(path).is_file():
         raise InputError(f"no such image file: {path}")
+    return _decoded(str(path), lambda: _rgb(ImageOps.exif_transpose(Image.open(path))))
+
+
+def _decoded(what: str, decode: Callable[[], Image.Image]) -> Image.Image:
+    """Pillow's readers raise many kinds of exception over a damaged file."""
     try:
-        image = Image.open(path)
-        image.load()
-        return image
+        return decode()
+    except (InputError, MemoryError):
+        raise
     except Image.UnidentifiedImageError as error:
-        raise InputError(f"{path} is not an image that Pillow can read") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be decoded: {error}") from error
+        raise InputError(f"{what} is not an image that Pillow can read") from error
+    except Exception as error:
+        raise InputError(f"{what} cannot be decoded: {error}") from error
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not fits or 0 in array.shape:
+        raise InputError(
+            f"an image array must be uint8 [height, width, 3], not {array.dtype} {list(array.shape)}; numbers "
+            "that a model is to read as they are go in as a float tensor [channel, height, width]"
+        )
+    return Image.fromarray(array)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if 0 in image.size:
+        raise InputError(f"the image is empty: {image.size[0]} x {image.size[1]} pixels")
+    if image.mode == "F":
+        raise InputError(
+            "the image holds floating-point pixels (mode F); scale it to 0..255 and convert('L')"
+        )
+    if image.mode.startswith("I"):  # Pillow would clip at 255
+        deep = np.asarray(image).astype(np.int64).clip(0, 65535)
+        image = Image.fromarray((deep / 257 if deep.max() > 255 else deep).round().astype(np.uint8))
+    if image.mode == "La":  # Pillow has no direct way
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
+        over = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
 
 
 def prepare(lens: ImageLens, input: Any) -> tuple[Tensor, np.ndarray]:
     """(pixels `[channel, height, width]` for the model, uint8 `[height, width, 3]` of what it sees)."""
     if isinstance(input, Tensor):
-        pixels = input[0] if input.ndim == 4 and len(input) == 1 else input
-        if pixels.ndim != 3 or not pixels.is_floating_point():
-            raise InputError(
-                f"an image tensor must be float [channel, height, width], not {pixels.dtype} {list(input.shape)}"
-            )
-        if not bool(torch.isfinite(pixels).all()):
-            raise InputError("the image tensor holds NaN or infinite values; clean it before tracing")
+        pixels = _checked(input)
         return pixels, _seen(lens, pixels)
     image = read(input)
     if lens.processor is not None:
-        pixels = lens.processor(image, return_tensors="pt")["pixel_values"][0]
+        pixels = _processed(lens, image)
         return pixels, _seen(lens, pixels)
     if callable(getattr(lens.model, "preprocess", None)):
         pixels = lens.model.preprocess(image)
     else:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
     return pixels, np.asarray(image.resize((pixels.shape[-1], pixels.shape[-2]), Image.Resampling.BILINEAR))
+
+
+def _checked(input: Tensor) -> Tensor:
+    pixels = input.detach()
+    pixels = pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
+    if pixels.ndim != 3 or not pixels.is_floating_point() or pixels.numel() == 0:
+        several = "; for a batch give a list: trace(list(tensor))" if pixels.ndim == 4 else ""
+        raise InputError(
+            "an image tensor must be float [channel, height, width], not "
+            f"{str(input.dtype).removeprefix('torch.')} {list(input.shape)}{several}"
+        )
+    if not bool(torch.isfinite(pixels).all()):
+        raise InputError("the image tensor holds NaN or infinite values; clean it before tracing")
+    return pixels
+
+
+def _processed(lens: ImageLens, image: Image.Image) -> Tensor:
+    try:
+        return lens.processor(image, return_tensors="pt")["pixel_values"][0]
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{type(lens.processor).__name__} cannot prepare an image of {image.size[0]} x {image.size[1]} "
+            f"pixels: {error}"
+        ) from error
 
 
 def _seen(lens: ImageLens, pixels: Tensor) -> np.ndarray:
@@ -94,37 +138,35 @@ def _seen(lens: ImageLens, pixels: Tensor) -> np.ndarray:
     return (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
-def logits(output: Any) -> Tensor | None:
-    """`[batch, class]` from whatever a vision module returns, None where there is no such tensor."""
-    found = getattr(output, "logits", None)
-    if found is None:
-        found = output[0] if isinstance(output, (tuple, list)) and output else output
-    return found.detach() if isinstance(found, Tensor) and found.ndim == 2 else None
-
-
 def grid(lens: ImageLens, pixels: Tensor, shown: np.ndarray, layers: tuple[Layer, ...]) -> PatchGrid | None:
-    """The patch grid of one image: given, or from the configuration's patch size."""
+    """The patch grid of one image: given, or from the configuration's patch size; None where neither fits."""
     rows_cols = lens.patches or _from_config(lens, pixels)
     if rows_cols is None or not layers:
         return None
-    rows, cols = rows_cols
-    extra = layers[0].attention.queries - rows * cols
-    if lens.patches is not None and extra < 0:
-        raise InputError(
-            f"patches={rows_cols} makes {rows * cols} patches, but the model attends over "
-            f"{layers[0].attention.queries} positions"
-        )
-    return PatchGrid(rows, cols, _leading(lens, max(extra, 0)), shown)
+    attention = layers[0].attention
+    patches = rows_cols[0] * rows_cols[1]
+    in_order = layers[0].kind != "channel" and not isinstance(attention, Windows)
+    extra = attention.queries - patches if in_order else 0
+    # A class token, a few registers or prompts: half as many as patches would be another grid.
+    if 0 <= extra <= max(MOST_LEADING, patches // 2):
+        return PatchGrid(*rows_cols, _leading(lens, extra), shown)
+    if lens.patches is None:
+        return PatchGrid(*rows_cols, (), shown) if extra < 0 else None
+    raise InputError(
+        f"patches={rows_cols} makes {patches} patches, but the model attends over {attention.queries} positions "
+        f"in {layers[0].name!r}; give the rows and columns of its grid (leading tokens are not counted)"
+    )
 
 
 def _from_config(lens: ImageLens, pixels: Tensor) -> tuple[int, int] | None:
     config = getattr(lens.model, "config", None)
     config = getattr(config, "vision_config", config)
     size = getattr(config, "patch_size", None)
-    if size is None:
+    sizes = [size, size] if isinstance(size, int) else list(size or ())
+    if len(sizes) != 2 or getattr(config, "num_detection_tokens", 0):  # YOLOS has tokens after its patches
         return None
-    high, wide = (size, size) if isinstance(size, int) else size
-    return pixels.shape[-2] // high, pixels.shape[-1] // wide
+    rows, cols = pixels.shape[-2] // sizes[0], pixels.shape[-1] // sizes[1]
+    return (rows, cols) if rows and cols else None
 
 
 def _leading(lens: ImageLens, count: int) -> tuple[str, ...]:

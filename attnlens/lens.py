@@ -6,21 +6,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from difflib import get_close_matches
+from functools import cached_property
+from itertools import count, islice
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from .attention import Windows
-from .capture import capture
-from .errors import InputError
+from . import images, running, tasks, texts
+from .errors import InputError, unknown_name
 from .loading import load
-from .trace import Layer, Token, Trace
+from .texts import Encoded
+from .trace import Trace
 
 if TYPE_CHECKING:
     from .attribution import Attribution
@@ -29,6 +32,9 @@ __all__ = ["ImageLens", "Lens", "TextLens", "load"]
 
 READ_AHEAD = 4
 """Batches that are sorted by length together; so many traces are in memory at once."""
+
+MOST_NAMES = 50
+"""Classes that an error message lists; of more it shows the closest."""
 
 
 class Lens:
@@ -54,8 +60,11 @@ class Lens:
     def __init__(self, model: nn.Module, processor: Any = None):
         self.model = model
         self.processor = processor
-        known = getattr(getattr(model, "config", None), "_name_or_path", "") or type(model).__name__
+        known = tasks.config_of(model, "_name_or_path") or type(model).__name__
         self.name = Path(known).name if Path(known).is_dir() else known
+
+    def __getnewargs__(self) -> tuple[nn.Module, Any]:
+        return self.model, self.processor  # so that a lens can be copied and pickled
 
     # -- what a lens is -------------------------------------------------------------------------------------
 
@@ -66,46 +75,46 @@ class Lens:
 
     @property
     def dtype(self) -> torch.dtype:
+        """The floating-point type of the model's parameters."""
         return next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the logits; () where the model names none."""
-        config = getattr(self.model, "config", None)
-        names = getattr(config, "id2label", None)
-        if names and _head(self.model) in ("sequence", "image", "token"):
+        names = tasks.config_of(self.model, "id2label")
+        if names and tasks.of(self.model) in ("sequence", "image", "token"):
             return tuple(str(names[i]) for i in sorted(names))
-        return tuple(getattr(self.model, "labels", ()) or ())
+        return tuple(map(str, getattr(self.model, "labels", None) or ()))
 
     @property
     def activation(self) -> str:
         """From logits to probabilities: "softmax", "sigmoid" (multi-label) or "none" (regression)."""
-        config = getattr(self.model, "config", None)
-        problem = getattr(config, "problem_type", None)
+        problem = tasks.config_of(self.model, "problem_type")
         if problem == "multi_label_classification":
             return "sigmoid"
-        if problem == "regression" or (_head(self.model) == "sequence" and len(self.labels) == 1):
-            return "none"
-        return "softmax"
+        single = tasks.of(self.model) in ("sequence", "image") and len(self.labels) == 1
+        return "none" if problem == "regression" or single else "softmax"
 
     def target_index(self, target: str | int) -> int:
         """The class index of a target by name (in any case) or number.
 
         Raises InputError that lists the classes for a name or number that the model does not have.
         """
+        labels = self.labels
         if isinstance(target, str):
-            folded = [label.casefold() for label in self.labels]
-            if target.casefold() in folded:
-                return folded.index(target.casefold())
-            from .errors import unknown_name
-
-            raise unknown_name(
-                "target", target, self.labels or ("a class index: this model names no classes",)
-            )
-        count = len(self.labels)
-        if isinstance(target, bool) or not isinstance(target, int) or (count and not 0 <= target < count):
-            raise InputError(f"target {target!r} is no class; give a name or an index from 0 to {count - 1}")
-        return target
+            for same in (str, str.casefold, lambda name: name.strip().casefold()):
+                found = [same(label) for label in labels]
+                if same(target) in found:
+                    return found.index(same(target))
+            raise _unknown_target(target, labels)
+        try:
+            number = index(target)
+        except TypeError:
+            number = None
+        if isinstance(target, bool) or number is None or number < 0 or (labels and number >= len(labels)):
+            known = f"an index from 0 to {len(labels) - 1}, or a name" if labels else "an index from 0 on"
+            raise InputError(f"target {target!r} is no class; give {known}")
+        return number
 
     # -- traces ---------------------------------------------------------------------------------------------
 
@@ -121,19 +130,36 @@ class Lens:
         inputs: any iterable; it is read a few batches ahead, and those are sorted by length so that little
             padding is computed.
         options: store and dtype as for `capture`.
+
+        Raises InputError for an input that cannot be read, with its number.
         """
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, not {batch_size}")
-        source = iter(inputs)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
+        if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
+            raise InputError(
+                f"traces() takes an iterable of inputs, not {type(inputs).__name__}; for a single one: trace(input)"
+            )
+        return self._in_order(inputs, batch_size, options)
+
+    def _in_order(self, inputs: Iterable[Any], batch_size: int, options: dict[str, Any]) -> Iterator[Trace]:
+        source = self._prepared(inputs)
         while chunk := list(islice(source, batch_size * READ_AHEAD)):
-            prepared = [self._prepare(input) for input in chunk]
-            order = sorted(range(len(chunk)), key=lambda i: -self._length(prepared[i]))
+            order = sorted(range(len(chunk)), key=lambda i: -self._length(chunk[i]))
             done: dict[int, Trace] = {}
             for start in range(0, len(order), batch_size):
                 numbers = order[start : start + batch_size]
-                done.update(zip(numbers, self._run([prepared[i] for i in numbers], **options)))
+                done.update(zip(numbers, self._run([chunk[i] for i in numbers], **options)))
             for number in range(len(chunk)):
                 yield done.pop(number)
+
+    def _prepared(self, inputs: Iterable[Any]) -> Iterator[Any]:
+        alone = isinstance(inputs, list) and len(inputs) == 1
+        for number, input in zip(count(), inputs):
+            try:
+                prepared = self._prepare(input)
+            except InputError as error:
+                raise error if alone else InputError(f"input {number}: {error}") from error
+            yield prepared
 
     def _prepare(self, input: Any) -> Any:
         raise NotImplementedError
@@ -144,15 +170,20 @@ class Lens:
     def _run(self, prepared: Sequence[Any], **options: Any) -> Iterator[Trace]:
         raise NotImplementedError
 
-    def _call(self, inputs: dict[str, Any], **options: Any) -> tuple[Any, list[tuple[Layer, ...]]]:
-        """One captured forward pass: (the model's output, layers per input)."""
-        with evaluating(self.model), torch.no_grad(), capture(self.model, **options) as recording:
-            output = self.model(**inputs) if "" not in inputs else self.model(inputs[""])
-        return output, list(recording.layers(recording.forwards[-1]))
+    # -- attributions ---------------------------------------------------------------------------------------
+
+    def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> Attribution:
+        """How much each part of the input spoke for the target class; text lenses can tell so far."""
+        raise InputError(
+            f"attributions are there for text lenses (TextLens); this is an {type(self).__name__}. "
+            "lens.trace(input) and al.rollout(trace) work on both."
+        )
 
     def __repr__(self) -> str:
         size = sum(p.numel() for p in self.model.parameters()) / 1e6
-        classes = f", classes: {', '.join(self.labels[:10])}" if self.labels else ""
+        labels = self.labels
+        shown = ", ".join(labels) if len(labels) <= 10 else f"{len(labels)}"
+        classes = f", classes: {shown}" if labels else ""
         return (
             f"{type(self).__name__} of {self.name} ({type(self.model).__name__}, {size:.1f} M parameters{classes})\n"
             f"  lens.trace(input)      a Trace: tokens, prediction, attention [layer, head, query, key]\n"
@@ -179,11 +210,24 @@ class TextLens(Lens):
                 "for a vision module give the patch grid: Lens(model, patches=(rows, cols))"
             )
 
+        wanted = getattr(model, "main_input_name", "input_ids")
+        if wanted != "input_ids":
+            raise InputError(f"{type(model).__name__} takes {wanted}, not text; give it its own processor")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits; for a language model the text of every token."""
+        return self._vocabulary if tasks.of(self.model) in tasks.LANGUAGE else super().labels
+
+    @cached_property
+    def _vocabulary(self) -> tuple[str, ...]:
+        return texts.vocabulary(self.tokenizer)
+
     @property
     def max_tokens(self) -> int | None:
         """The longest input in tokens, special ones included; None where neither model nor tokenizer has a limit."""
         limits = [self.tokenizer.model_max_length]
-        positions = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
+        positions = tasks.config_of(self.model, "max_position_embeddings")
         if isinstance(positions, int) and positions > 0:
             # RoBERTa counts positions from the padding index on.
             shift = [
@@ -210,19 +254,25 @@ class TextLens(Lens):
 
         window: for texts longer than the model's limit: read it in windows of so many tokens, special ones
             included, `overlap` (a quarter by default) shared by neighbours. One text then gives a list of
-            traces, in order; character spans count from the beginning of the whole text.
+            traces, in order; character spans count from the beginning of the whole text. Of a pair the second
+            text is read in windows and the first stands in each.
         output: for an encoder-decoder: the text that its decoder reads; its start token alone by default.
         options: store and dtype as for `capture`; batch_size.
 
         Raises InputError for an empty text, another type, or a text over the limit without `window`.
         """
+        if overlap is not None and window is None:
+            raise InputError("overlap= is shared by neighbouring windows; give window= too")
         if output is not None:
-            return next(self.traces([self.encode(input) | self._encode_output(output)], **options))
+            if window is not None or isinstance(input, list):
+                raise InputError("output= belongs to one text without windows; trace the texts one by one")
+            return next(self.traces([self.encode(input, output)], **options))
         if window is None:
             return super().trace(input, **options)
         if isinstance(input, list):
             return [self.trace(one, window=window, overlap=overlap, **options) for one in input]
-        return list(self.traces(self._windows(input, window, overlap), **options))
+        pieces = texts.windows(self.tokenizer, input, window, overlap, self.max_tokens)
+        return list(self.traces(pieces, **options))
 
     def attribute(
         self, input: str | tuple[str, str], target: str | int | None = None, *, method: str = "integrated_gradients",
@@ -242,170 +292,112 @@ class TextLens(Lens):
 
     # -- from text to tensors -------------------------------------------------------------------------------
 
-    def encode(self, input: str | tuple[str, str]) -> dict[str, Any]:
-        """The model's inputs for one text, unpadded, as lists, with "tokens" and "text" beside them."""
-        encoded = self._tokenize(input)
-        count = len(encoded["input_ids"])
-        if self.max_tokens is not None and count > self.max_tokens:
+    def encode(self, input: str | tuple[str, str], output: str | None = None) -> Encoded:
+        """One text or pair with its tokens, unpadded; with the text that the decoder reads, if there is one.
+
+        Raises InputError as `trace` does.
+        """
+        encoded = texts.encode(self.tokenizer, input)
+        if self.max_tokens is not None and len(encoded) > self.max_tokens:
             raise InputError(
-                f"the text has {count} tokens, the model takes {self.max_tokens}; read it in overlapping windows: "
-                f"lens.trace(text, window={self.max_tokens})"
+                f"the text has {len(encoded)} tokens, the model takes {self.max_tokens}; read it in overlapping "
+                f"windows: lens.trace(text, window={self.max_tokens})"
             )
-        return self._finished(encoded, 0, input)
+        if output is not None and not self._seq2seq:
+            raise InputError(
+                f"{self.name} is no encoder-decoder: it has no output to read; leave output= away"
+            )
+        return encoded if output is None else self._with_output(encoded, output)
 
-    def _windows(
-        self, input: str | tuple[str, str], window: int, overlap: int | None
-    ) -> list[dict[str, Any]]:
-        special = self.tokenizer.num_special_tokens_to_add(pair=isinstance(input, tuple))
-        limit = self.max_tokens
-        if window <= special + 1 or (limit is not None and window > limit):
-            raise InputError(f"window must be between {special + 2} and {limit} tokens, not {window}")
-        overlap = window // 4 if overlap is None else overlap
-        if not 0 <= overlap < window - special:
-            raise InputError(f"overlap must be at least 0 and less than {window - special}, not {overlap}")
-        encoded = self._tokenize(
-            input,
-            max_length=window,
-            stride=overlap,
-            truncation="only_second" if isinstance(input, tuple) else True,
-            return_overflowing_tokens=True,
-        )
-        return [self._finished(encoded, number, input) for number in range(len(encoded["input_ids"]))]
+    def batch(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
+        """Padded tensors `[batch, token]` on the model's device, by the names that the model takes."""
+        taken = inspect.signature(self.model.forward).parameters
+        rows = [one.inputs for one in encoded]
+        if "input_ids" in taken:  # a wrapper that passes everything on names nothing
+            rows = [{name: row[name] for name in row if name in taken} for row in rows]
+        blanks = {"input_ids": self._pad_id or 0, "token_type_ids": self.tokenizer.pad_token_type_id}
+        return {name: rows.to(self.device) for name, rows in texts.pad(rows, blanks).items()}
 
-    def _tokenize(self, input: str | tuple[str, str], **options: Any) -> Any:
-        texts = input if isinstance(input, tuple) else (input,)
-        if len(texts) > 2 or not all(isinstance(text, str) for text in texts):
-            kinds = ", ".join(type(text).__name__ for text in texts)
-            raise InputError(f"a text lens takes a str, a pair (str, str), or a list of these, not {kinds}")
-        for text in texts:
-            if not text.strip():
-                raise InputError("the text is empty; give at least one word")
-        fast = getattr(self.tokenizer, "is_fast", False)
-        encoded = self.tokenizer(
-            *texts, return_offsets_mapping=fast, return_special_tokens_mask=True, verbose=False, **options
-        )
-        rows = encoded["special_tokens_mask"]
-        if all(all(row) if isinstance(row, list) else row for row in rows):
-            raise InputError(f"the tokenizer finds nothing to read in {texts[0]!r}")
-        return encoded
+    @property
+    def _pad_id(self) -> int | None:
+        """The model's padding token before the tokenizer's: by it the model finds the end of a text."""
+        own = tasks.config_of(self.model, "pad_token_id")
+        return own if isinstance(own, int) and own >= 0 else self.tokenizer.pad_token_id
 
-    def _finished(self, encoded: Any, number: int, input: str | tuple[str, str]) -> dict[str, Any]:
-        """One encoding as a plain dict with its tokens."""
-        several = isinstance(encoded["input_ids"][0], list)
+    @property
+    def batches(self) -> bool:
+        """Whether texts of several lengths can go through the model together and come out as if alone."""
+        head = tasks.of(self.model)
+        if self._seq2seq and head in ("sequence", "question"):
+            return False  # its decoder reads the padding too
+        if head == "sequence" and hasattr(self.model, "config"):
+            # GPT-2 looks for the last token that is no padding.
+            return tasks.config_of(self.model, "pad_token_id") is not None
+        taken = inspect.signature(self.model.forward).parameters
+        return "input_ids" not in taken or "attention_mask" in taken
 
-        def row(key: str) -> list:
-            return encoded[key][number] if several else encoded[key]
+    # -- from tensors to traces -----------------------------------------------------------------------------
 
-        texts = input if isinstance(input, tuple) else (input,)
-        wanted = set(self.tokenizer.model_input_names) | {"attention_mask"}
-        inputs = {key: row(key) for key in encoded.keys() if key in wanted and key in encoded}
-        tokens = _tokens(self.tokenizer, encoded, number, row, texts)
-        return {"inputs": inputs, "tokens": tokens, "text": texts}
+    def _prepare(self, input: Any) -> Encoded:
+        return input if isinstance(input, Encoded) else self.encode(input)
 
-    def _prepare(self, input: Any) -> dict[str, Any]:
-        return input if isinstance(input, dict) and "tokens" in input else self.encode(input)
+    def _length(self, prepared: Encoded) -> int:
+        return len(prepared)
 
-    def _length(self, prepared: dict[str, Any]) -> int:
-        return len(prepared["tokens"])
-
-    def batch(self, prepared: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Padded tensors `[batch, token]` on the model's device."""
-        rows = [one["inputs"] for one in prepared]
-        if self.tokenizer.pad_token_id is None:
-            # GPT-2 and Llama name no padding token; the mask hides whatever stands there.
-            longest = max(len(row["input_ids"]) for row in rows)
-            return {
-                key: torch.tensor(
-                    [row[key] + [0] * (longest - len(row[key])) for row in rows], device=self.device
-                )
-                for key in rows[0]
-            }
-        padded = self.tokenizer.pad(rows, return_tensors="pt")
-        return {key: value.to(self.device) for key, value in padded.items()}
-
-    def _run(self, prepared: Sequence[dict[str, Any]], **options: Any) -> Iterator[Trace]:
+    def _run(self, prepared: Sequence[Encoded], **options: Any) -> Iterator[Trace]:
+        if len(prepared) > 1 and not self.batches:
+            for one in prepared:
+                yield from self._run([one], **options)
+            return
+        if self._seq2seq and tasks.of(self.model) not in ("sequence", "question"):
+            # A classifier makes its decoder's input itself.
+            prepared = [one if one.output_ids else self._with_output(one, "") for one in prepared]
         inputs = self.batch(prepared)
-        output, layers = self._call(inputs | self._decoder_inputs(prepared), **options)
+        decoder = [one.output_ids for one in prepared]
+        if any(decoder):
+            inputs["decoder_input_ids"] = torch.tensor(decoder, device=self.device)
+        output, layers = running.run(self.model, inputs, **options)
         for item, one in enumerate(prepared):
-            tokens, output_tokens = one["tokens"], one.get("output_tokens", ())
             yield Trace(
-                layers=_sided(layers[item], len(tokens), len(output_tokens), self._seq2seq),
+                layers=running.sided(layers[item], len(one.tokens), len(one.output_tokens), self._seq2seq),
                 model=self.name,
-                tokens=tokens,
-                output_tokens=output_tokens,
-                text=one["text"],
-                logits=self._logits(output, item, inputs),
-                labels=self._trace_labels(),
+                tokens=one.tokens,
+                output_tokens=one.output_tokens,
+                text=one.text,
+                logits=self._logits(output, item, one),
+                labels=self.labels,
                 activation=self.activation,
             )
 
     @property
     def _seq2seq(self) -> bool:
-        return bool(getattr(getattr(self.model, "config", None), "is_encoder_decoder", False))
+        return bool(tasks.config_of(self.model, "is_encoder_decoder"))
 
-    def _encode_output(self, output: str) -> dict[str, Any]:
-        if not self._seq2seq:
-            raise InputError(
-                f"{self.name} is no encoder-decoder: it has no output to read; leave output= away"
-            )
-        ids = [
-            self._start_token(),
-            *self.tokenizer(text_target=output, add_special_tokens=False)["input_ids"],
-        ]
-        pieces = self.tokenizer.convert_ids_to_tokens(ids)
-        marks = set(self.tokenizer.all_special_ids)
-        return {
-            "output_ids": ids,
-            "output_tokens": tuple(
-                Token(_display(p, ""), i, special=i in marks) for p, i in zip(pieces, ids)
-            ),
-        }
+    def _with_output(self, encoded: Encoded, output: str) -> Encoded:
+        start = tasks.config_of(self.model, "decoder_start_token_id")
+        ids, tokens = texts.output(self.tokenizer, output, int(self._pad_id or 0) if start is None else start)
+        return replace(encoded, output_ids=ids, output_tokens=tokens)
 
-    def _start_token(self) -> int:
-        start = getattr(self.model.config, "decoder_start_token_id", None)
-        return int(start if start is not None else self.tokenizer.pad_token_id or 0)
-
-    def _decoder_inputs(self, prepared: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """What the decoder reads; a classifier makes its decoder input itself."""
-        if not self._seq2seq or _head(self.model) in ("sequence", "question"):
-            return {}
-        for one in prepared:
-            if "output_ids" not in one:
-                one |= self._encode_output("")
-        return {
-            "decoder_input_ids": torch.tensor([one["output_ids"] for one in prepared], device=self.device)
-        }
-
-    def _logits(self, output: Any, item: int, inputs: dict[str, Tensor]) -> Tensor | None:
-        real = (
-            inputs["attention_mask"][item].nonzero().squeeze(1) if "attention_mask" in inputs else slice(None)
-        )
-        head = _head(self.model)
-        if head == "question":
-            return torch.stack([output.start_logits[item][real], output.end_logits[item][real]], dim=-1).T
-        logits = getattr(output, "logits", None)
-        if not isinstance(logits, Tensor):
-            return None
-        if logits.ndim == 2:
-            return logits[item]
+    def _logits(self, output: Any, item: int, encoded: Encoded) -> Tensor | None:
+        """One input's logits without padding, in the shape that `Trace` says."""
+        head, length = tasks.of(self.model), len(encoded)
+        if head == "question" and hasattr(output, "start_logits"):
+            return torch.stack([output.start_logits[item, :length], output.end_logits[item, :length]])
+        logits = tasks.read(output)
+        if logits is None or logits.ndim == 2:
+            return None if logits is None else logits[item]
         if head == "token":
-            return logits[item][real]
-        if head == "causal":
-            return logits[item][real][-1]
-        if head == "masked":
-            at = (inputs["input_ids"][item] == self.tokenizer.mask_token_id).nonzero()
-            return logits[item, int(at[0])] if len(at) else None
-        return logits[item, -1] if head == "seq2seq" else None
+            return logits[item, :length]
+        place = self.answer_place(encoded)
+        return None if place is None or logits.ndim != 3 else logits[item, place]
 
-    def _trace_labels(self) -> tuple[str, ...]:
-        """Class names; for language models the vocabulary, one tuple shared by all traces."""
-        if _head(self.model) not in ("causal", "masked", "seq2seq"):
-            return self.labels
-        if not hasattr(self, "_vocabulary"):
-            self._vocabulary = tuple(
-                map(str, self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer))))
-            )
-        return self._vocabulary
+    def answer_place(self, encoded: Encoded) -> int | None:
+        """Which position's logits are a language model's answer: the last token, or the first mask; else None."""
+        head = tasks.of(self.model)
+        if head == "masked":
+            places = [i for i, token in enumerate(encoded.tokens) if token.id == self.tokenizer.mask_token_id]
+            return places[0] if places else None
+        return {"causal": len(encoded) - 1, "seq2seq": len(encoded.output_ids) - 1}.get(head)
 
 
 class ImageLens(Lens):
@@ -421,16 +413,22 @@ class ImageLens(Lens):
 
     def __init__(self, model: nn.Module, processor: Any = None, *, patches: tuple[int, int] | None = None):
         super().__init__(model, getattr(processor, "image_processor", processor))
+        if self.processor is not None and (
+            not callable(self.processor) or hasattr(processor, "convert_ids_to_tokens")
+        ):
+            raise InputError(
+                f"a vision model needs an image processor, or none, not {type(processor).__name__}: "
+                "Lens(model, image_processor) or Lens(model, patches=(rows, cols))"
+            )
         given = patches if patches is not None else getattr(model, "patches", None)
         if given is not None:
-            given = tuple(given) if isinstance(given, Iterable) else ()
-            if len(given) != 2 or not all(isinstance(n, int) and n > 0 for n in given):
-                raise InputError(f"patches must be (rows, cols), two positive integers, not {patches!r}")
+            pair = tuple(given) if isinstance(given, Iterable) else ()
+            if len(pair) != 2 or not all(type(n) is int and n > 0 for n in pair):
+                raise InputError(f"patches must be (rows, cols), two positive integers, not {given!r}")
+            given = pair
         self.patches: tuple[int, int] | None = given
 
     def _prepare(self, input: Any) -> tuple[Tensor, Any]:
-        from . import images
-
         return images.prepare(self, input)
 
     def _length(self, prepared: tuple[Tensor, Any]) -> int:
@@ -442,34 +440,21 @@ class ImageLens(Lens):
             for one in prepared:
                 yield from self._run([one], **options)
             return
-        from . import images
-
-        pixels = torch.stack([p for p, _ in prepared]).to(self.device, self.dtype)
-        hugging = hasattr(self.model, "config") and hasattr(self.model, "main_input_name")
-        output, layers = self._call({"pixel_values" if hugging else "": pixels}, **options)
-        logits = images.logits(output)
+        pixels = torch.stack([p.to(self.device, self.dtype) for p, _ in prepared])
+        named = "pixel_values" in inspect.signature(self.model.forward).parameters
+        inputs = {"pixel_values": pixels} if named else pixels
+        output, layers = running.run(self.model, inputs, **options)
+        logits = tasks.read(output)
         for item, (one, shown) in enumerate(prepared):
             grid = images.grid(self, one, shown, layers[item])
             yield Trace(
-                layers=_sided(layers[item], 0 if grid is None else len(grid), 0),
+                layers=running.sided(layers[item], 0 if grid is None else len(grid), 0),
                 model=self.name,
                 patches=grid,
-                logits=None if logits is None else logits[item],
+                logits=logits[item] if logits is not None and logits.ndim == 2 else None,
                 labels=self.labels,
                 activation=self.activation,
             )
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; afterwards every module is in the mode that it was in."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:
@@ -479,67 +464,17 @@ def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:
         return False
     if getattr(model, "main_input_name", None) == "pixel_values" or hasattr(model, "patches"):
         return True
-    return processor is not None and not hasattr(processor, "tokenizer")
+    return hasattr(processor, "preprocess") and not hasattr(processor, "tokenizer")
 
 
-_HEADS = {
-    "ForSequenceClassification": "sequence",
-    "ForImageClassification": "image",
-    "ForTokenClassification": "token",
-    "ForQuestionAnswering": "question",
-    "ForCausalLM": "causal",
-    "LMHeadModel": "causal",
-    "ForMaskedLM": "masked",
-    "ForConditionalGeneration": "seq2seq",
-}
-
-
-def _head(model: nn.Module) -> str | None:
-    """What a model of transformers answers, by the end of its class name."""
-    name = type(model).__name__
-    return next((head for ending, head in _HEADS.items() if ending in name), None)
-
-
-def _sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = False) -> tuple[Layer, ...]:
-    """Layers with the side of each axis: a decoder's queries are output tokens, cross attention looks at the input."""
-    sided = []
-    for layer in layers:
-        attention = layer.attention
-        decodes = seq2seq and "decoder" in layer.name.split(".")
-        query = "output" if decodes else "input"
-        key = "output" if decodes and layer.kind == "self" else "input"
-        if layer.kind == "channel" or isinstance(attention, Windows):
-            query = key = "other"
-        counts = {"input": inputs, "output": outputs}
-        query = query if counts.get(query, 0) in (0, attention.queries) else "other"
-        key = key if counts.get(key, 0) in (0, attention.keys) else "other"
-        sided.append(replace(layer, query_side=query, key_side=key))
-    return tuple(sided)
-
-
-def _tokens(tokenizer: Any, encoded: Any, number: int, row: Any, texts: tuple[str, ...]) -> tuple[Token, ...]:
-    """The tokens of one encoding; words, spans and segments where the tokenizer is a fast one."""
-    ids, special = row("input_ids"), row("special_tokens_mask")
-    pieces = tokenizer.convert_ids_to_tokens(ids)
-    if not getattr(tokenizer, "is_fast", False):
-        return tuple(Token(p, i, special=bool(s)) for p, i, s in zip(pieces, ids, special))
-    words, segments = encoded.word_ids(number), encoded.sequence_ids(number)
-    tokens = []
-    for piece, id, mark, word, segment, (start, end) in zip(
-        pieces, ids, special, words, segments, row("offset_mapping")
-    ):
-        if mark or segment is None:
-            tokens.append(Token(piece, id, special=True, segment=segment or 0))
-            continue
-        text = _display(piece, texts[segment][start:end])
-        tokens.append(Token(text, id, word=word, start=start, end=end, segment=segment))
-    return tuple(tokens)
-
-
-def _display(piece: str, source: str) -> str:
-    """A vocabulary piece as a reader knows it: byte-level and SentencePiece marks become the text they stand for."""
-    if piece[:1] in ("Ġ", "▁", "Ċ"):
-        return f" {source.strip() or piece[1:]}"
-    if any(ord(c) > 0xFF for c in piece) and source and piece != source and not piece.startswith("##"):
-        return source
-    return piece
+def _unknown_target(target: str, labels: tuple[str, ...]) -> InputError:
+    if not labels:
+        return InputError(f"target {target!r} is a name, but this model names no classes; give a class index")
+    if len(labels) <= MOST_NAMES:
+        return unknown_name("target", target, labels)
+    close = get_close_matches(target, labels, n=5) if len(labels) <= 2000 else ()
+    hint = f" Closest: {', '.join(close)}." if close else ""
+    return InputError(
+        f"unknown target {target!r}: none of the {len(labels)} classes in lens.labels has that name.{hint} "
+        "Give a name from there or its index."
+    )

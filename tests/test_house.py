@@ -1,0 +1,239 @@
+"""The order of the house: what imports what, what an import loads, and what is public."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import attnlens as al
+
+PACKAGE = Path(al.__file__).parent
+
+STOREYS = (
+    {"errors", "axes"},
+    {"attention"},
+    {"trace"},
+    {"storage", "capture", "analysis", "kernels", "thumbnails"},
+    {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution"},
+    {"plots", "widgets", "bertviz"},
+    {"report", "corpus", "show"},
+    {"cli"},
+    {"__main__"},
+)
+NEIGHBOURS = STOREYS[4]
+"""Rooms of one storey that may import each other, as long as that goes in no circle."""
+
+UPSTAIRS = {
+    ("trace", "storage"): "Trace.save and Trace.load are where one looks for them",
+    ("trace", "thumbnails"): "a notebook asks the trace itself for its picture",
+    ("loading", "lens"): "load() makes a lens, and the lens module offers load()",
+    ("lens", "attribution"): "lens.attribute(...) is the way in; Captum is loaded only then",
+}
+"""Imports inside a function that go up, or sideways against the order, each with its reason."""
+
+HEAVY = ("torch", "transformers", "matplotlib", "seaborn", "pandas", "captum", "numpy", "PIL", "safetensors")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: from a room (module or subpackage of attnlens) to a room, or to another library."""
+
+    file: str
+    room: str
+    target: str
+    ours: bool
+    inside: bool
+    for_types: bool
+
+
+def imports_of(path: Path) -> list[Import]:
+    """Every import of one file, relative ones resolved to the room that they enter."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    room = parts[0] if parts != ("__init__",) else "attnlens"
+    found = []
+
+    def add(target: str, ours: bool, inside: bool, for_types: bool) -> None:
+        found.append(Import(str(path.relative_to(PACKAGE)), room, target, ours, inside, for_types))
+
+    def visit(node: ast.AST, inside: bool, for_types: bool) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names = alias.name.split(".")
+                ours = names[0] == "attnlens"
+                add(names[1] if ours and names[1:] else names[0], ours, inside, for_types)
+        elif isinstance(node, ast.ImportFrom):
+            base = [*("attnlens", *parts)[: len(parts) + 1 - node.level]] if node.level else []
+            names = [*base, *(node.module or "").split(".")] if node.module else base
+            ours = names[0] == "attnlens"
+            if ours and len(names) == 1:
+                for alias in node.names:
+                    add(alias.name, ours, inside, for_types)
+            else:
+                add(names[1] if ours else names[0], ours, inside, for_types)
+        inside = inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        checking = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside, for_types or checking)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), False, False)
+    return found
+
+
+IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+BETWEEN = [i for i in IMPORTS if i.ours and not i.for_types and i.target != i.room and i.room != "attnlens"]
+
+
+def storey(room: str) -> int:
+    """Which storey a room is on; a room that nobody placed fails the test that asks."""
+    for number, rooms in enumerate(STOREYS):
+        if room in rooms:
+            return number
+    raise AssertionError(f"attnlens/{room} stands on no storey of tests/test_house.py; give it one")
+
+
+def test_the_reader_of_imports_finds_them():
+    seen = {(i.room, i.target, i.inside) for i in IMPORTS}
+    assert ("lens", "texts", False) in seen
+    assert ("trace", "storage", True) in seen
+    assert ("attribution", "running", False) in seen
+    assert ("capture", "trace", False) in seen
+    assert ("attribution", "captum", True) in seen
+    assert any(i.for_types and (i.room, i.target) == ("images", "lens") for i in IMPORTS)
+
+
+def test_every_module_stands_on_a_storey():
+    for path in PACKAGE.iterdir():
+        if path.suffix == ".py" and path.stem != "__init__":
+            assert storey(path.stem) >= 0
+        elif (path / "__init__.py").is_file():
+            assert storey(path.name) >= 0
+
+
+def test_modules_import_down_the_house():
+    for found in BETWEEN:
+        if found.inside or found.target == "attnlens" or found.target.startswith("__"):
+            continue
+        above, below = storey(found.room), storey(found.target)
+        neighbours = {found.room, found.target} <= NEIGHBOURS
+        assert below < above or neighbours, (
+            f"{found.file} imports {found.target}, which stands above or beside it"
+        )
+
+
+def test_neighbours_import_in_no_circle():
+    graph: dict[str, set[str]] = {}
+    for found in BETWEEN:
+        if not found.inside:
+            graph.setdefault(found.room, set()).add(found.target)
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_functions_import_up_only_with_a_reason():
+    used = set()
+    for found in BETWEEN:
+        if not found.inside or found.target == "attnlens":
+            continue
+        if storey(found.target) >= storey(found.room):
+            assert (found.room, found.target) in UPSTAIRS, f"{found.file} imports {found.target} from above"
+            used.add((found.room, found.target))
+    assert used == set(UPSTAIRS), "a permission that nobody uses any more"
+
+
+def test_the_package_itself_imports_only_its_errors():
+    assert {i.target for i in IMPORTS if i.room == "attnlens" and i.ours and not i.for_types} == {"errors"}
+
+
+@pytest.mark.parametrize(
+    ("room", "barred"),
+    [
+        ("analysis", {"transformers", "tokenizers", "captum", "anywidget", "ipywidgets", "widgets", "matplotlib"}),
+        ("attention", {"transformers", "captum", "matplotlib"}),
+        ("trace", {"transformers", "captum", "matplotlib"}),
+        ("storage", {"transformers", "captum", "pickle"}),
+        ("widgets", {"transformers", "tokenizers", "captum"}),
+        ("plots", {"transformers", "captum"}),
+    ],
+)  # fmt: skip
+def test_what_a_room_knows_nothing_of(room, barred):
+    assert not {i.target for i in IMPORTS if i.room == room} & barred
+
+
+def test_transformers_and_captum_come_when_they_are_needed():
+    early = [
+        i for i in IMPORTS if i.target in ("transformers", "captum") and not i.inside and not i.for_types
+    ]
+    assert not early
+
+
+def loaded_after(code: str) -> set[str]:
+    """Which heavy libraries a fresh interpreter holds after running some code."""
+    ending = f"\nimport sys; print('loaded:', *[m for m in {HEAVY!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.rpartition("loaded:")[2].split())
+
+
+def test_importing_attnlens_loads_nothing_heavy():
+    assert loaded_after("import attnlens; dir(attnlens); attnlens.AttnlensError; attnlens.errors") == set()
+
+
+def test_asking_for_help_loads_nothing_heavy():
+    code = (
+        "import sys, attnlens.cli\n"
+        "sys.argv = ['attnlens', '--help']\n"
+        "try:\n    attnlens.cli.main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+    )
+    assert loaded_after(code) == set()
+
+
+def test_names_load_only_what_they_need():
+    loaded = loaded_after(
+        "import attnlens; attnlens.Trace, attnlens.rollout, attnlens.load, attnlens.capture"
+    )
+    assert "torch" in loaded
+    assert not loaded & {"transformers", "captum", "matplotlib", "seaborn", "pandas"}
+
+
+def test_every_public_name_can_be_imported_and_explains_itself():
+    assert len(set(al.__all__)) == len(al.__all__)
+    for name in al.__all__:
+        value = getattr(al, name)
+        assert len(inspect.getdoc(value) or "") > 20, name
+        assert name in dir(al)
+    namespace: dict[str, object] = {}
+    exec("from attnlens import *", namespace)
+    assert set(al.__all__) <= set(namespace)
+
+
+def test_public_methods_explain_themselves():
+    for name in al.__all__:
+        value = getattr(al, name)
+        for attribute, member in vars(value).items() if inspect.isclass(value) else ():
+            if inspect.isfunction(member) and not attribute.startswith("_"):
+                assert inspect.getdoc(getattr(value, attribute)), f"{name}.{attribute}"
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'attnlens' has no attribute 'rollot'"):
+        al.rollot  # noqa: B018
+    assert "rollot" not in dir(al)
+
+
+def test_names_for_type_checkers_are_the_public_names():
+    named = {
+        alias.name
+        for node in ast.walk(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.If)
+        for statement in node.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    assert named == set(al.__all__) - {"AttnlensError", "errors"}
