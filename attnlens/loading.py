@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,8 @@ def load(
             model, processor = models.MiniViT.load(path).to(dtype=_dtype(dtype or torch.float32)), None
     else:
         chosen = {"revision": revision, "trust_remote_code": trust_remote_code}
-        model, processor = _from_transformers(path, name, dtype, chosen, options)
+        with _without_progress() if name in models.EMBEDDED else nullcontext():
+            model, processor = _from_transformers(path, name, dtype, chosen, options)
     if device is not None:
         with _explained(
             f"cannot move the model {name!r} to device {device!r}", "Leave device= away for the CPU."
@@ -154,6 +155,20 @@ def _dtype(dtype: torch.dtype | str) -> torch.dtype:
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise InputError(f"dtype must be a floating-point type such as 'float16', not {dtype!r}")
     return found
+
+
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    """No progress bar of transformers for what takes a tenth of a second."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 @contextmanager

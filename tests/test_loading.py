@@ -328,3 +328,12 @@ def test_the_embedded_vision_models_see_the_samples(name):
         assert trace.prediction.label in lens.labels
         assert len(trace.tokens) == len(trace.patches) == trace[0].queries
         assert trace.patches.leading == ("[CLS]",)
+
+
+def test_an_embedded_model_loads_in_silence_and_leaves_progress_bars_as_they_were(capfd):
+    from transformers.utils import logging
+
+    logging.enable_progress_bar()
+    al.load("sentiment")
+    assert capfd.readouterr().err == ""
+    assert logging.is_progress_bar_enabled()
