@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..attention import Band
 from ..errors import CaptureError
 from .listener import InterfaceCall, Listener
+from .modules import recomputing
 
 _listening = threading.local()
 _lock = threading.Lock()
@@ -61,8 +63,9 @@ def _listeners() -> list[Listener]:
 
 def _get_interface(self: Any, attn_implementation: str, default: Callable) -> Callable:
     function = _original(self, attn_implementation, default)
-    listeners = _listeners()
-    return _with_ear(function, listeners[-1]) if listeners else function
+    for listener in _listeners():
+        function = _with_ear(function, listener)
+    return function
 
 
 def _with_ear(function: Callable, listener: Listener) -> Callable:
@@ -70,6 +73,8 @@ def _with_ear(function: Callable, listener: Listener) -> Callable:
     def heard(
         module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *args: Any, **kwargs: Any
     ):
+        if not listener.stack.frames or recomputing():
+            return function(module, query, key, value, attention_mask, *args, **kwargs)
         call = InterfaceCall(query, key)
         listener.interface.append(call)
         try:
@@ -97,9 +102,11 @@ def _record(listener: Listener, module: Any, query: Tensor, key: Tensor, mask: A
         mask = mask[:, None, None, :].bool()
     elif mask is not None:
         causal = False
-    window = options.get("sliding_window")
+    window, band = options.get("sliding_window"), None
     if queries > 1 and (causal or window is not None) and (mask is None or mask.shape[2] == 1):
-        mask = _with_rule(mask, queries, keys, causal, window, query.device)
+        # Flash attention aligns the last query with the last key.
+        side = None if window is None else window - 1
+        band = Band(side, 0 if causal else side, keys - queries)
     bias = options.get("position_bias")
     if bias is not None:
         mask = bias if mask is None else _added(bias, mask)
@@ -109,28 +116,10 @@ def _record(listener: Listener, module: Any, query: Tensor, key: Tensor, mask: A
         key,
         query.shape[-1] ** -0.5 if scale is None else scale,
         mask,
+        band=band,
         softcap=options.get("softcap"),
         sink=options.get("s_aux"),
     )
-
-
-def _with_rule(
-    mask: Tensor | None, queries: int, keys: int, causal: bool, window: int | None, device: torch.device
-) -> Tensor:
-    """bool `[batch | 1, 1, query, key]`: padding joined with the causal and sliding rules of Flash attention.
-
-    Flash attention aligns the last query with the last key.
-    """
-    distance = torch.arange(keys, device=device)[None, :] - torch.arange(queries, device=device)[:, None]
-    distance -= keys - queries
-    seen = torch.ones_like(distance, dtype=torch.bool)
-    if causal:
-        seen &= distance <= 0
-    if window is not None:
-        seen &= distance > -window
-        if not causal:
-            seen &= distance < window
-    return seen[None, None] if mask is None else seen[None, None] & mask
 
 
 def _added(bias: Tensor, mask: Tensor) -> Tensor:

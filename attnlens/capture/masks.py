@@ -20,35 +20,42 @@ from .tags import HIDDEN
 
 @dataclass
 class Mask:
-    """`visible` and `bias` broadcast to `[batch, head, query, key]`; `causal` is that of torch."""
+    """`visible` and `bias` broadcast to `[batch, head, query, key]`; `band` is a rule that the caller named."""
 
     shape: tuple[int, int, int, int]
     visible: Tensor | None = None
     bias: Tensor | None = None
-    causal: bool = False
+    band: Band | None = None
     real: Tensor | None = None
     """bool [batch, key]: real tokens, where the caller said so outside the mask."""
     _found: dict = field(default_factory=dict, repr=False)
 
+    def __post_init__(self):
+        if self.visible is not None and self.visible.shape[1] > 1:
+            one = self.visible[:, :1]
+            self.visible = one.clone() if bool((self.visible == one).all()) else self.visible
+
     @classmethod
-    def of(cls, tensor: Tensor | None, shape: tuple[int, ...], causal: bool = False) -> Mask | None:
-        """From an attention mask: bool (True: may look) or float (added to the scores)."""
+    def of(cls, tensor: Tensor | None, shape: tuple[int, ...], band: Band | None = None) -> Mask | None:
+        """From an attention mask of four axes: bool (True: may look) or float (added to the scores)."""
         if tensor is None:
-            return cls(shape, causal=True) if causal else None
-        tensor = four_axes(tensor, shape)
+            return None if band is None else cls(shape, band=band)
         if tensor.dtype == torch.bool:
-            return cls(shape, visible=tensor.clone(), causal=causal)
+            return cls(shape, visible=tensor.clone(), band=band)
         hidden = tensor <= HIDDEN
         bias = tensor.masked_fill(hidden, 0.0)
         return cls(
             shape,
             visible=~hidden if bool(hidden.any()) else None,
             bias=bias if bool((bias != 0).any()) else None,
-            causal=causal,
+            band=band,
         )
 
     def real_keys(self, item: int) -> Tensor | None:
-        """Positions of the keys that some query may see (int64), or None when that is all of them."""
+        """Positions of the keys that some query may see (int64), or None when that is all of them.
+
+        A key that no query may see, not even its own, is padding.
+        """
         return self._once(item, lambda: self._real_keys(item))
 
     def _once(self, key: object, compute: Callable[[], Any]) -> Any:
@@ -64,6 +71,8 @@ class Mask:
             return None
         else:
             mine = self._mine(self.visible, item)
+            if mine.shape[0] > 1:
+                return None  # heads that differ in what they hide: that is no padding
             seen = mine.any(0).any(0).expand(self.shape[3])
         if bool(seen.all()) or not bool(seen.any()):
             return None
@@ -82,31 +91,19 @@ class Mask:
         if self.bias is not None:
             bias = _restrict(self._mine(self.bias, item), rows, cols).clone()
         _, _, queries, keys = self.shape
-        n = queries if rows is None else len(rows)
-        m = keys if cols is None else len(cols)
-        if self.visible is None:
-            # Causal as torch has it: row i sees keys up to i, whatever the number of keys.
-            return (Band(None, 0) if self.causal else None), bias
-        visible = _restrict(self._mine(self.visible, item), rows, cols)
-        if self.causal:
-            below = Band(None, 0).visible(torch.arange(n), torch.arange(m)).to(visible.device)
-            visible = visible & below
-        return rule(visible, n, m), bias
+        if self.visible is None and rows is None and cols is None:
+            return self.band, bias
+        r, c = torch.arange(queries) if rows is None else rows, torch.arange(keys) if cols is None else cols
+        visible = None
+        if self.visible is not None:
+            visible = _restrict(self._mine(self.visible, item), rows, cols)
+        if self.band is not None:
+            inside = self.band.visible(r, c.to(r.device))[None]
+            visible = inside if visible is None else visible & inside.to(visible.device)
+        return (None if visible is None else rule(visible, len(r), len(c))), bias
 
     def _mine(self, tensor: Tensor, item: int) -> Tensor:
         return tensor[item if tensor.shape[0] > 1 else 0]
-
-
-def four_axes(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A mask as `[batch | 1, head | 1, query | 1, key | 1]`, whatever axes its owner left out or folded."""
-    if tensor.ndim == 3 and tensor.shape[0] == shape[0] * shape[1] and shape[1] > 1:
-        return tensor.view(shape[0], shape[1], *tensor.shape[1:])
-    if tensor.ndim > 4:
-        full = tensor.expand(*tensor.shape[:-3], *tensor.shape[-3:])
-        return full.reshape(-1, *tensor.shape[-3:])
-    if tensor.ndim == 3 and tensor.shape[0] == shape[0] and shape[1] == 1:
-        return tensor.unsqueeze(1)
-    return tensor[(None,) * (4 - tensor.ndim)]
 
 
 def rule(visible: Tensor, queries: int, keys: int) -> Band | Tensor | None:

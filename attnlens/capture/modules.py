@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -17,28 +18,44 @@ from ..errors import CaptureError
 
 @dataclass(slots=True)
 class Frame:
-    """One module call under way: its path and what it was called with."""
+    """One module call under way: its path and what it was called with.
+
+    projects: whether the module holds weights; one that holds none is handed query and key ready-made
+    """
 
     name: str
     module: nn.Module
     args: tuple
     kwargs: dict[str, Any]
+    projects: bool = True
 
-    def tensors(self) -> list[Tensor]:
-        """The activations among the inputs: floating tensors of three axes or more, masks and positions left out."""
+    def activations(self, queries: int) -> list[Tensor]:
+        """Floating tensors of three axes or more among the inputs, masks and positions left out.
+
+        Of a model without a batch axis, `[query, d_model]`.
+        """
         named = [*zip_longest(_parameters(type(self.module))[: len(self.args)], self.args, fillvalue="")]
         given = [
-            v for k, v in (*named, *self.kwargs.items()) if not any(part in k for part in _NOT_ACTIVATIONS)
+            concrete(value)
+            for name, value in (*named, *self.kwargs.items())
+            if isinstance(value, Tensor) and value.is_floating_point() and not _not_activation(name)
         ]
-        return [t for t in given if isinstance(t, Tensor) and t.is_floating_point() and t.ndim >= 3]
+        deep = [t for t in given if t.ndim >= 3]
+        flat = [t for t in given if t.ndim == 2]
+        return deep or (flat if flat and flat[0].shape[0] == queries else [])
 
     def batches(self) -> set[int]:
         """The leading sizes of all tensor inputs that have a batch axis."""
         given = (v for v in (*self.args, *self.kwargs.values()) if isinstance(v, Tensor))
-        return {t.shape[0] for t in given if t.ndim >= 2}
+        return {t.shape[0] for t in map(concrete, given) if t.ndim >= 2}
 
 
-_NOT_ACTIVATIONS = ("mask", "pos", "bias", "cache")
+_NOT_ACTIVATIONS = ("mask", "pos", "bias", "cache", "freq", "rot", "rope", "cos", "sin")
+
+
+def _not_activation(name: str) -> bool:
+    """Whether one of the words in a parameter's name says mask, position, rotation or the like."""
+    return any(word.startswith(_NOT_ACTIVATIONS) for word in name.lower().split("_"))
 
 
 @lru_cache(maxsize=4096)
@@ -48,6 +65,10 @@ def _parameters(kind: type[nn.Module]) -> tuple[str, ...]:
         return tuple(signature(kind.forward).parameters)[1:]
     except (TypeError, ValueError):
         return ()
+
+
+_listening = threading.local()
+"""How many captures are open in each thread."""
 
 
 class ModuleStack:
@@ -63,12 +84,19 @@ class ModuleStack:
         self.forwards = 0
         self.called: set[str] = set()
         self.foreign: str | None = None
+        self.bypassed = False
         self._owner = threading.get_ident()
+        self._elsewhere: set[int] = set()
         self._handles: list = []
 
     def open(self) -> None:
-        for name, module in self.model.named_modules():
-            enter, leave = partial(self._enter, name), partial(self._leave, name)
+        _listening.captures = getattr(_listening, "captures", 0) + 1
+        modules = dict(self.model.named_modules())
+        projecting = _projecting(modules)
+        for name, module in modules.items():
+            if name and _is_plain(module):
+                continue
+            enter, leave = partial(self._enter, name, name in projecting), partial(self._leave, name)
             self._handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
             self._handles.append(module.register_forward_hook(leave, always_call=True))
 
@@ -76,23 +104,65 @@ class ModuleStack:
         while self._handles:
             self._handles.pop().remove()
         self.frames.clear()
+        _listening.captures -= 1
 
-    def _enter(self, name: str, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if threading.get_ident() != self._owner:
-            self.foreign = self.foreign or label(name, module)
-            return
+    def _enter(self, name: str, projects: bool, module: nn.Module, args: tuple, kwargs: dict) -> None:
         if recomputing():
             return
+        if threading.get_ident() != self._owner:
+            self._heard_elsewhere(name, module)
+            return
+        if not name:
+            self.frames.clear()  # an interrupted run leaves its frames behind
         if not self.frames:
             self.forwards += 1
+            self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
         self.called.add(name)
-        self.frames.append(Frame(name, module, args, kwargs))
+        self.frames.append(Frame(name, module, args, kwargs, projects))
+
+    def _heard_elsewhere(self, name: str, module: nn.Module) -> None:
+        """Another thread may use the whole model for itself; parts of our own run that went there are lost."""
+        if getattr(_listening, "captures", 0):
+            return
+        thread = threading.get_ident()
+        if not name:
+            self._elsewhere.add(thread)
+        if not self.called or thread not in self._elsewhere:
+            self.foreign = self.foreign or label(name, module)
 
     def _leave(self, name: str, module: nn.Module, args: tuple, output: Any) -> None:
-        if threading.get_ident() != self._owner or recomputing():
+        if recomputing() or threading.get_ident() != self._owner:
             return
         while self.frames and self.frames.pop().name != name:
             pass
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """torch's own layers without parts (Linear, LayerNorm, Dropout): no attention happens inside them."""
+    return type(module).__module__.startswith("torch.nn.modules.") and not module._modules
+
+
+def _projecting(modules: dict[str, nn.Module]) -> set[str]:
+    """Names of the modules that hold a weight matrix, themselves or in a part of them."""
+    found = set()
+    for name, module in modules.items():
+        # Quantized layers keep their weight outside of the parameters, behind a method.
+        own = any(p is not None and p.ndim > 1 for p in module._parameters.values())
+        if own or callable(getattr(module, "weight", None)):
+            parts = name.split(".") if name else []
+            found.update(".".join(parts[:i]) for i in range(len(parts) + 1))
+    return found
+
+
+def _forward_is_running(model: nn.Module) -> bool:
+    """Whether `model.forward` was called directly, past the model's hooks."""
+    code = getattr(type(model).forward, "__code__", None)
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code is code and next(iter(frame.f_locals.values()), None) is model:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def label(name: str, module: nn.Module) -> str:
@@ -126,3 +196,24 @@ def _eager_stance() -> bool:
     from torch._dynamo import eval_frame
 
     return eval_frame._stance.stance == "force_eager"
+
+
+def concrete(tensor: Tensor) -> Tensor:
+    """The plain tensor inside the wrappers of torch.func; a vmapped axis comes first."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        at = functorch.maybe_get_bdim(tensor) if functorch.is_batchedtensor(tensor) else None
+        tensor = functorch.get_unwrapped(tensor)
+        if at is not None:
+            tensor = tensor.movedim(at, 0)
+    return tensor
+
+
+def vmapped(tensor: Tensor) -> bool:
+    """Whether a tensor has an axis that torch.vmap hides."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        if functorch.is_batchedtensor(tensor):
+            return True
+        tensor = functorch.get_unwrapped(tensor)
+    return False

@@ -37,6 +37,8 @@ class Call:
     scale: float = 1.0
     softcap: float | None = None
     sink: Tensor | None = None
+    appended: int = 0
+    """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
 
     @property
     def batch(self) -> int:
@@ -148,7 +150,8 @@ class _Padding:
         real = None if call.mask is None else call.mask.real_keys(item)
         _, _, queries, keys = call.shape
         if call.kind != "cross":
-            rows = real if queries == keys else None
+            tokens = keys - call.appended
+            rows = real[real < tokens] if real is not None and queries == tokens else None
             self._seen.append((call.module, queries, rows))
             return rows, real
         near = [(_shared(module, call.module), rows) for module, n, rows in self._seen if n == queries]

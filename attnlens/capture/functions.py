@@ -1,0 +1,166 @@
+"""What torch's own attention functions were asked, as query, key, scale and one mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention.bias import CausalBias
+
+from ..errors import CaptureError
+
+
+@dataclass
+class Heard:
+    """query, key `[..., token, d_head]`; mask: bool (True: may look), float (added), or None; causal as in torch."""
+
+    query: Tensor
+    key: Tensor
+    scale: float
+    mask: Tensor | None = None
+    causal: bool = False
+    kind: str = "self"
+    appended: int = 0
+    """How many of the last keys are no tokens."""
+
+
+def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
+    """scaled_dot_product_attention, or one of the operators that stand behind it."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+    schema = getattr(func, "_schema", None)
+    if schema is not None:
+        names = tuple(argument.name for argument in schema.arguments)
+    given = {**dict(zip(names, args)), **kwargs}
+    mask, scale = given.get("attn_mask", given.get("attn_bias")), given.get("scale")
+    query = given["query"]
+    if query.is_nested:
+        raise CaptureError(
+            "scaled_dot_product_attention on nested tensors cannot be heard; pad the batch and give a mask instead"
+        )
+    if isinstance(mask, CausalBias):
+        mask = mask._materialize(query.device)
+    scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
+    return Heard(query, given["key"], scale, mask, causal=bool(given.get("is_causal", False)))
+
+
+def mha(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
+) -> Heard:
+    """nn.MultiheadAttention, `[token, batch, d_model]`: its projections are repeated to see the heads."""
+    kind = "self" if query is key or query.data_ptr() == key.data_ptr() else "cross"
+    if query.ndim == 2:
+        query, key = query.unsqueeze(1), key.unsqueeze(1)
+    if not use_separate_proj_weight:
+        q_proj_weight, k_proj_weight, _ = in_proj_weight.chunk(3)
+    q_bias, k_bias, _ = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
+    q, k = _linear(query, q_proj_weight, q_bias), _linear(key, k_proj_weight, k_bias)
+    batch = q.shape[1]
+    extra = 0
+    if bias_k is not None:
+        k, extra = torch.cat([k, bias_k.to(k.dtype).expand(1, batch, -1)]), 1
+    q, k = (x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3) for x in (q, k))
+    if static_k is not None:
+        k = static_k.unflatten(0, (batch, num_heads))
+    if add_zero_attn:
+        k, extra = torch.cat([k, k.new_zeros(*k.shape[:2], 1, k.shape[3])], dim=2), extra + 1
+    mask = _mha_mask(attn_mask, key_padding_mask, (batch, num_heads), extra)
+    return Heard(q, k, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra)
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return F.linear(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype))
+
+
+def _mha_mask(
+    attn_mask: Tensor | None, padding: Tensor | None, lead: tuple[int, int], extra: int
+) -> Tensor | None:
+    """The masks of nn.MultiheadAttention (bool True: may NOT look) as one; `extra` keys were appended, visible."""
+    masks = []
+    if attn_mask is not None:
+        m = attn_mask if attn_mask.ndim == 2 else attn_mask.unflatten(0, lead)
+        masks.append(m if m.ndim == 4 else m[None, None])
+    if padding is not None:
+        masks.append((padding if padding.ndim == 2 else padding[None])[:, None, None, :])
+    if not masks:
+        return None
+    as_float = [
+        torch.zeros_like(m, dtype=torch.float32).masked_fill_(m, -torch.inf) if m.dtype == torch.bool else m
+        for m in masks
+    ]
+    return F.pad(sum(as_float), (0, extra))
+
+
+def flex(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score_mod: Callable,
+    block_mask: tuple,
+    scale: float,
+    kernel_options: dict,
+    score_mod_other_buffers: tuple = (),
+    mask_mod_other_buffers: tuple = (),
+) -> tuple[Tensor, Tensor, float, Tensor | None, Tensor | None]:
+    """flex_attention, run without torch.compile: (query, key, scale, mask, weights).
+
+    Both of its functions are asked for every query and key. If `score_mod` leaves the scores alone, query and
+    key say all and weights are None; else the weights are computed (so does the uncompiled kernel itself).
+    """
+    batch, heads, queries, _ = query.shape
+    keys = key.shape[2]
+    b, h, i, j = (torch.arange(n, device=query.device) for n in (batch, heads, queries, keys))
+
+    def everywhere(function: Callable, *first: Tensor) -> Tensor:
+        for axes in ((0, 0, 0, 1), (0, 0, 1, 0), (0, 1, 0, 0), (1, 0, 0, 0)):
+            over = tuple(0 if axis else None for axis in axes)
+            function = torch.vmap(function, in_dims=((0,) * len(first)) + over, out_dims=0)
+        return function(*first, b, h, i, j)
+
+    visible = everywhere(lambda *at: block_mask[-1](*at, *mask_mod_other_buffers)).expand(
+        batch, heads, queries, keys
+    )
+    visible = _narrow(visible)
+    mask = None if bool(visible.all()) else visible
+    group = heads // key.shape[1]
+    scores = (query @ key.repeat_interleave(group, 1).transpose(-1, -2)).float() * scale
+    changed = everywhere(lambda s, *at: score_mod(s, *at, *score_mod_other_buffers), scores)
+    if torch.equal(changed, scores):
+        return query, key, scale, mask, None
+    weights = changed.masked_fill(~visible, -torch.inf).softmax(-1)
+    return query, key, scale, mask, weights.nan_to_num(0.0)
+
+
+def _narrow(visible: Tensor) -> Tensor:
+    """The same mask without axes along which it does not change."""
+    for dim in (0, 1):
+        one = visible.narrow(dim, 0, 1)
+        if bool((visible == one).all()):
+            visible = one
+    return visible

@@ -1,0 +1,121 @@
+"""Scores on their way: what a matrix product becomes before its softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .tags import HIDDEN, Scores, einsum_parts, is_parameter, operands
+from .vocabulary import BADDBMM, EINSUM, STEPS
+
+
+def product_scores(func: Callable, args: tuple, kwargs: dict) -> Scores | None:
+    """The tag of a matrix product's result, in case it is attention scores."""
+    if func in EINSUM:
+        return _einsum_scores(args)
+    if func in BADDBMM:
+        base, left, right = args[:3]
+        scores = Scores(left, right.transpose(-1, -2), float(kwargs.get("alpha", 1)))
+        beta = kwargs.get("beta", 1)
+        return scores if beta == 0 else scores.with_extra("bias", base, float(beta))
+    left, right = operands(args, kwargs)
+    if left.ndim < 2 or right.ndim < 2 or is_parameter(right) or is_parameter(left):
+        return None
+    return Scores(left, right.transpose(-1, -2))
+
+
+def _einsum_scores(args: tuple) -> Scores | None:
+    parsed = einsum_parts(args)
+    if parsed is None:
+        return None
+    (left, a), (right, b), out = parsed
+    if len(out) < 2 or len(set(a)) < len(a) or len(set(b)) < len(b):
+        return None
+    if out[-2] in b and out[-2] not in a:
+        (left, a), (right, b) = (right, b), (left, a)
+    row, col, lead = out[-2], out[-1], out[:-2]
+    summed = [letter for letter in a if letter in b and letter not in out]
+    if len(summed) != 1 or set(a) != {*lead, row, *summed} or not set(b) <= {*lead, col, *summed}:
+        return None
+    key = right.permute([b.index(x) for x in (*lead, col, *summed) if x in b])
+    for position, letter in enumerate(lead):
+        if letter not in b:
+            key = key.unsqueeze(position)
+    return Scores(left.permute([a.index(x) for x in (*lead, row, *summed)]), key)
+
+
+def follow_scores(
+    tag: Scores, source: Tensor, func: Callable, args: tuple, kwargs: dict, output: Tensor
+) -> Scores | None:
+    """The tag after one more step, or None when the step is not one that scores go through."""
+    step = STEPS.get(func)
+    if step in ("same", "fix"):
+        return tag
+    if step == "view":
+        return _reshaped(tag, output)
+    if step == "tanh":
+        return replace(tag, softcap=1.0) if tag.softcap is None and not tag.extras else None
+    if step in ("masked_fill", "where"):
+        return _hidden(tag, source, step, func, args, kwargs)
+    return None if step in (None, "slice") else _arithmetic(tag, source, step, args, kwargs)
+
+
+def _reshaped(tag: Scores, output: Tensor) -> Scores | None:
+    """Scores whose leading axes were split, joined, added or dropped."""
+    lead, shape = tag.lead, output.shape
+    if (
+        shape[-2:] != (tag.query.shape[-2], tag.key.shape[-2])
+        or shape[:-2].numel() != torch.Size(lead).numel()
+    ):
+        return None
+    if tuple(shape[:-2]) == lead:
+        return tag
+    query, key = (
+        t.expand(*lead, *t.shape[-2:]).reshape(*shape[:-2], *t.shape[-2:]) for t in (tag.query, tag.key)
+    )
+    return replace(tag, query=query, key=key)
+
+
+def _arithmetic(tag: Scores, source: Tensor, step: str, args: tuple, kwargs: dict) -> Scores | None:
+    given = [*args[:2], *(kwargs[name] for name in ("input", "other") if name in kwargs)]
+    first = given[0] is source
+    other = given[1] if first else given[0]
+    if kwargs.get("alpha", 1) != 1 or kwargs.get("rounding_mode") is not None:
+        return None
+    number = other if isinstance(other, (int, float)) else None
+    if isinstance(other, Tensor) and other.numel() == 1:
+        number = float(other)
+    if step in ("mul", "div"):
+        if not number or not (first or step == "mul"):
+            return None
+        return tag.scaled(float(number) if step == "mul" else 1.0 / number)
+    if not first and step == "sub":
+        return None
+    if number is not None:
+        return tag  # a constant on all scores changes no softmax
+    if not isinstance(other, Tensor) or not other.is_floating_point() or other.ndim > len(tag.lead) + 2:
+        return None
+    return tag.with_extra("bias", other, 1.0 if step == "add" else -1.0)
+
+
+def _hidden(
+    tag: Scores, source: Tensor, step: str, func: Callable, args: tuple, kwargs: dict
+) -> Scores | None:
+    if step == "masked_fill":
+        mask = kwargs.get("mask", args[1] if len(args) > 1 else None)
+        value = kwargs.get("value", args[2] if len(args) > 2 else None)
+        kind = "hidden"
+    else:
+        condition, *choices = args if func is not torch.Tensor.where else (args[1], args[0], args[2])
+        choices += [kwargs[name] for name in ("input", "self", "other") if name in kwargs]
+        if not isinstance(condition, Tensor) or len(choices) != 2:
+            return None
+        mask = condition
+        kind, value = ("visible", choices[1]) if choices[0] is source else ("hidden", choices[0])
+    if isinstance(value, Tensor):
+        value = float(value.max())
+    fits = mask.dtype == torch.bool and mask.ndim <= len(tag.lead) + 2
+    return tag.with_extra(kind, mask) if fits and value is not None and value <= HIDDEN else None
