@@ -8,7 +8,6 @@ cross) and in how they are stored, so a trace holds a tuple of layers and is ind
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
@@ -272,18 +271,9 @@ class Trace:
 
     def _repr_html_(self) -> str:
         """The tokens, the prediction, and every head as a thumbnail: rows are layers."""
-        from .thumbnails import grid
+        from .thumbnails import summary
 
-        words = " ".join(
-            f"<span style='opacity:{0.5 if token.special else 1}'>{html.escape(token.text)}</span>"
-            for token in self.tokens[:200]
-        )
-        head = html.escape(repr(self).splitlines()[0])
-        return (
-            f"<div><b>{head}</b><p style='font-family:monospace;margin:4px 0'>{words}</p>"
-            f"{grid(self)}<small>One square per head: rows are layers, columns heads; within a square the "
-            "query runs down and the key across, dark is much attention.</small></div>"
-        )
+        return summary(self)
 
 
 def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:

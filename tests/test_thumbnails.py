@@ -59,7 +59,7 @@ def test_a_row_per_layer_and_a_square_per_head():
 
 
 def test_dark_is_much_attention():
-    tile = thumbnail(Weights(torch.eye(4)[None]), 0)
+    tile = thumbnail(torch.eye(4))
     assert tile.shape == (SIZE, SIZE)
     assert tile[0, 0] == 40
     assert tile[0, -1] == 255
@@ -68,9 +68,9 @@ def test_dark_is_much_attention():
 
 
 def test_a_strong_weight_is_seen_in_a_long_trace():
-    weights = torch.full((1, 300, 300), 1e-6)
-    weights[0, 150, 7] = 1
-    tile = thumbnail(Weights(weights), 0)
+    weights = torch.full((300, 300), 1e-6)
+    weights[150, 7] = 1
+    tile = thumbnail(weights)
     assert tile.min() == 40
     assert np.unravel_index(tile.argmin(), tile.shape) == (24, 1)
 
@@ -116,3 +116,16 @@ def test_traces_with_nothing_to_draw():
     assert grid(Trace(())) == ""
     assert "0 tokens" in Trace(())._repr_html_()
     assert "<img" in trace_of(queries=0)._repr_html_()
+
+
+def test_an_image_is_shown_with_where_the_class_token_looks():
+    trace = al.load("cifar").trace(al.models.sample_images()["cat"])
+    html = trace._repr_html_()
+    picture, heads = (
+        Image.open(io.BytesIO(base64.b64decode(data)))
+        for data in re.findall(r"src='data:image/png;base64,([^']+)'", html)
+    )
+    assert np.array_equal(np.asarray(picture), trace.patches.image)
+    assert "0,1" not in html
+    tile = np.asarray(heads)[4 * (SIZE + 4) :, SIZE + 4 :][:SIZE, :SIZE]
+    assert np.array_equal(tile, thumbnail(trace[4, 1, 0][1:].reshape(8, 8)))
