@@ -11,7 +11,7 @@ The kinds of object, and where each name comes from:
 
 - lens: `load`, `Lens`, `TextLens`, `ImageLens`
 - trace: `Trace`, `Token`, `PatchGrid`; its layers are `Attention` stored as `Weights` or `Factors`
-- analysis of a trace, pure functions: `rollout`
+- analysis of a trace, pure functions: `rollout`, `fuse`
 - attribution: `Attribution`, from `lens.attribute`
 - the layer below, for any torch module: `capture`
 - static figures: `plots`
@@ -45,6 +45,7 @@ _HOMES = {
     "Weights": "attention",
     "Factors": "attention",
     # analysis
+    "fuse": "analysis",
     "rollout": "analysis",
     # attribution
     "Attribution": "attribution",
@@ -55,7 +56,7 @@ __all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
     from . import capture, models, plots
-    from .analysis import rollout
+    from .analysis import fuse, rollout
     from .attention import Attention, Factors, Weights
     from .attribution import Attribution
     from .lens import ImageLens, Lens, TextLens, load

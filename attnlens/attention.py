@@ -23,7 +23,7 @@ from types import EllipsisType
 import torch
 from torch import Tensor
 
-from .axes import HeadQuery, HeadQueryKey, HeadTokenDim, PerKey, PerQuery
+from .axes import HeadQuery, HeadQueryKey, HeadTokenDim, PerQuery
 from .errors import InputError
 
 Index = int | slice | list | range | Tensor | EllipsisType
@@ -52,11 +52,6 @@ class Attention:
     @property
     def masked_rows(self) -> PerQuery:
         """bool `[query]`: queries that may look at no key. Their weights are 0 and do not sum to 1."""
-        raise NotImplementedError
-
-    @property
-    def row_mass(self) -> PerQuery:
-        """`[query]`: what each row sums to on the mean over heads: 1, but 0 if masked and less beside a sink."""
         raise NotImplementedError
 
     @property
@@ -110,12 +105,6 @@ class Attention:
             return sum(block.sum(1) for _, block in self.blocks()) / self.queries
         raise InputError(f"mean over axis {axis!r} is not defined; use 'head' or 'query'")
 
-    def pull(self, vector: PerQuery) -> PerKey:
-        """`vector @ mean over heads`: `[query] -> [key]`, one step of rollout for a single row."""
-        vector = vector.to(self.device)
-        vector = vector if vector.is_floating_point() else vector.to(self.dtype)
-        return sum(vector[rows] @ block.mean(0).to(vector.dtype) for rows, block in self.blocks())
-
     def __repr__(self) -> str:
         heads, queries, keys = self.shape
         return f"{type(self).__name__}({heads} heads, {queries} queries, {keys} keys, {_size(self.nbytes)})"
@@ -162,10 +151,6 @@ class Weights(Attention):
     @property
     def masked_rows(self) -> PerQuery:
         return (self.weights == 0).all(-1).all(0)
-
-    @property
-    def row_mass(self) -> PerQuery:
-        return self.weights.sum(-1, dtype=_compute_dtype(self.weights)).mean(0)
 
     def to(self, target: torch.device | str | torch.dtype) -> Weights:
         return Weights(self.weights.to(target))
@@ -292,13 +277,6 @@ class Factors(Attention):
             return (~self.mask).all(-1).all(0).expand(self.queries)
         return self.lse.isinf().all(0)
 
-    @property
-    def row_mass(self) -> PerQuery:
-        if self.sink is None and self.mask is None and self.bias is None:
-            return torch.ones(self.queries, dtype=_compute_dtype(self.query), device=self.device)
-        to_sink = 0.0 if self.sink is None else (self.sink.to(self.lse.dtype).unsqueeze(-1) - self.lse).exp()
-        return (self.lse.isfinite().to(self.lse.dtype) - to_sink).mean(0)
-
     def to(self, target: torch.device | str | torch.dtype) -> Factors:
         """As for any attention; a new dtype rounds query and key, so the log-sum-exp is computed anew."""
         if isinstance(target, torch.dtype):
@@ -381,10 +359,6 @@ class Windows(Attention):
     @property
     def masked_rows(self) -> PerQuery:
         return torch.cat([part.masked_rows for part in self.parts])
-
-    @property
-    def row_mass(self) -> PerQuery:
-        return torch.cat([part.row_mass for part in self.parts])
 
     def to(self, target: torch.device | str | torch.dtype) -> Windows:
         return Windows(tuple(part.to(target) for part in self.parts))

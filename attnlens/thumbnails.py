@@ -94,5 +94,5 @@ def _img(pixels: np.ndarray, name: str, height: int | None = None) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()
-    size = f";height:{height}px" if height else ""
-    return f"<img alt='{name}' style='display:block;image-rendering:pixelated{size}' src='data:image/png;base64,{data}'>"
+    style = f"display:block;image-rendering:pixelated;height:{height or pixels.shape[0]}px"
+    return f"<img alt='{name}' style='{style}' src='data:image/png;base64,{data}'>"

@@ -146,19 +146,13 @@ def test_factors_are_the_slow_weights(f):
     assert f[:].dtype == (torch.float64 if f.query.dtype == torch.float64 else torch.float32)
     dense = Weights(expected)
     assert f.shape == dense.shape == tuple(expected.shape)
-    vector = torch.rand(f.queries, dtype=torch.float64)
     for found, same in (
         (f.mean("head"), dense.mean("head")),
         (f.mean("query"), dense.mean("query")),
-        (f.pull(vector), dense.pull(vector)),
-        (f.row_mass, dense.row_mass),
     ):
         near(found, same, f)
     near(f.mean("head"), expected.mean(0), f)
     near(f.mean("query"), expected.mean(1), f)
-    near(f.pull(vector), vector @ expected.mean(0), f)
-    near(f.row_mass, expected.sum(-1).mean(0), f)
-    assert f.pull(vector).dtype == torch.float64
 
 
 @relaxed
@@ -282,7 +276,6 @@ def test_windows_are_the_block_diagonal(f, count, data):
     near(windows[:], expected)
     near(windows[index], at(expected, list(places)))
     near(windows.mean("head"), expected.mean(0))
-    near(windows.row_mass, expected.sum(-1).mean(0))
     assert windows.masked_rows.tolist() == [bool(m) for part in windows.parts for m in part.masked_rows]
     with patched(2 * f.keys):
         pieces = torch.cat([block for _, block in windows.blocks()], dim=1)
@@ -442,12 +435,6 @@ def test_a_result_can_be_changed_without_changing_the_store():
     attention[0].mul_(2)
     attention[:].zero_()
     assert torch.equal(attention.weights, before)
-
-
-def test_pull_takes_any_vector():
-    attention = Weights(torch.rand(2, 3, 3))
-    whole = attention.pull(torch.tensor([0, 1, 0]))
-    assert torch.allclose(whole, attention.mean("head")[1])
 
 
 def test_moving_factors_keeps_the_log_sum_exp_that_is_known():

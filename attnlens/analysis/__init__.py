@@ -1,5 +1,5 @@
 """Pure functions of a trace: they run no model, know no widget, and never ask for all weights at once."""
 
-from .rollout import rollout
+from .rollout import fuse, rollout
 
-__all__ = ["rollout"]
+__all__ = ["fuse", "rollout"]

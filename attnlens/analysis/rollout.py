@@ -2,65 +2,163 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from ..attention import Attention, Windows
-from ..errors import InputError
+from ..attention import Attention, Weights, Windows
+from ..errors import InputError, unknown_name
 from ..trace import Trace
 
+FUSIONS = ("mean", "max", "min")
 
-def rollout(trace: Trace, residual: float = 0.5, row: int | None = None) -> Tensor:
-    """Attention rollout `[query, key]`: the product over layers of `residual * I + (1 - residual) * mean over heads`.
+
+def rollout(
+    trace: Trace,
+    residual: float = 0.5,
+    *,
+    heads: str | Sequence[int] = "mean",
+    discard: float = 0.0,
+    start: int = 0,
+    end: int | None = None,
+    row: int | None = None,
+    column: int | None = None,
+) -> Tensor:
+    """Attention rollout `[query, key]`: the product over layers of `residual * I + (1 - residual) * heads fused`.
 
     Entry `[i, j]` is the share of position i in the last layer that comes from input token j, if attention and
-    the residual path were all that mixes tokens. Rows sum to one: what a sink took, or what a row masked out
-    everywhere lacks, is made up by scaling.
+    the residual path were all that mixes tokens. Rows sum to one: what a sink took, what was discarded, or what
+    a row masked out everywhere lacks, is made up by scaling.
 
     residual: share of the residual path in each layer, 0 to 1; 0.5 counts both equally, as in the paper.
-    row: only this row, `[key]`, by vector products from the top down: no matrix is built.
+    heads: how the heads of a layer become one matrix: their "mean", "max" or "min", or the mean of those listed.
+    discard: share of each fused row that is set to zero, its smallest weights, as vision models need it; the
+        column of a class token always stays.
+    start, end: only these layers, as in a slice.
+    row: only this row, `[key]`: what position `row` is made of, by vector products from the top down.
+    column: only this column, `[query]`: where token `column` goes, by vector products from the bottom up.
+
+    A row or a column builds no matrix; for many of them fuse the heads once: `rollout(fuse(trace), row=i)`.
 
     Raises InputError where layers cannot be multiplied: cross attention, other lengths (see `trace.select`).
-    Source: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", eqs. 1 and 2.
+    Sources: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", eqs. 1 and 2; fusion and
+    discarding after Gildenblat 2020, "Exploring Explainability for Vision Transformers".
 
     >>> rollout(trace, row=0)  # what the class token is made of
     """
     if not 0 <= residual <= 1:
         raise InputError(f"residual must be between 0 and 1, not {residual}")
-    layers = _stack(trace)
-    if row is not None:
-        return _row(layers, residual, row)
-    result = None
-    for attention in layers:
-        mixed = (1 - residual) * attention.mean("head")
-        mixed.diagonal().add_(residual)
-        mixed /= _mass(attention, residual).unsqueeze(-1)
-        result = mixed if result is None else mixed @ result
-    return result
-
-
-def _row(layers: list[Attention], residual: float, row: int) -> Tensor:
-    size = layers[-1].queries
-    if not -size <= row < size:
-        raise InputError(f"row {row} is out of range: the trace has {size} positions")
-    vector = torch.zeros(size, device=layers[-1].device, dtype=layers[-1].row_mass.dtype)
-    vector[row] = 1.0
-    for attention in reversed(layers):
-        vector = vector / _mass(attention, residual)
-        vector = residual * vector + (1 - residual) * attention.pull(vector)
+    layers = _stack(trace[start:end])
+    mixed = [_mixed(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
+    if row is not None and column is not None:
+        raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
+    size = layers[0].queries
+    for name, position in (("row", row), ("column", column)):
+        if position is not None and not -size <= position < size:
+            raise InputError(f"{name} {position} is out of range: the trace has {size} positions")
+    if row is None and column is None:
+        return _product(mixed)
+    vector = torch.zeros(size, device=layers[0].device, dtype=layers[0].dtype)
+    vector[row if column is None else column] = 1.0
+    for blocks in reversed(mixed) if column is None else mixed:
+        vector = (_pulled if column is None else _pushed)(vector, blocks)
     return vector
 
 
-def _mass(attention: Attention, residual: float) -> Tensor:
-    """`[query]`: what the rows of the mixed matrix sum to; 1 unless a row is masked or a sink took part of it."""
-    mass = residual + (1 - residual) * attention.row_mass
-    return mass.masked_fill(mass == 0, 1.0)
+def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0) -> Trace:
+    """The same trace with each layer's heads fused into one, stored as weights `[1, query, key]`.
+
+    Fused once, rows and columns of the rollout are cheap enough to follow a mouse. The options are those of
+    `rollout`.
+    """
+    attentions = [layer.attention for layer in trace.layers]
+    fused = [
+        Weights(torch.cat([block for _, block in blocks]).unsqueeze(0))
+        for blocks in _fusions(trace, attentions, heads, discard)
+    ]
+    layers = tuple(replace(layer, attention=one) for layer, one in zip(trace.layers, fused))
+    return replace(trace, layers=layers)
+
+
+Blocks = Iterator[tuple[slice, Tensor]]
+Mixed = Iterator[tuple[slice, Tensor, Tensor]]
+
+
+def _fusions(
+    trace: Trace, layers: list[Attention], heads: str | Sequence[int], discard: float
+) -> list[Blocks]:
+    """Per layer its fused weights, walked in blocks `[row, key]`."""
+    if isinstance(heads, str) and heads not in FUSIONS:
+        raise unknown_name("fusion of heads", heads, (*FUSIONS, "a list of head numbers"))
+    if not 0 <= discard < 1:
+        raise InputError(f"discard must be at least 0 and less than 1, not {discard}")
+    if not isinstance(heads, str) and not list(heads):
+        raise InputError("heads lists no head; give at least one number")
+    leading = trace.patches.leading if trace.patches is not None else trace.tokens[:1]
+    kept = 0 if leading and getattr(leading[0], "special", True) else None
+    return [_fused(attention, heads, discard, kept) for attention in layers]
+
+
+def _fused(attention: Attention, heads: str | Sequence[int], discard: float, kept: int | None) -> Blocks:
+    chosen = slice(None) if isinstance(heads, str) else list(heads)
+    how = heads if isinstance(heads, str) else "mean"
+    for rows, block in attention.blocks(chosen):
+        fused = block.mean(0) if how == "mean" else getattr(block, f"a{how}")(0)
+        count = int(discard * attention.keys)
+        if count:
+            order = fused.clone()
+            if kept is not None:
+                order[:, kept] = torch.inf
+            fused = fused.scatter(1, order.topk(count, largest=False).indices, 0.0)
+        yield rows, fused
+
+
+def _mixed(blocks: Blocks, residual: float) -> Mixed:
+    """(rows, share `[row]` that stays in place, weights `[row, key]`), the two together summing to one."""
+    for rows, block in blocks:
+        moving = (1 - residual) * block
+        mass = residual + moving.sum(-1)
+        mass = mass.masked_fill(mass == 0, 1.0)
+        yield rows, residual / mass, moving / mass.unsqueeze(-1)
+
+
+def _pulled(vector: Tensor, blocks: Mixed) -> Tensor:
+    """`vector @ mixed`: from a row above to the row below."""
+    pulled = torch.zeros_like(vector)
+    for rows, stays, block in blocks:
+        pulled[rows] += vector[rows] * stays
+        pulled += vector[rows] @ block.to(vector.dtype)
+    return pulled
+
+
+def _pushed(vector: Tensor, blocks: Mixed) -> Tensor:
+    """`mixed @ vector`: from a column below to the column above."""
+    return torch.cat(
+        [stays * vector[rows] + block.to(vector.dtype) @ vector for rows, stays, block in blocks]
+    )
+
+
+def _product(mixed: list[Mixed]) -> Tensor:
+    result = None
+    for blocks in mixed:
+        parts = []
+        for rows, stays, block in blocks:
+            if result is None:
+                at = torch.arange(len(block), device=block.device)
+                block[at, at + rows.start] += stays
+                parts.append(block)
+            else:
+                parts.append(block @ result + stays.unsqueeze(-1) * result[rows])
+        result = torch.cat(parts)
+    return result
 
 
 def _stack(trace: Trace) -> list[Attention]:
     """The layers, if they are one chain of square self-attention over the same positions."""
     if not trace.layers:
-        raise InputError("the trace has no layers")
+        raise InputError("the trace has no layers, or start and end leave none")
     first = trace.layers[0]
     for layer in trace.layers:
         attention = layer.attention

@@ -90,6 +90,82 @@ def test_a_row_is_that_row_of_the_whole(row, residual):
     torch.testing.assert_close(al.rollout(trace, residual, row=row), al.rollout(trace, residual)[row])
 
 
+@pytest.mark.parametrize("column", [0, 3, -1])
+@pytest.mark.parametrize("residual", [0, 0.5, 0.8])
+def test_a_column_is_that_column_of_the_whole(column, residual):
+    trace = trace_of(*weights())
+    whole = al.rollout(trace, residual)
+    torch.testing.assert_close(al.rollout(trace, residual, column=column), whole[:, column])
+
+
+FUSED = {
+    "mean": lambda a: a.mean(0),
+    "max": lambda a: a.max(0).values,
+    "min": lambda a: a.min(0).values,
+    "listed": lambda a: (a[0] + a[2]) / 2,
+}
+
+
+def thinned(matrix, discard, kept):
+    """Row by row, entry by entry: the smallest share becomes zero, the kept column stays."""
+    matrix = matrix.clone()
+    for row in matrix:
+        order = sorted((j for j in range(len(row)) if j != kept), key=lambda j: float(row[j]))
+        for j in order[: int(discard * len(row))]:
+            row[j] = 0
+    return matrix
+
+
+@pytest.mark.parametrize("how", FUSED)
+@pytest.mark.parametrize("discard", [0.0, 0.4])
+@pytest.mark.parametrize("special", [True, False])
+def test_fusion_and_discard(how, discard, special):
+    found = weights(heads=3, size=7)
+    tokens = (al.Token("[CLS]", special=special), *(al.Token(str(i)) for i in range(6)))
+    trace = replace(trace_of(*found), tokens=tokens)
+    heads = [0, 2] if how == "listed" else how
+    fused = [thinned(FUSED[how](a.weights), discard, 0 if special else None)[None] for a in found]
+    rolled = al.rollout(trace, heads=heads, discard=discard)
+    torch.testing.assert_close(rolled, paper(fused))
+    torch.testing.assert_close(rolled.sum(-1), torch.ones(7, dtype=torch.float64))
+    for i in (0, -2):
+        torch.testing.assert_close(al.rollout(trace, heads=heads, discard=discard, row=i), rolled[i])
+        torch.testing.assert_close(al.rollout(trace, heads=heads, discard=discard, column=i), rolled[:, i])
+    once = al.fuse(trace, heads, discard)
+    assert [layer.attention.heads for layer in once.layers] == [1] * len(found)
+    torch.testing.assert_close(al.rollout(once, row=1), rolled[1])
+
+
+def test_start_and_end_are_a_slice():
+    found = weights(layers=4)
+    rolled = al.rollout(trace_of(*found), start=1, end=-1)
+    torch.testing.assert_close(rolled, al.rollout(trace_of(*found[1:3])))
+
+
+def test_the_class_column_of_an_image_stays():
+    trace = al.load("cifar").trace(al.models.sample_images()["cat"])
+    assert bool((al.fuse(trace, discard=0.9)[0][0, :, 0] > 0).all())
+    rows = (al.fuse(trace, discard=0.9)[0][0] > 0).sum(-1)
+    assert rows.max() <= 65 - int(0.9 * 65)
+
+
+BAD = {
+    "fusion": (dict(heads="median"), "unknown fusion of heads 'median'; expected one of: mean, max, min"),
+    "no head": (dict(heads=[]), "heads lists no head"),
+    "discard": (dict(discard=1.0), "discard must be at least 0 and less than 1"),
+    "both": (dict(row=0, column=0), "give row= or column=, not both"),
+    "column": (dict(column=9), "column 9 is out of range: the trace has 5 positions"),
+    "no layers": (dict(start=3), "start and end leave none"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_options_that_make_no_sense(case):
+    options, message = BAD[case]
+    with pytest.raises(InputError, match=message):
+        al.rollout(trace_of(*weights()), **options)
+
+
 def factors(size=9, heads=4, key_heads=2, **more):
     query, key = torch.randn(heads, size, 6), torch.randn(key_heads, size, 6)
     return Factors(2 * query.double(), key.double(), 6**-0.5, **more)
