@@ -33,8 +33,12 @@ clean:
 	$(BIN)/pip install --quiet "$$(grep '^torch==' constraints.txt)"
 	touch $@
 
+# compat: an ordinary path entry. The newer way of editable installs loses to a folder of the same name, so that
+# Python started beside the clone would import an empty package.
+EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
+
 .venv/demo: .venv/torch setup.cfg
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(BIN)/pip install --quiet $(EDITABLE) .
 	touch $@
 
 # Without Chromium, where one may not install it, the browser tests skip and say so.
@@ -44,5 +48,5 @@ clean:
 	touch $@
 
 .venv/test: .venv/demo
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/pip install --quiet $(EDITABLE) '.[test]'
 	touch $@

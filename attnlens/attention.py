@@ -20,6 +20,7 @@ from functools import cached_property
 from numbers import Integral
 from types import EllipsisType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,6 +78,14 @@ class Attention:
     def shape(self) -> tuple[int, int, int]:
         """(heads, queries, keys)"""
         return self.heads, self.queries, self.keys
+
+    def __len__(self) -> int:
+        """How many heads."""
+        return self.heads
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        """All weights as a NumPy array `[head, query, key]`."""
+        return np.asarray(self[:].cpu().numpy(), dtype=dtype)
 
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Tensor:
         """Weights at `[head, query, key]`; an integer drops its axis, as in any tensor."""
@@ -255,17 +264,37 @@ class Factors(Attention):
         tensors = sum(t.numel() * t.element_size() for t in held if isinstance(t, Tensor))
         return tensors + self.heads * self.queries * 4
 
-    @cached_property
+    @property
     def lse(self) -> HeadQuery:
         """log-sum-exp of each row's scores, `[head, query]`; inf where a row may look at nothing.
 
-        Computed once, block by block, on the first request that needs it; a request for whole rows does not.
+        Computed block by block where it is first needed and then kept; a request for whole rows needs none.
         """
+        return self._lse(torch.arange(self.heads), torch.arange(self.queries))
+
+    def _lse(self, heads: Tensor, rows: Tensor) -> HeadQuery:
+        """The log-sum-exp of these heads and rows alone: one column costs one head, a tile its own rows."""
+        table = self._lse_table
+        unknown = _take(_take(table, heads, 0), rows, 1).isnan().cpu()
+        heads_left, rows_left = heads[unknown.any(1)], rows[unknown.any(0)]
+        if len(heads_left):
+            step = max(1, BLOCK_ELEMENTS // (len(heads_left) * self.keys))
+            for some in rows_left.split(step):
+                self._remember(heads_left, some, self._scores(heads_left, some, torch.arange(self.keys)))
+        return _take(_take(table, heads, 0), rows, 1)
+
+    def _remember(self, heads: Tensor, rows: Tensor, scores: HeadQueryKey) -> HeadQuery:
+        """The log-sum-exp of whole rows of scores, noted in the table."""
+        found = self._row_lse(scores, heads)
+        self._lse_table[heads.unsqueeze(1), rows] = found
+        return found
+
+    @cached_property
+    def _lse_table(self) -> HeadQuery:
+        """What is known of the log-sum-exp so far; NaN where it is not."""
         if self.known_lse is not None:
-            return self.known_lse
-        heads, cols = torch.arange(self.heads), torch.arange(self.keys)
-        rows = torch.arange(self.queries).split(max(1, BLOCK_ELEMENTS // (self.heads * self.keys)))
-        return torch.cat([self._row_lse(self._scores(heads, r, cols), heads) for r in rows], dim=1)
+            return self.known_lse.to(self.dtype)
+        return torch.full((self.heads, self.queries), torch.nan, dtype=self.dtype, device=self.device)
 
     @property
     def masked_rows(self) -> PerQuery:
@@ -282,17 +311,16 @@ class Factors(Attention):
         if isinstance(target, torch.dtype):
             return replace(self, query=self.query.to(target), key=self.key.to(target), known_lse=None)
         held = {name: getattr(self, name) for name in ("query", "key", "mask", "bias", "sink", "known_lse")}
-        held["known_lse"] = self.__dict__.get("lse", self.known_lse)
+        held["known_lse"] = None if bool(self._lse_table.isnan().any()) else self._lse_table
         moved = {name: value.to(target) for name, value in held.items() if isinstance(value, Tensor)}
         return replace(self, **moved)
 
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
-        scores = self._scores(heads, rows, cols)
         whole = len(cols) == self.keys and torch.equal(cols, torch.arange(self.keys))
-        if whole and "lse" not in self.__dict__ and self.known_lse is None:
-            lse = self._row_lse(scores, heads)
-        else:
-            lse = _take(_take(self.lse, heads, 0), rows, 1).to(scores.dtype)
+        lse = None if whole else self._lse(heads, rows)
+        scores = self._scores(heads, rows, cols)
+        if lse is None:
+            lse = self._remember(heads, rows, scores)
         return scores.sub_(lse.unsqueeze(-1)).exp_()
 
     def _scores(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
@@ -404,14 +432,23 @@ def _is_number(part: Index) -> bool:
 
 
 def _positions(part: Index, size: int, axis: str) -> Tensor:
-    """int64 positions along one axis, negative ones counted from the end."""
+    """int64 positions along one axis, negative ones counted from the end; two lists give the block they span."""
     if isinstance(part, slice):
         forwards = (part.step or 1) > 0
         return torch.arange(size)[part] if forwards else torch.tensor(range(size)[part], dtype=torch.long)
-    found = torch.as_tensor(list(part) if isinstance(part, range) else part).reshape(-1)
+    try:
+        found = torch.as_tensor(list(part) if isinstance(part, range) else part)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.tensor(torch.nan)
+    if (found.is_floating_point() and found.numel()) or found.is_complex() or found.ndim > 1:
+        raise InputError(
+            f"{axis} {part!r} is no index; give a number, a slice, or a list of numbers or of bools"
+        )
     if found.dtype == torch.bool:
+        if len(found.reshape(-1)) != size:
+            raise InputError(f"{axis}: a list of bools needs one per position, {size}, not {found.numel()}")
         found = found.nonzero().squeeze(1)
-    found = found.long()
+    found = found.reshape(-1).long()
     if len(found) and (int(found.max()) >= size or int(found.min()) < -size):
         raise IndexError(f"{axis} {part!r} is out of range: there are {size}, numbered 0 to {size - 1}")
     return found % size

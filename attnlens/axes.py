@@ -9,10 +9,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-ORDER = ("layer", "head", "query", "key")
-
 HeadQueryKey = Annotated[Tensor, "head query key"]
-QueryKey = Annotated[Tensor, "query key"]
 HeadQuery = Annotated[Tensor, "head query"]
 HeadTokenDim = Annotated[Tensor, "head token d_head"]
 PerQuery = Annotated[Tensor, "query"]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -26,43 +26,60 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="See what a Transformer attends to, and why it decided as it did.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 Model = Annotated[str, typer.Option("--model", "-m", help="embedded model, local folder, or hub id")]
+# Typer brings its own click or uses the installed one: the class of a wrong option or argument has no public name.
+UsageError = typer.BadParameter.__base__
+
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
 
 
 def main() -> None:
     """Runs the command line; `--debug` anywhere shows the traceback of an error."""
     debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # an ASCII pipe shows ? for what it cannot
     try:
-        app(arguments, prog_name="attnlens")
-    except AttnlensError as error:
+        sys.exit(app(arguments, prog_name="attnlens", standalone_mode=False))
+    except (AttnlensError, UsageError) as error:
         if debug:
             raise
-        print(f"attnlens: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _fail(2, error.format_message() if isinstance(error, UsageError) else str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        _fail(130, "interrupted")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except Exception as error:
         if debug:
             raise
-        print(
-            f"attnlens: unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where)",
-            file=sys.stderr,
-        )
-        raise SystemExit(1) from None
+        _fail(1, f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    print(f"attnlens: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        print(f"attnlens {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show it")
+    ] = False,
 ) -> None:
     """See what a Transformer attends to, and why it decided as it did."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -27,6 +27,9 @@ WEIGHTS = sns.color_palette("mako_r", as_cmap=True)
 SIGNED = sns.color_palette("RdBu", as_cmap=True)
 """Red against, blue for."""
 
+HEAT = "inferno"
+"""Over images, which are light and dark themselves: dark violet to yellow."""
+
 MOST_LABELS = 60
 """Axes with more positions than this label only every second, third, ... token."""
 
@@ -36,7 +39,7 @@ def heads(trace: Trace, layer: int = -1, *, figsize: tuple[float, float] | None 
 
     All heads share one colour scale, so a pale square is a head that spreads its attention.
     """
-    attention = trace[layer]
+    attention = _attention(trace, layer)
     queries, keys = trace.axis_tokens(layer)
     columns = min(4, attention.heads)
     rows = math.ceil(attention.heads / columns)
@@ -50,8 +53,9 @@ def heads(trace: Trace, layer: int = -1, *, figsize: tuple[float, float] | None 
             continue
         image = ax.imshow(attention[head].cpu(), cmap=WEIGHTS, vmin=0, vmax=top, interpolation="nearest")
         ax.set_title(f"head {head}", fontsize=9)
-        _label(ax.yaxis, queries if head % columns == 0 and not many else ())
-        _label(ax.xaxis, keys if head // columns == rows - 1 and not many else (), rotation=90)
+        most = 12 if many else MOST_LABELS
+        _label(ax.yaxis, queries if head % columns == 0 else (), most)
+        _label(ax.xaxis, keys if head // columns == rows - 1 else (), most, rotation=90)
     figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, label="attention weight")
     figure.suptitle(_title(trace, f"layer {layer % len(trace)}, every head"), x=0.02, ha="left", fontsize=11)
     return _done(figure)
@@ -114,10 +118,11 @@ def tokens(attribution: Attribution, *, figsize: tuple[float, float] | None = No
     bar = figure.colorbar(plt.cm.ScalarMappable(norm, SIGNED), ax=ax, shrink=0.9, aspect=8, pad=0.02)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
+    method = attribution.method.replace("_", " ")
     ax.text(
         0,
         len(lines) - 0.1,
-        f"score: share of the logit ({attribution.method.replace('_', ' ')}, completeness gap {attribution.gap:.1%})",
+        f"score: contribution to the logit ({method}, completeness gap {attribution.gap:.1%})",
         fontsize=8,
         color="0.4",
     )
@@ -140,7 +145,7 @@ def patches(
             "plots.patches needs the trace of an image; for text use plots.heads or plots.rollout"
         )
     chosen = [layer] if isinstance(layer, int) else list(layer)
-    rows = [_mean_row(trace[number], query) for number in chosen]
+    rows = [_mean_row(_attention(trace, number), query) for number in chosen]
     titles = [f"layer {number % len(trace)}" for number in chosen]
     return _over_image(trace, rows, titles, figsize)
 
@@ -156,23 +161,18 @@ def _over_image(
     axes[0, 0].imshow(image, interpolation="nearest")
     axes[0, 0].set_title(str(trace.prediction or "the image"), fontsize=10)
     maps = [row[len(grid.leading) :].reshape(grid.rows, grid.cols).cpu().numpy() for row in rows]
-    top = max(float(m.max()) for m in maps)
+    top = max(float(m.max()) for m in maps) or 1.0
     grey = np.repeat(image.mean(-1, keepdims=True), 3, axis=-1) / 255
+    place = dict(interpolation="nearest", extent=(0, width, height, 0))
     for ax, heat, title in zip(axes[0, 1:], maps, titles):
-        ax.imshow(0.55 + 0.45 * grey, interpolation="nearest", extent=(0, width, height, 0))
-        drawn = ax.imshow(
-            heat,
-            cmap="inferno",
-            vmin=0,
-            vmax=top,
-            alpha=0.72,
-            interpolation="nearest",
-            extent=(0, width, height, 0),
-        )
+        ax.imshow(0.4 + 0.6 * grey, **place)
+        # Where there is little attention the image shows through.
+        ax.imshow(heat, cmap=HEAT, vmin=0, vmax=top, alpha=0.12 + 0.73 * np.sqrt(heat / top), **place)
         ax.set_title(title, fontsize=10)
     for ax in axes.flat:
         ax.axis("off")
-    figure.colorbar(drawn, ax=axes[0, 1:], shrink=0.75, pad=0.02, label="share of attention")
+    scale = plt.cm.ScalarMappable(Normalize(0, top), HEAT)
+    figure.colorbar(scale, ax=axes[0, 1:], shrink=0.75, pad=0.02, label="share of attention")
     return _done(figure)
 
 
@@ -195,8 +195,16 @@ def _title(trace: Trace, what: str) -> str:
     return f"{trace.model}: {what}" if trace.model else what
 
 
-def _label(axis: object, tokens: Sequence[Token], rotation: float = 0) -> None:
-    step = math.ceil(len(tokens) / MOST_LABELS) or 1
+def _attention(trace: Trace, layer: int) -> Attention:
+    if not isinstance(trace, Trace):
+        raise InputError(f"this figure needs one trace, not {type(trace).__name__}: lens.trace(input)")
+    if isinstance(layer, bool) or not isinstance(layer, int):
+        raise InputError(f"layer must be the number of one layer, not {layer!r}")
+    return trace[layer]
+
+
+def _label(axis: object, tokens: Sequence[Token], most: int = MOST_LABELS, rotation: float = 0) -> None:
+    step = math.ceil(len(tokens) / most) or 1
     at = range(0, len(tokens), step)
     axis.set_ticks(list(at), [tokens[i].text for i in at], fontsize=8, rotation=rotation)
 

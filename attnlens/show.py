@@ -26,6 +26,14 @@ from .trace import Trace
 STRONGEST = 5
 """How many heads are named."""
 
+STEPS = 200
+"""Points on the path of an attribution: one text is worth a small completeness gap."""
+
+MOST_BARS = 12
+
+PANEL = 32
+"""Characters across a picture where the terminal is wide enough."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -50,7 +58,7 @@ def explain_text(lens: TextLens, text: str, target: str | int | None = None) -> 
     trace = lens.trace(text.strip("\n"))
     if trace.prediction is None:
         raise InputError(f"{lens.name} has no classes to explain; try a model ...ForSequenceClassification")
-    attribution = lens.attribute(text.strip("\n"), target)
+    attribution = lens.attribute(text.strip("\n"), target, n_steps=STEPS)
     row = rollout(trace, row=_reader(trace))
     tokens = [
         {
@@ -177,10 +185,10 @@ def print_text(console: Console, found: Explanation) -> None:
     _headline(console, numbers)
     scores = [token["score"] for token in numbers["tokens"]]
     console.print(_coloured(console, [token["text"] for token in numbers["tokens"]], scores))
+    key = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
+    method = numbers["method"].replace("_", " ")
     console.print(
-        f"why {numbers['target']}: blue speaks for it, red against it "
-        f"({numbers['method'].replace('_', ' ')}, completeness gap {numbers['gap']:.1%})",
-        style="dim",
+        f"why {numbers['target']}: {key} ({method}, completeness gap {numbers['gap']:.1%})", style="dim"
     )
     console.print()
     _print_bars(console, found)
@@ -193,14 +201,24 @@ def print_image(console: Console, found: Explanation) -> None:
     last = f"layer {len(found.trace) - 1}"
     pictures = [(last, numbers["attention"][last]), ("rollout", numbers["rollout"])]
     image = np.asarray(found.trace.patches.image)
-    table = Table.grid(padding=(0, 3))
-    shown = [("the image", _half_blocks(_shrink(image)))] if _colour(console) else []
-    size = _shrink(image).shape[:2]
-    shown += [(f"[CLS], {name}", _heat(console, np.array(grid), size)) for name, grid in pictures]
-    table.add_row(*(Text(name) for name, _ in shown))
-    table.add_row(*(drawn for _, drawn in shown))
+    grids = [(f"[CLS], {name}", np.array(grid)) for name, grid in pictures]
+    panels = len(grids) + _colour(console)
+    wide = _panel_width(console, panels)
+    size = _shrink(image, wide).shape[:2]
+    shown = [("the image", _half_blocks(_shrink(image, wide)))] if _colour(console) else []
+    shown += [(name, _heat(console, grid, size)) for name, grid in grids]
+    table = Table.grid(padding=(0, GAP))
+    if panels * (wide + GAP) <= console.width + GAP:
+        table.add_row(*(Text(name) for name, _ in shown))
+        table.add_row(*(drawn for _, drawn in shown))
+    else:
+        for name, drawn in shown:
+            table.add_row(Text(name))
+            table.add_row(drawn)
     console.print(table)
-    console.print("where the class token looks: bright is much attention, mean over heads", style="dim")
+    much = "bright" if _colour(console) else "█"
+    key = f"{much} is much attention, mean over heads, each map on its own scale"
+    console.print(f"where the class token looks: {key}", style="dim")
     console.print()
     _print_heads(console, numbers["heads"], "[CLS]", what="patch (row,col)")
 
@@ -224,9 +242,21 @@ def print_info(console: Console, found: Description) -> None:
         table.add_column(name, justify="right" if name in ("layer", "heads") else "left")
     for number, layer in enumerate(numbers["heard"]):
         size = f"{layer['queries']} x {layer['keys']}"
-        table.add_row(str(number), layer["module"], layer["kind"], str(layer["heads"]), size)
+        cells = (str(number), layer["module"], layer["kind"], str(layer["heads"]), size)
+        table.add_row(*map(Text, cells))
     console.print()
     console.print(table)
+
+
+GAP = 3
+
+
+def _panel_width(console: Console, panels: int) -> int:
+    """Characters across one picture: side by side where that leaves half the size, else one above the other."""
+    for wide in (PANEL, PANEL * 3 // 4, PANEL // 2):
+        if panels * wide + (panels - 1) * GAP <= console.width:
+            return wide
+    return min(PANEL, max(8, console.width // 8 * 8))
 
 
 def _headline(console: Console, numbers: dict[str, Any]) -> None:
@@ -238,7 +268,8 @@ def _headline(console: Console, numbers: dict[str, Any]) -> None:
 
 
 def _colour(console: Console) -> bool:
-    return console.color_system is not None and not console.no_color
+    """Whether there are colours enough to show a scale: sixteen are not."""
+    return console.color_system in ("256", "truecolor", "windows") and not console.no_color
 
 
 def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
@@ -247,7 +278,7 @@ def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
     for word, score in zip(words, scores):
         share = abs(score) / strongest
         if not _colour(console):
-            line.append(f"{word.strip()}({score:+.2g}) " if share >= 0.1 else f"{word.strip()} ")
+            line.append(f"{word.strip()}({score:+.2f}) " if share >= 0.05 else f"{word.strip()} ")
             continue
         if share < 0.12:  # a nearly white patch would catch the eye on a dark terminal
             line.append(f" {word.strip()} ")
@@ -267,15 +298,15 @@ def _print_bars(console: Console, found: Explanation) -> None:
     shares = [token["rollout"] if i != reader else 0.0 for i, token in enumerate(tokens)]
     most = max(shares) or 1.0
     name = tokens[reader]["text"]
-    console.print(
-        f"what {name} is made of, by attention rollout (itself {tokens[reader]['rollout']:.0%})", markup=False
-    )
-    shown = sorted(range(len(tokens)), key=lambda i: -shares[i])[:8]
-    wide = max(len(tokens[i]["text"]) for i in shown)
+    shown = sorted((i for i in range(len(tokens)) if i != reader), key=lambda i: -shares[i])[:MOST_BARS]
+    part = "" if len(shown) == len(tokens) - 1 else f", the {len(shown)} largest of {len(tokens) - 1} others"
+    own = f"itself {tokens[reader]['rollout']:.0%}"
+    console.print(f"what {name} is made of, by attention rollout ({own}{part})", markup=False)
+    wide = max((len(tokens[i]["text"]) for i in shown), default=0)
+    room = max(4, min(24, console.width - wide - 12))
     for i in sorted(shown):
-        if i != reader:
-            bar = "█" * max(1, round(24 * shares[i] / most))
-            console.print(Text(f"  {tokens[i]['text']:<{wide}} {bar} {shares[i]:.1%}"))
+        bar = "█" * max(1, round(room * shares[i] / most))
+        console.print(Text(f"  {tokens[i]['text']:<{wide}} {bar} {shares[i]:.1%}"))
     console.print()
 
 
@@ -285,7 +316,7 @@ def _print_heads(console: Console, heads: list[dict[str, Any]], reader: str, wha
     console.print(f"strongest heads: where {reader} looks hardest at one {what or 'token'}", markup=False)
     for head in heads:
         place = f"layer {head['layer']:>2}, head {head['head']:>2}"
-        console.print(Text(f"  {place}  {head['looks_at'].strip()}  {head['weight']:.2f}"))
+        console.print(Text(f"  {place}  {head['weight']:.2f}  {head['looks_at'].strip()}"))
 
 
 def _shrink(image: np.ndarray, width: int = 32) -> np.ndarray:
@@ -345,7 +376,6 @@ def write(folder: Path, found: dict[str, Explanation]) -> list[Path]:
         figure.savefig(folder / name, dpi=160)
         written.append(folder / name)
     numbers = folder / "numbers.json"
-    numbers.write_text(
-        json.dumps({k: v.numbers for k, v in found.items()}, ensure_ascii=False, indent=2) + "\n"
-    )
+    as_json = json.dumps({k: v.numbers for k, v in found.items()}, ensure_ascii=False, indent=2)
+    numbers.write_text(as_json + "\n", encoding="utf-8")
     return [*written, numbers]

@@ -40,7 +40,8 @@ def summary(trace: Trace) -> str:
     )
     return (
         f"<div><b>{head}</b><p style='font-family:monospace;margin:4px 0'>{given}</p>{grid(trace)}"
-        f"<small>One square per head: rows are layers, columns heads; {inside}; dark is much attention.</small></div>"
+        f"<small>One square per head: rows are layers, columns heads; {inside}; dark is much "
+        "attention, each square on its own scale.</small></div>"
     )
 
 

@@ -349,7 +349,7 @@ def test_the_log_sum_exp_is_computed_once_and_then_kept(wide):
     with patched() as asked:
         wide[0, 0, 4]
         wide[:, :, 5]
-    assert asked == [(1, 1, 1), (4, 12, 10), (4, 12, 1)]
+    assert asked == [(1, 1, 10), (1, 1, 1), (4, 12, 10), (4, 12, 1)]
 
 
 def test_a_row_of_windows_costs_one_window(wide):
@@ -442,3 +442,39 @@ def test_moving_factors_keeps_the_log_sum_exp_that_is_known():
     assert factors.to("cpu").known_lse is None
     known = factors.lse
     assert torch.equal(factors.to("cpu").known_lse, known)
+
+
+def test_a_column_or_a_tile_costs_its_own_heads_and_rows(monkeypatch):
+    factors = Factors(torch.randn(4, 30, 6), torch.randn(4, 30, 6), 0.5)
+    asked = []
+    compute = Factors._scores
+    monkeypatch.setattr(
+        Factors,
+        "_scores",
+        lambda f, h, r, c: (asked.append((len(h), len(r), len(c))), compute(f, h, r, c))[1],
+    )
+    factors[3, 5:9, 5:9]
+    assert asked == [(1, 4, 30), (1, 4, 4)]
+    asked.clear()
+    factors[3, 5:9, 20]
+    assert asked == [(1, 4, 1)]
+    asked.clear()
+    factors[2, :, 7]
+    assert asked == [(1, 30, 30), (1, 30, 1)]
+
+
+NONSENSE = [1.5, "a", [0.5], torch.tensor([[0, 1], [1, 0]]), [True, False]]
+
+
+@pytest.mark.parametrize("index", NONSENSE, ids=lambda index: type(index).__name__)
+def test_what_is_no_index_is_refused(index):
+    attention = Weights(torch.rand(2, 5, 5))
+    with pytest.raises(InputError, match="query"):
+        attention[0, index]
+
+
+def test_numpy_and_len():
+    attention = Weights(torch.rand(2, 5, 5))
+    assert len(attention) == 2
+    assert np.array_equal(np.asarray(attention), attention.weights.numpy())
+    assert np.asarray(attention, dtype="float64").dtype == np.float64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ ESCAPE = "\x1b["
 
 def run(*arguments: str, cwd: Path | None = None, text: str = "", **environment: str):
     """The finished process of `attnlens ...`, its output captured as in a pipe."""
-    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM")}
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TERM")}
     return subprocess.run(
         [sys.executable, "-m", "attnlens", *arguments],
         capture_output=True,
@@ -161,10 +162,50 @@ def test_a_damaged_image_is_bad_input(tmp_path):
     assert "is not an image that Pillow can read" in done.stderr
 
 
-def test_an_unknown_option_is_exit_code_2():
-    done = run("text", "fine", "--colour")
+MISUSED = {
+    "option": (["text", "fine", "--colour"], "No such option: --colour"),
+    "command": (["bogus"], "No such command 'bogus'"),
+    "argument": (["text"], "Missing argument"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSED)
+def test_misuse_is_one_line_and_exit_code_2(case):
+    arguments, message = MISUSED[case]
+    done = run(*arguments)
     assert done.returncode == 2
-    assert "No such option" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+def test_version():
+    import attnlens
+
+    assert run("--version").stdout == f"attnlens {attnlens.__version__}\n"
+
+
+def test_an_ascii_pipe_is_served():
+    done = run("text", "a fine film", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80, 120])
+def test_pictures_fit_the_terminal(columns):
+    path = str(models.sample_images()["chelsea"])
+    for more in ({}, {"FORCE_COLOR": "1", "COLORTERM": "truecolor"}):
+        done = run("image", path, COLUMNS=str(columns), **more)
+        plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", done.stdout)
+        drawn = [line for line in plain.splitlines() if set(line) & set("▀░▒▓█")]
+        assert drawn
+        assert max(map(len, drawn)) <= columns
+        assert "…" not in plain
+
+
+def test_sixteen_colours_are_too_few_for_a_scale():
+    done = run("text", SENTENCE, FORCE_COLOR="1", TERM="xterm")
+    assert "dull(-3." in done.stdout
+    assert "+ speaks for it" in done.stdout
 
 
 def test_help_names_the_commands():
