@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.colors import PowerNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -163,15 +163,16 @@ def _over_image(
     maps = [row[len(grid.leading) :].reshape(grid.rows, grid.cols).cpu().numpy() for row in rows]
     top = max(float(m.max()) for m in maps) or 1.0
     grey = np.repeat(image.mean(-1, keepdims=True), 3, axis=-1) / 255
+    norm = PowerNorm(0.5, 0, top)  # one patch that takes much would leave the others black
     place = dict(interpolation="nearest", extent=(0, width, height, 0))
     for ax, heat, title in zip(axes[0, 1:], maps, titles):
         ax.imshow(0.4 + 0.6 * grey, **place)
         # Where there is little attention the image shows through.
-        ax.imshow(heat, cmap=HEAT, vmin=0, vmax=top, alpha=0.12 + 0.73 * np.sqrt(heat / top), **place)
+        ax.imshow(heat, cmap=HEAT, norm=norm, alpha=0.15 + 0.7 * norm(heat).filled(0), **place)
         ax.set_title(title, fontsize=10)
     for ax in axes.flat:
         ax.axis("off")
-    scale = plt.cm.ScalarMappable(Normalize(0, top), HEAT)
+    scale = plt.cm.ScalarMappable(norm, HEAT)
     figure.colorbar(scale, ax=axes[0, 1:], shrink=0.75, pad=0.02, label="share of attention")
     return _done(figure)
 
