@@ -39,14 +39,14 @@ STORES = ("auto", "factors", "weights")
 
 @contextmanager
 def capture(
-    model: nn.Module, *, store: str = "auto", dtype: torch.dtype | None = None
+    model: nn.Module, *, store: str = "auto", dtype: torch.dtype | str | None = None
 ) -> Iterator[Recording]:
     """Records the attention of every forward pass of `model` inside the `with` block.
 
     model: any torch module: from transformers, timm, torch.nn, or hand-written.
     store: "factors" keeps query and key where they are seen, "weights" keeps the weights, "auto" (the default)
         whichever is smaller for each layer.
-    dtype: storage type, e.g. torch.float16; None keeps the model's own.
+    dtype: storage type, e.g. torch.float16 or "float16"; None keeps the model's own.
 
     When the block ends, everything is undone, also on an exception, and CaptureError is raised if nothing was
     heard: the message names the module and the remedy. Attention-like modules that ran unheard beside others
@@ -62,6 +62,7 @@ def capture(
         )
     if store not in STORES:
         raise unknown_name("store", store, STORES)
+    dtype = _storage(dtype)
     stack = ModuleStack(model)
     recording = Recording(type(model).__name__, store)
     listener = Listener(recording, stack, dtype)
@@ -75,6 +76,19 @@ def capture(
         stack.close()
         listener.forget()
     _report(recording, listener, stack)
+
+
+def _storage(dtype: torch.dtype | str | None) -> torch.dtype | None:
+    """The storage type that was asked for; InputError for one that cannot hold attention."""
+    found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
+    if found is None and dtype is None:
+        return None
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise InputError(
+            f"dtype {dtype!r} cannot hold attention; give a floating-point type, e.g. torch.float16 or "
+            '"float16", or None for the model\'s own'
+        )
+    return found
 
 
 def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> None:

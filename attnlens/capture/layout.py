@@ -31,6 +31,8 @@ class Layout:
     head_axes: tuple[int, ...]
     items: int
     kind: str
+    part: bool = False
+    """Whether it is less than the batch that the module was given: a loop over inputs."""
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -89,8 +91,10 @@ def read(
     total = prod(sizes[i] for i in batch_axes)
     items = total if seq_first or not frames else items_of(frames, total)
     channel = queries == keys and total == batch and inner in areas and queries not in areas
-    kind = "channel" if channel else _kind(given, queries, keys)
-    return Layout(tuple(lead), fold, batch_axes, head_axes, items, kind)
+    contexts = owner.contexts() if owner is not None else []
+    kind = "channel" if channel else _kind(given, contexts, queries, keys)
+    part = len(lead) < 2 and batch is not None and total % batch != 0
+    return Layout(tuple(lead), fold, batch_axes, head_axes, items, kind, part)
 
 
 def _activation(
@@ -120,7 +124,8 @@ def _axes(
     if len(lead) == 1:
         per_item = batch * windows if batch else lead[0]
         if lead[0] % per_item:
-            per_item = batch if batch and lead[0] % batch == 0 else lead[0]
+            # An axis that the batch does not divide is heads, of one input of a loop over the batch.
+            per_item = batch if batch and lead[0] % batch == 0 else 1
         return (per_item, lead[0] // per_item), (0,), (1,)
     if len(lead) == 2:
         swapped = batch is not None and lead[1] == batch != lead[0] and windows * batch != lead[0]
@@ -159,7 +164,7 @@ def items_of(frames: list[Frame], batch: int) -> int:
     return batch
 
 
-def _kind(given: list[Tensor], queries: int, keys: int) -> str:
+def _kind(given: list[Tensor], contexts: list[Tensor], queries: int, keys: int) -> str:
     square = queries == keys
     if not given:
         return "self" if square else "cross"
@@ -170,6 +175,8 @@ def _kind(given: list[Tensor], queries: int, keys: int) -> str:
     others = [t for t in others if not _is_mask(t, first, queries, keys)]
     if square:
         others = [t for t in others if keys in t.shape[:-1]]
+    # One as long as the queries is a residual stream as likely as what the keys are made of.
+    others = [t for t in others if t.shape != first.shape or any(_same(t, c) for c in contexts)]
     return "cross" if others else "self"
 
 

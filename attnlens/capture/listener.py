@@ -21,7 +21,7 @@ from .layout import Layout
 from .masks import Mask
 from .modules import ModuleStack, concrete, vmapped
 from .recording import Call, Recording
-from .tags import Probabilities, Scores, Tags
+from .tags import Probabilities, Scores, Tags, operands
 from .trail import factors_behind
 from .vocabulary import ROLES, overwrites
 
@@ -56,6 +56,8 @@ class Listener(TorchFunctionMode):
         if torch.compiler.is_dynamo_compiling():
             return func(*args, **(kwargs or {}))
         role = ROLES.get(func)
+        if role == "project":
+            self.stack.projected(*args[:2], *(kwargs or {}).values())
         if role is None or (role in _FOLLOWING and not self._tags.touch(args, kwargs)):
             return func(*args) if kwargs is None else func(*args, **kwargs)
         kwargs = kwargs or {}
@@ -114,23 +116,25 @@ class Listener(TorchFunctionMode):
     def _hear_softmax(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         if not isinstance(result, Tensor) or result.ndim < 2:
             return
-        dim = probabilities.softmax_dim(args, kwargs)
-        if dim not in (-1, -2) and result.ndim < 3:
+        dim = _understood(probabilities.softmax_dim, args, kwargs)
+        if dim is None or (dim not in (-1, -2) and result.ndim < 3):
             return
-        tag = self._tags.get(args[0] if args else kwargs["input"])
+        tag = self._tags.get(_first(args, kwargs))
         self._tags[result] = probabilities.softmaxed(tag if isinstance(tag, Scores) else None, dim)
 
     def _hear_product(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         source, tag = self._tagged(args, kwargs)
         if isinstance(tag, Probabilities):
-            weights = probabilities.attention_of(tag, func, args, kwargs, source)
+            weights = _understood(probabilities.attention_of, tag, func, args, kwargs, source)
             if weights is None:
                 self._follow_probabilities(tag, source, func, args, kwargs, result)
             elif not tag.sighting.confirmed:
                 tag.sighting.confirmed = True
                 self._confirm(tag, weights)
-        elif isinstance(result, Tensor) and result.ndim >= 2 and not vmapped(result):
-            self._tag(result, scores.product_scores(func, args, kwargs))
+            return
+        self.stack.projected(*args[:2], *kwargs.values())
+        if isinstance(result, Tensor) and result.ndim >= 2 and not vmapped(result):
+            self._tag(result, _understood(scores.product_scores, func, args, kwargs))
 
     def _follow(
         self, func: Callable, args: tuple, kwargs: dict, result: Any, before: Tensor | None = None
@@ -142,7 +146,7 @@ class Listener(TorchFunctionMode):
         if isinstance(tag, Probabilities):
             self._follow_probabilities(tag, source, func, args, kwargs, result, before)
         elif isinstance(tag, Scores):
-            self._tag(result, scores.follow_scores(tag, source, func, args, kwargs, result))
+            self._tag(result, _understood(scores.follow_scores, tag, source, func, args, kwargs, result))
 
     def _follow_probabilities(
         self,
@@ -154,17 +158,22 @@ class Listener(TorchFunctionMode):
         result: Tensor,
         before: Tensor | None = None,
     ) -> None:
-        self._tag(result, probabilities.follow_probabilities(tag, source, func, args, kwargs, result, before))
+        follow = probabilities.follow_probabilities
+        self._tag(result, _understood(follow, tag, source, func, args, kwargs, result, before))
 
     def _overwritten(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         """An in-place function that no tag follows: the weights are still attention, but not of those scores."""
-        tag = self._tags.get(args[0]) if args else None
-        self._tag(args[0], probabilities.overwritten(tag, func) if isinstance(tag, Probabilities) else None)
+        source = _first(args, kwargs)
+        tag = self._tags.get(source)
+        if tag is not None:
+            self._tag(
+                source, probabilities.overwritten(tag, func) if isinstance(tag, Probabilities) else None
+            )
 
     def _save_from_dropout(self, func: Callable, args: tuple, kwargs: dict, before: list) -> None:
         """Dropout in place destroys the weights, so they are copied first."""
         in_place = overwrites(func) or kwargs.get("inplace") or True in args[3:4]
-        source = args[0] if args else kwargs["input"]
+        source = _first(args, kwargs)
         tag = self._tags.get(source)
         if in_place and isinstance(tag, Probabilities) and tag.clean is None:
             before.append(source.clone())
@@ -257,6 +266,7 @@ class Listener(TorchFunctionMode):
             forward=forward,
             kind=where.kind,
             items=where.items,
+            part=where.part,
             mask=self._declared_padding(shape) if mask is None else mask,
             **what,
         )
@@ -290,7 +300,7 @@ class Listener(TorchFunctionMode):
         return None
 
 
-_FOLLOWING = ("follow", "dropout", "overwrite")
+_FOLLOWING = ("follow", "project", "dropout", "overwrite")
 _HEAR: dict[str, Callable] = {
     "sdpa": Listener._hear_sdpa,
     "mha": Listener._hear_mha,
@@ -298,9 +308,22 @@ _HEAR: dict[str, Callable] = {
     "softmax": Listener._hear_softmax,
     "product": Listener._hear_product,
     "follow": Listener._follow,
+    "project": Listener._follow,
     "dropout": Listener._follow,
     "overwrite": Listener._overwritten,
 }
+
+
+def _understood(step: Callable, *args: Any) -> Any:
+    """What a step says of a call; None, which drops the tag, of one that it cannot read: most are no attention."""
+    try:
+        return step(*args)
+    except Exception:
+        return None
+
+
+def _first(args: tuple, kwargs: dict) -> Any:
+    return operands(args, kwargs, ("input|self",))[0]
 
 
 def _spread(tensor: Tensor, shape: tuple) -> Tensor:

@@ -54,7 +54,8 @@ class Mask:
     def real_keys(self, item: int) -> Tensor | None:
         """Positions of the keys that some query may see (int64), or None when that is all of them.
 
-        A key that no query may see, not even its own, is padding.
+        A key that no query may see, not even its own, is padding (or an empty place in a cache); but not where a
+        rule alone hides it from the tokens themselves, as "only what came before" does the last one.
         """
         return self._once(item, lambda: self._real_keys(item))
 
@@ -73,6 +74,9 @@ class Mask:
             mine = self._mine(self.visible, item)
             if mine.shape[0] > 1:
                 return None  # heads that differ in what they hide: that is no padding
+            square = 1 < mine.shape[1] == mine.shape[2]
+            if square and _band(mine[0]) is not None:
+                return None
             seen = mine.any(0).any(0).expand(self.shape[3])
         if bool(seen.all()) or not bool(seen.any()):
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from inspect import signature
 from itertools import zip_longest
@@ -28,21 +28,39 @@ class Frame:
     args: tuple
     kwargs: dict[str, Any]
     projects: bool = True
+    projected: list[Tensor] = field(default_factory=list)
+    """Those of its inputs that went straight into a projection or a product."""
 
     def activations(self, queries: int) -> list[Tensor]:
         """Floating tensors of three axes or more among the inputs, masks and positions left out.
 
         Of a model without a batch axis, `[query, d_model]`.
         """
-        named = [*zip_longest(_parameters(type(self.module))[: len(self.args)], self.args, fillvalue="")]
         given = [
             concrete(value)
-            for name, value in (*named, *self.kwargs.items())
+            for name, value in self._named()
             if isinstance(value, Tensor) and value.is_floating_point() and not _not_activation(name)
         ]
         deep = [t for t in given if t.ndim >= 3]
         flat = [t for t in given if t.ndim == 2]
         return deep or (flat if flat and flat[0].shape[0] == queries else [])
+
+    def contexts(self) -> list[Tensor]:
+        """The inputs that keys are made of, where a second one is: their name or the module's says so, or their use.
+
+        A second input of the same length may as well be a residual stream or a condition.
+        """
+        crossing = _says_context(type(self.module).__name__, self.name.rpartition(".")[2])
+        tensors = [(name, value) for name, value in self._named() if isinstance(value, Tensor)]
+        return [
+            concrete(value)
+            for name, value in tensors
+            if crossing or _is_context(name) or any(value is used for used in self.projected)
+        ]
+
+    def _named(self) -> list[tuple[str, Any]]:
+        names = _parameters(type(self.module))[: len(self.args)]
+        return [*zip_longest(names, self.args, fillvalue=""), *self.kwargs.items()]
 
     def batches(self) -> set[int]:
         """The leading sizes of all tensor inputs that have a batch axis."""
@@ -50,12 +68,24 @@ class Frame:
         return {t.shape[0] for t in map(concrete, given) if t.ndim >= 2}
 
 
-_NOT_ACTIVATIONS = ("mask", "pos", "bias", "cache", "freq", "rot", "rope", "cos", "sin")
+_NOT_ACTIVATIONS = ("mask", "pos", "bias", "alibi", "cache", "freq", "rot", "rope", "cos", "sin", "resid")
+_CONTEXTS = ("context", "memor", "encod", "kv", "cross", "source", "src", "key", "value")
 
 
 def _not_activation(name: str) -> bool:
     """Whether one of the words in a parameter's name says mask, position, rotation or the like."""
     return any(word.startswith(_NOT_ACTIVATIONS) for word in name.lower().split("_"))
+
+
+def _is_context(name: str) -> bool:
+    return any(word.startswith(_CONTEXTS) for word in name.lower().split("_"))
+
+
+def _says_context(kind: str, attribute: str) -> bool:
+    """Whether the name of a module's class or its place in its parent says cross-attention."""
+    return (
+        "cross" in kind.lower() or "cross" in attribute or attribute.startswith(("encoder_attn", "enc_att"))
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -119,6 +149,13 @@ class ModuleStack:
             self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
         self.called.add(name)
         self.frames.append(Frame(name, module, args, kwargs, projects))
+
+    def projected(self, *tensors: Any) -> None:
+        """Notes which running modules' inputs these are: they went into a projection or a product."""
+        for frame in self.frames:
+            for given in (*frame.args, *frame.kwargs.values()):
+                if isinstance(given, Tensor) and any(given is tensor for tensor in tensors):
+                    frame.projected.append(given)
 
     def _heard_elsewhere(self, name: str, module: nn.Module) -> None:
         """Another thread may use the whole model for itself; parts of our own run that went there are lost."""

@@ -8,14 +8,24 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .tags import Probabilities, Scores, Sighting, einsum_parts, is_parameter, operands
+from .tags import (
+    BATCHES,
+    FACTORS,
+    Probabilities,
+    Scores,
+    Sighting,
+    einsum_parts,
+    is_parameter,
+    operands,
+    with_operand,
+)
 from .vocabulary import BADDBMM, DROPOUT, EINSUM, MIX, PERMUTE, STEPS, overwrites
 
 
 def softmax_dim(args: tuple, kwargs: dict) -> int:
     """The softmax axis as a negative number."""
-    ndim = args[0].ndim if args else kwargs["input"].ndim
-    dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    source, dim = operands(args, kwargs, ("input|self", "dim"))
+    ndim = source.ndim
     if dim is None:
         dim = 0 if ndim in (0, 1, 3) else 1
     return dim if dim < 0 else dim - ndim
@@ -46,7 +56,7 @@ def follow_probabilities(
     elif func in PERMUTE:
         key_dim = _permuted_dim(func, args, kwargs, source, tag.key_dim)
     elif func in MIX:
-        key_dim = _mixed_dim(tag, func, args, source, output)
+        key_dim = _mixed_dim(tag, func, args, kwargs, source, output)
     else:
         key_dim = _kept_dim(tag, step, args, source, output)
     if key_dim is None:
@@ -79,12 +89,15 @@ def _kept_dim(
     return tag.key_dim if output.shape[tag.key_dim :] == source.shape[tag.key_dim :] else None
 
 
-def _mixed_dim(tag: Probabilities, func: Callable, args: tuple, source: Tensor, output: Tensor) -> int | None:
+def _mixed_dim(
+    tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor, output: Tensor
+) -> int | None:
     """The softmax axis after heads were combined; None if the combination ran over keys."""
     last = getattr(func, "__name__", "").startswith(("linear", "layer_norm"))
     mixed = -1 if last else 1 - output.ndim
     same = output.ndim == source.ndim and output.shape[tag.key_dim] == source.shape[tag.key_dim]
-    return tag.key_dim if args[0] is source and same and tag.key_dim != mixed else None
+    mixes = operands(args, kwargs, ("input|self",))[0] is source
+    return tag.key_dim if mixes and same and tag.key_dim != mixed else None
 
 
 def _einsum_kept(tag: Probabilities, args: tuple, source: Tensor) -> int | None:
@@ -102,13 +115,15 @@ def _again(func: Callable, args: tuple, kwargs: dict, source: Tensor, clean: Ten
     """The same step on the weights as they were before dropout; in-place steps would spoil them."""
     if overwrites(func):
         clean = clean.clone()
-    return func(*(clean if a is source else a for a in args), **kwargs)
+    args, kwargs = with_operand(args, kwargs, source, clean)
+    return func(*args, **kwargs)
 
 
 def _permuted_dim(func: Callable, args: tuple, kwargs: dict, source: Tensor, key_dim: int) -> int:
     """Where the softmax axis is after a permutation: tried on an index tensor of the same rank."""
     probe = torch.empty([2 + i for i in range(source.ndim)], device="meta")
-    moved = func(*(probe if a is source else a for a in args), **kwargs)
+    args, kwargs = with_operand(args, kwargs, source, probe)
+    moved = func(*args, **kwargs)
     return list(moved.shape).index(probe.shape[key_dim]) - source.ndim
 
 
@@ -119,7 +134,7 @@ def attention_of(
     weights = source if tag.clean is None else tag.clean
     if func in EINSUM:
         return _einsum_attention(tag, weights, args, source)
-    left, right = args[1:3] if func in BADDBMM else operands(args, kwargs)
+    *_, left, right = operands(args, kwargs, BATCHES if func in BADDBMM else FACTORS)
     if left is source and tag.key_dim == -1 and not is_parameter(right):
         return weights
     if right is source and tag.key_dim == -2 and not is_parameter(left):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from ..attention import Attention, Factors, Weights, Windows
 from ..errors import InputError
-from ..trace import Layer, Trace
+from ..trace import Layer, Token, Trace
 from .masks import Mask
 
 
@@ -37,6 +38,8 @@ class Call:
     scale: float = 1.0
     softcap: float | None = None
     sink: Tensor | None = None
+    part: bool = False
+    """Whether it held less than the batch that its module was given."""
     appended: int = 0
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
 
@@ -56,9 +59,11 @@ class Call:
         return self.batch // self.items
 
 
-@dataclass
+@dataclass(repr=False)
 class Recording:
     """The attention calls that a capture heard, in order; complete once its `with` block has ended.
+
+    A sequence of traces: `len(recording)`, `recording[0]`, `for trace in recording`.
 
     calls: every `Call`, in the order of execution
     unheard: paths of modules that look like attention, ran, and were not heard
@@ -74,26 +79,88 @@ class Recording:
         """Numbers of the forward passes in which attention was heard."""
         return sorted({call.forward for call in self.calls})
 
-    def traces(self, select: str = "") -> Iterator[Trace]:
+    def __len__(self) -> int:
+        """How many traces there are: one for each input of each forward pass."""
+        return sum(self._items(self._named(forward, "")) for forward in self.forwards)
+
+    def __iter__(self) -> Iterator[Trace]:
+        return self.traces()
+
+    def __getitem__(self, index: int) -> Trace:
+        at = operator.index(index)
+        size = len(self)
+        if not -size <= at < size:
+            raise IndexError(f"trace {at} is out of range: the recording has {size}")
+        at %= size
+        for forward in self.forwards:
+            named = self._named(forward, "")
+            items = self._items(named)
+            if at < items:
+                return Trace(layers=self._layers(named, at), model=self.model)
+            at -= items
+
+    def __repr__(self) -> str:
+        items = [max(c.items for c in self.calls if c.forward == forward) for forward in self.forwards]
+        layers = sorted({sum(c.forward == forward for c in self.calls) for forward in self.forwards})
+        heads = sorted({call.shape[1] for call in self.calls})
+        if not self.calls:
+            return f"Recording of {self.model}: nothing heard yet; run the model inside the `with` block"
+        inputs = "1 input" if sum(items) == 1 else f"{sum(items)} inputs"
+        passes = "" if len(items) == 1 else f" in {len(items)} forward passes"
+        return (
+            f"Recording of {self.model}: {inputs}{passes}, {_span(layers, 'layer')} x {_span(heads, 'head')}; "
+            "recording[0], recording.traces()"
+        )
+
+    def traces(
+        self, select: str = "", tokens: Iterable[Sequence[str | Token]] | None = None
+    ) -> Iterator[Trace]:
         """One `Trace` per input of each batch, in order, each without its own padding.
 
-        select: only modules whose path starts with it; needed where parts of a model ran on batches of
-            different sizes (the two towers of CLIP).
+        select: only this module and those inside of it, by path ("encoder.layer.1"); needed where parts of a
+            model ran on batches of different sizes (the two towers of CLIP).
+        tokens: for each input its tokens, as strings or `Token`s; with or without those of the padding.
 
-        Raises InputError when nothing matches or the batch sizes differ.
+        Raises InputError when nothing matches, the batch sizes differ, or the tokens do not fit.
         """
+        given = None if tokens is None else self._given(tokens, select)
         for forward in self.forwards:
-            for layers in self.layers(forward, select):
-                yield Trace(layers=layers, model=self.model)
+            named = self._named(forward, select)
+            for item in range(self._items(named)):
+                layers = self._layers(named, item)
+                if given is None:
+                    yield Trace(layers=layers, model=self.model)
+                else:
+                    real = self._real(named, item, next(given))
+                    yield Trace(layers=_sided(layers, len(real)), model=self.model, tokens=real)
 
     def layers(self, forward: int, select: str = "") -> Iterator[tuple[Layer, ...]]:
         """The layers of each input of one forward pass."""
-        calls = [c for c in self.calls if c.forward == forward and c.module.startswith(select)]
-        if not calls:
-            known = ", ".join(dict.fromkeys(c.module for c in self.calls))
-            raise InputError(
-                f"no attention was heard in a module that starts with {select!r}; heard: {known}"
-            )
+        named = self._named(forward, select)
+        for item in range(self._items(named)):
+            yield self._layers(named, item)
+
+    def _named(self, forward: int, select: str) -> list[tuple[str, Call]]:
+        """The calls of one forward pass, with the names of their layers."""
+        calls = [call for call in self.calls if call.forward == forward]
+        named = [pair for pair in zip(_layer_names(calls), calls) if _inside(pair[0], select)]
+        if not named:
+            known = ", ".join(dict.fromkeys(call.module for call in self.calls))
+            raise InputError(f"no attention was heard in a module {select!r}; heard: {known}")
+        return named
+
+    @staticmethod
+    def _items(named: list[tuple[str, Call]]) -> int:
+        """How many inputs the calls of one forward pass hold."""
+        calls = [call for _, call in named]
+        for call in calls:
+            times = sum(other.module == call.module for other in calls)
+            if call.part and times > 1:
+                raise InputError(
+                    f"{call.module or 'the model'!r} went through its batch in a loop: {times} calls with weights "
+                    f"{list(call.shape[1:])} were heard, and which input each belongs to is not known. "
+                    "Run one input at a time."
+                )
         sizes = {call.items for call in calls}
         if len(sizes) > 1:
             parts = ", ".join(sorted({f"{c.module.split('.')[0]!r} ({c.items})" for c in calls}))
@@ -101,12 +168,35 @@ class Recording:
                 f"parts of the model ran on batches of different sizes: {parts}. "
                 "Ask for one part: recording.traces(select=...)."
             )
-        names = _layer_names(calls)
-        for item in range(sizes.pop()):
-            keeps = _Padding()
-            yield tuple(
-                Layer(name, call.kind, self._attention(call, item, keeps)) for name, call in zip(names, calls)
-            )
+        return sizes.pop()
+
+    def _layers(self, named: list[tuple[str, Call]], item: int) -> tuple[Layer, ...]:
+        keeps = _Padding()
+        return tuple(Layer(name, call.kind, self._attention(call, item, keeps)) for name, call in named)
+
+    def _given(self, tokens: Iterable[Sequence[str | Token]], select: str) -> Iterator[tuple[Token, ...]]:
+        """The tokens of each trace, if they are lists and as many as there are traces."""
+        rows = list(tokens)
+        if isinstance(tokens, str) or any(isinstance(row, (str, Token)) for row in rows):
+            raise InputError('tokens: a list for each input is expected, as [["a", "b"], ["c", "d"]]')
+        size = sum(self._items(self._named(forward, select)) for forward in self.forwards)
+        if len(rows) != size:
+            raise InputError(f"tokens of {len(rows)} inputs were given, but the recording has {size} traces")
+        return iter([tuple(t if isinstance(t, Token) else Token(str(t)) for t in row) for row in rows])
+
+    @staticmethod
+    def _real(named: list[tuple[str, Call]], item: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """The tokens without padding, by the first layer that attends to its own input."""
+        call = next((call for _, call in named if call.kind == "self"), named[0][1])
+        real, _ = _Padding().of(call, item) if call.windows == 1 else (None, None)
+        padded = call.shape[2] * call.windows
+        size = padded if real is None else len(real)
+        if len(tokens) == size:
+            return tokens
+        if len(tokens) == padded:
+            return tuple(tokens[i] for i in real.tolist())
+        also = "" if real is None else f" ({padded} with padding)"
+        raise InputError(f"input {item} of its batch has {size} tokens{also}, but {len(tokens)} were given")
 
     def _attention(self, call: Call, item: int, padding: _Padding) -> Attention:
         if call.windows > 1:
@@ -167,6 +257,32 @@ def _shared(a: str, b: str) -> int:
             break
         count += 1
     return count
+
+
+def _inside(name: str, path: str) -> bool:
+    """Whether a layer is the module at `path`, or inside of it; "" is the model."""
+    path = path.rstrip(".")
+    return not path or name == path or name.startswith((f"{path}.", f"{path}#"))
+
+
+def _sided(layers: tuple[Layer, ...], tokens: int) -> tuple[Layer, ...]:
+    """Layers whose axes are tokens of the input only where they have as many positions, outside of a decoder."""
+    crossed = any(layer.kind == "cross" for layer in layers)
+    found = []
+    for layer in layers:
+        whole = not isinstance(layer.attention, Windows)
+        inside = whole and layer.kind == "self" and not (crossed and "decoder" in layer.name.split("."))
+        query = inside and layer.attention.queries == tokens
+        key = (inside or layer.kind == "cross") and layer.attention.keys == tokens
+        sides = {"query_side": "input" if query else "other", "key_side": "input" if key else "other"}
+        found.append(replace(layer, **sides))
+    return tuple(found)
+
+
+def _span(sizes: list[int], thing: str) -> str:
+    """`4 heads`, `2-4 heads`"""
+    number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
+    return f"{number} {thing}" if number == "1" else f"{number} {thing}s"
 
 
 def _keep(tensor: Tensor, positions: Tensor | None, dim: int) -> Tensor:

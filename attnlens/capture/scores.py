@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .tags import HIDDEN, Scores, einsum_parts, is_parameter, operands
+from .tags import BATCHES, FACTORS, HIDDEN, Scores, einsum_parts, is_parameter, operands
 from .vocabulary import BADDBMM, EINSUM, STEPS
 
 
@@ -17,11 +17,11 @@ def product_scores(func: Callable, args: tuple, kwargs: dict) -> Scores | None:
     if func in EINSUM:
         return _einsum_scores(args)
     if func in BADDBMM:
-        base, left, right = args[:3]
+        base, left, right = operands(args, kwargs, BATCHES)
         scores = Scores(left, right.transpose(-1, -2), float(kwargs.get("alpha", 1)))
         beta = kwargs.get("beta", 1)
         return scores if beta == 0 else scores.with_extra("bias", base, float(beta))
-    left, right = operands(args, kwargs)
+    left, right = operands(args, kwargs, FACTORS)
     if left.ndim < 2 or right.ndim < 2 or is_parameter(right) or is_parameter(left):
         return None
     return Scores(left, right.transpose(-1, -2))
@@ -80,9 +80,9 @@ def _reshaped(tag: Scores, output: Tensor) -> Scores | None:
 
 
 def _arithmetic(tag: Scores, source: Tensor, step: str, args: tuple, kwargs: dict) -> Scores | None:
-    given = [*args[:2], *(kwargs[name] for name in ("input", "other") if name in kwargs)]
-    first = given[0] is source
-    other = given[1] if first else given[0]
+    left, right = operands(args, kwargs, ("input|self", "other"))
+    first = left is source
+    other = right if first else left
     if kwargs.get("alpha", 1) != 1 or kwargs.get("rounding_mode") is not None:
         return None
     number = other if isinstance(other, (int, float)) else None
@@ -105,16 +105,17 @@ def _hidden(
     tag: Scores, source: Tensor, step: str, func: Callable, args: tuple, kwargs: dict
 ) -> Scores | None:
     if step == "masked_fill":
-        mask = kwargs.get("mask", args[1] if len(args) > 1 else None)
-        value = kwargs.get("value", args[2] if len(args) > 2 else None)
+        _, mask, value = operands(args, kwargs, ("input|self", "mask", "value"))
         kind = "hidden"
     else:
-        condition, *choices = args if func is not torch.Tensor.where else (args[1], args[0], args[2])
-        choices += [kwargs[name] for name in ("input", "self", "other") if name in kwargs]
-        if not isinstance(condition, Tensor) or len(choices) != 2:
+        names = ("condition", "input|self", "other")
+        if func is torch.Tensor.where:
+            chosen, mask, other = operands(args, kwargs, (names[1], names[0], names[2]))
+        else:
+            mask, chosen, other = operands(args, kwargs, names)
+        if not isinstance(mask, Tensor):
             return None
-        mask = condition
-        kind, value = ("visible", choices[1]) if choices[0] is source else ("hidden", choices[0])
+        kind, value = ("visible", other) if chosen is source else ("hidden", chosen)
     if isinstance(value, Tensor):
         value = float(value.max())
     fits = mask.dtype == torch.bool and mask.ndim <= len(tag.lead) + 2

@@ -134,9 +134,28 @@ HIDDEN = -1e4
 """Scores at or below this are masked: libraries use -10000, the dtype's minimum or -inf."""
 
 
-def operands(args: tuple, kwargs: dict) -> tuple[Tensor, Tensor]:
-    given = [*args, *(kwargs[name] for name in ("input", "other", "mat2", "tensor2") if name in kwargs)]
-    return given[0], given[1]
+FACTORS = ("input|self", "other|mat2|tensor2")
+BATCHES = ("input|self", "batch1", "batch2")
+"""The operands of a matrix product and of baddbmm, as `operands` takes them."""
+
+
+def operands(args: tuple, kwargs: dict, names: tuple[str, ...]) -> list[Any]:
+    """The operands of a call in the order of `names`, given by position or by name; None for one left out.
+
+    names: one for each operand, spellings divided by "|"
+    """
+    given = list(args[: len(names)])
+    for spellings in names[len(given) :]:
+        given.append(next((kwargs[name] for name in spellings.split("|") if name in kwargs), None))
+    return given
+
+
+def with_operand(args: tuple, kwargs: dict, old: Tensor, new: Tensor) -> tuple[tuple, dict]:
+    """The same call with another tensor in one place."""
+    return (
+        tuple(new if value is old else value for value in args),
+        {name: new if value is old else value for name, value in kwargs.items()},
+    )
 
 
 def is_parameter(tensor: Tensor) -> bool:

@@ -36,7 +36,7 @@ def factors_behind(
         "scale": scores.scale,
         "softcap": scores.softcap,
     }
-    return mask, factors if _agrees(factors, mask, weights, touched) else None
+    return mask, factors if _agrees(factors, mask, weights, touched, where.kind != "cross") else None
 
 
 def _mask(extras: tuple[Extra, ...], where: Layout, shape: tuple) -> Mask | None:
@@ -72,8 +72,13 @@ def _four_axes(extra: Extra, where: Layout) -> Tensor:
     return where.put(tensor.expand(*extra.lead, *tail).reshape(*where.lead, *tail))
 
 
-def _agrees(factors: dict[str, Any], mask: Mask | None, weights: Tensor, whole: bool) -> bool:
-    """Whether the factors give back the weights that the model computed itself: in some rows, or the whole."""
+def _agrees(factors: dict[str, Any], mask: Mask | None, weights: Tensor, whole: bool, padded: bool) -> bool:
+    """Whether the factors give back the weights that the model computed itself: in some rows, or the whole.
+
+    A row that sees nothing is 0 in the factors; a mask of finite numbers spreads it evenly in the model.
+
+    padded: rows of padding, which no trace keeps, need not agree
+    """
     exact = weights.dtype in (torch.float32, torch.float64)
     close = 1e-5 if exact and factors["query"].dtype in (torch.float32, torch.float64) else 2e-2
     batch, _, queries, _ = weights.shape
@@ -83,9 +88,11 @@ def _agrees(factors: dict[str, Any], mask: Mask | None, weights: Tensor, whole: 
             factors["query"][item], factors["key"][item], factors["scale"], rule, bias, factors["softcap"]
         )
         rows = range(queries) if whole else sorted({0, queries // 3, queries // 2, queries - 1})
-        rows = list(rows)
-        seen = ~built.masked_rows[rows]
-        heard = weights[item][:, rows].to(torch.float32)
-        if not torch.allclose(built[:, rows].float()[:, seen], heard[:, seen], rtol=0, atol=close):
+        hidden = built.masked_rows.nonzero().flatten().tolist()
+        real = mask.real_keys(item) if padded and mask is not None and queries == weights.shape[3] else None
+        kept = range(queries) if real is None else real.tolist()
+        rows = sorted({*rows, *hidden} & {*kept})
+        heard = weights[item][:, rows].to(torch.float32).nan_to_num(0.0)
+        if not torch.allclose(built[:, rows].float(), heard, rtol=0, atol=close):
             return False
     return True

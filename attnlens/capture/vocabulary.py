@@ -69,6 +69,9 @@ PERMUTE = frozenset(
 MIX = frozenset(_named("linear", "conv2d", "layer_norm", "batch_norm"))
 """What combines the heads of attention weights (talking heads, re-attention)."""
 
+PROJECTIONS = frozenset(_named("linear", "conv1d", "conv2d", "conv3d", "addmm"))
+"""What makes queries and keys of a module's input; products with a parameter beside them."""
+
 _SAME = ("to", "_to_copy", "float", "half", "bfloat16", "double", "type", "type_as", "clone", "contiguous")
 _VIEW = ("view", "reshape", "unflatten", "flatten", "squeeze", "unsqueeze", "expand", "_unsafe_view")
 _SPELLINGS = {
@@ -102,6 +105,7 @@ ROLES: dict[Callable, str] = {
     **dict.fromkeys(_overwriting(), "overwrite"),
     **dict.fromkeys(STEPS, "follow"),
     **dict.fromkeys(PERMUTE | MIX, "follow"),
+    **dict.fromkeys(PROJECTIONS, "project"),
     **dict.fromkeys(DROPOUT, "dropout"),
     **dict.fromkeys(PRODUCTS, "product"),
     **dict.fromkeys(SOFTMAX, "softmax"),

@@ -143,6 +143,9 @@ CASES = {
         "GPT2Model",
         side="left",
     ),
+    "bloom": Case(
+        lambda: hf.BloomConfig(vocab_size=60, hidden_size=32, n_layer=2, n_head=4), "BloomModel", side="left"
+    ),
     "llama": Case(lambda: hf.LlamaConfig(**LLM), "LlamaModel", side="left"),
     "qwen2": Case(
         lambda: hf.Qwen2Config(

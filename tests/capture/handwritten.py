@@ -90,6 +90,14 @@ def _baddbmm(q, k, s):
     return scores.view(b, h, n, -1)
 
 
+def _baddbmm_named(q, k, s):
+    """As BLOOM has it."""
+    b, h, n, d = q.shape
+    base = torch.zeros(b * h, n, k.shape[2])
+    scores = base.baddbmm(batch1=q.reshape(b * h, n, d), batch2=k.reshape(b * h, -1, d).mT, beta=1, alpha=s)
+    return scores.view(b, h, n, -1)
+
+
 SCORES: dict[str, Callable] = {
     "@ * scale": lambda q, k, s: q @ k.transpose(-2, -1) * s,
     "scale * @": lambda q, k, s: s * (q @ k.transpose(-2, -1)),
@@ -100,6 +108,8 @@ SCORES: dict[str, Callable] = {
     "permute": lambda q, k, s: torch.matmul(q * s, k.permute(0, 1, 3, 2)),
     "bmm": _bmm,
     "baddbmm": _baddbmm,
+    "baddbmm keywords": _baddbmm_named,
+    "keywords": lambda q, k, s: torch.mul(input=torch.matmul(input=q, other=k.mT), other=s),
     "einsum": lambda q, k, s: torch.einsum("bhid,bhjd->bhij", q, k) * s,
     "einsum spaces": lambda q, k, s: torch.einsum("b h i d, b h j d -> b h i j", q, k) * s,
     "einsum turned": lambda q, k, s: torch.einsum("bhjd,bhid->bhij", k, q) * s,
@@ -126,6 +136,8 @@ MASKS: dict[str, Callable] = {
     "where": lambda x: torch.where(masked_out(x), torch.tensor(-1e9), x),
     "where not": lambda x: torch.where(~masked_out(x), x, torch.full_like(x, -math.inf)),
     "where number": lambda x: torch.where(masked_out(x), -1e9, x),
+    "where keywords": lambda x: torch.where(condition=~masked_out(x), input=x, other=torch.tensor(-math.inf)),
+    "Tensor.where keywords": lambda x: x.where(condition=~masked_out(x), other=torch.tensor(-math.inf)),
     "Tensor.where": lambda x: x.where(~masked_out(x), torch.tensor(-math.inf)),
     "folded": lambda x: (x.flatten(0, 1) + masked_out(x) * -1e9).unflatten(0, x.shape[:2]),
     "folded after": lambda x: (x.masked_fill(masked_out(x), -1e9).flatten(0, 1)).view(x.shape),
@@ -164,6 +176,10 @@ PRODUCTS: dict[str, Callable] = {
     "einsum no arrow": lambda w, v: torch.einsum("...ij,...jz", w, v),
     "values first": lambda w, v: (v.transpose(-1, -2) @ w.transpose(-1, -2)).transpose(-1, -2),
     "bmm": lambda w, v: torch.bmm(w.flatten(0, 1), v.flatten(0, 1)).unflatten(0, w.shape[:2]),
+    "baddbmm keywords": lambda w, v: torch.baddbmm(
+        input=torch.zeros(1), batch1=w.flatten(0, 1), batch2=v.flatten(0, 1)
+    ).unflatten(0, w.shape[:2]),
+    "turned by keywords": lambda w, v: (v.mT @ torch.transpose(input=w, dim0=-1, dim1=-2)).mT,
     "baddbmm": lambda w, v: torch.baddbmm(torch.zeros(1), w.flatten(0, 1), v.flatten(0, 1)).unflatten(
         0, w.shape[:2]
     ),

@@ -127,6 +127,7 @@ KINDS = {
     "bart": ["self"] * 2 + ["self", "cross"] * 2,
     "bert": ["self"] * 2,
     "albert": ["self"] * 2,
+    "bloom": ["self"] * 2,
 }
 
 

@@ -443,7 +443,7 @@ def test_hugging_face_config_and_interface():
 
 @pytest.mark.parametrize(
     ("kind", "part"),
-    [("sdpa", "functions.sdpa"), ("mha", "functions.mha"), ("hand", "scores.product_scores")],
+    [("sdpa", "functions.sdpa"), ("mha", "functions.mha"), ("hand", "layout.read")],
 )
 def test_a_fault_of_ours_leaves_the_run_alone(monkeypatch, kind, part):
     model, x = Net(kind).train(kind == "mha"), torch.randn(B, N, DIM)
@@ -464,6 +464,23 @@ def test_a_fault_of_ours_leaves_the_run_alone(monkeypatch, kind, part):
     assert torch.equal(plain, captured)
     assert caught.value.__cause__ is fault
     assert snapshot(model) == before
+
+
+@pytest.mark.parametrize("part", ["scores.product_scores", "scores.follow_scores"])
+def test_a_step_that_is_not_understood_costs_the_trail_and_not_the_recording(monkeypatch, part):
+    model, x = Net("hand"), torch.randn(B, N, DIM)
+    with al.capture(model, store="weights") as expected:
+        model(x)
+
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError
+
+    home, name = part.split(".")
+    monkeypatch.setattr(getattr(listening, home), name, broken)
+    with al.capture(model, store="factors") as recording:
+        model(x)
+    for a, b in zip(recording.calls, expected.calls, strict=True):
+        assert torch.equal(a.weights, b.weights)
 
 
 def test_the_models_own_exception_wins_over_a_fault_of_ours(monkeypatch):

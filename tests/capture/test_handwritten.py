@@ -255,6 +255,33 @@ def test_masks_and_positions_are_no_context():
     assert [call.kind for call in recording.calls] == ["cross"]
 
 
+class Skip(Attention):
+    """A second activation of the same shape that no key is made of."""
+
+    def forward(self, x, skip):
+        return super().forward(x) + skip
+
+
+class CrossAttention(Attention):
+    """The second input goes through a norm, so that the name alone says what it is."""
+
+    def forward(self, x, other):
+        return super().forward(x, F.layer_norm(other, (DIM,)))
+
+
+class Weighted(Attention):
+    """Keys by a product with a bare parameter."""
+
+    def forward(self, x, other):
+        return super().forward(x, other @ self.out.weight)
+
+
+@pytest.mark.parametrize(("build", "kind"), [(Skip, "self"), (CrossAttention, "cross"), (Weighted, "cross")])
+def test_a_second_activation_of_equal_length(build, kind):
+    recording, _ = run(build(), torch.randn(B, N, DIM), torch.randn(B, N, DIM))
+    assert [call.kind for call in recording.calls] == [kind]
+
+
 class PositionsOnQueryAndKey(Attention):
     """DETR: query and key carry positions, the value does not (Carion et al. 2020)."""
 
@@ -405,6 +432,31 @@ def test_weights_changed_after_the_softmax_are_compared_in_all_rows():
     recording, _ = run(model, x, store="factors")
     assert_heard(recording, attention(*model.oracle_inputs(x)) * gate)
     assert stored(recording) == {Weights}
+
+
+def _spread_evenly(x):
+    """A row that sees nothing, by a finite number: the model spreads it over all keys."""
+    hidden = torch.zeros(x.shape[-2:], dtype=torch.bool)
+    hidden[3] = True
+    return x.masked_fill(hidden, torch.finfo(x.dtype).min)
+
+
+def test_rows_masked_with_a_finite_number_are_what_the_model_made_of_them():
+    model, x = Attention(mask=_spread_evenly), torch.randn(B, LONG, DIM)
+    recording, _ = run(model, x)
+    assert (weights(recording)[:, :, 3] - 1 / LONG).abs().max() < 1e-6
+    assert stored(recording) == {Weights}
+
+
+def test_rows_of_padding_cost_no_factors():
+    def padded(x):
+        keep = torch.ones(LONG, dtype=torch.bool)
+        keep[:4] = False
+        return x.masked_fill(~(causal(LONG) & keep), torch.finfo(x.dtype).min)
+
+    recording, _ = run(Attention(mask=padded), torch.randn(B, LONG, DIM))
+    assert stored(recording) == {Factors}
+    assert {trace[0].shape for trace in recording.traces()} == {(HEADS, LONG - 4, LONG - 4)}
 
 
 def test_weights_overwritten_after_the_softmax():

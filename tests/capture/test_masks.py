@@ -97,6 +97,21 @@ def test_real_keys():
     assert mask.item(2, rows, rows) == (Band(None, 0), None)
 
 
+@pytest.mark.parametrize("rule", [Band(None, -1), Band(-1, None), Band(3, -2)])
+def test_a_rule_that_hides_the_last_key_from_all_is_no_padding(rule):
+    visible = rule.visible(torch.arange(N), torch.arange(N))
+    mask = Mask.of(visible[None, None], (2, 3, N, N))
+    assert mask.real_keys(1) is None
+    kept = mask.item(1, None, None)[0]
+    assert isinstance(kept, Band)
+    assert torch.equal(kept.visible(torch.arange(N), torch.arange(N)), visible)
+
+
+def test_empty_places_of_a_cache_are_no_keys():
+    mask = Mask.of(band(None, 0, queries=3)[None, None], (1, 2, 3, N))
+    assert mask.real_keys(0).tolist() == [0, 1, 2]
+
+
 def test_keys_hidden_by_some_heads_only_are_no_padding():
     visible = torch.ones(1, 2, N, N, dtype=torch.bool)
     visible[0, 0, :, 3] = False

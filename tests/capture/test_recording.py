@@ -1,0 +1,172 @@
+"""A recording as a sequence of traces: how many, which, of which modules, and with which tokens."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import attnlens as al
+from attnlens.errors import InputError
+
+from .architectures import CASES, LENGTHS, clip_config, text_inputs
+from .handwritten import DIM, HEADS, Attention
+
+B, N = 3, 7
+
+
+def recorded(*shapes, layers=2, **options):
+    model = nn.Sequential(*(Attention() for _ in range(layers)))
+    with torch.no_grad(), al.capture(model, **options) as recording:
+        for shape in shapes:
+            model(torch.randn(*shape, DIM))
+    return recording
+
+
+# -- storage type -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, "float16", "torch.float16"])
+def test_storage_types_by_name(dtype):
+    assert recorded((B, N), dtype=dtype)[0][0].weights.dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.int8, torch.bool, torch.complex64, "int32", "nn", "half-precise", 16]
+)
+def test_other_storage_types_are_refused_before_the_run(dtype):
+    model = Attention()
+    with pytest.raises(InputError, match=r"dtype .* floating-point type, e\.g\. torch\.float16"):
+        with al.capture(model, dtype=dtype):
+            raise AssertionError
+    assert not model._forward_pre_hooks
+
+
+# -- parts --------------------------------------------------------------------------------------------------
+
+
+def test_select_takes_whole_parts_of_a_path():
+    recording = recorded((B, N), layers=12)
+    names = [[x.name for x in next(recording.traces(select=s)).layers] for s in ("1", "1.", "11")]
+    assert names == [["1"], ["1"], ["11"]]
+    assert len(next(recording.traces())) == len(next(recording.traces(select=""))) == 12
+    with pytest.raises(InputError, match="no attention was heard in a module '12'; heard: 0, 1, 2"):
+        list(recording.layers(1, "12"))
+
+
+def test_select_one_call_of_a_shared_module():
+    model, inputs = CASES["albert"].build()
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+    first, second = (layer.name for layer in recording[0].layers)
+    assert [x.name for x in next(recording.traces(select=second)).layers] == [second]
+    assert len(next(recording.traces(select=first.split("#")[0]))) == 2
+
+
+# -- a sequence ---------------------------------------------------------------------------------------------
+
+
+def test_a_recording_is_a_sequence_of_traces():
+    recording = recorded((B, N), (2, 5))
+    traces = list(recording.traces())
+    assert len(recording) == len(traces) == 5
+    for other in (list(recording), [recording[i] for i in range(5)], [recording[i - 5] for i in range(5)]):
+        for a, b in zip(other, traces, strict=True):
+            assert torch.equal(a[1][:], b[1][:])
+    for index in (5, -6):
+        with pytest.raises(IndexError, match=f"trace {index} is out of range: the recording has 5"):
+            recording[index]
+
+
+def test_a_recording_says_what_it_holds():
+    text = "Recording of Sequential: 3 inputs, 2 layers x 3 heads; recording[0], recording.traces()"
+    assert repr(recorded((B, N))) == text
+    assert "5 inputs in 2 forward passes, 1 layer x" in repr(recorded((B, N), (2, 5), layers=1))
+    model = Attention()
+    with al.capture(model) as recording:
+        assert "nothing heard yet" in repr(recording)
+        assert len(recording) == 0
+        model(torch.randn(B, N, DIM))
+
+
+def test_towers_of_different_batch_sizes_have_a_text_but_no_length():
+    import transformers as hf
+
+    model = hf.CLIPModel(clip_config()).eval()
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**text_inputs(), pixel_values=torch.randn(6, 3, 32, 32))
+    assert "CLIPModel" in repr(recording)
+    with pytest.raises(InputError, match="select="):
+        len(recording)
+
+
+# -- tokens -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["with padding", "without"])
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_tokens(name, whole):
+    model, inputs = CASES[name].build()
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+    real = [[str(int(i)) for i in ids[keep > 0]] for ids, keep in zip(*inputs.values())]
+    given = [[str(int(i)) for i in ids] for ids in inputs["input_ids"]] if whole else real
+    traces = list(recording.traces(tokens=given))
+    assert [[token.text for token in trace.tokens] for trace in traces] == real
+    assert [len(trace.tokens) for trace in traces] == list(LENGTHS)
+
+
+def test_tokens_of_an_encoder_are_not_those_of_its_decoder():
+    model, inputs = CASES["t5"].build()
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+    trace = next(recording.traces(tokens=[[al.Token("a")] * n for n in LENGTHS]))
+    sides = {(x.name.split(".")[0], x.kind): (x.query_side, x.key_side) for x in trace.layers}
+    assert sides == {
+        ("encoder", "self"): ("input", "input"),
+        ("decoder", "self"): ("other", "other"),
+        ("decoder", "cross"): ("other", "input"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ([["a"] * N] * 2, "tokens of 2 inputs were given, but the recording has 3 traces"),
+        ([["a"] * 4] * B, "input 0 of its batch has 7 tokens, but 4 were given"),
+        ("abc", "a list for each input"),
+        (["abc", "abc", "abc"], "a list for each input"),
+    ],
+)
+def test_tokens_that_do_not_fit(tokens, message):
+    with pytest.raises(InputError, match=message):
+        list(recorded((B, N)).traces(tokens=tokens))
+
+
+# -- loops --------------------------------------------------------------------------------------------------
+
+
+class OneByOne(Attention):
+    """Attention of one input after the other: `[head, query, key]` each."""
+
+    def forward(self, x):
+        q, k, v = self.heads(self.q(x)), self.heads(self.k(x)), self.heads(self.v(x))
+        out = [(a @ b.mT).softmax(-1) @ c for a, b, c in zip(q, k, v)]
+        return self.out(torch.stack(out).transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("batch", [2, 4, 5])
+def test_a_loop_over_inputs_is_said(batch):
+    with al.capture(model := OneByOne()) as recording:
+        model(torch.randn(batch, N, DIM))
+    with pytest.raises(
+        InputError, match=rf"in a loop: {batch} calls .*\[{HEADS}, {N}, {N}\].*one input at a time"
+    ):
+        list(recording.traces())
+    assert "OneByOne" in repr(recording)
+
+
+def test_a_loop_over_one_input():
+    with al.capture(model := OneByOne()) as recording:
+        model(torch.randn(1, N, DIM))
+    assert [trace[0].shape for trace in recording] == [(HEADS, N, N)]
