@@ -293,7 +293,7 @@ class Factors(Attention):
     def _lse_table(self) -> HeadQuery:
         """What is known of the log-sum-exp so far; NaN where it is not."""
         if self.known_lse is not None:
-            return self.known_lse.to(self.dtype)
+            return self.known_lse.to(self.dtype, copy=True)
         return torch.full((self.heads, self.queries), torch.nan, dtype=self.dtype, device=self.device)
 
     @property
@@ -316,8 +316,11 @@ class Factors(Attention):
         return replace(self, **moved)
 
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
+        # Whole rows know their own log-sum-exp once their scores are there.
         whole = len(cols) == self.keys and torch.equal(cols, torch.arange(self.keys))
-        lse = None if whole else self._lse(heads, rows)
+        known = _take(_take(self._lse_table, heads, 0), rows, 1)
+        fresh = whole and bool(known.isnan().any())
+        lse = None if fresh else self._lse(heads, rows)
         scores = self._scores(heads, rows, cols)
         if lse is None:
             lse = self._remember(heads, rows, scores)

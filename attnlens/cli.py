@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from . import __version__
 from .errors import AttnlensError, InputError
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ def _fail(code: int, message: str) -> NoReturn:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from . import __version__
-
         print(f"attnlens {__version__}")
         raise typer.Exit
 

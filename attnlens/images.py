@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,14 +92,45 @@ def prepare(lens: ImageLens, input: Any) -> tuple[Tensor, np.ndarray]:
         pixels = _checked(input)
         return pixels, _seen(lens, pixels)
     image = read(input)
-    if lens.processor is not None:
+    if hasattr(lens.processor, "preprocess"):  # of transformers
         pixels = _processed(lens, image)
         return pixels, _seen(lens, pixels)
-    if callable(getattr(lens.model, "preprocess", None)):
-        pixels = lens.model.preprocess(image)
+    function = preprocess(lens)
+    if lens.processor is not None:
+        pixels = _made(function, image)
+    elif function is not None:
+        pixels = function(image)
     else:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
     return pixels, np.asarray(image.resize((pixels.shape[-1], pixels.shape[-2]), Image.Resampling.BILINEAR))
+
+
+def preprocess(lens: ImageLens) -> Callable[..., Any] | None:
+    """What makes the model's tensor from a picture; None: pictures go in as 0..1 floats."""
+    if lens.processor is not None:
+        return lens.processor
+    own = getattr(lens.model, "preprocess", None)
+    return own if callable(own) else None
+
+
+def _made(function: Callable[[Image.Image], Any], image: Image.Image) -> Tensor:
+    """A user's function over a picture, checked."""
+    name = getattr(function, "__name__", type(function).__name__)
+    try:
+        pixels = function(image)
+    except Exception as error:
+        raise InputError(
+            f"{name} cannot prepare an image of {image.size[0]} x {image.size[1]} pixels: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(pixels, Tensor) or pixels.ndim != 3 or not pixels.is_floating_point():
+        kind = type(pixels).__name__
+        if isinstance(pixels, Tensor):
+            kind = f"{str(pixels.dtype).removeprefix('torch.')} {list(pixels.shape)}"
+        raise InputError(
+            f"{name} must make a float tensor [channel, height, width] of a PIL image, not {kind}"
+        )
+    return _checked(pixels)
 
 
 def _checked(input: Tensor) -> Tensor:
@@ -147,15 +179,43 @@ def grid(lens: ImageLens, pixels: Tensor, shown: np.ndarray, layers: tuple[Layer
     patches = rows_cols[0] * rows_cols[1]
     in_order = layers[0].kind != "channel" and not isinstance(attention, Windows)
     extra = attention.queries - patches if in_order else 0
-    # A class token, a few registers or prompts: half as many as patches would be another grid.
-    if 0 <= extra <= max(MOST_LEADING, patches // 2):
-        return PatchGrid(*rows_cols, _leading(lens, extra), shown)
+    size = (pixels.shape[-2], pixels.shape[-1])
     if lens.patches is None:
-        return PatchGrid(*rows_cols, (), shown) if extra < 0 else None
-    raise InputError(
-        f"patches={rows_cols} makes {patches} patches, but the model attends over {attention.queries} positions "
-        f"in {layers[0].name!r}; give the rows and columns of its grid (leading tokens are not counted)"
-    )
+        # A class token, a few registers or prompts: half as many as patches would be another grid.
+        if extra > max(MOST_LEADING, patches // 2):
+            return None
+    elif not 0 <= extra <= MOST_LEADING or not _divides(size, rows_cols):
+        found = (
+            ", ".join(f"patches={grid}" for grid in _sensible(size, attention.queries)) if in_order else ""
+        )
+        raise InputError(
+            f"patches={rows_cols} makes {patches} patches, but the model attends over {attention.queries} "
+            f"positions in {layers[0].name!r} for an image of {size[0]} x {size[1]} (height x width); give the "
+            "rows and columns of its grid (leading tokens are not counted, at most "
+            f"{MOST_LEADING})" + (f": perhaps {found}" if found else "")
+        )
+    return PatchGrid(*rows_cols, _leading(lens, max(extra, 0)), shown)
+
+
+def _divides(size: tuple[int, int], grid: tuple[int, int]) -> bool:
+    """Whether patches tile an image: equal ones wholly, or squares but for a rest, left off or filled up."""
+    (height, width), (rows, cols) = size, grid
+    if height % rows == 0 and width % cols == 0:
+        return True
+    sides = range(1, min(size) + 1)
+    cut = any((height // n, width // n) == grid for n in sides)
+    return cut or any((-(-height // n), -(-width // n)) == grid for n in sides)
+
+
+def _sensible(size: tuple[int, int], queries: int) -> list[tuple[int, int]]:
+    """Grids of square patches that so many tokens may be, fewest leading tokens first; else square grids."""
+    (height, width), fits = size, range(queries - MOST_LEADING, queries + 1)
+    tiled = {(height // n, width // n) for n in range(1, min(size) + 1) if height % n == 0 and width % n == 0}
+    squares = {(n, n) for n in range(1, math.isqrt(queries) + 1)}
+    found = [grid for grid in tiled if grid[0] * grid[1] in fits] or [
+        grid for grid in squares if grid[0] * grid[1] in fits
+    ]
+    return sorted(found, key=lambda grid: -grid[0] * grid[1])
 
 
 def _from_config(lens: ImageLens, pixels: Tensor) -> tuple[int, int] | None:

@@ -133,6 +133,7 @@ class Lens:
 
         Raises InputError for an input that cannot be read, with its number.
         """
+        running.check_options(options, "store", "dtype", "batch_size")
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
         if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
@@ -158,7 +159,9 @@ class Lens:
             try:
                 prepared = self._prepare(input)
             except InputError as error:
-                raise error if alone else InputError(f"input {number}: {error}") from error
+                if alone:
+                    raise
+                raise InputError(f"input {number}: {error}") from error
             yield prepared
 
     def _prepare(self, input: Any) -> Any:
@@ -206,10 +209,11 @@ class TextLens(Lens):
         self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
         if not callable(getattr(self.tokenizer, "convert_ids_to_tokens", None)):
             raise InputError(
-                f"a text model needs its tokenizer: Lens(model, tokenizer), not {type(tokenizer).__name__}; "
-                "for a vision module give the patch grid: Lens(model, patches=(rows, cols))"
+                "a text model needs its tokenizer: Lens(model, tokenizer) takes a transformers tokenizer, not "
+                f"{type(tokenizer).__name__}; a hand-written model with other tokens runs inside `with "
+                "attnlens.capture(model) as recording:`, then recording.traces(tokens=...); for a vision module "
+                "give the patch grid: Lens(model, patches=(rows, cols))"
             )
-
         wanted = getattr(model, "main_input_name", "input_ids")
         if wanted != "input_ids":
             raise InputError(f"{type(model).__name__} takes {wanted}, not text; give it its own processor")
@@ -261,6 +265,7 @@ class TextLens(Lens):
 
         Raises InputError for an empty text, another type, or a text over the limit without `window`.
         """
+        running.check_options(options, "store", "dtype", "batch_size", "window", "overlap", "output")
         if overlap is not None and window is None:
             raise InputError("overlap= is shared by neighbouring windows; give window= too")
         if output is not None:
@@ -364,7 +369,7 @@ class TextLens(Lens):
                 tokens=one.tokens,
                 output_tokens=one.output_tokens,
                 text=one.text,
-                logits=self._logits(output, item, one),
+                logits=tasks.kept(self._logits(output, item, one)),
                 labels=self.labels,
                 activation=self.activation,
             )
@@ -407,7 +412,11 @@ class ImageLens(Lens):
     >>> lens.trace("cat.png")                  # a path, a PIL image, an array, or a tensor
     >>> al.Lens(my_vit, patches=(8, 8))        # tensors [3, height, width] go in as they are;
     ...                                        # pictures go through my_vit.preprocess, or to 0..1 floats
+    >>> al.Lens(my_vit, transform, patches=(8, 8))  # pictures go through transform
 
+    processor: an image processor of transformers, or for any vision module a function (as torchvision's
+        transforms are) that makes a float tensor `[channel, height, width]` of a PIL image in RGB. The trace then
+        shows the whole image, resized to that height and width.
     patches: (rows, cols) of the grid; found by itself for models of transformers.
     """
 
@@ -418,7 +427,8 @@ class ImageLens(Lens):
         ):
             raise InputError(
                 f"a vision model needs an image processor, or none, not {type(processor).__name__}: "
-                "Lens(model, image_processor) or Lens(model, patches=(rows, cols))"
+                "Lens(model, image_processor), Lens(model, preprocess, patches=(rows, cols)) with a function that "
+                "makes the tensor of a PIL image, or Lens(model, patches=(rows, cols))"
             )
         given = patches if patches is not None else getattr(model, "patches", None)
         if given is not None:
@@ -428,30 +438,40 @@ class ImageLens(Lens):
             given = pair
         self.patches: tuple[int, int] | None = given
 
-    def _prepare(self, input: Any) -> tuple[Tensor, Any]:
-        return images.prepare(self, input)
+    def _prepare(self, input: Any) -> tuple[Tensor, Any, bool]:
+        """(pixels, the picture that they show, whether it is a picture that nothing prepared)"""
+        raw = not isinstance(input, Tensor) and images.preprocess(self) is None
+        return *images.prepare(self, input), raw
 
-    def _length(self, prepared: tuple[Tensor, Any]) -> int:
+    def _length(self, prepared: tuple[Tensor, Any, bool]) -> int:
         return prepared[0].shape[-1] * prepared[0].shape[-2]
 
-    def _run(self, prepared: Sequence[tuple[Tensor, Any]], **options: Any) -> Iterator[Trace]:
-        shapes = [pixels.shape for pixels, _ in prepared]
+    def _run(self, prepared: Sequence[tuple[Tensor, Any, bool]], **options: Any) -> Iterator[Trace]:
+        shapes = [pixels.shape for pixels, *_ in prepared]
         if len(set(shapes)) > 1:  # images of several sizes, as a custom module may take: one by one
             for one in prepared:
                 yield from self._run([one], **options)
             return
-        pixels = torch.stack([p.to(self.device, self.dtype) for p, _ in prepared])
+        pixels = torch.stack([p.to(self.device, self.dtype) for p, *_ in prepared])
         named = "pixel_values" in inspect.signature(self.model.forward).parameters
         inputs = {"pixel_values": pixels} if named else pixels
-        output, layers = running.run(self.model, inputs, **options)
+        try:
+            output, layers = running.run(self.model, inputs, **options)
+        except InputError as error:
+            if error.__cause__ is None or not any(raw for *_, raw in prepared):
+                raise
+            raise InputError(
+                f"{error}. The picture went in as it is, in 0..1 floats; pass a function that makes the tensor: "
+                "Lens(module, preprocess, patches=(rows, cols))"
+            ) from error.__cause__
         logits = tasks.read(output)
-        for item, (one, shown) in enumerate(prepared):
+        for item, (one, shown, _) in enumerate(prepared):
             grid = images.grid(self, one, shown, layers[item])
             yield Trace(
                 layers=running.sided(layers[item], 0 if grid is None else len(grid), 0),
                 model=self.name,
                 patches=grid,
-                logits=logits[item] if logits is not None and logits.ndim == 2 else None,
+                logits=tasks.kept(logits[item] if logits is not None and logits.ndim == 2 else None),
                 labels=self.labels,
                 activation=self.activation,
             )

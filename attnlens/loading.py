@@ -52,10 +52,15 @@ def load(
             "Lens(model, tokenizer)"
         )
     name = str(name_or_path)
+    if name in models.EMBEDDED and revision is not None:
+        raise InputError(f"{name!r} is embedded and has one revision; leave revision={revision!r} away")
     path = str(models.folder(name)) if name in models.EMBEDDED else _place(name)
     if name in models.EMBEDDED and dtype is None:
         dtype = torch.float32  # they are stored in half precision
     if _model_type(path) == "minivit":
+        ignored = sorted(options if revision is None else {*options, "revision"})
+        if ignored:
+            raise InputError(f"{name!r} is a MiniViT, which takes no {ignored[0]}=; leave it away")
         with _explained(f"cannot load the model {name!r}", "Save it again with MiniViT.save(folder)."):
             model, processor = models.MiniViT.load(path).to(dtype=_dtype(dtype or torch.float32)), None
     else:
@@ -76,11 +81,11 @@ def _from_transformers(path: str, name: str, dtype: Any, chosen: dict, options: 
     import transformers
 
     close = get_close_matches(name, models.EMBEDDED, n=1)
-    meant = f" Did you mean {close[0]!r}?" if close else ""
+    meant = f"; did you mean {close[0]!r}? As a hub id" if close else ""
     with _explained(
-        f"cannot load {name!r}",
+        f"cannot load {name!r}{meant}",
         f"It is no embedded model ({', '.join(models.EMBEDDED)}); otherwise give a folder with a config.json "
-        f"that save_pretrained wrote, or, when online, a hub id.{meant}",
+        f"that save_pretrained wrote, or, when online, a hub id.",
     ):
         config = transformers.AutoConfig.from_pretrained(path, **chosen)
     _refuse_other_senses(transformers, config, name)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .attention import Windows
 from .capture import capture
-from .errors import InputError
+from .errors import InputError, unknown_name
 from .trace import Layer
 
 
@@ -39,6 +39,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in wanted:
             parameter.requires_grad_(True)
+
+
+def check_options(options: dict[str, Any], *known: str) -> None:
+    """Raises InputError for an option that is none of the known ones, listing them."""
+    for name in options:
+        if name not in known:
+            raise unknown_name("option", name, known)
 
 
 def run(

@@ -9,7 +9,7 @@
 | --- | --- | --- |
 | `layer.0.weights` | `[head, query, key]` | float (of 16, 32 or 64 bits) |
 | `layer.0.query`, `layer.0.key` | `[head, query, d_head]`, `[key_head, key, d_head]` | float |
-| `layer.0.lse` | `[head, query]` | float32; float64 where the query is |
+| `layer.0.lse` | `[head, query]` | float32; float64 where the query is; must fit query and key |
 | `layer.0.mask` | `[head or 1, query or 1, key or 1]` | bool (a `Band` is in the JSON instead) |
 | `layer.0.bias` | `[head or 1, query or 1, key or 1]` | float |
 | `layer.0.sink` | `[head]` | float |
@@ -29,7 +29,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any
@@ -49,6 +49,12 @@ SUFFIX = ".safetensors"
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors reads no larger one."""
 
+MOST_CHECKED = 256
+"""Heads of a layer whose log-sum-exp is checked."""
+
+CHECKED_TOGETHER = 2**18
+"""Weights that are computed at once for that check."""
+
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -60,7 +66,7 @@ def save(trace: Trace, path: str | Path) -> Path:
 
     Raises FileError when the place cannot be written to, InputError when the trace holds what a file cannot.
     """
-    path = _suffixed(Path(path))
+    path = _suffixed(_path(path))
     try:
         tensors: dict[str, Tensor] = {}
         described = _describe(trace, tensors)
@@ -81,7 +87,7 @@ def load(path: str | Path) -> Trace:
 
     Raises FileError, which names the file and what is wrong with it, for anything else.
     """
-    path = _found(Path(path))
+    path = _found(_path(path))
     try:
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}
@@ -376,10 +382,42 @@ def _factors(entries: dict[str, Any], held: dict[str, Tensor], where: str) -> Fa
         if "mask" in held:
             raise InputError("it has two masks, a band and a tensor")
         held["mask"] = Band(**_entries("band", entries["band"], f"{where}.band"))
-    return Factors(known_lse=held.pop("lse"), scale=entries["scale"], softcap=entries["softcap"], **held)
+    scale, softcap = float(entries["scale"]), entries["softcap"]  # torch takes no whole number of 70 bits
+    softcap = None if softcap is None else float(softcap)
+    factors = Factors(known_lse=held.pop("lse"), scale=scale, softcap=softcap, **held)
+    if not _sound(factors):
+        raise InputError("its log-sum-exp does not fit its query and key")
+    return factors
+
+
+def _sound(factors: Factors) -> bool:
+    """Whether the stored log-sum-exp is that of the scores, in the first, middle and last row of every head.
+
+    Of very many heads some are looked at, a few at a time: the check takes memory in proportion to the file.
+    """
+    fresh = replace(factors, known_lse=None)
+    rows = torch.tensor(sorted({0, factors.queries // 2, factors.queries - 1}))
+    heads = torch.arange(0, factors.heads, -(-factors.heads // MOST_CHECKED))
+    together = max(1, CHECKED_TOGETHER // (len(rows) * factors.keys))
+    return all(
+        torch.allclose(
+            factors.known_lse[some][:, rows].double(),
+            fresh._lse(some, rows).double(),
+            rtol=1e-3,
+            atol=0.05,
+            equal_nan=True,
+        )
+        for some in heads.split(together)
+    )
 
 
 # -- the file -----------------------------------------------------------------------------------------------
+
+
+def _path(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"the file's name must be a str or a Path, not {type(path).__name__}")
+    return Path(path)
 
 
 def _suffixed(path: Path) -> Path:

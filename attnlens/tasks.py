@@ -50,3 +50,8 @@ def read(output: Any) -> Tensor | None:
     if found is None and not hasattr(output, "keys"):
         found = output[0] if isinstance(output, (tuple, list)) and output else output
     return found if isinstance(found, Tensor) else None
+
+
+def kept(logits: Tensor | None) -> Tensor | None:
+    """A copy: a view would keep the logits of the whole batch, a language model's at every token."""
+    return None if logits is None else logits.clone()

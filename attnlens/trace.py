@@ -9,8 +9,9 @@ cross) and in how they are stored, so a trace holds a tuple of layers and is ind
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Integral
+from operator import index as as_index
 from pathlib import Path
+from reprlib import repr as short
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,6 +46,10 @@ class Token:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        span = [f"{self.start}:{self.end}"] if self.start is not None else []
+        return f"Token({', '.join([repr(self.text), *span, *(['special'] if self.special else [])])})"
 
 
 @dataclass(frozen=True)
@@ -160,25 +165,29 @@ class Trace:
         return len(self.layers)
 
     def __getitem__(self, index: int | slice | tuple[Index, ...]) -> Attention | Tensor | Trace:
-        if isinstance(index, slice):
-            return replace(self, layers=self.layers[index])
-        if isinstance(index, tuple):
-            layer, rest = index[0], index[1:]
-            if not isinstance(layer, Integral):
-                raise InputError(
-                    "name one layer by number: trace[layer, head]; trace[a:b] is a trace of several"
-                )
-            return self[layer][rest] if rest else self[layer]
-        if not -len(self.layers) <= index < len(self.layers):
-            raise IndexError(f"layer {index} is out of range: the trace has {len(self.layers)} layers")
-        return self.layers[index].attention
+        layer, *rest = index if isinstance(index, tuple) and index else (index,)
+        try:
+            if isinstance(index, slice):
+                return replace(self, layers=self.layers[index])
+            layer = as_index(layer)
+        except TypeError:
+            raise InputError(
+                f"a trace has no [{_written(index)}]; name one layer by number: trace[layer], "
+                "trace[layer, head]; several by a slice: trace[a:b]; trace[layer][:] is all weights of a layer"
+            ) from None
+        if not -len(self.layers) <= layer < len(self.layers):
+            raise IndexError(f"layer {layer} is out of range: the trace has {len(self.layers)} layers")
+        attention = self.layers[layer].attention
+        return attention[tuple(rest)] if rest else attention
 
     def select(self, prefix: str = "", kind: str | None = None) -> Trace:
         """The trace of those layers whose path starts with `prefix` and, if given, are of one kind.
 
+        prefix: whole parts of a path: "layer.1" is layer.1 and what is inside it, not layer.10; "" is every layer.
+
         Raises InputError when none is, listing the layers.
         """
-        chosen = tuple(x for x in self.layers if x.name.startswith(prefix) and kind in (None, x.kind))
+        chosen = tuple(x for x in self.layers if _inside(x.name, prefix) and kind in (None, x.kind))
         if not chosen:
             known = ", ".join(f"{layer.name} ({layer.kind})" for layer in self.layers)
             raise InputError(f"no layer starts with {prefix!r} and has kind {kind!r}; there are: {known}")
@@ -279,6 +288,18 @@ class Trace:
 def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
     attention = layer.attention
     return ("query", layer.query_side, attention.queries), ("key", layer.key_side, attention.keys)
+
+
+def _inside(name: str, prefix: str) -> bool:
+    """Whether a path is the prefix, inside it, or one of its calls."""
+    return not prefix or name == prefix or name.startswith((f"{prefix}.", f"{prefix}#"))
+
+
+def _written(index: object) -> str:
+    """An index as it was written between brackets."""
+    known = (str, int, float, list, tuple, type(None), type(Ellipsis))
+    text = short(index) if isinstance(index, known) else type(index).__name__
+    return "..." if index is Ellipsis else text
 
 
 def _count(number: int, thing: str) -> str:

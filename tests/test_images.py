@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -426,12 +427,25 @@ def test_images_of_several_sizes_without_a_grid_of_one_size():
     assert all(trace.patches is None for trace in traces)
 
 
-@pytest.mark.parametrize("patches", [(9, 9), (4, 4), (2, 2), (1, 1), (8, 9), (6, 6)])
+@pytest.mark.parametrize("patches", [(9, 9), (4, 4), (2, 2), (1, 1), (8, 9), (6, 6), (7, 7), (7, 9), (1, 64)])
 def test_patches_that_do_not_fit(patches):
     lens = al.Lens(tiny.HandViT(), patches=patches)
     count = patches[0] * patches[1]
     with pytest.raises(InputError, match=rf"makes {count} patches, but the model attends over 65 positions"):
         lens.trace(torch.rand(3, 32, 32))
+    with pytest.raises(InputError, match=r"perhaps patches=\(8, 8\)$"):
+        lens.trace(torch.rand(3, 32, 32))
+
+
+def test_a_grid_that_is_not_square_is_proposed():
+    lens = al.Lens(tiny.HandViT(), patches=(3, 3))
+    with pytest.raises(InputError, match=r"perhaps patches=\(4, 8\)$"):
+        lens.trace(torch.rand(3, 16, 32))
+
+
+def test_a_rest_of_the_image_that_no_patch_covers():
+    trace = al.Lens(tiny.HandViT(), patches=(7, 8)).trace(torch.rand(3, 30, 35))
+    assert (trace.patches.rows, trace.patches.cols, trace.patches.leading) == (7, 8, ("[CLS]",))
 
 
 @pytest.mark.parametrize(
@@ -447,6 +461,56 @@ def test_a_tokenizer_is_no_image_processor():
         al.Lens(tiny.HandViT(), tiny.wordpiece(), patches=(8, 8))
     with pytest.raises(InputError, match="needs an image processor, or none, not str"):
         al.Lens(tiny.vit(), "google/vit")
+
+
+def halved(image):
+    """As a transform of torchvision: resized, a tensor, normalised."""
+    small = np.array(image.resize((32, 32), Image.Resampling.BILINEAR))
+    return (torch.from_numpy(small).permute(2, 0, 1).float() / 255 - 0.5) / 0.5
+
+
+def test_a_function_may_prepare_the_pictures(tmp_path):
+    lens = al.Lens(tiny.HandViT(), halved, patches=(8, 8))
+    assert type(lens) is al.ImageLens
+    picture().save(tmp_path / "it.png")
+    for shown in (picture(), np.array(picture()), tmp_path / "it.png"):
+        trace = lens.trace(shown)
+        torch.testing.assert_close(trace.logits, lens.trace(halved(picture())).logits)
+        expected = np.asarray(picture().resize((32, 32), Image.Resampling.BILINEAR))
+        assert np.array_equal(trace.patches.image, expected)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            lambda image: np.zeros((3, 32, 32)),
+            r"must make a float tensor \[channel, height, width\].*not ndarray",
+        ),
+        (lambda image: torch.zeros(3, 32, 32, dtype=torch.uint8), r"not uint8 \[3, 32, 32\]"),
+        (lambda image: torch.zeros(1, 3, 32, 32), r"not float32 \[1, 3, 32, 32\]"),
+        (lambda image: image.nothing, "cannot prepare an image of .*: AttributeError"),
+    ],
+)
+def test_a_function_that_makes_no_pixels(function, message):
+    with pytest.raises(InputError, match=message):
+        al.Lens(tiny.HandViT(), function, patches=(8, 8)).trace(picture())
+
+
+def test_a_picture_that_nothing_prepared_says_how_to():
+    class Fixed(tiny.HandViT):
+        def forward(self, pixels):
+            return super().forward(
+                pixels.reshape(-1, 3, 32, 32) if pixels.shape[-1] == 32 else pixels.view(7)
+            )
+
+    lens = al.Lens(Fixed(), patches=(8, 8))
+    hint = "pass a function that makes the tensor: Lens(module, preprocess, patches="
+    with pytest.raises(InputError, match=re.escape(hint)):
+        lens.trace(Image.new("RGB", (48, 40)))
+    with pytest.raises(InputError) as caught:
+        lens.trace(torch.rand(3, 40, 48))
+    assert hint not in str(caught.value)
 
 
 def test_a_model_may_prepare_its_pictures():

@@ -72,9 +72,39 @@ def test_a_tokenizer_makes_a_text_lens_and_a_processor_an_image_lens():
 
 def test_a_text_model_without_its_tokenizer():
     with pytest.raises(
-        InputError, match=r"needs its tokenizer: Lens\(model, tokenizer\), not NoneType.*patches="
+        InputError,
+        match=r"needs its tokenizer: .* a transformers tokenizer, not NoneType.*"
+        r"attnlens\.capture\(model\).*recording\.traces\(tokens=\.\.\.\).*patches=",
     ):
         al.Lens(tiny.bert())
+
+
+@pytest.mark.parametrize("name", LENSES)
+def test_a_trace_keeps_its_own_logits_alone(lenses, name):
+    for trace in lenses(name).trace(list(tiny.SENTENCES[:3])):
+        if trace.logits is not None:
+            assert trace.logits.untyped_storage().nbytes() == trace.logits.nbytes
+
+
+def test_a_lone_error_is_not_its_own_cause(lens):
+    with pytest.raises(InputError) as caught:
+        lens.trace("")
+    assert caught.value.__cause__ is not caught.value
+    assert "input 0" not in str(caught.value)
+    with pytest.raises(InputError, match="input 1: ") as caught:
+        lens.trace(["good", ""])
+    assert isinstance(caught.value.__cause__, InputError)
+
+
+def test_an_unknown_option_lists_the_known_ones(lens):
+    with pytest.raises(
+        InputError, match=r"option 'stride'; .*: store, dtype, batch_size, window, overlap, output"
+    ):
+        lens.trace("see it", stride=64)
+    with pytest.raises(InputError, match="option 'sort'; expected one of: store, dtype, batch_size"):
+        lens.traces(["see it"], sort=True)
+    with pytest.raises(InputError, match="unknown option 'window'"):
+        al.Lens(tiny.vit(), tiny.processor()).trace(torch.rand(3, 32, 32), window=3)
 
 
 @pytest.mark.parametrize("processor", ["bert", 3, nn.Linear(2, 2), object()])

@@ -90,8 +90,33 @@ def test_a_head_out_of_range_names_the_head(trace):
 
 @pytest.mark.parametrize("first", [slice(None), [0, 1], ..., "encoder.0"])
 def test_several_layers_with_a_head_are_refused_with_the_way_out(trace, first):
-    with pytest.raises(InputError, match=r"name one layer by number: trace\[layer, head\]"):
+    with pytest.raises(InputError, match=r"name one layer by number: .*trace\[layer, head\]"):
         trace[first, 0]
+
+
+@pytest.mark.parametrize("given", ["encoder.0", [0, 1], None, ..., 1.0, (), {}, slice("a", "b")])
+def test_an_index_of_another_kind_shows_the_forms(trace, given):
+    with pytest.raises(
+        InputError, match=r"trace\[layer\], trace\[layer, head\].*trace\[a:b\].*\[layer\]\[:\]"
+    ):
+        trace[given]
+
+
+def test_a_layer_number_of_numpy_or_torch(trace):
+    for one in (np.int64(1), torch.tensor(1)):
+        assert trace[one] is trace[1]
+        assert torch.equal(trace[one, 0], trace[1, 0])
+
+
+def test_select_takes_whole_parts_of_a_path():
+    names = ("layer.1", "layer.1.attention", "layer.1#2", "layer.10", "layers")
+    found = Trace(tuple(Layer(name, "self", weights()) for name in names))
+    assert [layer.name for layer in found.select("layer.1").layers] == list(names[:3])
+    assert [layer.name for layer in found.select("layer").layers] == list(names[:4])
+    assert [layer.name for layer in found.select("layer.1#2").layers] == ["layer.1#2"]
+    assert len(found.select("")) == 5
+    with pytest.raises(InputError, match="no layer starts with 'lay'"):
+        found.select("lay")
 
 
 def test_select_takes_layers_by_path_and_kind(trace):
@@ -207,6 +232,12 @@ def test_a_token_prints_as_its_text():
     assert str(Token("##ing", id=7, word=2)) == "##ing"
 
 
+def test_the_repr_of_a_token_is_short():
+    assert repr(Token("gripping", id=7, word=1, start=2, end=10)) == "Token('gripping', 2:10)"
+    assert repr(Token("[CLS]", id=2, special=True)) == "Token('[CLS]', special)"
+    assert repr(Token("0,1")) == "Token('0,1')"
+
+
 # -- patches ------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +309,13 @@ def test_to_a_device_moves_attention_and_logits(trace):
 
 def test_nbytes_is_that_of_the_attention(trace):
     assert trace.nbytes == sum(trace[i].nbytes for i in range(4))
+
+
+@pytest.mark.parametrize("path", [5, None, b"it", ["it"]])
+def test_a_path_of_another_kind(trace, path):
+    for use in (trace.save, Trace.load):
+        with pytest.raises(InputError, match=f"must be a str or a Path, not {type(path).__name__}"):
+            use(path)
 
 
 def test_a_trace_is_frozen(trace):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from ..errors import InputError, unknown_name
 from ..trace import Trace
 
 FUSIONS = ("mean", "max", "min")
+
+MOST_WAYS = 4
+"""Choices of layers that an error message shows."""
 
 
 def rollout(
@@ -48,14 +52,17 @@ def rollout(
 
     >>> rollout(trace, row=0)  # what the class token is made of
     """
-    if not 0 <= residual <= 1:
-        raise InputError(f"residual must be between 0 and 1, not {residual}")
+    _check_trace(trace, "rollout")
+    if not isinstance(residual, Real) or not 0 <= residual <= 1:
+        raise InputError(f"residual must be between 0 and 1, not {residual!r}")
     layers = _stack(trace[start:end])
     mixed = [_mixed(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:
         raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
     size = layers[0].queries
     for name, position in (("row", row), ("column", column)):
+        if position is not None and not isinstance(position, Integral):
+            raise InputError(f"{name} must be the number of a position, not {position!r}")
         if position is not None and not -size <= position < size:
             raise InputError(f"{name} {position} is out of range: the trace has {size} positions")
     if row is None and column is None:
@@ -73,6 +80,7 @@ def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0
     Fused once, rows and columns of the rollout are cheap enough to follow a mouse. The options are those of
     `rollout`.
     """
+    _check_trace(trace, "fuse")
     attentions = [layer.attention for layer in trace.layers]
     fused = [
         Weights(torch.cat([block for _, block in blocks]).unsqueeze(0))
@@ -80,6 +88,14 @@ def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0
     ]
     layers = tuple(replace(layer, attention=one) for layer, one in zip(trace.layers, fused))
     return replace(trace, layers=layers)
+
+
+def _check_trace(trace: Trace, function: str) -> None:
+    if not isinstance(trace, Trace):
+        raise InputError(
+            f"{function}() takes one trace, not {type(trace).__name__}; of several: "
+            f"[{function}(trace) for trace in traces]"
+        )
 
 
 Blocks = Iterator[tuple[slice, Tensor]]
@@ -92,8 +108,8 @@ def _fusions(
     """Per layer its fused weights, walked in blocks `[row, key]`."""
     if isinstance(heads, str) and heads not in FUSIONS:
         raise unknown_name("fusion of heads", heads, (*FUSIONS, "a list of head numbers"))
-    if not 0 <= discard < 1:
-        raise InputError(f"discard must be at least 0 and less than 1, not {discard}")
+    if not isinstance(discard, Real) or not 0 <= discard < 1:
+        raise InputError(f"discard must be at least 0 and less than 1, not {discard!r}")
     if not isinstance(heads, str) and not list(heads):
         raise InputError("heads lists no head; give at least one number")
     leading = trace.patches.leading if trace.patches is not None else trace.tokens[:1]
@@ -171,7 +187,25 @@ def _stack(trace: Trace) -> list[Attention]:
         if layer.kind != "self" or layer.query_side != first.query_side or not chained:
             raise InputError(
                 f"rollout multiplies self-attention over the same positions; {layer.name!r} is {layer.kind} "
-                f"attention {list(attention.shape)} beside {first.name!r} {list(first.attention.shape)}. Choose "
-                "the layers: trace.select('encoder'), trace.select('decoder', kind='self')."
+                f"attention {list(attention.shape)} beside {first.name!r} {list(first.attention.shape)}. "
+                f"{_advice(trace)}"
             )
     return [layer.attention for layer in trace.layers]
+
+
+def _advice(trace: Trace) -> str:
+    """How to choose layers of this trace that can be multiplied: the shortest paths that hold only such."""
+    ways = {}
+    for layer in trace.layers:
+        parts = layer.name.split(".") if layer.kind == "self" else []
+        for prefix in (".".join(parts[:n]) for n in range(len(parts) + 1)) if parts else ():
+            inside = trace.select(prefix).layers
+            chain = [one for one in inside if one.kind == "self"]
+            axes = {(a.query_side, n) for a in chain for n in (a.attention.queries, a.attention.keys)}
+            if len(axes) == 1:
+                kind = "" if len(chain) == len(inside) else ", kind='self'" if prefix else "kind='self'"
+                ways[f"trace.select({repr(prefix) if prefix else ''}{kind})"] = None
+                break
+    if not ways:
+        return "Look at single layers: trace[layer].mean('head')."
+    return f"Choose the layers: {', '.join(list(ways)[:MOST_WAYS])}."

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 METHODS = ("integrated_gradients",)
 
+TOLERANCE = 0.05
+"""The completeness gap up to which an attribution has converged."""
+
+SMALL_CHANGE = 0.1
+"""Share of the scores' absolute sum below which the change is small: by it even good scores have a large gap."""
+
 BATCH = 16
 """Points of the path that go through the model together."""
 
@@ -47,12 +53,27 @@ class Attribution:
     method: str
     n_steps: int
 
+    @property
+    def converged(self) -> bool:
+        """Whether the scores account for the change of the logit to 5 %."""
+        return self.gap <= TOLERANCE
+
+    @property
+    def _verdict(self) -> str:
+        """The gap in words, with what to do about a large one."""
+        said = f"completeness gap {self.gap:.1%}"
+        if self.converged:
+            return said
+        if abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum()):
+            return f"{said}: the baseline scores nearly the same, so the relative gap is large"
+        return f"{said}: did not converge: raise n_steps (now {self.n_steps})"
+
     def __repr__(self) -> str:
         order = self.scores.abs().argsort(descending=True)[:5]
         top = ", ".join(f"{self.tokens[i].text} {float(self.scores[i]):+.2f}" for i in order)
         return (
             f"Attribution of {self.target!r} by {self.method}, {len(self.tokens)} tokens, "
-            f"completeness gap {self.gap:.1%}\n  strongest: {top}\n  attribution.tokens, attribution.scores"
+            f"{self._verdict}\n  strongest: {top}\n  attribution.tokens, attribution.scores"
         )
 
     def _repr_html_(self) -> str:
@@ -68,7 +89,7 @@ class Attribution:
             )
         return (
             f"<div><b>{html.escape(self.target)}</b> &mdash; predicted {html.escape(str(self.prediction))}, "
-            f"completeness gap {self.gap:.1%}<p style='line-height:1.9'>{' '.join(spans)}</p>"
+            f"by {self.method.replace('_', ' ')}, {self._verdict}<p style='line-height:1.9'>{' '.join(spans)}</p>"
             f"<small>Blue speaks for {html.escape(self.target)}, red against it.</small></div>"
         )
 
@@ -85,6 +106,11 @@ def attribute_text(
     """
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
+    if isinstance(input, list):
+        raise InputError(
+            "attribute() takes one text, or one pair (str, str), at a time, not list; of several: "
+            "[lens.attribute(text) for text in texts]"
+        )
     if isinstance(n_steps, bool) or not isinstance(n_steps, int) or n_steps < 1:
         raise InputError(f"n_steps must be an integer of at least 1, not {n_steps!r}")
     from captum.attr import LayerIntegratedGradients

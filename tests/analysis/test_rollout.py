@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
+from attnlens.analysis.rollout import fuse
 from attnlens.attention import Band, Factors, Weights, Windows
 from attnlens.errors import InputError
 from attnlens.trace import Layer, Trace
@@ -239,11 +241,51 @@ def test_an_encoder_decoder_is_rolled_out_part_by_part():
         al.rollout(trace.select("decoder", kind="cross"))
 
 
+@pytest.mark.parametrize("name", ["t5", "bart", "decoder", "nested"])
+def test_following_the_advice_works(name):
+    trace = t5()
+    if name == "bart":
+        trace = al.Lens(tiny.bart(), tiny.roberta()).trace(tiny.SENTENCES[0], output=tiny.SENTENCES[1])
+    if name == "decoder":
+        trace = trace.select("decoder")
+    if name == "nested":
+        trace = replace(trace, layers=tuple(replace(x, name=f"a.b.{x.name}") for x in trace.layers))
+    with pytest.raises(InputError) as caught:
+        al.rollout(trace)
+    advice = re.findall(r"trace\.select\(.*?\)", str(caught.value))
+    assert len(advice) == (1 if name == "decoder" else 2)
+    for way in advice:
+        chosen = eval(way, {"trace": trace})
+        size = chosen[0].queries
+        assert len(chosen) == 2
+        assert al.rollout(chosen).shape == (size, size)
+    if name == "bart":
+        assert advice == ["trace.select('model.encoder')", "trace.select('model.decoder', kind='self')"]
+
+
+@pytest.mark.parametrize("function", [al.rollout, fuse])
+def test_a_list_of_traces_is_not_a_trace(function):
+    with pytest.raises(InputError, match=rf"{function.__name__}\(\) takes one trace, not list"):
+        function([trace_of(*weights())])
+
+
+@pytest.mark.parametrize(
+    "options", [dict(row=1.5), dict(column="a"), dict(residual="a"), dict(residual=None), dict(discard="a")]
+)
+def test_options_that_are_no_numbers(options):
+    with pytest.raises(
+        InputError, match=f"{next(iter(options))} must be .*, not {next(iter(options.values()))!r}"
+    ):
+        al.rollout(trace_of(*weights()), **options)
+
+
 def test_what_cannot_be_multiplied():
     square, wide = Weights(torch.rand(1, 4, 4)), Weights(torch.rand(1, 4, 6))
-    for found in ([wide], [square, wide], [square, Weights(torch.rand(1, 5, 5))]):
+    for found in ([square, wide], [square, Weights(torch.rand(1, 5, 5))]):
         with pytest.raises(InputError, match=r"Choose the layers: trace\.select"):
             al.rollout(trace_of(*found))
+    with pytest.raises(InputError, match="Look at single layers"):
+        al.rollout(trace_of(wide))
     with pytest.raises(InputError, match="attends within windows"):
         al.rollout(trace_of(Windows((square, square))))
     with pytest.raises(InputError, match="the trace has no layers"):

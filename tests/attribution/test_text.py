@@ -9,6 +9,7 @@ from torch import nn
 
 import attnlens as al
 from attnlens.errors import InputError
+from attnlens.trace import Prediction, Token
 
 from .. import tiny
 
@@ -181,7 +182,8 @@ def test_a_pair(lens):
 
 
 def test_a_text_that_cannot_be_read(lens):
-    for text, message in (("", "is empty"), (3, "not int"), (["a"], "not list"), ("film " * 99, "window=")):
+    alone = r"one text.* at a time, not list; .*\[lens\.attribute\(text\) for text in texts\]"
+    for text, message in (("", "is empty"), (3, "not int"), (["a"], alone), ("film " * 99, "window=")):
         with pytest.raises(InputError, match=message):
             lens.attribute(text)
 
@@ -309,6 +311,37 @@ def test_the_pictures_of_an_attribution(lens):
     assert "&lt;" in html
     assert "<b>film" not in html
     assert f"{found.gap:.1%}" in html
+
+
+@pytest.mark.parametrize(
+    ("scores", "change", "converged", "words"),
+    [
+        ([1.0, 0.5], 1.5, True, "completeness gap 0.0%"),
+        ([1.0, 0.5], 1.45, True, "completeness gap 3.4%"),
+        ([1.0, 0.5], 1.0, False, "did not converge: raise n_steps (now 7)"),
+        ([1.0, -0.99], 0.02, False, "the baseline scores nearly the same, so the relative gap is large"),
+        ([1.0, 0.5], 0.0, False, "the baseline scores nearly the same"),
+    ],
+)
+def test_an_attribution_says_whether_it_converged(scores, change, converged, words):
+    from attnlens.attribution.text import Attribution, _gap
+
+    found = Attribution(
+        tokens=(Token("a"), Token("b")),
+        scores=torch.tensor(scores),
+        target="good",
+        target_index=1,
+        prediction=Prediction("good", 1, 0.9),
+        gap=_gap(sum(scores), change),
+        change=change,
+        method="integrated_gradients",
+        n_steps=7,
+    )
+    assert found.converged is converged
+    for shown in (repr(found), found._repr_html_()):
+        assert words in shown
+        assert ("converge" in shown or "nearly the same" in shown) is not converged
+    assert "integrated gradients" in found._repr_html_()
 
 
 def test_on_the_embedded_sentiment_model():
