@@ -405,6 +405,16 @@ class Windows(Attention):
         return out
 
 
+def floating(dtype: torch.dtype | str) -> torch.dtype:
+    """A floating-point type, also by name ("float16"); InputError for one that cannot hold weights."""
+    found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise InputError(
+            f"dtype must be a floating-point type, e.g. torch.float16 or 'float16', not {dtype!r}"
+        )
+    return found
+
+
 _AXES = ("head", "query", "key")
 
 

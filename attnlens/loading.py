@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from . import models, tasks
+from .attention import floating
 from .errors import AttnlensError, InputError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def load(
         if ignored:
             raise InputError(f"{name!r} is a MiniViT, which takes no {ignored[0]}=; leave it away")
         with _explained(f"cannot load the model {name!r}", "Save it again with MiniViT.save(folder)."):
-            model, processor = models.MiniViT.load(path).to(dtype=_dtype(dtype or torch.float32)), None
+            model, processor = models.MiniViT.load(path).to(dtype=floating(dtype or torch.float32)), None
     else:
         chosen = {"revision": revision, "trust_remote_code": trust_remote_code}
         with _without_progress() if name in models.EMBEDDED else nullcontext():
@@ -153,13 +154,6 @@ def _model_type(path: str) -> str | None:
         raise InputError(
             f"{config} is not a model configuration ({error}); save the model again with save_pretrained"
         ) from error
-
-
-def _dtype(dtype: torch.dtype | str) -> torch.dtype:
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise InputError(f"dtype must be a floating-point type such as 'float16', not {dtype!r}")
-    return found
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from ..attention import floating
 from ..errors import CaptureError, CaptureWarning, InputError, unknown_name
 from . import huggingface
 from .listener import Listener
@@ -54,7 +55,7 @@ def capture(
 
     >>> with capture(model) as recording:
     ...     model(**inputs)
-    >>> trace = next(recording.traces())
+    >>> trace = recording[0]
     """
     if not isinstance(model, nn.Module):
         raise InputError(
@@ -62,7 +63,7 @@ def capture(
         )
     if store not in STORES:
         raise unknown_name("store", store, STORES)
-    dtype = _storage(dtype)
+    dtype = None if dtype is None else floating(dtype)
     stack = ModuleStack(model)
     recording = Recording(type(model).__name__, store)
     listener = Listener(recording, stack, dtype)
@@ -76,19 +77,6 @@ def capture(
         stack.close()
         listener.forget()
     _report(recording, listener, stack)
-
-
-def _storage(dtype: torch.dtype | str | None) -> torch.dtype | None:
-    """The storage type that was asked for; InputError for one that cannot hold attention."""
-    found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
-    if found is None and dtype is None:
-        return None
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise InputError(
-            f"dtype {dtype!r} cannot hold attention; give a floating-point type, e.g. torch.float16 or "
-            '"float16", or None for the model\'s own'
-        )
-    return found
 
 
 def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> None:
