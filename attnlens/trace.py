@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .attention import Attention, Index
+from .axes import HeadTokenDim
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -87,6 +88,46 @@ class PatchGrid:
 
 
 @dataclass(frozen=True, eq=False)
+class Values:
+    """What one layer's attention mixes, kept where `values=True` or a target asked for it.
+
+    value: `[key_head, key, d_head]`; fewer key heads than heads is grouped-query attention
+    output: `[head, d_head, d_model]`, the output projection; None where none was seen. What head h takes from
+        token j is `f_h(x_j) = value[h, j] @ output[h]`
+    residual: `[query, d_model]`, what the mixed values are added to; None where no addition was seen
+    scale, spread: `[d_model]`, `[query]`: of the LayerNorm over that sum, its weight and its standard deviation;
+        None where none follows at once
+    gradient: `[head, query, d_head]`, of the target's logit by each head's mixed values; None without a target
+    """
+
+    value: HeadTokenDim
+    output: Tensor | None = None
+    residual: Tensor | None = None
+    scale: Tensor | None = None
+    spread: Tensor | None = None
+    gradient: HeadTokenDim | None = None
+
+    def transformed(self, heads: int) -> Tensor:
+        """`f_h(x_j)`, `[head, key, d_model]`; the values themselves, `[head, key, d_head]`, without a projection."""
+        value = self.of_heads(heads)
+        return value if self.output is None else value @ self.output.to(value.dtype)
+
+    def of_heads(self, heads: int) -> HeadTokenDim:
+        """The values that each head mixes, `[head, key, d_head]` in float32 (float64 when stored so)."""
+        dtype = torch.float64 if self.value.dtype == torch.float64 else torch.float32
+        return self.value.to(dtype).repeat_interleave(heads // len(self.value), dim=0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(t.numel() * t.element_size() for t in vars(self).values() if t is not None)
+
+    def to(self, target: torch.device | str | torch.dtype) -> Values:
+        """The same on another device, or in another dtype."""
+        return replace(self, **{name: t.to(target) for name, t in vars(self).items() if t is not None})
+
+
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One layer's attention with its name.
 
@@ -94,6 +135,7 @@ class Layer:
     kind: "self", "cross", or "channel"
     query_side, key_side: whose tokens index the axes: the "input" (encoder), the "output" (decoder), or "other"
         where positions are not tokens one to one (pooled, latent, channels, window by window)
+    values: what the attention mixes, where asked for
     """
 
     name: str
@@ -101,6 +143,7 @@ class Layer:
     attention: Attention
     query_side: str = "input"
     key_side: str = "input"
+    values: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +178,7 @@ class Trace:
     logits: `[class]`; `[token, class]` for token tasks; `[class, token]` of start and end for question answering
     labels: class names, () where there are none
     activation: "softmax", "sigmoid" (multi-label) or "none" (regression): from logits to probabilities
+    target: the class whose gradients `values` hold, None where none was asked for
     """
 
     layers: tuple[Layer, ...]
@@ -146,6 +190,7 @@ class Trace:
     logits: Tensor | None = None
     labels: tuple[str, ...] = ()
     activation: str = "softmax"
+    target: int | None = None
 
     def __post_init__(self):
         if self.patches is not None and not self.tokens:
@@ -228,12 +273,15 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of attention that the trace holds."""
-        return sum(layer.attention.nbytes for layer in self.layers)
+        """Bytes of attention and values that the trace holds."""
+        return sum(one.attention.nbytes + (one.values.nbytes if one.values else 0) for one in self.layers)
 
     def to(self, target: torch.device | str | torch.dtype) -> Trace:
         """The same trace on another device, or its attention stored in another dtype."""
-        layers = tuple(replace(layer, attention=layer.attention.to(target)) for layer in self.layers)
+        layers = tuple(
+            replace(one, attention=one.attention.to(target), values=one.values and one.values.to(target))
+            for one in self.layers
+        )
         moved = self.logits is not None and not isinstance(target, torch.dtype)
         return replace(self, layers=layers, logits=self.logits.to(target) if moved else self.logits)
 
