@@ -21,7 +21,8 @@ import sys
 import types
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,16 +39,16 @@ __all__ = ["Call", "Recording", "capture"]
 STORES = ("auto", "factors", "weights")
 
 
-@contextmanager
 def capture(
-    model: nn.Module, *, store: str = "auto", dtype: torch.dtype | str | None = None
-) -> Iterator[Recording]:
+    model: nn.Module, *, store: str = "auto", dtype: torch.dtype | str | None = None, values: bool = False
+) -> AbstractContextManager[Recording]:
     """Records the attention of every forward pass of `model` inside the `with` block.
 
     model: any torch module: from transformers, timm, torch.nn, or hand-written.
     store: "factors" keeps query and key where they are seen, "weights" keeps the weights, "auto" (the default)
         whichever is smaller for each layer.
     dtype: storage type, e.g. torch.float16 or "float16"; None keeps the model's own.
+    values: keep also what the attention mixes and where that goes (see `attnlens.trace.Values`).
 
     When the block ends, everything is undone, also on an exception, and CaptureError is raised if nothing was
     heard: the message names the module and the remedy. Attention-like modules that ran unheard beside others
@@ -57,6 +58,14 @@ def capture(
     ...     model(**inputs)
     >>> trace = recording[0]
     """
+    return listen(model, store=store, dtype=dtype, values=values)
+
+
+@contextmanager
+def listen(
+    model: nn.Module, *, store: str = "auto", dtype: torch.dtype | str | None = None, **more: Any
+) -> Iterator[Recording]:
+    """`capture`, and what runs of our own ask for besides: see `Listener` for `values`, `gradients` and `gates`."""
     if not isinstance(model, nn.Module):
         raise InputError(
             f"capture() needs a torch module, not {type(model).__name__}; for a lens pass lens.model"
@@ -66,7 +75,7 @@ def capture(
     dtype = None if dtype is None else floating(dtype)
     stack = ModuleStack(model)
     recording = Recording(type(model).__name__, store)
-    listener = Listener(recording, stack, dtype)
+    listener = Listener(recording, stack, dtype, **more)
     try:
         stack.open()
         huggingface.open(listener)
@@ -109,6 +118,14 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             "a fused kernel of another kind can be replaced for the capture, in transformers by "
             'model.set_attn_implementation("sdpa"); a function compiled by torch.compile is heard inside '
             '`with torch.compiler.set_stance("force_eager"):`.'
+        )
+    missed = sorted(set(listener.gates) - listener.gated_layers)
+    if missed:
+        raise CaptureError(
+            f"{root}: the heads of layer {missed[0]} ({recording.calls[missed[0]].module!r}) could not be reached: "
+            "their mixed values go on in a form that attnlens does not know"
+            if missed[0] < len(recording.calls)
+            else f"{root} has no layer {missed[0]}: {len(recording.calls)} attention calls were heard"
         )
     recording.unheard = tuple(suspects)
     if suspects:

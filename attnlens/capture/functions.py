@@ -15,10 +15,14 @@ from ..errors import CaptureError
 
 @dataclass
 class Heard:
-    """query, key `[..., token, d_head]`; mask: bool (True: may look), float (added), or None; causal as in torch."""
+    """What was asked: query, key, value `[..., token, d_head]`.
+
+    mask: bool (True: may look), float (added), or None; causal as in torch
+    """
 
     query: Tensor
     key: Tensor
+    value: Tensor
     scale: float
     mask: Tensor | None = None
     causal: bool = False
@@ -43,7 +47,7 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
     if isinstance(mask, CausalBias):
         mask = mask._materialize(query.device)
     scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
-    return Heard(query, given["key"], scale, mask, causal=bool(given.get("is_causal", False)))
+    return Heard(query, given["key"], given["value"], scale, mask, causal=bool(given.get("is_causal", False)))
 
 
 def mha(
@@ -76,22 +80,42 @@ def mha(
     """nn.MultiheadAttention, `[token, batch, d_model]`: its projections are repeated to see the heads."""
     kind = "self" if query is key or query.data_ptr() == key.data_ptr() else "cross"
     if query.ndim == 2:
-        query, key = query.unsqueeze(1), key.unsqueeze(1)
+        query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
     if not use_separate_proj_weight:
-        q_proj_weight, k_proj_weight, _ = in_proj_weight.chunk(3)
-    q_bias, k_bias, _ = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-    q, k = _linear(query, q_proj_weight, q_bias), _linear(key, k_proj_weight, k_bias)
-    batch = q.shape[1]
-    extra = 0
-    if bias_k is not None:
-        k, extra = torch.cat([k, bias_k.to(k.dtype).expand(1, batch, -1)]), 1
-    q, k = (x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3) for x in (q, k))
-    if static_k is not None:
-        k = static_k.unflatten(0, (batch, num_heads))
-    if add_zero_attn:
-        k, extra = torch.cat([k, k.new_zeros(*k.shape[:2], 1, k.shape[3])], dim=2), extra + 1
+        q_proj_weight, k_proj_weight, v_proj_weight = in_proj_weight.chunk(3)
+    q_bias, k_bias, v_bias = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
+    q, batch = _linear(query, q_proj_weight, q_bias), query.shape[1]
+
+    def side(given: Tensor, weight: Tensor, bias: Tensor | None, more: Tensor | None, static: Tensor | None):
+        x = _linear(given, weight, bias)
+        if more is not None:
+            x = torch.cat([x, more.to(x.dtype).expand(1, batch, -1)])
+        x = x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3)
+        x = x if static is None else static.unflatten(0, (batch, num_heads))
+        return torch.cat([x, x.new_zeros(*x.shape[:2], 1, x.shape[3])], dim=2) if add_zero_attn else x
+
+    q = q.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3)
+    k = side(key, k_proj_weight, k_bias, bias_k, static_k)
+    v = side(value, v_proj_weight, v_bias, bias_v, static_v)
+    extra = (bias_k is not None) + bool(add_zero_attn)
     mask = _mha_mask(attn_mask, key_padding_mask, (batch, num_heads), extra)
-    return Heard(q, k, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra)
+    return Heard(q, k, v, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra)
+
+
+_OUT = 11
+"""Where the weight of the output projection stands among the arguments of nn.MultiheadAttention's function."""
+
+
+def out_projection(args: tuple, kwargs: dict) -> Tensor:
+    """The weight `[d_model, head * d_head]` of the output projection of nn.MultiheadAttention."""
+    return args[_OUT] if len(args) > _OUT else kwargs["out_proj_weight"]
+
+
+def with_out_projection(args: tuple, kwargs: dict, weight: Tensor) -> tuple[tuple, dict]:
+    """The same arguments with another output projection."""
+    if len(args) > _OUT:
+        return (*args[:_OUT], weight, *args[_OUT + 1 :]), kwargs
+    return args, kwargs | {"out_proj_weight": weight}
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

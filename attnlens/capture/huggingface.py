@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -75,22 +76,34 @@ def _with_ear(function: Callable, listener: Listener) -> Callable:
     ):
         if not listener.stack.frames or recomputing():
             return function(module, query, key, value, attention_mask, *args, **kwargs)
-        call = InterfaceCall(query, key)
+        call = InterfaceCall(query, key, value)
         listener.interface.append(call)
         try:
             result = function(module, query, key, value, attention_mask, *args, **kwargs)
         finally:
             listener.interface.pop()
         if not call.heard:
-            listener.observe(_record, listener, module, query, key, attention_mask, kwargs)
+            given = (module, query, key, value, attention_mask, kwargs)
+            listener.observe(_record, listener, *given, result[0])
+            result = listener.gated(result)
         return result
 
     return heard
 
 
-def _record(listener: Listener, module: Any, query: Tensor, key: Tensor, mask: Any, options: dict) -> None:
+def _record(
+    listener: Listener,
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Any,
+    options: dict,
+    result: Tensor,
+) -> None:
     """Notes a call that ran outside torch functions, from the interface's own arguments.
 
+    result: `[batch, query, head, d_head]`
     mask: None, `[batch, token]`, `[batch, 1 | head, query, key]`, or flex attention's BlockMask.
     """
     queries, keys = query.shape[2], key.shape[2]
@@ -111,7 +124,7 @@ def _record(listener: Listener, module: Any, query: Tensor, key: Tensor, mask: A
     if bias is not None:
         mask = bias if mask is None else _added(bias, mask)
     scale = options.get("scaling")
-    listener.record_factors(
+    place = listener.record_factors(
         query,
         key,
         query.shape[-1] ** -0.5 if scale is None else scale,
@@ -120,6 +133,7 @@ def _record(listener: Listener, module: Any, query: Tensor, key: Tensor, mask: A
         softcap=options.get("softcap"),
         sink=options.get("s_aux"),
     )
+    listener.mixes(replace(place, axes=(0, 2, 1, 3)), value, result)
 
 
 def _added(bias: Tensor, mask: Tensor) -> Tensor:

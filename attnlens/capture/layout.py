@@ -67,6 +67,16 @@ class Layout:
             shape.append(1 if alone else prod(sizes))
         return tensor.expand(*full, -1, -1).reshape(*shape, *tensor.shape[-2:])
 
+    def spread(self, per_head: Tensor) -> Tensor:
+        """`[*lead | 1, 1, 1]` of numbers `[head]`: the way back from `put`."""
+        sizes = [self._sizes[i] for i in self.head_axes]
+        order = sorted(range(len(sizes)), key=lambda n: self.head_axes[n])
+        laid = per_head.view(sizes).permute(order)
+        laid = laid.reshape([size if i in self.head_axes else 1 for i, size in enumerate(self._sizes)])
+        if self.fold is not None:
+            laid = laid.expand(self.fold).reshape(self.lead)
+        return laid[..., None, None]
+
     def put_keys(self, key: Tensor) -> Tensor:
         """As `put`, for keys that several heads share (grouped queries): `[batch | 1, key_head, key, d_head]`."""
         if len(self.lead) != 2 or key.ndim != 4:

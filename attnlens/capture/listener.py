@@ -8,7 +8,7 @@ remembered and reported when the capture ends.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..attention import Band
-from . import functions, layout, probabilities, scores
+from . import functions, layout, mixture, probabilities, scores
 from .layout import Layout
 from .masks import Mask
+from .mixture import Mixed, Mixture, Place
 from .modules import ModuleStack, concrete, vmapped
 from .recording import Call, Recording
 from .tags import Probabilities, Scores, Tags, operands
@@ -32,14 +33,31 @@ class InterfaceCall:
 
     query: Tensor
     key: Tensor
+    value: Tensor
     heard: int = 0
 
 
 class Listener(TorchFunctionMode):
-    """Hears attention in whatever runs under it and appends `Call`s to a recording."""
+    """Hears attention in whatever runs under it and appends `Call`s to a recording.
 
-    def __init__(self, recording: Recording, stack: ModuleStack, dtype: torch.dtype | None):
+    values: whether to follow what the attention mixes; gradients: whether to keep its gradient too
+    gates: `{layer: [head] of factors}` on what each head has mixed; 0 switches a head off
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        stack: ModuleStack,
+        dtype: torch.dtype | None,
+        *,
+        values: bool = False,
+        gradients: bool = False,
+        gates: dict[int, Tensor] | None = None,
+    ):
         super().__init__()
+        self.values, self.gradients, self.gates = values or gradients, gradients, gates or {}
+        self.gated_layers: set[int] = set()
+        self._latest: Place | None = None
         self.recording = recording
         self.stack = stack
         self.dtype = dtype
@@ -66,9 +84,11 @@ class Listener(TorchFunctionMode):
         before = []
         if role == "dropout":
             self.observe(self._save_from_dropout, func, args, kwargs, before)
+        if role == "mha" and self.gates:
+            args, kwargs = self._gated_projection(args, kwargs)
         result = func(*args, **kwargs)
         self.observe(_HEAR[role], self, func, args, kwargs, result, *before)
-        return result
+        return self.gated(result) if self.gates else result
 
     def observe(self, hear: Callable, *args: Any) -> None:
         """Runs one of our own observers; its failure is ours alone."""
@@ -88,16 +108,30 @@ class Listener(TorchFunctionMode):
 
     def _hear_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.sdpa(func, args, kwargs)
-        query, key, mask = concrete(heard.query), concrete(heard.key), heard.mask
+        query, key, value, mask = concrete(heard.query), concrete(heard.key), heard.value, heard.mask
         if self.interface:
-            query, key, mask = _as_called(query, key, mask, self.interface[-1])
-        self.record_factors(query, key, heard.scale, mask, band=Band(None, 0) if heard.causal else None)
+            called = self.interface[-1]
+            query, key, mask = _as_called(query, key, mask, called)
+            value = called.value if key is called.key else value
+        place = self.record_factors(
+            query, key, heard.scale, mask, band=Band(None, 0) if heard.causal else None
+        )
+        self.mixes(place, value, result[0] if isinstance(result, tuple) else result)
 
     def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.mha(*args, **kwargs)
         query, key = concrete(heard.query), concrete(heard.key)
         where = self._mha_layout(query, heard.kind) if query.ndim == 4 else None
-        self.record_factors(query, key, heard.scale, heard.mask, where=where, appended=heard.appended)
+        place = self.record_factors(query, key, heard.scale, heard.mask, where=where, appended=heard.appended)
+        call = self.recording.calls[-1]
+        if call.mixture is None or vmapped(result[0]):
+            return
+        mixed, weight = call.mixture, functions.out_projection(args, kwargs).detach()
+        mixed.value = self._copy(place.where.put(concrete(heard.value)))
+        mixed.output = weight.t().unflatten(0, (mixed.heads, -1))
+        self._tags[result[0]] = Mixed(mixed, "projected", turned=True, given=tuple(self.stack.given()))
+        if self.gradients and result[0].requires_grad:
+            result[0].register_hook(mixed.take_projected)
 
     def _mha_layout(self, query: Tensor, kind: str) -> Layout:
         """The axes are known, but for windows: only a module that takes the batch first can have them there."""
@@ -109,9 +143,10 @@ class Listener(TorchFunctionMode):
     def _hear_flex(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         query, key, scale, mask, weights = functions.flex(*args, **kwargs)
         if weights is None:
-            self.record_factors(query, key, scale, mask)
+            place = self.record_factors(query, key, scale, mask)
         else:
-            self._record_weights(weights, None, query, mask)
+            place = self._record_weights(weights, None, query, mask)
+        self.mixes(place, args[2], result[0])
 
     def _hear_softmax(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         if not isinstance(result, Tensor) or result.ndim < 2:
@@ -130,7 +165,10 @@ class Listener(TorchFunctionMode):
                 self._follow_probabilities(tag, source, func, args, kwargs, result)
             elif not tag.sighting.confirmed:
                 tag.sighting.confirmed = True
-                self._confirm(tag, weights)
+                place = self._record_weights(concrete(weights), tag.scores, touched=tag.touched)
+                mixed = _understood(probabilities.mixing, tag, func, args, kwargs, source)
+                if mixed is not None:
+                    self.mixes(replace(place, axes=mixed[1]), mixed[0], result)
             return
         self.stack.projected(*args[:2], *kwargs.values())
         if isinstance(result, Tensor) and result.ndim >= 2 and not vmapped(result):
@@ -147,6 +185,9 @@ class Listener(TorchFunctionMode):
             self._follow_probabilities(tag, source, func, args, kwargs, result, before)
         elif isinstance(tag, Scores):
             self._tag(result, _understood(scores.follow_scores, tag, source, func, args, kwargs, result))
+        elif isinstance(tag, Mixed):
+            step = (tag, source, func, args, kwargs, result, self.stack.given())
+            self._tag(result, _understood(mixture.follow, *step))
 
     def _follow_probabilities(
         self,
@@ -166,9 +207,8 @@ class Listener(TorchFunctionMode):
         source = _first(args, kwargs)
         tag = self._tags.get(source)
         if tag is not None:
-            self._tag(
-                source, probabilities.overwritten(tag, func) if isinstance(tag, Probabilities) else None
-            )
+            kept = probabilities.overwritten(tag, func) if isinstance(tag, Probabilities) else None
+            self._tag(source, kept)
 
     def _save_from_dropout(self, func: Callable, args: tuple, kwargs: dict, before: list) -> None:
         """Dropout in place destroys the weights, so they are copied first."""
@@ -185,11 +225,11 @@ class Listener(TorchFunctionMode):
             self._tags[tensor] = tag
 
     def _tagged(self, args: tuple, kwargs: dict) -> tuple[Tensor | None, Scores | Probabilities | None]:
-        """The first tagged tensor among the arguments; probabilities before scores."""
+        """The first tagged tensor among the arguments; probabilities before scores, and these before mixtures."""
         flat = [*args, *kwargs.values()]
         flat += [x for a in args if isinstance(a, (list, tuple)) for x in a]
         found = [(t, tag) for t in flat if (tag := self._tags.get(t)) is not None]
-        found.sort(key=lambda pair: isinstance(pair[1], Scores))
+        found.sort(key=lambda pair: _order(pair[1]))
         return found[0] if found else (None, None)
 
     # -- what is noted --------------------------------------------------------------------------------------
@@ -206,7 +246,7 @@ class Listener(TorchFunctionMode):
         sink: Tensor | None = None,
         where: Layout | None = None,
         appended: int = 0,
-    ) -> None:
+    ) -> Place:
         """Notes one attention call by query and key, `[batch, head, token, d_head]` or with other axes."""
         queries, keys = query.shape[-2], key.shape[-2]
         if where is None:
@@ -218,7 +258,7 @@ class Listener(TorchFunctionMode):
             where = layout.read(self.stack.frames, tuple(lead), queries, keys, query.shape[-1], query)
         shape = (where.batch, where.heads, queries, keys)
         query, key = _spread(where.put(query), shape), _spread(where.put_keys(key), shape)
-        self._note(
+        return self._note(
             where,
             shape,
             mask=self._mask(mask, where, shape, band),
@@ -230,9 +270,44 @@ class Listener(TorchFunctionMode):
             appended=appended,
         )
 
-    def _confirm(self, tag: Probabilities, weights: Tensor) -> None:
-        """A softmax turned out to be attention."""
-        self._record_weights(concrete(weights), tag.scores, touched=tag.touched)
+    def mixes(self, place: Place, value: Tensor, result: Tensor) -> None:
+        """Notes what the attention noted last mixes, and follows its result."""
+        call = self.recording.calls[-1]
+        self._latest = place
+        if call.mixture is None or vmapped(result) or call.windows > 1:
+            return
+        mixed, (batch, _, queries, _) = call.mixture, call.shape
+        mixed.value = self._copy(_spread(place.where.put_keys(concrete(value)), call.shape))
+        rows = place.put(result.detach()).transpose(1, 2).reshape(batch, queries, -1)
+        self._tags[result] = Mixed(mixed, "heads", rows, given=tuple(self.stack.given()))
+        if self.gradients and result.requires_grad:
+            result.register_hook(lambda gradient: setattr(mixed, "gradient", place.put(gradient)))
+
+    def gated(self, result: Any) -> Any:
+        """The result, if an attention call was just heard in a layer with gates, times the gate of each head."""
+        place, self._latest = self._latest, None
+        gate = None if place is None else self.gates.get(self._heard_before() - 1)
+        if gate is None:
+            return result
+        self.gated_layers.add(self._heard_before() - 1)
+        if isinstance(result, tuple):
+            return (result[0] * place.along(result[0], gate), *result[1:])
+        return result * place.along(result, gate)
+
+    def _heard_before(self) -> int:
+        """How many layers of this forward pass were heard so far."""
+        return sum(call.forward == self.stack.forwards for call in self.recording.calls)
+
+    def _gated_projection(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """nn.MultiheadAttention returns its heads projected: its gates are put on the projection."""
+        gate = self.gates.get(self._heard_before())
+        if gate is None:
+            return args, kwargs
+        self.gated_layers.add(self._heard_before())
+        weight = functions.out_projection(args, kwargs)
+        heads = weight.unflatten(1, (len(gate), -1))
+        gated = heads * gate.to(weight.device, weight.dtype).unsqueeze(-1)
+        return functions.with_out_projection(args, kwargs, gated.flatten(1))
 
     def _record_weights(
         self,
@@ -241,7 +316,7 @@ class Listener(TorchFunctionMode):
         query: Tensor | None = None,
         mask: Tensor | None = None,
         touched: bool = False,
-    ) -> None:
+    ) -> Place:
         if query is None:
             query = weights if behind is None else concrete(behind.query)
         inner = None if query is weights else query.shape[-1]
@@ -254,9 +329,9 @@ class Listener(TorchFunctionMode):
             found, what = factors_behind(behind, weights, where, self.recording.store, touched)
         what = {"weights": weights} if what is None else what
         copies = {name: self._copy(v) if isinstance(v, Tensor) else v for name, v in what.items()}
-        self._note(where, shape, mask=found, **copies)
+        return self._note(where, shape, mask=found, **copies)
 
-    def _note(self, where: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> None:
+    def _note(self, where: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> Place:
         name = self.stack.frames[-1].name
         forward = self.stack.forwards
         number = self._numbers[forward, name] = self._numbers.get((forward, name), 0) + 1
@@ -268,15 +343,20 @@ class Listener(TorchFunctionMode):
             items=where.items,
             part=where.part,
             mask=self._declared_padding(shape) if mask is None else mask,
+            mixture=Mixture(*shape[:3]) if self.values else None,
             **what,
         )
         self.recording.calls.append(call)
         if self.interface:
             self.interface[-1].heard += 1
+        return Place(where, shape[2])
 
     def _copy(self, tensor: Tensor) -> Tensor:
         tensor = tensor.detach()
-        return tensor.to(self.dtype) if self.dtype not in (None, tensor.dtype) else tensor.clone()
+        if self.dtype not in (None, tensor.dtype):
+            return tensor.to(self.dtype)
+        # Where a backward pass is to come nobody may overwrite it, so it can be shared.
+        return tensor if self.gradients else tensor.clone()
 
     def _mask(self, tensor: Tensor | None, where: Layout, shape: tuple, band: Band | None) -> Mask | None:
         """The mask of one call; layers of one forward pass that share a tensor share its `Mask`."""
@@ -320,6 +400,12 @@ def _understood(step: Callable, *args: Any) -> Any:
         return step(*args)
     except Exception:
         return None
+
+
+def _order(tag: Scores | Probabilities | Mixed) -> int:
+    if isinstance(tag, Mixed):
+        return 2 if tag.stage == "projected" else 3
+    return isinstance(tag, Scores)
 
 
 def _first(args: tuple, kwargs: dict) -> Any:

@@ -157,6 +157,11 @@ class ModuleStack:
                 if isinstance(given, Tensor) and any(given is tensor for tensor in tensors):
                     frame.projected.append(given)
 
+    def given(self) -> list[Tensor]:
+        """The tensors that the running modules were given."""
+        values = (v for frame in self.frames for v in (*frame.args, *frame.kwargs.values()))
+        return [value for value in values if isinstance(value, Tensor)]
+
     def _heard_elsewhere(self, name: str, module: nn.Module) -> None:
         """Another thread may use the whole model for itself; parts of our own run that went there are lost."""
         if getattr(_listening, "captures", 0):

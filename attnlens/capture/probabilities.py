@@ -142,6 +142,32 @@ def attention_of(
     return None
 
 
+def mixing(
+    tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor
+) -> tuple[Tensor, tuple[int, ...] | None] | None:
+    """(values `[*lead, key, d_head]`, the axes of the result in the order `[*lead, query, d_head]`) of a product
+    that `attention_of` knows; the axes are None where they stand so already. None for another kind of product.
+    """
+    if func in EINSUM:
+        (left, a), (right, b), out = einsum_parts(args)
+        mine, other, values = (a, b, right) if left is source else (b, a, left)
+        key = mine[tag.key_dim]
+        lead = [letter for letter in mine if letter in out and letter in other]
+        query = [letter for letter in mine if letter in out and letter not in other]
+        inner = [letter for letter in out if letter not in mine]
+        if len(inner) != 1:
+            return None
+        axes = tuple(out.index(letter) for letter in (*lead, *query, *inner))
+        return values.permute([other.index(letter) for letter in (*lead, key, *inner)]), axes
+    *base, left, right = operands(args, kwargs, BATCHES if func in BADDBMM else FACTORS)
+    if base and kwargs.get("beta", 1) != 0 and bool(base[0].any()):
+        return None
+    if left is source:
+        return right, None
+    rank = max(left.ndim, right.ndim)
+    return left.transpose(-1, -2), (*range(rank - 2), rank - 1, rank - 2)
+
+
 def _einsum_attention(tag: Probabilities, weights: Tensor, args: tuple, source: Tensor) -> Tensor | None:
     parsed = einsum_parts(args)
     if parsed is None:

@@ -12,6 +12,7 @@ from ..attention import Attention, Factors, Weights, Windows
 from ..errors import InputError
 from ..trace import Layer, Token, Trace
 from .masks import Mask
+from .mixture import Mixture, keep
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Call:
     """Whether it held less than the batch that its module was given."""
     appended: int = 0
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
+    mixture: Mixture | None = None
+    """The values and where they went, where the capture was asked for them."""
 
     @property
     def batch(self) -> int:
@@ -171,8 +174,16 @@ class Recording:
         return sizes.pop()
 
     def _layers(self, named: list[tuple[str, Call]], item: int) -> tuple[Layer, ...]:
-        keeps = _Padding()
-        return tuple(Layer(name, call.kind, self._attention(call, item, keeps)) for name, call in named)
+        padding = _Padding()
+        return tuple(self._layer(name, call, item, padding) for name, call in named)
+
+    def _layer(self, name: str, call: Call, item: int, padding: _Padding) -> Layer:
+        if call.windows > 1:
+            span = range(item * call.windows, (item + 1) * call.windows)
+            return Layer(name, call.kind, Windows(tuple(self._one(call, i, None, None) for i in span)))
+        rows, cols = padding.of(call, item)
+        values = None if call.mixture is None else call.mixture.item(item, rows, cols)
+        return Layer(name, call.kind, self._one(call, item, rows, cols), values=values)
 
     def _given(self, tokens: Iterable[Sequence[str | Token]], select: str) -> Iterator[tuple[Token, ...]]:
         """The tokens of each trace, if they are lists and as many as there are traces."""
@@ -198,21 +209,14 @@ class Recording:
         also = "" if real is None else f" ({padded} with padding)"
         raise InputError(f"input {item} of its batch has {size} tokens{also}, but {len(tokens)} were given")
 
-    def _attention(self, call: Call, item: int, padding: _Padding) -> Attention:
-        if call.windows > 1:
-            span = range(item * call.windows, (item + 1) * call.windows)
-            return Windows(tuple(self._one(call, i, None, None) for i in span))
-        rows, cols = padding.of(call, item)
-        return self._one(call, item, rows, cols)
-
     def _one(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
         """One batch entry as an attention, with only the given rows and columns (None: all)."""
         if call.weights is not None:
-            return Weights(_keep(_keep(call.weights[item], rows, 1), cols, 2).contiguous())
+            return Weights(keep(keep(call.weights[item], rows, 1), cols, 2).contiguous())
         mask, bias = (None, None) if call.mask is None else call.mask.item(item, rows, cols)
         factors = Factors(
-            query=_keep(call.query[item], rows, 1).contiguous(),
-            key=_keep(call.key[item], cols, 1).contiguous(),
+            query=keep(call.query[item], rows, 1).contiguous(),
+            key=keep(call.key[item], cols, 1).contiguous(),
             scale=call.scale,
             mask=mask,
             bias=bias,
@@ -283,10 +287,6 @@ def _span(sizes: list[int], thing: str) -> str:
     """`4 heads`, `2-4 heads`"""
     number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
     return f"{number} {thing}" if number == "1" else f"{number} {thing}s"
-
-
-def _keep(tensor: Tensor, positions: Tensor | None, dim: int) -> Tensor:
-    return tensor if positions is None else tensor.index_select(dim, positions.to(tensor.device))
 
 
 def _layer_names(calls: list[Call]) -> list[str]:

@@ -12,6 +12,7 @@ from transformers.masking_utils import eager_mask, flash_attention_mask, sdpa_ma
 
 import attnlens as al
 from attnlens.attention import Band
+from attnlens.capture import listen
 from attnlens.errors import CaptureError
 
 from .architectures import CASES, LLM, text_inputs
@@ -282,3 +283,24 @@ def test_flex_attention(name, stance, quick_flex):
     for item, trace in enumerate(recording.traces()):
         assert len(trace) == 2
         assert worst(trace, eager.attentions, item, inputs) < 1e-4
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("name", ["bert", "llama", "gpt2"])
+def test_values_and_gates(name, implementation):
+    """As under sdpa, where the result of the function itself is followed."""
+    found = {}
+    for chosen in ("sdpa", implementation):
+        torch.manual_seed(3)
+        model, inputs = CASES[name].build()
+        model.set_attn_implementation(chosen)
+        with torch.no_grad(), listen(model, values=True) as heard:
+            model(**inputs)
+        with torch.no_grad(), listen(model, gates={1: torch.tensor([1.0, 0.0, 1.0, 0.5])}):
+            found[chosen] = heard, model(**inputs).last_hidden_state[0]
+    (expected, output), (recording, gated) = found["sdpa"], found[implementation]
+    assert torch.allclose(gated, output, atol=1e-5)
+    for ours, theirs in zip(recording[0].layers, expected[0].layers, strict=True):
+        assert torch.allclose(ours.values.value, theirs.values.value, atol=1e-5)
+        assert torch.equal(ours.values.output, theirs.values.output)
+        assert torch.allclose(ours.values.residual, theirs.values.residual, atol=1e-5)

@@ -1,0 +1,214 @@
+"""What an attention mixes, and where the mixture goes: output projection, residual addition, LayerNorm.
+
+The result of an attention call carries a tag, `Mixed`, which follows it. A projection is believed only where its
+input is the mixture itself, head beside head; an addition only where the other operand came from outside into
+a module around the attention, as the residual stream does (the result of an MLP beside the attention does not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..trace import Values
+from .layout import Layout
+from .tags import is_parameter, operands
+from .vocabulary import DROPOUT, PERMUTE, PROJECTIONS, STEPS, overwrites
+
+
+@dataclass(eq=False)
+class Mixture:
+    """Of one call, over its whole batch; each part is None until it was seen.
+
+    value `[batch, key_head, key, d_head]`, output `[head, d_head, d_model]`, residual `[batch, query, d_model]`,
+    scale `[d_model]`, spread `[batch, query]`, gradient `[batch, head, query, d_head]`
+    """
+
+    batch: int
+    heads: int
+    queries: int
+    value: Tensor | None = None
+    output: Tensor | None = None
+    residual: Tensor | None = None
+    scale: Tensor | None = None
+    spread: Tensor | None = None
+    gradient: Tensor | None = None
+
+    def item(self, item: int, rows: Tensor | None, cols: Tensor | None) -> Values | None:
+        """One input's values, with only the given queries and keys (None: all); None where none were seen."""
+        if self.value is None:
+            return None
+        per_row = {
+            "residual": (self.residual, 0),
+            "spread": (self.spread, 0),
+            "gradient": (self.gradient, 1),
+        }
+        return Values(
+            value=keep(self.value[item], cols, 1).contiguous(),
+            output=self.output,
+            scale=self.scale,
+            **{n: None if t is None else keep(t[item], rows, dim) for n, (t, dim) in per_row.items()},
+        )
+
+    def take_projected(self, gradient: Tensor) -> None:
+        """The gradient `[query, batch, d_model]` at the projection's result, taken back through it."""
+        rows = self.rows_of(gradient, turned=True)
+        self.gradient = torch.einsum("bqm,hdm->bhqd", rows, self.output.to(rows.dtype))
+
+    def rows_of(self, tensor: Tensor, turned: bool) -> Tensor | None:
+        """A tensor of the residual stream as `[batch, query, d_model]`; None where it is something else.
+
+        turned: it is `[query, batch, d_model]`
+        """
+        if turned and tensor.ndim == 3:
+            tensor = tensor.transpose(0, 1)
+        fits = tensor.numel() == self.batch * self.queries * tensor.shape[-1]
+        return tensor.reshape(self.batch, self.queries, -1) if fits else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the heads are in the result of an attention call.
+
+    axes: the permutation that makes it `[*lead, query, d_head]`, None where it is so already
+    """
+
+    where: Layout
+    queries: int
+    axes: tuple[int, ...] | None = None
+
+    def put(self, result: Tensor) -> Tensor:
+        """The result as `[batch, head, query, d_head]`."""
+        if self.axes is not None:
+            result = result.permute(self.axes)
+        # One query over grouped heads comes back as [batch, key_head, group, d_head].
+        result = result.reshape(*self.where.lead, self.queries, result.shape[-1])
+        return self.where.put(result)
+
+    def along(self, result: Tensor, per_head: Tensor) -> Tensor:
+        """Numbers per head, so laid out that they multiply the result."""
+        laid = self.where.spread(per_head)
+        if self.axes is None and result.shape[:-2] != self.where.lead and self.queries == 1:
+            return laid.reshape(*result.shape[:-1], 1)
+        laid = laid.to(result.device, result.dtype)
+        if self.axes is None:
+            return laid
+        back = [self.axes.index(axis) for axis in range(result.ndim)]
+        return laid.permute(back)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """The tag of a tensor on that way.
+
+    stage: "heads" (as the attention returned it), "projected", or "summed" with the residual stream
+    rows: the mixture as `[batch, query, head * d_head]`, at stage "heads"
+    turned: whether the tensor has the sequence before the batch
+    given: what the modules around the attention were given, until the sum is seen
+    """
+
+    mixture: Mixture
+    stage: str
+    rows: Tensor | None = None
+    turned: bool = False
+    given: tuple[Tensor, ...] = ()
+
+
+def follow(
+    tag: Mixed, source: Tensor, func: Callable, args: tuple, kwargs: dict, result: Tensor, given: list[Tensor]
+) -> Mixed | None:
+    """The tag after one more step, None where the way ends; what the step tells is noted in the mixture.
+
+    given: what the running modules were given
+    """
+    if func in PROJECTIONS:
+        return _projected(tag, source, args, kwargs) if tag.stage == "heads" else None
+    if func in PERMUTE:
+        return replace(tag, turned=_turned(tag, func, args, kwargs, source))
+    step = STEPS.get(func)
+    if step in ("same", "view") or func in DROPOUT:
+        return tag
+    if tag.stage == "projected" and step == "mul":
+        return _scaled(tag, source, args, kwargs)
+    if tag.stage == "projected" and step == "add":
+        return _summed(tag, source, func, args, kwargs, result, given)
+    if tag.stage == "summed" and getattr(func, "__name__", "").startswith("layer_norm"):
+        _normalised(tag, args, kwargs)
+    if tag.stage == "summed" and step == "add":
+        tag.mixture.scale = tag.mixture.spread = None  # it goes on beside its norm, which is the next block's
+    return None
+
+
+def _projected(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+    """A linear layer (weight `[out, in]`), or addmm as GPT-2 has it (weight `[in, out]`)."""
+    given = operands(args, kwargs, ("input|self", "weight|mat1", "mat2"))
+    linear = given[0] is source
+    weight = given[1] if linear else given[2]
+    mixture, rows = tag.mixture, tag.mixture.rows_of(source, tag.turned)
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or rows is None or rows.shape != tag.rows.shape:
+        return None
+    if not torch.equal(rows, tag.rows):
+        return None
+    weight = weight.detach().t() if linear else weight.detach()
+    mixture.output = weight.unflatten(0, (mixture.heads, -1))
+    return replace(tag, stage="projected", rows=None)
+
+
+def _scaled(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+    """A learnt scale per dimension (LayerScale) is a part of the projection."""
+    left, right = operands(args, kwargs, ("input|self", "other"))
+    gamma = right if left is source else left
+    if not isinstance(gamma, Tensor) or not is_parameter(gamma) or gamma.ndim != 1:
+        return None
+    tag.mixture.output = tag.mixture.output * gamma.detach()
+    return tag
+
+
+def _summed(
+    tag: Mixed,
+    source: Tensor,
+    func: Callable,
+    args: tuple,
+    kwargs: dict,
+    result: Tensor,
+    given: list[Tensor],
+) -> Mixed | None:
+    left, right = operands(args, kwargs, ("input|self", "other"))
+    other = right if left is source else left
+    if not any(other is one for one in (*given, *tag.given)) or other.shape != source.shape:
+        return None
+    lost = overwrites(func) and left is not source
+    stream = (result - source if lost else other).detach()
+    rows = tag.mixture.rows_of(stream, tag.turned)
+    if rows is None or kwargs.get("alpha", 1) != 1:
+        return None
+    tag.mixture.residual = rows.clone()
+    return replace(tag, stage="summed", given=())
+
+
+def _normalised(tag: Mixed, args: tuple, kwargs: dict) -> None:
+    source, shape, weight = operands(args, kwargs, ("input|self", "normalized_shape", "weight"))
+    eps = kwargs.get("eps", args[4] if len(args) > 4 else 1e-5)
+    rows = tag.mixture.rows_of(source.detach(), tag.turned)
+    if rows is None or tuple(shape) != (rows.shape[-1],):
+        return
+    tag.mixture.scale = torch.ones_like(rows[0, 0]) if weight is None else weight.detach().clone()
+    tag.mixture.spread = (rows.float().var(-1, correction=0) + eps).sqrt()
+
+
+def _turned(tag: Mixed, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> bool:
+    """Whether sequence and batch have changed places: tried on an index tensor of the same rank."""
+    if tag.stage == "heads" or source.ndim != 3:
+        return tag.turned
+    moved = func(
+        torch.empty(2, 3, 4, device="meta"), *args[1:], **{k: v for k, v in kwargs.items() if k != "input"}
+    )
+    return tag.turned != (moved.shape[:2] == (3, 2))
+
+
+def keep(tensor: Tensor, positions: Tensor | None, dim: int) -> Tensor:
+    """Only the given positions along one axis; None: all."""
+    return tensor if positions is None else tensor.index_select(dim, positions.to(tensor.device))
