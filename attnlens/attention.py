@@ -17,17 +17,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral
-from types import EllipsisType
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .axes import HeadQuery, HeadQueryKey, HeadTokenDim, PerQuery
+from .axes import (
+    AXES,
+    HeadQuery,
+    HeadQueryKey,
+    HeadTokenDim,
+    Index,
+    PerQuery,
+    expand,
+    is_number,
+    positions,
+    take,
+    take_broadcast,
+)
 from .errors import InputError
-
-Index = int | slice | list | range | Tensor | EllipsisType
 
 BLOCK_ELEMENTS = 1 << 22
 """How many weights a block-wise walk holds at once (16 MiB in float32)."""
@@ -89,14 +97,14 @@ class Attention:
 
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Tensor:
         """Weights at `[head, query, key]`; an integer drops its axis, as in any tensor."""
-        parts = _expand(index if isinstance(index, tuple) else (index,))
-        positions = [_positions(part, size, axis) for part, size, axis in zip(parts, self.shape, _AXES)]
-        block = self.block(*positions)
-        return block[tuple(0 if _is_number(part) else slice(None) for part in parts)]
+        parts = expand(index if isinstance(index, tuple) else (index,))
+        at = [positions(part, size, axis) for part, size, axis in zip(parts, self.shape, AXES)]
+        block = self.block(*at)
+        return block[tuple(0 if is_number(part) else slice(None) for part in parts)]
 
     def blocks(self, heads: Index = slice(None)) -> Iterator[tuple[slice, HeadQueryKey]]:
         """Walks the queries: (rows, weights `[head, row, key]`) with bounded memory per step."""
-        chosen = _positions(heads, self.heads, "head")
+        chosen = positions(heads, self.heads, "head")
         cols = torch.arange(self.keys)
         step = max(1, BLOCK_ELEMENTS // max(1, len(chosen) * self.keys))
         for start in range(0, self.queries, step):
@@ -113,6 +121,13 @@ class Attention:
         if axis == "query":
             return sum(block.sum(1) for _, block in self.blocks()) / self.queries
         raise InputError(f"mean over axis {axis!r} is not defined; use 'head' or 'query'")
+
+    def without(self, keys: Tensor) -> Attention:
+        """The same attention with nothing for some keys (int64 positions); what is left of a row sums to one again.
+
+        A model's sink logit goes too. A row that looked at nothing else becomes a masked row.
+        """
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         heads, queries, keys = self.shape
@@ -164,8 +179,13 @@ class Weights(Attention):
     def to(self, target: torch.device | str | torch.dtype) -> Weights:
         return Weights(self.weights.to(target))
 
+    def without(self, keys: Tensor) -> Weights:
+        left = self.weights.to(self.dtype).index_fill(2, keys.to(self.device), 0.0)
+        mass = left.sum(-1, keepdim=True)
+        return Weights((left / mass.masked_fill(mass == 0, 1.0)).to(self.weights.dtype))
+
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
-        chosen = _take(_take(_take(self.weights, heads, 0), rows, 1), cols, 2)
+        chosen = take(take(take(self.weights, heads, 0), rows, 1), cols, 2)
         # A copy even where a view would do: what a caller does to a result must not change the trace.
         return chosen.to(self.dtype, copy=True)
 
@@ -275,13 +295,13 @@ class Factors(Attention):
     def _lse(self, heads: Tensor, rows: Tensor) -> HeadQuery:
         """The log-sum-exp of these heads and rows alone: one column costs one head, a tile its own rows."""
         table = self._lse_table
-        unknown = _take(_take(table, heads, 0), rows, 1).isnan().cpu()
+        unknown = take(take(table, heads, 0), rows, 1).isnan().cpu()
         heads_left, rows_left = heads[unknown.any(1)], rows[unknown.any(0)]
         if len(heads_left):
             step = max(1, BLOCK_ELEMENTS // (len(heads_left) * self.keys))
             for some in rows_left.split(step):
                 self._remember(heads_left, some, self._scores(heads_left, some, torch.arange(self.keys)))
-        return _take(_take(table, heads, 0), rows, 1)
+        return take(take(table, heads, 0), rows, 1)
 
     def _remember(self, heads: Tensor, rows: Tensor, scores: HeadQueryKey) -> HeadQuery:
         """The log-sum-exp of whole rows of scores, noted in the table."""
@@ -315,10 +335,16 @@ class Factors(Attention):
         moved = {name: value.to(target) for name, value in held.items() if isinstance(value, Tensor)}
         return replace(self, **moved)
 
+    def without(self, keys: Tensor) -> Factors:
+        dropped = torch.zeros(1, 1, self.keys, dtype=self.dtype, device=self.device)
+        dropped[..., keys.to(self.device)] = -math.inf
+        bias = dropped if self.bias is None else self.bias.to(self.dtype) + dropped
+        return replace(self, bias=bias if len(keys) else self.bias, sink=None, known_lse=None)
+
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
         # Whole rows know their own log-sum-exp once their scores are there.
         whole = len(cols) == self.keys and torch.equal(cols, torch.arange(self.keys))
-        known = _take(_take(self._lse_table, heads, 0), rows, 1)
+        known = take(take(self._lse_table, heads, 0), rows, 1)
         fresh = whole and bool(known.isnan().any())
         lse = None if fresh else self._lse(heads, rows)
         scores = self._scores(heads, rows, cols)
@@ -329,24 +355,24 @@ class Factors(Attention):
     def _scores(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
         dtype = self.dtype
         group = self.heads // self.key.shape[0]
-        q = _take(_take(self.query, heads, 0), rows, 1).to(dtype)
-        k = _take(_take(self.key, heads // group, 0), cols, 1).to(dtype)
+        q = take(take(self.query, heads, 0), rows, 1).to(dtype)
+        k = take(take(self.key, heads // group, 0), cols, 1).to(dtype)
         scores = torch.matmul(q, k.transpose(1, 2)).mul_(self.scale)
         if self.softcap is not None:
             scores.div_(self.softcap).tanh_().mul_(self.softcap)
         if self.bias is not None:
-            scores += _take_broadcast(self.bias, heads, rows, cols).to(dtype)
+            scores += take_broadcast(self.bias, heads, rows, cols).to(dtype)
         if isinstance(self.mask, Band):
             seen = self.mask.visible(rows.to(self.device), cols.to(self.device))
             scores.masked_fill_(~seen, -math.inf)
         elif self.mask is not None:
-            scores.masked_fill_(~_take_broadcast(self.mask, heads, rows, cols), -math.inf)
+            scores.masked_fill_(~take_broadcast(self.mask, heads, rows, cols), -math.inf)
         return scores
 
     def _row_lse(self, scores: HeadQueryKey, heads: Tensor) -> HeadQuery:
         lse = torch.logsumexp(scores, dim=-1)
         if self.sink is not None:
-            lse = torch.logaddexp(lse, _take(self.sink, heads, 0).to(lse.dtype).unsqueeze(-1))
+            lse = torch.logaddexp(lse, take(self.sink, heads, 0).to(lse.dtype).unsqueeze(-1))
         return lse.masked_fill(lse == -math.inf, math.inf)
 
 
@@ -394,6 +420,12 @@ class Windows(Attention):
     def to(self, target: torch.device | str | torch.dtype) -> Windows:
         return Windows(tuple(part.to(target) for part in self.parts))
 
+    def without(self, keys: Tensor) -> Windows:
+        size = self.parts[0].keys
+        return Windows(
+            tuple(part.without(keys[keys // size == n] % size) for n, part in enumerate(self.parts))
+        )
+
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
         out = torch.zeros(len(heads), len(rows), len(cols), dtype=self.dtype, device=self.device)
         for number, part in enumerate(self.parts):
@@ -415,9 +447,6 @@ def floating(dtype: torch.dtype | str) -> torch.dtype:
     return found
 
 
-_AXES = ("head", "query", "key")
-
-
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise InputError(message)
@@ -425,63 +454,6 @@ def _require(condition: bool, message: str) -> None:
 
 def _compute_dtype(tensor: Tensor) -> torch.dtype:
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
-
-
-def _expand(parts: tuple[Index, ...]) -> list[Index]:
-    """The index of all three axes: an ellipsis or what is missing at the end stands for whole axes."""
-    if len([part for part in parts if part is not Ellipsis]) > 3:
-        raise IndexError("attention has three axes: [head, query, key]")
-    if Ellipsis in [part for part in parts if not isinstance(part, Tensor)]:
-        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
-    else:
-        at, parts = len(parts), (*parts, Ellipsis)
-    fill = [slice(None)] * (4 - len(parts))
-    return [*parts[:at], *fill, *parts[at + 1 :]]
-
-
-def _is_number(part: Index) -> bool:
-    """Whether it names one position: an integer, also NumPy's, or a tensor without axes."""
-    return isinstance(part, Integral) or (isinstance(part, Tensor) and part.ndim == 0)
-
-
-def _positions(part: Index, size: int, axis: str) -> Tensor:
-    """int64 positions along one axis, negative ones counted from the end; two lists give the block they span."""
-    if isinstance(part, slice):
-        forwards = (part.step or 1) > 0
-        return torch.arange(size)[part] if forwards else torch.tensor(range(size)[part], dtype=torch.long)
-    try:
-        found = torch.as_tensor(list(part) if isinstance(part, range) else part)
-    except (TypeError, ValueError, RuntimeError):
-        found = torch.tensor(torch.nan)
-    if (found.is_floating_point() and found.numel()) or found.is_complex() or found.ndim > 1:
-        raise InputError(
-            f"{axis} {part!r} is no index; give a number, a slice, or a list of numbers or of bools"
-        )
-    if found.dtype == torch.bool:
-        if len(found.reshape(-1)) != size:
-            raise InputError(f"{axis}: a list of bools needs one per position, {size}, not {found.numel()}")
-        found = found.nonzero().squeeze(1)
-    found = found.reshape(-1).long()
-    if len(found) and (int(found.max()) >= size or int(found.min()) < -size):
-        raise IndexError(f"{axis} {part!r} is out of range: there are {size}, numbered 0 to {size - 1}")
-    return found % size
-
-
-def _take(tensor: Tensor, positions: Tensor, dim: int) -> Tensor:
-    """`index_select` that answers a contiguous range with a view, so that nothing is copied."""
-    count = len(positions)
-    if count and int(positions[-1]) - int(positions[0]) == count - 1:
-        if count < 3 or bool((positions.diff() == 1).all()):
-            return tensor.narrow(dim, int(positions[0]), count)
-    return tensor.index_select(dim, positions.to(tensor.device))
-
-
-def _take_broadcast(tensor: Tensor, heads: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
-    """A block of a tensor whose axes of length 1 stand for all."""
-    for dim, positions in enumerate((heads, rows, cols)):
-        if tensor.shape[dim] > 1:
-            tensor = _take(tensor, positions, dim)
-    return tensor
 
 
 def _size(nbytes: int) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count, islice
 from operator import index
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from . import images, running, tasks, texts
-from .errors import InputError, unknown_name
+from .errors import InputError
 from .loading import load
 from .texts import Encoded
 from .trace import Trace
@@ -32,9 +31,6 @@ __all__ = ["ImageLens", "Lens", "TextLens", "load"]
 
 READ_AHEAD = 4
 """Batches that are sorted by length together; so many traces are in memory at once."""
-
-MOST_NAMES = 50
-"""Classes that an error message lists; of more it shows the closest."""
 
 
 class Lens:
@@ -106,7 +102,7 @@ class Lens:
                 found = [same(label) for label in labels]
                 if same(target) in found:
                     return found.index(same(target))
-            raise _unknown_target(target, labels)
+            raise tasks.unknown_target(target, labels)
         try:
             number = index(target)
         except TypeError:
@@ -129,11 +125,15 @@ class Lens:
 
         inputs: any iterable; it is read a few batches ahead, and those are sorted by length so that little
             padding is computed.
-        options: store and dtype as for `capture`.
+        options: store, dtype and values as for `capture`;
+            target: a class by name or index, or "predicted": keep the values and the gradient of its logit too;
+            gates: `{layer: [head] of factors}` put on what the heads have mixed; 0 switches a head off.
 
         Raises InputError for an input that cannot be read, with its number.
         """
-        running.check_options(options, "store", "dtype", "batch_size")
+        running.check_options(options, *running.OPTIONS, "batch_size")
+        if "target" in options:
+            options["target"] = self._target(options["target"])
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
         if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
@@ -152,6 +152,11 @@ class Lens:
                 done.update(zip(numbers, self._run([chunk[i] for i in numbers], **options)))
             for number in range(len(chunk)):
                 yield done.pop(number)
+
+    def _target(self, target: str | int | None) -> str | int | None:
+        """A target as its index, but "predicted" and None as they are."""
+        same = target is None or (target == running.PREDICTED and target not in self.labels)
+        return target if same else self.target_index(target)
 
     def _prepared(self, inputs: Iterable[Any]) -> Iterator[Any]:
         alone = isinstance(inputs, list) and len(inputs) == 1
@@ -261,11 +266,11 @@ class TextLens(Lens):
             traces, in order; character spans count from the beginning of the whole text. Of a pair the second
             text is read in windows and the first stands in each.
         output: for an encoder-decoder: the text that its decoder reads; its start token alone by default.
-        options: store and dtype as for `capture`; batch_size.
+        options: as for `traces`; batch_size.
 
         Raises InputError for an empty text, another type, or a text over the limit without `window`.
         """
-        running.check_options(options, "store", "dtype", "batch_size", "window", "overlap", "output")
+        running.check_options(options, *running.OPTIONS, "batch_size", "window", "overlap", "output")
         if overlap is not None and window is None:
             raise InputError("overlap= is shared by neighbouring windows; give window= too")
         if output is not None:
@@ -361,7 +366,8 @@ class TextLens(Lens):
         decoder = [one.output_ids for one in prepared]
         if any(decoder):
             inputs["decoder_input_ids"] = torch.tensor(decoder, device=self.device)
-        output, layers = running.run(self.model, inputs, **options)
+        logits_of = partial(self._logits, encoded=prepared)
+        output, layers, targets = running.run_for(self.model, inputs, logits_of, len(prepared), **options)
         for item, one in enumerate(prepared):
             yield Trace(
                 layers=running.sided(layers[item], len(one.tokens), len(one.output_tokens), self._seq2seq),
@@ -369,9 +375,10 @@ class TextLens(Lens):
                 tokens=one.tokens,
                 output_tokens=one.output_tokens,
                 text=one.text,
-                logits=tasks.kept(self._logits(output, item, one)),
+                logits=tasks.kept(logits_of(output, item)),
                 labels=self.labels,
                 activation=self.activation,
+                target=targets[item],
             )
 
     @property
@@ -383,9 +390,10 @@ class TextLens(Lens):
         ids, tokens = texts.output(self.tokenizer, output, int(self._pad_id or 0) if start is None else start)
         return replace(encoded, output_ids=ids, output_tokens=tokens)
 
-    def _logits(self, output: Any, item: int, encoded: Encoded) -> Tensor | None:
+    def _logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
         """One input's logits without padding, in the shape that `Trace` says."""
-        head, length = tasks.of(self.model), len(encoded)
+        head, one = tasks.of(self.model), encoded[item]
+        length = len(one)
         if head == "question" and hasattr(output, "start_logits"):
             return torch.stack([output.start_logits[item, :length], output.end_logits[item, :length]])
         logits = tasks.read(output)
@@ -393,7 +401,7 @@ class TextLens(Lens):
             return None if logits is None else logits[item]
         if head == "token":
             return logits[item, :length]
-        place = self.answer_place(encoded)
+        place = self.answer_place(one)
         return None if place is None or logits.ndim != 3 else logits[item, place]
 
     def answer_place(self, encoded: Encoded) -> int | None:
@@ -456,7 +464,9 @@ class ImageLens(Lens):
         named = "pixel_values" in inspect.signature(self.model.forward).parameters
         inputs = {"pixel_values": pixels} if named else pixels
         try:
-            output, layers = running.run(self.model, inputs, **options)
+            output, layers, targets = running.run_for(
+                self.model, inputs, _logits_of_images, len(prepared), **options
+            )
         except InputError as error:
             if error.__cause__ is None or not any(raw for *_, raw in prepared):
                 raise
@@ -464,17 +474,22 @@ class ImageLens(Lens):
                 f"{error}. The picture went in as it is, in 0..1 floats; pass a function that makes the tensor: "
                 "Lens(module, preprocess, patches=(rows, cols))"
             ) from error.__cause__
-        logits = tasks.read(output)
         for item, (one, shown, _) in enumerate(prepared):
             grid = images.grid(self, one, shown, layers[item])
             yield Trace(
                 layers=running.sided(layers[item], 0 if grid is None else len(grid), 0),
                 model=self.name,
                 patches=grid,
-                logits=tasks.kept(logits[item] if logits is not None and logits.ndim == 2 else None),
+                logits=tasks.kept(_logits_of_images(output, item)),
                 labels=self.labels,
                 activation=self.activation,
+                target=targets[item],
             )
+
+
+def _logits_of_images(output: Any, item: int) -> Tensor | None:
+    logits = tasks.read(output)
+    return logits[item] if logits is not None and logits.ndim == 2 else None
 
 
 def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:
@@ -485,16 +500,3 @@ def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:
     if getattr(model, "main_input_name", None) == "pixel_values" or hasattr(model, "patches"):
         return True
     return hasattr(processor, "preprocess") and not hasattr(processor, "tokenizer")
-
-
-def _unknown_target(target: str, labels: tuple[str, ...]) -> InputError:
-    if not labels:
-        return InputError(f"target {target!r} is a name, but this model names no classes; give a class index")
-    if len(labels) <= MOST_NAMES:
-        return unknown_name("target", target, labels)
-    close = get_close_matches(target, labels, n=5) if len(labels) <= 2000 else ()
-    hint = f" Closest: {', '.join(close)}." if close else ""
-    return InputError(
-        f"unknown target {target!r}: none of the {len(labels)} classes in lens.labels has that name.{hint} "
-        "Give a name from there or its index."
-    )

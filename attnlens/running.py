@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -11,9 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Windows
-from .capture import capture
+from .capture import listen
 from .errors import InputError, unknown_name
 from .trace import Layer
+
+OPTIONS = ("store", "dtype", "values", "target", "gates")
+"""What a run can be asked for."""
+
+PREDICTED = "predicted"
+"""The target of whoever asks for the class that the model itself names."""
 
 
 @contextmanager
@@ -48,21 +54,112 @@ def check_options(options: dict[str, Any], *known: str) -> None:
             raise unknown_name("option", name, known)
 
 
+@contextmanager
+def differentiable(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Forward passes keep what a backward pass down to the embeddings needs; yields those, as they come.
+
+    Whole numbers have no gradient: each embedding's answer stands for them. Parameters get none.
+    """
+    leaves: list[Tensor] = []
+
+    def begin(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        leaves.append(output.detach().requires_grad_())
+        return leaves[-1].clone()  # some models add positions in place
+
+    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    handles = [table.register_forward_hook(begin) for table in tables]
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), frozen(model):
+            yield leaves
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def run(
-    model: nn.Module, inputs: Tensor | dict[str, Tensor], **options: Any
+    model: nn.Module,
+    inputs: Tensor | dict[str, Tensor],
+    *,
+    score: Callable[[Any], Tensor] | None = None,
+    **options: Any,
 ) -> tuple[Any, list[tuple[Layer, ...]]]:
     """One captured forward pass: (the model's output, layers per input).
 
+    score: the number, of the model's output, whose gradient at every attention is kept in the layers' values
+
     Raises InputError with the shapes of the inputs where the model fails on them.
     """
-    with evaluating(model), torch.no_grad(), capture(model, **options) as recording:
-        try:
-            output = model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
-            raise _refused(model, inputs, error) from error
+    if score is None:
+        with evaluating(model), torch.no_grad(), listen(model, **options) as recording:
+            output = _answer(model, inputs)
+    else:
+        with evaluating(model), differentiable(model) as leaves:
+            inputs = _leaves(inputs, leaves)
+            with listen(model, gradients=True, **options) as recording:
+                output = _answer(model, inputs)
+            _backward(model, score(output), leaves)
     return output, list(recording.layers(recording.forwards[-1]))
+
+
+def run_for(
+    model: nn.Module,
+    inputs: Tensor | dict[str, Tensor],
+    logits_of: Callable[[Any, int], Tensor | None],
+    count: int,
+    target: str | int | None = None,
+    **options: Any,
+) -> tuple[Any, list[tuple[Layer, ...]], list[int | None]]:
+    """`run` for the gradient of a target: (output, layers, the class index of each of `count` inputs).
+
+    logits_of: from the output and the number of an input to its logits `[class]`
+    target: a class index, "predicted" for the one that each input itself gets, or None for no gradient
+    """
+    chosen: list[int | None] = []
+
+    def score(output: Any) -> Tensor:
+        logits = [logits_of(output, item) for item in range(count)]
+        if any(row is None or row.ndim != 1 for row in logits):
+            raise InputError(
+                f"{type(model).__name__} gives no class logits whose gradient could be kept; leave target= away, or "
+                "load the model with a head (…ForSequenceClassification, …ForCausalLM)"
+            )
+        chosen.extend(int(row.argmax()) if target == PREDICTED else target for row in logits)
+        if max(chosen) >= len(logits[0]):
+            raise InputError(
+                f"target {max(chosen)} is no class: the model has {len(logits[0])}, numbered from 0"
+            )
+        return sum(row[index] for row, index in zip(logits, chosen))
+
+    output, layers = run(model, inputs, score=None if target is None else score, **options)
+    return output, layers, chosen or [None] * count
+
+
+def _answer(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
+    try:
+        return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        raise _refused(model, inputs, error) from error
+
+
+def _leaves(inputs: Tensor | dict[str, Tensor], leaves: list[Tensor]) -> Tensor | dict[str, Tensor]:
+    """The inputs, those of floating point noted as leaves of the graph."""
+    if isinstance(inputs, Tensor):
+        leaves.append(inputs.detach().requires_grad_())
+        return leaves[-1]
+    return {
+        name: _leaves(x, leaves) if x.is_floating_point() and "mask" not in name else x
+        for name, x in inputs.items()
+    }
+
+
+def _backward(model: nn.Module, score: Tensor, leaves: list[Tensor]) -> None:
+    if not score.requires_grad:
+        raise InputError(
+            f"{type(model).__name__} gives no gradient: its forward detaches its output, or runs under no_grad"
+        )
+    torch.autograd.grad(score, leaves, allow_unused=True)
 
 
 def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Exception) -> InputError:

@@ -14,6 +14,8 @@
 | `layer.0.bias` | `[head or 1, query or 1, key or 1]` | float |
 | `layer.0.sink` | `[head]` | float |
 | `layer.0.window.3.query` | one window of `Windows`: each is stored as a layer is | |
+| `layer.0.value` | `[key_head, key, d_head]`, where the layer keeps its values (see `Values`) | float |
+| `layer.0.output`, `.residual`, `.scale`, `.spread`, `.gradient` | what is known of them, as `Values` says | float |
 | `logits` | `[class]`, `[token, class]` or `[class, token]` | float |
 | `image` | `[height, width, 3]` | uint8 |
 
@@ -25,10 +27,8 @@ reads back in memory what it is about to write, so what `load` would refuse is r
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as short
@@ -39,15 +39,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from . import files
 from .attention import Attention, Band, Factors, Weights, Windows
 from .errors import FileError, InputError
-from .trace import KINDS, SIDES, Layer, PatchGrid, Token, Trace
+from .trace import KINDS, SIDES, Layer, PatchGrid, Token, Trace, Values
 
 FORMAT = "attnlens.trace"
 VERSION = "1"
-SUFFIX = ".safetensors"
-LARGEST_HEADER = 100_000_000
-"""Bytes; safetensors reads no larger one."""
 
 MOST_CHECKED = 256
 """Heads of a layer whose log-sum-exp is checked."""
@@ -66,19 +64,19 @@ def save(trace: Trace, path: str | Path) -> Path:
 
     Raises FileError when the place cannot be written to, InputError when the trace holds what a file cannot.
     """
-    path = _suffixed(_path(path))
+    path = files.suffixed(files.named(path))
     try:
         tensors: dict[str, Tensor] = {}
         described = _describe(trace, tensors)
         text = json.dumps(described, default=_number, separators=(",", ":"))
-        specs = {name: (_code(tensor), list(tensor.shape)) for name, tensor in tensors.items()}
+        specs = {name: (files.code(tensor), list(tensor.shape)) for name, tensor in tensors.items()}
         _trace(json.loads(text), _Source(specs, tensors.__getitem__))
         if _HALVES.search(json.dumps(described, default=_number, ensure_ascii=False)):
             raise InputError("a text in it has a character as two surrogates, which JSON would join into one")
-        header = _header(text, tensors)
+        header = files.header({"format": FORMAT, "version": VERSION, "trace": text}, tensors)
     except InputError as error:
         raise InputError(f"this trace cannot be saved: {error}") from None
-    _write(path, header, tensors)
+    files.write(path, header, tensors)
     return path
 
 
@@ -87,7 +85,7 @@ def load(path: str | Path) -> Trace:
 
     Raises FileError, which names the file and what is wrong with it, for anything else.
     """
-    path = _found(_path(path))
+    path = files.found(files.named(path))
     try:
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}
@@ -110,6 +108,7 @@ def _describe(trace: Trace, tensors: dict[str, Tensor]) -> dict:
     grid = trace.patches
     image = None if grid is None or grid.image is None else torch.from_numpy(np.array(grid.image))
     described = {name: getattr(trace, name) for name in ("model", "text", "labels", "activation")}
+    described |= {} if trace.target is None else {"target": trace.target}
     return described | {
         "tokens": [_describe_token(token) for token in trace.tokens],
         "output_tokens": [_describe_token(token) for token in trace.output_tokens],
@@ -118,6 +117,7 @@ def _describe(trace: Trace, tensors: dict[str, Tensor]) -> dict:
         "layers": [
             {name: getattr(layer, name) for name in ("name", "kind", "query_side", "key_side")}
             | {"attention": _describe_attention(layer.attention, f"layer.{number}.", tensors)}
+            | _describe_values(layer.values, f"layer.{number}.", tensors)
             for number, layer in enumerate(trace.layers)
         ],
     }
@@ -126,6 +126,10 @@ def _describe(trace: Trace, tensors: dict[str, Tensor]) -> dict:
 def _describe_token(token: Token) -> dict:
     default = vars(Token(""))
     return {k: v for k, v in vars(token).items() if k == "text" or v != default[k]}
+
+
+def _describe_values(values: Values | None, prefix: str, tensors: dict[str, Tensor]) -> dict:
+    return {} if values is None else {"values": _hold(vars(values), prefix, tensors)}
 
 
 def _describe_attention(attention: Attention, prefix: str, tensors: dict[str, Tensor]) -> dict:
@@ -188,6 +192,7 @@ _LIST = _Check("a list", lambda v: isinstance(v, list))
 _OBJECT = _Check("an object", lambda v: isinstance(v, dict))
 _TEXTS = _Check("a list of texts", lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v))
 _INTEGER = _Check("a whole number within 2**53", lambda v: type(v) is int and abs(v) <= 2**53)
+_INDEX = _Check("a whole number from 0 to 2**53", lambda v: type(v) is int and 0 <= v <= 2**53)
 _COUNT = _Check("a whole number from 1 to 2**53", lambda v: type(v) is int and 0 < v <= 2**53)
 _FINITE = _Check("a finite number", lambda v: type(v) in (int, float) and abs(v) < 1e300)
 _POSITIVE = _Check("a number above 0", lambda v: _FINITE.holds(v) and v > 0)
@@ -203,6 +208,7 @@ _FIELDS = {
         "patches": _OBJECT | _NULL,
         "tensors": _TEXTS,
         "layers": _LIST,
+        "target": _INDEX,
     },
     "token": {
         "text": _TEXT,
@@ -220,6 +226,7 @@ _FIELDS = {
         "query_side": _one_of(*SIDES),
         "key_side": _one_of(*SIDES),
         "attention": _OBJECT,
+        "values": _TEXTS,
     },
     "weights": {"store": _TEXT, "tensors": _TEXTS},
     "factors": {
@@ -232,14 +239,6 @@ _FIELDS = {
     "windows": {"store": _TEXT, "parts": _LIST},
     "band": {"before": _INTEGER | _NULL, "after": _INTEGER | _NULL, "offset": _INTEGER},
 }
-_CODES = {
-    "float64": "F64",
-    "float32": "F32",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "bool": "BOOL",
-    "uint8": "U8",
-}
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _TENSORS = {  # name: (possible numbers of axes, possible dtypes)
     "weights": ((3,), _FLOATS),
@@ -249,6 +248,12 @@ _TENSORS = {  # name: (possible numbers of axes, possible dtypes)
     "mask": ((3,), ("BOOL",)),
     "bias": ((3,), _FLOATS),
     "sink": ((1,), _FLOATS),
+    "value": ((3,), _FLOATS),
+    "output": ((3,), _FLOATS),
+    "residual": ((2,), _FLOATS),
+    "scale": ((1,), _FLOATS),
+    "spread": ((1,), _FLOATS),
+    "gradient": ((3,), _FLOATS),
     "logits": ((1, 2), _FLOATS),
     "image": ((3,), ("U8",)),
 }
@@ -256,6 +261,7 @@ _HELD = {  # by whom: (tensors that it must have, tensors that it may have)
     "trace": ((), ("logits", "image")),
     "weights": (("weights",), ()),
     "factors": (("query", "key", "lse"), ("mask", "bias", "sink")),
+    "values": (("value",), ("output", "residual", "scale", "spread", "gradient")),
 }
 
 
@@ -303,15 +309,15 @@ def _parsed(metadata: dict[str, str]) -> Any:
         raise InputError(f"the JSON in its header is damaged: {error}") from None
 
 
-def _entries(kind: str, value: Any, where: str, required: tuple[str, ...] | None = None) -> dict[str, Any]:
+def _entries(kind: str, value: Any, where: str, optional: Collection[str] = ()) -> dict[str, Any]:
     """A JSON object with the fields of its kind and no others, each checked; a copy."""
     fields = _FIELDS[kind]
     if not isinstance(value, dict):
         raise InputError(f"{where} is {short(value)}, not an object")
     for name in value.keys() - fields.keys():
         raise InputError(f"{where} has the unknown entry {short(name)}")
-    for name in fields if required is None else required:
-        if name not in value:
+    for name in fields:
+        if name not in value and name not in optional:
             raise InputError(f"{where} lacks the entry {name!r}")
     for name, entry in value.items():
         if not fields[name].holds(entry):
@@ -320,7 +326,7 @@ def _entries(kind: str, value: Any, where: str, required: tuple[str, ...] | None
 
 
 def _trace(value: Any, source: _Source) -> Trace:
-    entries = _entries("trace", value, "trace")
+    entries = _entries("trace", value, "trace", optional=("target",))
     held = source.take("trace", entries.pop("tensors"), "")
     for name in ("text", "labels"):
         entries[name] = tuple(entries[name])
@@ -336,7 +342,7 @@ def _trace(value: Any, source: _Source) -> Trace:
 
 
 def _token(value: Any, where: str) -> Token:
-    return Token(**_entries("token", value, where, required=("text",)))
+    return Token(**_entries("token", value, where, optional=_FIELDS["token"].keys() - {"text"}))
 
 
 def _patches(value: Any, tokens: int, image: Tensor | None) -> PatchGrid | None:
@@ -355,8 +361,34 @@ def _patches(value: Any, tokens: int, image: Tensor | None) -> PatchGrid | None:
 
 
 def _layer(value: Any, where: str, source: _Source) -> Layer:
-    entries = _entries("layer", value, where)
-    return Layer(**entries | {"attention": _attention(entries["attention"], where, source)})
+    entries = _entries("layer", value, where, optional=("values",))
+    attention = _attention(entries["attention"], where, source)
+    listed = entries.pop("values", None)
+    values = None if listed is None else _values(source.take("values", listed, f"{where}."), attention, where)
+    return Layer(**entries | {"attention": attention, "values": values})
+
+
+def _values(held: dict[str, Tensor], attention: Attention, where: str) -> Values:
+    """Values whose axes fit their attention and each other."""
+    heads, queries, keys = attention.shape
+    value = held["value"]
+    model = next((held[n].shape[-1] for n in ("output", "residual", "scale") if n in held), 0)
+    wanted = {
+        "value": (value.shape[0], keys, value.shape[2]),
+        "output": (heads, value.shape[2], model),
+        "residual": (queries, model),
+        "scale": (model,),
+        "spread": (queries,),
+        "gradient": (heads, queries, value.shape[2]),
+    }
+    for name, tensor in held.items():
+        if tuple(tensor.shape) != wanted[name] or heads % value.shape[0]:
+            raise InputError(
+                f"{where}.{name} {list(tensor.shape)} does not fit attention {list(attention.shape)}"
+            )
+    if ("scale" in held) != ("spread" in held):
+        raise InputError(f"{where} has one of scale and spread, not both")
+    return Values(**held)
 
 
 def _attention(value: dict, where: str, source: _Source, window: bool = False) -> Attention:
@@ -409,80 +441,3 @@ def _sound(factors: Factors) -> bool:
         )
         for some in heads.split(together)
     )
-
-
-# -- the file -----------------------------------------------------------------------------------------------
-
-
-def _path(path: Any) -> Path:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"the file's name must be a str or a Path, not {type(path).__name__}")
-    return Path(path)
-
-
-def _suffixed(path: Path) -> Path:
-    """The path with the suffix where it has none; a folder stays as it is, to be refused."""
-    return path if path.suffix or os.path.isdir(path) else path.with_name(path.name + SUFFIX)
-
-
-def _found(path: Path) -> Path:
-    """The path as given, or with the suffix that `save` added; it is a file and not empty."""
-    path = path if os.path.exists(path) else _suffixed(path)
-    if not os.path.isfile(path):
-        raise FileError(f"{path} is not a file" if os.path.exists(path) else f"there is no file {path}")
-    if os.path.getsize(path) == 0:
-        raise FileError(f"{path} is empty; perhaps a copy or a download was cut off")
-    return path
-
-
-def _code(tensor: Tensor) -> str:
-    name = str(tensor.dtype).removeprefix("torch.")
-    return _CODES.get(name, name)
-
-
-def _ordered(tensors: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
-    """Wide numbers first, so that each tensor starts at a multiple of its element size; then by name."""
-    return sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
-
-
-def _header(text: str, tensors: dict[str, Tensor]) -> bytes:
-    """What stands before the tensors: the length of the JSON header, and the header.
-
-    Not left to the library's writer, which orders metadata at random, refuses tensors that share memory (one
-    mask for all layers), and makes files that nobody but their owner may read.
-    """
-    header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "version": VERSION, "trace": text}}
-    start = 0
-    for name, tensor in _ordered(tensors):
-        end = start + tensor.nbytes
-        header[name] = {"dtype": _code(tensor), "shape": list(tensor.shape), "data_offsets": [start, end]}
-        start = end
-    written = json.dumps(header, separators=(",", ":")).encode("ascii")
-    written += b" " * (-len(written) % 8)
-    if len(written) > LARGEST_HEADER:
-        raise InputError(
-            f"its names and tokens take {len(written)} bytes; a header has at most {LARGEST_HEADER}"
-        )
-    return len(written).to_bytes(8, "little") + written
-
-
-def _write(path: Path, header: bytes, tensors: dict[str, Tensor]) -> None:
-    """Writes a draft beside the file and puts it in place when it is complete."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise FileError(
-            f"cannot write {path}: that is no file; give the name of a file, such as trace{SUFFIX}"
-        )
-    if not os.path.isdir(path.parent):
-        raise FileError(f"cannot write {path}: there is no folder {path.parent}; create it first")
-    draft = path.parent / f".{secrets.token_hex(8)}.part"
-    try:
-        try:
-            with open(draft, "xb") as file:
-                file.write(header)
-                for _, tensor in _ordered(tensors):
-                    file.write(tensor.view(-1).view(torch.uint8).numpy())
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        raise FileError(f"cannot write {path}: {error}; save to a folder that you may write to") from None

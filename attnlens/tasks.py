@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from torch import Tensor, nn
+
+from .errors import InputError, unknown_name
 
 _TASKS = {
     "ForSequenceClassification": ("sequence", "AutoModelForSequenceClassification"),
@@ -16,6 +19,9 @@ _TASKS = {
     "LMHeadModel": ("causal", "AutoModelForCausalLM"),
     "ForConditionalGeneration": ("seq2seq", "AutoModelForSeq2SeqLM"),
 }
+
+MOST_NAMES = 50
+"""Classes that an error message lists; of more it shows the closest."""
 
 LANGUAGE = ("causal", "masked", "seq2seq")
 """Heads whose classes are the vocabulary."""
@@ -54,4 +60,18 @@ def read(output: Any) -> Tensor | None:
 
 def kept(logits: Tensor | None) -> Tensor | None:
     """A copy: a view would keep the logits of the whole batch, a language model's at every token."""
-    return None if logits is None else logits.clone()
+    return None if logits is None else logits.detach().clone()
+
+
+def unknown_target(target: str, labels: tuple[str, ...]) -> InputError:
+    """The error for a class name that the model does not have: lists the classes, or the closest of very many."""
+    if not labels:
+        return InputError(f"target {target!r} is a name, but this model names no classes; give a class index")
+    if len(labels) <= MOST_NAMES:
+        return unknown_name("target", target, labels)
+    close = get_close_matches(target, labels, n=5) if len(labels) <= 2000 else ()
+    hint = f" Closest: {', '.join(close)}." if close else ""
+    return InputError(
+        f"unknown target {target!r}: none of the {len(labels)} classes in lens.labels has that name.{hint} "
+        "Give a name from there or its index."
+    )

@@ -8,6 +8,7 @@ cross) and in how they are stored, so a trace holds a tuple of layers and is ind
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import index as as_index
 from pathlib import Path
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .attention import Attention, Index
-from .axes import HeadTokenDim
+from .attention import Attention
+from .axes import HeadTokenDim, Index, positions
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class Trace:
     | `trace[layer, head, query]` | Tensor `[key]` |
     | `trace[2:5]` | Trace of these layers |
     | `trace.select("decoder")` | Trace of the layers whose path starts so |
+    | `trace.renormalize()` | Trace without attention to special tokens |
     | `trace.layers` | the layers with names and kinds |
     | `trace.tokens` | tuple of Token (for an image: the leading tokens, then `row,col`) |
     | `trace.patches` | PatchGrid, None for text |
@@ -247,6 +249,51 @@ class Trace:
 
     def _tokens_of(self, side: str) -> tuple[Token, ...]:
         return {"input": self.tokens, "output": self.output_tokens}.get(side, ())
+
+    def renormalize(self, drop: str | Sequence[int | str] = "special") -> Trace:
+        """The trace as if nobody could look at some tokens: their columns are 0, each row sums to one again.
+
+        drop: "special" for all special tokens ([CLS], [SEP], BOS, a ViT's class and register tokens), or a list
+            of positions and token texts, e.g. `[0]` for the sink at the first token of GPT-2, `["[SEP]", "."]`.
+            [] only makes rows sum to one: without a model's sink logit, or after `norms`.
+
+        Every axis keeps its length, so that whatever takes a trace takes the result; a row that looked at nothing
+        else becomes a masked row. Gradients are left out: they are those of the model's own attention.
+
+        Raises InputError for a token that is not there, and when no key would be left.
+        """
+        layers, unused = [], set() if isinstance(drop, str) else set(drop)
+        if isinstance(drop, str) and drop != "special":
+            raise InputError(f"drop must be 'special' or a list of positions and token texts, not {drop!r}")
+        for layer in self.layers:
+            tokens = self._tokens_of(layer.key_side)
+            keys = self._dropped(drop, tokens, layer.attention.keys, unused)
+            values = layer.values and replace(layer.values, gradient=None)
+            layers.append(replace(layer, attention=layer.attention.without(keys), values=values))
+        if unused:
+            raise InputError(f"no token {min(map(str, unused))!r} to drop; trace.tokens lists the tokens")
+        return replace(self, layers=tuple(layers), target=None)
+
+    @staticmethod
+    def _dropped(
+        drop: str | Sequence[int | str], tokens: tuple[Token, ...], size: int, unused: set
+    ) -> Tensor:
+        """Which of a layer's keys are meant; what was found is taken from `unused`."""
+        if drop == "special":
+            found = [i for i, token in enumerate(tokens) if token.special]
+        else:
+            texts = {part for part in drop if isinstance(part, str)}
+            found = [
+                i for i, token in enumerate(tokens) if token.text in texts or token.text.strip() in texts
+            ]
+            unused -= {text for i in found for text in (tokens[i].text, tokens[i].text.strip())}
+            numbers = [part for part in drop if not isinstance(part, str)]
+            found += positions(numbers, size, "key").tolist()
+            unused -= set(numbers)
+        kept = size - len(set(found))
+        if not kept:
+            raise InputError(f"drop leaves none of the {size} keys")
+        return torch.tensor(sorted(set(found)), dtype=torch.long)
 
     @property
     def probabilities(self) -> Tensor | None:

@@ -17,7 +17,8 @@ import attnlens as al
 PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
-    {"errors", "axes"},
+    {"errors"},
+    {"axes", "files"},
     {"attention"},
     {"trace"},
     {"storage", "capture", "analysis", "kernels", "thumbnails"},
@@ -27,7 +28,7 @@ STOREYS = (
     {"cli"},
     {"__main__"},
 )
-NEIGHBOURS = STOREYS[4]
+NEIGHBOURS = STOREYS[5]
 """Rooms of one storey that may import each other, as long as that goes in no circle."""
 
 UPSTAIRS = {

@@ -98,10 +98,13 @@ def test_a_lone_error_is_not_its_own_cause(lens):
 
 def test_an_unknown_option_lists_the_known_ones(lens):
     with pytest.raises(
-        InputError, match=r"option 'stride'; .*: store, dtype, batch_size, window, overlap, output"
+        InputError,
+        match=r"option 'stride'; .*: store, .*, gates, batch_size, window, overlap, output",
     ):
         lens.trace("see it", stride=64)
-    with pytest.raises(InputError, match="option 'sort'; expected one of: store, dtype, batch_size"):
+    with pytest.raises(
+        InputError, match=r"option 'sort'; .*: store, dtype, values, target, gates, batch_size"
+    ):
         lens.traces(["see it"], sort=True)
     with pytest.raises(InputError, match="unknown option 'window'"):
         al.Lens(tiny.vit(), tiny.processor()).trace(torch.rand(3, 32, 32), window=3)
@@ -752,3 +755,47 @@ def test_an_unknown_target_lists_the_classes(lens, lenses):
     assert "Closest: " in str(caught.value)
     assert "film" in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+# -- targets, values, gates -----------------------------------------------------------------------------------
+
+
+def test_a_target_keeps_values_and_gradients():
+    """Every input of a batch has the gradient of its own target, as if it had been alone."""
+    lens = al.load("sentiment")
+    texts = ["a gripping , funny film", "flat", "not a bad film"]
+    together = lens.trace(texts, target="predicted")
+    for text, trace in zip(texts, together):
+        assert trace.target == trace.prediction.index
+        alone = lens.trace(text, target=trace.prediction.label)
+        assert alone.target == trace.target
+        for one, other in zip(trace.layers, alone.layers):
+            assert torch.allclose(one.values.value, other.values.value, atol=1e-5)
+            assert torch.allclose(one.values.gradient, other.values.gradient, atol=1e-5)
+        assert not trace.logits.requires_grad
+    plain = lens.trace(texts[0])
+    assert plain.target is None
+    assert plain.layers[0].values is None
+    assert torch.equal(plain.logits, lens.trace(texts[0], values=True).logits)
+    assert all(parameter.requires_grad for parameter in lens.model.parameters())
+    assert not any(module._forward_hooks for module in lens.model.modules())
+
+
+def test_targets_that_are_none():
+    lens = al.load("sentiment")
+    with pytest.raises(InputError, match="unknown target 'angry'; expected one of: negative, positive"):
+        lens.trace("fine", target="angry")
+    bare = al.Lens(lens.model.distilbert, lens.tokenizer)
+    with pytest.raises(InputError, match="gives no class logits whose gradient could be kept"):
+        bare.trace("fine", target=0)
+    with pytest.raises(InputError, match="target 7 is no class; give an index from 0 to 3"):
+        al.Lens(al.models.MiniViT(), patches=(8, 8)).trace(torch.rand(3, 32, 32), target=7)
+
+
+def test_gates_switch_heads_off_for_one_run():
+    lens = al.load("sentiment")
+    plain = lens.trace("a gripping , funny film")
+    gated = lens.trace("a gripping , funny film", gates={5: torch.zeros(12)})
+    assert not torch.allclose(plain.logits, gated.logits, atol=1e-2)
+    assert torch.equal(plain[5][:], gated[5][:])
+    assert torch.equal(plain.logits, lens.trace("a gripping , funny film").logits)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from attnlens import storage
 from attnlens.attention import Attention, Band, Factors, Weights, Windows
 from attnlens.errors import FileError, InputError
-from attnlens.trace import Layer, PatchGrid, Token, Trace
+from attnlens.trace import Layer, PatchGrid, Token, Trace, Values
 
 relaxed = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
@@ -43,6 +43,13 @@ def of(attention: Attention, **more) -> Trace:
     return Trace((Layer("layer", "self", attention),), **more)
 
 
+def values(heads=2, tokens=3, **more) -> Values:
+    value, output = torch.randn(1, tokens, 4).half(), torch.randn(heads, 4, 6)
+    scale, spread = torch.randn(6), torch.rand(tokens)
+    gradient = torch.randn(heads, tokens, 4, dtype=torch.float64)
+    return Values(value, output, torch.randn(tokens, 6), scale, spread, gradient)
+
+
 def rich() -> Trace:
     """A trace in which everything that a file can hold occurs."""
     bias, mask = torch.randn(2, 1, 3), torch.rand(1, 3, 3) < 0.5
@@ -51,7 +58,7 @@ def rich() -> Trace:
         Layer(
             "encoder.0", "self", factors(heads=4, mask=Band(None, 0, 2), sink=torch.randn(4), softcap=30.0)
         ),
-        Layer("encoder.1", "self", weights(torch.bfloat16)),
+        Layer("encoder.1", "self", weights(torch.bfloat16), values=values()),
         Layer("decoder.0", "cross", factors(torch.float64, mask=mask, bias=bias), "output", "input"),
         Layer("swin", "self", windows, "other", "other"),
         Layer("xcit", "channel", weights(tokens=5), "other", "other"),
@@ -67,6 +74,7 @@ def rich() -> Trace:
         logits=torch.tensor([0.5, -0.0, math.inf]),
         labels=("cat", "dog", "bird"),
         activation="sigmoid",
+        target=2,
     )
 
 
@@ -94,12 +102,16 @@ def assert_same_attention(a: Attention, b: Attention) -> None:
 
 
 def assert_same(a: Trace, b: Trace) -> None:
-    for name in ("model", "tokens", "output_tokens", "text", "patches", "labels", "activation"):
+    for name in ("model", "tokens", "output_tokens", "text", "patches", "labels", "activation", "target"):
         assert getattr(a, name) == getattr(b, name), name
     assert same_bits(a.logits, b.logits)
     assert len(a) == len(b)
     for one, other in zip(a.layers, b.layers):
-        assert replace(one, attention=None).__dict__ == replace(other, attention=None).__dict__
+        bare = [replace(x, attention=None, values=None).__dict__ for x in (one, other)]
+        assert bare[0] == bare[1]
+        assert (one.values is None) == (other.values is None)
+        held = [] if one.values is None else vars(one.values)
+        assert all(same_bits(getattr(one.values, name), getattr(other.values, name)) for name in held)
         assert_same_attention(one.attention, other.attention)
 
 
@@ -443,9 +455,31 @@ def test_what_load_would_refuse_is_refused_by_save(tmp_path, trace, message):
 
 
 def test_a_header_that_no_reader_takes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "LARGEST_HEADER", 1000)
+    monkeypatch.setattr("attnlens.files.LARGEST_HEADER", 1000)
     with pytest.raises(InputError, match=r"names and tokens take .* at most 1000"):
         storage.save(Trace((), text=("x" * 1000,)), tmp_path / "trace")
+
+
+def test_a_renormalized_trace_comes_back(tmp_path):
+    """Dropped keys have a bias of minus infinity."""
+    trace = of(factors(), tokens=(Token("[CLS]", special=True), Token("a"), Token("b"))).renormalize()
+    assert bool((returned(trace, tmp_path)[0][:, :, 0] == 0).all())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"value": torch.randn(1, 4, 4)}, r"layer.0.value \[1, 4, 4\] does not fit attention \[2, 3, 3\]"),
+        ({"output": torch.randn(2, 5, 6)}, "layer.0.output"),
+        ({"residual": torch.randn(3, 7)}, "layer.0.residual"),
+        ({"spread": None}, "one of scale and spread"),
+        ({"gradient": torch.randn(1, 3, 4)}, "layer.0.gradient"),
+    ],
+)
+def test_values_that_do_not_fit(tmp_path, change, message):
+    layer = Layer("layer", "self", weights(), values=replace(values(), **change))
+    with pytest.raises(InputError, match=message):
+        storage.save(Trace((layer,)), tmp_path / "trace")
 
 
 # -- files that we did not write ----------------------------------------------------------------------------
