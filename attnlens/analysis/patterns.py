@@ -74,17 +74,18 @@ Measure = Callable[[Block], tuple[HeadQuery, Tensor | bool]]
 class Means:
     """Means of measures over the rows where each is defined and something is seen, block by block, in float64."""
 
-    def __init__(self, measures: dict[str, Measure], heads: int):
+    def __init__(self, measures: dict[str, Measure], attention: Attention):
         self.measures = measures
-        self.sums = {name: torch.zeros(heads, dtype=torch.float64) for name in measures}
-        self.counts = {name: torch.zeros(heads, dtype=torch.int64) for name in measures}
+        nothing = torch.zeros(attention.heads, dtype=torch.float64, device=attention.device)
+        self.sums = {name: nothing.clone() for name in measures}
+        self.counts = {name: nothing.clone() for name in measures}
 
     def add(self, block: Block) -> None:
         for name, measure in self.measures.items():
             numbers, defined = measure(block)
             counted = (block.total > 0) & defined
-            self.sums[name] += numbers.double().masked_fill(~counted, 0.0).sum(-1).cpu()
-            self.counts[name] += counted.sum(-1).cpu()
+            self.sums[name] += numbers.double().masked_fill(~counted, 0.0).sum(-1)
+            self.counts[name] += counted.sum(-1)
 
     def result(self) -> dict[str, Tensor]:
         """`[head]` per measure; NaN where no row counted."""
@@ -161,7 +162,7 @@ def _mean(trace: Trace, number: int, measure: Measure | None) -> Sequence:
     if measure is None:
         return ()
     attention = trace.layers[number].attention
-    means = Means({"score": measure}, attention.heads)
+    means = Means({"score": measure}, attention)
     for block in blocks(attention):
         means.add(block)
     return means.result()["score"].tolist()
@@ -201,7 +202,8 @@ def _matrix(pattern: object) -> Tensor:
 def _of_matrix(matrix: Tensor, attention: Attention) -> Measure | None:
     if matrix.shape != attention.shape[1:]:
         return None
-    return lambda block: share_on(block, matrix.to(block.rows.device)[block.rows])
+    matrix = matrix.to(attention.device)
+    return lambda block: share_on(block, matrix[block.rows])
 
 
 # -- the named patterns of one layer --------------------------------------------------------------------------
@@ -211,19 +213,19 @@ def named_patterns(trace: Trace, number: int) -> dict[str, Measure]:
     """Those of `PATTERNS` that make sense in one layer of the trace, as measures."""
     layer = trace.layers[number]
     tokens = _key_tokens(trace, layer)
-    text, square = not is_image(trace, layer), is_square(layer)
+    text, square, device = not is_image(trace, layer), is_square(layer), layer.attention.device
     found: dict[str, Measure] = {}
     if square:
         found["self"] = _offset(0)
     if is_ordered(layer):
-        found["first"] = _onto([True] + [False] * (layer.attention.keys - 1))
+        found["first"] = _onto([True] + [False] * (layer.attention.keys - 1), device)
         found |= {"previous": _offset(-1), "next": _offset(1)} if square and text else {}
     marked = {"class": _classes(tokens), "separator": _separators(tokens)}
     if text:
         marked["punctuation"] = [is_punctuation(token.text) for token in tokens]
-    found |= {name: _onto(keys) for name, keys in marked.items() if any(keys)}
+    found |= {name: _onto(keys, device) for name, keys in marked.items() if any(keys)}
     if square and text and tokens:
-        codes = _codes(tokens)
+        codes = _codes(tokens).to(device)
         found |= {"duplicate": _duplicate(codes), "induction": _induction(codes)}
     return found
 
@@ -292,18 +294,17 @@ def _offset(by: int) -> Measure:
     return measure
 
 
-def _onto(keys: Sequence[bool]) -> Measure:
+def _onto(keys: Sequence[bool], device: torch.device) -> Measure:
     """The weight on certain keys, the same ones for every query."""
-    chosen = torch.tensor(keys)
-    return lambda block: (block.weights @ chosen.to(block.weights), True)
+    chosen = torch.tensor(keys, device=device)
+    return lambda block: (block.weights @ chosen.to(block.weights.dtype), True)
 
 
 def _duplicate(codes: Tensor) -> Measure:
     """The weight on the same token elsewhere."""
 
     def measure(block: Block) -> tuple[HeadQuery, Tensor]:
-        code = codes.to(block.rows.device)
-        equal = code[block.rows].unsqueeze(1) == code
+        equal = codes[block.rows].unsqueeze(1) == codes
         equal.scatter_(1, block.rows.unsqueeze(1), False)
         return share_on(block, equal & block.seen)
 
@@ -312,13 +313,13 @@ def _duplicate(codes: Tensor) -> Measure:
 
 def _induction(codes: Tensor) -> Measure:
     """The weight on what follows an earlier occurrence of the query's own token."""
+    before = torch.cat([codes.new_full((1,), -1), codes[:-1]])
+    keys = torch.arange(len(codes), device=codes.device)
 
     def measure(block: Block) -> tuple[HeadQuery, Tensor]:
-        code = codes.to(block.rows.device)
-        before = torch.cat([code.new_full((1,), -1), code[:-1]])
-        follows = code[block.rows].unsqueeze(1) == before
+        follows = codes[block.rows].unsqueeze(1) == before
         # The occurrence before key j is earlier than query i when j - 1 < i.
-        earlier = torch.arange(len(code), device=code.device) <= block.rows.unsqueeze(1)
+        earlier = keys <= block.rows.unsqueeze(1)
         return share_on(block, follows & earlier & block.seen)
 
     return measure

@@ -219,7 +219,7 @@ class _Tally:
     """All statistics of one layer's weights, block by block."""
 
     def __init__(self, measures: dict[str, Measure], attention: Attention):
-        self.means = Means(measures, attention.heads)
+        self.means = Means(measures, attention)
         heads, keys, device = attention.heads, attention.keys, attention.device
         self.received = torch.zeros(heads, keys + 1, dtype=torch.float64, device=device)
         self.rows = torch.zeros(heads, dtype=torch.int64, device=device)
@@ -233,7 +233,7 @@ class _Tally:
 
     def result(self) -> dict[str, Tensor]:
         """`[head]` for each of `COLUMNS`; NaN where it is not defined."""
-        undefined = torch.full((len(self.rows),), torch.nan, dtype=torch.float64)
+        undefined = torch.full_like(self.received[:, 0], torch.nan)
         sink = {"sink": self.received.amax(-1) / self.rows}
         return dict.fromkeys(COLUMNS, undefined) | self.means.result() | sink
 
@@ -287,7 +287,7 @@ def _measures(trace: Trace, number: int) -> dict[str, Measure]:
     }
     along = is_square(layer) and is_ordered(layer)
     if along and is_image(trace, layer):
-        measures["distance"] = _patch_distance(trace.patches)
+        measures["distance"] = _patch_distance(trace.patches, layer.attention.device)
     elif along:
         measures["distance"] = lambda block: (_expected(block, _offsets(block).abs()), True)
         measures["signed_distance"] = lambda block: (_expected(block, _offsets(block)), True)
@@ -304,15 +304,14 @@ def _expected(block: Block, numbers: Tensor) -> HeadQuery:
     return torch.einsum("hrk,rk->hr", block.weights, numbers.to(block.weights.dtype)) / block.total
 
 
-def _patch_distance(patches: PatchGrid) -> Measure:
+def _patch_distance(patches: PatchGrid, device: torch.device) -> Measure:
     """Expected distance between patch centres, from patches to patches, as if no other key were there."""
-    leading, centres = len(patches.leading), _centres(patches)
+    leading, centres = len(patches.leading), _centres(patches).to(device)
 
     def measure(block: Block) -> tuple[HeadQuery, Tensor]:
         inside = Block(block.weights[..., leading:], block.rows - leading)
-        there = centres.to(block.rows.device)
-        here = there[inside.rows.clamp(min=0)]
-        apart = (here.unsqueeze(1) - there).square().sum(-1).sqrt()
+        here = centres[inside.rows.clamp(min=0)]
+        apart = (here.unsqueeze(1) - centres).square().sum(-1).sqrt()
         return _expected(inside, apart), (inside.rows >= 0) & (inside.total > 0)
 
     return measure
