@@ -60,18 +60,22 @@ def rollout(
     if row is not None and column is not None:
         raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
     size = layers[0].queries
-    for name, position in (("row", row), ("column", column)):
-        if position is not None and not isinstance(position, Integral):
-            raise InputError(f"{name} must be the number of a position, not {position!r}")
-        if position is not None and not -size <= position < size:
-            raise InputError(f"{name} {position} is out of range: the trace has {size} positions")
     if row is None and column is None:
         return _product(mixed)
     vector = torch.zeros(size, device=layers[0].device, dtype=layers[0].dtype)
-    vector[row if column is None else column] = 1.0
+    vector[position("row", row, size) if column is None else position("column", column, size)] = 1.0
     for blocks in reversed(mixed) if column is None else mixed:
         vector = (_pulled if column is None else _pushed)(vector, blocks)
     return vector
+
+
+def position(name: str, number: int, size: int) -> int:
+    """A position counted from 0 on; InputError for one that the trace does not have."""
+    if not isinstance(number, Integral):
+        raise InputError(f"{name} must be the number of a position, not {number!r}")
+    if not -size <= number < size:
+        raise InputError(f"{name} {number} is out of range: the trace has {size} positions")
+    return int(number) % size
 
 
 def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0) -> Trace:
