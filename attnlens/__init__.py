@@ -11,8 +11,10 @@ The kinds of object, and where each name comes from:
 
 - lens: `load`, `Lens`, `TextLens`, `ImageLens`
 - trace: `Trace`, `Token`, `PatchGrid`; its layers are `Attention` stored as `Weights` or `Factors`
-- analysis of a trace, pure functions: `rollout`, `fuse`
-- attribution: `Attribution`, from `lens.attribute`
+- flow through the stack: `rollout`, `fuse`, `flow`, `norms` of a trace; `relevance`, `gradient_rollout` of a class
+- one head: `head_stats`, `find_heads`
+- heads beside heads: `head_distance` with `nearest_heads`, `cluster_heads`, `map_heads`, `layer_similarity`; `compare`
+- what runs the model: `Attribution`, from `lens.attribute`; `ablate`
 - the layer below, for any torch module: `capture`
 - static figures: `plots`
 - errors: `errors`, all children of `AttnlensError`
@@ -45,10 +47,12 @@ _HOMES = {
     "Weights": "attention",
     "Factors": "attention",
     # analysis
-    "fuse": "analysis",
-    "rollout": "analysis",
+    **dict.fromkeys(("rollout", "fuse", "flow", "norms"), "analysis"),
+    **dict.fromkeys(("head_stats", "find_heads"), "analysis"),
+    **dict.fromkeys(("head_distance", "nearest_heads", "cluster_heads"), "analysis"),
+    **dict.fromkeys(("map_heads", "layer_similarity", "compare", "Comparison"), "analysis"),
     # attribution
-    "Attribution": "attribution",
+    **dict.fromkeys(("Attribution", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"),
 }
 _MODULES = ("capture", "plots", "models")
 
@@ -56,9 +60,23 @@ __all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
     from . import capture, models, plots
-    from .analysis import fuse, rollout
+    from .analysis import (
+        Comparison,
+        cluster_heads,
+        compare,
+        find_heads,
+        flow,
+        fuse,
+        head_distance,
+        head_stats,
+        layer_similarity,
+        map_heads,
+        nearest_heads,
+        norms,
+        rollout,
+    )
     from .attention import Attention, Factors, Weights
-    from .attribution import Attribution
+    from .attribution import Ablation, Attribution, ablate, gradient_rollout, relevance
     from .lens import ImageLens, Lens, TextLens, load
     from .trace import PatchGrid, Token, Trace
 

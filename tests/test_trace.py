@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import attnlens as al
 from attnlens.attention import Band, Factors, Weights, Windows
 from attnlens.errors import InputError
 from attnlens.trace import KINDS, SIDES, Layer, PatchGrid, Prediction, Token, Trace
@@ -321,3 +322,95 @@ def test_a_path_of_another_kind(trace, path):
 def test_a_trace_is_frozen(trace):
     with pytest.raises(FrozenInstanceError):
         trace.model = "other"
+
+
+# -- renormalize ----------------------------------------------------------------------------------------------
+
+
+def dropped_by_hand(weights, keys):
+    """Columns set to zero and rows divided by what is left, one number at a time in float64."""
+    left = weights.double().clone()
+    for h in range(left.shape[0]):
+        for i in range(left.shape[1]):
+            for j in keys:
+                left[h, i, j] = 0.0
+            total = float(left[h, i].sum())
+            if total > 0:
+                left[h, i] /= total
+    return left
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        Factors(torch.randn(4, 6, 3), torch.randn(2, 6, 3), 0.7),
+        Factors(torch.randn(2, 6, 3), torch.randn(2, 6, 3), 0.7, mask=Band(None, 0)),
+        Factors(torch.randn(2, 6, 3), torch.randn(2, 6, 3), 0.7, bias=torch.randn(2, 6, 6), softcap=2.0),
+        Factors(torch.randn(2, 6, 3), torch.randn(2, 6, 3), 0.7, sink=torch.randn(2)),
+        Weights(torch.randn(3, 6, 6).softmax(-1)),
+        Weights(torch.randn(3, 6, 6).softmax(-1).half()),
+        Windows(
+            (
+                Weights(torch.rand(2, 3, 3).softmax(-1)),
+                Factors(torch.randn(2, 3, 3), torch.randn(2, 3, 3), 1.0),
+            )
+        ),
+    ],
+    ids=["gqa", "causal", "bias and softcap", "sink", "weights", "half", "windows"],
+)
+def test_renormalize_equals_dividing_by_hand(attention):
+    tokens = tuple(
+        Token(name, special=name in ("[CLS]", "[SEP]")) for name in ("[CLS]", "a", "b", ".", "a", "[SEP]")
+    )
+    trace = Trace((Layer("x", "self", attention),), tokens=tokens)
+    weights = attention[:]
+    for drop, keys in (("special", [0, 5]), (["a"], [1, 4]), ([0, "."], [0, 3]), ([-1], [5]), ([], [])):
+        result = trace.renormalize(drop)
+        expected = dropped_by_hand(weights, keys)
+        assert (result[0][:] - expected).abs().max() < 1e-3
+        assert (result[0][1, 2] - expected[1, 2]).abs().max() < 1e-3
+        assert (result[0][:, :, 1] - expected[:, :, 1]).abs().max() < 1e-3
+        assert torch.equal(result[0].masked_rows, expected.sum(-1).eq(0).all(0))
+        assert result.tokens == trace.tokens
+    assert torch.equal(attention[:], weights)
+
+
+def test_renormalize_drops_the_right_side_of_cross_attention():
+    layers = (
+        Layer("e", "self", Weights(torch.rand(2, 3, 3).softmax(-1))),
+        Layer("c", "cross", Weights(torch.rand(2, 2, 3).softmax(-1)), "output", "input"),
+        Layer("p", "self", Weights(torch.rand(2, 7, 7).softmax(-1)), "other", "other"),
+    )
+    trace = Trace(
+        layers, tokens=(Token("a"), Token("b"), Token("</s>", special=True)),
+        output_tokens=(Token("<s>", special=True), Token("x")),
+    )  # fmt: skip
+    result = trace.renormalize()
+    for number in (0, 1):
+        assert bool((result[number][:, :, 2] == 0).all())
+        assert bool((result[number][:, :, 0] > 0).all())
+    assert torch.allclose(result[2][:], trace[2][:])
+
+
+def test_every_function_takes_a_renormalized_trace():
+    trace = al.load("sentiment").trace("a gripping , funny film", target="predicted").renormalize()
+    assert trace.target is None
+    assert trace.layers[0].values.gradient is None
+    rolled = al.rollout(trace)
+    assert torch.allclose(rolled.sum(-1), torch.ones(len(rolled)))
+    assert float(rolled[1, 0]) == 0.0
+    assert trace._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("drop", "message"),
+    [
+        ("all", "drop must be 'special' or a list"),
+        (["nowhere"], "no token 'nowhere' to drop"),
+        (["a", "b"], "drop leaves none of the 2 keys"),
+    ],
+)
+def test_what_renormalize_cannot_drop(drop, message):
+    layer = Layer("e", "self", Weights(torch.rand(2, 2, 2).softmax(-1)))
+    with pytest.raises(InputError, match=message):
+        Trace((layer,), tokens=(Token("a"), Token("b"))).renormalize(drop)

@@ -117,12 +117,10 @@ def test_rows_and_blocks_and_single_inputs(name, monkeypatch):
     assert torch.allclose(relevance(lens, TEXTS[0], 1), whole, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: al.Lens(tiny.t5(), tiny.metaspace()), lambda: al.Lens(tiny.bart(), tiny.roberta())]
-)
-def test_encoder_decoder(make):
+@pytest.mark.parametrize(("name", "tokenizer"), [("t5", "metaspace"), ("bart", "roberta")])
+def test_encoder_decoder(name, tokenizer):
     """The bi-modal rules of the paper over eager attention, one matrix at a time in float64."""
-    lens = make()
+    lens = al.Lens(getattr(tiny, name)(), getattr(tiny, tokenizer)())
     text, output = "the story goes nowhere", "see it"
     encoded = lens.encode(text, output)
     found = relevance(lens, text, 7, output=output)
@@ -188,7 +186,7 @@ def test_hand_written_attention_and_multihead_attention():
     encoder = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(16, 4, 8, batch_first=True), 2)
     model = Vision(encoder.eval())
     lens, image = al.Lens(model, patches=(2, 2)), torch.rand(3, 4, 4)
-    slopes = [trace.layers for trace in lens.traces([image], target=1)][0]
+    slopes = lens.trace(image, target=1).layers
     assert all(layer.values.gradient.abs().max() > 0 for layer in slopes)
     assert relevance(lens, image, 1).shape == (4, 4)
 
