@@ -1,0 +1,29 @@
+"""Static figures. Each function returns a matplotlib Figure that looks finished; save it with `figure.savefig`.
+
+| function | what it draws |
+| --- | --- |
+| `head(trace, layer, head)` | one head as a matrix |
+| `heads(trace, layer)` | every head of a layer |
+| `grid(trace)` | every head of every layer as a thumbnail |
+| `average(trace)` | the mean over heads, of a layer or of all |
+| `row(trace, token)` | where one token looks, layer by layer |
+| `rollout(trace)` | what one position is made of after all layers |
+| `tokens(attribution)` | an attribution as coloured text |
+| `patches(trace)`, `layers(trace)` | where a position of a vision model looks, over the image |
+| `stats(frame, metric)` | a statistic of every head |
+| `head_map(distance)` | heads as points: near ones look alike |
+| `compare(comparison)` | which heads changed between two traces, and how |
+
+Every function takes `figsize=` in inches; those that draw one panel take `ax=` and draw into it.
+"""
+
+from .images import layers, patches
+from .matrices import average, grid, head, heads, row
+from .pieces import MOST_LABELS, SIGNED, WEIGHTS
+from .summaries import compare, head_map, stats
+from .texts import rollout, tokens
+
+__all__ = [
+    "average", "compare", "grid", "head", "head_map", "heads", "layers", "patches", "rollout", "row", "stats",
+    "tokens", "MOST_LABELS", "SIGNED", "WEIGHTS",
+]  # fmt: skip
