@@ -227,13 +227,19 @@ def _hellinger(a: Rows, b: Rows) -> Tensor:
     For rows that sum to one that is `1 - sum sqrt(p q)`. In float64: like heads are a small difference of large sums.
     """
     roots = a.shares.sqrt().double()
-    others = roots if b is a else b.shares.sqrt().double()
     masses = torch.linalg.vector_norm(roots, dim=-1).square() @ b.seen.double().T
     if b is a:
-        other_masses = masses.T
-    else:
-        other_masses = a.seen.double() @ torch.linalg.vector_norm(others, dim=-1).square().T
+        return (masses + masses.T) / 2 - _gram(roots.flatten(1))
+    others = b.shares.sqrt().double()
+    other_masses = a.seen.double() @ torch.linalg.vector_norm(others, dim=-1).square().T
     return (masses + other_masses) / 2 - roots.flatten(1) @ others.flatten(1).T
+
+
+def _gram(roots: Tensor) -> Tensor:
+    """`roots @ roots.T`; the quarter of it that mirrors another is not multiplied."""
+    half = len(roots) // 2
+    upper, corner = roots[:half] @ roots.T, roots[half:] @ roots[half:].T
+    return torch.cat([upper, torch.cat([upper[:, half:].T, corner], 1)])
 
 
 def _jensen_shannon(a: Rows, b: Rows) -> Tensor:
