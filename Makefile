@@ -19,8 +19,9 @@ format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# `make bench ONLY="flow norms"` runs those two.
 bench: .venv/test
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 clean:
 	rm -rf .venv build dist *.egg-info attnlens-demo

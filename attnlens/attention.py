@@ -179,6 +179,11 @@ class Weights(Attention):
     def to(self, target: torch.device | str | torch.dtype) -> Weights:
         return Weights(self.weights.to(target))
 
+    @cached_property
+    def mass(self) -> HeadQuery:
+        """What each row sums to, `[head, query]`: 1 but for masked rows and sinks; kept once it is asked for."""
+        return self.weights.to(self.dtype).sum(-1)
+
     def without(self, keys: Tensor) -> Weights:
         left = self.weights.to(self.dtype).index_fill(2, keys.to(self.device), 0.0)
         mass = left.sum(-1, keepdim=True)

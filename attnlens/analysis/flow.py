@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from ..attention import Attention
 from ..errors import InputError
 from ..trace import Trace
-from .rollout import _check_trace, _fused, _mixed, _stack
+from .rollout import check_trace, fused_blocks, mixed_blocks, position, stack
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -47,15 +46,12 @@ def flow(trace: Trace, token: int = 0, *, start: int = 0, end: int | None = None
 
     >>> flow(trace)  # what can reach the class token
     """
-    _check_trace(trace, "flow")
-    layers = _stack(trace[start:end])
+    check_trace(trace, "flow")
+    layers = stack(trace[start:end])
     size = layers[0].queries
-    if not isinstance(token, Integral):
-        raise InputError(f"token must be the number of a position, not {token!r}")
-    if not -size <= token < size:
-        raise InputError(f"token {token} is out of range: the trace has {size} positions")
+    source = position("token", token, size)
     _require_few(len(layers), size)
-    flows = _flows(_graph(layers), int(token) % size, range(len(layers) * size, (len(layers) + 1) * size))
+    flows = _flows(_graph(layers), source, range(len(layers) * size, (len(layers) + 1) * size))
     return torch.tensor(flows, dtype=layers[0].dtype, device=layers[0].device) / UNIT
 
 
@@ -92,8 +88,8 @@ def _graph(layers: list[Attention]) -> csr_array:
 def _capacities(attention: Attention) -> np.ndarray:
     """One layer, int32 `[query, key]`."""
     found = np.zeros((attention.queries, attention.keys))
-    for rows, stays, block in _mixed(_fused(attention, "mean", 0.0, None), 0.5):
-        found[rows] = block.double().cpu().numpy()
+    for rows, stays, moves, block in mixed_blocks(fused_blocks(attention, "mean", 0.0, None), 0.5):
+        found[rows] = (moves.unsqueeze(-1) * block).double().cpu().numpy()
         at = np.arange(rows.start, rows.stop)
         found[at, at] += stays.double().cpu().numpy()
     return np.rint(found * UNIT).astype(np.int32)

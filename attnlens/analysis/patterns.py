@@ -20,7 +20,7 @@ from ..attention import Attention, Windows
 from ..axes import HeadQuery, HeadQueryKey
 from ..errors import InputError, unknown_name
 from ..trace import Layer, Token, Trace
-from .rollout import _check_trace
+from .rollout import check_trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ def find_heads(trace: Trace, pattern: str | Tensor | Sequence | Callable[[Tensor
     """
     import pandas as pd
 
-    _check_trace(trace, "find_heads")
+    check_trace(trace, "find_heads")
     score, none_left = _scoring(trace, pattern)
     found = [
         (number, head, layer.name, float(value))

@@ -52,11 +52,11 @@ def rollout(
 
     >>> rollout(trace, row=0)  # what the class token is made of
     """
-    _check_trace(trace, "rollout")
+    check_trace(trace, "rollout")
     if not isinstance(residual, Real) or not 0 <= residual <= 1:
         raise InputError(f"residual must be between 0 and 1, not {residual!r}")
-    layers = _stack(trace[start:end])
-    mixed = [_mixed(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
+    layers = stack(trace[start:end])
+    mixed = [mixed_blocks(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:
         raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
     size = layers[0].queries
@@ -84,17 +84,18 @@ def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0
     Fused once, rows and columns of the rollout are cheap enough to follow a mouse. The options are those of
     `rollout`.
     """
-    _check_trace(trace, "fuse")
+    check_trace(trace, "fuse")
     attentions = [layer.attention for layer in trace.layers]
     fused = [
-        Weights(torch.cat([block for _, block in blocks]).unsqueeze(0))
+        Weights(torch.cat([block for _, block, _ in blocks]).unsqueeze(0))
         for blocks in _fusions(trace, attentions, heads, discard)
     ]
     layers = tuple(replace(layer, attention=one) for layer, one in zip(trace.layers, fused))
     return replace(trace, layers=layers)
 
 
-def _check_trace(trace: Trace, function: str) -> None:
+def check_trace(trace: Trace, function: str) -> None:
+    """Raises InputError for what is no trace, with the remedy for a list."""
     if not isinstance(trace, Trace):
         raise InputError(
             f"{function}() takes one trace, not {type(trace).__name__}; of several: "
@@ -102,8 +103,11 @@ def _check_trace(trace: Trace, function: str) -> None:
         )
 
 
-Blocks = Iterator[tuple[slice, Tensor]]
-Mixed = Iterator[tuple[slice, Tensor, Tensor]]
+Blocks = Iterator[tuple[slice, Tensor, Tensor]]
+"""(rows, fused weights `[row, key]`, what each row sums to `[row]`)"""
+
+Mixed = Iterator[tuple[slice, Tensor, Tensor, Tensor]]
+"""(rows, share that stays `[row]`, share that moves along the weights `[row]`, weights `[row, key]`)"""
 
 
 def _fusions(
@@ -118,10 +122,17 @@ def _fusions(
         raise InputError("heads lists no head; give at least one number")
     leading = trace.patches.leading if trace.patches is not None else trace.tokens[:1]
     kept = 0 if leading and getattr(leading[0], "special", True) else None
-    return [_fused(attention, heads, discard, kept) for attention in layers]
+    return [fused_blocks(attention, heads, discard, kept) for attention in layers]
 
 
-def _fused(attention: Attention, heads: str | Sequence[int], discard: float, kept: int | None) -> Blocks:
+def fused_blocks(
+    attention: Attention, heads: str | Sequence[int], discard: float, kept: int | None
+) -> Blocks:
+    """One layer's heads fused, walked over its queries; the column `kept` is never discarded."""
+    if isinstance(attention, Weights) and attention.heads == 1 and isinstance(heads, str) and not discard:
+        # Fused before: nothing is copied, so that a row can follow a mouse.
+        yield slice(0, attention.queries), attention.weights[0].to(attention.dtype), attention.mass[0]
+        return
     chosen = slice(None) if isinstance(heads, str) else list(heads)
     how = heads if isinstance(heads, str) else "mean"
     for rows, block in attention.blocks(chosen):
@@ -132,31 +143,33 @@ def _fused(attention: Attention, heads: str | Sequence[int], discard: float, kep
             if kept is not None:
                 order[:, kept] = torch.inf
             fused = fused.scatter(1, order.topk(count, largest=False).indices, 0.0)
-        yield rows, fused
+        yield rows, fused, fused.sum(-1)
 
 
-def _mixed(blocks: Blocks, residual: float) -> Mixed:
-    """(rows, share `[row]` that stays in place, weights `[row, key]`), the two together summing to one."""
-    for rows, block in blocks:
-        moving = (1 - residual) * block
-        mass = residual + moving.sum(-1)
+def mixed_blocks(blocks: Blocks, residual: float) -> Mixed:
+    """Each row with its residual path, the two together summing to one."""
+    for rows, block, sums in blocks:
+        mass = residual + (1 - residual) * sums
         mass = mass.masked_fill(mass == 0, 1.0)
-        yield rows, residual / mass, moving / mass.unsqueeze(-1)
+        yield rows, residual / mass, (1 - residual) / mass, block
 
 
 def _pulled(vector: Tensor, blocks: Mixed) -> Tensor:
     """`vector @ mixed`: from a row above to the row below."""
     pulled = torch.zeros_like(vector)
-    for rows, stays, block in blocks:
+    for rows, stays, moves, block in blocks:
         pulled[rows] += vector[rows] * stays
-        pulled += vector[rows] @ block.to(vector.dtype)
+        pulled += (vector[rows] * moves) @ block.to(vector.dtype)
     return pulled
 
 
 def _pushed(vector: Tensor, blocks: Mixed) -> Tensor:
     """`mixed @ vector`: from a column below to the column above."""
     return torch.cat(
-        [stays * vector[rows] + block.to(vector.dtype) @ vector for rows, stays, block in blocks]
+        [
+            stays * vector[rows] + moves * (block.to(vector.dtype) @ vector)
+            for rows, stays, moves, block in blocks
+        ]
     )
 
 
@@ -164,7 +177,8 @@ def _product(mixed: list[Mixed]) -> Tensor:
     result = None
     for blocks in mixed:
         parts = []
-        for rows, stays, block in blocks:
+        for rows, stays, moves, weights in blocks:
+            block = moves.unsqueeze(-1) * weights
             if result is None:
                 at = torch.arange(len(block), device=block.device)
                 block[at, at + rows.start] += stays
@@ -175,7 +189,7 @@ def _product(mixed: list[Mixed]) -> Tensor:
     return result
 
 
-def _stack(trace: Trace) -> list[Attention]:
+def stack(trace: Trace) -> list[Attention]:
     """The layers, if they are one chain of square self-attention over the same positions."""
     if not trace.layers:
         raise InputError("the trace has no layers, or start and end leave none")

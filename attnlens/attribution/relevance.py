@@ -162,7 +162,7 @@ def _weighted(layer: Layer, late: bool = False) -> Iterator[Tensor]:
     attention, values = layer.attention, layer.values
     value = values.of_heads(attention.heads).transpose(1, 2)
     for rows, block in attention.blocks():
-        changed = block * (values.gradient[:, rows].to(value.dtype) @ value)
+        changed = (values.gradient[:, rows].to(value.dtype) @ value).mul_(block)
         yield changed.mean(0).clamp_(min=0) if late else changed.clamp_(min=0).mean(0)
 
 
