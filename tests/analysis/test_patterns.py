@@ -82,14 +82,13 @@ def test_the_score_is_the_column_of_head_stats(name):
 
 
 def test_equal_scores_keep_the_order_of_layers_and_heads():
-    trace = trace_of(
-        Weights(onto(IDEAL["self"], 6).expand(4, 6, 6)), Weights(onto(IDEAL["self"], 6).expand(3, 6, 6))
-    )
-    for name in ("self", "previous"):
-        table = find_heads(trace, name)
-        assert table[["layer", "head"]].values.tolist() == [[0, h] for h in range(4)] + [
-            [1, h] for h in range(3)
-        ]
+    """Many heads of two kinds: few are sorted in order by any algorithm."""
+    two = torch.cat([onto(IDEAL["first"], 6), onto(IDEAL["self"], 6)])
+    kinds = torch.randint(0, 2, (2, 200))
+    table = find_heads(trace_of(*(Weights(two[kind]) for kind in kinds)), "self")
+    places = [[layer, head] for layer in range(2) for head in range(200)]
+    expected = sorted(places, key=lambda place: -int(kinds[tuple(place)]))
+    assert table[["layer", "head"]].values.tolist() == expected
 
 
 # -- token relations ------------------------------------------------------------------------------------------
@@ -195,6 +194,15 @@ def test_windows_have_no_neighbours_but_know_themselves():
             find_heads(trace, name)
 
 
+def test_positions_that_are_no_tokens_have_no_neighbours():
+    layer = Layer("pooled", "self", random(2, 4), "other", "other")
+    trace = Trace((layer,), tokens=words("[CLS]", "so", ".", "so", "[SEP]"))
+    assert len(find_heads(trace, "self")) == 2
+    for name in set(PATTERNS) - {"self"}:
+        with pytest.raises(InputError, match=f"'{name}' is defined in no layer"):
+            find_heads(trace, name)
+
+
 def test_cross_attention_is_left_out_where_neighbours_are_asked_for():
     trace = al.Lens(tiny.t5(), tiny.metaspace()).trace(tiny.SENTENCES[0], output=tiny.SENTENCES[1])
     kinds = [layer.kind for layer in trace.layers]
@@ -210,6 +218,15 @@ def test_cross_attention_is_left_out_where_neighbours_are_asked_for():
         InputError, match="pattern 'self' is defined in no layer of this trace; it needs self-att"
     ):
         find_heads(trace.select(kind="cross"), "self")
+
+
+@pytest.mark.parametrize("kind", ["cross", "channel"])
+def test_as_many_queries_as_keys_are_not_yet_the_same_tokens(kind):
+    trace = Trace((Layer("mix", kind, random(2, 4)),), tokens=words("[CLS]", "so", "so", "."))
+    assert len(find_heads(trace, "first")) == 2
+    for name in ("self", "previous", "next", "duplicate", "induction"):
+        with pytest.raises(InputError, match=f"'{name}' is defined in no layer"):
+            find_heads(trace, name)
 
 
 def test_an_image_has_a_class_token_and_no_neighbours():
