@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 import attnlens as al
 from attnlens.analysis.stats import COLUMNS, Running, head_stats, value_norms
 from attnlens.attention import Band, Factors, Weights, Windows
+from attnlens.capture import listen
 from attnlens.errors import InputError
 from attnlens.trace import Layer, PatchGrid, Token, Trace, Values
 
@@ -393,6 +394,38 @@ def test_importance_is_the_gradient_of_a_gate(step, monkeypatch):
         monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", step)
     table = head_stats(trace_of(attention, values=replace(held, gradient=by_mixed)))
     np.testing.assert_allclose(table.importance, by_gate.abs())
+
+
+def test_importance_is_what_a_gate_does_to_a_trained_model():
+    """The model's own logit with one head turned a little up and down, by central differences."""
+    lens = al.load("sentiment")
+    trace = lens.trace(SENTENCES[0], target="negative")
+    table = head_stats(trace)
+    ids = torch.tensor([[token.id for token in trace.tokens]])
+
+    def logit(layer, head, gate):
+        gates = torch.ones(len(trace[layer]))
+        gates[head] = gate
+        with torch.no_grad(), listen(lens.model, gates={layer: gates}):
+            return float(lens.model(input_ids=ids).logits[0, trace.target])
+
+    for layer in (0, len(trace) - 1):
+        slopes = [(logit(layer, h, 1.05) - logit(layer, h, 0.95)) / 0.1 for h in range(len(trace[layer]))]
+        np.testing.assert_allclose(
+            table.importance[table.layer == layer], np.abs(slopes), atol=2e-3, rtol=2e-2
+        )
+
+
+def test_values_of_a_trained_model():
+    trace = minilm().trace(SENTENCES[0], values=True)
+    table = head_stats(trace)
+    for number, layer in enumerate(trace.layers):
+        mixed = (
+            layer.attention[:].double()
+            * layer.values.transformed(len(layer.attention)).double().norm(dim=-1)[:, None]
+        )
+        ones = (mixed / mixed.sum(-1, keepdim=True)).tolist()
+        assert_layer(table, number, oracle(ones, trace.tokens), 2e-5, "value_")
 
 
 def test_a_layer_without_values_has_none_of_their_numbers():
