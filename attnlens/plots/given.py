@@ -34,9 +34,10 @@ def numbered(what: str, given: object, count: int) -> int:
 
 def attention_of(trace: Trace, layer: object) -> Attention:
     """One layer's attention by number; InputError where it has no weight to draw."""
-    attention = trace[numbered("layer", layer, len(trace))]
+    number = numbered("layer", layer, len(trace))
+    attention = trace[number]
     if 0 in attention.shape:
-        raise InputError(f"layer {layer} holds no weights: its shape is {list(attention.shape)}")
+        raise InputError(f"layer {number} holds no weights: its shape is {list(attention.shape)}")
     return attention
 
 

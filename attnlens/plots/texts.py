@@ -33,6 +33,9 @@ LETTER, GAP, LINE = 0.0866, 0.2, 0.33
 WIDTH, MARGIN = (8.4, 0.0), 0.22
 """Of the page in inches; its height follows from the text."""
 
+BAR = 2.6
+"""Inches that the colour bar takes with its two words."""
+
 
 def rollout(
     trace: Trace, row: int | str = 0, *, figsize: pieces.Size | None = None, ax: Axes | None = None
@@ -80,11 +83,13 @@ def tokens(attribution: Attribution, *, figsize: pieces.Size | None = None, ax: 
     names = [fonts.readable(str(token), 40) for token in attribution.tokens]
     lines = _wrap(names, wide)
     high = LINE * len(lines)
-    ax = _page(figsize or (WIDTH[0], high + 1.2), high) if own else ax
+    caption = _caption(attribution, names, wide)
+    below = 0.85 + 0.18 * (1 + caption.count("\n"))
+    ax = _page(figsize or (WIDTH[0], high + below + 0.17), high) if own else ax
     ax.set(xlim=(0, wide), ylim=(_inches(ax)[1], 0))
     ax.axis("off")
     scale = _text(ax, attribution, names, lines)
-    _caption(ax, attribution, high)
+    ax.text(0.04, high + 0.2, caption, va="top", linespacing=1.5, **pieces.CAPTION)
     question = f"Why {attribution.target}?   Predicted: {attribution.prediction}"
     if not own:
         return pieces.done(ax, question, "", own)
@@ -170,13 +175,14 @@ def _chip(ax: Axes, at: tuple[float, float], name: str, colour: tuple[float, ...
             parse_math=False)  # fmt: skip
 
 
-def _caption(ax: Axes, attribution: Attribution, high: float) -> None:
-    """The method and its error, below the text."""
+def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
+    """The method and its error, in lines that leave room for the bar where there is some."""
     method = attribution.method.replace("_", " ")
-    words = f"score: contribution to the logit ({method}, completeness gap {attribution.gap:.1%})"
-    if any(fonts.CODE.search(text.get_text()) for text in ax.texts):
-        words = f"{words}\n{pieces.UNDRAWN}"
-    ax.text(0.04, high + 0.2, words, color=pieces.QUIET, fontsize=8.5, va="top", linespacing=1.5)
+    words = [f"score: contribution to the logit ({method}; {attribution._verdict})"]
+    if any(fonts.CODE.search(name) for name in names):
+        words.append(pieces.UNDRAWN)
+    columns = (wide - BAR if wide > 2 * BAR else wide) / 0.062
+    return "\n".join(pieces.wrapped(line, columns) for line in words)
 
 
 def _bar(ax: Axes, scale: ScalarMappable) -> None:
