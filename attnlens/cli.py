@@ -1,4 +1,4 @@
-"""The command line: `attnlens demo`, `text`, `image` and `info`.
+"""The command line: `attnlens demo`, `text`, `image`, `heads`, `compare` and `info`.
 
 Everything heavy is imported inside the commands, so that `attnlens --help` answers at once. What a person reads
 goes to stdout in colour, or without colour into a pipe or under NO_COLOR; `--json` prints JSON and nothing else;
@@ -37,6 +37,9 @@ Model = Annotated[str, typer.Option("--model", "-m", help="embedded model, local
 UsageError = typer.BadParameter.__base__
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="print every row as CSV and nothing else")]
+Png = Annotated[Path | None, typer.Option("--png", help="write a figure to this file")]
+Top = Annotated[int, typer.Option(min=1, help="how many heads to print")]
 
 
 def main() -> None:
@@ -142,6 +145,56 @@ def image(
 
 
 @app.command()
+def heads(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE",
+            help="a text, a file with a text on each line, or an image file; - reads lines from standard input",
+        ),
+    ],
+    model: Model = "sentiment",
+    sort: Annotated[str, typer.Option(help="statistic to sort by, the largest first")] = "entropy",
+    top: Top = 20,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+    png: Png = None,
+) -> None:
+    """What every head does: entropy, distance, weight on the previous token, on separators, and so on."""
+    from . import tables
+
+    _one_of(as_csv, as_json)
+    lens = _load(model)
+    with _working("measuring heads"):
+        found = tables.measure_heads(lens, _lines(sys.stdin.read()) if source == "-" else source, sort)
+    _table(found, tables.print_heads, top, as_csv, as_json, png)
+
+
+@app.command()
+def compare(
+    model_a: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
+    model_b: Annotated[str, typer.Argument(help="the model, or the checkpoint, to put beside it")],
+    source: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, or an image file")],
+    top: Top = 10,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+    png: Png = None,
+) -> None:
+    """Put the heads of two models, or of two checkpoints of one, side by side on the same input."""
+    from . import tables
+
+    _one_of(as_csv, as_json)
+    first, second = _load(model_a), _load(model_b)
+    if type(first) is not type(second):
+        raise InputError(
+            f"{first.name} and {second.name} do not read the same input: one is for text, one for images"
+        )
+    with _working("comparing"):
+        found = tables.compare_models(first, second, source)
+    _table(found, tables.print_comparison, top, as_csv, as_json, png)
+
+
+@app.command()
 def info(
     model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
     as_json: AsJson = False,
@@ -160,6 +213,30 @@ def _answer(found: Any, as_json: bool, show_it: Any) -> None:
         print(json.dumps(found.numbers, ensure_ascii=False, indent=2))
     else:
         show_it(_console(), found)
+
+
+def _table(found: Any, show_it: Any, top: int, as_csv: bool, as_json: bool, png: Path | None) -> None:
+    """Answers with a table in one of its forms, and draws its figure if a file is named."""
+    if as_csv:
+        print(found.frame.to_csv(index=False), end="")
+    elif as_json:
+        print(json.dumps(found.numbers, ensure_ascii=False, indent=2))
+    else:
+        show_it(_console(), found, top)
+    if png is not None:
+        from . import tables
+
+        tables.save(found.figure(), png)
+        print(f"wrote {png}", file=sys.stderr if as_csv or as_json else sys.stdout)
+
+
+def _one_of(as_csv: bool, as_json: bool) -> None:
+    if as_csv and as_json:
+        raise InputError("give --csv or --json, not both")
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _console() -> Console:

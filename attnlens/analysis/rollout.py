@@ -55,7 +55,7 @@ def rollout(
     check_trace(trace, "rollout")
     if not isinstance(residual, Real) or not 0 <= residual <= 1:
         raise InputError(f"residual must be between 0 and 1, not {residual!r}")
-    layers = stack(trace[start:end])
+    layers = stack(trace[start:end], "rollout")
     mixed = [mixed_blocks(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:
         raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
@@ -189,7 +189,7 @@ def _product(mixed: list[Mixed]) -> Tensor:
     return result
 
 
-def stack(trace: Trace) -> list[Attention]:
+def stack(trace: Trace, function: str) -> list[Attention]:
     """The layers, if they are one chain of square self-attention over the same positions."""
     if not trace.layers:
         raise InputError("the trace has no layers, or start and end leave none")
@@ -199,12 +199,12 @@ def stack(trace: Trace) -> list[Attention]:
         chained = attention.queries == attention.keys == first.attention.queries
         if isinstance(attention, Windows):
             raise InputError(
-                f"rollout follows tokens through the layers; {layer.name!r} attends within windows, whose positions "
+                f"{function} follows tokens through the layers; {layer.name!r} attends within windows, whose positions "
                 "change from layer to layer. Look at single layers: trace[layer].mean('head')."
             )
         if layer.kind != "self" or layer.query_side != first.query_side or not chained:
             raise InputError(
-                f"rollout multiplies self-attention over the same positions; {layer.name!r} is {layer.kind} "
+                f"{function} follows self-attention over the same positions; {layer.name!r} is {layer.kind} "
                 f"attention {list(attention.shape)} beside {first.name!r} {list(first.attention.shape)}. "
                 f"{_advice(trace)}"
             )

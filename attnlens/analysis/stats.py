@@ -73,9 +73,9 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
 
     Raises InputError for no trace, for a trace without layers, and for traces whose layers or heads differ.
     Sources: entropy and shares, Clark et al. 2019, "What Does BERT Look At?", section 3; perplexity of it; mean
-    attention distance, Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", appendix D.7; value-weighted
-    norms, Kobayashi et al. 2020, "Attention is Not Only a Weight", section 2; importance, Michel et al. 2019, "Are
-    Sixteen Heads Really Better than One?", eq. 2; induction, Olsson et al. 2022.
+    attention distance, Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", appendix; value-weighted
+    norms, Kobayashi et al. 2020, "Attention is Not Only a Weight"; importance, Michel et al. 2019, "Are
+    Sixteen Heads Really Better than One?", section 4; induction, Olsson et al. 2022.
 
     >>> head_stats(trace).nlargest(5, "previous")[["layer", "head", "previous"]]
     >>> head_stats(lens.traces(texts))  # means and standard deviations over a corpus

@@ -232,7 +232,7 @@ def test_an_encoder_decoder_is_rolled_out_part_by_part():
     with pytest.raises(InputError) as caught:
         al.rollout(trace)
     message = str(caught.value)
-    assert "rollout multiplies self-attention over the same positions" in message
+    assert "rollout follows self-attention over the same positions" in message
     assert "decoder.block.0" in message
     assert "trace.select('encoder')" in message
     assert al.rollout(trace.select("encoder")).shape == (len(trace.tokens),) * 2
