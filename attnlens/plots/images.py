@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -115,8 +114,7 @@ def _finish(ax: Axes, grid: PatchGrid, at: int, title: str) -> None:
 
 def _bar(axes: np.ndarray, norm: Normalize, maps: list[np.ndarray], pictured: bool) -> None:
     """The scale of all maps."""
-    seen = ScalarMappable(norm, _as_seen() if pictured else HEAT)
-    seen.set_array(np.nan_to_num(np.stack(maps)))
+    seen = pieces.scale(norm, maps, _as_seen() if pictured else HEAT)
     pieces.colour_bar(seen, axes, "share of attention", shrink=0.85 if len(axes) == 1 else 0.6, aspect=18)
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ..attention import Attention
 from ..errors import InputError
 from ..trace import Layer, Token, Trace
 from . import given, pieces
-from .pooling import pooled, pooled_mean
+from .pooling import pooled, pooled_mean, pooled_signed
 
 SHARPEST = 900
 """Most rows and columns of a matrix that fills a figure; longer inputs are pooled to that."""
@@ -82,11 +83,13 @@ def row(
     layers = same_shape(given.one_trace(trace, "row"), "row")
     queries, keys = trace.axis_tokens(-1)
     at = given.position(queries, token)
-    values = torch.stack([layer[:, at].mean(0).cpu() for layer in layers]).numpy()
+    means = torch.stack([layer[:, at].mean(0).cpu() for layer in layers])
+    values, step = pooled_signed(means, SHARPEST)
     across, room = pieces.side(len(keys), most=10), pieces.label_room(keys)
     own = ax is None
     ax = pieces.panel(ax, figsize, (max(5.0, across + 1.6), 1.25 + room + 0.32 * max(2, len(trace))))
-    image = pieces.matrix(ax, values, pieces.weight_scale([values], len(keys)), values.shape)
+    norm = pieces.weight_scale([values.numpy()], len(keys))
+    image = pieces.matrix(ax, values.numpy(), norm, tuple(means.shape), step=step)
     ax.set_aspect("auto")
     if len(keys) <= pieces.MOST_NUMBERS and len(trace) <= 2 * pieces.MOST_NUMBERS:
         pieces.numbers(ax, image)
@@ -98,7 +101,9 @@ def row(
         )
     pieces.colour_bar(image, ax, "mean weight", shrink=0.95, aspect=16)
     title = f"Where “{pieces.fonts.readable(str(queries[at]), 24)}” (position {at}) looks, layer by layer"
-    return pieces.done(ax, title, pieces.named(trace, "mean of the heads", "dark is much attention"), own)
+    return pieces.done(
+        ax, title, pieces.named(trace, "mean of the heads", "dark is much attention", _cells(step)), own
+    )
 
 
 def heads(trace: Trace, layer: int = -1, *, figsize: pieces.Size | None = None) -> Figure:
@@ -114,7 +119,7 @@ def heads(trace: Trace, layer: int = -1, *, figsize: pieces.Size | None = None) 
     wide, high = (_panel_side(len(tokens), attention.heads) for tokens in (keys, queries))
     size = (
         columns * (wide + 0.08) + pieces.label_room(queries) + 1.2,
-        math.ceil(attention.heads / columns) * (high + 0.3) + pieces.label_room(keys) + 0.8,
+        math.ceil(attention.heads / columns) * (high + 0.28) + pieces.label_room(keys) + 0.7,
     )
     figure, axes = pieces.blank(figsize or size, math.ceil(attention.heads / columns), columns)
     norm = pieces.weight_scale(values.numpy(), len(keys))
@@ -122,11 +127,11 @@ def heads(trace: Trace, layer: int = -1, *, figsize: pieces.Size | None = None) 
         if number >= attention.heads:
             ax.axis("off")
             continue
-        image = pieces.matrix(ax, values[number].numpy(), norm, attention.shape[1:], step=step)
+        pieces.matrix(ax, values[number].numpy(), norm, attention.shape[1:], step=step)
         ax.set_title(f"head {number}", fontsize=9, color=pieces.INK, pad=4)
         pieces.label(ax.yaxis, queries if number % columns == 0 else ())
         pieces.label(ax.xaxis, keys if number + columns >= attention.heads else ())
-    pieces.colour_bar(image, axes, "attention weight")
+    pieces.colour_bar(pieces.scale(norm, values.numpy()), axes, "attention weight")
     title = f"Layer {layer % len(trace)}, every head"
     return pieces.finish(figure, title, pieces.named(trace, READING, "one scale for all heads", _cells(step)))
 
@@ -140,27 +145,35 @@ def grid(trace: Trace, *, figsize: pieces.Size | None = None) -> Figure:
     given.one_trace(trace, "grid")
     most = max(layer.attention.heads for layer in trace.layers)
     tiles = [_tiles(trace, number) for number in range(len(trace))]
-    norm = pieces.weight_scale(tiles, max(layer.attention.keys for layer in trace.layers))
+    norm = pieces.weight_scale(tiles, _longest(trace))
     side = max(most, len(trace))
     each = min(2.2, max(4.5 / side, min(0.78, 13 / side)))
-    figure, axes = pieces.blank(figsize or (max(4.6, most * each + 1.3), max(2.4, len(trace) * each + 1.15)))
-    ax = axes[0, 0]
+    size = (max(4.6, most * each + 1.3), max(2.4, len(trace) * each + 1.15))
+    ax = pieces.blank(figsize or size)[1][0, 0]
     for down, layer in enumerate(tiles):
         for across, tile in enumerate(layer):
-            image = _thumbnail(ax, tile, down, across, norm)
-    ax.set(xlim=(-0.5, most - 0.5), ylim=(len(trace) - 0.5, -0.5), aspect="equal")
+            _thumbnail(ax, tile, down, across, norm)
+    _layers_and_heads(ax, len(trace), most)
     ax.add_collection(LineCollection(_frames(tiles), colors=pieces.HAIRLINE, linewidths=0.8))
+    pieces.colour_bar(pieces.scale(norm, tiles), ax, "attention weight", shrink=0.6)
+    reading, cells = READING, ""
+    if _of_class_token(trace, trace.layers[0]):
+        reading = "a square: where the class token looks"
+    elif _longest(trace) > THUMBNAIL:
+        cells = "a cell is the largest weight in it"
+    caption = pieces.named(trace, reading, "one scale for all", cells)
+    return pieces.finish(ax.figure, "Every head of every layer", caption)
+
+
+def _layers_and_heads(ax: Axes, layers: int, heads: int) -> None:
+    """Numbers of layers at the left and of heads at the top, without a frame."""
+    ax.set(xlim=(-0.5, heads - 0.5), ylim=(layers - 0.5, -0.5), aspect="equal")
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
-    pieces.label_numbers(ax.xaxis, most, "head")
-    pieces.label_numbers(ax.yaxis, len(trace), "layer")
+    pieces.label_numbers(ax.xaxis, heads, "head")
+    pieces.label_numbers(ax.yaxis, layers, "layer")
     for spine in ax.spines.values():
         spine.set_visible(False)
-    pieces.colour_bar(image, ax, "attention weight", shrink=0.6)
-    reading = "a square: where the class token looks" if _of_class_token(trace, trace.layers[0]) else READING
-    return pieces.finish(
-        figure, "Every head of every layer", pieces.named(trace, reading, "one scale for all")
-    )
 
 
 def same_shape(trace: Trace, function: str) -> list[Attention]:
@@ -207,7 +220,8 @@ def _size(queries: tuple[Token, ...], keys: tuple[Token, ...]) -> pieces.Size:
 
 
 def _cells(step: tuple[int, int]) -> str:
-    return "" if step == (1, 1) else f"a cell is the largest of {step[0]} × {step[1]} weights"
+    across = f"{step[0]} × {step[1]}" if step[0] > 1 else step[1]
+    return "" if step == (1, 1) else f"a cell is the largest of {across} weights"
 
 
 def _columns(heads: int) -> int:
@@ -219,6 +233,11 @@ def _columns(heads: int) -> int:
 def _panel_side(count: int, heads: int) -> float:
     most = 2.6 if heads <= 16 else 1.9
     return min(max(0.8, 0.19 * count), most)
+
+
+def _longest(trace: Trace) -> int:
+    """Queries or keys of the layer that has most of them."""
+    return max(max(layer.attention.shape[1:]) for layer in trace.layers)
 
 
 def _tiles(trace: Trace, number: int) -> np.ndarray:
@@ -241,10 +260,10 @@ HALF = 0.46
 """Half a square of the grid; the rest is the gap."""
 
 
-def _thumbnail(ax: Axes, tile: np.ndarray, down: int, across: int, norm: object) -> object:
+def _thumbnail(ax: Axes, tile: np.ndarray, down: int, across: int, norm: Normalize) -> None:
     place = (across - HALF, across + HALF, down + HALF, down - HALF)
     shown = np.ma.masked_equal(tile, 0)
-    return ax.imshow(shown, cmap=pieces.WEIGHTS, norm=norm, extent=place, interpolation="nearest")
+    ax.imshow(shown, cmap=pieces.WEIGHTS, norm=norm, extent=place, interpolation="nearest")
 
 
 def _frames(tiles: list[np.ndarray]) -> list[list[tuple[float, float]]]:

@@ -150,11 +150,18 @@ def weight_scale(
     return Normalize(0, top) if linear else PowerNorm(0.5, 0, top)
 
 
+def scale(norm: Normalize, values: Sequence[np.ndarray], cmap: Colormap = WEIGHTS) -> ScalarMappable:
+    """What the colour bar of several panels stands for: their scale, and all that is drawn on it."""
+    shared = ScalarMappable(norm, cmap)
+    shared.set_array(np.concatenate([np.ravel(np.nan_to_num(one)) for one in values]))
+    return shared
+
+
 ENDS = {(True, True): "both", (True, False): "max", (False, True): "min", (False, False): "neither"}
 
 
 def colour_bar(image: ScalarMappable, axes: object, label: str, **more: object) -> None:
-    """A quiet bar; a point at its end says that larger values share the last colour."""
+    """A quiet bar; a pointed end says that values beyond it share the last colour."""
     norm, values = image.norm, np.ma.compressed(image.get_array())
     slack = 1e-4 * (norm.vmax - norm.vmin)
     above, below = bool((values > norm.vmax + slack).any()), bool((values < norm.vmin - slack).any())

@@ -271,18 +271,19 @@ def _changes(
 ) -> None:
     """The maps of differences on one scale."""
     pooled = [pooled_signed(change, SHARPEST) for change in changes]
-    norm = CenteredNorm(0, _widest([values.numpy() for values, _ in pooled], len(comparison.tokens)))
+    drawn = [values.numpy() for values, _ in pooled]
+    norm = CenteredNorm(0, _widest(drawn, len(comparison.tokens)))
     columns = panels.shape[1]
     for number, ax in enumerate(panels.flat):
         if number >= len(chosen):
             ax.axis("off")
             continue
         values, step = pooled[number]
-        image = pieces.matrix(ax, values.numpy(), norm, changes[number].shape, pieces.SIGNED, step)
+        pieces.matrix(ax, values.numpy(), norm, changes[number].shape, pieces.SIGNED, step)
         ax.set_title(f"layer {chosen[number][0]}, head {chosen[number][1]}", fontsize=9.5, color=pieces.INK)
         pieces.label(ax.yaxis, comparison.tokens if number % columns == 0 else ())
         pieces.label(ax.xaxis, comparison.tokens if number + columns >= len(chosen) else ())
-    pieces.colour_bar(image, panels, "weight in b − weight in a")
+    pieces.colour_bar(pieces.scale(norm, drawn, pieces.SIGNED), panels, "weight in b − weight in a")
 
 
 def _widest(changes: list[np.ndarray], tokens: int) -> float:

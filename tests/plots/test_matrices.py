@@ -104,6 +104,14 @@ def test_long_inputs_are_not_pale():
     assert bar._colorbar.extend == "max"
 
 
+def test_a_bar_points_beyond_where_any_panel_does():
+    held = torch.full((3, 40, 40), 1 / 40)
+    held[0, :4, 1] = 0.9
+    for draw in (plots.heads, plots.grid):
+        (bar,) = bars(draw(one_layer(Weights(held))))
+        assert bar._colorbar.extend == "max"
+
+
 def test_attention_spread_evenly_is_never_dark():
     for count in (8, 100):
         (shown,) = drawn(plots.head(one_layer(Weights(torch.full((1, count, count), 1 / count))), 0, 0))
@@ -203,6 +211,8 @@ def test_grid_pools_long_inputs_to_thumbnails():
         assert one.get_array().shape == (50, 50)
         full = trace[divmod(number, 2)].reshape(50, 4, 50, 4).amax((1, 3))
         assert np.allclose(numbers(one), full)
+    assert "a cell is the largest weight in it" in said(plots.grid(trace))
+    assert "a cell" not in said(plots.grid(text(60)))
 
 
 def test_grid_asks_for_blocks_only(monkeypatch):
@@ -272,6 +282,15 @@ def test_row_stacks_the_layers(trace):
     assert np.allclose(numbers(shown), expected)
     assert "“funny” (position 4)" in said(figure)
     assert np.allclose(numbers(drawn(plots.row(trace, -8))[0]), expected)
+
+
+def test_a_row_of_a_long_text_keeps_its_peaks():
+    trace = one_layer(factors(2, 2000))
+    figure = plots.row(trace, -1)
+    (shown,) = drawn(figure)
+    means = trace[0][:, -1].mean(0)
+    assert np.allclose(numbers(shown)[0], [part.max() for part in means.split(3)])
+    assert "largest of 3 weights" in said(figure)
 
 
 def test_row_of_cross_attention_names_query_and_keys():
