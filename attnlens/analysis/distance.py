@@ -115,8 +115,12 @@ def map_heads(distance: pd.DataFrame) -> pd.DataFrame:
     positive. `frame.attrs["stress"]` is the map's own error: the root of the squared differences between map and
     table, relative to the map's squared distances; 0 is a map without error, above 0.2 it is a rough one.
 
+    The plane is found by making that error as small as it gets, from the classical map on: many dimensions cannot
+    lie flat, and the classical map alone draws far too small what it cannot show.
+
     distance: what `head_distance` returned.
-    Sources: Torgerson 1952, "Multidimensional Scaling: I"; stress-1 after Kruskal 1964.
+    Sources: stress-1, Kruskal 1964, "Multidimensional Scaling by Optimizing Goodness of Fit"; the classical map,
+    Torgerson 1952, "Multidimensional Scaling: I".
 
     >>> map_heads(head_distance(trace)).plot.scatter("x", "y")
     """
@@ -129,13 +133,30 @@ def map_heads(distance: pd.DataFrame) -> pd.DataFrame:
     centred = -(squared - squared.mean(0) - squared.mean(1)[:, None] + squared.mean()) / 2
     size = len(values)
     variances, axes = eigh(centred, subset_by_index=[size - 2, size - 1])
-    points = (axes * np.sqrt(variances.clip(min=0)))[:, ::-1]
+    points = _least_stress(axes * np.sqrt(variances.clip(min=0)), values)
+    points = points - points.mean(0)
+    points = points @ eigh(points.T @ points)[1][:, ::-1]  # x is where they differ most
     points = points * np.where(points[abs(points).argmax(0), [0, 1]] < 0, -1.0, 1.0)
     drawn = pdist(points)
     scale = float((drawn**2).sum())
     frame = pd.DataFrame(points, index=distance.index, columns=["x", "y"])
     frame.attrs["stress"] = float((((drawn - _pairs(values)) ** 2).sum() / scale) ** 0.5) if scale else 0.0
     return frame
+
+
+def _least_stress(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Points `[head, 2]` moved until their distances are as near to the wanted ones as they get."""
+    from scipy.optimize import minimize
+
+    def error(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        """(half the sum over all ordered pairs of squared differences, its gradient)"""
+        apart = flat.reshape(-1, 2)[:, None] - flat.reshape(-1, 2)
+        drawn = np.sqrt((apart**2).sum(-1))
+        wrong = drawn - wanted
+        pull = np.divide(wrong, drawn, out=np.zeros_like(wrong), where=drawn > 0)
+        return (wrong**2).sum() / 2, (2 * pull[..., None] * apart).sum(1).ravel()
+
+    return minimize(error, points.ravel(), jac=True, method="L-BFGS-B").x.reshape(-1, 2)
 
 
 def layer_similarity(distance: pd.DataFrame) -> pd.DataFrame:
