@@ -1,0 +1,72 @@
+"""The notebooks run as they are, and what their prose says is what they print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def printed(cell: nbformat.NotebookNode) -> str:
+    """What a cell answered, as plain text."""
+    outputs = cell.get("outputs", ())
+    return "".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """A notebook by the beginning of its name, run anew in an empty folder; each is run once."""
+    done: dict[str, nbformat.NotebookNode] = {}
+
+    def run(name: str) -> nbformat.NotebookNode:
+        if name not in done:
+            (path,) = EXAMPLES.glob(f"{name}*.ipynb")
+            notebook = nbformat.read(path, as_version=4)
+            folder = {"metadata": {"path": str(tmp_path_factory.mktemp(name))}}
+            done[name] = NotebookClient(
+                notebook, timeout=600, kernel_name="python3", resources=folder
+            ).execute()
+        return done[name]
+
+    return run
+
+
+def tagged(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    return {tag: printed(cell) for cell in notebook.cells for tag in cell.metadata.get("tags", ())}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_what_is_stored_is_clean(path):
+    """Its outputs are there for whoever reads it on the web, without traces of the machine that made them."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert any(cell.outputs for cell in code)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not re.search(r"Warning|Traceback|/home/|/root/|site-packages", path.read_text(encoding="utf-8"))
+
+
+def test_comparing_heads(executed):
+    """02: three heads watch negation and the model does without them; a trained class token looks at the middle."""
+    said = tagged(executed("02"))
+    watchers = said["watchers"].splitlines()[2:]
+    assert [line.split()[-4] for line in watchers[:1]] == ["9"]
+    assert re.match(r"3\s+9\s+0\.5\d\d\s+0\.1\d\d\s+0\.3\d\d", watchers[0])
+    assert re.match(r"5\s+9", watchers[1])
+    assert re.match(r"\s+4", watchers[2])
+    assert re.search(r"^0\s+5\s+9 .* 0\.5", said["dull"], re.M)
+    answers = re.findall(r"(negative|positive) \(.*?\) -> (negative|positive)", said["ablated"])
+    assert len(answers) == 8
+    assert all(before == after for before, after in answers)
+    assert re.search("for negative: dull .*\nfor positive: funny ", said["relevance"])
+    even = dict(re.findall(r"^(untrained|trained) +0 +(4\.\d+)", said["minivit"], re.M))
+    assert 4.174 > float(even["trained"]) > float(even["untrained"])
+    shares = re.findall(r"^(\w+) +(0\.\d+) +(0\.\d+)$", said["middle"], re.M)
+    assert len(shares) == 4
+    assert all(float(before) < 0.25 < 0.3 < float(after) for _, before, after in shares)
+    assert re.findall(r"-> (\w+ \(.*?\))", said["blind"]) == ["cat (0.91)"] * 4
