@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    LlamaModel,
+)
 
 import attnlens as al
 from attnlens.attention import Factors
+from attnlens.attribution.relevance import _relevance
+from attnlens.running import run_for
+from attnlens.trace import Trace
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
@@ -53,6 +65,37 @@ def test_captured_on_the_gpu_equals_eager(kind, dtype, tolerance, store):
         assert al.rollout(trace).sum(-1).sub(1).abs().max() < 1e-3
         moved = trace.to("cpu")
         assert torch.allclose(moved[0][:], trace[0][:].cpu(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["bert", "llama"])
+def test_values_gradients_and_gates_equal_those_of_the_cpu(kind):
+    torch.manual_seed(0)
+    model = {
+        "bert": lambda: BertForSequenceClassification(BertConfig(**SMALL)),
+        "llama": lambda: LlamaForSequenceClassification(
+            LlamaConfig(**SMALL, num_key_value_heads=2, pad_token_id=0)
+        ),
+    }[kind]().eval()
+    given, found = inputs(), {}
+    for device in ("cpu", "cuda"):
+        model.to(device)
+        moved = {name: tensor.to(device) for name, tensor in given.items()}
+        run = partial(run_for, model, moved, lambda output, item: output.logits[item], 3)
+        _, layers, _ = run(1)
+        gated, _, _ = run(gates={1: torch.tensor([1.0, 0.0, 1.0, 1.0])})
+        traces = [Trace(one) for one in layers]
+        found[device] = [
+            gated.logits,
+            *(_relevance(trace, None) for trace in traces),
+            *(_relevance(trace, 0) for trace in traces),
+            *(al.norms(trace)[1][:] for trace in traces),
+            *(torch.tensor(al.head_stats(trace).drop(columns="name").to_numpy(float)) for trace in traces),
+            torch.tensor(al.head_distance(traces[0]).to_numpy()),
+            al.compare(traces[0], traces[0].renormalize([0])).difference(1, 2),
+            al.flow(traces[1]),
+        ]
+    for ours, expected in zip(found["cuda"], found["cpu"], strict=True):
+        assert torch.allclose(ours.cpu().double(), expected.double(), atol=2e-5, rtol=1e-4, equal_nan=True)
 
 
 def test_a_long_input_is_read_without_its_weights():

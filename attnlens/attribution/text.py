@@ -59,7 +59,7 @@ class Attribution:
         return self.gap <= TOLERANCE
 
     @property
-    def _verdict(self) -> str:
+    def verdict(self) -> str:
         """The gap in words, with what to do about a large one."""
         said = f"completeness gap {self.gap:.1%}"
         if self.converged:
@@ -73,7 +73,7 @@ class Attribution:
         top = ", ".join(f"{self.tokens[i].text} {float(self.scores[i]):+.2f}" for i in order)
         return (
             f"Attribution of {self.target!r} by {self.method}, {len(self.tokens)} tokens, "
-            f"{self._verdict}\n  strongest: {top}\n  attribution.tokens, attribution.scores"
+            f"{self.verdict}\n  strongest: {top}\n  attribution.tokens, attribution.scores"
         )
 
     def _repr_html_(self) -> str:
@@ -89,7 +89,7 @@ class Attribution:
             )
         return (
             f"<div><b>{html.escape(self.target)}</b> &mdash; predicted {html.escape(str(self.prediction))}, "
-            f"by {self.method.replace('_', ' ')}, {self._verdict}<p style='line-height:1.9'>{' '.join(spans)}</p>"
+            f"by {self.method.replace('_', ' ')}, {self.verdict}<p style='line-height:1.9'>{' '.join(spans)}</p>"
             f"<small>Blue speaks for {html.escape(self.target)}, red against it.</small></div>"
         )
 

@@ -90,12 +90,11 @@ class Place:
 
     def along(self, result: Tensor, per_head: Tensor) -> Tensor:
         """Numbers per head, so laid out that they multiply the result."""
-        laid = self.where.spread(per_head)
-        if self.axes is None and result.shape[:-2] != self.where.lead and self.queries == 1:
-            return laid.reshape(*result.shape[:-1], 1)
-        laid = laid.to(result.device, result.dtype)
+        laid = self.where.spread(per_head.to(result.device, result.dtype))
         if self.axes is None:
-            return laid
+            # One query over grouped heads comes back as [batch, key_head, group, d_head].
+            packed = self.queries == 1 and result.shape[:-2] != self.where.lead
+            return laid.expand(*self.where.lead, 1, 1).reshape(*result.shape[:-1], 1) if packed else laid
         back = [self.axes.index(axis) for axis in range(result.ndim)]
         return laid.permute(back)
 

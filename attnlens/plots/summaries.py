@@ -149,11 +149,11 @@ def _table(frame: object, function: str, source: str) -> pd.DataFrame:
 
 def _meaning(metric: str) -> str:
     """What a column of `head_stats` is, in words; nothing for other columns."""
-    from ..analysis.stats import COLUMNS
+    from ..analysis.stats import COLUMNS, VALUE
 
-    plain = metric.removesuffix("_std").removeprefix("value_")
+    plain = metric.removesuffix("_std").removeprefix(VALUE)
     spread = "standard deviation over the inputs of: " if metric.endswith("_std") else ""
-    mixed = "of weights times the norm of what they take: " if metric.startswith("value_") else ""
+    mixed = "of weights times the norm of what they take: " if metric.startswith(VALUE) else ""
     return f"{metric}: {spread}{mixed}{COLUMNS[plain]}" if plain in COLUMNS else ""
 
 

@@ -178,7 +178,7 @@ def _chip(ax: Axes, at: tuple[float, float], name: str, colour: tuple[float, ...
 def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
     """The method and its error, in lines that leave room for the bar where there is some."""
     method = attribution.method.replace("_", " ")
-    words = [f"score: contribution to the logit ({method}; {attribution._verdict})"]
+    words = [f"score: contribution to the logit ({method}; {attribution.verdict})"]
     if any(fonts.CODE.search(name) for name in names):
         words.append(pieces.UNDRAWN)
     columns = (wide - BAR if wide > 2 * BAR else wide) / 0.062

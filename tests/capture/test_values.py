@@ -257,3 +257,20 @@ def test_everything_is_as_before_afterwards():
         again = model(**inputs).last_hidden_state
     assert not torch.equal(plain, gated.last_hidden_state)
     assert torch.equal(plain, again)
+
+
+@pytest.mark.parametrize("length", [1, 5])
+def test_gates_and_gradients_of_one_query_over_grouped_heads(length):
+    """As in a step of generation, where the heads of a group travel as if they were queries."""
+    model, _ = CASES["llama"].build()
+    ids = torch.randint(5, 60, (1, length))
+    with torch.no_grad(), listen(model, gates={0: torch.tensor([1.0, 0.0, 1.0, 1.0])}):
+        gated = model(ids).last_hidden_state
+    recording, output = run(model, {"input_ids": ids}, gradients=True)
+    output.last_hidden_state.sum().backward()
+    values = recording[0].layers[0].values
+    assert values.value.shape == (2, length, 8)
+    assert values.gradient.shape == (4, length, 8)
+    model.layers[0].self_attn.o_proj.weight.data[:, 8:16] = 0.0
+    with torch.no_grad():
+        assert torch.allclose(gated, model(ids).last_hidden_state, atol=1e-5)
