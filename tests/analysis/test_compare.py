@@ -486,6 +486,22 @@ def test_layers_of_the_model_keep_their_numbers():
         comparison.difference(1, 0)
 
 
+@pytest.mark.parametrize("name", ["windows", "pooled"])
+def test_only_layers_from_token_to_the_same_token_are_compared(name):
+    """Of equal shape, but the positions are others: window by window, or keys that are no tokens."""
+    a = trace_of(*weights(2, 1, 4))
+    windows = Windows((weights(1, 1, 2)[0], weights(1, 1, 2)[0]))
+    odd = (
+        Layer("odd", "self", windows)
+        if name == "windows"
+        else replace(a.layers[0], name="odd", key_side="other")
+    )
+    comparison = compare(replace(a, layers=(odd, a.layers[1])), a)
+    assert comparison.matched == "nearest"
+    assert comparison.heads[["layer", "layer_b"]].to_numpy().tolist() == [[1, 1]]
+    assert comparison.left_out[0].startswith("a: odd (self")
+
+
 BAD = {
     "metric": (
         lambda: compare(trace_of(*weights()), trace_of(*weights()), metric="js"),
