@@ -142,7 +142,7 @@ def _summary(comparison: Comparison) -> list[str]:
     lines = [
         f"Comparison of {names[0]} with {names[1]}: {len(comparison.alignment)} tokens aligned, "
         f"of {sizes[0]} in a and {sizes[1]} in b",
-        f"  {len(heads)} heads of a beside {beside}, {comparison.metric} distance "
+        f"  {len(heads)} head{'s' * (len(heads) != 1)} of a beside {beside}, {comparison.metric} distance "
         f"{distance.min():.3g} to {distance.max():.3g}, mean {distance.mean():.3g}",
     ]
     if a.prediction is not None and b.prediction is not None:
