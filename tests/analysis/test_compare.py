@@ -26,6 +26,7 @@ from attnlens.errors import InputError
 from attnlens.trace import Layer, PatchGrid, Token, Trace
 
 from .. import tiny
+from . import made
 
 FUNNY = "a gripping , funny film with one dull stretch ."
 SLOW = "a boring , slow film with one funny stretch ."
@@ -84,9 +85,8 @@ def check(comparison, tolerance=2e-5):
 
 
 def trace_of(*attentions, tokens=(), **more):
-    tokens = tuple(Token(t, special=t.startswith("[")) for t in tokens)
-    return Trace(
-        tuple(Layer(f"layer.{i}", "self", a) for i, a in enumerate(attentions)), tokens=tokens, **more
+    return made.trace_of(
+        *attentions, tokens=tuple(Token(t, special=t.startswith("[")) for t in tokens), **more
     )
 
 

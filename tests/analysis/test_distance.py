@@ -34,6 +34,7 @@ from attnlens.errors import InputError
 from attnlens.trace import Layer, Trace
 
 from .. import tiny
+from .made import trace_of
 
 TEXT = "a gripping , funny film with one dull stretch ."
 
@@ -70,10 +71,6 @@ def oracle(traces, metric, sink=False):
         mean = sum(found) / len(found) if found else math.nan
         table[i, j] = table[j, i] = math.sqrt(max(mean, 0)) if metric == "hellinger" else mean
     return table
-
-
-def trace_of(*attentions, **sides):
-    return Trace(tuple(Layer(f"layer.{i}", "self", a, **sides) for i, a in enumerate(attentions)))
 
 
 def weights(layers=2, heads=3, size=5, dtype=torch.float64):

@@ -17,9 +17,9 @@ import attnlens as al
 from attnlens.analysis.flow import MOST_EDGES, flow
 from attnlens.attention import Band, Factors, Weights, Windows
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Trace
 
 from .. import tiny
+from .made import trace_of
 
 
 def capacities(matrices):
@@ -63,11 +63,6 @@ def by_cuts(matrices, token):
 
 def weights(layers=3, heads=2, size=5):
     return [(3 * torch.randn(heads, size, size, dtype=torch.float64)).softmax(-1) for _ in range(layers)]
-
-
-def trace_of(*attentions):
-    attentions = (Weights(a) if isinstance(a, torch.Tensor) else a for a in attentions)
-    return Trace(tuple(Layer(f"layer.{i}", "self", a) for i, a in enumerate(attentions)))
 
 
 @settings(max_examples=20, deadline=None)

@@ -18,14 +18,9 @@ from attnlens.errors import InputError
 from attnlens.trace import Layer, PatchGrid, Token, Trace
 
 from .. import tiny
+from .made import trace_of
 
 WORDS = "the film , the film , was a film".split()
-
-
-def trace_of(*attentions, tokens=(), **more):
-    return Trace(
-        tuple(Layer(f"layer.{i}", "self", a) for i, a in enumerate(attentions)), tokens=tokens, **more
-    )
 
 
 def words(*texts, ids=False):

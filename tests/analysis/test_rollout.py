@@ -20,6 +20,7 @@ from attnlens.errors import InputError
 from attnlens.trace import Layer, Trace
 
 from .. import tiny
+from .made import trace_of, weights
 
 
 def paper(matrices, residual=0.5):
@@ -44,14 +45,6 @@ def paper(matrices, residual=0.5):
                 product[i, j] = sum(float(mixed[i, k]) * float(rolled[k, j]) for k in range(n))
         rolled = product
     return rolled
-
-
-def trace_of(*attentions, **sides):
-    return Trace(tuple(Layer(f"layer.{i}", "self", a, **sides) for i, a in enumerate(attentions)))
-
-
-def weights(layers=3, heads=2, size=5, dtype=torch.float64):
-    return [Weights((3 * torch.randn(heads, size, size, dtype=dtype)).softmax(-1)) for _ in range(layers)]
 
 
 @settings(max_examples=15, deadline=None)

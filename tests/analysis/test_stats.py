@@ -27,6 +27,7 @@ from attnlens.errors import InputError
 from attnlens.trace import Layer, PatchGrid, Token, Trace, Values
 
 from .. import tiny
+from .made import trace_of
 
 SENTENCES = (
     "a gripping , funny film with one dull stretch .",
@@ -119,11 +120,6 @@ def assert_layer(table, number, expected, atol, prefix=""):
         np.testing.assert_allclose(
             rows[prefix + name], numbers, atol=atol, rtol=atol, err_msg=f"{number} {name}"
         )
-
-
-def trace_of(*attentions, tokens=(), values=None, **more):
-    layers = (Layer(f"layer.{i}", "self", a, values=values) for i, a in enumerate(attentions))
-    return Trace(tuple(layers), tokens=tokens, **more)
 
 
 def repeated(size=9):
