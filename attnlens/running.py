@@ -120,8 +120,9 @@ def run_for(
         logits = [logits_of(output, item) for item in range(count)]
         if any(row is None or row.ndim != 1 for row in logits):
             raise InputError(
-                f"{type(model).__name__} gives no class logits whose gradient could be kept; leave target= away, or "
-                "load the model with a head (…ForSequenceClassification, …ForCausalLM)"
+                f"{type(model).__name__} gives no class logits whose gradient could be kept: it answers for each "
+                "token, or there is no mask in the text to answer at, or it has no head (…ForSequenceClassification, "
+                "…ForImageClassification, …ForCausalLM); leave target= away, or change that"
             )
         chosen.extend(int(row.argmax()) if target == PREDICTED else target for row in logits)
         if max(chosen) >= len(logits[0]):
@@ -146,7 +147,9 @@ def _answer(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
 def _leaves(inputs: Tensor | dict[str, Tensor], leaves: list[Tensor]) -> Tensor | dict[str, Tensor]:
     """The inputs, those of floating point noted as leaves of the graph."""
     if isinstance(inputs, Tensor):
-        leaves.append(inputs.detach().requires_grad_())
+        leaves.append(
+            inputs.detach().clone().requires_grad_()
+        )  # a clone can be a leaf under inference_mode too
         return leaves[-1]
     return {
         name: _leaves(x, leaves) if x.is_floating_point() and "mask" not in name else x

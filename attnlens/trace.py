@@ -260,18 +260,24 @@ class Trace:
         Every axis keeps its length, so that whatever takes a trace takes the result; a row that looked at nothing
         else becomes a masked row. Gradients are left out: they are those of the model's own attention.
 
-        Raises InputError for a token that is not there, and when no key would be left.
+        Raises InputError for a token that is in no layer, and when no key would be left in any.
         """
-        layers, unused = [], set() if isinstance(drop, str) else set(drop)
-        if isinstance(drop, str) and drop != "special":
+        if hasattr(drop, "tolist"):
+            drop = drop.tolist()
+        if not isinstance(drop, list | tuple | set | range) and drop != "special":
             raise InputError(f"drop must be 'special' or a list of positions and token texts, not {drop!r}")
+        layers, unused = [], set() if isinstance(drop, str) else set(drop)
+        left = 0
         for layer in self.layers:
             tokens = self._tokens_of(layer.key_side)
             keys = self._dropped(drop, tokens, layer.attention.keys, unused)
+            left += layer.attention.keys - len(keys)
             values = layer.values and replace(layer.values, gradient=None)
             layers.append(replace(layer, attention=layer.attention.without(keys), values=values))
         if unused:
             raise InputError(f"no token {min(map(str, unused))!r} to drop; trace.tokens lists the tokens")
+        if self.layers and not left:
+            raise InputError("drop leaves no key in any layer; leave at least one token")
         return replace(self, layers=tuple(layers), target=None)
 
     @staticmethod
@@ -288,11 +294,9 @@ class Trace:
             ]
             unused -= {text for i in found for text in (tokens[i].text, tokens[i].text.strip())}
             numbers = [part for part in drop if not isinstance(part, str)]
-            found += positions(numbers, size, "key").tolist()
-            unused -= set(numbers)
-        kept = size - len(set(found))
-        if not kept:
-            raise InputError(f"drop leaves none of the {size} keys")
+            within = [number for number in numbers if isinstance(number, int) and -size <= number < size]
+            found += positions(within, size, "key").tolist()
+            unused -= set(within)
         return torch.tensor(sorted(set(found)), dtype=torch.long)
 
     @property

@@ -407,10 +407,29 @@ def test_every_function_takes_a_renormalized_trace():
     [
         ("all", "drop must be 'special' or a list"),
         (["nowhere"], "no token 'nowhere' to drop"),
-        (["a", "b"], "drop leaves none of the 2 keys"),
+        (["a", "b"], "drop leaves no key in any layer"),
+        ([9], "no token '9' to drop"),
+        (0, "drop must be 'special' or a list of positions and token texts, not 0"),
     ],
 )
 def test_what_renormalize_cannot_drop(drop, message):
     layer = Layer("e", "self", Weights(torch.rand(2, 2, 2).softmax(-1)))
     with pytest.raises(InputError, match=message):
         Trace((layer,), tokens=(Token("a"), Token("b"))).renormalize(drop)
+
+
+def test_renormalize_where_one_layer_has_nothing_left():
+    """The decoder of a T5 that has read its start token alone: a masked row there, the encoder as asked."""
+    layers = (
+        Layer("e", "self", Weights(torch.rand(2, 3, 3).softmax(-1))),
+        Layer("d", "self", Factors(torch.randn(2, 1, 4), torch.randn(2, 1, 4), 0.5), "output", "output"),
+    )
+    trace = Trace(
+        layers, tokens=(Token("a"), Token("b"), Token("</s>", special=True)),
+        output_tokens=(Token("<pad>", special=True),),
+    )  # fmt: skip
+    result = trace.renormalize()
+    assert bool((result[0][:, :, 2] == 0).all())
+    assert bool(result[1].masked_rows.all())
+    assert torch.equal(trace.renormalize(torch.tensor([2]))[0][:], result[0][:])
+    assert torch.equal(trace.renormalize([2])[1][:], trace[1][:])

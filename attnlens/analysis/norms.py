@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..attention import BLOCK_ELEMENTS, Weights
+from ..attention import BLOCK_ELEMENTS, Weights, Windows
 from ..axes import HeadQueryKey
 from ..errors import InputError, unknown_name
 from ..trace import Layer, Trace
@@ -117,6 +117,10 @@ def _add_residual(squared: Tensor, block: HeadQueryKey, layer: Layer, rows: slic
 
 def _check(layer: Layer, kind: str) -> None:
     values = layer.values
+    if isinstance(layer.attention, Windows):
+        raise InputError(
+            f"{layer.name!r} attends within windows, whose values are not kept; norms cannot be taken"
+        )
     if values is None:
         raise InputError(
             f"norms need what {layer.name!r} mixes, which this trace did not keep: lens.trace(input, values=True)"

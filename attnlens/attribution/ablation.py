@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -93,13 +94,19 @@ def ablate(
 
     >>> al.ablate(lens, "not a bad film", [(5, 9), (5, 4)]).logits
     """
-    if isinstance(input, list):
-        raise InputError("ablate() takes one input at a time: [ablate(lens, one, heads) for one in inputs]")
+    if isinstance(input, list) or options.get("window") is not None:
+        raise InputError(
+            "ablate() takes one input, or one window, at a time: [ablate(lens, one, heads) for one in inputs]"
+        )
+    if "gates" in options:
+        raise InputError(
+            "ablate() sets the gates itself; name the heads, or use lens.trace(input, gates=...)"
+        )
     before = lens.trace(input, **options)
     if not isinstance(before, Trace) or before.logits is None or before.logits.ndim != 1:
         raise InputError(
-            f"{lens.name} gives no class logits for this input; load the model with a head "
-            "(…ForSequenceClassification, …ForImageClassification, …ForCausalLM)"
+            f"{lens.name} gives no class logits for this input: it answers for each token, or there is no mask in "
+            "the text to answer at, or it has no head (…ForSequenceClassification, …ForImageClassification, …)"
         )
     removed = _pairs(heads, before)
     gates: dict[int, Tensor] = {}
@@ -117,6 +124,7 @@ def _pairs(heads: Any, trace: Trace) -> tuple[tuple[int, int], ...]:
     found = set()
     try:
         for layer, head in heads:
+            layer, head = index(layer), index(head)
             if not -len(trace) <= layer < len(trace):
                 raise InputError(f"there is no layer {layer}: {trace.model} has {len(trace)}")
             count = trace[layer].heads

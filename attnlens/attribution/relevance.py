@@ -39,7 +39,7 @@ def relevance(
 
     target: class name or index; the predicted class by default.
     row: only this row, `[key]`, by vector products; not for an encoder-decoder.
-    input: a list gives a list. options: as for `lens.trace`.
+    input: a list gives a list, and so does a long text with `window=`. options: as for `lens.trace`.
 
     Raises InputError for an unknown target, a model without class logits, and layers that cannot be followed.
     Source: Chefer, Gur and Wolf 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and
@@ -80,17 +80,15 @@ def gradient_rollout(
 
 def _of_each(lens: Lens, input: Any, target: str | int | None, options: dict, found: Any) -> Any:
     """What is found in the trace of each input, which is let go before the next one is made."""
-    inputs = input if isinstance(input, list) else [input]
     wanted = PREDICTED if target is None else target
-    if "output" in options or "window" in options:
-        results = [found(trace) for trace in _listed(lens.trace(input, target=wanted, **options))]
-    else:
+    if "output" not in options and "window" not in options:
+        inputs = input if isinstance(input, list) else [input]
         results = [found(trace) for trace in lens.traces(inputs, target=wanted, **options)]
-    return results if isinstance(input, list) or "window" in options else results[0]
-
-
-def _listed(traces: Trace | list[Trace]) -> list[Trace]:
-    return traces if isinstance(traces, list) else [traces]
+        return results if isinstance(input, list) else results[0]
+    if isinstance(input, list):
+        return [_of_each(lens, one, target, options, found) for one in input]
+    traces = lens.trace(input, target=wanted, **options)  # one for each window
+    return [found(trace) for trace in traces] if isinstance(traces, list) else found(traces)
 
 
 def _relevance(trace: Trace, row: int | None) -> Tensor:
@@ -189,6 +187,6 @@ def _check(layer: Layer) -> None:
         )
     if layer.values is None or layer.values.gradient is None:
         raise InputError(
-            f"no gradient reached the attention of {layer.name!r}: the target does not depend on it, or it ran "
-            "under no_grad"
+            f"no gradient reached the attention of {layer.name!r}: the target does not depend on it, its input is "
+            "parameters of the model alone (learned queries), or it ran under no_grad"
         )

@@ -22,10 +22,12 @@ import types
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from operator import index
+from reprlib import repr as short
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..attention import floating
 from ..errors import CaptureError, CaptureWarning, InputError, unknown_name
@@ -47,7 +49,7 @@ def capture(
     model: any torch module: from transformers, timm, torch.nn, or hand-written.
     store: "factors" keeps query and key where they are seen, "weights" keeps the weights, "auto" (the default)
         whichever is smaller for each layer.
-    dtype: storage type, e.g. torch.float16 or "float16"; None keeps the model's own.
+    dtype: storage type of weights, query, key and value, e.g. torch.float16 or "float16"; None keeps the model's own.
     values: keep also what the attention mixes and where that goes (see `attnlens.trace.Values`).
 
     When the block ends, everything is undone, also on an exception, and CaptureError is raised if nothing was
@@ -73,6 +75,8 @@ def listen(
     if store not in STORES:
         raise unknown_name("store", store, STORES)
     dtype = None if dtype is None else floating(dtype)
+    if more.get("gates") is not None:
+        more["gates"] = _gates(more["gates"])
     stack = ModuleStack(model)
     recording = Recording(type(model).__name__, store)
     listener = Listener(recording, stack, dtype, **more)
@@ -86,6 +90,22 @@ def listen(
         stack.close()
         listener.forget()
     _report(recording, listener, stack)
+
+
+def _gates(gates: Any) -> dict[int, Tensor]:
+    """`{layer: [head] of factors}` with tensors, whatever sequences were given; InputError for anything else."""
+    try:
+        found = {
+            index(layer): torch.as_tensor(factors, dtype=torch.float64) for layer, factors in gates.items()
+        }
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        found = {0: torch.empty(0)}
+    if any(layer < 0 or gate.ndim != 1 or not len(gate) for layer, gate in found.items()):
+        raise InputError(
+            "gates must be {layer: a factor for each head}, layers counted from 0, such as {5: [1, 0, 1, 1]}; "
+            f"got {short(gates)}"
+        )
+    return found
 
 
 def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> None:

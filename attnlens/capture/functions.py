@@ -118,6 +118,11 @@ def with_out_projection(args: tuple, kwargs: dict, weight: Tensor) -> tuple[tupl
     return args, kwargs | {"out_proj_weight": weight}
 
 
+def head_count(args: tuple, kwargs: dict) -> int:
+    """How many heads nn.MultiheadAttention was told to use."""
+    return args[4] if len(args) > 4 else kwargs["num_heads"]
+
+
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.linear(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype))
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..attention import Band
+from ..errors import CaptureError
 from . import functions, layout, mixture, probabilities, scores
 from .layout import Layout
 from .masks import Mask
@@ -64,6 +65,7 @@ class Listener(TorchFunctionMode):
         self.fault: Exception | None = None
         self.interface: list[InterfaceCall] = []
         self._tags = Tags()
+        self._copies: dict = {}
         self._masks: dict[tuple, tuple[Tensor, Mask | None]] = {}
         self._numbers: dict[tuple[int, str], int] = {}
 
@@ -84,9 +86,8 @@ class Listener(TorchFunctionMode):
         before = []
         if role == "dropout":
             self.observe(self._save_from_dropout, func, args, kwargs, before)
-        if role == "mha" and self.gates:
-            args, kwargs = self._gated_projection(args, kwargs)
-        result = func(*args, **kwargs)
+        gated = self._gated_projection(args, kwargs) if role == "mha" and self.gates else (args, kwargs)
+        result = func(*gated[0], **gated[1])
         self.observe(_HEAR[role], self, func, args, kwargs, result, *before)
         return self.gated(result) if self.gates else result
 
@@ -103,6 +104,7 @@ class Listener(TorchFunctionMode):
     def forget(self) -> None:
         """Drops the tags, which refer to themselves and would wait for the garbage collector."""
         self._tags.clear()
+        self._copies.clear()
 
     # -- what is heard --------------------------------------------------------------------------------------
 
@@ -126,9 +128,9 @@ class Listener(TorchFunctionMode):
         call = self.recording.calls[-1]
         if call.mixture is None or vmapped(result[0]):
             return
-        mixed, weight = call.mixture, functions.out_projection(args, kwargs).detach()
+        mixed, weight = call.mixture, functions.out_projection(args, kwargs)
         mixed.value = self._copy(place.where.put(concrete(heard.value)))
-        mixed.output = weight.t().unflatten(0, (mixed.heads, -1))
+        mixed.project(weight, turned=True)
         self._tags[result[0]] = Mixed(mixed, "projected", turned=True, given=tuple(self.stack.given()))
         if self.gradients and result[0].requires_grad:
             result[0].register_hook(mixed.take_projected)
@@ -186,6 +188,9 @@ class Listener(TorchFunctionMode):
         elif isinstance(tag, Scores):
             self._tag(result, _understood(scores.follow_scores, tag, source, func, args, kwargs, result))
         elif isinstance(tag, Mixed):
+            for operand in args[:2]:
+                if isinstance(other := self._tags.get(operand), Mixed):
+                    mixture.passes_on(other, func)
             step = (tag, source, func, args, kwargs, result, self.stack.given())
             self._tag(result, _understood(mixture.follow, *step))
 
@@ -286,13 +291,28 @@ class Listener(TorchFunctionMode):
     def gated(self, result: Any) -> Any:
         """The result, if an attention call was just heard in a layer with gates, times the gate of each head."""
         place, self._latest = self._latest, None
-        gate = None if place is None else self.gates.get(self._heard_before() - 1)
+        gate = None if place is None else self._gate(self._heard_before() - 1, place.where.heads)
         if gate is None:
             return result
-        self.gated_layers.add(self._heard_before() - 1)
-        if isinstance(result, tuple):
-            return (result[0] * place.along(result[0], gate), *result[1:])
-        return result * place.along(result, gate)
+        first, *rest = result if isinstance(result, tuple) else (result,)
+        changed = first * place.along(first, gate)
+        tag = self._tags.get(first)
+        if isinstance(tag, Mixed):
+            by_head = tag.rows.unflatten(-1, (len(gate), -1)) * gate.to(tag.rows).unsqueeze(-1)
+            self._tags[changed] = replace(tag, rows=by_head.flatten(-2))
+        return (changed, *rest) if isinstance(result, tuple) else changed
+
+    def _gate(self, layer: int, heads: int) -> Tensor | None:
+        """The gates of a layer; a wrong number of them is our fault to tell, not the model's run to fail."""
+        gate = self.gates.get(layer)
+        if gate is None:
+            return None
+        self.gated_layers.add(layer)
+        if len(gate) != heads and self.fault is None:
+            self.fault = CaptureError(
+                f"layer {layer} has {heads} heads, but gates[{layer}] holds {len(gate)} factors"
+            )
+        return gate if len(gate) == heads else None
 
     def _heard_before(self) -> int:
         """How many layers of this forward pass were heard so far."""
@@ -300,10 +320,9 @@ class Listener(TorchFunctionMode):
 
     def _gated_projection(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """nn.MultiheadAttention returns its heads projected: its gates are put on the projection."""
-        gate = self.gates.get(self._heard_before())
+        gate = self._gate(self._heard_before(), functions.head_count(args, kwargs))
         if gate is None:
             return args, kwargs
-        self.gated_layers.add(self._heard_before())
         weight = functions.out_projection(args, kwargs)
         heads = weight.unflatten(1, (len(gate), -1))
         gated = heads * gate.to(weight.device, weight.dtype).unsqueeze(-1)
@@ -343,7 +362,7 @@ class Listener(TorchFunctionMode):
             items=where.items,
             part=where.part,
             mask=self._declared_padding(shape) if mask is None else mask,
-            mixture=Mixture(*shape[:3]) if self.values else None,
+            mixture=Mixture(*shape[:3], copies=self._copies) if self.values else None,
             **what,
         )
         self.recording.calls.append(call)
@@ -352,11 +371,12 @@ class Listener(TorchFunctionMode):
         return Place(where, shape[2])
 
     def _copy(self, tensor: Tensor) -> Tensor:
+        # Where a backward pass is to come nobody may overwrite it, so it can be shared.
+        shared = self.gradients and tensor.requires_grad
         tensor = tensor.detach()
         if self.dtype not in (None, tensor.dtype):
             return tensor.to(self.dtype)
-        # Where a backward pass is to come nobody may overwrite it, so it can be shared.
-        return tensor if self.gradients else tensor.clone()
+        return tensor if shared else tensor.clone()
 
     def _mask(self, tensor: Tensor | None, where: Layout, shape: tuple, band: Band | None) -> Mask | None:
         """The mask of one call; layers of one forward pass that share a tensor share its `Mask`."""

@@ -8,14 +8,14 @@ a module around the attention, as the residual stream does (the result of an MLP
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ..trace import Values
 from .layout import Layout
-from .tags import is_parameter, operands
+from .tags import is_parameter, operands, with_operand
 from .vocabulary import DROPOUT, PERMUTE, PROJECTIONS, STEPS, overwrites
 
 
@@ -36,6 +36,26 @@ class Mixture:
     scale: Tensor | None = None
     spread: Tensor | None = None
     gradient: Tensor | None = None
+    ambiguous: bool = False
+    """Whether two projections read the mixture (as LoRA adds one), so that none is the whole way out."""
+    copies: dict[int, tuple[Tensor, int, Tensor]] = field(default_factory=dict, repr=False)
+    """Projections that were copied, by the id of their weight: one copy serves every input of a capture."""
+
+    def project(self, weight: Tensor, turned: bool) -> None:
+        """Notes the output projection `[head * d_head, d_model]`; a copy, for training may go on in place.
+
+        turned: it is `[d_model, head * d_head]`, as linear layers have it
+        """
+        if self.output is not None or self.ambiguous:
+            self.output, self.ambiguous = None, True
+            return
+        version = 0 if weight.is_inference() else weight._version
+        known = self.copies.get(id(weight))
+        if known is None or known[0] is not weight or known[1] != version:
+            copy = weight.detach().clone()
+            copy = (copy.t() if turned else copy).unflatten(0, (self.heads, -1))
+            known = self.copies[id(weight)] = (weight, version, copy)
+        self.output = known[2]
 
     def item(self, item: int, rows: Tensor | None, cols: Tensor | None) -> Values | None:
         """One input's values, with only the given queries and keys (None: all); None where none were seen."""
@@ -126,7 +146,7 @@ def follow(
     if func in PROJECTIONS:
         return _projected(tag, source, args, kwargs) if tag.stage == "heads" else None
     if func in PERMUTE:
-        return replace(tag, turned=_turned(tag, func, args, kwargs, source))
+        return _permuted(tag, func, args, kwargs, source)
     step = STEPS.get(func)
     if step in ("same", "view") or func in DROPOUT:
         return tag
@@ -136,9 +156,13 @@ def follow(
         return _summed(tag, source, func, args, kwargs, result, given)
     if tag.stage == "summed" and getattr(func, "__name__", "").startswith("layer_norm"):
         _normalised(tag, args, kwargs)
-    if tag.stage == "summed" and step == "add":
-        tag.mixture.scale = tag.mixture.spread = None  # it goes on beside its norm, which is the next block's
     return None
+
+
+def passes_on(tag: Mixed, func: Callable) -> None:
+    """A sum that is added to later on goes on beside its LayerNorm, which then belongs to the next block."""
+    if tag.stage == "summed" and STEPS.get(func) == "add":
+        tag.mixture.scale = tag.mixture.spread = None
 
 
 def _projected(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
@@ -151,8 +175,7 @@ def _projected(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed |
         return None
     if not torch.equal(rows, tag.rows):
         return None
-    weight = weight.detach().t() if linear else weight.detach()
-    mixture.output = weight.unflatten(0, (mixture.heads, -1))
+    mixture.project(weight, turned=linear)
     return replace(tag, stage="projected", rows=None)
 
 
@@ -198,14 +221,16 @@ def _normalised(tag: Mixed, args: tuple, kwargs: dict) -> None:
     tag.mixture.spread = (rows.float().var(-1, correction=0) + eps).sqrt()
 
 
-def _turned(tag: Mixed, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> bool:
-    """Whether sequence and batch have changed places: tried on an index tensor of the same rank."""
-    if tag.stage == "heads" or source.ndim != 3:
-        return tag.turned
-    moved = func(
-        torch.empty(2, 3, 4, device="meta"), *args[1:], **{k: v for k, v in kwargs.items() if k != "input"}
-    )
-    return tag.turned != (moved.shape[:2] == (3, 2))
+def _permuted(tag: Mixed, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> Mixed | None:
+    """Whether sequence and batch have changed places, tried on an index tensor; None where d_model moved."""
+    if tag.stage == "heads":
+        return tag
+    probe = torch.empty([2 + axis for axis in range(source.ndim)], device="meta")
+    args, kwargs = with_operand(args, kwargs, source, probe)
+    moved = func(*args, **kwargs)
+    if moved.shape[-1] != probe.shape[-1]:
+        return None
+    return replace(tag, turned=tag.turned != (moved.shape[:2] == (3, 2)))
 
 
 def keep(tensor: Tensor, positions: Tensor | None, dim: int) -> Tensor:

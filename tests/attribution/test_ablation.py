@@ -80,6 +80,7 @@ def test_other_models(name):
         ([], "heads names no head"),
         (3, r"heads must be pairs \(layer, head\) or {layer: heads}, not 3"),
         ([(1, 2, 3)], "heads must be pairs"),
+        ([(0, 1.0)], "heads must be pairs"),
         ("all", "heads must be pairs"),
     ],
 )
@@ -90,8 +91,10 @@ def test_heads_that_are_none(heads, message):
 
 def test_inputs_without_an_answer():
     lens = al.load("sentiment")
-    with pytest.raises(InputError, match="takes one input at a time"):
+    with pytest.raises(InputError, match="takes one input, or one window, at a time"):
         ablate(lens, [TEXT], (0, 0))
+    with pytest.raises(InputError, match="ablate\\(\\) sets the gates itself"):
+        ablate(lens, TEXT, (0, 0), gates={})
     bare = al.Lens(lens.model.distilbert, lens.tokenizer)
     with pytest.raises(InputError, match="gives no class logits for this input"):
         ablate(bare, TEXT, (0, 0))

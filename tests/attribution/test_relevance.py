@@ -225,3 +225,21 @@ def test_what_cannot_be_followed():
     )
     with pytest.raises(InputError, match="attends within windows"):
         relevance(al.Lens(swin, tiny.processor(16)), al.models.sample_images()["cat"], 0)
+
+
+def test_windows_and_lists_of_long_texts():
+    lens = text_lenses()["bert"]()
+    long = " ".join(TEXTS)
+    windows = relevance(lens, long, 1, window=12)
+    expected = lens.trace(long, window=12)
+    assert [len(found) for found in windows] == [len(trace.tokens) for trace in expected]
+    both = relevance(lens, [long, TEXTS[1]], 1, window=12)
+    assert [len(one) for one in both] == [len(windows), 1]
+    assert torch.allclose(both[0][1], windows[1])
+
+
+def test_an_image_under_inference_mode():
+    lens, picture = al.load("cifar"), al.models.sample_images()["cat"]
+    expected = relevance(lens, picture, row=0)
+    with torch.inference_mode():
+        assert torch.allclose(relevance(lens, picture, row=0), expected, atol=1e-6)

@@ -33,13 +33,24 @@ def first(output):
 
 
 def projections(model, recording):
-    """For each call the module whose weight is its output projection, found by memory, with what it returned."""
+    """For each call the module whose weight is its output projection."""
     found = {}
-    modules = {m.weight.data_ptr(): name for name, m in model.named_modules() if hasattr(m, "weight")}
     for call in recording.calls:
-        if call.mixture.output is not None:
-            found[id(call)] = modules.get(call.mixture.output.data_ptr())
+        flat = None if call.mixture.output is None else call.mixture.output.flatten(0, 1)
+        found[id(call)] = (
+            flat if flat is None else next((n for n, w in weights(model) if same(w, flat)), None)
+        )
     return found
+
+
+def weights(model):
+    return [
+        (n, m.weight) for n, m in model.named_modules() if getattr(getattr(m, "weight", None), "ndim", 0) == 2
+    ]
+
+
+def same(weight, flat):
+    return any(w.shape == flat.shape and torch.equal(w, flat) for w in (weight, weight.t()))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -274,3 +285,122 @@ def test_gates_and_gradients_of_one_query_over_grouped_heads(length):
     model.layers[0].self_attn.o_proj.weight.data[:, 8:16] = 0.0
     with torch.no_grad():
         assert torch.allclose(gated, model(ids).last_hidden_state, atol=1e-5)
+
+
+# -- where the way out is not what it seems -------------------------------------------------------------------
+
+
+class Adapted(nn.Module):
+    """A linear layer with a low-rank one beside it, as LoRA has it."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base, self.down, self.up = base, nn.Linear(handwritten.DIM, 2), nn.Linear(2, handwritten.DIM)
+
+    def forward(self, x):
+        return self.base(x) + self.up(self.down(x))
+
+
+def test_two_projections_of_one_mixture_are_none():
+    module = handwritten.Attention()
+    module.out = Adapted(module.out)
+    with torch.no_grad():
+        recording, _ = run(module, (torch.randn(1, 4, handwritten.DIM),), values=True)
+    assert recording[0].layers[0].values.output is None
+    assert recording[0].layers[0].values.value.shape == (3, 4, 4)
+
+
+def test_a_trace_is_no_part_of_the_model():
+    """Training goes on in place; what was recorded before stays as it was, and one copy serves all inputs."""
+    model, inputs = CASES["bert"].build()
+    with torch.no_grad():
+        recording, _ = run(model, inputs, values=True)
+        one, other = (trace.layers[0].values for trace in (recording[0], recording[1]))
+        assert one.output.data_ptr() == other.output.data_ptr()
+        before = one.output.clone()
+        for parameter in model.parameters():
+            parameter.mul_(2)
+        again, _ = run(model, inputs, values=True)
+    assert torch.equal(one.output, before)
+    assert torch.equal(again[0].layers[0].values.output, 2 * before)
+
+
+class AttentionOnly(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.MultiheadAttention(12, 3, batch_first=True) for _ in range(3))
+        self.norms = nn.ModuleList(nn.LayerNorm(12) for _ in range(4))
+
+    def forward(self, x):
+        for block, norm in zip(self.blocks, self.norms):
+            normal = norm(x)
+            x = x + block(normal, normal, normal, need_weights=False)[0]
+        return self.norms[-1](x)
+
+
+def test_a_norm_that_belongs_to_the_next_block():
+    """A sum that is added to again goes on beside its norm, also where the next addition is an attention's."""
+    with torch.no_grad():
+        recording, _ = run(AttentionOnly().eval(), (torch.randn(1, 5, 12),), values=True)
+        decoder = nn.TransformerDecoderLayer(12, 3, 8, batch_first=True, norm_first=True).eval()
+        crossed, _ = run(decoder, (torch.randn(1, 5, 12), torch.randn(1, 4, 12)), values=True)
+    assert [layer.values.scale is None for layer in recording[0].layers[:2]] == [True, True]
+    assert all(layer.values.scale is None for layer in crossed[0].layers)
+
+
+class ChannelsFirst(nn.Module):
+    """`[batch, channel, token]`: the residual stream lies across, and as many channels as tokens hide it."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = handwritten.Attention()
+
+    def forward(self, x):
+        return self.attention(x.transpose(1, 2)).transpose(1, 2) + x
+
+
+def test_a_residual_stream_that_lies_across_is_left_out():
+    with torch.no_grad():
+        recording, _ = run(ChannelsFirst(), (torch.randn(2, handwritten.DIM, handwritten.DIM),), values=True)
+    values = recording[0].layers[0].values
+    assert values.output is not None
+    assert values.residual is None
+
+
+# -- gates as they are given ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [handwritten.Attention, lambda: nn.TransformerEncoderLayer(12, 3, 8, 0.0)])
+def test_gates_of_the_wrong_length(make):
+    module, x = make(), torch.randn(4, 2, 12)
+    plain = module(x)
+    with pytest.raises(al.errors.CaptureError, match=r"layer 0 has 3 heads, but gates\[0\] holds 4 factors"):
+        run(module, (x,), gates={0: [1, 0, 1, 1]})
+    assert torch.equal(module(x), plain)
+
+
+@pytest.mark.parametrize("gates", [[1, 0, 1], {-1: [1, 0, 1]}, {0: 1.0}, {"a": [1.0]}, {0: "off"}, {0: []}])
+def test_gates_that_are_none(gates):
+    with pytest.raises(al.errors.InputError, match=r"gates must be {layer: a factor for each head}"):
+        run(handwritten.Attention(), (torch.randn(1, 4, 12),), gates=gates)
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2", "llama"])
+def test_values_beside_gates(name):
+    """The values of a gated layer are those that it would have had; its way out is still seen."""
+    model, inputs = CASES[name].build()
+    with torch.no_grad():
+        plain, _ = run(model, inputs, values=True)
+        gated, _ = run(model, inputs, values=True, gates={0: [1.0, 0.0, 0.5, 1.0]})
+    one, other = (recording[0].layers[0].values for recording in (plain, gated))
+    assert torch.equal(one.value, other.value)
+    assert torch.equal(one.output, other.output)
+    assert torch.equal(one.residual, other.residual)
+
+
+def test_values_beside_gates_of_multihead_attention():
+    encoder, x = nn.TransformerEncoderLayer(12, 3, 8, batch_first=True).eval(), torch.randn(1, 4, 12)
+    with torch.no_grad():
+        gated, _ = run(encoder, (x,), values=True, gates={0: [1, 0, 1]})
+    expected = encoder.self_attn.out_proj.weight.t().unflatten(0, (3, 4))
+    assert torch.equal(gated[0].layers[0].values.output, expected)
