@@ -41,7 +41,8 @@ class InterfaceCall:
 class Listener(TorchFunctionMode):
     """Hears attention in whatever runs under it and appends `Call`s to a recording.
 
-    values: whether to follow what the attention mixes; gradients: whether to keep its gradient too
+    gradients: whether to keep the values and the gradient of what the attention mixes
+    values: whether to keep the values and follow what is mixed on its way out; None: if gradients are kept
     gates: `{layer: [head] of factors}` on what each head has mixed; 0 switches a head off
     """
 
@@ -51,12 +52,13 @@ class Listener(TorchFunctionMode):
         stack: ModuleStack,
         dtype: torch.dtype | None,
         *,
-        values: bool = False,
+        values: bool | None = None,
         gradients: bool = False,
         gates: dict[int, Tensor] | None = None,
     ):
         super().__init__()
-        self.values, self.gradients, self.gates = values or gradients, gradients, gates or {}
+        self.values = gradients if values is None else values
+        self.gradients, self.gates = gradients, gates or {}
         self.gated_layers: set[int] = set()
         self._latest: Place | None = None
         self.recording = recording
@@ -131,7 +133,8 @@ class Listener(TorchFunctionMode):
         mixed, weight = call.mixture, functions.out_projection(args, kwargs)
         mixed.value = self._copy(place.where.put(concrete(heard.value)))
         mixed.project(weight, turned=True)
-        self._tags[result[0]] = Mixed(mixed, "projected", turned=True, given=tuple(self.stack.given()))
+        if self.values:
+            self._tags[result[0]] = Mixed(mixed, "projected", turned=True, given=tuple(self.stack.given()))
         if self.gradients and result[0].requires_grad:
             result[0].register_hook(mixed.take_projected)
 
@@ -283,8 +286,9 @@ class Listener(TorchFunctionMode):
             return
         mixed, (batch, _, queries, _) = call.mixture, call.shape
         mixed.value = self._copy(_spread(place.where.put_keys(concrete(value)), call.shape))
-        rows = place.put(result.detach()).transpose(1, 2).reshape(batch, queries, -1)
-        self._tags[result] = Mixed(mixed, "heads", rows, given=tuple(self.stack.given()))
+        if self.values:
+            rows = place.put(result.detach()).transpose(1, 2).reshape(batch, queries, -1)
+            self._tags[result] = Mixed(mixed, "heads", rows, given=tuple(self.stack.given()))
         if self.gradients and result.requires_grad:
             result.register_hook(lambda gradient: setattr(mixed, "gradient", place.put(gradient)))
 
@@ -362,7 +366,7 @@ class Listener(TorchFunctionMode):
             items=where.items,
             part=where.part,
             mask=self._declared_padding(shape) if mask is None else mask,
-            mixture=Mixture(*shape[:3], copies=self._copies) if self.values else None,
+            mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
             **what,
         )
         self.recording.calls.append(call)

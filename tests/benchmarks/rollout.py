@@ -12,7 +12,6 @@ from attnlens.trace import Layer, Trace
 from .measure import cpu_seconds, ratio
 
 LAYERS, HEADS, D_HEAD = 12, 12, 64
-VARIANTS = ("full matrices", "one row", "one row, heads fused before")
 TARGET = 50.0
 """The full product against one row of heads fused before, at the longest input."""
 
