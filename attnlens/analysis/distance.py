@@ -18,6 +18,7 @@ from ..attention import Attention, Index, Weights, Windows
 from ..errors import InputError, unknown_name
 from ..trace import Layer, Trace
 from .rollout import _advice as advice
+from .rollout import check_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,6 +210,7 @@ def outcomes(attentions: Sequence[Attention], rows: Index, cols: list[int] | Non
 
 def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> Rows:
     weights = attention[:, rows]
+    check_shares(weights)
     seen = weights.amax(-1) > 0
     elsewhere = 1 - weights.sum(-1)
     elsewhere.masked_fill_(~seen | (elsewhere < _rounding(attention)), 0.0)

@@ -20,7 +20,7 @@ from ..attention import Attention, Windows
 from ..axes import HeadQuery, HeadQueryKey
 from ..errors import InputError, unknown_name
 from ..trace import Layer, Token, Trace
-from .rollout import check_trace
+from .rollout import check_shares, check_trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +95,7 @@ class Means:
 def blocks(attention: Attention) -> Iterator[Block]:
     """Walks the queries of one layer with bounded memory."""
     for rows, weights in attention.blocks():
+        check_shares(weights)
         yield Block(weights, torch.arange(rows.start, rows.stop, device=weights.device))
 
 

@@ -94,6 +94,20 @@ def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0
     return replace(trace, layers=layers)
 
 
+MOST_MASS = 1.05
+"""What a row of attention may sum to: 1, and the rounding of half precision."""
+
+
+def check_shares(weights: Tensor) -> None:
+    """Raises InputError for rows that are no shares of attention, as those of `norms` are."""
+    most = float(weights.sum(-1).amax()) if weights.numel() else 0.0
+    if most > MOST_MASS:
+        raise InputError(
+            f"a row sums to {most:.3g}: these are no shares of attention (norms?); make them such by "
+            "trace.renormalize([])"
+        )
+
+
 def check_trace(trace: Trace, function: str) -> None:
     """Raises InputError for what is no trace, with the remedy for a list."""
     if not isinstance(trace, Trace):

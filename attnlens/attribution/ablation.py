@@ -42,7 +42,7 @@ class Ablation:
 
     @property
     def logits(self) -> pd.DataFrame:
-        """A row per class: label, logit before and after, change, probability before and after; most changed first."""
+        """Label, logit and probability before and after, per class; most changed first, of very many the first 20."""
         import pandas as pd
 
         order = self.change.abs().argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()

@@ -118,3 +118,13 @@ def test_what_was_not_kept_is_named():
         norms(replace(kept, layers=bare))
     with pytest.raises(InputError, match=r"no residual stream was seen beside .* use kind='sum'"):
         norms(replace(kept, layers=bare), "residual")
+
+
+@pytest.mark.parametrize(
+    "function", [al.head_stats, al.head_distance, lambda trace: al.compare(trace, trace)]
+)
+def test_norms_are_no_shares_of_attention(function):
+    found = norms(al.load("sentiment").trace(TEXT, values=True), "heads")
+    with pytest.raises(InputError, match=r"no shares of attention .*trace.renormalize\(\[\]\)"):
+        function(found)
+    function(found.renormalize([]))
