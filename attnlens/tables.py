@@ -69,13 +69,10 @@ class ModelComparison:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        sides = {"a": self.comparison.a, "b": self.comparison.b}
         return {
             "input": self.input,
-            **{
-                side: {"model": x.model, "prediction": x.prediction and x.prediction.label}
-                for side, x in sides.items()
-            },
+            "a": _answer(self.comparison.a),
+            "b": _answer(self.comparison.b),
             "metric": self.comparison.metric,
             "matched": self.comparison.matched,
             "alignment": [list(pair) for pair in self.comparison.alignment],

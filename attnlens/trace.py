@@ -88,7 +88,7 @@ class PatchGrid:
     __hash__ = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Values:
     """What one layer's attention mixes, kept where `values=True` or a target asked for it.
 
@@ -109,14 +109,24 @@ class Values:
     gradient: HeadTokenDim | None = None
 
     def transformed(self, heads: int) -> Tensor:
-        """`f_h(x_j)`, `[head, key, d_model]`; the values themselves, `[head, key, d_head]`, without a projection."""
+        """`f_h(x_j)`, `[head, key, d_model]`; the values themselves, `[head, key, d_head]`, without a projection.
+
+        heads: how many heads the layer has, `layer.attention.heads`; its key heads may be fewer
+        """
         value = self.of_heads(heads)
         return value if self.output is None else value @ self.output.to(value.dtype)
 
     def of_heads(self, heads: int) -> HeadTokenDim:
-        """The values that each head mixes, `[head, key, d_head]` in float32 (float64 when stored so)."""
+        """The values that each head mixes, `[head, key, d_head]` in float32 (float64 when stored so).
+
+        heads: as for `transformed`
+        """
         dtype = torch.float64 if self.value.dtype == torch.float64 else torch.float32
         return self.value.to(dtype).repeat_interleave(heads // len(self.value), dim=0)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {list(t.shape)}" for name, t in vars(self).items() if t is not None)
+        return f"Values({shapes})"
 
     @property
     def nbytes(self) -> int:

@@ -17,8 +17,7 @@ from torch import Tensor
 from ..attention import Attention, Index, Weights, Windows
 from ..errors import InputError, unknown_name
 from ..trace import Layer, Trace
-from .rollout import _advice as advice
-from .rollout import check_shares
+from .rollout import advice, check_shares
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -220,12 +220,12 @@ def stack(trace: Trace, function: str) -> list[Attention]:
             raise InputError(
                 f"{function} follows self-attention over the same positions; {layer.name!r} is {layer.kind} "
                 f"attention {list(attention.shape)} beside {first.name!r} {list(first.attention.shape)}. "
-                f"{_advice(trace)}"
+                f"{advice(trace)}"
             )
     return [layer.attention for layer in trace.layers]
 
 
-def _advice(trace: Trace) -> str:
+def advice(trace: Trace) -> str:
     """How to choose layers of this trace that can be multiplied: the shortest paths that hold only such."""
     ways = {}
     for layer in trace.layers:

@@ -117,26 +117,26 @@ def ablate(
 
 def _pairs(heads: Any, trace: Trace) -> tuple[tuple[int, int], ...]:
     """The heads as sorted pairs of numbers from 0 on."""
-    if isinstance(heads, Mapping):
-        heads = [(layer, head) for layer, some in heads.items() for head in some]
-    elif isinstance(heads, tuple) and len(heads) == 2 and all(isinstance(n, int) for n in heads):
-        heads = [heads]
     found = set()
-    try:
-        for layer, head in heads:
-            layer, head = index(layer), index(head)
-            if not -len(trace) <= layer < len(trace):
-                raise InputError(f"there is no layer {layer}: {trace.model} has {len(trace)}")
-            count = trace[layer].heads
-            if not -count <= head < count:
-                raise InputError(f"there is no head {head} in layer {layer}: it has {count}")
-            found.add((layer % len(trace), head % count))
-    except TypeError:
-        raise InputError(f"heads must be pairs (layer, head) or {{layer: heads}}, not {heads!r}") from None
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"heads must be pairs (layer, head) or {{layer: heads}}, not {heads!r}") from None
+    for layer, head in _read(heads):
+        if not -len(trace) <= layer < len(trace):
+            raise InputError(f"there is no layer {layer}: {trace.model} has {len(trace)}")
+        count = trace[layer].heads
+        if not -count <= head < count:
+            raise InputError(f"there is no head {head} in layer {layer}: it has {count}")
+        found.add((layer % len(trace), head % count))
     if not found:
         raise InputError("heads names no head; give pairs (layer, head)")
     return tuple(sorted(found))
+
+
+def _read(heads: Any) -> list[tuple[int, int]]:
+    """Pairs of whole numbers, whichever way they were written."""
+    try:
+        if isinstance(heads, Mapping):
+            heads = [(layer, head) for layer, some in heads.items() for head in some]
+        elif isinstance(heads, tuple) and len(heads) == 2 and all(isinstance(n, int) for n in heads):
+            heads = [heads]
+        return [(index(layer), index(head)) for layer, head in heads]
+    except (TypeError, ValueError):
+        raise InputError(f"heads must be pairs (layer, head) or {{layer: heads}}, not {heads!r}") from None

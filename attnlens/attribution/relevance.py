@@ -62,8 +62,7 @@ def gradient_rollout(
     """Rollout of attention weighted by its gradient, `[query, key]`, rows summing to one: simpler than `relevance`.
 
     Per layer the mean over heads of `A * dA`, negative entries set to zero, mixed with the residual path and
-    normalised as `rollout` does. `residual` and `row` are those of `rollout`, the
-    other options those of `relevance`.
+    normalised as `rollout` does. `residual` and `row` are those of `rollout`, the other options those of `relevance`.
 
     Source: Gildenblat 2020, "Exploring Explainability for Vision Transformers", gradient rollout; here every row is
     divided by its own sum, and every input of a batch is treated alike.

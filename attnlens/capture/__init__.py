@@ -99,13 +99,17 @@ def _gates(gates: Any) -> dict[int, Tensor]:
             index(layer): torch.as_tensor(factors, dtype=torch.float64) for layer, factors in gates.items()
         }
     except (AttributeError, TypeError, ValueError, RuntimeError):
-        found = {0: torch.empty(0)}
-    if any(layer < 0 or gate.ndim != 1 or not len(gate) for layer, gate in found.items()):
+        found = None
+    if found is None or not all(layer >= 0 and _is_gate(gate) for layer, gate in found.items()):
         raise InputError(
-            "gates must be {layer: a factor for each head}, layers counted from 0, such as {5: [1, 0, 1, 1]}; "
-            f"got {short(gates)}"
+            "gates must be {layer: a factor for each head}, layers counted from 0 and factors finite, such as "
+            f"{{5: [1, 0, 1, 1]}}; got {short(gates)}"
         )
     return found
+
+
+def _is_gate(factors: Tensor) -> bool:
+    return factors.ndim == 1 and len(factors) > 0 and bool(factors.isfinite().all())
 
 
 def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from numbers import Integral
 
+from ..analysis.rollout import position as numbered_position
 from ..attention import Attention
 from ..errors import InputError
 from ..trace import Token, Trace
@@ -50,9 +51,7 @@ def position(tokens: Sequence[Token], given: object, what: str = "token") -> int
         return _reading(tokens, given)
     if isinstance(given, bool) or not isinstance(given, Integral):
         raise InputError(f"{what} must be the number of a position or a token's text, not {given!r}")
-    if not -len(tokens) <= given < len(tokens):
-        raise InputError(f"{what} {given} is out of range: the trace has {len(tokens)} positions")
-    return int(given) % len(tokens)
+    return numbered_position(what, given, len(tokens))
 
 
 def _reading(tokens: Sequence[Token], text: str) -> int:

@@ -81,6 +81,7 @@ def test_other_models(name):
         (3, r"heads must be pairs \(layer, head\) or {layer: heads}, not 3"),
         ([(1, 2, 3)], "heads must be pairs"),
         ([(0, 1.0)], "heads must be pairs"),
+        ({3: 9}, "heads must be pairs .* not {3: 9}"),
         ("all", "heads must be pairs"),
     ],
 )

@@ -379,7 +379,10 @@ def test_gates_of_the_wrong_length(make):
     assert torch.equal(module(x), plain)
 
 
-@pytest.mark.parametrize("gates", [[1, 0, 1], {-1: [1, 0, 1]}, {0: 1.0}, {"a": [1.0]}, {0: "off"}, {0: []}])
+@pytest.mark.parametrize(
+    "gates",
+    [[1, 0, 1], {-1: [1, 0, 1]}, {0: 1.0}, {"a": [1.0]}, {0: "off"}, {0: []}, {0: [1, float("nan"), 1]}],
+)
 def test_gates_that_are_none(gates):
     with pytest.raises(al.errors.InputError, match=r"gates must be {layer: a factor for each head}"):
         run(handwritten.Attention(), (torch.randn(1, 4, 12),), gates=gates)
