@@ -166,7 +166,7 @@ def heads(
     _one_of(as_csv, as_json)
     lens = _load(model)
     with _working("measuring heads"):
-        found = tables.measure_heads(lens, _lines(sys.stdin.read()) if source == "-" else source, sort)
+        found = tables.measure_heads(lens, _source(source), sort)
     _table(found, tables.print_heads, top, as_csv, as_json, png)
 
 
@@ -174,7 +174,12 @@ def heads(
 def compare(
     model_a: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
     model_b: Annotated[str, typer.Argument(help="the model, or the checkpoint, to put beside it")],
-    source: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, or an image file")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT|FILE", help="a text, a file that holds one, or an image file; - reads it"
+        ),
+    ],
     top: Top = 10,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
@@ -190,7 +195,7 @@ def compare(
             f"{first.name} and {second.name} do not read the same input: one is for text, one for images"
         )
     with _working("comparing"):
-        found = tables.compare_models(first, second, source)
+        found = tables.compare_models(first, second, _source(source))
     _table(found, tables.print_comparison, top, as_csv, as_json, png)
 
 
@@ -235,8 +240,9 @@ def _one_of(as_csv: bool, as_json: bool) -> None:
         raise InputError("give --csv or --json, not both")
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
+def _source(source: str) -> str | list[str]:
+    """What was given, or the lines of standard input for -."""
+    return [line for line in sys.stdin.read().splitlines() if line.strip()] if source == "-" else source
 
 
 def _console() -> Console:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .analysis import Comparison, compare, head_stats
-from .errors import FileError, unknown_name
+from .errors import FileError, InputError, unknown_name
 from .lens import Lens, TextLens
 from .trace import Trace
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 200
 """Characters up to which TEXT|FILE may be the name of a file."""
+
+FILES = (".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".png", ".jpg", ".jpeg")
+"""One word that ends so is the name of a file."""
 
 FIRST_COLUMNS = (
     "entropy", "max_weight", "distance", "self", "previous", "next", "first", "separator", "punctuation",
@@ -95,23 +98,35 @@ def measure_heads(lens: Lens, source: str | list[str], sort: str) -> HeadTable:
     ]
     if sort not in known:
         raise unknown_name("statistic", sort, known)
+    if frame[sort].isna().all():
+        defined = ", ".join(name for name in known if frame[name].notna().any())
+        raise InputError(f"{sort!r} is not defined for any head on this input; defined: {defined}")
     ordered = frame.sort_values(sort, ascending=False, kind="stable", ignore_index=True)
     return HeadTable(lens.name, inputs, sort, ordered)
 
 
-def compare_models(first: Lens, second: Lens, source: str) -> ModelComparison:
+def compare_models(first: Lens, second: Lens, source: str | list[str]) -> ModelComparison:
     """Both models on one input, head beside head."""
-    (input,) = _inputs(first, source)[:1]
+    inputs = _inputs(first, source)
+    if len(inputs) != 1:
+        raise InputError(f"two models are compared on one text; {len(inputs)} were given, one on each line")
+    (input,) = inputs
     traces = [lens.trace(input) for lens in (first, second)]
     return ModelComparison(str(input), compare(*traces))
 
 
 def _inputs(lens: Lens, source: str | list[str]) -> list[Any]:
-    """What a person meant by TEXT|FILE."""
+    """What a person meant by TEXT|FILE; a name of a file that is not there is no text."""
     if isinstance(source, list):
+        if not source:
+            raise InputError("standard input holds no text; give one on each line")
         return source
     file = Path(source)
-    if not isinstance(lens, TextLens) or len(source) > LONGEST_NAME or not file.is_file():
+    if not isinstance(lens, TextLens) or len(source) > LONGEST_NAME:
+        return [source]
+    if not file.is_file():
+        if file.suffix in FILES and not any(map(str.isspace, source)):
+            raise FileError(f"there is no file {source}; a text is given as it is, in quotes")
         return [source]
     try:
         lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -142,7 +157,7 @@ def print_heads(console: Console, found: HeadTable, top: int) -> None:
     console.print(Text(f"{found.model}: {what}", style="bold"))
     wanted = dict.fromkeys([found.sort, *FIRST_COLUMNS])
     known = [name for name in wanted if name in frame and frame[name].notna().any()]
-    room = max(1, (console.width - len("layer  head")) // 10)
+    room = max(1, (console.width - len("layer  head")) // 11)
     _print_frame(console, frame.head(top), ["layer", "head", *known[:room]])
     console.print(
         f"{min(top, len(frame))} of {len(frame)} heads, by {found.sort}; --csv has every column", style="dim"
@@ -155,11 +170,15 @@ def print_comparison(console: Console, found: ModelComparison, top: int) -> None
     for trace in (comparison.a, comparison.b):
         said = "" if trace.prediction is None else f"  says {trace.prediction}"
         console.print(Text(f"{trace.model}{said}"))
+    aligned = len(comparison.alignment)
+    beside = "" if comparison.matched == "same" else ", each beside its nearest head of the other model"
     console.print(
-        f"{len(comparison.alignment)} positions aligned; heads by {comparison.metric} distance, 0 (the same) to 1"
-        + ("" if comparison.matched == "same" else ", each beside its nearest head of the other model"),
+        f"{aligned} position{'s' * (aligned != 1)} aligned; heads by {comparison.metric} distance, 0 (the same) to 1"
+        + beside,
         style="dim",
     )
+    if comparison.only_special:
+        console.print("only special tokens stand beside each other: these distances say little of the models")
     names = ["layer", "head", "layer_b", "head_b", "distance", "entropy_a", "entropy_b"]
     _print_frame(console, comparison.most(top), names)
 
@@ -167,7 +186,7 @@ def print_comparison(console: Console, found: ModelComparison, top: int) -> None
 def _print_frame(console: Console, frame: pd.DataFrame, names: list[str]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in names:
-        table.add_column(name.replace("max_weight", "max"), justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True)
     for row in frame[names].itertuples(index=False):
         cells = ("-" if x != x else f"{x:.3f}" if isinstance(x, float) else str(x) for x in row)
         table.add_row(*map(Text, cells))

@@ -287,6 +287,13 @@ def test_compare_two_models(tmp_path):
         (["heads", SENTENCE, "--csv", "--json"], "give --csv or --json, not both"),
         (["heads", SENTENCE, "--png", "/nowhere/at/all.png"], "cannot write /nowhere/at/all.png"),
         (["heads", ""], "the text is empty"),
+        (["heads", "nosuch.txt"], "there is no file nosuch.txt; a text is given as it is, in quotes"),
+        (["heads", "-"], "standard input holds no text"),
+        (
+            ["heads", "see it", "--sort", "punctuation"],
+            "'punctuation' is not defined for any head .* defined: entropy",
+        ),
+        (["compare", "sentiment", "sentiment", "nosuch.txt"], "there is no file nosuch.txt"),
         (["heads", SENTENCE, "--top", "0"], "--top"),
         (["compare", "sentiment", "cifar", "x"], "do not read the same input"),
         (["compare", "sentiment", "nowhere", "x"], "nowhere"),
@@ -297,3 +304,13 @@ def test_what_heads_and_compare_refuse(arguments, message):
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert re.search(message, done.stderr), done.stderr
+
+
+def test_compare_reads_standard_input_and_one_text_only(tmp_path):
+    done = run("compare", "sentiment", "sentiment", "-", "--json", text="not a bad film\n")
+    assert json.loads(done.stdout)["input"] == "not a bad film"
+    lines = tmp_path / "two.txt"
+    lines.write_text("see it\nflat\n", encoding="utf-8")
+    refused = run("compare", "sentiment", "sentiment", str(lines))
+    assert refused.returncode == 2
+    assert "compared on one text; 2 were given" in refused.stderr

@@ -90,6 +90,11 @@ class Comparison:
         tokens, _ = self.a.axis_tokens(int(self.heads["layer"].iloc[0]))
         return tuple(tokens[i] for i, _ in self.alignment)
 
+    @property
+    def only_special(self) -> bool:
+        """Whether no ordinary token stands beside another, so that the distances say little."""
+        return all(token.special for token in self.tokens)
+
     def most(self, count: int = 5) -> pd.DataFrame:
         """The heads that differ most, the most different first; at most `count` of them."""
         count = whole_number(count, "count", 1)
@@ -147,6 +152,8 @@ def _summary(comparison: Comparison) -> list[str]:
     ]
     if a.prediction is not None and b.prediction is not None:
         lines.append(f"  prediction: {a.prediction} in a, {b.prediction} in b")
+    if comparison.only_special:
+        lines.append("  only special tokens stand beside each other: the distances say little")
     if comparison.left_out:
         lines.append(f"  left out, not from token to token: {', '.join(comparison.left_out)}")
     return lines

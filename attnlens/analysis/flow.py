@@ -47,7 +47,7 @@ def flow(trace: Trace, token: int = 0, *, start: int = 0, end: int | None = None
     >>> flow(trace)  # what can reach the class token
     """
     check_trace(trace, "flow")
-    layers = stack(trace[start:end], "flow")
+    layers = stack(trace, start, end, "flow")
     size = layers[0].queries
     source = position("token", token, size)
     _require_few(len(layers), size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 
@@ -55,7 +55,7 @@ def rollout(
     check_trace(trace, "rollout")
     if not isinstance(residual, Real) or not 0 <= residual <= 1:
         raise InputError(f"residual must be between 0 and 1, not {residual!r}")
-    layers = stack(trace[start:end], "rollout")
+    layers = stack(trace, start, end, "rollout")
     mixed = [mixed_blocks(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:
         raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
@@ -132,6 +132,10 @@ def _fusions(
         raise unknown_name("fusion of heads", heads, (*FUSIONS, "a list of head numbers"))
     if not isinstance(discard, Real) or not 0 <= discard < 1:
         raise InputError(f"discard must be at least 0 and less than 1, not {discard!r}")
+    if not isinstance(heads, str | Iterable):
+        raise InputError(
+            f"heads must be one of {', '.join(FUSIONS)}, or a list of head numbers, not {heads!r}"
+        )
     if not isinstance(heads, str) and not list(heads):
         raise InputError("heads lists no head; give at least one number")
     leading = trace.patches.leading if trace.patches is not None else trace.tokens[:1]
@@ -203,8 +207,12 @@ def _product(mixed: list[Mixed]) -> Tensor:
     return result
 
 
-def stack(trace: Trace, function: str) -> list[Attention]:
-    """The layers, if they are one chain of square self-attention over the same positions."""
+def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Attention]:
+    """The layers from start to end, if they are one chain of square self-attention over the same positions."""
+    for name, number in (("start", start), ("end", end)):
+        if not isinstance(number, Integral | type(None)):
+            raise InputError(f"{name} must be the number of a layer, as in a slice, not {number!r}")
+    trace = trace[start:end]
     if not trace.layers:
         raise InputError("the trace has no layers, or start and end leave none")
     first = trace.layers[0]

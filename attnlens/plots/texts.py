@@ -38,19 +38,21 @@ BAR = 2.6
 
 
 def rollout(
-    trace: Trace, row: int | str = 0, *, figsize: pieces.Size | None = None, ax: Axes | None = None
+    trace: Trace, row: int | str | None = None, *, figsize: pieces.Size | None = None, ax: Axes | None = None
 ) -> Figure:
-    """Attention rollout of one position, the class token by default: which tokens it is made of.
+    """Attention rollout of one position: which tokens it is made of.
 
     For an image the shares lie over the picture; for text they are bars, of a text beyond 60 tokens the 40
     longest in the order of the text. The position's own share, mostly its residual path, is left out of the
     drawing and named in the figure.
 
-    row: the position's number or its text; -1 is the last, which in a decoder is the one that predicts.
-    ax: draw the bars into this Axes; an image needs a figure of its own.
+    row: the position's number or its text. By default that which a model answers from: the class token or, of a
+        text that begins with none, the last token, as in a decoder.
+    ax: draw bars into this Axes, also of an image.
     """
     tokens, _ = given.one_trace(trace, "rollout").axis_tokens(-1)
-    at = given.position(tokens, row, "row")
+    ends = trace.patches is None and bool(trace.tokens) and not trace.tokens[0].special
+    at = given.position(tokens, -int(ends) if row is None else row, "row")
     shares = roll(trace, row=at)
     if trace.patches is not None and trace.patches.image is not None and ax is None:
         return _rollout_of_image(trace, shares, at, figsize)

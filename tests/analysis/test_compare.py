@@ -538,3 +538,11 @@ def test_what_cannot_be_compared(case):
     call, message = BAD[case]
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_a_comparison_of_special_tokens_alone_says_so():
+    lens = al.load("sentiment")
+    found = compare(lens.trace("flat"), lens.trace("dull film"))
+    assert found.only_special
+    assert "only special tokens stand beside each other" in repr(found)
+    assert not compare(lens.trace("flat"), lens.trace("flat film")).only_special

@@ -308,3 +308,16 @@ def test_on_a_trained_model():
         rolled.double(), paper([a.attention[:] for a in trace.layers]), atol=1e-5, rtol=1e-3
     )
     torch.testing.assert_close(al.rollout(trace, row=0), rolled[0], atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": 3}, "heads must be one of mean, max, min, or a list of head numbers, not 3"),
+        ({"start": "a"}, "start must be the number of a layer, as in a slice, not 'a'"),
+        ({"end": 1.5}, "end must be the number of a layer, as in a slice, not 1.5"),
+    ],
+)
+def test_heads_and_layers_that_are_no_numbers(options, message):
+    with pytest.raises(InputError, match=message):
+        al.rollout(trace_of(*weights()), **options)

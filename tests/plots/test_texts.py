@@ -13,6 +13,7 @@ import attnlens as al
 from attnlens import plots
 from attnlens.errors import InputError
 
+from .. import tiny
 from .made import attribution, causal, labels, said, text
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
@@ -162,3 +163,9 @@ def test_rollout_into_given_axes():
 def test_a_row_that_is_not_there():
     with pytest.raises(InputError, match="row 6 is out of range: the trace has 6 positions"):
         plots.rollout(text(6), 6)
+
+
+def test_rollout_of_a_decoder_is_of_its_last_token():
+    trace = al.Lens(tiny.gpt2(), tiny.byte_level()).trace("see it go nowhere")
+    last = len(trace.tokens) - 1
+    assert np.allclose(widths(plots.rollout(trace))[:-1], al.rollout(trace, row=last)[:-1], atol=1e-6)
