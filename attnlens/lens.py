@@ -328,6 +328,14 @@ class TextLens(Lens):
         blanks = {"input_ids": self._pad_id or 0, "token_type_ids": self.tokenizer.pad_token_type_id}
         return {name: rows.to(self.device) for name, rows in texts.pad(rows, blanks).items()}
 
+    def inputs(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
+        """`batch`, and what the decoder of an encoder-decoder reads."""
+        inputs = self.batch(encoded)
+        decoder = [one.output_ids for one in map(self._with_start, encoded)]
+        if any(decoder):
+            inputs["decoder_input_ids"] = torch.tensor(decoder, device=self.device)
+        return inputs
+
     @property
     def _pad_id(self) -> int | None:
         """The model's padding token before the tokenizer's: by it the model finds the end of a text."""
@@ -359,13 +367,8 @@ class TextLens(Lens):
             for one in prepared:
                 yield from self._run([one], **options)
             return
-        if self._seq2seq and tasks.of(self.model) not in ("sequence", "question"):
-            # A classifier makes its decoder's input itself.
-            prepared = [one if one.output_ids else self._with_output(one, "") for one in prepared]
-        inputs = self.batch(prepared)
-        decoder = [one.output_ids for one in prepared]
-        if any(decoder):
-            inputs["decoder_input_ids"] = torch.tensor(decoder, device=self.device)
+        prepared = [self._with_start(one) for one in prepared]
+        inputs = self.inputs(prepared)
         logits_of = partial(self._logits, encoded=prepared)
         output, layers, targets = running.run_for(self.model, inputs, logits_of, len(prepared), **options)
         for item, one in enumerate(prepared):
@@ -384,6 +387,11 @@ class TextLens(Lens):
     @property
     def _seq2seq(self) -> bool:
         return bool(tasks.config_of(self.model, "is_encoder_decoder"))
+
+    def _with_start(self, encoded: Encoded) -> Encoded:
+        """With the decoder's start token where it reads nothing yet; a classifier makes its decoder's input itself."""
+        makes = not self._seq2seq or tasks.of(self.model) in ("sequence", "question")
+        return encoded if makes or encoded.output_ids else self._with_output(encoded, "")
 
     def _with_output(self, encoded: Encoded, output: str) -> Encoded:
         start = tasks.config_of(self.model, "decoder_start_token_id")
@@ -410,7 +418,7 @@ class TextLens(Lens):
         if head == "masked":
             places = [i for i, token in enumerate(encoded.tokens) if token.id == self.tokenizer.mask_token_id]
             return places[0] if places else None
-        return {"causal": len(encoded) - 1, "seq2seq": len(encoded.output_ids) - 1}.get(head)
+        return {"causal": len(encoded) - 1, "seq2seq": max(len(encoded.output_ids) - 1, 0)}.get(head)
 
 
 class ImageLens(Lens):

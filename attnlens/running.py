@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from .attention import Windows
 from .capture import listen
 from .errors import InputError, unknown_name
 from .trace import Layer
+
+Result = TypeVar("Result")
 
 OPTIONS = ("store", "dtype", "values", "target", "gates")
 """What a run can be asked for."""
@@ -91,12 +93,12 @@ def run(
     """
     if score is None:
         with evaluating(model), torch.no_grad(), listen(model, **options) as recording:
-            output = _answer(model, inputs)
+            output = answer(model, inputs)
     else:
         with evaluating(model), differentiable(model) as leaves:
             inputs = _leaves(inputs, leaves)
             with listen(model, gradients=True, **options) as recording:
-                output = _answer(model, inputs)
+                output = answer(model, inputs)
             _backward(model, score(output), leaves)
     return output, list(recording.layers(recording.forwards[-1]))
 
@@ -135,7 +137,8 @@ def run_for(
     return output, layers, chosen or [None] * count
 
 
-def _answer(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
+def answer(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
+    """The model's output; InputError with the shapes of the inputs where it fails on them."""
     try:
         return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
     except torch.OutOfMemoryError:
@@ -194,3 +197,34 @@ def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = 
         key = key if counts.get(key, 0) in (0, attention.keys) else "other"
         found.append(replace(layer, query_side=query, key_side=key))
     return tuple(found)
+
+
+@dataclass
+class Budget:
+    """How many tokens go through a model together; it halves itself when memory runs out.
+
+    tokens: rows times their length, padding included
+    """
+
+    tokens: int = 4096
+
+    def rows(self, length: int) -> int:
+        """How many rows of so many tokens fit: at least one."""
+        return max(1, self.tokens // max(length, 1))
+
+    def fit(self, run: Callable[[int], Result], size: int) -> Result:
+        """`run(size)`, with half as many rows as often as memory runs out; MemoryError of one row is the caller's."""
+        while True:
+            try:
+                return run(size)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if size == 1 or not _out_of_memory(error):
+                    raise
+            self.tokens = max(1, self.tokens // 2)
+            size //= 2
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """torch's allocator on the CPU raises a plain RuntimeError."""
+    named = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return named or "not enough memory" in str(error) or "can't allocate memory" in str(error)
