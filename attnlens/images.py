@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch import Tensor
+from torch import Tensor, nn
 
 from .attention import Windows
 from .errors import InputError
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 MOST_LEADING = 8
 """Tokens before the patches that even a small grid may have."""
+
+
+def looks_like_images(model: nn.Module) -> bool:
+    """Whether a module without a processor takes pictures: its first layer with weights is a 2-d convolution, perhaps
+    behind a normalisation of its input, and it has no table of embeddings, as a model of texts has.
+
+    Layers are taken in the order in which they were made, which for a first layer is the order in which they run.
+    """
+    layers = [m for m in model.modules() if next(m.children(), None) is None and [*m.parameters()]]
+    if any(isinstance(layer, nn.Embedding | nn.EmbeddingBag) for layer in layers):
+        return False
+    first = next((layer for layer in layers if not isinstance(layer, nn.BatchNorm2d)), None)
+    return isinstance(first, nn.Conv2d)
 
 
 def read(input: Any) -> Image.Image:
@@ -90,11 +103,11 @@ def prepare(lens: ImageLens, input: Any) -> tuple[Tensor, np.ndarray]:
     """(pixels `[channel, height, width]` for the model, uint8 `[height, width, 3]` of what it sees)."""
     if isinstance(input, Tensor):
         pixels = _checked(input)
-        return pixels, _seen(lens, pixels)
+        return pixels, seen(lens, pixels)
     image = read(input)
     if hasattr(lens.processor, "preprocess"):  # of transformers
         pixels = _processed(lens, image)
-        return pixels, _seen(lens, pixels)
+        return pixels, seen(lens, pixels)
     function = preprocess(lens)
     if lens.processor is not None:
         pixels = _made(function, image)
@@ -157,7 +170,7 @@ def _processed(lens: ImageLens, image: Image.Image) -> Tensor:
         ) from error
 
 
-def _seen(lens: ImageLens, pixels: Tensor) -> np.ndarray:
+def seen(lens: ImageLens, pixels: Tensor) -> np.ndarray:
     """Pixels as a picture: the processor's normalisation undone, or stretched to the full range."""
     picture = pixels.detach().float().cpu()
     picture = picture[:3] if picture.shape[0] >= 3 else picture[:1].expand(3, -1, -1)
@@ -172,7 +185,7 @@ def _seen(lens: ImageLens, pixels: Tensor) -> np.ndarray:
 
 def grid(lens: ImageLens, pixels: Tensor, shown: np.ndarray, layers: tuple[Layer, ...]) -> PatchGrid | None:
     """The patch grid of one image: given, or from the configuration's patch size; None where neither fits."""
-    rows_cols = lens.patches or _from_config(lens, pixels)
+    rows_cols = lens.patches or patches_of(lens, pixels)
     if rows_cols is None or not layers:
         return None
     attention = layers[0].attention
@@ -218,7 +231,7 @@ def _sensible(size: tuple[int, int], queries: int) -> list[tuple[int, int]]:
     return sorted(found, key=lambda grid: -grid[0] * grid[1])
 
 
-def _from_config(lens: ImageLens, pixels: Tensor) -> tuple[int, int] | None:
+def patches_of(lens: ImageLens, pixels: Tensor) -> tuple[int, int] | None:
     config = getattr(lens.model, "config", None)
     config = getattr(config, "vision_config", config)
     size = getattr(config, "patch_size", None)
