@@ -14,7 +14,8 @@ The kinds of object, and where each name comes from:
 - flow through the stack: `rollout`, `fuse`, `flow`, `norms` of a trace; `relevance`, `gradient_rollout` of a class
 - one head: `head_stats`, `find_heads`
 - heads beside heads: `head_distance` with `nearest_heads`, `cluster_heads`, `map_heads`, `layer_similarity`; `compare`
-- what runs the model: `Attribution`, from `lens.attribute`; `ablate`
+- what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
+  `lens.explain`, `compare_methods` and `compare_baselines`; `ablate`
 - the layer below, for any torch module: `capture`
 - static figures: `plots`
 - errors: `errors`, all children of `AttnlensError`
@@ -52,7 +53,8 @@ _HOMES = {
     **dict.fromkeys(("head_distance", "nearest_heads", "cluster_heads"), "analysis"),
     **dict.fromkeys(("map_heads", "layer_similarity", "compare", "Comparison"), "analysis"),
     # attribution
-    **dict.fromkeys(("Attribution", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"),
+    **dict.fromkeys(("Attribution", "Explanation", "compare_methods", "compare_baselines"), "attribution"),
+    **dict.fromkeys(("relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"),
 }
 _MODULES = ("capture", "plots", "models")
 
@@ -76,7 +78,16 @@ if TYPE_CHECKING:
         rollout,
     )
     from .attention import Attention, Factors, Weights
-    from .attribution import Ablation, Attribution, ablate, gradient_rollout, relevance
+    from .attribution import (
+        Ablation,
+        Attribution,
+        Explanation,
+        ablate,
+        compare_baselines,
+        compare_methods,
+        gradient_rollout,
+        relevance,
+    )
     from .lens import ImageLens, Lens, TextLens, load
     from .trace import PatchGrid, Token, Trace
 

@@ -25,7 +25,7 @@ from .texts import Encoded
 from .trace import Trace
 
 if TYPE_CHECKING:
-    from .attribution import Attribution
+    from .attribution import Explanation, TextAttribution
 
 __all__ = ["ImageLens", "Lens", "TextLens", "load"]
 
@@ -180,12 +180,24 @@ class Lens:
 
     # -- attributions ---------------------------------------------------------------------------------------
 
-    def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> Attribution:
-        """How much each part of the input spoke for the target class; text lenses can tell so far."""
-        raise InputError(
-            f"attributions are there for text lenses (TextLens); this is an {type(self).__name__}. "
-            "lens.trace(input) and al.rollout(trace) work on both."
-        )
+    def attribute(self, input: Any, target: str | int | list | None = None, **options: Any) -> Any:
+        """How much each part of the input spoke for the target class."""
+        raise NotImplementedError
+
+    def explain(
+        self,
+        input: Any,
+        methods: Iterable[Any] | None = None,
+        target: str | int | None = None,
+        **options: Any,
+    ) -> Explanation:
+        """The input explained by several methods beside each other, for one class: see `compare_methods`.
+
+        >>> lens.explain("not a bad film", ["integrated_gradients", "leave_one_out"]).table
+        """
+        from .attribution import compare_methods
+
+        return compare_methods(self, input, methods, target, **options)
 
     def __repr__(self) -> str:
         size = sum(p.numel() for p in self.model.parameters()) / 1e6
@@ -285,20 +297,40 @@ class TextLens(Lens):
         return list(self.traces(pieces, **options))
 
     def attribute(
-        self, input: str | tuple[str, str], target: str | int | None = None, *, method: str = "integrated_gradients",
-        n_steps: int = 50,
-    ) -> Attribution:  # fmt: skip
-        """How much each token spoke for the target class.
+        self, input: str | tuple[str, str] | list, target: str | int | list | None = None, **options: Any
+    ) -> TextAttribution | list:
+        """How much each token spoke for a class, with the error of the scores.
 
-        target: class name or index; the predicted class by default.
-        method: "integrated_gradients" (Captum's LayerIntegratedGradients from padding to the text).
-        n_steps: points on the path; more make `attribution.gap` smaller.
+        input: a text or pair; a list gives a list, computed in batches of similar lengths.
+        target: class name or index, or "predicted" (the default); a list gives one attribution for each class. For a
+            language model a token of the vocabulary, for question answering "start" (the default) or "end".
+        method: "integrated_gradients" (the default: adaptive, in as many steps as `tolerance` needs), or any of
+            `attnlens.attribution.METHODS`, each explained in `attnlens.attribution.methods`.
+        against: a second class: explain why `target` rather than that one.
+        unit: "logit" (the default) or "probability", what the scores divide up.
+        baseline: "pad" (the default), "mask", "zero", "mean" (of all word embeddings), a text of several words, token
+            ids, a tensor `[token, d]`; a list is averaged over (expected gradients); "compare" gives the `Explanation`
+            that holds each of the four beside the others. Special tokens stay in each.
+        layer: "word" (the default) or "embeddings", the output of the whole embedding module; or a module or its path.
+        position: the token whose label, or next token, is explained, by number or text: token classification needs it,
+            for language models it is the last token or the first mask.
+        window, overlap: for a text longer than the model, as in `trace`: F is the mean over its windows.
+        output: the text that the decoder of an encoder-decoder has written so far.
+        level: "token" (the default), "word" or "sentence".
+        progress: show a bar over the texts.
+        options: of the method: tolerance and max_steps of integrated gradients (or n_steps and rule, for Captum's fixed
+            number), n_samples, noise and seed of those that sample.
 
-        Raises InputError for an unknown target or method, listing the known ones.
+        Raises InputError for an unknown target, method, baseline or option, listing the known ones.
+
+        >>> lens.attribute("not a bad film", "positive", against="negative", level="word").table
         """
-        from .attribution import attribute_text
+        from .attribution import attribute_text, compare_baselines
 
-        return attribute_text(self, input, target, method=method, n_steps=n_steps)
+        if isinstance(options.get("baseline"), str) and options["baseline"] == "compare":
+            del options["baseline"]
+            return compare_baselines(self, input, None, target, **options)
+        return attribute_text(self, input, target, **options)
 
     # -- from text to tensors -------------------------------------------------------------------------------
 

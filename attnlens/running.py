@@ -141,9 +141,9 @@ def answer(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
     """The model's output; InputError with the shapes of the inputs where it fails on them."""
     try:
         return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
-    except torch.OutOfMemoryError:
-        raise
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        if _out_of_memory(error):
+            raise
         raise _refused(model, inputs, error) from error
 
 

@@ -59,7 +59,7 @@ def explain_text(lens: TextLens, text: str, target: str | int | None = None) -> 
     if trace.prediction is None:
         raise InputError(f"{lens.name} has no classes to explain; try a model ...ForSequenceClassification")
     attribution = lens.attribute(text.strip("\n"), target, n_steps=STEPS)
-    row = rollout(trace, row=_reader(trace))
+    row = rollout(trace, row=trace.reader)
     tokens = [
         {
             "text": token.text,
@@ -134,7 +134,7 @@ def describe(lens: Lens) -> Description:
 
 def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
     """The heads in which the reading position (class token, or last token) looks hardest at one ordinary token."""
-    reader = _reader(trace)
+    reader = trace.reader
     found = []
     for number, layer in enumerate(trace.layers):
         tokens = trace.axis_tokens(number)[1]
@@ -152,12 +152,6 @@ def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
             for head, (weight, i) in enumerate(zip(best, at))
         ]
     return sorted(found, key=lambda head: -head["weight"])[:STRONGEST]
-
-
-def _reader(trace: Trace) -> int:
-    """The position whose state the classifier reads: the class token, or the last one of a causal model."""
-    first = trace.tokens[0]
-    return 0 if first.special else len(trace.tokens) - 1
 
 
 def _common(trace: Trace) -> dict[str, Any]:
@@ -192,7 +186,7 @@ def print_text(console: Console, found: Explanation) -> None:
     )
     console.print()
     _print_bars(console, found)
-    _print_heads(console, numbers["heads"], found.trace.tokens[_reader(found.trace)].text)
+    _print_heads(console, numbers["heads"], found.trace.tokens[found.trace.reader].text)
 
 
 def print_image(console: Console, found: Explanation) -> None:
@@ -293,7 +287,7 @@ def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
 
 def _print_bars(console: Console, found: Explanation) -> None:
     """The rollout row of the reading position as bars."""
-    reader = _reader(found.trace)
+    reader = found.trace.reader
     tokens = found.numbers["tokens"]
     shares = [token["rollout"] if i != reader else 0.0 for i, token in enumerate(tokens)]
     most = max(shares) or 1.0

@@ -333,6 +333,18 @@ class Trace:
         return self.labels[index] if index < len(self.labels) else f"class {index}"
 
     @property
+    def reader(self) -> int:
+        """The position that a classifier of this kind reads its answer from: the class token, which comes first and
+        sees the whole input; else the last token, as in a decoder, whose first token sees itself alone.
+        """
+        first = next((layer.attention for layer in self.layers if layer.kind == "self"), None)
+        if self.tokens and not self.tokens[0].special and self.patches is None:
+            return len(self.tokens) - 1
+        if first is None or first.queries < 2:
+            return 0
+        return 0 if bool((first[:, 0, 1:] > 0).any()) else first.queries - 1
+
+    @property
     def nbytes(self) -> int:
         """Bytes of attention and values that the trace holds."""
         return sum(one.attention.nbytes + (one.values.nbytes if one.values else 0) for one in self.layers)

@@ -83,6 +83,7 @@ class TextAnswer:
         self.ids = self.inputs["input_ids"]
         found = [lens.answer_place(one) for one in self.encoded] if places is None else list(places)
         self.places = None if None in found else torch.tensor(found, device=self.ids.device)
+        self._model: Callable[..., Any] = lens.model
         self.tables = _tables(lens.model)
         self.end_logits = self._first_run()
         self.layer = None if layer == "word" else _layer(lens.model, layer, self.tables[0])
@@ -113,10 +114,17 @@ class TextAnswer:
         name = type(self.layer).__name__
         if len(kept) != 1 or not isinstance(kept[0], Tensor) or kept[0].shape[:2] != self.ids.shape:
             raise InputError(
-                f"layer {name} ran {len(kept)} times or gives no [text, token, d]; name one that runs once over the tokens"
+                f"layer {name} ran {len(kept)} times or gives no [text, token, d]; name one that runs once over "
+                "the tokens"
             )
         found = kept[0].detach()
         return found if found.dtype == torch.float64 else found.float()
+
+    def reader(self, text: int) -> int:
+        """The position whose state becomes the answer of one text: see `Trace.reader`."""
+        if self.places is not None:
+            return int(self.places[text])
+        return next(self.lens.traces([self.encoded[text]])).reader
 
     # -- the function ---------------------------------------------------------------------------------------
 
@@ -134,6 +142,20 @@ class TextAnswer:
             return asked(self.logits(points, numbers), numbers)
 
         return forward
+
+    @contextmanager
+    def in_float32(self) -> Iterator[None]:
+        """The model computes in float32 for a while, from its parameters in half precision; it is not changed."""
+        model = self.lens.model
+        state = {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in (*model.named_parameters(), *model.named_buffers())
+        }
+        self._model = lambda **inputs: torch.func.functional_call(model, state, (), inputs)
+        try:
+            yield
+        finally:
+            self._model = model
 
     def _first_run(self) -> Tensor:
         """The logits of the texts as they are; on the way, which table of word embeddings the model asks."""
@@ -159,7 +181,7 @@ class TextAnswer:
         inputs = self.inputs
         if numbers is not None:
             inputs = {name: rows[numbers] for name, rows in inputs.items()}
-        return running.answer(self.lens.model, inputs)
+        return running.answer(self._model, inputs)
 
     def _read(self, output: Any, numbers: Tensor | None) -> Tensor:
         places = self.places if numbers is None or self.places is None else self.places[numbers]

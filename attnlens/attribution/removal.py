@@ -14,6 +14,7 @@ from ..running import Budget, answer, evaluating
 from ..texts import Encoded
 from ..trace import Token
 from .answer import read
+from .merging import joined
 
 if TYPE_CHECKING:
     from ..lens import TextLens
@@ -61,7 +62,8 @@ class TextRemoval:
     @property
     def parts(self) -> tuple[Token, ...]:
         """What can be removed: one token per group, a word's tokens as one."""
-        return tuple(joined(self.encoded, group) for group in self.groups)
+        tokens = self.encoded.tokens
+        return tuple(joined([tokens[i] for i in group], self.encoded.text) for group in self.groups)
 
     def logits(self, kept: Tensor, budget: Budget | None = None) -> Tensor:
         """The logits `[row, class]` with only the parts where `kept` `[row, part]` is True, on the CPU.
@@ -131,14 +133,3 @@ def blank(tokenizer: Any, by: str = "pad") -> int:
         return tokenizer.mask_token_id
     known = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.eos_token_id, 0)
     return next(id for id in known if id is not None)
-
-
-def joined(encoded: Encoded, group: Sequence[int]) -> Token:
-    """The tokens of a group as one, with the text that they cover."""
-    tokens = [encoded.tokens[i] for i in group]
-    first, last = tokens[0], tokens[-1]
-    if len(tokens) == 1:
-        return first
-    spans = first.start is not None and last.end is not None
-    text = encoded.text[first.segment][first.start : last.end] if spans else "".join(t.text for t in tokens)
-    return Token(text, None, first.word, False, first.start, last.end, first.segment)

@@ -39,6 +39,7 @@ class Attribution:
         estimate of the error of the single scores; None for methods that integrate nothing
     steps: gradients that were computed; 0 where none was
     tolerance: what gap and rule difference had to meet; None where the method does not iterate
+    complete: whether the method promises that the scores add up to the change
     """
 
     scores: Tensor
@@ -56,6 +57,7 @@ class Attribution:
     steps: int = 0
     tolerance: float | None = None
     signed: bool = True
+    complete: bool = True
     model: str = ""
 
     @property
@@ -83,6 +85,8 @@ class Attribution:
         if self.gap is None:
             return "no unit: the scores rank, they divide nothing up"
         said = f"completeness gap {self.gap:.1%}"
+        if not self.complete:
+            return f"{said}: the method does not promise that the scores add up to the change"
         if self.converged is None or self.converged:
             return said
         if abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum()):
@@ -91,7 +95,8 @@ class Attribution:
             )
         if self.gap <= self.tolerance:
             said = f"{said}, rule difference {self.rule_difference:.1%}"
-        return f"{said}, did not converge in {self.steps} steps: raise them, or tolerance={self.tolerance:g}"
+        option = "n_steps" if self.rule_difference is None else "max_steps"
+        return f"{said}, did not converge in {self.steps} steps: raise {option}"
 
     def _header(self) -> dict[str, Any]:
         """The fields that are neither scores nor parts, for JSON."""

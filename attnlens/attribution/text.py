@@ -1,217 +1,405 @@
-"""Token attributions of text classifiers and causal language models."""
+"""Token attributions: from a text, a class and the name of a method to one score per token, with its error."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from .. import running, tasks
-from ..axes import PerToken
+from .. import tasks, texts
 from ..errors import InputError, unknown_name
+from ..running import PREDICTED, Budget
 from ..trace import Prediction, Token, Trace
+from . import methods, text_baselines
+from .answer import Asked, TextAnswer, explained, unit
+from .merging import groups, joined, summed
+from .result import TextAttribution, gap_of
 
 if TYPE_CHECKING:
     from ..lens import TextLens
     from ..texts import Encoded
 
-METHODS = ("integrated_gradients",)
+METHODS = tuple(methods.METHODS)
 
-TOLERANCE = 0.05
-"""The completeness gap up to which an attribution has converged."""
+SIDES = ("start", "end")
+"""What a question answering model is asked for."""
 
-SMALL_CHANGE = 0.1
-"""Share of the scores' absolute sum below which the change is small: by it even good scores have a large gap."""
-
-BATCH = 16
-"""Points of the path that go through the model together."""
+BUDGET = {"cpu": 1024, "cuda": 16384}
+"""Tokens that go through the model together, with the activations that a gradient needs."""
 
 
-@dataclass(frozen=True, eq=False)
-class Attribution:
-    """Importance per token for one target.
+@dataclass(frozen=True)
+class Wish:
+    """Everything that a call asks for but the input; checked once, before the model runs."""
 
-    scores: `[token]`, in units of the target's logit: positive speaks for the target, negative against it.
-        Special tokens stay on both ends of the path, so their score is 0.
-    gap: the completeness gap `|sum of scores - (F(x) - F(baseline))| / |F(x) - F(baseline)|`, the method's own
-        error: 0.01 means that the scores account for the change of the logit to 1 %.
-    change: F(x) - F(baseline), the change of the target's logit that the scores divide up.
-    """
-
-    tokens: tuple[Token, ...]
-    scores: PerToken
-    target: str
-    target_index: int
-    prediction: Prediction
-    gap: float
-    change: float
-    method: str
-    n_steps: int
-
-    @property
-    def converged(self) -> bool:
-        """Whether the scores account for the change of the logit to 5 %."""
-        return self.gap <= TOLERANCE
-
-    @property
-    def verdict(self) -> str:
-        """The gap in words, with what to do about a large one."""
-        said = f"completeness gap {self.gap:.1%}"
-        if self.converged:
-            return said
-        if abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum()):
-            return f"{said}: the baseline scores nearly the same, so the relative gap is large"
-        return f"{said}: did not converge: raise n_steps (now {self.n_steps})"
-
-    def __repr__(self) -> str:
-        order = self.scores.abs().argsort(descending=True)[:5]
-        top = ", ".join(f"{self.tokens[i].text} {float(self.scores[i]):+.2f}" for i in order)
-        return (
-            f"Attribution of {self.target!r} by {self.method}, {len(self.tokens)} tokens, "
-            f"{self.verdict}\n  strongest: {top}\n  attribution.tokens, attribution.scores"
-        )
-
-    def _repr_html_(self) -> str:
-        strongest = float(self.scores.abs().max().clamp(min=1e-12))
-        spans = []
-        for token, score in zip(self.tokens, self.scores.tolist()):
-            share = abs(score) / strongest
-            colour = f"rgba(33,102,172,{share:.2f})" if score > 0 else f"rgba(178,24,43,{share:.2f})"
-            ink = "white" if share > 0.6 else "inherit"
-            spans.append(
-                f"<span title='{score:+.4f}' style='background:{colour};color:{ink};padding:1px 3px;"
-                f"border-radius:3px'>{html.escape(token.text)}</span>"
-            )
-        return (
-            f"<div><b>{html.escape(self.target)}</b> &mdash; predicted {html.escape(str(self.prediction))}, "
-            f"by {self.method.replace('_', ' ')}, {self.verdict}<p style='line-height:1.9'>{' '.join(spans)}</p>"
-            f"<small>Blue speaks for {html.escape(self.target)}, red against it.</small></div>"
-        )
+    method: str = "integrated_gradients"
+    against: str | int | None = None
+    unit: str = "logit"
+    baseline: list[tuple[str, Any]] = field(default_factory=list)
+    layer: str | nn.Module = "word"
+    position: int | str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def attribute_text(
-    lens: TextLens, input: str | tuple[str, str], target: str | int | None, *, method: str, n_steps: int
-) -> Attribution:
-    """See `TextLens.attribute`.
+    lens: TextLens,
+    input: Any,
+    target: Any = None,
+    *,
+    method: str = "integrated_gradients",
+    against: str | int | None = None,
+    unit: str = "logit",
+    baseline: Any = "pad",
+    layer: str | nn.Module = "word",
+    position: int | str | None = None,
+    window: int | None = None,
+    overlap: int | None = None,
+    output: str | None = None,
+    level: str = "token",
+    progress: bool = False,
+    **options: Any,
+) -> TextAttribution | list:
+    """See `TextLens.attribute`."""
+    if output is not None and isinstance(input, list):
+        raise InputError("output= belongs to one text; attribute the texts one by one")
+    wish = _checked(lens, method, against, unit, baseline, layer, position, options)
+    inputs = input if isinstance(input, list) else [input]
+    targets = list(target) if isinstance(target, list | tuple) else [target]
+    if not targets:
+        raise InputError("target=[] names no class; leave it away for the predicted one")
+    found = []
+    for one in targets:
+        if window is None:
+            encoded = [lens.encode(text, output) for text in inputs]
+            found.append(_in_order(lens, encoded, one, wish, progress))
+        else:
+            found.append([_windowed(lens, text, one, wish, window, overlap) for text in inputs])
+    found = [[merged(attribution, level) for attribution in row] for row in found]
+    by_input = list(zip(*found)) if isinstance(target, list | tuple) else found[0]
+    by_input = [list(row) if isinstance(row, tuple) else row for row in by_input]
+    return by_input if isinstance(input, list) else by_input[0]
 
-    The path leads from the same tokens replaced by padding (special tokens kept) to the text, in the space of
-    word embeddings; positions, segments and the place that is read are the same at every point. Source:
-    Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks", eq. 1, computed by Captum with the
-    Gauss-Legendre rule.
-    """
-    if method not in METHODS:
-        raise unknown_name("method", method, METHODS)
-    if isinstance(input, list):
+
+def merged(attribution: TextAttribution, level: str) -> TextAttribution:
+    """The attribution by "word" or "sentence": the scores of what belongs together are summed."""
+    together = groups(attribution.tokens, attribution.text, level)
+    if level == attribution.level:
+        return attribution
+    tokens = tuple(joined([attribution.tokens[i] for i in group], attribution.text) for group in together)
+    return replace(attribution, scores=summed(attribution.scores, together), tokens=tokens, level=level)
+
+
+def _checked(
+    lens: TextLens, method: str, against: Any, unit_: str, baseline: Any, layer: Any, position: Any,
+    options: dict[str, Any],
+) -> Wish:  # fmt: skip
+    methods.checked(method, options)
+    unit(unit_, lens.activation)
+    if method in methods.ATTENTION and (against is not None or unit_ != "logit"):
         raise InputError(
-            "attribute() takes one text, or one pair (str, str), at a time, not list; of several: "
-            "[lens.attribute(text) for text in texts]"
+            f"{method} follows the attention for the logit of one class; leave against= and unit= away"
         )
-    if isinstance(n_steps, bool) or not isinstance(n_steps, int) or n_steps < 1:
-        raise InputError(f"n_steps must be an integer of at least 1, not {n_steps!r}")
-    from captum.attr import LayerIntegratedGradients
-
-    encoded = lens.encode(input)
-    layer, logits_of = _embedding(lens), _answer(lens, encoded)
-    ids = lens.batch([encoded])["input_ids"]
-    baseline = _baseline(lens, ids, encoded.tokens)
-    with torch.inference_mode(False), running.evaluating(lens.model), running.frozen(lens.model):
-        with torch.no_grad():
-            end = logits_of(ids)[0]
-            with _replaced(layer, layer(baseline)):
-                start = logits_of(ids)[0]
-        answer = Trace((), logits=end, labels=lens.labels, activation=lens.activation)
-        index = answer.prediction.index if target is None else lens.target_index(target)
-        if index >= len(end):
-            raise InputError(f"target {target!r} is no class: the model has {len(end)}, numbered from 0")
-        gradients = LayerIntegratedGradients(logits_of, layer)
-        parts = gradients.attribute(
-            ids, baseline, target=index, n_steps=n_steps, internal_batch_size=BATCH if lens.batches else 1
-        )
-    scores = parts.detach().double().sum(-1)[0].cpu()
-    change = float(end[index] - start[index])
-    return Attribution(
-        tokens=encoded.tokens,
-        scores=scores.float(),
-        target=answer.label(index),
-        target_index=index,
-        prediction=answer.prediction,
-        gap=_gap(float(scores.sum()), change),
-        change=change,
-        method=method,
-        n_steps=n_steps,
-    )
+    if against is not None and lens.activation == "none":
+        raise InputError("a regression has one value and no class to contrast it with; leave against= away")
+    if method == "layer_gradient_x_activation" and layer == "word":
+        layer = "embeddings"
+    return Wish(method, against, unit_, text_baselines.named(baseline), layer, position, options)
 
 
-def _answer(lens: TextLens, encoded: Encoded) -> Callable[[Tensor], Tensor]:
-    """The function `ids [point, token] -> logits [point, class]` whose change is divided up."""
-    head = tasks.of(lens.model)
-    if head in ("token", "question") or tasks.config_of(lens.model, "is_encoder_decoder"):
-        raise InputError(
-            f"{type(lens.model).__name__} gives no single answer to divide up; attributions are there for sequence "
-            "classification and for causal and masked language models"
-        )
-    place = lens.answer_place(encoded)
-    if head == "masked" and place is None:
-        raise InputError(
-            f"a masked language model answers at {lens.tokenizer.mask_token}; put one in the text"
-        )
-    rest = {name: rows for name, rows in lens.batch([encoded]).items() if name != "input_ids"}
-
-    def logits_of(ids: Tensor) -> Tensor:
-        points = {name: rows.expand(len(ids), -1) for name, rows in rest.items()}
-        logits = tasks.read(lens.model(input_ids=ids, **points))
-        if logits is not None and logits.ndim == 3 and place is not None:
-            logits = logits[:, place]
-        if logits is None or logits.ndim != 2:
-            raise InputError(
-                f"{type(lens.model).__name__} returns no class logits; load the model with a head "
-                "(…ForSequenceClassification, …ForCausalLM or …ForMaskedLM)"
+def _in_order(
+    lens: TextLens, encoded: list[Encoded], target: Any, wish: Wish, progress: bool
+) -> list[TextAttribution]:
+    """Batches of texts of similar lengths under a budget of tokens; the results in the order of the inputs."""
+    order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]))
+    budget = Budget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+    found: dict[int, TextAttribution] = {}
+    with explained(lens), _bar(len(encoded), progress) as advance:
+        while order:
+            longest = len(encoded[order[0]])
+            done = budget.fit(
+                lambda size, first=order: _group(
+                    lens, [encoded[i] for i in first[: size if lens.batches else 1]], target, wish, size
+                ),
+                budget.rows(longest) if lens.batches else 1,
             )
-        return logits if logits.dtype == torch.float64 else logits.float()
-
-    return logits_of
-
-
-def _embedding(lens: TextLens) -> nn.Module:
-    """The layer of word embeddings: named by the model, or else the one with the most rows."""
-    try:
-        layer = lens.model.get_input_embeddings()
-    except (AttributeError, NotImplementedError):
-        tables = [module for module in lens.model.modules() if isinstance(module, nn.Embedding)]
-        layer = max(tables, key=lambda table: table.num_embeddings, default=None)
-    if layer is None:
-        raise InputError(
-            f"{type(lens.model).__name__} has no embedding layer; give it a method get_input_embeddings()"
-        )
-    return layer
+            found.update(zip(order, done))
+            order = order[len(done) :]
+            advance(len(done))
+    return [found[i] for i in range(len(encoded))]
 
 
 @contextmanager
-def _replaced(layer: nn.Module, value: Tensor) -> Iterator[None]:
-    """The layer answers `value` for a while, whatever it is asked."""
-    handle = layer.register_forward_hook(lambda *_: value)
-    try:
-        yield
-    finally:
-        handle.remove()
+def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar over texts; yields what moves it on."""
+    if not shown:
+        yield lambda count: None
+        return
+    from rich.progress import Progress
+
+    with Progress() as bar:
+        task = bar.add_task("attributing", total=total)
+        yield lambda count: bar.advance(task, count)
 
 
-def _baseline(lens: TextLens, ids: Tensor, tokens: tuple[Token, ...]) -> Tensor:
-    """The input with every ordinary token replaced by padding, or by the unknown token where there is none."""
-    tokenizer = lens.tokenizer
-    blanks = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.eos_token_id, 0)
-    blank = next(id for id in blanks if id is not None)
-    # A mask is the question, not a part of the text, and stays.
-    kept = [token.special or token.id == tokenizer.mask_token_id for token in tokens]
-    return torch.where(torch.tensor(kept, device=ids.device), ids, torch.full_like(ids, blank))
+# -- one batch ------------------------------------------------------------------------------------------------
 
 
-def _gap(total: float, change: float) -> float:
-    """|total - change| / |change|; infinite where the model does not change at all but the scores do."""
-    error = abs(total - change)
-    return error / abs(change) if change else (0.0 if error == 0 else float("inf"))
+def _group(
+    lens: TextLens, encoded: Sequence[Encoded], target: Any, wish: Wish, rows: int
+) -> list[TextAttribution]:
+    answer, asked, predictions = _question(lens, encoded, target, wish)
+    found = None
+    for _, baseline in wish.baseline:
+        start, end = (answer.points(v) for v in (text_baselines.start(answer, baseline), answer.vectors()))
+        job = methods.Job(answer, asked, start, end, rows)
+        one = methods.METHODS[wish.method](job, **wish.options)
+        found = one if found is None else _added(found, one)
+        if one.baseline is None or one.baseline:
+            break  # the method has no baseline, or one of its own
+    else:
+        found = _divided(found, len(wish.baseline))
+    found = _in_full_precision(answer, asked, found, wish)
+    values = asked(answer.end_logits).double()
+    return [
+        _result(answer, asked, wish, found, number, float(values[number]), predictions[number])
+        for number in range(len(encoded))
+    ]
+
+
+def _result(
+    answer: TextAnswer, asked: Asked, wish: Wish, found: methods.Found, number: int, value: float,
+    prediction: Prediction | None,
+) -> TextAttribution:  # fmt: skip
+    encoded, lens = answer.encoded[number], answer.lens
+    scores = found.scores[number, : len(encoded)].detach().cpu()
+    change = None if found.change is None else float(found.change[number])
+    name = found.baseline
+    if name == "":
+        name = " and ".join(name for name, _ in wish.baseline)
+    label, against = asked.label(_labels(answer, number), number)
+    return TextAttribution(
+        scores=scores.float(),
+        tokens=encoded.tokens,
+        text=encoded.text,
+        target=label,
+        target_index=int(asked.index[number]),
+        against=against,
+        prediction=prediction,
+        method=wish.method,
+        baseline=name,
+        unit=wish.unit,
+        value=value,
+        change=change,
+        gap=None if change is None else gap_of(float(scores.sum()), change),
+        rule_difference=None if found.rule_difference is None else float(found.rule_difference[number]),
+        steps=found.steps[number],
+        tolerance=found.tolerance,
+        signed=wish.method not in methods.UNSIGNED,
+        complete=wish.method in methods.COMPLETE,
+        model=lens.name,
+    )
+
+
+def _added(one: methods.Found, other: methods.Found) -> methods.Found:
+    """Sums over baselines; rule differences as bounds in the units of the scores."""
+    difference = None
+    if one.rule_difference is not None:
+        sizes = [found.scores.abs().sum(-1).to(found.rule_difference) for found in (one, other)]
+        both = one.rule_difference * sizes[0] + other.rule_difference * sizes[1]
+        difference = both / (one.scores + other.scores).abs().sum(-1).to(both).clamp(min=1e-30)
+    steps = [a + b for a, b in zip(one.steps, other.steps)]
+    return methods.Found(
+        one.scores + other.scores, one.change + other.change, difference, steps, one.tolerance, one.baseline
+    )
+
+
+def _divided(found: methods.Found, count: int) -> methods.Found:
+    if count == 1:
+        return found
+    return replace(found, scores=found.scores / count, change=found.change / count)
+
+
+def _in_full_precision(answer: TextAnswer, asked: Asked, found: methods.Found, wish: Wish) -> methods.Found:
+    """The change between the ends in float32 where the model runs in half precision: two forward passes that make
+    the gap an error of the scores, not of the last bits of a logit."""
+    if found.change is None or answer.lens.dtype not in (torch.float16, torch.bfloat16) or found.baseline:
+        return found
+    with torch.no_grad(), answer.in_float32():
+        end = answer.points(answer.vectors())
+        starts = [answer.points(text_baselines.start(answer, baseline)) for _, baseline in wish.baseline]
+        values = [asked(answer.logits(point)).double() for point in (end, *starts)]
+    return replace(found, change=values[0] - sum(values[1:]) / len(starts))
+
+
+# -- what is asked --------------------------------------------------------------------------------------------
+
+
+def _question(
+    lens: TextLens, encoded: Sequence[Encoded], target: Any, wish: Wish
+) -> tuple[TextAnswer, Asked, list[Prediction | None]]:
+    """The model as a function, the class of each text that is explained, and what the model itself says."""
+    head = tasks.of(lens.model)
+    if head == "question":
+        return _question_of_answers(lens, encoded, target, wish)
+    places = [_place(lens, one, head, wish.position) for one in encoded]
+    answer = TextAnswer(lens, encoded, places, layer=wish.layer)
+    traces = [
+        Trace((), logits=row.cpu(), labels=lens.labels, activation=lens.activation)
+        for row in answer.end_logits
+    ]
+    indices = [
+        trace.prediction.index if _is_predicted(lens, target) else lens.target_index(target)
+        for trace in traces
+    ]
+    against = None if wish.against is None else [lens.target_index(wish.against)] * len(traces)
+    for index, name in ((max(indices), target), (max(against or [0]), wish.against)):
+        if index >= answer.end_logits.shape[1]:
+            raise InputError(
+                f"target {name!r} is no class: the model has {answer.end_logits.shape[1]}, numbered from 0"
+            )
+    if against is not None and against[0] in indices:
+        raise InputError(f"target and against are the same class, {traces[0].label(against[0])!r}")
+    asked = _asked(answer, indices, against, wish, lens.activation)
+    return answer, asked, [trace.prediction for trace in traces]
+
+
+def _question_of_answers(
+    lens: TextLens, encoded: Sequence[Encoded], target: Any, wish: Wish
+) -> tuple[TextAnswer, Asked, list[Prediction | None]]:
+    """For question answering the classes are the tokens at which the answer may start, or end."""
+    side = "start" if target is None else target
+    if side not in SIDES:
+        raise unknown_name("target", target, SIDES)
+    other = TextAnswer(lens, encoded, side=SIDES[side == "start"]).end_logits
+    answer = TextAnswer(lens, encoded, side=side, layer=wish.layer)
+    best = {side: answer.end_logits.argmax(-1), SIDES[side == "start"]: other.argmax(-1)}
+    indices = best[side].tolist()
+    if wish.position is not None:
+        indices = [_position(one, wish.position) for one in encoded]
+    against = None if wish.against is None else [_position(one, wish.against) for one in encoded]
+    predictions = []
+    for number, one in enumerate(encoded):
+        first, last = (int(best[name][number]) for name in SIDES)
+        chance = answer.end_logits[number].softmax(-1)[best[side][number]]
+        shown = joined(one.tokens[first : last + 1], one.text).text if first <= last else "no answer"
+        predictions.append(Prediction(shown, int(best[side][number]), float(chance)))
+    return answer, _asked(answer, indices, against, wish, "softmax"), predictions
+
+
+def _asked(
+    answer: TextAnswer, indices: list[int], against: list[int] | None, wish: Wish, activation: str
+) -> Asked:
+    index = torch.tensor(indices, device=answer.ids.device)
+    other = None if against is None else torch.tensor(against, device=answer.ids.device)
+    return Asked(index, other, wish.unit, activation)
+
+
+def _is_predicted(lens: TextLens, target: Any) -> bool:
+    return target is None or (target == PREDICTED and target not in lens.labels)
+
+
+def _labels(answer: TextAnswer, number: int) -> Callable[[int], str]:
+    if answer.side is not None:
+        tokens = answer.encoded[number].tokens
+        return lambda index: f"{answer.side} at {tokens[index].text!r}"
+    return Trace((), labels=answer.lens.labels).label
+
+
+def _place(lens: TextLens, encoded: Encoded, head: str | None, position: int | str | None) -> int | None:
+    """The position whose logits are explained; None for a model that gives one answer."""
+    if head == "token" and position is None:
+        raise InputError(
+            f"{type(lens.model).__name__} answers for every token; name one by its number or its text: position=3"
+        )
+    if head not in ("token", "causal", "masked") and position is not None:
+        raise InputError(f"{type(lens.model).__name__} gives one answer; leave position= away")
+    found = lens.answer_place(encoded) if position is None else _position(encoded, position)
+    if head == "masked" and found is None:
+        raise InputError(
+            f"a masked language model answers at {lens.tokenizer.mask_token}; put one in the text, or name a "
+            "position="
+        )
+    return found
+
+
+def _position(encoded: Encoded, position: int | str) -> int:
+    """A token by its number or its text."""
+    tokens = encoded.tokens
+    if isinstance(position, str):
+        found = [i for i, token in enumerate(tokens) if token.text.strip() == position.strip()]
+        if not found:
+            raise unknown_name("position", position, [token.text for token in tokens])
+        return found[0]
+    whole = isinstance(position, int) and not isinstance(position, bool)
+    if not whole or not -len(tokens) <= position < len(tokens):
+        raise InputError(
+            f"position {position!r} is no token; give a number from 0 to {len(tokens) - 1}, or a token's text"
+        )
+    return position % len(tokens)
+
+
+# -- texts that are longer than the model -------------------------------------------------------------------------
+
+
+def _windowed(
+    lens: TextLens, text: Any, target: Any, wish: Wish, window: int, overlap: int | None
+) -> TextAttribution:
+    """A long text: F is the mean of what its windows answer, so each score is the sum over the windows that hold the
+    token, divided by their number. The scores of all tokens then add up as those of one text do.
+    """
+    if wish.position is not None or tasks.of(lens.model) in ("question", *tasks.LANGUAGE):
+        raise InputError("window= is for models that give one answer for a text")
+    pieces = texts.windows(lens.tokenizer, text, window, overlap, lens.max_tokens)
+    with explained(lens):
+        logits = torch.cat([TextAnswer(lens, [piece]).end_logits for piece in pieces]).mean(0).cpu()
+    trace = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
+    index = trace.prediction.index if _is_predicted(lens, target) else lens.target_index(target)
+    parts = _in_order(lens, pieces, index, wish, False)
+    tokens, scores = _laid_together(parts)
+    mean = [None if parts[0].change is None else sum(part.change for part in parts) / len(parts)]
+    total = float(scores.sum())
+    return replace(
+        parts[0],
+        tokens=tokens,
+        scores=scores.float(),
+        prediction=trace.prediction,
+        value=sum(part.value for part in parts) / len(parts),
+        change=mean[0],
+        gap=None if mean[0] is None else gap_of(total, mean[0]),
+        rule_difference=_worst(parts, scores),
+        steps=sum(part.steps for part in parts),
+    )
+
+
+def _worst(parts: list[TextAttribution], scores: Tensor) -> float | None:
+    """A bound: the windows' differences, added up in the units of the scores."""
+    if parts[0].rule_difference is None:
+        return None
+    sizes = [part.rule_difference * float(part.scores.abs().sum()) for part in parts]
+    return sum(sizes) / len(parts) / max(float(scores.abs().sum()), 1e-30)
+
+
+def _laid_together(parts: list[TextAttribution]) -> tuple[tuple[Token, ...], Tensor]:
+    """The tokens of all windows, each once and in the order of the text, with the mean of their scores' sums.
+
+    Special tokens stand in every window; they are laid on those of the first.
+    """
+    tokens: dict[tuple, Token] = {}
+    sums: dict[tuple, float] = {}
+    for part in parts:
+        special = count()
+        for token, score in zip(part.tokens, part.scores.double().tolist()):
+            if token.start is None and not token.special:
+                raise InputError("windows are laid together by character spans; they need a fast tokenizer")
+            key = ("special", next(special)) if token.special else (token.segment, token.start, token.end)
+            tokens.setdefault(key, token)
+            sums[key] = sums.get(key, 0.0) + score
+    trailing = len(list(takewhile(lambda token: token.special, reversed(parts[0].tokens))))
+    ends = {("special", sum(token.special for token in parts[0].tokens) - 1 - n) for n in range(trailing)}
+    order = sorted(tokens, key=lambda key: key in ends)  # stable: all others stay in the order of the text
+    return tuple(tokens[key] for key in order), torch.tensor([sums[key] for key in order]) / len(parts)

@@ -51,8 +51,7 @@ def rollout(
     ax: draw bars into this Axes, also of an image.
     """
     tokens, _ = given.one_trace(trace, "rollout").axis_tokens(-1)
-    ends = trace.patches is None and bool(trace.tokens) and not trace.tokens[0].special
-    at = given.position(tokens, -int(ends) if row is None else row, "row")
+    at = given.position(tokens, trace.reader if row is None else row, "row")
     shares = roll(trace, row=at)
     if trace.patches is not None and trace.patches.image is not None and ax is None:
         return _rollout_of_image(trace, shares, at, figsize)
@@ -92,7 +91,7 @@ def tokens(attribution: Attribution, *, figsize: pieces.Size | None = None, ax: 
     ax.axis("off")
     scale = _text(ax, attribution, names, lines)
     ax.text(0.04, high + 0.2, caption, va="top", linespacing=1.5, **pieces.CAPTION)
-    question = f"Why {attribution.target}?   Predicted: {attribution.prediction}"
+    question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
     if not own:
         return pieces.done(ax, question, "", own)
     _bar(ax, scale)
@@ -179,8 +178,8 @@ def _chip(ax: Axes, at: tuple[float, float], name: str, colour: tuple[float, ...
 
 def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
     """The method and its error, in lines that leave room for the bar where there is some."""
-    method = attribution.method.replace("_", " ")
-    words = [f"score: contribution to the logit ({method}; {attribution.verdict})"]
+    score = f"contribution to the {attribution.unit}" if attribution.signed else "importance, without a sign"
+    words = [f"score: {score} ({attribution.how}; {attribution.verdict})"]
     if any(fonts.CODE.search(name) for name in names):
         words.append(pieces.UNDRAWN)
     columns = (wide - BAR if wide > 2 * BAR else wide) / 0.062

@@ -95,7 +95,7 @@ def test_equals_captum_by_hand(lenses, name):
         assert found.change == pytest.approx(end - start, rel=1e-6)
         gap = abs(float(scores.sum()) - (end - start)) / abs(end - start)
         assert found.gap == pytest.approx(gap, rel=1e-3, abs=1e-9)
-        assert (found.target_index, found.n_steps, found.method) == (target, 8, "integrated_gradients")
+        assert (found.target_index, found.steps, found.method) == (target, 8, "integrated_gradients")
         assert found.tokens == lens.trace(text).tokens
         assert len(found.scores) == len(found.tokens)
 
@@ -106,15 +106,6 @@ def test_the_gap_shrinks_with_the_steps(lenses, name):
     gaps = [lens.attribute(text, target=1, n_steps=n).gap for n in (2, 200)]
     assert gaps[1] < gaps[0]
     assert gaps[1] < 1e-3
-
-
-def test_the_gap_by_its_definition():
-    from attnlens.attribution.text import _gap
-
-    assert _gap(1.1, 1.0) == pytest.approx(0.1)
-    assert _gap(-0.9, -1.0) == pytest.approx(0.1)
-    assert _gap(0.0, 0.0) == 0
-    assert _gap(0.1, 0.0) == float("inf")
 
 
 def test_special_tokens_score_nothing(lens):
@@ -166,7 +157,7 @@ def test_an_unknown_target_or_method_lists_the_known_ones(lens, lenses):
         lenses("gpt2").attribute(TEXT, target=10_000)
 
 
-@pytest.mark.parametrize("n_steps", [0, -1, 2.5, "8", True, None])
+@pytest.mark.parametrize("n_steps", [0, -1, 2.5, "8", True])
 def test_steps_that_are_none(lens, n_steps):
     with pytest.raises(InputError, match="n_steps must be an integer of at least 1"):
         lens.attribute(TEXT, n_steps=n_steps)
@@ -182,8 +173,7 @@ def test_a_pair(lens):
 
 
 def test_a_text_that_cannot_be_read(lens):
-    alone = r"one text.* at a time, not list; .*\[lens\.attribute\(text\) for text in texts\]"
-    for text, message in (("", "is empty"), (3, "not int"), (["a"], alone), ("film " * 99, "window=")):
+    for text, message in (("", "is empty"), (3, "not int"), (["a", ""], "is empty"), ("film " * 99, "window=")):
         with pytest.raises(InputError, match=message):
             lens.attribute(text)
 
@@ -223,7 +213,7 @@ def test_the_model_is_left_as_it_was_after_an_exception(at):
 
     handle = lens.model.bert.encoder.layer[1].register_forward_hook(fail)
     before = state(lens.model)
-    with pytest.raises(RuntimeError, match="the power went out"):
+    with pytest.raises(InputError, match="the power went out"):
         lens.attribute(TEXT, n_steps=40)
     assert state(lens.model) == before
     handle.remove()
@@ -267,10 +257,7 @@ def test_multi_label_and_regression():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: al.Lens(tiny.bert("ForTokenClassification"), tiny.wordpiece()), "gives no single answer"),
-        (lambda: al.Lens(tiny.bert("ForQuestionAnswering"), tiny.wordpiece()), "gives no single answer"),
-        (lambda: al.Lens(tiny.t5(), tiny.metaspace()), "gives no single answer"),
-        (lambda: al.Lens(tiny.bart("ForSequenceClassification"), tiny.roberta()), "gives no single answer"),
+        (lambda: al.Lens(tiny.bert("ForTokenClassification"), tiny.wordpiece()), "answers for every token; name"),
         (lambda: al.Lens(tiny.bert("Model"), tiny.wordpiece()), "BertModel returns no class logits; load"),
     ],
 )
@@ -311,37 +298,6 @@ def test_the_pictures_of_an_attribution(lens):
     assert "&lt;" in html
     assert "<b>film" not in html
     assert f"{found.gap:.1%}" in html
-
-
-@pytest.mark.parametrize(
-    ("scores", "change", "converged", "words"),
-    [
-        ([1.0, 0.5], 1.5, True, "completeness gap 0.0%"),
-        ([1.0, 0.5], 1.45, True, "completeness gap 3.4%"),
-        ([1.0, 0.5], 1.0, False, "did not converge: raise n_steps (now 7)"),
-        ([1.0, -0.99], 0.02, False, "the baseline scores nearly the same, so the relative gap is large"),
-        ([1.0, 0.5], 0.0, False, "the baseline scores nearly the same"),
-    ],
-)
-def test_an_attribution_says_whether_it_converged(scores, change, converged, words):
-    from attnlens.attribution.text import Attribution, _gap
-
-    found = Attribution(
-        tokens=(Token("a"), Token("b")),
-        scores=torch.tensor(scores),
-        target="good",
-        target_index=1,
-        prediction=Prediction("good", 1, 0.9),
-        gap=_gap(sum(scores), change),
-        change=change,
-        method="integrated_gradients",
-        n_steps=7,
-    )
-    assert found.converged is converged
-    for shown in (repr(found), found._repr_html_()):
-        assert words in shown
-        assert ("converge" in shown or "nearly the same" in shown) is not converged
-    assert "integrated gradients" in found._repr_html_()
 
 
 def test_on_the_embedded_sentiment_model():

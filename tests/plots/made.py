@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from attnlens.attention import Attention, Band, Factors, Weights
-from attnlens.attribution import Attribution
+from attnlens.attribution import TextAttribution
 from attnlens.trace import Layer, PatchGrid, Prediction, Token, Trace
 
 WORDS = (
@@ -76,12 +76,15 @@ def one_layer(attention: Attention) -> Trace:
     return Trace((Layer("layer.0", "self", attention),))
 
 
-def attribution(words: list[str] | int = 8, seed: int = 1) -> Attribution:
+def attribution(words: list[str] | int = 8, seed: int = 1) -> TextAttribution:
     """Scores of both signs."""
     given = tokens(words) if isinstance(words, int) else tuple(Token(word) for word in words)
     scores = torch.randn(len(given), generator=torch.Generator().manual_seed(seed))
     prediction = Prediction("negative", 0, 0.93)
-    return Attribution(given, scores, "negative", 0, prediction, 0.012, 2.0, "integrated_gradients", 64)
+    return TextAttribution(
+        tokens=given, scores=scores, target="negative", target_index=0, prediction=prediction, value=1.5, gap=0.012,
+        change=2.0, rule_difference=0.01, tolerance=0.05, method="integrated_gradients", baseline="pad", steps=64,
+    )  # fmt: skip
 
 
 # -- reading a figure -------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_tokens_into_given_axes():
 
 def test_an_attribution_that_did_not_converge_says_so():
     below = plots.tokens(replace(attribution(4), gap=0.2)).axes[0].texts[-1].get_text().replace("\n", " ")
-    assert "completeness gap 20.0%: did not converge: raise n_steps" in below
+    assert "completeness gap 20.0%, did not converge in 64 steps: raise max_steps" in below
 
 
 def test_scores_of_zero_are_drawn():

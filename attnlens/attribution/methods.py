@@ -1,0 +1,349 @@
+"""The methods that attribute a text, each a function of a `Job`; its keywords are the options that it takes.
+
+Captum computes the gradients, the ablations and the Shapley values; all of them see the model as a function of word
+embeddings (`answer.TextAnswer`), so that each works on every model whose embedding layer is found.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..analysis import rollout as roll
+from ..errors import InputError, unknown_name
+from .answer import Asked, TextAnswer
+from .relevance import gradient_rollout as gradient_roll
+from .relevance import relevance as chefer
+
+TOLERANCE = 0.01
+"""Gap and rule difference up to which an adaptive attribution has converged."""
+
+FIXED_TOLERANCE = 0.05
+"""The completeness gap up to which a fixed number of steps was enough."""
+
+RULES = ("gausslegendre", "riemann_trapezoid", "riemann_middle", "riemann_left", "riemann_right")
+"""Captum's own rules of integration."""
+
+
+@dataclass
+class Job:
+    """What a method works on: a batch of texts and the path that leads to them.
+
+    start, end: `[text, token, d]`, the ends of the path in the space of `answer.layer`
+    rows: how many texts or points of a path go through the model together
+    """
+
+    answer: TextAnswer
+    asked: Asked
+    start: Tensor
+    end: Tensor
+    rows: int
+
+    @property
+    def number(self) -> Callable[..., Tensor]:
+        """F(points, numbers) -> `[row]`."""
+        return self.answer.number(self.asked)
+
+    @property
+    def numbers(self) -> Tensor:
+        return torch.arange(len(self.end), device=self.end.device)
+
+    def at(self, points: Tensor) -> Tensor:
+        """F, `[text]` in float64, at one point for each text."""
+        with torch.no_grad():
+            return self.number(points, self.numbers).double()
+
+
+@dataclass
+class Found:
+    """Scores `[text, token]` in float64 and, per text, what the method knows of their error (see `Attribution`)."""
+
+    scores: Tensor
+    change: Tensor | None = None
+    rule_difference: Tensor | None = None
+    steps: list[int] = field(default_factory=list)
+    tolerance: float | None = None
+    baseline: str | None = ""  # "": that of the job
+
+
+# -- gradients along a path -----------------------------------------------------------------------------------
+
+
+def integrated_gradients(
+    job: Job, *, tolerance: float = TOLERANCE, max_steps: int = 1025, n_steps: int | None = None,
+    rule: str = "gausslegendre",
+) -> Found:  # fmt: skip
+    """Sundararajan et al. 2017, eq. 1: adaptive; with `n_steps` Captum's fixed number of steps by `rule`."""
+    if n_steps is not None:
+        return _fixed(job, n_steps, rule)
+    from .path import AdaptiveIntegratedGradients
+
+    parts, certificate = AdaptiveIntegratedGradients(job.number).attribute(
+        job.end, job.start, additional_forward_args=(job.numbers,), tolerance=tolerance, max_steps=max_steps,
+        internal_batch_size=job.rows, return_certificate=True,
+    )  # fmt: skip
+    return Found(
+        parts.double().sum(-1), certificate.change, certificate.rule_difference, certificate.steps.tolist(),
+        tolerance,
+    )  # fmt: skip
+
+
+def _fixed(job: Job, n_steps: int, rule: str) -> Found:
+    from captum.attr import IntegratedGradients
+
+    _whole("n_steps", n_steps)
+    if rule not in RULES:
+        raise unknown_name("rule", rule, RULES)
+    parts = IntegratedGradients(job.number).attribute(
+        job.end, job.start, additional_forward_args=(job.numbers,), n_steps=n_steps, method=rule,
+        internal_batch_size=max(job.rows, len(job.end)),
+    )  # fmt: skip
+    return Found(
+        parts.double().sum(-1), _change(job), steps=[n_steps] * len(job.end), tolerance=FIXED_TOLERANCE
+    )
+
+
+def sequential_integrated_gradients(
+    job: Job, *, tolerance: float = TOLERANCE, max_steps: int = 1025
+) -> Found:
+    """Enguehard 2023: each token on a path of its own, the others as they are. What a token gets is, by
+    completeness, what the model loses without it: as leave-one-out, but from gradients."""
+    from .path import SequentialIntegratedGradients
+
+    parts, certificate = SequentialIntegratedGradients(job.number).attribute(
+        job.end, job.start, additional_forward_args=(job.numbers,), tolerance=tolerance, max_steps=max_steps,
+        internal_batch_size=job.rows, return_certificate=True,
+    )  # fmt: skip
+    return Found(parts.double().sum(-1), _change(job), steps=_per_text(certificate.steps))
+
+
+def deeplift(job: Job) -> Found:
+    """Shrikumar et al. 2017, the rescale rule, by Captum: exact only through activations that are modules; what
+    else a Transformer does (softmax, products, LayerNorm) is taken as linear, and the gap shows it."""
+    from captum.attr import DeepLift
+
+    with _quiet():
+        parts = DeepLift(_Module(job)).attribute(job.end, job.start, additional_forward_args=(job.numbers,))
+    return Found(parts.double().sum(-1).detach(), _change(job), steps=[1] * len(job.end))
+
+
+# -- gradients at the text ------------------------------------------------------------------------------------
+
+
+def gradient(job: Job) -> Found:
+    """Simonyan et al. 2014: the length of the gradient by each token's vector."""
+    from captum.attr import Saliency
+
+    with _quiet():
+        parts = Saliency(job.number).attribute(job.end, abs=False, additional_forward_args=(job.numbers,))
+    return Found(parts.double().norm(dim=-1), steps=[1] * len(job.end), baseline=None)
+
+
+def gradient_x_input(job: Job) -> Found:
+    """The first-order estimate of what the model loses when a token's vector becomes zero."""
+    from captum.attr import InputXGradient
+
+    with _quiet():
+        parts = InputXGradient(job.number).attribute(job.end, additional_forward_args=(job.numbers,))
+    change = job.at(job.end) - job.at(torch.zeros_like(job.end))
+    return Found(parts.double().sum(-1).detach(), change, steps=[1] * len(job.end), baseline="zero")
+
+
+def smoothgrad(job: Job, *, n_samples: int = 25, noise: float = 0.15, seed: int = 0) -> Found:
+    """Smilkov et al. 2017: the gradient, averaged over noise of `noise` times the range of the text's vectors."""
+    from captum.attr import NoiseTunnel, Saliency
+
+    _whole("n_samples", n_samples)
+    _positive("noise", noise)
+    found = []
+    for row, numbers in _one_by_one(job):
+        with _seeded(seed, row.device), _quiet():
+            parts = NoiseTunnel(Saliency(job.number)).attribute(
+                row, nt_type="smoothgrad", nt_samples=n_samples, nt_samples_batch_size=job.rows,
+                stdevs=noise * float(row.max() - row.min()), abs=False, additional_forward_args=(numbers,),
+            )  # fmt: skip
+        found.append(parts.double().norm(dim=-1))
+    return Found(torch.cat(found), steps=[n_samples] * len(job.end), baseline=None)
+
+
+def layer_gradient_x_activation(job: Job) -> Found:
+    """`gradient_x_input` in the space of `layer=`: by default the output of the whole embedding module."""
+    return gradient_x_input(job)
+
+
+# -- without parts of the text --------------------------------------------------------------------------------
+
+
+def leave_one_out(job: Job) -> Found:
+    """Li et al. 2016, "Understanding Neural Networks through Representation Erasure": what the model loses when
+    the baseline takes the place of one token."""
+    from captum.attr import FeatureAblation
+
+    found = []
+    for row, numbers in _one_by_one(job):
+        parts = FeatureAblation(job.number).attribute(
+            row, job.start[numbers], additional_forward_args=(numbers,),
+            feature_mask=_features(job, int(numbers)), perturbations_per_eval=job.rows,
+        )  # fmt: skip
+        found.append(parts.double()[..., 0] * _moves(job, int(numbers)))
+    return Found(torch.cat(found), _change(job), steps=[0] * len(job.end))
+
+
+def shapley(job: Job, *, n_samples: int = 25, seed: int = 0) -> Found:
+    """Castro et al. 2009: mean gain of each token over `n_samples` random orders, the rest at the baseline."""
+    from captum.attr import ShapleyValueSampling
+
+    _whole("n_samples", n_samples)
+    found = []
+    for row, numbers in _one_by_one(job):
+        with _seeded(seed, row.device), _quiet():
+            parts = ShapleyValueSampling(job.number).attribute(
+                row, job.start[numbers], additional_forward_args=(numbers,),
+                feature_mask=_features(job, int(numbers)), n_samples=n_samples, perturbations_per_eval=job.rows,
+            )  # fmt: skip
+        found.append(parts.double()[..., 0] * _moves(job, int(numbers)))
+    return Found(torch.cat(found), _change(job), steps=[0] * len(job.end))
+
+
+# -- attention ------------------------------------------------------------------------------------------------
+
+
+def rollout(job: Job) -> Found:
+    """`al.rollout`, the row of the position that answers: the same for every class."""
+    return _of_attention(job, lambda lens, text, target, row: roll(next(lens.traces([text])), row=row))
+
+
+def relevance(job: Job) -> Found:
+    """`al.relevance`, the row of the position that answers."""
+    return _of_attention(job, chefer)
+
+
+def gradient_rollout(job: Job) -> Found:
+    """`al.gradient_rollout`, the row of the position that answers."""
+    return _of_attention(job, gradient_roll)
+
+
+METHODS: dict[str, Callable[..., Found]] = {
+    method.__name__: method
+    for method in (
+        integrated_gradients, sequential_integrated_gradients, deeplift, gradient, gradient_x_input, smoothgrad,
+        layer_gradient_x_activation, leave_one_out, shapley, rollout, relevance, gradient_rollout,
+    )
+}  # fmt: skip
+
+UNSIGNED = ("gradient", "smoothgrad", "rollout", "relevance", "gradient_rollout")
+"""Methods whose scores have neither sign nor unit: they rank tokens."""
+
+COMPLETE = ("integrated_gradients", "deeplift", "shapley")
+"""Methods whose scores add up to the change, exactly or in the limit."""
+
+ATTENTION = ("rollout", "relevance", "gradient_rollout")
+"""Methods that read the attention: they know logits only, and no contrast."""
+
+
+def checked(name: str, options: dict[str, Any]) -> Callable[..., Found]:
+    """The method of a name. Raises InputError for an unknown name or option, listing the known ones."""
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    parameters = inspect.signature(METHODS[name]).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"{name} takes no option {option!r}; "
+                + (f"it takes: {', '.join(known)}" if known else "it takes none")
+            )
+    return METHODS[name]
+
+
+# -- pieces ---------------------------------------------------------------------------------------------------
+
+
+class _Module(nn.Module):
+    """The explained number as a module, as Captum's DeepLift wants one: it hooks the activations inside."""
+
+    def __init__(self, job: Job):
+        super().__init__()
+        self.model, self.job = job.answer.lens.model, job
+
+    def forward(self, points: Tensor, numbers: Tensor) -> Tensor:
+        return self.job.number(points, numbers)
+
+
+def _change(job: Job) -> Tensor:
+    return job.at(job.end) - job.at(job.start)
+
+
+def _of_attention(job: Job, row_of: Callable[..., Tensor]) -> Found:
+    answer, found = job.answer, []
+    size = job.end.shape[1]
+    for number, encoded in enumerate(answer.encoded):
+        target = int(job.asked.index.expand(len(job.end))[number])
+        scores = row_of(answer.lens, encoded, target, row=answer.reader(number))
+        special = torch.tensor([token.special for token in encoded.tokens], device=scores.device)
+        scores = scores.masked_fill(special, 0.0)  # mostly what the position that answers keeps of itself
+        found.append(nn.functional.pad(scores.double(), (0, size - len(scores))))
+    return Found(torch.stack(found), steps=[0] * len(job.end), baseline=None)
+
+
+def _one_by_one(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
+    """(end `[1, token, d]`, number `[1]`) of each text, so that each has its own noise or order."""
+    for number in job.numbers:
+        yield job.end[number : number + 1], number.reshape(1)
+
+
+def _features(job: Job, number: int) -> Tensor:
+    """`[1, token, 1]`: one feature per token that is not the same on both ends; the others share feature 0."""
+    moves = _moves(job, number)
+    return (moves.cumsum(-1) * moves).reshape(1, -1, 1)
+
+
+def _moves(job: Job, number: int) -> Tensor:
+    """`[token]`: 1 where the path changes a token."""
+    return (job.end[number] != job.start[number]).any(-1).long()
+
+
+def _per_text(steps: Tensor) -> list[int]:
+    return steps.reshape(len(steps), -1).sum(-1).tolist()
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers from a seed for a while; those of the caller go on afterwards as if nothing had been drawn."""
+    import numpy as np
+
+    _whole("seed", seed, least=0)
+    state = np.random.get_state()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Captum warns of what it does here on purpose."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def _whole(name: str, number: Any, least: int = 1) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise InputError(f"{name} must be an integer of at least {least}, not {number!r}")
+
+
+def _positive(name: str, number: Any) -> None:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < float("inf"):
+        raise InputError(f"{name} must be a number above 0, not {number!r}")
