@@ -15,8 +15,8 @@ from .pictures import Picture
 if TYPE_CHECKING:
     from ..lens import ImageLens
 
-BASELINES = ("black", "white", "grey", "blur", "random", "zeros")
-"""Pictures by name; "zeros" is the tensor of zeros: with most processors the mean colour of their training data."""
+BASELINES = ("black", "white", "grey", "blur", "random", "zero")
+"""Pictures by name; "zero" is the tensor of zeros: with most processors the mean colour of their training data."""
 
 LEVELS = {"black": 0.0, "grey": 0.5, "white": 1.0}
 
@@ -49,7 +49,7 @@ def image_baseline(lens: ImageLens, prepared: Any, kind: Any = "black", seed: in
         if Path(kind).suffix:
             raise InputError(f"no such baseline picture: {kind}; or name one of: {', '.join(BASELINES)}")
         raise unknown_name("baseline", kind, BASELINES)
-    if kind == "zeros":
+    if kind == "zero":
         return torch.zeros_like(picture.pixels)
     if kind == "blur":
         return _blurred(picture)

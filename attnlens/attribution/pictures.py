@@ -119,7 +119,7 @@ class Picture:
         if not self.has_colours:
             raise InputError(
                 "nothing says which numbers are black or white in a tensor beyond 0..1: give the baseline as a "
-                "tensor, use 'zeros', or say how pictures become tensors: Lens(model, preprocess)"
+                "tensor, use 'zero', or say how pictures become tensors: Lens(model, preprocess)"
             )
         return torch.full_like(self.pixels, share)
 

@@ -164,7 +164,7 @@ def test_colours_go_through_the_preprocessing(plain, name, colour):
 
 
 def test_zeros_are_another_thing_than_black(plain):
-    assert image_baseline(plain, photograph(), "zeros").abs().max() == 0
+    assert image_baseline(plain, photograph(), "zero").abs().max() == 0
     assert image_baseline(plain, photograph(), "black").min() < -1
 
 
@@ -225,7 +225,7 @@ def test_colours_of_a_tensor_are_those_of_the_preprocessing(lens):
 def test_colours_of_a_tensor_that_nothing_prepares():
     lens = al.Lens(tiny.HandViT(4), patches=(2, 2))
     assert image_baseline(lens, torch.rand(3, 8, 8), "white").mean() == 1
-    assert image_baseline(lens, torch.randn(3, 8, 8), "zeros").mean() == 0
+    assert image_baseline(lens, torch.randn(3, 8, 8), "zero").mean() == 0
     with pytest.raises(InputError, match="nothing says which numbers are black or white in a tensor beyond"):
         image_baseline(lens, torch.randn(3, 8, 8), "black")
 

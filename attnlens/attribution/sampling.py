@@ -1,0 +1,44 @@
+"""What methods that draw random numbers share: seeds, silence, and numbers that are checked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """torch's random numbers from a seed for a while; afterwards as if nothing had been drawn.
+
+    Raises InputError for a seed that is no whole number of at least 0.
+    """
+    whole("seed", seed, least=0)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Captum's warnings of what is done here on purpose."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def whole(name: str, number: Any, least: int = 1) -> None:
+    """Raises InputError for anything but an integer of at least `least`."""
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise InputError(f"{name} must be an integer of at least {least}, not {number!r}")
+
+
+def positive(name: str, number: Any) -> None:
+    """Raises InputError for anything but a number above 0."""
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < float("inf"):
+        raise InputError(f"{name} must be a number above 0, not {number!r}")
