@@ -13,7 +13,14 @@ from ..errors import InputError
 
 
 class Function:
-    """F at points of the path's space: the target's output for an example of the batch whose inputs are replaced."""
+    """F at points of the path's space: the target's output for an example of the batch whose inputs are replaced.
+
+    forward: `(*inputs, *more) -> [point, ...]`; layer: a module whose output is replaced instead, or None
+    inputs: a tensor `[example, ...]` or a tuple of them; target: as Captum takes it
+    more: other arguments; a tensor with a row for each example is read row by row
+
+    plural: whether attributions are a tuple, as the inputs or the layer's output are
+    """
 
     def __init__(
         self, forward: Callable[..., Tensor], layer: nn.Module | None, inputs: Any, target: Any, more: Any
@@ -47,13 +54,9 @@ class Function:
     def at(self, examples: Tensor, points: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """(F `[point]`, its gradient at each point, like the points)"""
         leaves = [point.requires_grad_() for point in points]
-        moved = [leaf.clone() for leaf in leaves]  # some models write into what they are given
-        if self.layer is None:
-            output = self.forward(*moved, *self._rows(self.more, examples))
-        else:
-            with _hooked(self.layer, lambda *seen: tuple(moved) if isinstance(seen[2], tuple) else moved[0]):
-                output = self.forward(*self._rows((*self.inputs, *self.more), examples))
-        values = self._chosen(output, examples)
+        values = self._values(
+            examples, [leaf.clone() for leaf in leaves]
+        )  # some models write into their inputs
         gradients = [None]
         if values.requires_grad:
             gradients = torch.autograd.grad(values, leaves, torch.ones_like(values), allow_unused=True)
@@ -62,31 +65,30 @@ class Function:
                 "the target has no gradient along the path: the model detaches it or runs under no_grad, or the "
                 "target does not depend on these inputs or on this layer; explain another, or give another layer="
             )
-        return values.detach().double(), [
-            torch.zeros_like(p) if g is None else g for g, p in zip(gradients, leaves)
-        ]
+        known = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, leaves)]
+        return values.detach().double(), known
+
+    def _values(self, examples: Tensor, points: list[Tensor]) -> Tensor:
+        """F `[point]`"""
+        if self.layer is None:
+            return self._chosen(self.forward(*points, *self._rows(self.more, examples)), examples)
+        with _hooked(self.layer, lambda *_: tuple(points) if self.plural else points[0]):
+            output = self.forward(*self._rows((*self.inputs, *self.more), examples))
+        return self._chosen(output, examples)
 
     def _rows(self, arguments: Sequence[Any], examples: Tensor) -> list[Any]:
-        return [
-            x.index_select(0, examples.to(x.device))
-            if isinstance(x, Tensor) and x.ndim and len(x) == self.count
-            else x
-            for x in arguments
-        ]
+        """Arguments for those examples: tensors with a row for each example of the batch give theirs."""
+        return [x.index_select(0, examples.to(x.device)) if self._has_rows(x) else x for x in arguments]
+
+    def _has_rows(self, argument: Any) -> bool:
+        return isinstance(argument, Tensor) and argument.ndim > 0 and len(argument) == self.count
 
     def _chosen(self, output: Any, examples: Tensor) -> Tensor:
-        target = self.target
-        if self.per_example:
-            chosen = examples.tolist()
-            target = (
-                target[examples.to(target.device)]
-                if isinstance(target, Tensor)
-                else [target[i] for i in chosen]
-            )
+        """The target of a model's output, `[point]`."""
         from captum._utils.common import _select_targets
 
         try:
-            values = _select_targets(output, target)
+            values = _select_targets(output, self._targets(examples))
             fits = values.ndim > 0 and len(values) == values.numel() == len(examples)
         except (AssertionError, IndexError, RuntimeError, TypeError, AttributeError) as error:
             raise InputError(f"target {self.target!r} does not fit {_described(output)}: {error}") from error
@@ -96,6 +98,13 @@ class Function:
                 f"{list(values.shape)}; one number per point is needed: give target=, the class to explain"
             )
         return values.reshape(-1)
+
+    def _targets(self, examples: Tensor) -> Any:
+        if not self.per_example:
+            return self.target
+        if isinstance(self.target, Tensor):
+            return self.target[examples.to(self.target.device)]
+        return [self.target[number] for number in examples.tolist()]
 
     def _heard(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """What the layer makes of inputs."""
@@ -108,11 +117,9 @@ class Function:
                 f"{type(self.layer).__name__} ran {len(heard)} times in one forward pass; a path needs a layer that "
                 "runs once: give another layer="
             )
-        self.plural = isinstance(
-            heard[0], tuple
-        )  # as Captum has it: attributions are like the layer's output
+        self.plural = isinstance(heard[0], tuple)  # attributions are then like the layer's output
         found = heard[0] if self.plural else (heard[0],)
-        if not all(isinstance(x, Tensor) and x.ndim and len(x) == self.count for x in found):
+        if not all(map(self._has_rows, found)):
             raise InputError(
                 f"{type(self.layer).__name__} does not answer with a row for each of the {self.count} examples; give "
                 "a layer= that does"
