@@ -137,9 +137,8 @@ def _text_parts(
 ) -> tuple[TextRemoval, list[Tensor]]:
     encoded = _encoded(lens, attributions[0])
     together = groups(encoded.tokens, encoded.text, attributions[0].level)
-    tokens = tuple(joined([encoded.tokens[i] for i in group], encoded.text) for group in together)
     for attribution in attributions:
-        _check_tokens(lens, attribution, tokens)
+        _check_tokens(lens, attribution, encoded, together)
     removable = {place for (place,) in ordinary(lens, encoded.tokens)}
     kept = [[place for place in group if place in removable] for group in together]
     numbers = [number for number, group in enumerate(kept) if group]
@@ -171,7 +170,10 @@ def _encoded(lens: Lens, attribution: TextAttribution) -> Encoded:
         ) from error
 
 
-def _check_tokens(lens: Lens, attribution: TextAttribution, tokens: tuple) -> None:
+def _check_tokens(lens: Lens, attribution: TextAttribution, encoded: Encoded, together: list) -> None:
+    tokens = encoded.tokens
+    if attribution.level != "token":
+        tokens = tuple(joined([tokens[i] for i in group], encoded.text) for group in together)
     if attribution.tokens != tokens:
         raise InputError(
             f"the attribution is of {len(attribution)} {attribution.level}s, but {lens.name} reads its text as "
