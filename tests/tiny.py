@@ -156,6 +156,41 @@ def roberta_model(head: str = "ForSequenceClassification", **options) -> nn.Modu
     return seeded(lambda: getattr(hf, f"Roberta{head}")(config))
 
 
+def electra(head: str = "ForSequenceClassification", **options) -> nn.Module:
+    config = hf.ElectraConfig(
+        vocab_size=len(wordpiece()), embedding_size=24, max_position_embeddings=64, pad_token_id=0, **TEXT, **options
+    )  # fmt: skip
+    return seeded(lambda: getattr(hf, f"Electra{head}")(config))
+
+
+def albert(head: str = "ForSequenceClassification", **options) -> nn.Module:
+    """One layer's weights that run twice."""
+    config = hf.AlbertConfig(
+        vocab_size=len(wordpiece()), embedding_size=24, max_position_embeddings=64, pad_token_id=0,
+        bos_token_id=2, eos_token_id=3, **TEXT, **options,
+    )  # fmt: skip
+    return seeded(lambda: getattr(hf, f"Albert{head}")(config))
+
+
+def deberta(head: str = "ForSequenceClassification", **options) -> nn.Module:
+    """Positions in the attention, none in the embedding."""
+    config = hf.DebertaV2Config(
+        vocab_size=len(wordpiece()), max_position_embeddings=64, pad_token_id=0, type_vocab_size=2,
+        relative_attention=True, position_buckets=16, norm_rel_ebd="layer_norm", position_biased_input=False,
+        pos_att_type=["p2c", "c2p"], share_att_key=True, **TEXT, **options,
+    )  # fmt: skip
+    return seeded(lambda: getattr(hf, f"DebertaV2{head}")(config))
+
+
+def modernbert(head: str = "ForSequenceClassification", **options) -> nn.Module:
+    """Rotary positions, a window of 8 tokens in the second layer."""
+    config = hf.ModernBertConfig(
+        vocab_size=len(wordpiece()), max_position_embeddings=64, pad_token_id=0, bos_token_id=2, eos_token_id=3,
+        cls_token_id=2, sep_token_id=3, local_attention=8, global_attn_every_n_layers=2, **TEXT, **options,
+    )  # fmt: skip
+    return seeded(lambda: getattr(hf, f"ModernBert{head}")(config))
+
+
 def gpt2(head: str = "LMHeadModel", **options) -> nn.Module:
     config = hf.GPT2Config(
         vocab_size=len(byte_level()), n_embd=32, n_layer=2, n_head=4, n_positions=64,

@@ -241,6 +241,12 @@ def read(
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
+def answers_once(lens: TextLens, position: Any = None) -> bool:
+    """Whether one stack gives one answer for a text, at the model's own place: what relevance can follow."""
+    two_stacks = tasks.config_of(lens.model, "is_encoder_decoder")
+    return position is None and not two_stacks and tasks.of(lens.model) not in ("token", "question")
+
+
 def unit(name: str, activation: str) -> str:
     """A unit by its name, checked: a regression has no probability."""
     if name not in UNITS:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown_name
-from .result import Attribution, ImageAttribution, TextAttribution
+from .answer import answers_once
+from .result import Attribution, ImageAttribution, TextAttribution, as_json
 from .text_baselines import BASELINES
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class Explanation:
         return {name: one.to_dict() for name, one in zip(self.names, self)}
 
     def to_json(self, **options: Any) -> str:
-        """`to_dict` as JSON text; options are those of `json.dumps`."""
-        return json.dumps(self.to_dict(), **{"ensure_ascii": False, **options})
+        """`to_dict` as JSON text, null where a number is not finite; options are those of `json.dumps`."""
+        return as_json(self.to_dict(), **options)
 
     def __repr__(self) -> str:
         lines = [f"Explanation of {self.prediction}, {len(self)} attributions"]
@@ -141,7 +141,7 @@ def compare_methods(
     >>> al.compare_methods(lens, "not a bad film", ["integrated_gradients", "leave_one_out"]).agreement
     """
     _one(input)
-    chosen = [_method(one) for one in (_default(lens) if methods is None else methods)]
+    chosen = [_method(one) for one in (_default(lens, options) if methods is None else methods)]
     if not chosen:
         raise InputError("methods=[] names no method; leave it away for the usual ones")
     target = _target(lens, input, target, options)
@@ -181,8 +181,12 @@ def compare_baselines(
     return Explanation(tuple(_numbered(names)), tuple(taken))
 
 
-def _default(lens: Lens) -> Sequence[str]:
-    return METHODS["text" if hasattr(lens, "tokenizer") else "image"]
+def _default(lens: Lens, options: dict[str, Any]) -> Sequence[str]:
+    """The usual methods; relevance only where it can be followed to what is explained."""
+    if not hasattr(lens, "tokenizer"):
+        return METHODS["image"]
+    followed = answers_once(lens, options.get("position"))
+    return [name for name in METHODS["text"] if followed or name != "relevance"]
 
 
 def _one(input: Any) -> None:

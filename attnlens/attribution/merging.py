@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, groupby
 
 import torch
@@ -18,8 +18,15 @@ _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3040-\u9fff]+(?:['’-][^\W\u3040-\u9fff]+)*|\S"
 )
 
-_END = re.compile(r"[.!?…。！？]+[\"')\]»”’]*(?=\s|$)|\n+")
-"""Where a sentence ends: its full stop with the quotes or brackets that close after it."""
+_END = re.compile(r"""(?:[.!?…]+["')\]»”’]*(?=\s|$)|[。！？]+["')\]»”’」』）]*|\n)\s*""")
+"""Where a sentence ends, up to where the next begins: its full stop with the quotes or brackets that close after it.
+No space follows that of Chinese and Japanese."""
+
+
+def known_level(level: str) -> None:
+    """Raises InputError for a level that is none of "token", "word", "sentence"."""
+    if level not in LEVELS:
+        raise unknown_name("level", level, LEVELS)
 
 
 def groups(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[list[int]]:
@@ -30,16 +37,15 @@ def groups(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[lis
 
     Raises InputError for a level that is none of "token", "word", "sentence".
     """
-    if level not in LEVELS:
-        raise unknown_name("level", level, LEVELS)
+    known_level(level)
     if level == "token":
         return [[i] for i in range(len(tokens))]
-    key = _sentences(tokens, text) if level == "sentence" else _words(tokens, text)
+    numbers = _numbers(tokens, text, level)
+    keys = [(token.special, token.segment, number) for token, number in zip(tokens, numbers)]
     found: list[list[int]] = []
-    for _, run in groupby(range(len(tokens)), key=key):
-        numbers = list(run)
-        special = tokens[numbers[0]].special
-        found += [[i] for i in numbers] if special else [numbers]
+    for (special, *_), run in groupby(range(len(tokens)), key=keys.__getitem__):
+        together = list(run)
+        found += [[i] for i in together] if special else [together]
     return found
 
 
@@ -63,49 +69,45 @@ def joined(tokens: Sequence[Token], text: Sequence[str]) -> Token:
     )
 
 
-def _words(tokens: Sequence[Token], text: Sequence[str]) -> Callable[[int], object]:
-    if any(token.start is None and not token.special for token in tokens):
-        numbers = list(accumulate(_begins(tokens)))
-        return lambda i: (tokens[i].special, tokens[i].segment, numbers[i])
-    starts = [[match.start() for match in _WORD.finditer(one)] for one in text]
-
-    def number(i: int) -> object:
-        token = tokens[i]
-        if token.special:
-            return (True, token.segment, -1)
-        covered = text[token.segment][token.start : token.end]  # byte-level tokens may begin with their space
-        at = token.start + len(covered) - len(covered.lstrip())
-        return (False, token.segment, bisect_right(starts[token.segment], at))
-
-    return number
+def _numbers(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[int]:
+    """Of which word or sentence of its segment each token is."""
+    if any(not one.special and (one.start is None or one.segment >= len(text)) for one in tokens):
+        return list(accumulate(_begins(tokens, level)))
+    starts = [_starts(one, level) for one in text]
+    return [
+        0 if one.special else bisect_right(starts[one.segment], _first_sign(one, text[one.segment]))
+        for one in tokens
+    ]
 
 
-def _begins(tokens: Sequence[Token]) -> list[bool]:
-    """Whether each token begins a word, by the mark of its vocabulary: the tokenizer tells no spans."""
+def _starts(text: str, level: str) -> list[int]:
+    """Where its words or sentences begin."""
+    if level == "word":
+        return [match.start() for match in _WORD.finditer(text)]
+    return [match.end() for match in _END.finditer(text)]
+
+
+def _first_sign(token: Token, text: str) -> int:
+    """Where a token begins, but for the space that byte-level tokens begin with."""
+    covered = text[token.start : token.end]
+    return token.start + len(covered) - len(covered.lstrip())
+
+
+def _begins(tokens: Sequence[Token], level: str) -> list[bool]:
+    """Whether each token begins a word or sentence, by its spelling alone: its tokenizer tells no spans."""
+    pieces = any(token.text.startswith("##") for token in tokens)
+    spaces = any(token.text.startswith(" ") for token in tokens)
     found = []
     for before, token in zip((None, *tokens), tokens):
         edge = before is None or before.special or token.special or before.segment != token.segment
-        found.append(edge or not _continues(token, tokens))
+        if level == "sentence":
+            begins = not edge and bool(_END.fullmatch(before.text.strip()))
+        elif pieces:  # WordPiece marks what goes on, SentencePiece and byte-level BPE what begins
+            begins = not token.text.startswith("##")
+        else:
+            begins = not spaces or token.text.startswith(" ")
+        found.append(edge or begins)
     return found
-
-
-def _continues(token: Token, tokens: Sequence[Token]) -> bool:
-    """By its spelling: WordPiece marks what goes on, SentencePiece and byte-level BPE what begins."""
-    if any(one.text.startswith("##") for one in tokens):
-        return token.text.startswith("##")
-    return any(one.text.startswith(" ") for one in tokens) and not token.text.startswith(" ")
-
-
-def _sentences(tokens: Sequence[Token], text: Sequence[str]) -> Callable[[int], object]:
-    ends = [[match.end() for match in _END.finditer(one)] for one in text]
-
-    def number(i: int) -> object:
-        token = tokens[i]
-        if token.special or token.start is None or token.segment >= len(ends):
-            return (token.special, token.segment, -1)
-        return (False, token.segment, sum(end <= token.start for end in ends[token.segment]))
-
-    return number
 
 
 def summed(scores: torch.Tensor, numbers: Iterable[Sequence[int]]) -> torch.Tensor:

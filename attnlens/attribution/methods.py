@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +19,16 @@ from ..errors import InputError, unknown_name
 from .answer import Asked, TextAnswer
 from .relevance import gradient_rollout as gradient_roll
 from .relevance import relevance as chefer
+from .sampling import positive, quiet, seeded, whole
 
 TOLERANCE = 0.01
 """Gap and rule difference up to which an adaptive attribution has converged."""
 
 FIXED_TOLERANCE = 0.05
 """The completeness gap up to which a fixed number of steps was enough."""
+
+MAX_STEPS = 1025
+"""Gradients that an adaptive path may cost."""
 
 RULES = ("gausslegendre", "riemann_trapezoid", "riemann_middle", "riemann_left", "riemann_right")
 """Captum's own rules of integration."""
@@ -76,59 +79,80 @@ class Found:
 
 
 def integrated_gradients(
-    job: Job, *, tolerance: float = TOLERANCE, max_steps: int = 1025, n_steps: int | None = None,
-    rule: str = "gausslegendre",
+    job: Job, *, tolerance: float | None = None, max_steps: int | None = None, n_steps: int | None = None,
+    rule: str | None = None,
 ) -> Found:  # fmt: skip
-    """Sundararajan et al. 2017, eq. 1: adaptive; with `n_steps` Captum's fixed number of steps by `rule`."""
+    """Sundararajan et al. 2017, eq. 1: adaptive; with `n_steps` Captum's fixed number of steps by `rule`.
+
+    tolerance: of gap and rule difference, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
+        to which these were enough, `FIXED_TOLERANCE` by default.
+    max_steps: of the adaptive path, `MAX_STEPS` by default; rule: of `n_steps`, one of `RULES`, the first by default.
+    """
     if n_steps is not None:
-        return _fixed(job, n_steps, rule)
+        if max_steps is not None:
+            raise InputError("max_steps is a limit and n_steps a fixed number; give one of them")
+        return _fixed(job, n_steps, RULES[0] if rule is None else rule, tolerance)
+    if rule is not None:
+        raise InputError("rule= is that of a fixed number of steps; give n_steps= too, or leave it away")
     from .path import AdaptiveIntegratedGradients
 
     parts, certificate = AdaptiveIntegratedGradients(job.number).attribute(
-        job.end, job.start, additional_forward_args=(job.numbers,), tolerance=tolerance, max_steps=max_steps,
-        internal_batch_size=job.rows, return_certificate=True,
+        job.end, job.start, additional_forward_args=(job.numbers,),
+        tolerance=TOLERANCE if tolerance is None else tolerance,
+        max_steps=MAX_STEPS if max_steps is None else max_steps, internal_batch_size=job.rows,
+        return_certificate=True,
     )  # fmt: skip
     return Found(
         parts.double().sum(-1), certificate.change, certificate.rule_difference, certificate.steps.tolist(),
-        tolerance,
+        TOLERANCE if tolerance is None else tolerance,
     )  # fmt: skip
 
 
-def _fixed(job: Job, n_steps: int, rule: str) -> Found:
+def _fixed(job: Job, n_steps: int, rule: str, tolerance: float | None) -> Found:
     from captum.attr import IntegratedGradients
 
-    _whole("n_steps", n_steps)
+    tolerance = FIXED_TOLERANCE if tolerance is None else tolerance
+    whole("n_steps", n_steps)
+    positive("tolerance", tolerance)
     if rule not in RULES:
         raise unknown_name("rule", rule, RULES)
     parts = IntegratedGradients(job.number).attribute(
         job.end, job.start, additional_forward_args=(job.numbers,), n_steps=n_steps, method=rule,
         internal_batch_size=max(job.rows, len(job.end)),
     )  # fmt: skip
-    return Found(
-        parts.double().sum(-1), _change(job), steps=[n_steps] * len(job.end), tolerance=FIXED_TOLERANCE
-    )
+    return Found(parts.double().sum(-1), _change(job), steps=[n_steps] * len(job.end), tolerance=tolerance)
 
 
 def sequential_integrated_gradients(
-    job: Job, *, tolerance: float = TOLERANCE, max_steps: int = 1025
+    job: Job, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
 ) -> Found:
     """Enguehard 2023: each token on a path of its own, the others as they are. What a token gets is, by
-    completeness, what the model loses without it: as leave-one-out, but from gradients."""
+    completeness, what the model loses without it: as leave-one-out, but from gradients.
+
+    tolerance, max_steps: of each token's path; the rule difference is that of all tokens together.
+    """
     from .path import SequentialIntegratedGradients
 
     parts, certificate = SequentialIntegratedGradients(job.number).attribute(
         job.end, job.start, additional_forward_args=(job.numbers,), tolerance=tolerance, max_steps=max_steps,
         internal_batch_size=job.rows, return_certificate=True,
     )  # fmt: skip
-    return Found(parts.double().sum(-1), _change(job), steps=_per_text(certificate.steps))
+    sizes = parts.double().abs().sum(-1)
+    wrong = (certificate.rule_difference.to(sizes) * sizes).sum(-1) / sizes.sum(-1).clamp(min=1e-30)
+    return Found(parts.double().sum(-1), _change(job), wrong, certificate.steps.sum(-1).tolist(), tolerance)
 
 
 def deeplift(job: Job) -> Found:
-    """Shrikumar et al. 2017, the rescale rule, by Captum: exact only through activations that are modules; what
-    else a Transformer does (softmax, products, LayerNorm) is taken as linear, and the gap shows it."""
+    """Shrikumar et al. 2017, the rescale rule, by Captum, which knows it for activations of torch that are modules
+    (`nn.ReLU`, `nn.Tanh`, `nn.Softmax` ...; not GELU) and lets plain gradients pass through everything else.
+
+    Of a model of transformers that is nearly everything: its own activation classes, attention, LayerNorm. There it
+    is gradient x (input - baseline), but for the Tanh of a BERT's pooler, and the gap is large. It is of use for
+    hand-written models. Captum refuses an activation module that runs twice in a forward pass.
+    """
     from captum.attr import DeepLift
 
-    with _quiet():
+    with quiet():
         parts = DeepLift(_Module(job)).attribute(job.end, job.start, additional_forward_args=(job.numbers,))
     return Found(parts.double().sum(-1).detach(), _change(job), steps=[1] * len(job.end))
 
@@ -140,7 +164,7 @@ def gradient(job: Job) -> Found:
     """Simonyan et al. 2014: the length of the gradient by each token's vector."""
     from captum.attr import Saliency
 
-    with _quiet():
+    with quiet():
         parts = Saliency(job.number).attribute(job.end, abs=False, additional_forward_args=(job.numbers,))
     return Found(parts.double().norm(dim=-1), steps=[1] * len(job.end), baseline=None)
 
@@ -149,7 +173,7 @@ def gradient_x_input(job: Job) -> Found:
     """The first-order estimate of what the model loses when a token's vector becomes zero."""
     from captum.attr import InputXGradient
 
-    with _quiet():
+    with quiet():
         parts = InputXGradient(job.number).attribute(job.end, additional_forward_args=(job.numbers,))
     change = job.at(job.end) - job.at(torch.zeros_like(job.end))
     return Found(parts.double().sum(-1).detach(), change, steps=[1] * len(job.end), baseline="zero")
@@ -159,11 +183,11 @@ def smoothgrad(job: Job, *, n_samples: int = 25, noise: float = 0.15, seed: int 
     """Smilkov et al. 2017: the gradient, averaged over noise of `noise` times the range of the text's vectors."""
     from captum.attr import NoiseTunnel, Saliency
 
-    _whole("n_samples", n_samples)
-    _positive("noise", noise)
+    whole("n_samples", n_samples)
+    positive("noise", noise)
     found = []
     for row, numbers in _one_by_one(job):
-        with _seeded(seed, row.device), _quiet():
+        with seeded(seed, row.device), quiet():
             parts = NoiseTunnel(Saliency(job.number)).attribute(
                 row, nt_type="smoothgrad", nt_samples=n_samples, nt_samples_batch_size=job.rows,
                 stdevs=noise * float(row.max() - row.min()), abs=False, additional_forward_args=(numbers,),
@@ -199,10 +223,10 @@ def shapley(job: Job, *, n_samples: int = 25, seed: int = 0) -> Found:
     """Castro et al. 2009: mean gain of each token over `n_samples` random orders, the rest at the baseline."""
     from captum.attr import ShapleyValueSampling
 
-    _whole("n_samples", n_samples)
+    whole("n_samples", n_samples)
     found = []
     for row, numbers in _one_by_one(job):
-        with _seeded(seed, row.device), _quiet():
+        with seeded(seed, row.device), quiet():
             parts = ShapleyValueSampling(job.number).attribute(
                 row, job.start[numbers], additional_forward_args=(numbers,),
                 feature_mask=_features(job, int(numbers)), n_samples=n_samples, perturbations_per_eval=job.rows,
@@ -240,8 +264,11 @@ METHODS: dict[str, Callable[..., Found]] = {
 UNSIGNED = ("gradient", "smoothgrad", "rollout", "relevance", "gradient_rollout")
 """Methods whose scores have neither sign nor unit: they rank tokens."""
 
-COMPLETE = ("integrated_gradients", "deeplift", "shapley")
-"""Methods whose scores add up to the change, exactly or in the limit."""
+COMPLETE = ("integrated_gradients", "shapley")
+"""Methods whose scores add up to the change, exactly or in the limit, whatever the model."""
+
+ALONE = ("smoothgrad", "leave_one_out", "shapley")
+"""Methods that go through the texts one by one: in a batch they would see the padding of longer ones."""
 
 ATTENTION = ("rollout", "relevance", "gradient_rollout")
 """Methods that read the attention: they know logits only, and no contrast."""
@@ -307,43 +334,3 @@ def _features(job: Job, number: int) -> Tensor:
 def _moves(job: Job, number: int) -> Tensor:
     """`[token]`: 1 where the path changes a token."""
     return (job.end[number] != job.start[number]).any(-1).long()
-
-
-def _per_text(steps: Tensor) -> list[int]:
-    return steps.reshape(len(steps), -1).sum(-1).tolist()
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers from a seed for a while; those of the caller go on afterwards as if nothing had been drawn."""
-    import numpy as np
-
-    _whole("seed", seed, least=0)
-    state = np.random.get_state()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)
-        try:
-            yield
-        finally:
-            np.random.set_state(state)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Captum warns of what it does here on purpose."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
-def _whole(name: str, number: Any, least: int = 1) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
-        raise InputError(f"{name} must be an integer of at least {least}, not {number!r}")
-
-
-def _positive(name: str, number: Any) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < float("inf"):
-        raise InputError(f"{name} must be a number above 0, not {number!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,14 +14,15 @@ from ..errors import InputError, unknown_name
 from ..running import Budget, answer, evaluating
 from ..texts import Encoded
 from ..trace import Token
-from .answer import read
+from .answer import TextAnswer, read
 from .merging import joined
 
 if TYPE_CHECKING:
     from ..lens import TextLens
 
 WAYS = ("pad", "mask", "delete")
-"""A removed token becomes padding (the unknown token where there is none), the mask token, or is cut out."""
+"""A removed token gets the word embedding of padding (of the unknown token where there is none) or of the mask token,
+at its position, or is cut out."""
 
 
 class TextRemoval:
@@ -71,15 +73,15 @@ class TextRemoval:
         Rows run together as far as the budget of tokens allows; rows that are equal run once.
         """
         kept = torch.as_tensor(kept, dtype=torch.bool).cpu()
-        if kept.ndim != 2 or kept.shape[1] != len(self.groups):
+        if kept.ndim != 2 or kept.shape[1] != len(self.groups) or not len(kept):
             raise InputError(f"kept must be [row, part] of {len(self.groups)} parts, not {list(kept.shape)}")
         different, where = kept.unique(dim=0, return_inverse=True)
-        variants = [self._variant(row) for row in different.tolist()]
-        order = sorted(range(len(variants)), key=lambda i: -len(variants[i][0]))
+        variants = [self._stays(row) for row in different.tolist()]
+        order = sorted(range(len(variants)), key=lambda i: -self._length(variants[i]))
         budget = budget or Budget()
         found: dict[int, Tensor] = {}
         while order:
-            rows = budget.rows(len(variants[order[0]][0])) if self.lens.batches else 1
+            rows = budget.rows(self._length(variants[order[0]])) if self.lens.batches else 1
             done = budget.fit(
                 lambda size, first=order: self._run([variants[i] for i in first[:size]]),
                 min(rows, len(order)),
@@ -88,32 +90,55 @@ class TextRemoval:
             order = order[len(done) :]
         return torch.stack([found[i] for i in range(len(variants))])[where]
 
-    def _variant(self, kept: list[bool]) -> tuple[Encoded, int | None]:
-        """The text without what is not kept, and the place that answers then."""
+    def _stays(self, kept: list[bool]) -> list[int]:
+        """The places of the tokens that stay."""
         gone = {place for group, stays in zip(self.groups, kept) if not stays for place in group}
-        if self.by == "delete":
-            return self._without(gone)
-        ids = [self.blank if i in gone else id for i, id in enumerate(self.encoded.inputs["input_ids"])]
-        return replace(self.encoded, inputs={**self.encoded.inputs, "input_ids": ids}), self.place
+        found = [place for place in range(len(self.encoded)) if place not in gone]
+        if (
+            self.by == "delete" and not found
+        ):  # a decoder's text without special tokens: something has to be read
+            return [len(self.encoded) - 1]
+        return found
 
-    def _without(self, gone: set[int]) -> tuple[Encoded, int | None]:
-        stays = [i for i in range(len(self.encoded)) if i not in gone]
-        if not stays:  # a decoder's text without special tokens: something has to be read
-            stays = [len(self.encoded) - 1]
+    def _length(self, stays: list[int]) -> int:
+        return len(stays) if self.by == "delete" else len(self.encoded)
+
+    def _run(self, variants: list[list[int]]) -> Tensor:
+        with torch.no_grad(), evaluating(self.lens.model):
+            found = self._cut(variants) if self.by == "delete" else self._replaced(variants)
+        return found.cpu()
+
+    def _replaced(self, variants: list[list[int]]) -> Tensor:
+        """Word embeddings are put in the place of others, not ids: by these a RoBERTa would count its positions, and
+        a GPT-2 classifier look for the last token."""
+        words = self._answer
+        stays = torch.zeros(len(variants), len(self.encoded), dtype=torch.bool)
+        for row, places in zip(stays, variants):
+            row[places] = True
+        blanks = words.vectors(torch.full_like(words.ids, self.blank))
+        points = torch.where(stays.unsqueeze(-1).to(blanks.device), words.vectors(), blanks)
+        return words.logits(points, torch.zeros(len(points), dtype=torch.long, device=points.device))
+
+    @cached_property
+    def _answer(self) -> TextAnswer:
+        return TextAnswer(self.lens, [self.encoded], [self.place], self.side)
+
+    def _cut(self, variants: list[list[int]]) -> Tensor:
+        texts = [self._without(stays) for stays in variants]
+        inputs = self.lens.inputs([encoded for encoded, _ in texts])
+        found = [place for _, place in texts]
+        places = None if None in found else torch.tensor(found, device=self.lens.device)
+        output = answer(self.lens.model, inputs)
+        return read(self.lens.model, output, places, self.side, inputs.get("attention_mask"))
+
+    def _without(self, stays: list[int]) -> tuple[Encoded, int | None]:
+        """The text of the tokens that stay, and the place that answers then."""
         inputs = {name: [row[i] for i in stays] for name, row in self.encoded.inputs.items()}
         tokens = tuple(self.encoded.tokens[i] for i in stays)
         place = self.place
         if place is not None and not self.encoded.output_ids:
             place = max(sum(i <= self.place for i in stays) - 1, 0)
         return replace(self.encoded, inputs=inputs, tokens=tokens), place
-
-    def _run(self, variants: list[tuple[Encoded, int | None]]) -> Tensor:
-        inputs = self.lens.inputs([encoded for encoded, _ in variants])
-        found = [place for _, place in variants]
-        places = None if None in found else torch.tensor(found, device=self.lens.device)
-        with torch.no_grad(), evaluating(self.lens.model):
-            output = answer(self.lens.model, inputs)
-            return read(self.lens.model, output, places, self.side, inputs.get("attention_mask")).cpu()
 
 
 def ordinary(lens: TextLens, tokens: Sequence[Token]) -> list[list[int]]:

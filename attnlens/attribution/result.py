@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,11 @@ class Attribution:
 
     @property
     def converged(self) -> bool | None:
-        """Whether gap and rule difference are within the tolerance; None where the method does not iterate."""
+        """Whether rule difference, and gap where the scores are to add up, are within the tolerance; None where the
+        method does not iterate."""
         if self.tolerance is None or self.gap is None:
             return None
-        errors = (self.gap, self.rule_difference or 0.0)
+        errors = (self.gap if self.complete else 0.0, self.rule_difference or 0.0)
         return all(error <= self.tolerance for error in errors)
 
     @property
@@ -86,17 +88,19 @@ class Attribution:
             return "no unit: the scores rank, they divide nothing up"
         said = f"completeness gap {self.gap:.1%}"
         if not self.complete:
-            return f"{said}: the method does not promise that the scores add up to the change"
-        if self.converged is None or self.converged:
-            return said
-        if abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum()):
-            return (
-                f"{said}, did not converge: the baseline scores nearly the same, so the relative gap is large"
-            )
-        if self.gap <= self.tolerance:
-            said = f"{said}, rule difference {self.rule_difference:.1%}"
+            said = f"{said}: the method does not promise that the scores add up to the change"
+        return said if self.converged in (None, True) else f"{said}, {self._reason}"
+
+    @property
+    def _reason(self) -> str:
+        """Why it did not converge, and what to do."""
+        rules_agree = self.rule_difference is None or self.rule_difference <= self.tolerance
+        small = abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum())
+        if rules_agree and small:
+            return "did not converge: the baseline scores nearly the same, so the relative gap is large"
+        rules = "" if rules_agree else f"rule difference {self.rule_difference:.1%}, "
         option = "n_steps" if self.rule_difference is None else "max_steps"
-        return f"{said}, did not converge in {self.steps} steps: raise {option}"
+        return f"{rules}did not converge in {self.steps} steps: raise {option}"
 
     def _header(self) -> dict[str, Any]:
         """The fields that are neither scores nor parts, for JSON."""
@@ -113,8 +117,8 @@ class Attribution:
         return found
 
     def to_json(self, **options: Any) -> str:
-        """`to_dict` as JSON text; options are those of `json.dumps`."""
-        return json.dumps(self.to_dict(), **{"ensure_ascii": False, **options})
+        """`to_dict` as JSON text, null where a number is not finite; options are those of `json.dumps`."""
+        return as_json(self.to_dict(), **options)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -268,3 +272,16 @@ def gap_of(total: float, change: float) -> float:
     """|total - change| / |change|; infinite where the model does not change at all but the scores do."""
     error = abs(total - change)
     return error / abs(change) if change else (0.0 if error == 0 else float("inf"))
+
+
+def as_json(data: Any, **options: Any) -> str:
+    """JSON text that every reader takes: JSON knows neither NaN nor infinity, so both become null."""
+    return json.dumps(_finite(data), **{"ensure_ascii": False, "allow_nan": False, **options})
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data

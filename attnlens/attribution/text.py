@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,8 +15,8 @@ from ..errors import InputError, unknown_name
 from ..running import PREDICTED, Budget
 from ..trace import Prediction, Token, Trace
 from . import methods, text_baselines
-from .answer import Asked, TextAnswer, explained, unit
-from .merging import groups, joined, summed
+from .answer import Asked, TextAnswer, answers_once, explained, unit
+from .merging import groups, joined, known_level, summed
 from .result import TextAttribution, gap_of
 
 if TYPE_CHECKING:
@@ -65,9 +64,9 @@ def attribute_text(
     **options: Any,
 ) -> TextAttribution | list:
     """See `TextLens.attribute`."""
-    if output is not None and isinstance(input, list):
-        raise InputError("output= belongs to one text; attribute the texts one by one")
     wish = _checked(lens, method, against, unit, baseline, layer, position, options)
+    known_level(level)
+    _check_one_text(isinstance(input, list), wish.baseline, window, overlap, output)
     inputs = input if isinstance(input, list) else [input]
     targets = list(target) if isinstance(target, list | tuple) else [target]
     if not targets:
@@ -78,7 +77,7 @@ def attribute_text(
             encoded = [lens.encode(text, output) for text in inputs]
             found.append(_in_order(lens, encoded, one, wish, progress))
         else:
-            found.append([_windowed(lens, text, one, wish, window, overlap) for text in inputs])
+            found.append([_windowed(lens, text, one, wish, window, overlap, progress) for text in inputs])
     found = [[merged(attribution, level) for attribution in row] for row in found]
     by_input = list(zip(*found)) if isinstance(target, list | tuple) else found[0]
     by_input = [list(row) if isinstance(row, tuple) else row for row in by_input]
@@ -100,10 +99,8 @@ def _checked(
 ) -> Wish:  # fmt: skip
     methods.checked(method, options)
     unit(unit_, lens.activation)
-    if method in methods.ATTENTION and (against is not None or unit_ != "logit"):
-        raise InputError(
-            f"{method} follows the attention for the logit of one class; leave against= and unit= away"
-        )
+    if method in methods.ATTENTION:
+        _check_attention(lens, method, against, unit_, position)
     if against is not None and lens.activation == "none":
         raise InputError("a regression has one value and no class to contrast it with; leave against= away")
     if method == "layer_gradient_x_activation" and layer == "word":
@@ -111,10 +108,46 @@ def _checked(
     return Wish(method, against, unit_, text_baselines.named(baseline), layer, position, options)
 
 
+def _check_attention(lens: TextLens, method: str, against: Any, unit_: str, position: Any) -> None:
+    """Methods that read the attention follow it to the one answer of one stack."""
+    if against is not None or unit_ != "logit":
+        raise InputError(
+            f"{method} follows the attention for the logit of one class; leave against= and unit= away"
+        )
+    if tasks.config_of(lens.model, "is_encoder_decoder"):
+        raise InputError(
+            f"{method} follows one stack of self-attention, and {type(lens.model).__name__} has two; "
+            "al.relevance(lens, text) gives [output, input], or take a method of gradients"
+        )
+    if method != "rollout" and not answers_once(lens, position):
+        raise InputError(
+            f"{method} follows the gradient of the one answer that a model gives for a text; leave position= away, "
+            "or take a method that asks at any place, such as integrated_gradients"
+        )
+
+
+def _check_one_text(
+    several: bool, baselines: list[tuple[str, Any]], window: Any, overlap: Any, output: Any
+) -> None:
+    """What belongs to one whole text is given for one whole text."""
+    if overlap is not None and window is None:
+        raise InputError("overlap= is shared by neighbouring windows; give window= too")
+    if not several and window is None:
+        return
+    if output is not None:
+        raise InputError("output= belongs to one text without windows; attribute the texts one by one")
+    if any(text_baselines.per_token(baseline) for _, baseline in baselines):
+        raise InputError(
+            "a baseline of one id or vector per token belongs to one text without windows; attribute the texts one "
+            "by one, or give a name, a text or a vector [d]"
+        )
+
+
 def _in_order(
     lens: TextLens, encoded: list[Encoded], target: Any, wish: Wish, progress: bool
 ) -> list[TextAttribution]:
     """Batches of texts of similar lengths under a budget of tokens; the results in the order of the inputs."""
+    alone = not lens.batches or wish.method in methods.ALONE
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]))
     budget = Budget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
     found: dict[int, TextAttribution] = {}
@@ -123,7 +156,7 @@ def _in_order(
             longest = len(encoded[order[0]])
             done = budget.fit(
                 lambda size, first=order: _group(
-                    lens, [encoded[i] for i in first[: size if lens.batches else 1]], target, wish, size
+                    lens, [encoded[i] for i in first[: 1 if alone else size]], target, wish, size
                 ),
                 budget.rows(longest) if lens.batches else 1,
             )
@@ -225,13 +258,15 @@ def _divided(found: methods.Found, count: int) -> methods.Found:
 
 
 def _in_full_precision(answer: TextAnswer, asked: Asked, found: methods.Found, wish: Wish) -> methods.Found:
-    """The change between the ends in float32 where the model runs in half precision: two forward passes that make
-    the gap an error of the scores, not of the last bits of a logit."""
-    if found.change is None or answer.lens.dtype not in (torch.float16, torch.bfloat16) or found.baseline:
+    """The change between the ends in float32 where the model runs in half precision: forward passes that make the
+    gap an error of the scores, not of the last bits of a logit."""
+    if found.change is None or answer.lens.dtype not in (torch.float16, torch.bfloat16):
         return found
     with torch.no_grad(), answer.in_float32():
         end = answer.points(answer.vectors())
         starts = [answer.points(text_baselines.start(answer, baseline)) for _, baseline in wish.baseline]
+        if found.baseline:  # the method's own, zeros
+            starts = [torch.zeros_like(end)]
         values = [asked(answer.logits(point)).double() for point in (end, *starts)]
     return replace(found, change=values[0] - sum(values[1:]) / len(starts))
 
@@ -263,7 +298,7 @@ def _question(
                 f"target {name!r} is no class: the model has {answer.end_logits.shape[1]}, numbered from 0"
             )
     if against is not None and against[0] in indices:
-        raise InputError(f"target and against are the same class, {traces[0].label(against[0])!r}")
+        raise _same(traces[0].label(against[0]))
     asked = _asked(answer, indices, against, wish, lens.activation)
     return answer, asked, [trace.prediction for trace in traces]
 
@@ -272,7 +307,7 @@ def _question_of_answers(
     lens: TextLens, encoded: Sequence[Encoded], target: Any, wish: Wish
 ) -> tuple[TextAnswer, Asked, list[Prediction | None]]:
     """For question answering the classes are the tokens at which the answer may start, or end."""
-    side = "start" if target is None else target
+    side = SIDES[0] if _is_predicted(lens, target) else target
     if side not in SIDES:
         raise unknown_name("target", target, SIDES)
     other = TextAnswer(lens, encoded, side=SIDES[side == "start"]).end_logits
@@ -282,6 +317,9 @@ def _question_of_answers(
     if wish.position is not None:
         indices = [_position(one, wish.position) for one in encoded]
     against = None if wish.against is None else [_position(one, wish.against) for one in encoded]
+    for one, *places in zip(encoded, indices, against or ()):
+        if places[0] == places[1]:
+            raise _same(f"{side} at {one.tokens[places[0]].text!r}")
     predictions = []
     for number, one in enumerate(encoded):
         first, last = (int(best[name][number]) for name in SIDES)
@@ -289,6 +327,13 @@ def _question_of_answers(
         shown = joined(one.tokens[first : last + 1], one.text).text if first <= last else "no answer"
         predictions.append(Prediction(shown, int(best[side][number]), float(chance)))
     return answer, _asked(answer, indices, against, wish, "softmax"), predictions
+
+
+def _same(name: str) -> InputError:
+    return InputError(
+        f"target and against are the same class, {name!r}; name two that differ (without target= it is the "
+        "predicted one)"
+    )
 
 
 def _asked(
@@ -347,30 +392,33 @@ def _position(encoded: Encoded, position: int | str) -> int:
 
 
 def _windowed(
-    lens: TextLens, text: Any, target: Any, wish: Wish, window: int, overlap: int | None
+    lens: TextLens, text: Any, target: Any, wish: Wish, window: int, overlap: int | None, progress: bool
 ) -> TextAttribution:
     """A long text: F is the mean of what its windows answer, so each score is the sum over the windows that hold the
     token, divided by their number. The scores of all tokens then add up as those of one text do.
     """
-    if wish.position is not None or tasks.of(lens.model) in ("question", *tasks.LANGUAGE):
-        raise InputError("window= is for models that give one answer for a text")
+    if wish.position is not None or tasks.of(lens.model) in ("question", "token", *tasks.LANGUAGE):
+        raise InputError(
+            f"window= is for models that give one answer for a text, and {type(lens.model).__name__} is asked at "
+            "a place in it; cut the text around that place"
+        )
     pieces = texts.windows(lens.tokenizer, text, window, overlap, lens.max_tokens)
     with explained(lens):
         logits = torch.cat([TextAnswer(lens, [piece]).end_logits for piece in pieces]).mean(0).cpu()
     trace = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
     index = trace.prediction.index if _is_predicted(lens, target) else lens.target_index(target)
-    parts = _in_order(lens, pieces, index, wish, False)
-    tokens, scores = _laid_together(parts)
-    mean = [None if parts[0].change is None else sum(part.change for part in parts) / len(parts)]
-    total = float(scores.sum())
+    parts = _in_order(lens, pieces, index, wish, progress)
+    tokens = texts.encode(lens.tokenizer, text).tokens
+    scores = _laid_together(tokens, parts)
+    change = None if parts[0].change is None else sum(part.change for part in parts) / len(parts)
     return replace(
         parts[0],
         tokens=tokens,
         scores=scores.float(),
         prediction=trace.prediction,
         value=sum(part.value for part in parts) / len(parts),
-        change=mean[0],
-        gap=None if mean[0] is None else gap_of(total, mean[0]),
+        change=change,
+        gap=None if change is None else gap_of(float(scores.sum()), change),
         rule_difference=_worst(parts, scores),
         steps=sum(part.steps for part in parts),
     )
@@ -384,22 +432,30 @@ def _worst(parts: list[TextAttribution], scores: Tensor) -> float | None:
     return sum(sizes) / len(parts) / max(float(scores.abs().sum()), 1e-30)
 
 
-def _laid_together(parts: list[TextAttribution]) -> tuple[tuple[Token, ...], Tensor]:
-    """The tokens of all windows, each once and in the order of the text, with the mean of their scores' sums.
+def _laid_together(tokens: Sequence[Token], parts: Sequence[TextAttribution]) -> Tensor:
+    """`[token]` of the whole text: each one's scores, summed over the windows and divided by their number.
 
-    Special tokens stand in every window; they are laid on those of the first.
+    Special tokens stand in every window; they are laid on those of the whole text.
     """
-    tokens: dict[tuple, Token] = {}
-    sums: dict[tuple, float] = {}
+    scores, at = torch.zeros(len(tokens), dtype=torch.float64), 0
     for part in parts:
-        special = count()
-        for token, score in zip(part.tokens, part.scores.double().tolist()):
-            if token.start is None and not token.special:
-                raise InputError("windows are laid together by character spans; they need a fast tokenizer")
-            key = ("special", next(special)) if token.special else (token.segment, token.start, token.end)
-            tokens.setdefault(key, token)
-            sums[key] = sums.get(key, 0.0) + score
-    trailing = len(list(takewhile(lambda token: token.special, reversed(parts[0].tokens))))
-    ends = {("special", sum(token.special for token in parts[0].tokens) - 1 - n) for n in range(trailing)}
-    order = sorted(tokens, key=lambda key: key in ends)  # stable: all others stay in the order of the text
-    return tuple(tokens[key] for key in order), torch.tensor([sums[key] for key in order]) / len(parts)
+        places, at = _places(tokens, part.tokens, at)
+        scores.index_add_(0, torch.tensor(places), part.scores.double())
+    return scores / len(parts)
+
+
+def _places(tokens: Sequence[Token], window: Sequence[Token], least: int) -> tuple[list[int], int]:
+    """Where the tokens of a window stand in the whole text, and where that text's next window may begin.
+
+    A span alone is no place: several tokens can share that of one character, as the bytes of an emoji do.
+    """
+    if any(token.start is None and not token.special for token in window):
+        raise InputError("windows are laid together by character spans; they need a fast tokenizer")
+    last = max(token.segment for token in window if not token.special)  # of a pair the first text is in each
+    moving = [i for i, token in enumerate(tokens) if not token.special and token.segment == last]
+    seen = [token for token in window if not token.special and token.segment == last]
+    starts = range(least, len(moving) - len(seen) + 1)
+    start = next(i for i in starts if [tokens[place] for place in moving[i : i + len(seen)]] == seen)
+    slid = iter(moving[start:])
+    fixed = iter([i for i in range(len(tokens)) if i not in set(moving)])
+    return [next(slid if token in seen else fixed) for token in window], start + 1

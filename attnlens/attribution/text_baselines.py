@@ -15,6 +15,9 @@ from .removal import blank, ordinary
 BASELINES = ("pad", "mask", "zero", "mean")
 """Ordinary tokens become padding, the mask token, vectors of zeros, or the mean of all word embeddings."""
 
+PART = 8192
+"""Word embeddings that are summed up together: all of a large vocabulary in float32 would take gigabytes."""
+
 Baseline = str | Tensor | Sequence[int]
 
 
@@ -23,7 +26,7 @@ def named(baseline: Any) -> list[tuple[str, Baseline]]:
 
     Raises InputError for a name that is none; a text as a baseline has at least two words.
     """
-    several = isinstance(baseline, list | tuple) and not all(isinstance(part, int) for part in baseline)
+    several = isinstance(baseline, list | tuple) and not _ids(baseline)
     found = []
     for one in baseline if several else [baseline]:
         if isinstance(one, str):
@@ -36,7 +39,7 @@ def named(baseline: Any) -> list[tuple[str, Baseline]]:
             found.append((one if one in BASELINES else repr(one), one))
         elif isinstance(one, Tensor):
             found.append(("own vectors" if one.is_floating_point() else "own ids", one))
-        elif isinstance(one, list | tuple) and one and all(isinstance(part, int) for part in one):
+        elif _ids(one):
             found.append(("own ids", one))
         else:
             raise InputError(
@@ -48,6 +51,13 @@ def named(baseline: Any) -> list[tuple[str, Baseline]]:
     return found
 
 
+def per_token(baseline: Baseline) -> bool:
+    """Whether a baseline has an entry for each token, and so belongs to one text."""
+    if isinstance(baseline, Tensor):
+        return baseline.ndim > 1 or not baseline.is_floating_point()
+    return _ids(baseline)
+
+
 def start(answer: TextAnswer, baseline: Baseline) -> Tensor:
     """Word embeddings `[text, token, d]` where the path begins; special tokens are those of the text.
 
@@ -57,15 +67,14 @@ def start(answer: TextAnswer, baseline: Baseline) -> Tensor:
     kept = _kept(answer)
     end = answer.vectors()
     if isinstance(baseline, str) and baseline in ("zero", "mean"):
-        table = answer.vectors(torch.arange(answer.tables[0].weight.shape[0], device=end.device)[None])
-        there = torch.zeros_like(end[0, 0]) if baseline == "zero" else table[0].mean(0)
+        there = torch.zeros_like(end[0, 0]) if baseline == "zero" else _mean(answer)
         return torch.where(kept.unsqueeze(-1), end, there)
     if isinstance(baseline, Tensor) and baseline.is_floating_point():
         if baseline.shape not in (end.shape[1:], end.shape[2:], end.shape):
             raise InputError(
                 f"a baseline of vectors must be [token, d] = {list(end.shape[1:])} or [d], not {list(baseline.shape)}"
             )
-        return torch.where(kept.unsqueeze(-1), end, baseline.to(end))
+        return torch.where(kept.unsqueeze(-1), end, baseline.detach().to(end))
     if isinstance(baseline, str) and baseline not in BASELINES:
         ids = answer.lens.tokenizer(baseline, add_special_tokens=False, verbose=False)["input_ids"]
         return answer.vectors(_laid(answer, kept, ids))
@@ -84,6 +93,17 @@ def _kept(answer: TextAnswer) -> Tensor:
     return kept
 
 
+def _mean(answer: TextAnswer) -> Tensor:
+    """`[d]`: the mean of all word embeddings, a part of the vocabulary at a time."""
+    ids = torch.arange(answer.tables[0].weight.shape[0], device=answer.ids.device)
+    return sum(answer.vectors(part[None])[0].sum(0) for part in ids.split(PART)) / len(ids)
+
+
+def _ids(baseline: Any) -> bool:
+    whole = isinstance(baseline, list | tuple) and len(baseline) > 0
+    return whole and all(isinstance(part, int) and not isinstance(part, bool) for part in baseline)
+
+
 def _laid(answer: TextAnswer, kept: Tensor, ids: Sequence[int]) -> Tensor:
     found = answer.ids.clone()
     empty = blank(answer.lens.tokenizer)
@@ -95,13 +115,13 @@ def _laid(answer: TextAnswer, kept: Tensor, ids: Sequence[int]) -> Tensor:
 
 
 def _checked(answer: TextAnswer, ids: Tensor | Sequence[int]) -> Tensor:
-    """Own ids, one for each token of the one text."""
+    """Own ids, one for each token of the text."""
     ids = torch.as_tensor(ids, device=answer.ids.device)
     size, rows = answer.ids.shape[1], answer.tables[0].weight.shape[0]
-    if len(answer.encoded) > 1 or ids.shape not in ((size,), (1, size)):
+    if ids.shape not in ((size,), (1, size)):
         raise InputError(
             f"a baseline of ids must have one id for each of the {size} tokens, not {list(ids.shape)}"
         )
     if int(ids.min()) < 0 or int(ids.max()) >= rows:
         raise InputError(f"baseline ids must be from 0 to {rows - 1}, the model's vocabulary")
-    return ids.reshape(1, size)
+    return ids.reshape(1, size).expand(len(answer.ids), size)

@@ -9,7 +9,6 @@ from torch import nn
 
 import attnlens as al
 from attnlens.errors import InputError
-from attnlens.trace import Prediction, Token
 
 from .. import tiny
 
