@@ -93,11 +93,20 @@ def maps_of(
     forward: Callable[..., Tensor], layer: nn.Module, inputs: Any, target: Any = None, more: Any = None,
     of_input: bool = False,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """What a layer answers, or is given, and the gradient of F by it."""
+    """What a layer answers, or is given, and the gradient of F by it.
+
+    The gradient begins at the inputs, also where the model's parameters are frozen: begun at the layer, it would miss
+    what was computed from the same tensor before the layer ran.
+    """
+    leaves = tuple(_leaf(one) for one in (inputs if isinstance(inputs, tuple) else (inputs,)))
     gradients, values = compute_layer_gradients_and_eval(
-        forward, layer, inputs, target, more, attribute_to_layer_input=of_input
+        forward, layer, leaves, target, more, attribute_to_layer_input=of_input
     )
     return values[0].detach(), gradients[0].detach()
+
+
+def _leaf(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone().requires_grad_() if tensor.is_floating_point() else tensor
 
 
 # -- finding the layer ------------------------------------------------------------------------------------------

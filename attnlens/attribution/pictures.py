@@ -205,7 +205,7 @@ class Picture:
 
 def _pixels(lens: ImageLens, input: Any) -> Tensor:
     pixels, _ = images.prepare(lens, input)
-    pixels = pixels.to(lens.device)
+    pixels = pixels.to(lens.device).clone()  # a gradient is not asked of what was made under inference_mode
     return pixels if pixels.dtype == torch.float64 else pixels.float()
 
 

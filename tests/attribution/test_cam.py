@@ -264,6 +264,17 @@ def test_of_a_transformer_the_tokens_that_enter_the_last_attention(name):
     assert gradient.abs().max() > 0
 
 
+def test_the_gradient_is_whole_where_the_parameters_are_frozen():
+    """Query and key are made of the same tensor before the layer runs that is hooked, the projection of values."""
+    lens = al.Lens(tiny.vit(num_labels=3), tiny.processor())
+    pixels, answer = torch.rand(1, 3, 32, 32), ImageAnswer(lens)
+    grid = next(lens.traces([pixels[0]])).patches
+    place = cam.find(lens.model, lambda: answer.logits(pixels), grid)
+    _, expected = place.maps(lambda x: answer.logits(x)[:, 1], pixels)
+    lens.model.requires_grad_(False)
+    torch.testing.assert_close(place.maps(lambda x: answer.logits(x)[:, 1], pixels)[1], expected)
+
+
 def test_a_hand_written_transformer_in_one_module():
     """No norm, no module around the attention: what is given to the projections."""
     lens = al.Lens(tiny.HandViT(8), patches=(4, 4))

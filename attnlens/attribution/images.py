@@ -1,0 +1,153 @@
+"""Image attributions: from a picture, a class and the name of a method to one score per pixel, with its error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import InputError
+from ..running import PREDICTED, Budget
+from ..trace import Trace
+from . import image_methods as methods
+from .answer import UNITS, Asked, explained
+from .answer import unit as checked_unit
+from .pictures import ImageAnswer, Picture
+from .result import ImageAttribution
+
+if TYPE_CHECKING:
+    from ..lens import ImageLens
+
+METHODS = tuple(methods.METHODS)
+
+BUDGET = {"cpu": 1024, "cuda": 16384}
+"""Patches that go through the model together, with the activations that a gradient needs."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Everything that a call asks for but the picture and the class; checked once, before the model runs."""
+
+    method: str
+    against: str | int | None
+    unit: str
+    options: dict[str, Any]
+
+
+def attribute_image(
+    lens: ImageLens,
+    input: Any,
+    target: Any = None,
+    *,
+    method: str = "integrated_gradients",
+    against: str | int | None = None,
+    unit: str = UNITS[0],
+    baseline: Any = None,
+    layer: Any = None,
+    **options: Any,
+) -> ImageAttribution | list:
+    """How much each pixel spoke for a class, with the error of the scores.
+
+    input: whatever the lens reads; a list gives a list.
+    target: class name or index, or "predicted" (the default); a list gives one attribution for each class.
+    method: one of `METHODS`, each explained in `attnlens.attribution.image_methods`.
+    against: a second class: explain why `target` rather than that one.
+    unit: "logit" (the default) or "probability", what the scores divide up.
+    baseline: "black" (the default; "zero" for tensors that nothing says the colours of), "white", "grey", "blur",
+        "random", "zero", a picture, or a tensor of the model's shape; a list is averaged over.
+    layer: of Grad-CAM, a module or its path; the last feature map by default.
+    options: of the method: tolerance and max_steps of integrated gradients (or n_steps, for Captum's fixed number),
+        n_samples, noise and seed of those that sample, window and stride of occlusion, grid of shapley.
+
+    Raises InputError for an unknown target, method, baseline, layer or option, listing the known ones.
+
+    >>> attribute_image(lens, "cat.png", "cat", against="dog", baseline="blur").plot()
+    """
+    given = {"baseline": baseline, "layer": layer}
+    options |= {name: value for name, value in given.items() if value is not None}
+    wish = _checked(lens, method, against, unit, options)
+    targets = list(target) if isinstance(target, list | tuple) else [target]
+    if not targets:
+        raise InputError("target=[] names no class; leave it away for the predicted one")
+    inputs = input if isinstance(input, list) else [input]
+    found = []
+    for number, one in enumerate(inputs):
+        row = _numbered(lens, one, targets, wish, number if isinstance(input, list) else None)
+        found.append(row if isinstance(target, list | tuple) else row[0])
+    return found if isinstance(input, list) else found[0]
+
+
+def _checked(lens: ImageLens, method: str, against: Any, unit: str, options: dict[str, Any]) -> Wish:
+    methods.checked(method, options)
+    checked_unit(unit, lens.activation)
+    if method in methods.ATTENTION and (against is not None or unit != "logit"):
+        raise InputError(
+            f"{method} follows the attention for the logit of one class; leave against= and unit= away"
+        )
+    if against is not None and lens.activation == "none":
+        raise InputError("a regression has one value and no class to contrast it with; leave against= away")
+    return Wish(method, against, unit, options)
+
+
+def _numbered(
+    lens: ImageLens, input: Any, targets: list, wish: Wish, number: int | None
+) -> list[ImageAttribution]:
+    """One attribution per target; what is wrong with an input of a list names its number."""
+    with explained(lens):
+        try:
+            picture = Picture.of(lens, input)
+        except InputError as error:
+            raise error if number is None else InputError(f"input {number}: {error}") from error
+        with torch.no_grad():
+            logits = ImageAnswer(lens).logits(picture.pixels[None])[0].cpu()
+        answer = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
+        return [_attributed(lens, picture, answer, target, wish) for target in targets]
+
+
+def _attributed(
+    lens: ImageLens, picture: Picture, answer: Trace, target: Any, wish: Wish
+) -> ImageAttribution:
+    asked = _asked(lens, answer, target, wish)
+    budget = Budget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+    found = methods.METHODS[wish.method](methods.Job(lens, picture, asked, budget), **wish.options)
+    label, against = asked.label(answer.label)
+    signed = wish.method in methods.SIGNED
+    return ImageAttribution(
+        scores=found.scores.detach().float().cpu(),
+        seen=picture.seen,
+        image=picture.image,
+        box=picture.box,
+        target=label,
+        target_index=int(asked.index),
+        against=against,
+        prediction=answer.prediction,
+        method=wish.method,
+        baseline=found.baseline,
+        unit=wish.unit,
+        value=float(asked(answer.logits[None].double())),
+        change=found.change,
+        gap=found.gap,
+        rule_difference=found.rule_difference,
+        steps=found.steps,
+        tolerance=found.tolerance,
+        signed=signed,
+        complete=wish.method in methods.COMPLETE,
+        model=lens.name,
+    )
+
+
+def _asked(lens: ImageLens, answer: Trace, target: Any, wish: Wish) -> Asked:
+    """The number that is explained; InputError for a class that the model does not have."""
+    predicted = target is None or (target == PREDICTED and target not in lens.labels)
+    index = answer.prediction.index if predicted else lens.target_index(target)
+    other = None if wish.against is None else lens.target_index(wish.against)
+    for number, name in ((index, target), (other or 0, wish.against)):
+        if number >= len(answer.logits):
+            raise InputError(
+                f"target {name!r} is no class: the model has {len(answer.logits)}, numbered from 0"
+            )
+    if index == other:
+        raise InputError(f"target and against are the same class, {answer.label(index)!r}")
+    against = None if other is None else torch.tensor([other])
+    return Asked(torch.tensor([index]), against, wish.unit, lens.activation)
