@@ -18,6 +18,8 @@ _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3040-\u9fff]+(?:['’-][^\W\u3040-\u9fff]+)*|\S"
 )
 
+_SIGN = re.compile(r"\S")
+
 _END = re.compile(r"""(?:[.!?…]+["')\]»”’]*(?=\s|$)|[。！？]+["')\]»”’」』）]*|\n)\s*""")
 """Where a sentence ends, up to where the next begins: its full stop with the quotes or brackets that close after it.
 No space follows that of Chinese and Japanese."""
@@ -58,15 +60,10 @@ def joined(tokens: Sequence[Token], text: Sequence[str]) -> Token:
         written = "".join(token.text.removeprefix("##") for token in tokens).strip()
         return Token(written, None, first.word, False, None, None, first.segment)
     covered = text[first.segment][first.start : last.end]
-    return Token(
-        covered.strip(),
-        first.id if first is last else None,
-        first.word,
-        False,
-        first.start,
-        last.end,
-        first.segment,
-    )
+    written = covered.strip()
+    start = first.start + len(covered) - len(covered.lstrip())
+    id = first.id if first is last else None
+    return Token(written, id, first.word, False, start, start + len(written), first.segment)
 
 
 def _numbers(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[int]:
@@ -75,7 +72,7 @@ def _numbers(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[i
         return list(accumulate(_begins(tokens, level)))
     starts = [_starts(one, level) for one in text]
     return [
-        0 if one.special else bisect_right(starts[one.segment], _first_sign(one, text[one.segment]))
+        0 if one.special else bisect_right(starts[one.segment], _first_sign(one.start, text[one.segment]))
         for one in tokens
     ]
 
@@ -87,10 +84,10 @@ def _starts(text: str, level: str) -> list[int]:
     return [match.end() for match in _END.finditer(text)]
 
 
-def _first_sign(token: Token, text: str) -> int:
-    """Where a token begins, but for the space that byte-level tokens begin with."""
-    covered = text[token.start : token.end]
-    return token.start + len(covered) - len(covered.lstrip())
+def _first_sign(start: int, text: str) -> int:
+    """Where the first sign at or after `start` stands: byte-level tokens begin with spaces, or are spaces."""
+    found = _SIGN.search(text, start)
+    return found.start() if found else len(text)
 
 
 def _begins(tokens: Sequence[Token], level: str) -> list[bool]:
