@@ -49,7 +49,8 @@ class Certificate:
         themselves are. Scores can be wrong and still have the right sum; this sees it.
     steps: gradients computed.
     converged: whether gap and rule_difference are both at most the tolerance. An error that is within rounding of F
-        counts as none, so that a model that does not change converges where its scores are 0 too.
+        counts as none, so that a model that does not change converges where its scores are 0 too. Where F is the same
+        at both ends and the scores are not, the path ends, not converged, once the rules agree.
     """
 
     change: Tensor
@@ -280,7 +281,8 @@ class _Path:
     def _share(self, piece: _Piece) -> float:
         """Which share of the errors allowed is this piece's."""
         error, missed = (max(amount, 1e-300) for amount in self.allowed)
-        if self.missed <= missed or piece.residue <= self.noise:  # rounding does not shrink with the piece
+        # A change that is rounding has no share to reach, and rounding does not shrink with the piece.
+        if self.missed <= missed or min(abs(self.change), piece.residue) <= self.noise:
             return piece.error / error
         return max(piece.error / error, piece.residue / missed)
 
