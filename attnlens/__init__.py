@@ -15,7 +15,7 @@ The kinds of object, and where each name comes from:
 - one head: `head_stats`, `find_heads`
 - heads beside heads: `head_distance` with `nearest_heads`, `cluster_heads`, `map_heads`, `layer_similarity`; `compare`
 - what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
-  `lens.explain`, `compare_methods` and `compare_baselines`; `ablate`
+  `lens.explain`, `compare_methods` and `compare_baselines`; `debug`, a `Diagnosis` of one input; `ablate`
 - the layer below, for any torch module: `capture`
 - static figures: `plots`
 - errors: `errors`, all children of `AttnlensError`
@@ -54,7 +54,9 @@ _HOMES = {
     **dict.fromkeys(("map_heads", "layer_similarity", "compare", "Comparison"), "analysis"),
     # attribution
     **dict.fromkeys(("Attribution", "Explanation", "compare_methods", "compare_baselines"), "attribution"),
-    **dict.fromkeys(("relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"),
+    **dict.fromkeys(
+        ("debug", "Diagnosis", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"
+    ),
 }
 _MODULES = ("capture", "plots", "models")
 
@@ -81,10 +83,12 @@ if TYPE_CHECKING:
     from .attribution import (
         Ablation,
         Attribution,
+        Diagnosis,
         Explanation,
         ablate,
         compare_baselines,
         compare_methods,
+        debug,
         gradient_rollout,
         relevance,
     )

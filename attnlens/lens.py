@@ -25,7 +25,7 @@ from .texts import Encoded
 from .trace import Trace
 
 if TYPE_CHECKING:
-    from .attribution import Explanation, TextAttribution
+    from .attribution import Explanation, ImageAttribution, TextAttribution
 
 __all__ = ["ImageLens", "Lens", "TextLens", "load"]
 
@@ -184,6 +184,15 @@ class Lens:
         """How much each part of the input spoke for the target class."""
         raise NotImplementedError
 
+    def _compared(self, input: Any, target: Any, options: dict[str, Any]) -> Explanation | None:
+        """What `baseline="compare"` asks for."""
+        from .attribution import compare_baselines
+
+        if not isinstance(options.get("baseline"), str) or options["baseline"] != "compare":
+            return None
+        rest = {name: value for name, value in options.items() if name != "baseline"}
+        return compare_baselines(self, input, None, target, **rest)
+
     def explain(
         self,
         input: Any,
@@ -325,12 +334,9 @@ class TextLens(Lens):
 
         >>> lens.attribute("not a bad film", "positive", against="negative", level="word").table
         """
-        from .attribution import attribute_text, compare_baselines
+        from .attribution import attribute_text
 
-        if isinstance(options.get("baseline"), str) and options["baseline"] == "compare":
-            del options["baseline"]
-            return compare_baselines(self, input, None, target, **options)
-        return attribute_text(self, input, target, **options)
+        return self._compared(input, target, options) or attribute_text(self, input, target, **options)
 
     # -- from text to tensors -------------------------------------------------------------------------------
 
@@ -486,6 +492,32 @@ class ImageLens(Lens):
             given = pair
         self.patches: tuple[int, int] | None = given
 
+    def attribute(
+        self, input: Any, target: str | int | list | None = None, **options: Any
+    ) -> ImageAttribution | list:
+        """How much each pixel spoke for a class, with the error of the scores.
+
+        input: whatever the lens reads; a list gives a list.
+        target: class name or index, or "predicted" (the default); a list gives one attribution for each class.
+        method: "integrated_gradients" (the default), or another of `attnlens.attribution.IMAGE_METHODS`, each explained
+            in `attnlens.attribution.image_methods`.
+        against: a second class: explain why `target` rather than that one.
+        unit: "logit" (the default) or "probability", what the scores divide up.
+        baseline: "black" (the default; "zero" for tensors that nothing says the colours of), "white", "grey", "blur",
+            "random", "zero", a picture, or a tensor of the model's shape; a list is averaged over (expected gradients);
+            "compare" gives the `Explanation` that holds several beside each other.
+        layer: of Grad-CAM, a module or its path; the last feature map by default.
+        options: of the method: tolerance and max_steps of integrated gradients (or n_steps, for Captum's fixed number),
+            n_samples, noise and seed of those that sample, window and stride of occlusion, grid of shapley.
+
+        Raises InputError for an unknown target, method, baseline, layer or option, listing the known ones.
+
+        >>> lens.attribute("cat.png", "cat", against="dog", baseline="blur").plot()
+        """
+        from .attribution import attribute_image
+
+        return self._compared(input, target, options) or attribute_image(self, input, target, **options)
+
     def _prepare(self, input: Any) -> tuple[Tensor, Any, bool]:
         """(pixels, the picture that they show, whether it is a picture that nothing prepared)"""
         raw = not isinstance(input, Tensor) and images.preprocess(self) is None
@@ -539,4 +571,6 @@ def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:
         return False
     if getattr(model, "main_input_name", None) == "pixel_values" or hasattr(model, "patches"):
         return True
-    return hasattr(processor, "preprocess") and not hasattr(processor, "tokenizer")
+    if hasattr(processor, "preprocess") and not hasattr(processor, "tokenizer"):
+        return True
+    return images.looks_like_images(model)

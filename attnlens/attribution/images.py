@@ -121,6 +121,7 @@ def _attributed(
         target=label,
         target_index=int(asked.index),
         against=against,
+        against_index=None if asked.against is None else int(asked.against[0]),
         prediction=answer.prediction,
         method=wish.method,
         baseline=found.baseline,

@@ -174,7 +174,7 @@ def _image_scores(
 
     baseline = _baseline(attribution, BASELINES)
     options = options | ({} if baseline is None else {"baseline": baseline})
-    asked = {"method": attribution.method, "against": attribution.against, "unit": attribution.unit}
+    asked = {"method": attribution.method, "against": attribution.against_index, "unit": attribution.unit}
 
     def scores(points: Tensor) -> Tensor:
         found = attribute_image(lens, list(points), attribution.target_index, **asked, **options)

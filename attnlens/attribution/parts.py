@@ -104,12 +104,9 @@ def _of_one_input(lens: Lens, attributions: Sequence[Attribution], by: str | Non
 def _asked(lens: Lens, attribution: Attribution, whole: Tensor) -> Asked:
     """The number that is explained, if the lens gives for the `whole` input what it gave when it was explained."""
     question = tasks.of(lens.model) == "question"
-    if attribution.against is not None and question:
-        raise InputError(
-            "an attribution does not hold the place that an answer was contrasted with; measure one without against="
-        )
     index = torch.tensor([attribution.target_index])
-    against = attribution.against and torch.tensor([lens.target_index(attribution.against)])
+    other = attribution.against_index
+    against = None if other is None else torch.tensor([other])
     asked = Asked(index, against, attribution.unit, "softmax" if question else lens.activation)
     value = float(asked(whole)) if attribution.target_index < whole.shape[1] else float("nan")
     if not abs(value - attribution.value) <= ROUNDING * max(1.0, abs(attribution.value)):

@@ -30,7 +30,7 @@ class Attribution:
 
     scores: in units of the explained number; positive speaks for the target, negative against it. Where `signed`
         is False the method gives no direction and no unit: scores of at least 0 that only rank.
-    target, target_index: the class that is explained; against: the class that it is contrasted with, or None
+    target, target_index: the class that is explained; against, against_index: that which it is contrasted with
     unit: of the explained number F, "logit" or "probability" (with `against` the difference of two of them)
     value: F(x), at the input
     change: F(x) - F(baseline), what the scores divide up; None where a method compares with no baseline
@@ -49,6 +49,7 @@ class Attribution:
     prediction: Prediction | None
     method: str
     against: str | None = None
+    against_index: int | None = None
     unit: str = "logit"
     baseline: str | None = None
     value: float

@@ -222,6 +222,7 @@ def _result(
         target=label,
         target_index=int(asked.index[number]),
         against=against,
+        against_index=None if asked.against is None else int(asked.against[number]),
         prediction=prediction,
         method=wish.method,
         baseline=name,

@@ -1,0 +1,132 @@
+"""The smallest part of an input without which the model answers something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+MOST = 4000
+"""Inputs that a search may run; among them every pair of some 90 parts."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Parts whose removal changes the predicted class.
+
+    parts: their numbers in `removal.parts`; names: what they are
+    index: the class that is predicted without them
+    minimal: whether no smaller set does it, since every one was tried
+    tried: inputs that the search ran
+    """
+
+    parts: tuple[int, ...]
+    names: tuple[str, ...]
+    index: int
+    minimal: bool
+    tried: int
+
+
+class _Search:
+    """Asks the model about removed sets and remembers how many it asked about."""
+
+    def __init__(self, removal: Any, index: int):
+        self.removal, self.index, self.tried = removal, index, 0
+        self.size = len(removal.parts)
+
+    def margins(self, sets: Sequence[Iterable[int]]) -> Tensor:
+        """Per set of removed parts: the class's logit minus the best other one, `[set]`; below 0 it has flipped."""
+        kept = torch.ones(len(sets), self.size, dtype=torch.bool)
+        for row, gone in zip(kept, sets):
+            row[list(gone)] = False
+        self.tried += len(sets)
+        logits = self.removal.logits(kept).double()
+        own = logits[:, self.index].clone()
+        logits[:, self.index] = -torch.inf
+        return own - logits.max(-1).values
+
+    def best(self, sets: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
+        """Of the sets that flip, the one that does so most clearly; None where none does."""
+        if not sets:
+            return None
+        margins = self.margins(sets)
+        lowest = int(margins.argmin())
+        return tuple(sets[lowest]) if margins[lowest] < 0 else None
+
+
+def smallest_flip(removal: Any, index: int, scores: Tensor | None = None, *, most: int = MOST) -> Flip | None:
+    """The smallest set of parts without which another class than `index` is predicted; None where there is none.
+
+    removal: a `TextRemoval` or `ImageRemoval`; index: the class that is predicted for the whole input
+    scores: `[part]`, how much each speaks for the class: the order that the search tries first
+    most: inputs that it may run
+
+    Single parts are all tried, pairs as long as there are at most `most`. Larger sets are searched: the part that
+    costs the class most is taken away, again and again; the strongest parts by `scores` are taken away together; and
+    from the smaller of the two sets what is not needed is put back. None means that the model says the same even
+    without all parts.
+    """
+    search = _Search(removal, index)
+    if not search.size:
+        raise InputError("the input has no parts that could be removed")
+    found = search.best([(part,) for part in range(search.size)])
+    minimal = True
+    if found is None and search.size * (search.size - 1) // 2 <= most:
+        found = search.best(list(combinations(range(search.size), 2)))
+    elif found is None:
+        minimal = False
+    if found is None:
+        sets = [_greedy(search, most), _in_order(search, scores)]
+        smallest = min((one for one in sets if one is not None), key=len, default=None)
+        if smallest is None:
+            return None
+        found = _pruned(search, smallest)
+        minimal = len(found) == 2 or (minimal and len(found) == 3)
+    return _verified(search, found, minimal)
+
+
+def _greedy(search: _Search, most: int) -> tuple[int, ...] | None:
+    """Takes away the part that costs the class most, until it is no longer predicted."""
+    gone: tuple[int, ...] = ()
+    while len(gone) < search.size and search.tried < most:
+        rest = [part for part in range(search.size) if part not in gone]
+        margins = search.margins([(*gone, part) for part in rest])
+        gone = (*gone, rest[int(margins.argmin())])
+        if margins.min() < 0:
+            return gone
+    return None
+
+
+def _in_order(search: _Search, scores: Tensor | None) -> tuple[int, ...] | None:
+    """The fewest of the strongest parts, in their order, that flip the class together."""
+    order = range(search.size) if scores is None else scores.argsort(descending=True, stable=True).tolist()
+    prefixes = [tuple(order[: count + 1]) for count in range(search.size)]
+    flipped = (search.margins(prefixes) < 0).nonzero()
+    return prefixes[int(flipped[0])] if len(flipped) else None
+
+
+def _pruned(search: _Search, gone: tuple[int, ...]) -> tuple[int, ...]:
+    """Without the parts that need not be removed: one is put back as long as the class stays flipped."""
+    while len(gone) > 1:
+        fewer = search.best([tuple(part for part in gone if part != one) for one in gone])
+        if fewer is None:
+            return gone
+        gone = fewer
+    return gone
+
+
+def _verified(search: _Search, gone: tuple[int, ...], minimal: bool) -> Flip | None:
+    """The set, run once more alone: in a batch the last bits may differ."""
+    kept = torch.ones(1, search.size, dtype=torch.bool)
+    kept[0, list(gone)] = False
+    index = int(search.removal.logits(kept)[0].argmax())
+    if index == search.index:
+        return None
+    names = tuple(str(search.removal.parts[part]) for part in sorted(gone))
+    return Flip(tuple(sorted(gone)), names, index, minimal, search.tried + 1)

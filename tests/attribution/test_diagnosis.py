@@ -1,0 +1,228 @@
+"""Diagnoses: every sentence follows from a number that is computed here again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import attnlens as al
+from attnlens.attribution import findings
+from attnlens.errors import InputError
+
+from .. import tiny
+
+MIXED = "a gripping , funny film with one dull stretch ."
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return al.load("sentiment")
+
+
+@pytest.fixture(scope="module")
+def mixed(lens):
+    return al.debug(lens, MIXED, "negative")
+
+
+def kinds(diagnosis):
+    return {finding.kind: finding for finding in diagnosis.findings}
+
+
+def test_the_answer_and_the_rank_of_the_truth(lens, mixed):
+    trace = lens.trace(MIXED)
+    assert mixed.trace.prediction == trace.prediction
+    assert not mixed.correct
+    assert (mixed.true, mixed.rival, mixed.rank) == (0, 0, 2)
+    assert mixed.probability == pytest.approx(float(trace.logits.softmax(-1)[0]), abs=1e-6)
+    assert list(mixed.top.label) == ["positive", "negative"]
+    assert list(mixed.top.true) == [False, True]
+    said = kinds(mixed)["answer"]
+    assert said.text.startswith(
+        "Wrong: the model says positive (0.73); the true class negative is number 2 of 2"
+    )
+    right = al.debug(lens, MIXED, "Positive")
+    assert right.correct
+    assert right.rank == 1
+    assert right.trace.label(right.rival) == "negative"
+    assert kinds(right)["answer"].text == "Right: positive (0.73) is the true class."
+
+
+def test_attributions_for_both_classes_and_their_difference(lens, mixed):
+    found = mixed.explanation
+    assert found.names == (
+        "for positive", "for negative", "difference", "attention for positive", "attention for negative",
+    )  # fmt: skip
+    apart = found["for positive"].scores - found["for negative"].scores
+    assert (found["difference"].scores - apart).abs().sum() < 0.03 * found["difference"].scores.abs().sum()
+    expected = lens.attribute(MIXED, "negative", method="relevance", level="word")
+    assert torch.allclose(found["attention for negative"].scores, expected.scores, atol=1e-6)
+
+
+def test_what_drives_it_and_what_speaks_against(mixed):
+    difference = mixed.explanation["difference"]
+    scores = difference.scores[1:-1]
+    words = [token.text for token in difference.tokens[1:-1]]
+    positive = scores.clamp(min=0)
+    share = float(positive.max() / positive.sum())
+    said = kinds(mixed)
+    driver = said.get("one part") or said["spread"]
+    assert driver.number == pytest.approx(share, abs=1e-6)
+    assert repr(words[int(positive.argmax())]) in driver.text
+    assert repr(words[int(scores.argmin())]) in said["against"].text
+    assert said["against"].number == pytest.approx(float(scores.min()), abs=1e-5)
+
+
+def test_the_words_that_flip_it(lens, mixed):
+    words = list(mixed.flip.names)
+    left = " ".join(word for word in MIXED.split() if word not in words)
+    assert lens.trace(left).prediction.index == mixed.flip.index != mixed.trace.prediction.index
+    assert all(repr(word) in kinds(mixed)["flip"].text for word in words)
+
+
+def test_unknown_words_are_named(lens):
+    found = kinds(al.debug(lens, "the 𓀀 film is meh", "negative"))["unknown words"]
+    assert found.text == "The tokenizer does not know '𓀀'."
+    assert "unknown words" not in kinds(al.debug(lens, "dull", "negative"))
+
+
+def test_scores_that_did_not_converge_are_named(lens):
+    found = kinds(al.debug(lens, MIXED, "negative", max_steps=9, tolerance=1e-6))["error"]
+    assert "did not converge" in found.text
+    assert found.number > 1e-6
+
+
+def case(mixed, lens, **changes):
+    parts = al.attribution.parts.parts_of(lens, [mixed.explanation["difference"]], "delete")[0]
+    given = findings.Case(
+        lens, mixed.trace, mixed.true, mixed.rival, mixed.explanation, parts, mixed.flip, None
+    )
+    return replace(given, **changes)
+
+
+@pytest.mark.parametrize(
+    ("logits", "kind"),
+    [([0.0, 0.1], "borderline"), ([-4.0, 4.0], "not considered"), ([-0.6, 0.6], None)],
+)
+def test_near_and_far_answers(lens, mixed, logits, kind):
+    trace = replace(mixed.trace, logits=torch.tensor(logits))
+    found = findings.nearness(case(mixed, lens, trace=trace))
+    assert (found and found.kind) == kind
+    if kind == "borderline":
+        chances = torch.tensor(logits).softmax(-1)
+        assert found.number == pytest.approx(float(chances[1] - chances[0]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scores", "kind", "words"),
+    [
+        ([3.0, 1.0, 1.0], "one part", "has 60% of what speaks"),
+        ([1.0, 1.0, 1.0, 1.0], "spread", "2 of 4 parts make up half"),
+        ([-1.0, -2.0], None, ""),
+    ],
+)
+def test_one_part_or_many(lens, mixed, scores, kind, words):
+    class Removal:
+        parts = tuple(f"word{i}" for i in range(len(scores)))
+
+    given = case(mixed, lens)
+    given = replace(given, parts=replace(given.parts, removal=Removal(), scores=torch.tensor(scores)))
+    found = findings.drivers(given)
+    assert (found and found.kind) == kind
+    assert found is None or words in found.text
+
+
+def test_nothing_flips_it(lens, mixed):
+    found = findings.flipped(case(mixed, lens, flip=None))
+    assert found.text == "Nothing flips it: even without all its parts the model says positive."
+
+
+def test_as_text_as_html_and_as_json(mixed):
+    said = repr(mixed)
+    assert all(finding.text in said for finding in mixed.findings)
+    html = mixed._repr_html_()
+    assert "Driven" not in html
+    assert "Wrong: the model says" in html
+    numbers = json.loads(mixed.to_json())
+    assert numbers["rank"] == 2
+    assert numbers["flip"]["parts"] == list(mixed.flip.names)
+    assert [one["text"] for one in numbers["findings"]] == [one.text for one in mixed.findings]
+    assert list(numbers["attributions"]) == list(mixed.explanation.names)
+
+
+# -- images ---------------------------------------------------------------------------------------------------
+
+
+def test_an_image_and_its_background():
+    lens, picture = al.load("cifar"), al.models.sample_images()["deer_upright"]
+    found = al.debug(lens, picture, "deer")
+    assert found.trace.prediction.label == "bird"
+    assert not found.correct
+    assert len(found.top) == 5
+    said = kinds(found)["background"]
+    scores = found.explanation["difference"].on_image.clamp(min=0)
+    inside = torch.zeros(32, 32, dtype=torch.bool)
+    inside[5:27, 5:27] = True
+    assert said.number == pytest.approx(float(scores[~inside].sum() / scores.sum()), abs=1e-4)
+    assert "in the outer half of the picture" in said.text
+    mask = np.zeros((32, 32), bool)
+    mask[:, 10:20] = True
+    masked = kinds(al.debug(lens, picture, "deer", mask=mask))["background"]
+    assert masked.number == pytest.approx(
+        float(scores[~torch.from_numpy(mask)].sum() / scores.sum()), abs=0.02
+    )
+    assert "in the background, 69% of the area" in masked.text
+    with pytest.raises(InputError, match=r"mask must be bool \[32, 32\]"):
+        al.debug(lens, picture, "deer", mask=mask[:5])
+
+
+def test_a_flip_of_an_image_is_true():
+    from attnlens.attribution.image_removal import ImageRemoval
+
+    lens, picture = al.load("cifar"), al.models.sample_images()["deer_upright"]
+    found = al.debug(lens, picture, "deer").flip
+    removal = ImageRemoval(lens, picture, by="blur")
+    kept = torch.ones(1, len(removal.parts), dtype=torch.bool)
+    kept[0, list(found.parts)] = False
+    assert int(removal.logits(kept)[0].argmax()) == found.index != lens.target_index("bird")
+
+
+class Convolutions(nn.Module):
+    """No attention at all."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, pixels):
+        return self.head(self.body(pixels))
+
+
+def test_a_model_without_attention():
+    lens = al.Lens(Convolutions(), patches=(4, 4))
+    found = al.debug(lens, torch.rand(3, 16, 16), 1)
+    assert found.explanation.names[2:] == ("difference",)
+    assert found.findings[0].kind == "answer"
+
+
+# -- what cannot be debugged --------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_debugged(lens):
+    with pytest.raises(InputError, match="unknown target 'angry'; expected one of: negative, positive"):
+        al.debug(lens, MIXED, "angry")
+    with pytest.raises(InputError, match="takes one input; debug them one by one"):
+        al.debug(lens, [MIXED], "negative")
+    with pytest.raises(InputError, match="text is empty"):
+        al.debug(lens, " ", "negative")
+    regression = al.Lens(tiny.bert(num_labels=1), tiny.wordpiece())
+    with pytest.raises(InputError, match="gives no probabilities of classes"):
+        al.debug(regression, MIXED, 0)
