@@ -15,6 +15,7 @@ from attnlens.attribution import infidelity as module
 from attnlens.attribution.answer import Asked, TextAnswer
 from attnlens.attribution.infidelity import infidelity, sensitivity
 from attnlens.attribution.parts import Parts
+from attnlens.attribution.pictures import Picture
 from attnlens.attribution.removal import blank
 from attnlens.attribution.text import attribute_text
 from attnlens.errors import InputError
@@ -192,6 +193,35 @@ def test_goes_with_options_of_the_method(lens):
     assert sensitivity(lens, attribution, n_samples=2, n_steps=5) > 0
     with pytest.raises(InputError, match="integrated_gradients takes no option 'steps'"):
         sensitivity(lens, attribution, steps=5)
+
+
+# -- images ---------------------------------------------------------------------------------------------------
+
+
+def test_pixels_are_a_loop_over_moved_images():
+    lens, picture = al.load("cifar"), al.models.sample_images()["cat"]
+    attribution = lens.attribute(picture, method="gradient")
+    pixels = Picture.of(lens, picture).pixels
+    generator = torch.Generator().manual_seed(2)
+    drawn = torch.rand((3, *pixels.shape), generator=generator, dtype=torch.float64).float() * 2 - 1
+
+    def scores_at(points):
+        return lens.attribute(points, attribution.target_index, method="gradient").scores
+
+    whole = scores_at(pixels)
+    moved = [pixels + 0.05 * pixels.std() * noise for noise in drawn]
+    changes = [float((scores_at(points) - whole).norm() / whole.norm()) for points in moved]
+    assert sensitivity(lens, attribution, radius=0.05, n_samples=3, seed=2) == pytest.approx(
+        max(changes), rel=1e-3
+    )
+
+
+def test_patches_foretell():
+    lens, picture = al.load("cifar"), al.models.sample_images()["cat"]
+    attribution = lens.attribute(picture, method="occlusion")
+    nothing = replace(attribution, scores=torch.zeros_like(attribution.scores))
+    found = infidelity(lens, attribution, n_samples=20, normalize=True, by="black")
+    assert 0 < found < infidelity(lens, nothing, n_samples=20, normalize=True, by="black")
 
 
 # -- what cannot be measured ----------------------------------------------------------------------------------

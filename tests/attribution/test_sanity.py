@@ -228,6 +228,15 @@ def test_answers_of_a_text_stay_at_their_place():
     assert table.similarity.between(-1, 1).all()
 
 
+def test_pixels_of_an_image():
+    lens = al.load("minivit")
+    before = state(lens.model)
+    table = sanity_check(lens, al.models.sample_images()["cat"], method="gradient")
+    assert table.layer.tolist()[:3] == ["classifier", "norm", "blocks"]
+    assert table.similarity.between(-1, 0.999).all()
+    assert changed(before, lens.model) == set()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
