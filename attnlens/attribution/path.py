@@ -77,7 +77,8 @@ class AdaptiveIntegratedGradients(GradientAttribution):
 
     layer: its output is the space of the path, as in Captum's LayerIntegratedGradients; by default the inputs are.
     per_token: the space is `[example, token, d]`, and what is read of the scores are each token's sums over d: errors
-        are measured on those sums, by default on every single score.
+        are measured on those sums. By default they are measured on every single score, and sums of them can be farther
+        off than the tolerance: at worst by 3 % at 2 %, among 24 sentences.
 
     >>> method = AdaptiveIntegratedGradients(model)
     >>> scores = method.attribute(pixels, target=3)

@@ -96,7 +96,7 @@ ON_INPUTS = {
     "sum of inputs": (toys.BasicModel6_MultiTensor(), (row(1.5, 2.0, 3.3), row(3.0, 3.5, 2.2)), {}),
     "target number": (toys.BasicModel_MultiLayer(), ROWS, {"target": 1}),
     "target list": (toys.BasicModel_MultiLayer(), ROWS, {"target": [0, 1, 0]}),
-    "target tensor": (toys.BasicModel_MultiLayer(), ROWS, {"target": torch.tensor([1, 1, 0])}),
+    "target tensor": (lambda x: x**3 * x.flip(1), ROWS, {"target": torch.tensor([2, 0, 1])}),
     "target of one": (toys.BasicModel_MultiLayer(), ROWS, {"target": torch.tensor(1)}),
     "target tuple": (lambda x: torch.stack([x**3, x**2 * x.flip(1)], 1), ROWS, {"target": (1, 2)}),
     "target tuples": (
@@ -260,6 +260,16 @@ def test_a_constant_function():
     assert certificate.steps.tolist() == [9] * 3
 
 
+def test_an_error_within_rounding_is_none():
+    """In single precision 5 + 1e-9 is 5: the scores sum to 1e-9 and F does not change."""
+    found, certificate = AdaptiveIntegratedGradients(lambda x: 1e-9 * x.sum(1) + 5).attribute(
+        torch.ones(1, 1), return_certificate=True
+    )
+    assert float(found) == pytest.approx(1e-9)
+    assert (float(certificate.change), float(certificate.gap)) == (0.0, math.inf)
+    assert bool(certificate.converged)
+
+
 def test_no_change_but_scores():
     """F(x) = F(x'), and the scores are -1 and 1: their sum is exact in a few points, or the gap is infinite."""
     exact = lambda x: x[:, 0] - x[:, 1]  # noqa: E731
@@ -355,12 +365,18 @@ def test_also_where_gradients_are_off(bent):
     assert not found.requires_grad
 
 
-def test_single_precision_is_summed_in_double(bent):
+def test_single_precision(bent):
     inputs = torch.randn(3, 6)
     exact = AdaptiveIntegratedGradients(bent).attribute(inputs.double(), target=0, tolerance=1e-3)
     found = AdaptiveIntegratedGradients(bent.float()).attribute(inputs, target=0, tolerance=1e-3)
     assert found.dtype == torch.float32
     assert float(off(found, exact).max()) < 1e-3
+
+
+def test_a_model_that_writes_into_its_input():
+    expected = AdaptiveIntegratedGradients(polynomial).attribute(ROWS)
+    found = AdaptiveIntegratedGradients(lambda x: polynomial(x.mul_(1))).attribute(ROWS)
+    torch.testing.assert_close(found, expected)
 
 
 def test_nothing_of_the_model_changes():
