@@ -1,0 +1,151 @@
+"""Token attributions: steps where they are needed against fifty everywhere, and what else explains a text.
+
+transformers-interpret and shap are measured where they are installed (`pip install transformers-interpret shap`); what
+they divide up is another number (the class's probability; Shapley values of masked words), so their scores have no
+error beside these. Both are called as their users call them, one text after the other.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+import torch
+from captum.attr import LayerIntegratedGradients
+from rich.table import Table
+from torch import Tensor
+
+import attnlens as al
+
+from .measure import cpu_seconds, ratio
+
+TOLERANCE = 0.02
+
+TARGET = 0.5
+"""CPU seconds against Captum's fifty steps."""
+
+SENTENCES = (
+    *al.models.sample_sentences(),
+    "not a bad film , but no great one either .",
+    "the kind of movie that makes you wish you had stayed at home .",
+    "see it .",
+    "what begins as a clever thriller ends as a lecture that nobody asked for , read aloud by people who look bored .",
+)
+
+REFERENCE = 4000
+"""Evenly spread steps of the reference, which takes some minutes."""
+
+PEERS = {"transformers-interpret": "transformers_interpret", "shap": "shap"}
+
+
+class Sentences:
+    """The embedded sentiment model and its sentences, each for the class that it is given."""
+
+    def __init__(self) -> None:
+        self.lens = al.load("sentiment")
+        self.model, self.tokenizer = self.lens.model, self.lens.tokenizer
+        self.targets = [trace.prediction.index for trace in self.lens.traces(SENTENCES)]
+        self.passed = 0
+        self.model.register_forward_pre_hook(self._count, with_kwargs=True)
+
+    def _count(self, module: object, args: tuple, kwargs: dict) -> None:
+        inputs = [*args, *kwargs.values()]
+        self.passed += next(len(x) for x in inputs if isinstance(x, Tensor))
+
+    def logits(self, ids: Tensor) -> Tensor:
+        return self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+
+    def adaptive(self) -> list[Tensor]:
+        """All sentences in one call: `[token]` each."""
+        found = self.lens.attribute(list(SENTENCES), tolerance=TOLERANCE)
+        self.gaps = [one.gap for one in found]
+        return [one.scores for one in found]
+
+    def captum(
+        self, n_steps: int = 50, method: str = "gausslegendre", rows: int | None = None
+    ) -> list[Tensor]:
+        """A sentence at a time, all its points in one batch."""
+        scores, self.gaps = [], []
+        gradients = LayerIntegratedGradients(self.logits, self.model.get_input_embeddings())
+        for sentence, target in zip(SENTENCES, self.targets):
+            ids = self.tokenizer(sentence, return_tensors="pt")["input_ids"]
+            blank = torch.full_like(ids, self.tokenizer.pad_token_id)
+            blank[:, [0, -1]] = ids[:, [0, -1]]
+            parts = gradients.attribute(
+                ids, blank, target=target, n_steps=n_steps, method=method, internal_batch_size=rows
+            )
+            scores.append(parts.double().sum(-1)[0])
+            self.gaps.append(self._gap(ids, blank, target, float(scores[-1].sum())))
+        return scores
+
+    @torch.no_grad()
+    def _gap(self, ids: Tensor, blank: Tensor, target: int, total: float) -> float:
+        ends = self.logits(torch.cat([blank, ids]))[:, target].tolist()
+        return abs(total - (ends[1] - ends[0])) / abs(ends[1] - ends[0])
+
+    def interpret(self) -> None:
+        """The explainer of transformers-interpret: Captum's fifty steps for the probability."""
+        from transformers_interpret import SequenceClassificationExplainer
+
+        explainer, self.gaps = SequenceClassificationExplainer(self.model, self.tokenizer), []
+        for sentence in SENTENCES:
+            explainer(sentence)
+            total, delta = (
+                float(explainer.attributions._attributions.sum()),
+                float(explainer.attributions.delta),
+            )
+            self.gaps.append(abs(delta) / abs(total - delta))
+
+    def shap(self) -> None:
+        """The text explainer of shap with its own settings: up to 500 masked texts each."""
+        import shap
+
+        @torch.no_grad()
+        def logits(texts: list[str]) -> object:
+            encoded = self.tokenizer([str(text) for text in texts], return_tensors="pt", padding=True)
+            return self.model(**encoded).logits.numpy()
+
+        explainer, self.gaps = shap.Explainer(logits, self.tokenizer, silent=True), []
+        for sentence in SENTENCES:
+            explainer([sentence])
+
+
+def ways(sentences: Sentences) -> dict[str, Callable[[], object]]:
+    """What is measured, by name; peers only where they are installed."""
+    found = {"attnlens": sentences.adaptive, "captum, 50 steps": sentences.captum}
+    peers = {"transformers-interpret": sentences.interpret, "shap": sentences.shap}
+    return found | {name: run for name, run in peers.items() if importlib.util.find_spec(PEERS[name])}
+
+
+def worst_error(scores: list[Tensor], reference: list[Tensor]) -> float:
+    """The largest over texts of sum |score - reference| / sum |reference|."""
+    return max(float((a.double() - b).abs().sum() / b.abs().sum()) for a, b in zip(scores, reference))
+
+
+def run(rounds: int = 3, reference_steps: int = REFERENCE) -> tuple[Table, bool]:
+    """(the table, whether the target is met)"""
+    sentences = Sentences()
+    variants = ways(sentences)
+    seconds = cpu_seconds(variants, rounds)
+    reference = sentences.captum(reference_steps, "riemann_middle", rows=64)
+    table = Table(title=f"attributions of {len(SENTENCES)} sentences, sentiment model, one thread")
+    for column in ("", "CPU s", "x captum", "+-", "rows through the model", "worst gap", "worst score error"):
+        table.add_column(column, justify="right" if column else "left")
+    errors = {}
+    for name, way in variants.items():
+        sentences.passed = 0
+        scores = way()
+        passed, times = sentences.passed, ratio(seconds, name, "captum, 50 steps")
+        errors[name] = worst_error(scores, reference) if scores else None
+        table.add_row(
+            name, f"{min(seconds[name]):.2f}", f"{times[0]:.2f}", f"{times[1]:.2f}", str(passed),
+            f"{max(sentences.gaps):.1%}" if sentences.gaps else "", f"{errors[name]:.1%}" if scores else "",
+        )  # fmt: skip
+    share = ratio(seconds, "attnlens", "captum, 50 steps")[0]
+    met = share <= TARGET and errors["attnlens"] <= TOLERANCE
+    missing = [name for name in PEERS if name not in variants]
+    table.caption = (
+        f"target: at most {TARGET:.2f}x the time, scores within {TOLERANCE:.0%} of {reference_steps} steps: "
+        f"{'met' if met else 'MISSED'}" + (f"; not installed: {', '.join(missing)}" if missing else "")
+    )
+    return table, met
