@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -66,8 +67,8 @@ def sanity_check(
     else:
         target = trained.target_index
     rows = []
-    with restored(lens.model):
-        for layer, mode, draw in _randomised(lens.model, n, seed):
+    with restored(lens.model) as back:
+        for layer, mode, draw in _randomised(lens.model, back, n, seed):
             found = ordinary_scores(lens.attribute(input, target, method=method, **options))
             rows.append(
                 {"layer": layer, "mode": mode, "draw": draw, **_similar(ordinary_scores(trained), found)}
@@ -75,20 +76,18 @@ def sanity_check(
     return pd.DataFrame(rows)
 
 
-def _randomised(model: nn.Module, n: int, seed: int) -> Iterator[tuple[str, str, int]]:
+def _randomised(
+    model: nn.Module, back: Callable[[], None], n: int, seed: int
+) -> Iterator[tuple[str, str, int]]:
     """The model in each state of the check, one after the other: (layer, mode, draw)."""
     found = layers(model)
-    for draw in range(n):
-        for mode in MODES:
-            with restored(model):
-                for number, (layer, names) in enumerate(found):
-                    if mode == "independent":
-                        with restored(model):
-                            randomise(model, names, seed + draw * len(found) + number)
-                            yield layer, mode, draw
-                    else:
-                        randomise(model, names, seed + draw * len(found) + number)
-                        yield layer, mode, draw
+    for draw, mode in product(range(n), MODES):
+        back()
+        for number, (layer, names) in enumerate(found):
+            if mode == "independent":
+                back()
+            randomise(model, names, seed + draw * len(found) + number)
+            yield layer, mode, draw
 
 
 def _similar(one: Tensor, other: Tensor) -> dict[str, float]:
@@ -152,12 +151,16 @@ def _draw(parameter: Tensor) -> None:
 
 
 @contextmanager
-def restored(model: nn.Module) -> Iterator[None]:
-    """Parameters and buffers are afterwards what they were, bit for bit."""
+def restored(model: nn.Module) -> Iterator[Callable[[], None]]:
+    """Parameters and buffers are afterwards what they were, bit for bit; what it yields puts them back at once."""
     kept = [(tensor, tensor.detach().clone()) for tensor in (*model.parameters(), *model.buffers())]
-    try:
-        yield
-    finally:
+
+    def back() -> None:
         with torch.no_grad():
             for tensor, before in kept:
                 tensor.copy_(before)
+
+    try:
+        yield back
+    finally:
+        back()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -110,9 +111,11 @@ def test_a_parameter_without_a_reset_keeps_mean_and_deviation():
 
 def test_a_module_whose_parameters_are_not_all_meant_is_not_reset():
     model = nn.Sequential(nn.Linear(4, 3))
-    before = model[0].bias.detach().clone()
-    randomise(model, ["0.weight"], seed=0)
-    assert torch.equal(model[0].bias, before)
+    model[0].bias.data.fill_(9.0)
+    before = model[0].weight.detach().clone()
+    randomise(model, ["0.weight"], seed=1)
+    assert model[0].bias.tolist() == [9.0] * 3
+    assert not torch.equal(model[0].weight, before)
 
 
 def test_random_numbers_of_the_caller_go_on(lens):
@@ -191,6 +194,15 @@ def test_scores_that_see_the_input_alone_stay_alike(lens, monkeypatch):
     flat = SimpleNamespace(**(vars(attribution) | {"scores": torch.ones(len(attribution))}))
     monkeypatch.setattr(lens, "attribute", lambda *_, **__: flat)
     assert all(math.isnan(value) for value in sanity_check(lens, TEXT).similarity)
+
+
+def test_turned_scores_are_alike_in_size_alone(lens, monkeypatch):
+    attribution = lens.attribute(TEXT, method="gradient_x_input")
+    answers = iter([attribution, *[replace(attribution, scores=-attribution.scores)] * 10])
+    monkeypatch.setattr(lens, "attribute", lambda *_, **__: next(answers))
+    table = sanity_check(lens, TEXT)
+    assert table.similarity.tolist() == pytest.approx([1.0] * 10)
+    assert table.similarity_signed.tolist() == pytest.approx([-1.0] * 10)
 
 
 def test_a_model_is_restored_after_an_error(lens, monkeypatch):
