@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,7 +113,9 @@ def _fixed(job: Job, n_steps: int, rule: str, tolerance: float | None) -> Found:
     from captum.attr import IntegratedGradients
 
     tolerance = FIXED_TOLERANCE if tolerance is None else tolerance
-    whole("n_steps", n_steps)
+    whole(
+        "n_steps", n_steps, least=1 if rule == RULES[0] else 2
+    )  # a Riemann sum of one step is refused by Captum
     positive("tolerance", tolerance)
     if rule not in RULES:
         raise unknown_name("rule", rule, RULES)
@@ -152,7 +155,7 @@ def deeplift(job: Job) -> Found:
     """
     from captum.attr import DeepLift
 
-    with quiet():
+    with quiet(), _cleared(job.answer.lens.model):
         parts = DeepLift(_Module(job)).attribute(job.end, job.start, additional_forward_args=(job.numbers,))
     return Found(parts.double().sum(-1).detach(), _change(job), steps=[1] * len(job.end))
 
@@ -301,6 +304,25 @@ class _Module(nn.Module):
 
     def forward(self, points: Tensor, numbers: Tensor) -> Tensor:
         return self.job.number(points, numbers)
+
+
+@contextmanager
+def _cleared(model: nn.Module) -> Iterator[None]:
+    """Without what DeepLift writes on modules, which it leaves there where the model fails."""
+    known = {module: set(vars(module)) for module in model.modules()}
+    try:
+        yield
+    except RuntimeError as error:
+        if "used only once" not in str(error):
+            raise
+        raise InputError(
+            f"deeplift needs activations that are modules and run once, and {type(model).__name__} runs one several "
+            "times; give each use a module of its own, or take integrated_gradients"
+        ) from error
+    finally:
+        for module, names in known.items():
+            for name in vars(module).keys() - names:
+                delattr(module, name)
 
 
 def _change(job: Job) -> Tensor:
