@@ -9,6 +9,8 @@
 | `row(trace, token)` | where one token looks, layer by layer |
 | `rollout(trace)` | what one position is made of after all layers |
 | `tokens(attribution)` | an attribution as coloured text |
+| `pixels(attribution)` | an attribution over its picture |
+| `attributions(several)` | methods, baselines or targets beside each other, of a text or an image |
 | `patches(trace)`, `layers(trace)` | where a position of a vision model looks, over the image |
 | `stats(frame, metric)` | a statistic of every head |
 | `head_map(distance)` | heads as points: near ones look alike |
@@ -17,6 +19,7 @@
 Every function takes `figsize=` in inches; those that draw one panel take `ax=` and draw into it.
 """
 
+from .attributions import attributions, pixels
 from .images import layers, patches
 from .matrices import average, grid, head, heads, row
 from .pieces import MOST_LABELS, SIGNED, WEIGHTS
@@ -24,6 +27,6 @@ from .summaries import compare, head_map, stats
 from .texts import rollout, tokens
 
 __all__ = [
-    "average", "compare", "grid", "head", "head_map", "heads", "layers", "patches", "rollout", "row", "stats",
-    "tokens", "MOST_LABELS", "SIGNED", "WEIGHTS",
+    "attributions", "average", "compare", "grid", "head", "head_map", "heads", "layers", "patches", "pixels",
+    "rollout", "row", "stats", "tokens", "MOST_LABELS", "SIGNED", "WEIGHTS",
 ]  # fmt: skip
