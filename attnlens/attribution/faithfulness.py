@@ -261,7 +261,7 @@ def _counts(size: int, fractions: Iterable[float]) -> Tensor:
 
 
 def _count(fraction: float, size: int) -> int:
-    """A share of the parts, rounded up, one at least; 0.1 of 30 is 3, whatever floating point makes of it."""
+    """A share of the parts, rounded up, one at least; 0.07 of 100 is 7, whatever floating point makes of it."""
     return max(1, math.ceil(round(fraction * size, 9)))
 
 

@@ -149,10 +149,11 @@ def test_a_long_input_is_followed_in_steps():
 
 
 def test_a_share_is_rounded_up_whatever_floating_point_says():
-    (found,) = follow([Additive([0.1] * 30).with_scores([1.0] * 30)], (0.1,), 2, 0)
-    assert int(found.counts[found.at(0.1)]) == 3  # 0.1 * 30 is 3.0000000000000004
-    assert int(found.counts[found.at(0.01)]) == 1
-    assert int(found.counts[found.at(1.0)]) == 30
+    (found,) = follow([Additive([0.1] * 100).with_scores([1.0] * 100)], (0.07, 0.071), 2, 0)
+    assert int(found.counts[found.at(0.07)]) == 7  # 0.07 * 100 is 7.000000000000001
+    assert int(found.counts[found.at(0.071)]) == 8
+    assert int(found.counts[found.at(0.001)]) == 1
+    assert int(found.counts[found.at(1.0)]) == 100
 
 
 def test_a_share_without_a_point_says_how_to_get_one():
@@ -371,6 +372,8 @@ def test_an_attribution_of_another_lens(lens, attributions):
         faithfulness(other, attributions)
     with pytest.raises(InputError, match=r"explains 'positive' with F.x. = 9, but sentiment gives"):
         faithfulness(lens, replace(attributions[0], value=9.0))
+    with pytest.raises(InputError, match="it is of another model"):
+        faithfulness(lens, replace(attributions[0], value=attributions[0].value * 1.2))
     with pytest.raises(InputError, match="gives nan for its input"):
         faithfulness(lens, replace(attributions[0], target_index=2))
     with pytest.raises(InputError, match="cifar reads images"):
