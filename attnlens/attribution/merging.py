@@ -72,7 +72,7 @@ def _numbers(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[i
         return list(accumulate(_begins(tokens, level)))
     starts = [_starts(one, level) for one in text]
     return [
-        0 if one.special else bisect_right(starts[one.segment], _first_sign(one.start, text[one.segment]))
+        0 if one.special else bisect_right(starts[one.segment], first_sign(one.start, text[one.segment]))
         for one in tokens
     ]
 
@@ -84,7 +84,7 @@ def _starts(text: str, level: str) -> list[int]:
     return [match.end() for match in _END.finditer(text)]
 
 
-def _first_sign(start: int, text: str) -> int:
+def first_sign(start: int, text: str) -> int:
     """Where the first sign at or after `start` stands: byte-level tokens begin with spaces, or are spaces."""
     found = _SIGN.search(text, start)
     return found.start() if found else len(text)

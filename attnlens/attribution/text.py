@@ -16,7 +16,7 @@ from ..running import PREDICTED, Budget
 from ..trace import Prediction, Token, Trace
 from . import methods, text_baselines
 from .answer import Asked, TextAnswer, answers_once, explained, unit
-from .merging import groups, joined, known_level, summed
+from .merging import first_sign, groups, joined, known_level, summed
 from .result import TextAttribution, gap_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ METHODS = tuple(methods.METHODS)
 
 SIDES = ("start", "end")
 """What a question answering model is asked for."""
+
+ALIKE = 0.9
+"""Texts go together whose lengths differ by no more: padding costs as much as text."""
 
 BUDGET = {"cpu": 1024, "cuda": 16384}
 """Tokens that go through the model together, with the activations that a gradient needs."""
@@ -148,17 +151,20 @@ def _in_order(
 ) -> list[TextAttribution]:
     """Batches of texts of similar lengths under a budget of tokens; the results in the order of the inputs."""
     alone = not lens.batches or wish.method in methods.ALONE
+    # Rows of one text have no padding; only a classifier that looks for its padding and knows none takes no two.
+    single = not lens.batches and not tasks.config_of(lens.model, "is_encoder_decoder")
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]))
     budget = Budget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
     found: dict[int, TextAttribution] = {}
     with explained(lens), _bar(len(encoded), progress) as advance:
         while order:
             longest = len(encoded[order[0]])
+            alike = [i for i in order if len(encoded[i]) >= ALIKE * longest]
             done = budget.fit(
-                lambda size, first=order: _group(
+                lambda size, first=alike: _group(
                     lens, [encoded[i] for i in first[: 1 if alone else size]], target, wish, size
                 ),
-                budget.rows(longest) if lens.batches else 1,
+                1 if single else budget.rows(longest),
             )
             found.update(zip(order, done))
             order = order[len(done) :]
@@ -440,23 +446,32 @@ def _laid_together(tokens: Sequence[Token], parts: Sequence[TextAttribution]) ->
     """
     scores, at = torch.zeros(len(tokens), dtype=torch.float64), 0
     for part in parts:
-        places, at = _places(tokens, part.tokens, at)
+        places, at = _places(tokens, part.tokens, part.text, at)
         scores.index_add_(0, torch.tensor(places), part.scores.double())
     return scores / len(parts)
 
 
-def _places(tokens: Sequence[Token], window: Sequence[Token], least: int) -> tuple[list[int], int]:
+def _places(
+    tokens: Sequence[Token], window: Sequence[Token], text: Sequence[str], least: int
+) -> tuple[list[int], int]:
     """Where the tokens of a window stand in the whole text, and where that text's next window may begin.
 
-    A span alone is no place: several tokens can share that of one character, as the bytes of an emoji do.
+    A span alone is no place: several tokens share that of one character, as the bytes of an emoji do. And it depends
+    on the window: some tokenizers count the space before a token to it where it comes first.
     """
     if any(token.start is None and not token.special for token in window):
         raise InputError("windows are laid together by character spans; they need a fast tokenizer")
     last = max(token.segment for token in window if not token.special)  # of a pair the first text is in each
-    moving = [i for i, token in enumerate(tokens) if not token.special and token.segment == last]
-    seen = [token for token in window if not token.special and token.segment == last]
-    starts = range(least, len(moving) - len(seen) + 1)
-    start = next(i for i in starts if [tokens[place] for place in moving[i : i + len(seen)]] == seen)
-    slid = iter(moving[start:])
-    fixed = iter([i for i in range(len(tokens)) if i not in set(moving)])
-    return [next(slid if token in seen else fixed) for token in window], start + 1
+
+    def moves(token: Token) -> bool:
+        return not token.special and token.segment == last
+
+    def known(token: Token) -> tuple[int | None, int]:
+        return token.id, first_sign(token.start, text[last])
+
+    moving = [i for i, token in enumerate(tokens) if moves(token)]
+    whole = [known(tokens[i]) for i in moving]
+    seen = [known(token) for token in window if moves(token)]
+    start = next(i for i in range(least, len(whole)) if whole[i : i + len(seen)] == seen)
+    slid, fixed = iter(moving[start:]), iter([i for i, token in enumerate(tokens) if not moves(token)])
+    return [next(slid if moves(token) else fixed) for token in window], start + 1
