@@ -141,6 +141,8 @@ def compare_methods(
     >>> al.compare_methods(lens, "not a bad film", ["integrated_gradients", "leave_one_out"]).agreement
     """
     _one(input)
+    if isinstance(methods, str):
+        raise InputError(f"methods must be a list of methods; for a single one: method={methods!r}")
     chosen = [_method(one) for one in (_default(lens, options) if methods is None else methods)]
     if not chosen:
         raise InputError("methods=[] names no method; leave it away for the usual ones")
