@@ -463,6 +463,7 @@ def test_the_model_is_left_as_it_was(resnet):
     with torch.inference_mode():
         for method in ("grad_cam", "guided_backprop", "integrated_gradients"):
             attribute_image(resnet, photograph(), 1, method=method)
+            attribute_image(resnet, torch.rand(3, 32, 32), 1, method=method)
     assert resnet.model.training
     assert all(map(torch.equal, before, resnet.model.state_dict().values()))
     assert all(p.requires_grad and p.grad is None for p in resnet.model.parameters())
