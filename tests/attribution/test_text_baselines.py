@@ -53,6 +53,11 @@ def test_tokens_in_the_places_of_words(lens, baseline, words):
     torch.testing.assert_close(start(answer_of(lens, TEXT), baseline), expected)
 
 
+def test_a_short_text_is_filled_up_with_padding(lens):
+    ids = lens.tokenizer.convert_tokens_to_ids(["see", "it", "[PAD]", "[PAD]", "[PAD]"])
+    torch.testing.assert_close(start(answer_of(lens, "a funny film see it"), "see it"), between(lens, *ids))
+
+
 def test_zeros_and_the_mean(lens, monkeypatch):
     table = lens.model.get_input_embeddings().weight
     for name, word in (("zero", torch.zeros(32).double()), ("mean", table.mean(0))):

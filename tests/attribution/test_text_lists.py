@@ -114,6 +114,17 @@ def test_models_that_cannot_batch_run_row_by_row(lenses):
     assert set(rows) == {1}
 
 
+def test_never_more_tokens_together_than_the_budget(lens, monkeypatch):
+    monkeypatch.setattr(text_module, "BUDGET", {"cpu": 60})
+    sizes = []
+    handle = lens.model.register_forward_pre_hook(
+        lambda module, args, kwargs: sizes.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    lens.attribute(["flat", *TEXTS], 1, n_steps=3)
+    handle.remove()
+    assert 30 < max(sizes) <= 60
+
+
 def test_a_bar_over_the_texts(lens, capsys):
     lens.attribute(["see it", "flat"], n_steps=2, progress=True)
     assert "attributing" in capsys.readouterr().out
@@ -166,12 +177,16 @@ def test_words_of_texts_in_a_list_and_of_pairs(lens):
 # -- windows --------------------------------------------------------------------------------------------------
 
 
+def attributed(lens, pieces, target, options):
+    """The attribution of each window by itself."""
+    wish = text_module.Wish(options=options, baseline=[("pad", "pad")])
+    return text_module._in_order(lens, pieces, target, wish, False)
+
+
 def by_hand(lens, text, window, overlap, target, n_steps):
     """(scores of each token by its place in the text, F, change): a mean over windows, each attributed by itself."""
     pieces = texts.windows(lens.tokenizer, text, window, overlap, lens.max_tokens)
-    parts = text_module._in_order(
-        lens, pieces, target, text_module.Wish(options={"n_steps": n_steps}, baseline=[("pad", "pad")]), False
-    )
+    parts = attributed(lens, pieces, target, {"n_steps": n_steps})
     fixed = sum(token.special for token in pieces[0].tokens)
     sums = torch.zeros(len(texts.encode(lens.tokenizer, text)) - fixed, dtype=torch.float64)
     for number, part in enumerate(parts):
@@ -246,6 +261,9 @@ def test_the_rule_difference_of_windows_bounds_the_error(lens):
     exact = lens.attribute(LONG, 1, window=12, n_steps=200)
     error = (found.scores - exact.scores).abs().sum() / exact.scores.abs().sum()
     assert 0 < float(error) <= found.rule_difference
+    parts = attributed(lens, texts.windows(lens.tokenizer, LONG, 12, None, 64), 1, {"tolerance": 0.2})
+    wrong = sum(part.rule_difference * float(part.scores.abs().sum()) for part in parts) / len(parts)
+    assert found.rule_difference == pytest.approx(wrong / float(found.scores.abs().sum()), rel=1e-4)
 
 
 def test_special_tokens_of_windows_lie_on_those_of_the_text(lens):
