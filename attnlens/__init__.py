@@ -16,6 +16,7 @@ The kinds of object, and where each name comes from:
 - heads beside heads: `head_distance` with `nearest_heads`, `cluster_heads`, `map_heads`, `layer_similarity`; `compare`
 - what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
   `lens.explain`, `compare_methods` and `compare_baselines`; `debug`, a `Diagnosis` of one input; `ablate`
+- whether it is true: `faithfulness`, `agreement`, `infidelity`, `sensitivity`, `sanity_check`
 - the layer below, for any torch module: `capture`
 - static figures: `plots`
 - errors: `errors`, all children of `AttnlensError`
@@ -86,11 +87,16 @@ if TYPE_CHECKING:
         Diagnosis,
         Explanation,
         ablate,
+        agreement,
         compare_baselines,
         compare_methods,
         debug,
+        faithfulness,
         gradient_rollout,
+        infidelity,
         relevance,
+        sanity_check,
+        sensitivity,
     )
     from .lens import ImageLens, Lens, TextLens, load
     from .trace import PatchGrid, Token, Trace

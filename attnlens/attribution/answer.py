@@ -131,8 +131,9 @@ class TextAnswer:
     def logits(self, points: Tensor, numbers: Tensor | None = None) -> Tensor:
         """`[row, class]` at `points` `[row, token, d]`; numbers: of which text each row is."""
         put = self._in_place_of_words if self.layer is None else self._in_place_of_layer
+        size = self._longest(numbers)
         ids = self.ids if numbers is None else self.ids[numbers]
-        with put(points, ids):
+        with put(points[:, :size], ids[:, :size]):
             return self._read(self._run(numbers), numbers)
 
     def number(self, asked: Asked) -> Callable[..., Tensor]:
@@ -180,13 +181,23 @@ class TextAnswer:
     def _run(self, numbers: Tensor | None) -> Any:
         inputs = self.inputs
         if numbers is not None:
-            inputs = {name: rows[numbers] for name, rows in inputs.items()}
+            size = self._longest(numbers)
+            inputs = {
+                name: rows[numbers] if name.startswith("decoder") else rows[numbers, :size]
+                for name, rows in inputs.items()
+            }
         return running.answer(self._model, inputs)
+
+    def _longest(self, numbers: Tensor | None) -> int:
+        """Tokens of the longest of these texts: what the others need no padding beyond."""
+        if numbers is None:
+            return self.ids.shape[1]
+        return max(len(self.encoded[number]) for number in set(numbers.tolist()))
 
     def _read(self, output: Any, numbers: Tensor | None) -> Tensor:
         places = self.places if numbers is None or self.places is None else self.places[numbers]
         mask = self.inputs.get("attention_mask")
-        mask = mask if numbers is None or mask is None else mask[numbers]
+        mask = mask if numbers is None or mask is None else mask[numbers, : self._longest(numbers)]
         return read(self.lens.model, output, places, self.side, mask)
 
     @contextmanager

@@ -58,6 +58,25 @@ class Job:
     def numbers(self) -> Tensor:
         return torch.arange(len(self.end), device=self.end.device)
 
+    @property
+    def number_by_share(self) -> Callable[..., Tensor]:
+        """F(shares, numbers) with every token a share, `[row, token]`, of its way from start to end.
+
+        Its integrated gradients are those of the vectors summed over each token, and so are their errors.
+        """
+
+        def forward(shares: Tensor, numbers: Tensor) -> Tensor:
+            points = torch.lerp(self.start[numbers], self.end[numbers], shares.unsqueeze(-1))
+            return self.number(points, numbers)
+
+        return forward
+
+    @property
+    def shares(self) -> tuple[Tensor, Tensor]:
+        """Where `number_by_share` begins and ends, `[text, token]`; tokens that do not move are at 1 on both."""
+        still = (self.start == self.end).all(-1).to(self.end)
+        return still, torch.ones_like(still)
+
     def at(self, points: Tensor) -> Tensor:
         """F, `[text]` in float64, at one point for each text."""
         with torch.no_grad():
@@ -97,14 +116,15 @@ def integrated_gradients(
         raise InputError("rule= is that of a fixed number of steps; give n_steps= too, or leave it away")
     from .path import AdaptiveIntegratedGradients
 
-    parts, certificate = AdaptiveIntegratedGradients(job.number).attribute(
-        job.end, job.start, additional_forward_args=(job.numbers,),
+    start, end = job.shares
+    scores, certificate = AdaptiveIntegratedGradients(job.number_by_share).attribute(
+        end, start, additional_forward_args=(job.numbers,),
         tolerance=TOLERANCE if tolerance is None else tolerance,
         max_steps=MAX_STEPS if max_steps is None else max_steps, internal_batch_size=job.rows,
         return_certificate=True,
     )  # fmt: skip
     return Found(
-        parts.double().sum(-1), certificate.change, certificate.rule_difference, certificate.steps.tolist(),
+        scores.double(), certificate.change, certificate.rule_difference, certificate.steps.tolist(),
         TOLERANCE if tolerance is None else tolerance,
     )  # fmt: skip
 
@@ -136,13 +156,14 @@ def sequential_integrated_gradients(
     """
     from .path import SequentialIntegratedGradients
 
-    parts, certificate = SequentialIntegratedGradients(job.number).attribute(
-        job.end, job.start, additional_forward_args=(job.numbers,), tolerance=tolerance, max_steps=max_steps,
+    start, end = job.shares
+    scores, certificate = SequentialIntegratedGradients(job.number_by_share).attribute(
+        end, start, additional_forward_args=(job.numbers,), tolerance=tolerance, max_steps=max_steps,
         internal_batch_size=job.rows, return_certificate=True,
     )  # fmt: skip
-    sizes = parts.double().abs().sum(-1)
+    sizes = scores.double().abs()
     wrong = (certificate.rule_difference.to(sizes) * sizes).sum(-1) / sizes.sum(-1).clamp(min=1e-30)
-    return Found(parts.double().sum(-1), _change(job), wrong, certificate.steps.sum(-1).tolist(), tolerance)
+    return Found(scores.double(), _change(job), wrong, certificate.steps.sum(-1).tolist(), tolerance)
 
 
 def deeplift(job: Job) -> Found:

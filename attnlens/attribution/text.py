@@ -28,10 +28,7 @@ METHODS = tuple(methods.METHODS)
 SIDES = ("start", "end")
 """What a question answering model is asked for."""
 
-ALIKE = 0.9
-"""Texts go together whose lengths differ by no more: padding costs as much as text."""
-
-BUDGET = {"cpu": 1024, "cuda": 16384}
+BUDGET = {"cpu": 512, "cuda": 16384}
 """Tokens that go through the model together, with the activations that a gradient needs."""
 
 
@@ -159,9 +156,8 @@ def _in_order(
     with explained(lens), _bar(len(encoded), progress) as advance:
         while order:
             longest = len(encoded[order[0]])
-            alike = [i for i in order if len(encoded[i]) >= ALIKE * longest]
             done = budget.fit(
-                lambda size, first=alike: _group(
+                lambda size, first=order: _group(
                     lens, [encoded[i] for i in first[: 1 if alone else size]], target, wish, size
                 ),
                 1 if single else budget.rows(longest),

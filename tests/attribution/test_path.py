@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-import attnlens as al
 from attnlens.attribution.path import AdaptiveIntegratedGradients, Certificate, SequentialIntegratedGradients
 from attnlens.errors import InputError
 
@@ -552,47 +551,3 @@ def test_layers_that_are_refused():
 
 
 # -- a trained model --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def sentences():
-    """(forward, embedding layer, arguments of `attribute`, scores by 256 evenly spread steps)"""
-    lens = al.load("sentiment")
-    model, tokenizer = lens.model, lens.tokenizer
-    encoded = tokenizer(al.models.sample_sentences()[6:8], return_tensors="pt", padding=True)
-    ids, mask = encoded["input_ids"], encoded["attention_mask"]
-    special = (ids == tokenizer.cls_token_id) | (ids == tokenizer.sep_token_id)
-    blank = torch.where(special, ids, tokenizer.pad_token_id)
-    forward, table = lambda ids, mask: model(ids, mask).logits, model.get_input_embeddings()
-    arguments = (ids, blank, [0, 1], mask)
-    reference = LayerIntegratedGradients(forward, table).attribute(
-        *arguments, n_steps=256, method="riemann_middle", internal_batch_size=32
-    )
-    return forward, table, arguments, reference
-
-
-@pytest.mark.parametrize("tolerance", [0.02, 0.01])
-def test_sentences_within_the_tolerance_token_by_token(sentences, tolerance):
-    forward, table, arguments, reference = sentences
-    found, certificate = AdaptiveIntegratedGradients(forward, table, per_token=True).attribute(
-        *arguments, tolerance=tolerance, internal_batch_size=32, return_certificate=True
-    )
-    assert bool(certificate.converged.all())
-    assert float(off(found.sum(-1), reference.sum(-1)).max()) < tolerance
-    assert bool((certificate.steps < 100).all())
-
-
-def test_per_token_measures_the_sums():
-    """What bends cancels within the token: nothing to refine where only its sum is read."""
-    forward = lambda x: (9 * x[:, 0, 0]).tanh() - (9 * x[:, 0, 1]).tanh() + x[:, 0, 2]  # noqa: E731
-    inputs = torch.ones(1, 1, 3).double()
-    read, every = (
-        AdaptiveIntegratedGradients(forward, per_token=flag).attribute(inputs, return_certificate=True)[1]
-        for flag in (True, False)
-    )
-    assert int(read.steps) == 9
-    assert int(every.steps) > 9
-    with pytest.raises(
-        InputError, match=r"per_token=True is for vectors \[example, token, d\], not \[3, 3\]"
-    ):
-        AdaptiveIntegratedGradients(polynomial, per_token=True).attribute(ROWS)

@@ -19,18 +19,40 @@ import attnlens as al
 
 from .measure import cpu_seconds, ratio
 
-TOLERANCE = 0.02
+TOLERANCE, COARSE = 0.02, 0.05
 
 TARGET = 0.5
 """CPU seconds against Captum's fifty steps."""
 
-SENTENCES = (
-    *al.models.sample_sentences(),
-    "not a bad film , but no great one either .",
-    "the kind of movie that makes you wish you had stayed at home .",
-    "see it .",
-    "what begins as a clever thriller ends as a lecture that nobody asked for , read aloud by people who look bored .",
+SENTENCES = tuple(
+    " ".join(sentence.split())
+    for sentence in """
+    - one long string of cliches .
+    - if you 've ever entertained the notion of doing what the title of this film implies , what sex
+      with strangers actually shows may put you off the idea forever .
+    - k-19 exploits our substantial collective fear of nuclear holocaust to generate cheap hollywood
+      tension .
+    - it 's played in the most straight-faced fashion , with little humor to lighten things up .
+    - there is a fabric of complex ideas here , and feelings that profoundly deepen them .
+    - although laced with humor and a few fanciful touches , the film is a refreshingly serious look at
+      young women .
+    - it all feels like a monty python sketch gone horribly wrong .
+    - it 's a stunning lyrical work of considerable force and truth .
+    - however it may please those who love movies that blare with pop songs , young science fiction fans
+      will stomp away in disgust .
+    - broomfield turns his distinctive ` blundering ' style into something that could really help clear
+      up the case .
+    - although german cooking does not come readily to mind when considering the world 's best cuisine ,
+      mostly martha could make deutchland a popular destination for hungry tourists .
+    - a very well-made , funny and entertaining picture .
+    - a valueless kiddie paean to pro basketball underwritten by the nba .
+    - all the amped-up tony hawk-style stunts and thrashing rap-metal ca n't disguise the fact that ,
+      really , we 've been here , done that .
+    - a swashbuckling tale of love , betrayal , revenge and above all , faith .
+    - there ought to be a directing license , so that ed burns can have his revoked .
+    """.split("\n    - ")[1:]
 )
+"""The first sixteen sentences of SST-2's validation part."""
 
 REFERENCE = 4000
 """Evenly spread steps of the reference, which takes some minutes."""
@@ -55,9 +77,9 @@ class Sentences:
     def logits(self, ids: Tensor) -> Tensor:
         return self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
 
-    def adaptive(self) -> list[Tensor]:
+    def adaptive(self, tolerance: float = TOLERANCE) -> list[Tensor]:
         """All sentences in one call: `[token]` each."""
-        found = self.lens.attribute(list(SENTENCES), tolerance=TOLERANCE)
+        found = self.lens.attribute(list(SENTENCES), tolerance=tolerance)
         self.gaps = [one.gap for one in found]
         return [one.scores for one in found]
 
@@ -112,7 +134,11 @@ class Sentences:
 
 def ways(sentences: Sentences) -> dict[str, Callable[[], object]]:
     """What is measured, by name; peers only where they are installed."""
-    found = {"attnlens": sentences.adaptive, "captum, 50 steps": sentences.captum}
+    found = {
+        "attnlens": sentences.adaptive,
+        f"attnlens, {COARSE:.0%}": lambda: sentences.adaptive(COARSE),
+        "captum, 50 steps": sentences.captum,
+    }
     peers = {"transformers-interpret": sentences.interpret, "shap": sentences.shap}
     return found | {name: run for name, run in peers.items() if importlib.util.find_spec(PEERS[name])}
 
