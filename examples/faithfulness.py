@@ -7,6 +7,9 @@ padding in that order, and alone put back, and the probability of the class is f
 orders of the same tokens give. Shapley values and integrated gradients cost most: begin with a small --limit.
 """
 
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -37,27 +40,43 @@ def main(
         int | None, typer.Option(help="How many sentences, from the first; all by default.")
     ] = None,
     method: Annotated[list[str], typer.Option(help=f"One of {', '.join(METHODS)}; may be repeated.")] = SHOWN,
+    jobs: Annotated[int, typer.Option(help="Processes, each with one thread.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Markdown file to write; printed in any case.")] = None,
 ) -> None:
     """Measure how faithful attribution methods are."""
     sentences = pq.read_table(data / "validation.parquet").slice(0, limit)["sentence"].to_pylist()
-    lens = al.load(model)
-    lens.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    text = markdown(measure(lens, sentences, method))
+    text = markdown(measure(model, sentences, method, jobs))
     print(text)
     if out is not None:
         out.write_text(text, encoding="utf-8")
 
 
-def measure(lens: al.TextLens, sentences: list[str], methods: list[str]) -> pd.DataFrame:
+def measure(model: str, sentences: list[str], methods: list[str], jobs: int = 1) -> pd.DataFrame:
     """A row per sentence and method, as `faithfulness` gives them."""
-    tables = []
-    with Progress() as bar:
-        for start in bar.track(range(0, len(sentences), BATCH), description="sentences"):
-            batch = sentences[start : start + BATCH]
-            found = [lens.attribute(batch, method=method) for method in methods]
-            tables.append(faithfulness(lens, [one for several in found for one in several]))
+    batches = [sentences[start : start + BATCH] for start in range(0, len(sentences), BATCH)]
+    work = partial(measured, model, list(methods))
+    with (
+        Progress() as bar,
+        ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool,
+    ):
+        tables = (pool.map if jobs > 1 else map)(work, batches)
+        tables = list(bar.track(tables, total=len(batches), description="sentences"))
     return pd.concat(tables, ignore_index=True)
+
+
+def measured(model: str, methods: list[str], batch: list[str]) -> pd.DataFrame:
+    """The rows of a few sentences."""
+    lens = loaded(model)
+    found = [lens.attribute(batch, method=method) for method in methods]
+    return faithfulness(lens, [one for several in found for one in several])
+
+
+@cache
+def loaded(model: str) -> al.TextLens:
+    """The lens, loaded once in each process."""
+    lens = al.load(model)
+    lens.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return lens
 
 
 def markdown(table: pd.DataFrame) -> str:
