@@ -76,7 +76,7 @@ class Pooled(nn.Module):
 def minilm(folder: Path, data: Path, count: int) -> al.Lens:
     """MiniLM with a head trained on the first sentences of SST-2; the encoder stays as it is."""
     torch.manual_seed(0)
-    encoder = hf.AutoModel.from_pretrained(folder)
+    encoder = hf.AutoModel.from_pretrained(folder, dtype=torch.float32)
     model = Pooled(encoder).to(DEVICE).eval()
     lens = al.Lens(model, hf.AutoTokenizer.from_pretrained(folder))
     train(model.head, *features(lens, *sentences(data / "train.parquet", count)))
