@@ -83,7 +83,7 @@ def attributions(
     the other, with equal tokens in columns. Colours are those of `pixels` and `tokens`; a text's tokens are the
     darker the more where a method gives no sign.
 
-    titles: a name for each; by default its method and baseline, and the target where there are several.
+    titles: a name for each; by default what they differ in: method and baseline, the target, or both.
 
     Raises InputError for an empty list, a mixture of texts and images, and as many titles as there are not.
     """
@@ -108,8 +108,18 @@ def _listed(given: Iterable[Attribution]) -> list:
 
 
 def _titles(found: Sequence[Attribution]) -> list[str]:
-    several = len({one.question for one in found}) > 1
-    return [f"{one.question}: {one.how}" if several else one.how for one in found]
+    """What they differ in: the method with its baseline, the question, or both."""
+    if len({one.question for one in found}) == 1:
+        return [one.how for one in found]
+    if len({one.how for one in found}) == 1:
+        return [one.question for one in found]
+    return [f"{one.question}: {one.how}" for one in found]
+
+
+def _common(found: Sequence[Attribution]) -> list[str]:
+    """The model, and the method where it is the same for several questions, so that no title says it."""
+    one_method = len({one.how for one in found}) == 1 < len({one.question for one in found})
+    return [found[0].model, found[0].how] if one_method else [found[0].model]
 
 
 def _question(found: Sequence[Attribution]) -> str:
@@ -142,9 +152,15 @@ def _images(found: list[ImageAttribution], names: list[str], figsize: pieces.Siz
         scale = _over(ax, one)
         ax.set_title(_fitted(name, wide), fontsize=9, color=pieces.INK, parse_math=False)
         _bar(scale, ax, _error(one), **BELOW)
-    caption = [found[0].model, "each on its own scale", f"colours end at the {LIMIT}th percentile of |score|"]
+    caption = [
+        *_common(found),
+        "each on its own scale",
+        f"colours end at the {LIMIT}th percentile of |score|",
+    ]
     if any(one.signed for one in found):
         caption.append("blue speaks for the class, red against it")
+    if any(not one.signed for one in found):
+        caption.append("without a sign: the brighter the more")
     return pieces.finish(figure, _question(found), "  ·  ".join(caption))
 
 
@@ -280,7 +296,7 @@ def _lines(found: list[TextAttribution], names: list[str], figsize: pieces.Size 
 def _rows(found: list[TextAttribution], wide: float) -> list[tuple[int, list[tuple[int, float]], bool]]:
     """(attribution, its tokens with their middles, whether a gap follows): line by line where all have the same
     tokens, so that each token stands in a column; else attribution by attribution."""
-    wrapped = [texts._wrap([fonts.readable(str(token), 40) for token in one.tokens], wide) for one in found]
+    wrapped = [_wrapped([fonts.readable(str(token), 40) for token in one.tokens], wide) for one in found]
     texts_of = {tuple(str(token) for token in one.tokens) for one in found}
     if len(texts_of) == 1:
         count = len(wrapped[0])
@@ -294,6 +310,16 @@ def _rows(found: list[TextAttribution], wide: float) -> list[tuple[int, list[tup
         for number, lines in enumerate(wrapped)
         for line in lines
     ]
+
+
+def _wrapped(names: list[str], wide: float) -> list[list[tuple[int, float]]]:
+    """As few lines as fit, of about the same length: no last line of a single token."""
+    lines = texts._wrap(names, wide)
+    for share in np.linspace(1 / len(lines), 1, 20):
+        even = texts._wrap(names, share * wide)
+        if len(even) == len(lines):
+            return even
+    return lines
 
 
 def _row(
@@ -322,12 +348,12 @@ def _said(ax: Axes, found: list[TextAttribution], high: float) -> Figure:
     """Title, and below what the colours mean."""
     figure = ax.figure
     wide, tall = figure.get_size_inches()
-    words = ["each line on its own scale"]
+    words = [*_common(found), "each line on its own scale"]
     if any(one.signed for one in found):
         words.append("blue speaks for the class, red against it")
     if any(not one.signed for one in found):
         words.append("violet: no sign, the darker the more")
-    caption = pieces.wrapped("  ·  ".join([found[0].model, *words]), wide / 0.066)
+    caption = pieces.wrapped("  ·  ".join(words), wide / 0.066)
     ax.text(0.0, high + 0.22, caption, va="top", linespacing=1.5, **pieces.CAPTION)
     place = (texts.MARGIN / wide, 1 - 0.3 / tall)
     figure.text(*place, _question(found), va="center", **pieces.TITLE)

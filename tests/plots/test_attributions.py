@@ -125,6 +125,31 @@ def test_titles_name_the_target_where_there_are_several():
     assert said(plots.attributions(several[:1])).startswith("Why cat?")
 
 
+def test_titles_say_what_differs_and_the_caption_what_does_not():
+    of_classes = [of_image(baseline="blur"), of_image(target="dog", baseline="blur")]
+    figure = plots.attributions(of_classes)
+    assert [ax.get_title() for ax in panels(figure)][1:] == ["cat", "dog"]
+    assert "a ViT  ·  gradient x input from blur  ·  each" in said(figure)
+    of_baselines = plots.attributions([of_image(baseline="blur"), of_image(baseline="black")])
+    assert "a ViT  ·  each" in said(of_baselines)
+    lines = plots.attributions([of_text(), of_text(target="bad")])
+    words = [text.get_text() for text in lines.axes[0].texts]
+    assert [word for word in words if word in ("good", "bad")] == ["good", "bad"]
+    assert any("a BERT  ·  leave one out  ·  each line" in word for word in words)
+
+
+def test_the_caption_reads_the_colours_that_are_there():
+    signed, ranked = of_image(), of_image(signed=False, gap=None)
+    for several, blue, bright in (
+        ([signed], True, False),
+        ([ranked], False, True),
+        ([signed, ranked], True, True),
+    ):
+        words = said(plots.attributions(several)).replace("\n", " ")
+        assert ("blue speaks for the class" in words) == blue
+        assert ("without a sign: the brighter the more" in words) == bright
+
+
 def test_pictures_that_differ_stand_in_their_own_panels():
     other = of_image(image=np.zeros((30, 40, 3), np.uint8))
     assert len(panels(plots.attributions([of_image(), other]))) == 2
@@ -159,6 +184,16 @@ def test_equal_tokens_stand_in_columns():
 def test_tokens_that_differ_have_lines_of_their_own():
     figure = plots.attributions([of_text(3), of_text(50)])
     assert [chip.get_text() for chip in chips(figure)] == [f"word{i}" for n in (3, 50) for i in range(n)]
+
+
+@pytest.mark.parametrize("count", [1, 11, 14, 40])
+def test_lines_are_even(count):
+    """As many lines as must be, and no last one of a single token."""
+    places = [chip.get_position() for chip in chips(plots.attributions([of_text(count)]))]
+    rows = [sum(place[1] == high for place in places) for high in sorted({place[1] for place in places})]
+    assert sum(rows) == count
+    assert len(rows) == {1: 1, 11: 1, 14: 2, 40: 4}[count]
+    assert min(rows) >= max(rows) - 2
 
 
 def test_colours_of_tokens():
