@@ -262,24 +262,38 @@ def occlusion(
     """Zeiler and Fergus 2014, section 4: what F loses when the baseline covers a window, spread evenly over it.
 
     window, stride: (height, width) in pixels, or one number for both; those of a patch by default. Where windows
-    overlap, a pixel gets the mean of those that cover it.
+    overlap, a pixel gets the mean of those that cover it; one that the edge cuts off is spread over what is left of it.
     """
-    from captum.attr import Occlusion
-
     start, name = job.baseline(baseline, seed)
     window = job.patch if window is None else _pair("window", window, job)
     stride = window if stride is None else _pair("stride", stride, job)
     if stride[0] > window[0] or stride[1] > window[1]:
         raise InputError(f"stride {stride} leaves pixels between windows of {window}; give a smaller one")
-    channels = len(job.picture.pixels)
-    with torch.no_grad():
-        parts = job.batched(
-            lambda rows: Occlusion(job.number).attribute(
-                job.pixels, (channels, *window), (channels, *stride), start, perturbations_per_eval=rows
-            )
-        )
-    scores = parts[0, 0].double() / (window[0] * window[1])
+    sizes = zip(job.pixels.shape[-2:], window, stride)
+    down, across = (_windows(*size).to(job.pixels.device) for size in sizes)
+    lost = job.at(job.pixels) - job.batched(lambda rows: _covered(job, start, down, across, rows))
+    down, across = down.double(), across.double()
+    spread = lost.to(down).reshape(len(down), -1) / torch.outer(down.sum(1), across.sum(1))
+    scores = down.T @ spread @ across / torch.outer(down.sum(0), across.sum(0))
     return Found(scores, name, float(job.at(job.pixels) - job.at(start)))
+
+
+def _windows(size: int, window: int, stride: int) -> Tensor:
+    """Where each window lies along one axis, bool `[window, pixel]`: placed as by Captum's Occlusion, which does not
+    say how many pixels the last one covers, where the edge cuts it off."""
+    starts = torch.arange(-(-(size - window) // stride) + 1)[:, None] * stride
+    places = torch.arange(size)
+    return (starts <= places) & (places < starts + window)
+
+
+def _covered(job: Job, start: Tensor, down: Tensor, across: Tensor, rows: int) -> Tensor:
+    """F with each window at the baseline, `[window]` in float64, row by row."""
+    found = []
+    for numbers in torch.arange(len(down) * len(across), device=down.device).split(rows):
+        covered = down[numbers // len(across), :, None] & across[numbers % len(across), None]
+        with torch.no_grad():
+            found.append(job.number(torch.where(covered[:, None], start, job.pixels)))
+    return torch.cat(found).double().cpu()
 
 
 def shapley(job: Job, *, baseline: Any = None, grid: Any = None, n_samples: int = 25, seed: int = 0) -> Found:

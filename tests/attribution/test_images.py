@@ -154,6 +154,22 @@ def test_occlusion_of_a_linear_network(linear):
     assert even.change == pytest.approx(float(even.scores.sum()), rel=1e-5)
 
 
+def test_a_window_at_the_edge_is_spread_over_the_pixels_that_it_has(linear):
+    """3 pixels into 10 and 12 do not go: the last windows have 1 row of pixels, or 1 column more than the stride."""
+    gradient, moved = from_black(linear)
+    parts = (gradient * moved).sum(0)
+    found = attribute_image(linear, photograph(), "dog", method="occlusion", window=(3, 5), stride=(3, 4))
+    sums, counts = np.zeros((10, 12)), np.zeros((10, 12))
+    for top in (0, 3, 6, 9):
+        for left in (0, 4, 8):
+            inside = (slice(top, top + 3), slice(left, left + 5))  # a slice ends at the edge
+            sums[inside] += parts[inside].mean()
+            counts[inside] += 1
+    close(found.scores, sums / counts)
+    even = attribute_image(linear, photograph(), "dog", method="occlusion", window=7)
+    assert even.gap < 1e-5
+
+
 def test_shapley_values_of_a_linear_network(linear):
     gradient, moved = from_black(linear)
     cells = (gradient * moved).sum(0).reshape(2, 5, 3, 4).sum((1, 3))
