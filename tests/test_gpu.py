@@ -123,3 +123,47 @@ def test_save_and_load_from_the_gpu(tmp_path):
     trace = next(recording.traces())
     loaded = al.Trace.load(trace.save(tmp_path / "trace"))
     assert torch.allclose(loaded[1][:], trace[1][:].cpu(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"n_steps": 20, "baseline": ["zero", "mean"]},
+        {"method": "sequential_integrated_gradients", "tolerance": 0.05},
+        {"method": "leave_one_out", "baseline": "mask"},
+        {"method": "shapley", "n_samples": 5},
+        {"method": "gradient_x_input", "unit": "probability"},
+        {"method": "relevance"},
+    ],
+)
+def test_attributions_of_texts(options):
+    pytest.importorskip("captum")
+    texts = ["not a bad film", "a gripping , funny film with one dull stretch .", "flat"]
+    here, there = al.load("sentiment"), al.load("sentiment", device="cuda")
+    for one, other in zip(here.attribute(texts, **options), there.attribute(texts, **options)):
+        assert other.scores.device.type == "cpu"
+        assert torch.allclose(one.scores, other.scores, atol=2e-2 * float(one.scores.abs().sum()))
+        assert one.target == other.target
+
+
+@pytest.mark.parametrize(
+    "method", ["integrated_gradients", "gradient", "grad_cam_plus_plus", "occlusion", "relevance"]
+)
+def test_attributions_of_images(method):
+    pytest.importorskip("captum")
+    picture = al.models.sample_images()["cat"]
+    one, other = (
+        al.load("cifar", device=device).attribute(picture, method=method) for device in ("cpu", "cuda")
+    )
+    assert other.scores.device.type == "cpu"
+    assert torch.allclose(one.scores, other.scores, atol=2e-3 * float(one.scores.abs().sum()))
+
+
+def test_a_diagnosis_and_faithfulness():
+    pytest.importorskip("captum")
+    lens = al.load("sentiment", device="cuda")
+    found = al.debug(lens, "not a bad film", "positive")
+    assert found.flip.names == ("not",)
+    table = al.faithfulness(lens, [found.explanation["difference"]])
+    assert float(table.deletion.iloc[0]) < float(table.deletion_random.iloc[0])

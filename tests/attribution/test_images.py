@@ -274,6 +274,32 @@ def test_integrated_gradients_meet_their_tolerance(bent):
     assert "did not converge in" in few.verdict
 
 
+class Opposed(nn.Module):
+    """Red and green cancel in every pixel, and what is left bends: errors are those of pixels, not of channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 1)
+
+    def forward(self, pixels):
+        red, green, blue = pixels.unbind(1)
+        sign = torch.tensor([1.0, -1.0]).repeat(6)
+        return (100 * (red - green) + torch.sin(25 * blue) * sign + 0.1 * blue).mean((1, 2))[:, None]
+
+
+def test_the_errors_are_those_of_the_sums_over_channels():
+    lens = al.ImageLens(Opposed().double(), shrunk)
+    picture = np.random.default_rng(0).integers(0, 255, (10, 12, 3), dtype=np.uint8)
+    picture[..., 0] = picture[..., 1]
+    pixels = torch.from_numpy(picture).permute(2, 0, 1).double() / 255
+    exact = attribute_image(lens, pixels, n_steps=300).scores
+    for tolerance in (0.2, 0.05):
+        found = attribute_image(lens, pixels, tolerance=tolerance)
+        off = float((found.scores - exact).abs().sum() / exact.abs().sum())
+        assert found.converged
+        assert off <= found.rule_difference <= tolerance
+
+
 def test_several_baselines_are_averaged(bent):
     kinds = ["black", photograph().rotate(90).resize((60, 40)), "random"]
     alone = [attribute_image(bent, photograph(), 1, baseline=kind) for kind in kinds]

@@ -70,3 +70,44 @@ def test_comparing_heads(executed):
     assert len(shares) == 4
     assert all(float(before) < 0.25 < 0.3 < float(after) for _, before, after in shares)
     assert re.findall(r"-> (\w+ \(.*?\))", said["blind"]) == ["cat (0.91)"] * 4
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
+
+
+def row_of(table: str, name: str) -> list[float]:
+    """The numbers of a table's row."""
+    return numbers(re.search(rf"^{re.escape(name)} .*", table, re.M)[0])
+
+
+def test_debugging_sentiment(executed):
+    """04: 'delight' outvotes 'missing'; a rewritten sentence confirms one flip and casts doubt on the other."""
+    said = tagged(executed("04"))
+    assert said["wrong"] == "positive (0.93)\n"
+    assert len(set(re.findall(r"sum (0\.\d+)", said["pieces"]))) == 1
+    assert abs(sum(numbers(said["pieces"])[:4])) < 0.15 < 0.05 + max(numbers(said["pieces"])[:4])
+    for words in ("'delight' has 80%", "'missing' speaks most for negative", "Without 'is' the model says negative"):
+        assert words in said["diagnosis"]
+    answers = re.findall(r"(negative|positive) \(0\.\d\d\)", said["rewritten"])
+    assert answers == [{"n": "negative", "p": "positive"}[one] for one in "pnpnnnpnn"]
+    table = {name: row_of(said["baselines"], name) for name in ("missing", "is", "originality", "delight")}
+    assert max(table["missing"]) < 0 < min(table["delight"])
+    assert [-a > b for a, b in zip(table["missing"], table["delight"])] == [False, True, True, True]
+    assert all(min(table[name]) < 0 < max(table[name]) for name in ("is", "originality"))
+    assert [row_of(said["baselines"], name)[1] > 0 for name in ("pad", "mask", "zero", "mean")] == [1, 1, 0, 0]
+    agreed = [numbers(line)[-2:] for line in said["agreement"].splitlines()[1:]]
+    assert agreed[1] == [0.74, 1.0] == max(agreed)
+    assert [agreed[0][0], agreed[3][0]] == [0.2, 0.12]
+    whole, drop = (re.findall(rf"^{name} +(.*)", said["faithful"], re.M) for name in ("comprehensiveness", "deletion"))
+    for parts, order in ((whole, 1), (drop, -1)):
+        values = sum(map(numbers, parts), [])
+        away = [order * (one - (0.18 if order > 0 else 0.75)) for one in values]
+        spread = 0.25 if order > 0 else 0.2
+        assert away[0] > 2 * spread < away[2]
+        assert 0.95 * spread <= away[1] < 2 * spread
+    assert row_of(said["gaps"], "3 steps")[0] == pytest.approx(0.62, abs=0.005)
+    assert re.findall(r"False|True", said["gaps"]) == ["False", "False", "True", "True"]
+    wrong = said["wrong ones"].splitlines()[1:]
+    assert all(line.split()[1] != line.split()[3] for line in wrong)
+    assert ["oh" in line for line in wrong] == [False] * 3 + [True] + [False] * 2
