@@ -57,6 +57,17 @@ class Job:
         """F(pixels) -> `[row]`."""
         return ImageAnswer(self.lens).number(self.asked)
 
+    def number_by_share(self, starts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        """F(shares, numbers) with every pixel a share, `[row, height, width]`, of its way from a start to the picture.
+
+        Its integrated gradients are those of the channels summed over each pixel, and so are their errors.
+        """
+
+        def forward(shares: Tensor, numbers: Tensor) -> Tensor:
+            return self.number(torch.lerp(starts[numbers], self.pixels, shares.unsqueeze(1)))
+
+        return forward
+
     @property
     def patch(self) -> tuple[int, int]:
         """Height and width of a cell in pixels, rounded up."""
@@ -80,7 +91,7 @@ class Job:
         if not len(kinds):
             raise InputError("baseline=[] names none; leave it away for 'black'")
         found = [image_baseline(self.lens, self.picture, one, seed) for one in kinds]
-        return torch.stack(found), name_of(kind)
+        return torch.stack(found).to(self.pixels), name_of(kind)
 
     def baseline(self, kind: Any, seed: int) -> tuple[Tensor, str]:
         """(`[1, channel, height, width]`, its name), of a method that takes one."""
@@ -206,13 +217,12 @@ def integrated_gradients(
     """Sundararajan et al. 2017, eq. 1, summed over channels: in as many steps as the tolerance needs; with `n_steps`
     Captum's fixed number. Over several baselines the mean, as expected gradients (Erion et al. 2021) have it."""
     starts, name = job.baselines(baseline, seed)
-    ends = job.pixels.expand(len(starts), -1, -1, -1)
     if n_steps is not None:
         whole("n_steps", n_steps)
-        return _fixed(job, ends, starts, name, n_steps)
+        return _fixed(job, starts, name, n_steps)
     asked, steps = tolerance, 0
     for _ in range(MOST_ROUNDS):
-        found, done = _adaptive(job, ends, starts, asked, max_steps)
+        found, done = _adaptive(job, starts, asked, max_steps)
         steps += found.steps
         worst = max(found.gap, found.rule_difference)
         if worst <= tolerance or not done or len(starts) == 1:
@@ -222,17 +232,18 @@ def integrated_gradients(
     return replace(found, baseline=name, steps=steps, tolerance=tolerance)
 
 
-def _adaptive(job: Job, ends: Tensor, starts: Tensor, tolerance: float, max_steps: int) -> tuple[Found, bool]:
+def _adaptive(job: Job, starts: Tensor, tolerance: float, max_steps: int) -> tuple[Found, bool]:
     """The mean over the paths, its errors being bounds; and whether each path converged."""
     from .path import AdaptiveIntegratedGradients
 
-    parts, certificate = job.batched(
-        lambda rows: AdaptiveIntegratedGradients(job.number).attribute(
-            ends, starts, tolerance=tolerance, max_steps=max_steps, internal_batch_size=rows,
-            return_certificate=True,
+    shares, numbers = torch.ones_like(starts[:, 0]), torch.arange(len(starts), device=starts.device)
+    each, certificate = job.batched(
+        lambda rows: AdaptiveIntegratedGradients(job.number_by_share(starts)).attribute(
+            shares, additional_forward_args=(numbers,), tolerance=tolerance, max_steps=max_steps,
+            internal_batch_size=rows, return_certificate=True,
         )
     )  # fmt: skip
-    each = parts.double().sum(1)
+    each = each.double()
     scores, sizes = each.mean(0), each.abs().sum((1, 2)).cpu()
     off, size = (certificate.rule_difference.cpu() * sizes).mean(), scores.abs().sum().clamp(min=1e-30)
     change, steps = float(certificate.change.mean()), int(certificate.steps.sum())
@@ -240,9 +251,10 @@ def _adaptive(job: Job, ends: Tensor, starts: Tensor, tolerance: float, max_step
     return found, bool(certificate.converged.all())
 
 
-def _fixed(job: Job, ends: Tensor, starts: Tensor, name: str, n_steps: int) -> Found:
+def _fixed(job: Job, starts: Tensor, name: str, n_steps: int) -> Found:
     from captum.attr import IntegratedGradients
 
+    ends = job.pixels.expand_as(starts)
     parts = job.batched(
         lambda rows: IntegratedGradients(job.number).attribute(
             ends, starts, n_steps=n_steps, internal_batch_size=max(rows, len(ends))
