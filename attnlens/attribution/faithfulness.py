@@ -25,6 +25,7 @@ from torch import Tensor
 from ..errors import InputError
 from .parts import Parts, input_of, listed, parts_of
 from .result import Attribution
+from .sampling import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,8 +275,7 @@ def checked(fractions: Sequence[float], n_random: int = 2, seed: int = 0) -> tup
         raise InputError(
             f"n_random must be an integer of at least 2, so that chance has a spread, not {n_random!r}"
         )
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise InputError(f"seed must be an integer, not {seed!r}")
+    whole("seed", seed, least=0)
     return found
 
 

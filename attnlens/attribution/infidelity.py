@@ -15,6 +15,7 @@ from . import methods, text_baselines
 from .answer import TextAnswer, explained
 from .parts import Parts, listed, parts_of
 from .result import Attribution, ImageAttribution, TextAttribution
+from .sampling import positive, whole
 
 if TYPE_CHECKING:
     from ..lens import Lens
@@ -65,8 +66,8 @@ def infidelity(
     (given,) = _single(attribution)
     if not given.signed and not normalize:
         raise InputError(f"scores of {given.how} have no unit that could add up; use normalize=True")
-    _check_whole("n_samples", n_samples, 1)
-    _check_whole("seed", seed, 0)
+    whole("n_samples", n_samples)
+    whole("seed", seed, least=0)
     (parts,) = parts_of(lens, [given], by)
     generator = torch.Generator().manual_seed(seed)
 
@@ -74,9 +75,9 @@ def infidelity(
         gone = torch.randint(2, kept.shape, generator=generator).double()
         return gone, kept - gone
 
-    whole = torch.ones_like(parts.scores)[None]
+    every = torch.ones_like(parts.scores)[None]
     found = metrics.infidelity(
-        _number(parts), perturbed, whole, parts.scores[None], n_perturb_samples=n_samples, normalize=normalize
+        _number(parts), perturbed, every, parts.scores[None], n_perturb_samples=n_samples, normalize=normalize
     )
     return float(found)
 
@@ -115,10 +116,9 @@ def sensitivity(
 
     (given,) = _single(attribution)
     _check_gradient(given)
-    _check_whole("n_samples", n_samples, 1)
-    _check_whole("seed", seed, 0)
-    if isinstance(radius, bool) or not isinstance(radius, int | float) or not 0 < radius < float("inf"):
-        raise InputError(f"radius must be a number above 0, not {radius!r}")
+    whole("n_samples", n_samples)
+    whole("seed", seed, least=0)
+    positive("radius", radius)
     (parts,) = parts_of(lens, [given])
     build = _text_scores if isinstance(given, TextAttribution) else _image_scores
     scores_at, point, moves = build(lens, given, parts, options)
@@ -169,18 +169,21 @@ def _image_scores(
     lens: Lens, attribution: ImageAttribution, parts: Parts, options: dict[str, Any]
 ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
     """(pixels `[row, channel, height, width]` -> scores `[row, height, width]`, the pixels of the image, 1)"""
-    from .baselines import BASELINES
+    from .baselines import BASELINES, image_baseline
     from .images import attribute_image
 
-    baseline = _baseline(attribution, BASELINES)
-    options = options | ({} if baseline is None else {"baseline": baseline})
+    baseline, picture = _baseline(attribution, BASELINES), parts.removal.picture
+    if (
+        baseline is not None
+    ):  # made once: what has moved may be beyond black and white, and blurs to something else
+        options = options | {"baseline": image_baseline(lens, picture, baseline, options.get("seed", 0))}
     asked = {"method": attribution.method, "against": attribution.against_index, "unit": attribution.unit}
 
     def scores(points: Tensor) -> Tensor:
         found = attribute_image(lens, list(points), attribution.target_index, **asked, **options)
         return torch.stack([one.scores for one in found])
 
-    return scores, parts.removal.picture.pixels[None], torch.ones(())
+    return scores, picture.pixels[None], torch.ones(())
 
 
 def _for_rows(parts: Parts, rows: int) -> Any:
@@ -224,8 +227,3 @@ def _baseline(attribution: Attribution, known: tuple[str, ...]) -> str | None:
             f"name: {', '.join(known)}"
         )
     return attribution.baseline
-
-
-def _check_whole(name: str, number: Any, least: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
-        raise InputError(f"{name} must be an integer of at least {least}, not {number!r}")

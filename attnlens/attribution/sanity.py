@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .. import tasks
 from ..errors import InputError
 from .agreement import ordinary_scores, spearman
+from .sampling import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,9 +59,8 @@ def sanity_check(
 
     if isinstance(input, list) or isinstance(target, list | tuple):
         raise InputError("sanity_check takes one input and one target at a time; call it for each")
-    for name, number, least in (("n", n, 1), ("seed", seed, 0)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < least:
-            raise InputError(f"{name} must be an integer of at least {least}, not {number!r}")
+    whole("n", n)
+    whole("seed", seed, least=0)
     trained = lens.attribute(input, target, method=method, **options)
     if tasks.of(lens.model) == "question":  # its classes are places in the text
         options = {"position": trained.target_index} | options

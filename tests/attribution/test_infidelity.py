@@ -12,6 +12,7 @@ from torch import nn
 
 import attnlens as al
 from attnlens.attribution.answer import Asked, TextAnswer
+from attnlens.attribution.baselines import image_baseline
 from attnlens.attribution.infidelity import infidelity, sensitivity
 from attnlens.attribution.parts import Parts
 from attnlens.attribution.pictures import Picture
@@ -214,6 +215,32 @@ def test_pixels_are_a_loop_over_moved_images():
     assert sensitivity(lens, attribution, radius=0.05, n_samples=3, seed=2) == pytest.approx(
         max(changes), rel=1e-3
     )
+
+
+class Squared(nn.Module):
+    """F is the mean of squares: from b, a pixel x gets (x - b)(x + b) / n."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 1)
+
+    def forward(self, pixels):
+        return pixels.square().mean((1, 2, 3))[:, None] * torch.tensor([1.0, -1.0])
+
+
+@pytest.mark.parametrize("baseline", ["black", "blur"])
+def test_moved_images_keep_the_baseline(baseline):
+    """The picture goes from black to white: moved pixels lie beyond them, where no colour is known."""
+    lens = al.ImageLens(Squared())
+    picture = (torch.arange(64.0).reshape(8, 8, 1) * 255 / 63).expand(8, 8, 3).to(torch.uint8).numpy()
+    attribution = lens.attribute(picture, 0, baseline=baseline)
+    pixels = Picture.of(lens, picture).pixels
+    start = image_baseline(lens, picture, baseline)
+    noise = torch.rand((1, *pixels.shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    moved = pixels + 0.1 * pixels.std() * (noise[0].float() * 2 - 1)
+    one, other = (((x - start) * (x + start)).sum(0) / 192 for x in (pixels, moved))
+    expected = float((other - one).norm() / one.norm())
+    assert sensitivity(lens, attribution, n_samples=1) == pytest.approx(expected, rel=1e-3)
 
 
 def test_patches_foretell():
