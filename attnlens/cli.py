@@ -1,4 +1,4 @@
-"""The command line: `attnlens demo`, `text`, `image`, `heads`, `compare` and `info`.
+"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare` and `info`.
 
 Everything heavy is imported inside the commands, so that `attnlens --help` answers at once. What a person reads
 goes to stdout in colour, or without colour into a pipe or under NO_COLOR; `--json` prints JSON and nothing else;
@@ -116,6 +116,9 @@ def text(
     text: Annotated[str, typer.Argument(help="the text to explain; - reads it from standard input")],
     model: Model = "sentiment",
     target: Annotated[str | None, typer.Option(help="class to explain; the predicted one by default")] = None,
+    against: Annotated[str | None, typer.Option(help="explain why the target rather than this class")] = None,
+    method: Annotated[str, typer.Option(help="see README for all")] = "integrated_gradients",
+    baseline: Annotated[str, typer.Option(help="pad, mask, zero, mean, or a text of several words")] = "pad",
     as_json: AsJson = False,
 ) -> None:
     """Explain a text: prediction, tokens coloured by attribution, rollout, strongest heads."""
@@ -124,7 +127,9 @@ def text(
     lens = _load(model)
     _require(lens, "TextLens", "a text", "attnlens image FILE")
     with _working("explaining"):
-        found = show.explain_text(lens, sys.stdin.read() if text == "-" else text, _target(target))
+        source = sys.stdin.read() if text == "-" else text
+        given = {"against": _target(against), "method": method, "baseline": baseline}
+        found = show.explain_text(lens, source, _target(target), **given)
     _answer(found, as_json, show.print_text)
 
 
@@ -142,6 +147,22 @@ def image(
     with _working("explaining"):
         found = show.explain_image(lens, file)
     _answer(found, as_json, show.print_image)
+
+
+@app.command()
+def debug(
+    source: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, or an image file")],
+    true_label: Annotated[str, typer.Argument(help="the class that it should be")],
+    model: Model = "sentiment",
+    as_json: AsJson = False,
+) -> None:
+    """Why did the model say this? Rank of the truth, what drove the answer, the smallest change that flips it."""
+    from . import show
+
+    lens = _load(model)
+    with _working("searching"):
+        found = show.diagnose(lens, source, _target(true_label))
+    _answer(found, as_json, show.print_diagnosis)
 
 
 @app.command()

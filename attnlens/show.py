@@ -18,16 +18,13 @@ from torch import Tensor
 
 from . import models
 from .analysis import rollout
-from .attribution import Attribution
+from .attribution import Attribution, Diagnosis, TextAttribution, debug
 from .errors import FileError, InputError
 from .lens import ImageLens, Lens, TextLens
 from .trace import Trace
 
 STRONGEST = 5
 """How many heads are named."""
-
-STEPS = 200
-"""Points on the path of an attribution: one text is worth a small completeness gap."""
 
 MOST_BARS = 12
 
@@ -36,11 +33,19 @@ PANEL = 32
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Report:
     """A trace and what was found in it; `numbers` is the JSON."""
 
     trace: Trace
     attribution: Attribution | None
+    numbers: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """A diagnosis; `numbers` is the JSON."""
+
+    diagnosis: Diagnosis
     numbers: dict[str, Any]
 
 
@@ -54,11 +59,12 @@ class Description:
 # -- numbers ------------------------------------------------------------------------------------------------
 
 
-def explain_text(lens: TextLens, text: str, target: str | int | None = None) -> Explanation:
+def explain_text(lens: TextLens, text: str, target: str | int | None = None, **options: Any) -> Report:
+    """options: as for `lens.attribute`"""
     trace = lens.trace(text.strip("\n"))
     if trace.prediction is None:
         raise InputError(f"{lens.name} has no classes to explain; try a model ...ForSequenceClassification")
-    attribution = lens.attribute(text.strip("\n"), target, n_steps=STEPS)
+    attribution = lens.attribute(text.strip("\n"), target, **options)
     row = rollout(trace, row=trace.reader)
     tokens = [
         {
@@ -73,15 +79,18 @@ def explain_text(lens: TextLens, text: str, target: str | int | None = None) -> 
     numbers = _common(trace) | {
         "text": text.strip("\n"),
         "target": attribution.target,
+        "against": attribution.against,
         "method": attribution.method,
+        "baseline": attribution.baseline,
         "gap": attribution.gap,
+        "converged": attribution.converged,
         "tokens": tokens,
         "heads": strongest_heads(trace),
     }
-    return Explanation(trace, attribution, numbers)
+    return Report(trace, attribution, numbers)
 
 
-def explain_image(lens: ImageLens, path: Path | str) -> Explanation:
+def explain_image(lens: ImageLens, path: Path | str) -> Report:
     trace = lens.trace(path)
     grid = trace.patches
     if grid is None or trace.layers[-1].query_side != "input":
@@ -99,7 +108,7 @@ def explain_image(lens: ImageLens, path: Path | str) -> Explanation:
         "rollout": _as_grid(rollout(trace, row=0), grid),
         "heads": strongest_heads(trace) if lead else [],
     }
-    return Explanation(trace, None, numbers)
+    return Report(trace, None, numbers)
 
 
 def describe(lens: Lens) -> Description:
@@ -174,22 +183,47 @@ def _as_grid(row: Tensor, grid: Any) -> list[list[float]]:
 # -- terminal -----------------------------------------------------------------------------------------------
 
 
-def print_text(console: Console, found: Explanation) -> None:
+def print_text(console: Console, found: Report) -> None:
     numbers = found.numbers
     _headline(console, numbers)
     scores = [token["score"] for token in numbers["tokens"]]
     console.print(_coloured(console, [token["text"] for token in numbers["tokens"]], scores))
-    key = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
-    method = numbers["method"].replace("_", " ")
-    console.print(
-        f"why {numbers['target']}: {key} ({method}, completeness gap {numbers['gap']:.1%})", style="dim"
-    )
+    attribution = found.attribution
+    signs = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
+    key = signs if attribution.signed else "the more, the more important"
+    words = f"why {attribution.question}: {key} ({attribution.how}, {attribution.verdict})"
+    console.print(words, style="dim", markup=False)
     console.print()
     _print_bars(console, found)
     _print_heads(console, numbers["heads"], found.trace.tokens[found.trace.reader].text)
 
 
-def print_image(console: Console, found: Explanation) -> None:
+def diagnose(lens: Lens, source: str, true_label: str | int) -> Diagnosed:
+    """What `attnlens debug` tells of a text or an image file."""
+    found = debug(lens, source, true_label)
+    return Diagnosed(found, found.to_dict())
+
+
+def print_diagnosis(console: Console, found: Diagnosed) -> None:
+    diagnosis = found.diagnosis
+    trace = diagnosis.trace
+    console.print(f"{trace.model}: {trace.prediction}, true {trace.label(diagnosis.true)}", markup=False)
+    for finding in diagnosis.findings:
+        console.print(f"- {finding}", markup=False)
+    console.print()
+    table = Table("rank", "class", "logit", "probability", box=None, header_style="dim")
+    for row in diagnosis.top.itertuples():
+        name = Text(f"{row.label} (true)" if row.true else row.label)
+        table.add_row(str(row.rank), name, f"{row.logit:.3f}", f"{row.probability:.4f}")
+    console.print(table)
+    for name, one in zip(diagnosis.explanation.names, diagnosis.explanation):
+        if isinstance(one, TextAttribution) and one.signed:
+            console.print()
+            console.print(_coloured(console, [token.text for token in one.tokens], one.scores.tolist()))
+            console.print(f"{name} ({one.verdict})", style="dim", markup=False)
+
+
+def print_image(console: Console, found: Report) -> None:
     numbers = found.numbers
     _headline(console, numbers)
     last = f"layer {len(found.trace) - 1}"
@@ -285,7 +319,7 @@ def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
     return line
 
 
-def _print_bars(console: Console, found: Explanation) -> None:
+def _print_bars(console: Console, found: Report) -> None:
     """The rollout row of the reading position as bars."""
     reader = found.trace.reader
     tokens = found.numbers["tokens"]
@@ -346,7 +380,7 @@ def _heat(console: Console, grid: np.ndarray, size: tuple[int, int]) -> Text:
 # -- files --------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, found: dict[str, Explanation]) -> list[Path]:
+def write(folder: Path, found: dict[str, Report]) -> list[Path]:
     """Figures as PNG and all numbers as JSON; the paths written, in order."""
     from . import plots
 

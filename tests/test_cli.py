@@ -73,6 +73,43 @@ def test_json_is_json_and_nothing_else():
     assert len(numbers["heads"]) == 5
 
 
+def test_text_by_another_method_against_a_class():
+    chosen = (
+        "--method",
+        "leave_one_out",
+        "--baseline",
+        "mask",
+        "--target",
+        "positive",
+        "--against",
+        "negative",
+    )
+    numbers = json.loads(run("text", "not a bad film", "--json", *chosen).stdout)
+    assert [numbers[name] for name in ("method", "baseline", "against")] == [
+        "leave_one_out",
+        "mask",
+        "negative",
+    ]
+    best = max(numbers["tokens"], key=lambda token: token["score"])
+    assert best["text"] == "not"
+    done = run("text", "not a bad film", "--method", "magic")
+    assert done.returncode == 2
+    assert "unknown method 'magic'; expected one of: integrated_gradients" in done.stderr
+
+
+def test_debug_tells_what_flips_an_answer():
+    done = run("debug", "it 's not that i hated it .", "negative")
+    assert done.returncode == 0, done.stderr
+    assert "sentiment: positive (0.99), true negative" in done.stdout
+    assert "- Without 'hated' the model says negative." in done.stdout
+    assert "negative (true)" in done.stdout
+    numbers = json.loads(run("debug", "it 's not that i hated it .", "negative", "--json").stdout)
+    assert numbers["flip"]["parts"] == ["hated"]
+    wrong = run("debug", "flat", "angry")
+    assert wrong.returncode == 2
+    assert "unknown target 'angry'; expected one of: negative, positive" in wrong.stderr
+
+
 def test_text_from_standard_input_and_target_by_number():
     done = run("text", "-", "--json", "--target", "0", text=SENTENCE + "\n")
     assert json.loads(done.stdout)["text"] == SENTENCE
