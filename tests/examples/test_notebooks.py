@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
@@ -113,7 +114,7 @@ def test_debugging_sentiment(executed):
         re.findall(rf"^{name} +(.*)", said["faithful"], re.M) for name in ("comprehensiveness", "deletion")
     )
     for parts, order in ((whole, 1), (drop, -1)):
-        values = sum(map(numbers, parts), [])
+        values = [value for part in parts for value in numbers(part)]
         away = [order * (one - (0.18 if order > 0 else 0.75)) for one in values]
         spread = 0.25 if order > 0 else 0.2
         assert away[0] > 2 * spread < away[2]
@@ -123,3 +124,44 @@ def test_debugging_sentiment(executed):
     wrong = said["wrong ones"].splitlines()[1:]
     assert all(line.split()[1] != line.split()[3] for line in wrong)
     assert ["oh" in line for line in wrong] == [False] * 3 + [True] + [False] * 2
+
+
+def test_a_misclassified_image(executed):
+    """06: a deer is taken for a bird by its colours, which a blur keeps; a flip by blurring cells leads elsewhere."""
+    said = tagged(executed("06"))
+    top = [line.split()[2] for line in said["top"].splitlines()[1:4]]
+    assert top == ["bird", "cat", "deer"]
+    assert re.search(r"3 +deer +-0\.0\d+ +0\.027 +True", said["top"])
+    for words in ("deer is number 3 of 10", "The evidence is spread: 6 of 64", "Driven by the middle"):
+        assert words in said["diagnosis"]
+    logit, blurred = numbers(said["shares"].splitlines()[0])[:2]
+    assert 0.9 * logit < blurred < logit
+    shares = [int(share) for share in re.findall(r"(\d+)% of the scores", said["shares"])]
+    assert shares == pytest.approx([80] * 3, abs=3)
+    assert numbers(said["shares"])[-1] == pytest.approx(-0.39, abs=0.02)
+    looks = [[int(share) for share in re.findall(r"(\d+)%", line)] for line in said["attention"].splitlines()]
+    assert looks[0][:2] == pytest.approx([5, 56], abs=1)
+    assert looks[1][:2] == pytest.approx([30, 29], abs=1)
+    tries = dict(re.findall(r"^(.*?) +(\w+) \(0", said["tries"], re.M))
+    assert tries.pop("without the four cells") == "cat"
+    assert len(tries) == 7
+    assert set(tries.values()) == {"bird"}
+    deer = {line[:16]: numbers(line)[-1] for line in said["tries"].splitlines()}
+    assert deer["without the head"] == min(deer.values()) < deer["as it is        "]
+    colours = dict(re.findall(r"^(.*?) +(\w+) \(0", said["colours"], re.M))
+    assert colours == {
+        "in colour": "bird", "grey": "deer", "the animal grey": "deer", "all but the animal grey": "bird"
+    }  # fmt: skip
+    bird = [numbers(line)[1] for line in said["colours"].splitlines()]
+    assert bird[3] == pytest.approx(bird[0] / 2, abs=0.02)
+    pairs = re.findall(r"^(\w+) +(\w+) \(.*in grey: (\w+)", said["others"], re.M)
+    assert [name for name, before, after in pairs if before != after] == ["deer_upright"]
+    assert len(pairs) == 13
+    table = {line.split()[0]: numbers(line) for line in said["faithful"].splitlines()[1:]}
+    for name, order in (("comprehensiveness", 1), ("deletion", -1)):
+        chance, spread = (np.array(table[name + part]) for part in ("_random", "_random_std"))
+        blur, black, attention = order * (table[name] - chance) / spread
+        assert blur > 3 > 1 > abs(attention)
+        assert black < 0
+    assert table["deletion"][1] > table["deletion_random"][1]
+    assert abs(table["comprehensiveness"][1]) < 0.01
