@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from .findings import Case, Finding, findings
 from .flip import Flip, smallest_flip
 from .parts import parts_of
 from .pictures import ImageAnswer, Picture
-from .result import Attribution
+from .result import Attribution, as_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,8 +110,8 @@ class Diagnosis:
         }
 
     def to_json(self, **options: Any) -> str:
-        """`to_dict` as JSON text; options are those of `json.dumps`."""
-        return json.dumps(self.to_dict(), **{"ensure_ascii": False, **options})
+        """`to_dict` as JSON text, null where a number is not finite; options are those of `json.dumps`."""
+        return as_json(self.to_dict(), **options)
 
     def __repr__(self) -> str:
         lines = [
@@ -151,6 +150,8 @@ def debug(
         )
     true = lens.target_index(true_label)
     text = hasattr(lens, "tokenizer")
+    if text and mask is not None:
+        raise InputError("mask= is of an image, where its object is; a text has none: leave it away")
     chosen = {"level": "word", **options} if text else options
     trace = _traced(lens, input)
     if not true < len(trace.logits):

@@ -152,6 +152,10 @@ def test_as_text_as_html_and_as_json(mixed):
     assert numbers["flip"]["parts"] == list(mixed.flip.names)
     assert [one["text"] for one in numbers["findings"]] == [one.text for one in mixed.findings]
     assert list(numbers["attributions"]) == list(mixed.explanation.names)
+    endless = replace(mixed.explanation[0], gap=float("inf"))
+    explanation = replace(mixed.explanation, attributions=(endless, *mixed.explanation.attributions[1:]))
+    strict = json.loads(replace(mixed, explanation=explanation).to_json(), parse_constant=pytest.fail)
+    assert strict["attributions"][mixed.explanation.names[0]]["gap"] is None
 
 
 # -- images ---------------------------------------------------------------------------------------------------
@@ -223,6 +227,8 @@ def test_what_cannot_be_debugged(lens):
         al.debug(lens, [MIXED], "negative")
     with pytest.raises(InputError, match="text is empty"):
         al.debug(lens, " ", "negative")
+    with pytest.raises(InputError, match="mask= is of an image"):
+        al.debug(lens, MIXED, "negative", mask=np.ones((2, 2), bool))
     regression = al.Lens(tiny.bert(num_labels=1), tiny.wordpiece())
     with pytest.raises(InputError, match="gives no probabilities of classes"):
         al.debug(regression, MIXED, 0)
