@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError, unknown_name
 from .pictures import Picture
+from .sampling import whole
 
 if TYPE_CHECKING:
     from ..lens import ImageLens
@@ -80,6 +81,7 @@ def _given(tensor: Tensor, picture: Picture) -> Tensor:
 
 def _noise(picture: Picture, seed: int) -> Tensor:
     """Noise of the model's own pixels: in a larger picture it would be averaged to grey on the way."""
+    whole("seed", seed, least=0)
     black, white = picture.ends
     shares = torch.rand(black.shape, generator=torch.Generator().manual_seed(seed), dtype=black.dtype)
     return black + shares.to(black.device) * (white - black)

@@ -274,7 +274,7 @@ def _named(model: nn.Module, ran: list[Ran], grid: PatchGrid | None, layer: Any)
         layer = next((path for path, module in paths.items() if module is layer), type(layer).__name__)
     calls = [one for one in ran if one.path == layer]
     if len(calls) != 1 or not _fits(calls[0].answered, grid):
-        if layer in paths and layer:
+        if isinstance(layer, str) and layer in paths and layer:
             what = f"ran {len(calls)} times" if len(calls) != 1 else f"answers {list(calls[0].answered)}"
             raise InputError(
                 f"layer {layer!r} {what}; a feature map is answered once, as [image, channel, row, column] or as one "

@@ -134,21 +134,22 @@ def compare_methods(
     methods: names, or pairs of a name and its options: `("smoothgrad", {"n_samples": 50})`; the same method may
         stand there several times. By default those that differ most in what they look at.
     target: class name or index; the predicted class by default, the same for all methods.
-    options: for all methods, such as baseline or unit.
+    options: for all methods that take them, such as baseline or unit.
 
     Raises InputError as `lens.attribute` does.
 
     >>> al.compare_methods(lens, "not a bad film", ["integrated_gradients", "leave_one_out"]).agreement
     """
     _one(input)
-    if isinstance(methods, str):
+    if isinstance(methods, str) or not isinstance(methods, Iterable | None):
         raise InputError(f"methods must be a list of methods; for a single one: method={methods!r}")
     chosen = [_method(one) for one in (_default(lens, options) if methods is None else methods)]
     if not chosen:
         raise InputError("methods=[] names no method; leave it away for the usual ones")
-    target = _target(lens, input, target, options)
+    target, names = _target(lens, input, target, options), [name for name, _ in chosen]
     taken = [
-        lens.attribute(input, target, method=name, **{**_for(name, options), **own}) for name, own in chosen
+        lens.attribute(input, target, method=name, **{**_for(lens, name, options, names), **own})
+        for name, own in chosen
     ]
     return Explanation(tuple(_distinct(chosen)), tuple(taken))
 
@@ -173,7 +174,7 @@ def compare_baselines(
         known = getattr(getattr(lens, "tokenizer", None), "mask_token_id", None) is not None
         texts = [name for name in BASELINES if known or name != "mask"]
         baselines = texts if hasattr(lens, "tokenizer") else IMAGE_BASELINES
-    if isinstance(baselines, str) or not len(baselines):
+    if isinstance(baselines, str) or not isinstance(baselines, Sequence) or not baselines:
         raise InputError(
             "baselines must be a list of baselines; for a single one: lens.attribute(input, baseline=...)"
         )
@@ -220,13 +221,17 @@ def _target(lens: Lens, input: Any, target: Any, options: dict[str, Any]) -> Any
     return None if found.target.startswith(("start at ", "end at ")) else found.target_index
 
 
-def _for(method: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The common options, less what a method that reads attention cannot take."""
+def _for(lens: Lens, method: str, options: dict[str, Any], methods: Sequence[str]) -> dict[str, Any]:
+    """The common options, less what a method that reads attention cannot take; of an image also less what is an option
+    of others of the methods only, as a baseline is."""
     from .methods import ATTENTION
 
-    if method not in ATTENTION:
-        return options
-    return {name: value for name, value in options.items() if name not in ("unit", "against")}
+    left = {"unit", "against"} if method in ATTENTION else set()
+    if not hasattr(lens, "tokenizer"):
+        from .image_methods import options_of
+
+        left |= {option for name in methods for option in options_of(name)} - set(options_of(method))
+    return {name: value for name, value in options.items() if name not in left}
 
 
 def _distinct(chosen: list[tuple[str, dict[str, Any]]]) -> list[str]:

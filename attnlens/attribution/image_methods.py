@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 TOLERANCE = 0.01
 """Gap and rule difference up to which an adaptive attribution has converged."""
 
+MAX_STEPS = 1025
+"""Gradients that one path may cost."""
+
 MOST_ROUNDS = 3
 """Times that paths from several baselines are integrated, more exactly each time, until their mean is exact enough."""
 
@@ -211,18 +214,25 @@ def _activation_map(job: Job, layer: Any, weigh: Callable[[Tensor, Tensor], Tens
 
 
 def integrated_gradients(
-    job: Job, *, baseline: Any = None, tolerance: float = TOLERANCE, max_steps: int = 1025,
+    job: Job, *, baseline: Any = None, tolerance: float | None = None, max_steps: int | None = None,
     n_steps: int | None = None, seed: int = 0,
 ) -> Found:  # fmt: skip
     """Sundararajan et al. 2017, eq. 1, summed over channels: in as many steps as the tolerance needs; with `n_steps`
-    Captum's fixed number. Over several baselines the mean, as expected gradients (Erion et al. 2021) have it."""
+    Captum's fixed number. Over several baselines the mean, as expected gradients (Erion et al. 2021) have it.
+
+    tolerance: of gap and rule difference, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
+        to which these were enough, `FIXED_TOLERANCE` by default.
+    max_steps: of each adaptive path, `MAX_STEPS` by default
+    """
     starts, name = job.baselines(baseline, seed)
     if n_steps is not None:
-        whole("n_steps", n_steps)
-        return _fixed(job, starts, name, n_steps)
+        if max_steps is not None:
+            raise InputError("max_steps is a limit and n_steps a fixed number; give one of them")
+        return _fixed(job, starts, name, n_steps, FIXED_TOLERANCE if tolerance is None else tolerance)
+    tolerance = TOLERANCE if tolerance is None else tolerance
     asked, steps = tolerance, 0
     for _ in range(MOST_ROUNDS):
-        found, done = _adaptive(job, starts, asked, max_steps)
+        found, done = _adaptive(job, starts, asked, MAX_STEPS if max_steps is None else max_steps)
         steps += found.steps
         worst = max(found.gap, found.rule_difference)
         if worst <= tolerance or not done or len(starts) == 1:
@@ -251,9 +261,11 @@ def _adaptive(job: Job, starts: Tensor, tolerance: float, max_steps: int) -> tup
     return found, bool(certificate.converged.all())
 
 
-def _fixed(job: Job, starts: Tensor, name: str, n_steps: int) -> Found:
+def _fixed(job: Job, starts: Tensor, name: str, n_steps: int, tolerance: float) -> Found:
     from captum.attr import IntegratedGradients
 
+    whole("n_steps", n_steps)
+    positive("tolerance", tolerance)
     ends = job.pixels.expand_as(starts)
     parts = job.batched(
         lambda rows: IntegratedGradients(job.number).attribute(
@@ -262,7 +274,7 @@ def _fixed(job: Job, starts: Tensor, name: str, n_steps: int) -> Found:
     )
     change = float(job.at(job.pixels) - job.at(starts).mean())
     scores = parts.detach().double().sum(1).mean(0)
-    return Found(scores, name, change, steps=n_steps * len(ends), tolerance=FIXED_TOLERANCE)
+    return Found(scores, name, change, steps=n_steps * len(ends), tolerance=tolerance)
 
 
 # -- without parts of the picture -----------------------------------------------------------------------------
@@ -403,13 +415,18 @@ ATTENTION = ("rollout", "relevance", "gradient_rollout")
 
 def checked(name: str, options: dict[str, Any]) -> None:
     """Raises InputError for an unknown method or option, listing the known ones."""
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    parameters = inspect.signature(METHODS[name]).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    known = options_of(name)
     for option in options:
         if option not in known:
             raise unknown_name(f"option of {name}", option, known or ["none"])
+
+
+def options_of(name: str) -> list[str]:
+    """What a method can be told. Raises InputError for an unknown one, listing the known ones."""
+    if not isinstance(name, str) or name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    parameters = inspect.signature(METHODS[name]).parameters.values()
+    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
 
 
 # -- pieces ---------------------------------------------------------------------------------------------------

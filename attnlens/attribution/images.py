@@ -140,7 +140,8 @@ def _attributed(
 
 def _asked(lens: ImageLens, answer: Trace, target: Any, wish: Wish) -> Asked:
     """The number that is explained; InputError for a class that the model does not have."""
-    predicted = target is None or (target == PREDICTED and target not in lens.labels)
+    named = isinstance(target, str) and target == PREDICTED
+    predicted = target is None or (named and target not in lens.labels)
     index = answer.prediction.index if predicted else lens.target_index(target)
     other = None if wish.against is None else lens.target_index(wish.against)
     for number, name in ((index, target), (other or 0, wish.against)):

@@ -46,6 +46,22 @@ def test_options_are_for_all_methods_that_take_them(lens):
     assert {one.level for one in found} == {"word"}
 
 
+def test_options_of_an_image_are_for_the_methods_that_know_them():
+    lens = al.ImageLens(tiny.HandViT(), patches=(4, 4))
+    picture = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = compare_methods(lens, picture, baseline="white", layer="embed", n_samples=2, unit="probability")
+    assert {one.unit for one in found} == {"probability"}
+    for name, options in {
+        "smoothgrad": {"n_samples": 2}, "grad cam": {"layer": "embed"},
+        "integrated gradients": {"baseline": "white"}, "gradient": {},
+    }.items():  # fmt: skip
+        method = name.replace(" ", "_")
+        alone = lens.attribute(picture, method=method, unit="probability", **options)
+        assert torch.equal(found[name].scores, alone.scores)
+    with pytest.raises(InputError, match="unknown option of gradient 'windows'"):
+        compare_methods(lens, picture, windows=3)
+
+
 def test_a_method_may_stand_there_twice(lens):
     methods = [("smoothgrad", {"n_samples": 2}), ("smoothgrad", {"n_samples": 3}), "gradient", "gradient"]
     found = compare_methods(lens, TEXT, methods, 0)
@@ -145,6 +161,8 @@ def test_long_texts_in_windows(lens):
         (lambda lens: compare_methods(lens, TEXT, "gradient"), r"methods must be a list of methods"),
         (lambda lens: compare_baselines(lens, TEXT, "pad"), "baselines must be a list of baselines"),
         (lambda lens: compare_baselines(lens, TEXT, []), "baselines must be a list of baselines"),
+        (lambda lens: compare_baselines(lens, TEXT, 3), "baselines must be a list of baselines"),
+        (lambda lens: compare_methods(lens, TEXT, 3), "methods must be a list of methods"),
         (
             lambda lens: compare_methods(lens, TEXT, ["gradient"])["x"],
             "unknown attribution 'x'; expected one of: grad",

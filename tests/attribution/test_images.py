@@ -269,6 +269,9 @@ def test_integrated_gradients_meet_their_tolerance(bent):
     assert 9 <= found.steps < 500
     off = float((found.scores - exact.scores).abs().sum() / exact.scores.abs().sum())
     assert off < 0.01
+    wide, narrow = (attribute_image(bent, photograph(), 1, n_steps=9, tolerance=t) for t in (1, 1e-9))
+    assert wide.converged
+    assert not narrow.converged
     few = attribute_image(bent, photograph(), 1, tolerance=1e-7, max_steps=9)
     assert not few.converged
     assert "did not converge in" in few.verdict
@@ -556,6 +559,12 @@ def test_pictures_of_every_kind(vit, picture):
         (dict(method="smoothgrad", seed=-1), "seed must be an integer of at least 0, not -1"),
         (dict(n_steps=0), "n_steps must be an integer of at least 1, not 0"),
         (dict(tolerance=0), "tolerance must be a number above 0"),
+        (dict(tolerance=0, n_steps=2), "tolerance must be a number above 0"),
+        (dict(n_steps=5, max_steps=20), "max_steps is a limit and n_steps a fixed number; give one of them"),
+        (dict(method=["gradient"]), "unknown method ['gradient']; expected one of: integrated_gradients"),
+        (dict(method="grad_cam", layer=["vit"]), "unknown layer ['vit']"),
+        (dict(baseline="random", seed="a"), "seed must be an integer of at least 0, not 'a'"),
+        (dict(target=np.array([1, 2])), "target array([1, 2]) is no class"),
     ],
 )  # fmt: skip
 def test_options_that_are_wrong(vit, options, message):
