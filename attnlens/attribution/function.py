@@ -25,6 +25,10 @@ class Function:
     def __init__(
         self, forward: Callable[..., Tensor], layer: nn.Module | None, inputs: Any, target: Any, more: Any
     ):
+        if not isinstance(layer, nn.Module | None):
+            raise InputError(
+                f"layer must be a module of the model, not {layer!r}; of a path: model.get_submodule(path)"
+            )
         self.forward, self.layer, self.target = forward, layer, target
         self.plural, self.inputs = isinstance(inputs, tuple), _tensors(inputs)
         self.count = len(self.inputs[0])

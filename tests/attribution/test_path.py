@@ -540,6 +540,10 @@ def test_what_is_refused(message):
 
 def test_layers_that_are_refused():
     model = toys.BasicModel_MultiLayer().double()
+    with pytest.raises(
+        InputError, match=r"layer must be a module of the model, not 'linear1'; of a path: model"
+    ):
+        AdaptiveIntegratedGradients(model, "linear1").attribute(ROWS, target=0)
     with pytest.raises(InputError, match=r"Linear ran 0 times in one forward pass; .* give another layer="):
         AdaptiveIntegratedGradients(model, nn.Linear(3, 3)).attribute(ROWS, target=0)
     reused = toys.BasicModelWithReusedModules().double()
