@@ -123,7 +123,13 @@ def test_debugging_sentiment(executed):
     assert re.findall(r"False|True", said["gaps"]) == ["False", "False", "True", "True"]
     wrong = said["wrong ones"].splitlines()[1:]
     assert all(line.split()[1] != line.split()[3] for line in wrong)
-    assert ["oh" in line for line in wrong] == [False] * 3 + [True] + [False] * 2
+    words = ("delight", "excitement", "fun", "oh", "glum", "old-form")
+    assert all(
+        re.search(rf"\w {word} \+", re.sub(r" +", " ", line)) for word, line in zip(words, wrong, strict=True)
+    )
+    balance = [numbers(line)[1:3] for line in wrong]
+    assert all(abs(speaks + against) < 0.4 for speaks, against in balance[-2:])
+    assert max(map(abs, balance[3])) < 0.5
 
 
 def test_a_misclassified_image(executed):
@@ -165,3 +171,38 @@ def test_a_misclassified_image(executed):
         assert black < 0
     assert table["deletion"][1] > table["deletion_random"][1]
     assert abs(table["comprehensiveness"][1]) < 0.01
+
+
+def test_explaining_an_image(executed):
+    """05: methods and baselines draw other pictures; blur is faithful to blurring, the gradient worse than chance."""
+    said = tagged(executed("05"))
+    assert said["predicted"] == "'horse'"
+    smooth = {(line.split()[1], line.split()[2]): numbers(line) for line in said["smooth"].splitlines()[1:]}
+    assert smooth["10,", "100"] == pytest.approx([0.75, 0.49], abs=0.02)
+    assert smooth["50,", "100"][1] == pytest.approx(0.77, abs=0.02)
+    cells = [tuple(map(int, pair)) for pair in re.findall(r"\((\d), (\d)\)", said["brightest"])]
+    assert len(cells) == 3
+    assert all(row <= 3 and col >= 5 for row, col in cells)
+    paths, pairs = said["baselines"].split("first")
+    assert re.findall("True|False", paths) == ["True"] * 4
+    assert row_of(paths, "blur")[:2] == pytest.approx([4.46, 1.2], abs=0.02)
+    agreed = [numbers(line)[0] for line in pairs.splitlines()[1:7]]
+    assert agreed[0] == pytest.approx(-0.75, abs=0.02)
+    assert max(map(abs, agreed[1:])) < 0.2
+    chance, spread = (np.array(numbers(line)) for line in said["faithful"].splitlines()[-2:])
+    better = np.array([1, -1, 1])
+    rows = [numbers(line) for line in said["faithful"].splitlines()[1:-2]]
+    above = better * (np.array(rows) - chance)
+    gradient, _, smoothgrad, cam, cam_plus, _, _, blur = above
+    assert (gradient < 0).all()
+    assert smoothgrad[1] < 0
+    assert (np.array([cam, cam_plus, blur]) > spread).all()
+    assert (above.argmax(0) == len(above) - 1).all()
+    layers = {line.split()[0]: numbers(line) for line in said["sanity"].splitlines()[2:]}
+    first_block = layers["vit.layers.0"]
+    assert first_block[0] > 0.3
+    assert abs(first_block[1]) < 0.1
+    assert all(abs(cam) < 0.3 for name, (_, cam) in layers.items() if name != "head")
+    assert 0.1 < numbers(said["network"])[0] < 0.2
+    assert re.findall("True|False", said["network"]) == ["True"] * 4
+    assert "none was heard in ResNetForImageClassification" in said["network"]
