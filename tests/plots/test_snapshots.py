@@ -155,6 +155,19 @@ def sentiment_heads():
 
 
 @snapshot
+def sentiment_methods():
+    methods = ["integrated_gradients", "leave_one_out", "relevance"]
+    return al.load("sentiment").explain(SENTENCE, methods, "positive", level="word").plot()
+
+
+@snapshot
+def cifar_pixels():
+    return plots.pixels(
+        al.load("cifar").attribute(models.sample_images()["chelsea"], method="gradient_x_input")
+    )
+
+
+@snapshot
 def cifar_layers():
     return plots.layers(al.load("cifar").trace(models.sample_images()["chelsea"]))
 
