@@ -55,7 +55,9 @@ _HOMES = {
     **dict.fromkeys(("map_heads", "layer_similarity", "compare", "Comparison"), "analysis"),
     # attribution
     **dict.fromkeys(("Attribution", "Explanation", "compare_methods", "compare_baselines"), "attribution"),
-    **dict.fromkeys(("faithfulness", "agreement", "infidelity", "sensitivity", "sanity_check"), "attribution"),
+    **dict.fromkeys(
+        ("faithfulness", "agreement", "infidelity", "sensitivity", "sanity_check"), "attribution"
+    ),
     **dict.fromkeys(
         ("debug", "Diagnosis", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"
     ),

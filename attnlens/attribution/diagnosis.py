@@ -137,7 +137,8 @@ def debug(
         the background. Without it the outer half of the picture stands for the background.
     options: for `lens.attribute`, such as method, baseline, tolerance.
 
-    Texts are explained by words; a word is removed by cutting it out, a cell of an image by blurring it.
+    Texts are explained by words; a word is removed by cutting it out, a cell of an image by blurring it, so
+    that integrated gradients begin at the blurred image unless told otherwise.
 
     Raises InputError for a label that the model does not have, for a regression and for a model that gives no single
     answer.
@@ -152,7 +153,9 @@ def debug(
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
         raise InputError("mask= is of an image, where its object is; a text has none: leave it away")
-    chosen = {"level": "word", **options} if text else options
+    # Asked from the baseline that also removes: scores from black say little about a picture that is blurred.
+    usual = {"level": "word"} if text else {} if "method" in options else {"baseline": "blur"}
+    chosen = {**usual, **options}
     trace = _traced(lens, input)
     if not true < len(trace.logits):
         raise InputError(f"true_label {true_label!r} is no class: the model has {len(trace.logits)}")

@@ -100,7 +100,7 @@ class Explanation:
         """`plots.attributions` of them: side by side, each with its method and its error."""
         from .. import plots
 
-        return plots.attributions(list(self.attributions), titles=list(self.names), **options)
+        return plots.attributions(list(self.attributions), **{"titles": list(self.names), **options})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers: each attribution's own under its name."""

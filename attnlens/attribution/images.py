@@ -117,6 +117,7 @@ def _attributed(
         scores=found.scores.detach().float().cpu(),
         seen=picture.seen,
         image=picture.image,
+        pixels=picture.pixels.cpu() if picture.given is None else None,
         box=picture.box,
         target=label,
         target_index=int(asked.index),

@@ -300,7 +300,7 @@ ATTENTION = ("rollout", "relevance", "gradient_rollout")
 
 def checked(name: str, options: dict[str, Any]) -> Callable[..., Found]:
     """The method of a name. Raises InputError for an unknown name or option, listing the known ones."""
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         raise unknown_name("method", name, METHODS)
     parameters = inspect.signature(METHODS[name]).parameters.values()
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]

@@ -70,7 +70,8 @@ def input_of(attribution: Attribution) -> Any:
     """Equal for attributions of the same input."""
     if isinstance(attribution, TextAttribution):
         return attribution.text
-    return attribution.image.shape, attribution.image.tobytes()
+    given = attribution.image if attribution.pixels is None else attribution.pixels.numpy()
+    return given.dtype.str, given.shape, given.tobytes()
 
 
 def parts_of(lens: Lens, attributions: Sequence[Attribution], by: str | None = None) -> list[Parts]:
@@ -113,7 +114,7 @@ def _asked(lens: Lens, attribution: Attribution, whole: Tensor) -> Asked:
         raise InputError(
             f"the attribution explains {attribution.question!r} with F(x) = {attribution.value:.4g}, but {lens.name} "
             f"gives {value:.4g} for its input: it is of another model, or of an answer that an attribution does not "
-            "hold (another position or output of the text, a tensor that is no picture). Attribute with this lens anew"
+            "hold (another position or output of the text). Attribute with this lens anew"
         )
     return asked
 
@@ -195,5 +196,7 @@ def _image_parts(
         raise InputError(
             f"{lens.name} reads texts; the attribution of an image needs the image lens that it is from"
         )
-    removal = ImageRemoval(lens, attributions[0].image, **({} if by is None else {"by": by}))
+    first = attributions[0]
+    given = first.image if first.pixels is None else first.pixels
+    removal = ImageRemoval(lens, given, **({} if by is None else {"by": by}))
     return removal, [attribution.pooled(*removal.grid).flatten() for attribution in attributions]

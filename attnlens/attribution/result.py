@@ -210,10 +210,12 @@ class ImageAttribution(Attribution):
     seen: uint8 `[height, width, 3]`, the picture as the model sees it
     image: uint8 `[height, width, 3]`, the picture that was given
     box: left, top, right, bottom of what the model sees, in pixels of the given picture
+    pixels: `[channel, height, width]`, the tensor that was given; None where a picture was
     """
 
     seen: np.ndarray
     image: np.ndarray
+    pixels: Tensor | None = None
     box: tuple[float, float, float, float] = field(default=(0.0, 0.0, 0.0, 0.0))
 
     @property

@@ -28,7 +28,10 @@ METHODS = tuple(methods.METHODS)
 SIDES = ("start", "end")
 """What a question answering model is asked for."""
 
-BUDGET = {"cpu": 512, "cuda": 16384}
+ALIKE = 0.85
+"""Of the longest text of a batch, how short the others may be on a CPU: there padding costs more than a small batch."""
+
+BUDGET = {"cpu": 1024, "cuda": 16384}
 """Tokens that go through the model together, with the activations that a gradient needs."""
 
 
@@ -152,12 +155,14 @@ def _in_order(
     single = not lens.batches and not tasks.config_of(lens.model, "is_encoder_decoder")
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]))
     budget = Budget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+    shortest = ALIKE if lens.device.type == "cpu" else 0.0
     found: dict[int, TextAttribution] = {}
     with explained(lens), _bar(len(encoded), progress) as advance:
         while order:
             longest = len(encoded[order[0]])
+            alike = [i for i in order if len(encoded[i]) >= shortest * longest]
             done = budget.fit(
-                lambda size, first=order: _group(
+                lambda size, first=alike: _group(
                     lens, [encoded[i] for i in first[: 1 if alone else size]], target, wish, size
                 ),
                 1 if single else budget.rows(longest),

@@ -167,6 +167,7 @@ def test_an_image_and_its_background():
     assert found.trace.prediction.label == "bird"
     assert not found.correct
     assert len(found.top) == 5
+    assert {one.baseline for one in list(found.explanation)[:3]} == {"blur"}
     said = kinds(found)["background"]
     scores = found.explanation["difference"].on_image.clamp(min=0)
     inside = torch.zeros(32, 32, dtype=torch.bool)

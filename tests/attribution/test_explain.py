@@ -172,3 +172,10 @@ def test_long_texts_in_windows(lens):
 def test_what_cannot_be_explained(lens, call, message):
     with pytest.raises(InputError, match=message):
         call(lens)
+
+
+def test_a_figure_with_titles_of_ones_own():
+    found = al.load("sentiment").explain("flat", ["gradient", "leave_one_out"])
+    figure = found.plot(titles=["slope", "without"])
+    said = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert any("slope" in one for one in said)

@@ -402,3 +402,13 @@ def test_a_regression_has_no_probability():
     assert isinstance(attribution, TextAttribution)
     with pytest.raises(InputError, match="a regression has none"):
         faithfulness(regression, attribution)
+
+
+def test_a_tensor_beyond_black_and_white_is_measured_as_it_is():
+    """Shown as a picture it would be stretched, and the model say something else."""
+    lens = al.ImageLens(tiny.HandViT(patch=4), patches=(4, 4))
+    pixels = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(1))
+    found = curves(lens, lens.attribute(pixels, 2, method="gradient"))
+    with torch.no_grad():
+        expected = lens.model.eval()(pixels[None]).softmax(-1)[0, 2]
+    assert float(found.deletion[0, 0]) == pytest.approx(float(expected), rel=1e-5)

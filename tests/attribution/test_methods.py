@@ -445,3 +445,8 @@ def test_ends_of_a_model_in_half_precision_are_those_of_its_float32_copy(method,
 def test_options_that_are_none(lens, method, options, message):
     with pytest.raises(InputError, match=message):
         lens.attribute(TEXT, 1, method=method, **options)
+
+
+def test_a_method_that_is_no_name():
+    with pytest.raises(InputError, match=r"unknown method \['gradient'\]; expected one of: integrated"):
+        al.load("sentiment").attribute("flat", method=["gradient"])

@@ -274,9 +274,7 @@ def test_scores_on_the_picture_that_was_given():
     torch.testing.assert_close(image().on_image, image().scores)  # seen as it was given
     twice = replace(image(), image=np.zeros((8, 12, 3), np.uint8), box=(0.0, 0.0, 12.0, 8.0)).on_image
     assert twice.shape == (8, 12)
-    torch.testing.assert_close(
-        twice[1, 1], torch.tensor(0.25 * 1 + 0.25 * 6)
-    )  # between pixels
+    torch.testing.assert_close(twice[1, 1], torch.tensor(0.25 * 1 + 0.25 * 6))  # between pixels
     cut = replace(image(), image=np.zeros((4, 10, 3), np.uint8), box=(2.0, 0.0, 8.0, 4.0)).on_image
     torch.testing.assert_close(cut[:, 2:8], image().scores)
     assert bool(cut[:, [0, 1, 8, 9]].isnan().all())
