@@ -20,8 +20,8 @@ format: .venv/test
 	$(BIN)/ruff format .
 
 # `make bench ONLY="flow norms"` runs those two.
-bench: .venv/test
-	$(BIN)/python -m tests.benchmarks $(ONLY)
+bench: .venv/test .venv/peers
+	PYTHONPATH=.venv/peers $(BIN)/python -m tests.benchmarks $(ONLY)
 
 clean:
 	rm -rf .venv build dist *.egg-info attnlens-demo
@@ -46,6 +46,12 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 .venv/chromium: .venv/bin/pip
 	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && apt-get install -q -y chromium; } >/dev/null
+	touch $@
+
+# What attnlens is measured against: beside the environment, since their own pins would change it.
+.venv/peers: .venv/bin/pip
+	$(BIN)/pip install --quiet --no-deps --target $@ shap==0.51.0 transformers-interpret==0.10.0 \
+		numba==0.68.1 llvmlite==0.50.0 slicer==0.0.8 tqdm cloudpickle
 	touch $@
 
 .venv/test: .venv/demo
