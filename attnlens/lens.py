@@ -216,7 +216,8 @@ class Lens:
         return (
             f"{type(self).__name__} of {self.name} ({type(self.model).__name__}, {size:.1f} M parameters{classes})\n"
             f"  lens.trace(input)      a Trace: tokens, prediction, attention [layer, head, query, key]\n"
-            f"  lens.traces(inputs)    the same for many, one by one"
+            f"  lens.traces(inputs)    the same for many, one by one\n"
+            f"  lens.attribute(input)  an Attribution: what made it decide; lens.explain(input): by several methods"
         )
 
 
