@@ -543,15 +543,6 @@ def test_a_model_without_attention():
         )
 
 
-def test_attributions_are_there_for_text(lens):
-    with pytest.raises(
-        InputError, match=r"attributions are there for text lenses \(TextLens\); this is an ImageLens"
-    ):
-        lens.attribute(picture())
-    with pytest.raises(InputError, match="TextLens"):
-        lens.attribute(picture(), target="cat", method="integrated_gradients", n_steps=3)
-
-
 def test_bad_pictures_in_a_list_are_named(lens, tmp_path):
     with pytest.raises(InputError, match="input 1: no such image file"):
         lens.trace([picture(), tmp_path / "no.png"])
