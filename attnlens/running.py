@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -69,10 +69,17 @@ def differentiable(model: nn.Module) -> Iterator[list[Tensor]]:
         return leaves[-1].clone()  # some models add positions in place
 
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
-    handles = [table.register_forward_hook(begin) for table in tables]
-    try:
+    with hooked(table.register_forward_hook(begin) for table in tables):
         with torch.inference_mode(False), torch.enable_grad(), frozen(model):
             yield leaves
+
+
+@contextmanager
+def hooked(handles: Iterable[Any]) -> Iterator[None]:
+    """Hooks, as registered, for a while."""
+    handles = list(handles)
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()

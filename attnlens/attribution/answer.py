@@ -105,12 +105,9 @@ class TextAnswer:
         def keep(module: nn.Module, args: tuple, output: Any) -> None:
             kept.append(output[0] if isinstance(output, tuple) else output)
 
-        handle = self.layer.register_forward_hook(keep)
-        try:
+        with running.hooked([self.layer.register_forward_hook(keep)]):
             with torch.no_grad(), self._in_place_of_words(vectors, self.ids):
                 self._run(None)
-        finally:
-            handle.remove()
         name = type(self.layer).__name__
         if len(kept) != 1 or not isinstance(kept[0], Tensor) or kept[0].shape[:2] != self.ids.shape:
             raise InputError(
@@ -161,15 +158,11 @@ class TextAnswer:
     def _first_run(self) -> Tensor:
         """The logits of the texts as they are; on the way, which table of word embeddings the model asks."""
         called: list[nn.Module] = []
-        handles = [
+        asked = (
             table.register_forward_hook(lambda module, *_: called.append(module)) for table in self.tables
-        ]
-        try:
-            with torch.no_grad():
-                logits = self._read(self._run(None), None)
-        finally:
-            for handle in handles:
-                handle.remove()
+        )
+        with torch.no_grad(), running.hooked(asked):
+            logits = self._read(self._run(None), None)
         if not called:
             raise InputError(
                 f"{type(self.lens.model).__name__} does not run its embedding layer "
@@ -216,7 +209,7 @@ class TextAnswer:
                 return torch.cat([output[:, :1], given[:, :-1]], dim=1)
             return output
 
-        with _hooked([table.register_forward_hook(answer, with_kwargs=True) for table in self.tables]):
+        with running.hooked([table.register_forward_hook(answer, with_kwargs=True) for table in self.tables]):
             yield
 
     @contextmanager
@@ -226,7 +219,7 @@ class TextAnswer:
             given = points.to(first.dtype)
             return (given, *output[1:]) if isinstance(output, tuple) else given
 
-        with _hooked([self.layer.register_forward_hook(answer)]):
+        with running.hooked([self.layer.register_forward_hook(answer)]):
             yield
 
 
@@ -277,15 +270,6 @@ def explained(lens: TextLens) -> Iterator[None]:
         running.frozen(lens.model),
     ):
         yield
-
-
-@contextmanager
-def _hooked(handles: list[Any]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _tables(model: nn.Module) -> list[nn.Module]:

@@ -10,8 +10,8 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from ..errors import InputError, unknown_name
+from .options import whole
 from .pictures import Picture
-from .sampling import whole
 
 if TYPE_CHECKING:
     from ..lens import ImageLens

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ..capture import listen
 from ..errors import CaptureError, InputError, unknown_name
+from ..running import hooked
 from ..trace import PatchGrid
 
 MOST_NAMES = 8
@@ -221,12 +222,8 @@ def _watched(model: nn.Module, calls: list[Any]) -> Iterator[list[Ran]]:
     for path, module in model.named_modules():
         handles += [module.register_forward_pre_hook(begin(path), with_kwargs=True)]
         handles += [module.register_forward_hook(end)]
-    try:
-        with torch.no_grad():
-            yield ran
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(handles), torch.no_grad():
+        yield ran
 
 
 def _shape(value: Any) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown_name
 from .answer import answers_once
+from .options import ATTENTION, options_of
 from .result import Attribution, ImageAttribution, TextAttribution, as_json
 from .text_baselines import BASELINES
 
@@ -224,13 +225,12 @@ def _target(lens: Lens, input: Any, target: Any, options: dict[str, Any]) -> Any
 def _for(lens: Lens, method: str, options: dict[str, Any], methods: Sequence[str]) -> dict[str, Any]:
     """The common options, less what a method that reads attention cannot take; of an image also less what is an option
     of others of the methods only, as a baseline is."""
-    from .methods import ATTENTION
-
     left = {"unit", "against"} if method in ATTENTION else set()
     if not hasattr(lens, "tokenizer"):
-        from .image_methods import options_of
+        from .image_methods import METHODS as KNOWN
 
-        left |= {option for name in methods for option in options_of(name)} - set(options_of(method))
+        own = set(options_of(KNOWN, method))
+        left |= {option for name in methods for option in options_of(KNOWN, name)} - own
     return {name: value for name, value in options.items() if name not in left}
 
 

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .options import whole
 from .parts import Parts, input_of, listed, parts_of
 from .result import Attribution
-from .sampling import whole
 
 if TYPE_CHECKING:
     import pandas as pd

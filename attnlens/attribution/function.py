@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..running import hooked
 
 
 class Function:
@@ -76,7 +76,8 @@ class Function:
         """F `[point]`"""
         if self.layer is None:
             return self._chosen(self.forward(*points, *self._rows(self.more, examples)), examples)
-        with _hooked(self.layer, lambda *_: tuple(points) if self.plural else points[0]):
+        replaced = self.layer.register_forward_hook(lambda *_: tuple(points) if self.plural else points[0])
+        with hooked([replaced]):
             output = self.forward(*self._rows((*self.inputs, *self.more), examples))
         return self._chosen(output, examples)
 
@@ -114,7 +115,8 @@ class Function:
         """What the layer makes of inputs."""
         heard: list[Any] = []
         rows = self._rows((*inputs, *self.more), torch.arange(self.count, device=inputs[0].device))
-        with torch.no_grad(), _hooked(self.layer, lambda *seen: heard.append(seen[2])):
+        listening = self.layer.register_forward_hook(lambda *seen: heard.append(seen[2]))
+        with torch.no_grad(), hooked([listening]):
             self.forward(*rows)
         if len(heard) != 1:
             raise InputError(
@@ -129,16 +131,6 @@ class Function:
                 "a layer= that does"
             )
         return tuple(x.detach().clone() for x in found)
-
-
-@contextmanager
-def _hooked(layer: nn.Module, hook: Callable[..., Any]) -> Iterator[None]:
-    """A forward hook for a while."""
-    handle = layer.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _tensors(inputs: Any) -> tuple[Tensor, ...]:

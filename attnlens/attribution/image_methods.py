@@ -5,7 +5,6 @@ Captum computes gradients, ablations and Shapley values; all of them see the mod
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,31 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from ..analysis.rollout import rollout as roll
-from ..errors import CaptureError, InputError, unknown_name
+from ..errors import CaptureError, InputError
 from ..running import Budget
 from ..trace import Trace
 from .answer import Asked
 from .baselines import image_baseline, name_of
+from .options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, positive, quiet, seeded, whole
 from .pictures import ImageAnswer, Picture, tokens_of
 from .relevance import gradient_rollout as gradient_roll
 from .relevance import relevance as chefer
 from .result import gap_of
-from .sampling import positive, quiet, seeded, whole
 
 if TYPE_CHECKING:
     from ..lens import ImageLens
 
-TOLERANCE = 0.01
-"""Gap and rule difference up to which an adaptive attribution has converged."""
-
-MAX_STEPS = 1025
-"""Gradients that one path may cost."""
-
 MOST_ROUNDS = 3
 """Times that paths from several baselines are integrated, more exactly each time, until their mean is exact enough."""
-
-FIXED_TOLERANCE = 0.05
-"""The completeness gap up to which a fixed number of steps was enough."""
 
 
 @dataclass(eq=False)
@@ -405,29 +395,6 @@ METHODS: dict[str, Callable[..., Found]] = {
 
 SIGNED = ("integrated_gradients", "gradient_x_input", "occlusion", "shapley")
 """Methods whose scores have a sign and a unit; those of the others only rank."""
-
-COMPLETE = ("integrated_gradients", "shapley")
-"""Methods whose scores add up to the change, exactly or in the limit."""
-
-ATTENTION = ("rollout", "relevance", "gradient_rollout")
-"""Methods that read the attention: they know logits only, and no contrast."""
-
-
-def checked(name: str, options: dict[str, Any]) -> None:
-    """Raises InputError for an unknown method or option, listing the known ones."""
-    known = options_of(name)
-    for option in options:
-        if option not in known:
-            raise unknown_name(f"option of {name}", option, known or ["none"])
-
-
-def options_of(name: str) -> list[str]:
-    """What a method can be told. Raises InputError for an unknown one, listing the known ones."""
-    if not isinstance(name, str) or name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    parameters = inspect.signature(METHODS[name]).parameters.values()
-    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-
 
 # -- pieces ---------------------------------------------------------------------------------------------------
 

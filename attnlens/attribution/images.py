@@ -13,6 +13,7 @@ from ..trace import Trace
 from . import image_methods as methods
 from .answer import UNITS, Asked, explained
 from .answer import unit as checked_unit
+from .options import COMPLETE, check_contrast, check_options
 from .pictures import ImageAnswer, Picture
 from .result import ImageAttribution
 
@@ -79,14 +80,9 @@ def attribute_image(
 
 
 def _checked(lens: ImageLens, method: str, against: Any, unit: str, options: dict[str, Any]) -> Wish:
-    methods.checked(method, options)
+    check_options(methods.METHODS, method, options)
     checked_unit(unit, lens.activation)
-    if method in methods.ATTENTION and (against is not None or unit != "logit"):
-        raise InputError(
-            f"{method} follows the attention for the logit of one class; leave against= and unit= away"
-        )
-    if against is not None and lens.activation == "none":
-        raise InputError("a regression has one value and no class to contrast it with; leave against= away")
+    check_contrast(method, against, unit, lens.activation)
     return Wish(method, against, unit, options)
 
 
@@ -134,7 +130,7 @@ def _attributed(
         steps=found.steps,
         tolerance=found.tolerance,
         signed=signed,
-        complete=wish.method in methods.COMPLETE,
+        complete=wish.method in COMPLETE,
         model=lens.name,
     )
 

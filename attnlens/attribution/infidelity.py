@@ -13,9 +13,9 @@ from ..errors import InputError
 from ..running import Budget
 from . import methods, text_baselines
 from .answer import TextAnswer, explained
+from .options import check_options, positive, whole
 from .parts import Parts, listed, parts_of
 from .result import Attribution, ImageAttribution, TextAttribution
-from .sampling import positive, whole
 
 if TYPE_CHECKING:
     from ..lens import Lens
@@ -140,7 +140,8 @@ def _text_scores(
     lens: Lens, attribution: TextAttribution, parts: Parts, options: dict[str, Any]
 ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
     """(vectors `[row, token, d]` -> scores `[row, token]`, the vectors of the text, 1 where they may move)"""
-    method = methods.checked(attribution.method, options)
+    check_options(methods.METHODS, attribution.method, options)
+    method = methods.METHODS[attribution.method]
     layer = "embeddings" if attribution.method == "layer_gradient_x_activation" else "word"
     baseline = _baseline(attribution, text_baselines.BASELINES) or "pad"
 

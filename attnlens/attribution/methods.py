@@ -6,11 +6,9 @@ embeddings (`answer.TextAnswer`), so that each works on every model whose embedd
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,18 +16,9 @@ from torch import Tensor, nn
 from ..analysis import rollout as roll
 from ..errors import InputError, unknown_name
 from .answer import Asked, TextAnswer
+from .options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, positive, quiet, seeded, whole
 from .relevance import gradient_rollout as gradient_roll
 from .relevance import relevance as chefer
-from .sampling import positive, quiet, seeded, whole
-
-TOLERANCE = 0.01
-"""Gap and rule difference up to which an adaptive attribution has converged."""
-
-FIXED_TOLERANCE = 0.05
-"""The completeness gap up to which a fixed number of steps was enough."""
-
-MAX_STEPS = 1025
-"""Gradients that an adaptive path may cost."""
 
 RULES = ("gausslegendre", "riemann_trapezoid", "riemann_middle", "riemann_left", "riemann_right")
 """Captum's own rules of integration."""
@@ -288,30 +277,8 @@ METHODS: dict[str, Callable[..., Found]] = {
 UNSIGNED = ("gradient", "smoothgrad", "rollout", "relevance", "gradient_rollout")
 """Methods whose scores have neither sign nor unit: they rank tokens."""
 
-COMPLETE = ("integrated_gradients", "shapley")
-"""Methods whose scores add up to the change, exactly or in the limit, whatever the model."""
-
 ALONE = ("smoothgrad", "leave_one_out", "shapley")
 """Methods that go through the texts one by one: in a batch they would see the padding of longer ones."""
-
-ATTENTION = ("rollout", "relevance", "gradient_rollout")
-"""Methods that read the attention: they know logits only, and no contrast."""
-
-
-def checked(name: str, options: dict[str, Any]) -> Callable[..., Found]:
-    """The method of a name. Raises InputError for an unknown name or option, listing the known ones."""
-    if not isinstance(name, str) or name not in METHODS:
-        raise unknown_name("method", name, METHODS)
-    parameters = inspect.signature(METHODS[name]).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            raise InputError(
-                f"{name} takes no option {option!r}; "
-                + (f"it takes: {', '.join(known)}" if known else "it takes none")
-            )
-    return METHODS[name]
-
 
 # -- pieces ---------------------------------------------------------------------------------------------------
 

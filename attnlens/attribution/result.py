@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -215,8 +215,8 @@ class ImageAttribution(Attribution):
 
     seen: np.ndarray
     image: np.ndarray
+    box: tuple[float, float, float, float]
     pixels: Tensor | None = None
-    box: tuple[float, float, float, float] = field(default=(0.0, 0.0, 0.0, 0.0))
 
     @property
     def on_image(self) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .. import tasks
 from ..errors import InputError
 from .agreement import ordinary_scores, spearman
-from .sampling import whole
+from .options import whole
 
 if TYPE_CHECKING:
     import pandas as pd

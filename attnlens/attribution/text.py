@@ -17,6 +17,7 @@ from ..trace import Prediction, Token, Trace
 from . import methods, text_baselines
 from .answer import Asked, TextAnswer, answers_once, explained, unit
 from .merging import first_sign, groups, joined, known_level, summed
+from .options import ATTENTION, COMPLETE, check_contrast, check_options
 from .result import TextAttribution, gap_of
 
 if TYPE_CHECKING:
@@ -100,23 +101,18 @@ def _checked(
     lens: TextLens, method: str, against: Any, unit_: str, baseline: Any, layer: Any, position: Any,
     options: dict[str, Any],
 ) -> Wish:  # fmt: skip
-    methods.checked(method, options)
+    check_options(methods.METHODS, method, options)
     unit(unit_, lens.activation)
-    if method in methods.ATTENTION:
-        _check_attention(lens, method, against, unit_, position)
-    if against is not None and lens.activation == "none":
-        raise InputError("a regression has one value and no class to contrast it with; leave against= away")
+    check_contrast(method, against, unit_, lens.activation)
+    if method in ATTENTION:
+        _check_attention(lens, method, position)
     if method == "layer_gradient_x_activation" and layer == "word":
         layer = "embeddings"
     return Wish(method, against, unit_, text_baselines.named(baseline), layer, position, options)
 
 
-def _check_attention(lens: TextLens, method: str, against: Any, unit_: str, position: Any) -> None:
+def _check_attention(lens: TextLens, method: str, position: Any) -> None:
     """Methods that read the attention follow it to the one answer of one stack."""
-    if against is not None or unit_ != "logit":
-        raise InputError(
-            f"{method} follows the attention for the logit of one class; leave against= and unit= away"
-        )
     if tasks.config_of(lens.model, "is_encoder_decoder"):
         raise InputError(
             f"{method} follows one stack of self-attention, and {type(lens.model).__name__} has two; "
@@ -241,7 +237,7 @@ def _result(
         steps=found.steps[number],
         tolerance=found.tolerance,
         signed=wish.method not in methods.UNSIGNED,
-        complete=wish.method in methods.COMPLETE,
+        complete=wish.method in COMPLETE,
         model=lens.name,
     )
 

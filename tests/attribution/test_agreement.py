@@ -30,7 +30,8 @@ def text_attribution(scores, method="own", **options):
 def image_attribution(scores, picture=0):
     image = np.full((4, 4, 3), picture, dtype=np.uint8)
     return ImageAttribution(
-        scores=scores, target="cat", target_index=3, prediction=None, method="own", value=1.0, seen=image, image=image
+        scores=scores, target="cat", target_index=3, prediction=None, method="own", value=1.0, seen=image, image=image,
+        box=(0.0, 0.0, 4.0, 4.0),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from attnlens.attribution.answer import Asked, TextAnswer, explained
 from attnlens.errors import InputError
 
 from .. import tiny
+from .made import in_float64
 
 TEXT = "a gripping , funny film with one dull stretch ."
 CLASSES = "ForSequenceClassification"
@@ -43,15 +44,7 @@ EMBEDDINGS = {
 
 @pytest.fixture(scope="module")
 def lenses():
-    built = {}
-
-    def lens(name):
-        if name not in built:
-            built[name] = LENSES[name]()
-            built[name].model.double()
-        return built[name]
-
-    return lens
+    return in_float64(LENSES)
 
 
 def answer_of(lens, *texts, **options):

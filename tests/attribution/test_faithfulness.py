@@ -309,6 +309,7 @@ def image_attribution(lens, picture, scores):
     return ImageAttribution(
         scores=scores, target=trace.label(index), target_index=index, prediction=trace.prediction, method="own",
         value=float(trace.logits[index]), seen=np.asarray(picture), image=np.asarray(picture),
+        box=(0.0, 0.0, 32.0, 32.0),
     )  # fmt: skip
 
 

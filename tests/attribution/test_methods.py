@@ -14,6 +14,7 @@ from torch import nn
 import attnlens as al
 from attnlens.attribution import methods, text_baselines
 from attnlens.attribution.answer import TextAnswer, explained
+from attnlens.attribution.options import ATTENTION, FIXED_TOLERANCE
 from attnlens.attribution.relevance import gradient_rollout, relevance
 from attnlens.attribution.removal import TextRemoval
 from attnlens.attribution.text import METHODS
@@ -65,7 +66,7 @@ def test_integrated_gradients_by_a_fixed_number_of_steps(lens, hand, rule):
     expected = IntegratedGradients(number).attribute(end, start, n_steps=7, method=rule).sum(-1)[0]
     found = lens.attribute(TEXT, 1, n_steps=7, rule=rule)
     close(found.scores, expected)
-    assert (found.steps, found.tolerance) == (7, methods.FIXED_TOLERANCE)
+    assert (found.steps, found.tolerance) == (7, FIXED_TOLERANCE)
     assert found.change == pytest.approx(float(number(end) - number(start)))
     assert found.rule_difference is None
 
@@ -312,7 +313,7 @@ def test_attention_knows_one_answer(build, options, message):
 
 def test_attention_of_two_stacks():
     lens = al.Lens(tiny.bart("ForSequenceClassification"), tiny.roberta())
-    for method in methods.ATTENTION:
+    for method in ATTENTION:
         with pytest.raises(
             InputError, match="follows one stack of self-attention, and BartForSequenceClassification has two"
         ):
@@ -392,7 +393,7 @@ def test_the_model_is_left_as_it_was_after_an_exception(method, at):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in methods.ATTENTION])
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ATTENTION])
 def test_ends_of_a_model_in_half_precision_are_those_of_its_float32_copy(method, dtype):
     half = al.Lens(tiny.bert().to(dtype), tiny.wordpiece())
     copy = al.Lens(tiny.bert().to(dtype).float(), tiny.wordpiece())

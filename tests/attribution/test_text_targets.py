@@ -9,6 +9,7 @@ import attnlens as al
 from attnlens.errors import InputError
 
 from .. import tiny
+from .made import in_float64
 
 TEXT = "a gripping , funny film"
 EXACT = {"n_steps": 60}
@@ -30,15 +31,7 @@ LENSES = {
 
 @pytest.fixture(scope="module")
 def lenses():
-    built = {}
-
-    def lens(name):
-        if name not in built:
-            built[name] = LENSES[name]()
-            built[name].model.double()
-        return built[name]
-
-    return lens
+    return in_float64(LENSES)
 
 
 @pytest.fixture(scope="module")
