@@ -17,6 +17,7 @@ The kinds of object, and where each name comes from:
 - what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
   `lens.explain`, `compare_methods` and `compare_baselines`; `debug`, a `Diagnosis` of one input; `ablate`
 - whether it is true: `faithfulness`, `agreement`, `infidelity`, `sensitivity`, `sanity_check`
+- views for notebooks: `HeadsView`, `AttentionView`
 - the layer below, for any torch module: `capture`
 - static figures: `plots`
 - errors: `errors`, all children of `AttnlensError`
@@ -61,13 +62,15 @@ _HOMES = {
     **dict.fromkeys(
         ("debug", "Diagnosis", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"
     ),
+    # widgets
+    **dict.fromkeys(("HeadsView", "AttentionView"), "widgets"),
 }
-_MODULES = ("capture", "plots", "models")
+_MODULES = ("capture", "plots", "models", "widgets")
 
 __all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from . import capture, models, plots
+    from . import capture, models, plots, widgets
     from .analysis import (
         Comparison,
         cluster_heads,
@@ -103,6 +106,7 @@ if TYPE_CHECKING:
     )
     from .lens import ImageLens, Lens, TextLens, load
     from .trace import PatchGrid, Token, Trace
+    from .widgets import AttentionView, HeadsView
 
 
 def __getattr__(name: str) -> Any:

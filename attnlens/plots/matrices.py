@@ -11,11 +11,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from ..analysis.pooling import pooled, pooled_mean, pooled_signed
 from ..attention import Attention
 from ..errors import InputError
 from ..trace import Layer, Token, Trace
 from . import given, pieces
-from .pooling import pooled, pooled_mean, pooled_signed
 
 SHARPEST = 900
 """Most rows and columns of a matrix that fills a figure; longer inputs are pooled to that."""

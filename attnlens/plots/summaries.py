@@ -14,10 +14,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
+from ..analysis.pooling import pooled_signed
 from ..errors import InputError, unknown_name
 from ..trace import Trace
 from . import pieces
-from .pooling import pooled_signed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -226,7 +226,7 @@ def test_grid_asks_for_blocks_only(monkeypatch):
 
     monkeypatch.setattr(type(trace[0]), "block", seen)
     monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 10_000)
-    monkeypatch.setattr("attnlens.plots.pooling.BLOCK_ELEMENTS", 10_000)
+    monkeypatch.setattr("attnlens.analysis.pooling.BLOCK_ELEMENTS", 10_000)
     for draw in (plots.grid, plots.heads, plots.average, lambda t: plots.head(t, 0, 0)):
         draw(trace)
     assert max(largest) <= 10_000

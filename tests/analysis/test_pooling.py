@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnlens import attention
+from attnlens.analysis import pooling
 from attnlens.attention import Weights
-from attnlens.plots import pooling
 
-from .made import factors, weights
+from ..plots.made import factors, weights
 
 
 def slow(weights: torch.Tensor, down: int, across: int) -> torch.Tensor:

@@ -1,0 +1,119 @@
+"""Every head of a trace as a thumbnail."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import traitlets as t
+from torch import Tensor
+
+from ..analysis import head_stats
+from ..analysis.pooling import pooled
+from ..analysis.stats import COLUMNS
+from ..attention import Attention
+from ..errors import unknown_name
+from ..trace import Trace
+from . import payload
+from .view import STATIC, View, bulk, given_trace, known_heads, known_layer, state
+
+SIDE = 32
+"""Most rows and columns of a thumbnail."""
+
+MOST_WEIGHTS = 1 << 26
+"""Weights of one layer above which thumbnails look at evenly spaced queries alone."""
+
+STATS_AT_ONCE = 1 << 22
+"""Weights of all layers up to which the statistics of all heads come with the view."""
+
+
+class HeadsView(View):
+    """Rows are layers, columns heads. Within a square the query runs down and the key across; strong is much attention.
+
+    Each square is on its own scale: it shows a head's pattern, not how its weights compare with another head's; for
+    that tint or sort by a column of `head_stats`. A square of a long text shows the largest of the weights that each
+    of its cells stands for.
+
+    >>> view = al.HeadsView(trace, by="entropy")
+    >>> view.layer, view.heads                      # what is selected
+    >>> view.observe(lambda change: ..., "heads")   # a click in the browser arrives here
+    """
+
+    _esm = STATIC / "heads.js"
+
+    trace = bulk(t.Dict(), "The trace without its weights.")
+    thumbnails = bulk(t.Bytes(), "All thumbnails as float16, layer by layer, `[head, row, column]`.")
+    sizes = bulk(t.List(), "`[heads, rows, columns]` of each layer's thumbnails.")
+    stats = bulk(t.Dict(), "`head_stats`: for each column `[layer][head]`; empty until it is asked for.")
+    columns = bulk(t.List(t.Unicode()), "The columns to tint or sort by.")
+    layer = state(t.Int(0), "The layer of the selected heads.")
+    heads = state(t.List(t.Int()), "The selected heads of that layer.")
+    by = state(t.Unicode(""), "The column of `head_stats` that tints the squares; '' for none.")
+    sort = state(t.Bool(False), "Whether the heads are sorted by that column, largest first.")
+
+    def __init__(
+        self, trace: Trace, *, layer: int = 0, heads: int | list[int] = (), by: str = "", sort: bool = False
+    ):
+        """
+        layer, heads: what is selected; by: a column of `head_stats`; sort: largest first
+
+        Raises InputError for a layer, a head or a column that is not there.
+        """
+        self._trace = given_trace(trace, "HeadsView")
+        self._shapes = [one.attention.shape for one in trace.layers]
+        header = payload.header(trace)
+        tiles = [thumbnails(one.attention) for one in trace.layers]
+        super().__init__(
+            trace={**header, "layers": [{**one, "parts": []} for one in header["layers"]]},
+            thumbnails=b"".join(payload.halves(tile) for tile in tiles),
+            sizes=[list(tile.shape) for tile in tiles],
+            columns=list(COLUMNS),
+            layer=layer,
+            heads=known_heads(heads, max(shape[0] for shape in self._shapes)),
+            by=by,
+            sort=sort,
+        )
+        self.asks["stats"] = self._send_stats
+        if by or sum(math.prod(shape) for shape in self._shapes) <= STATS_AT_ONCE:
+            self._send_stats()
+
+    def _send_stats(self) -> None:
+        """Computes the statistics once and puts them into the widget's state."""
+        if not self.stats:
+            table = head_stats(self._trace)
+            found: dict[str, list[list[float | None]]] = {}
+            for column in COLUMNS:
+                rows = table.groupby("layer", sort=True)[column]
+                found[column] = [[None if x != x else float(x) for x in row] for _, row in rows]
+            self.stats = found
+
+    @t.validate("layer")
+    def _known_layer(self, proposal: dict[str, Any]) -> int:
+        return known_layer(proposal["value"], len(self._shapes))
+
+    @t.validate("heads")
+    def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
+        return known_heads(proposal["value"], max(shape[0] for shape in self._shapes))
+
+    @t.validate("by")
+    def _known_column(self, proposal: dict[str, Any]) -> str:
+        if proposal["value"] and proposal["value"] not in COLUMNS:
+            raise unknown_name("column", proposal["value"], COLUMNS)
+        return proposal["value"]
+
+    @t.observe("by")
+    def _needs_stats(self, change: dict[str, Any]) -> None:
+        if change["new"] and "stats" in self.asks:
+            self._send_stats()
+
+
+def thumbnails(attention: Attention) -> Tensor:
+    """`[head, row, column]` with at most SIDE rows and columns, each cell the largest weight that it stands for."""
+    if 0 in attention.shape:
+        return torch.zeros(attention.heads, 1, 1)
+    if math.prod(attention.shape) <= MOST_WEIGHTS:
+        return pooled(attention, SIDE)[0]
+    rows = torch.linspace(0, attention.queries - 1, SIDE).long()
+    step = math.ceil(attention.keys / SIDE)
+    return torch.nn.functional.max_pool1d(attention[:, rows], step, ceil_mode=True).cpu()

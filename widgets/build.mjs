@@ -1,0 +1,39 @@
+// Builds one bundle for each view into the Python package: src/heads.ts -> attnlens/widgets/static/heads.js.
+import { build } from "esbuild";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = join(here, "../attnlens/widgets/static");
+const VIEWS = ["heads", "attention"].filter((name) => existsSync(join(here, "src", `${name}.ts`)));
+
+/** Everything that decides what a bundle holds; tests/widgets/test_bundles.py computes the same in Python. */
+function fingerprint() {
+  const sources = readdirSync(join(here, "src"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const hash = createHash("sha256");
+  for (const path of [...sources, join(here, "build.mjs"), join(here, "package-lock.json")].sort())
+    hash.update(readFileSync(path, "utf8").replaceAll("\r\n", "\n"));
+  return hash.digest("hex");
+}
+
+const sha = fingerprint();
+mkdirSync(out, { recursive: true });
+for (const name of VIEWS)
+  await build({
+    entryPoints: [join(here, "src", `${name}.ts`)],
+    outfile: join(out, `${name}.js`),
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    charset: "utf8",
+    legalComments: "inline",
+    loader: { ".css": "text" },
+    banner: {
+      js: `// Generated from widgets/src/${name}.ts by \`npm run build\`; do not edit. Sources: sha256 ${sha}`,
+    },
+    logLevel: "warning",
+  });

@@ -1,0 +1,211 @@
+// Where a view's weights come from: computed here from a layer's bytes, or asked of Python block by block.
+
+import { floats, halves } from "./half";
+import { Layer, mean, picked } from "./layer";
+import { ask, type Answer, type Model, type Tokens, type TraceHeader } from "./model";
+
+/** What of a layer is shown; as in `tiles.Shown`. */
+export interface Shown {
+  layer: number;
+  heads: number[];
+  pair: Pair;
+  hide_special: boolean;
+  pool: "max" | "mean";
+}
+
+export type Pair = "all" | "a-a" | "a-b" | "b-a" | "b-b";
+
+/** Weights [rows * cols]; of a coarse level each stands for several. */
+export interface Tile {
+  rows: number;
+  cols: number;
+  weights: Float32Array;
+}
+
+/** Rows and columns of a tile. */
+export const SIDE = 256;
+
+/** Tiles and matrices that are kept. */
+const KEPT = 400;
+
+export class Source {
+  readonly header: TraceHeader;
+  private readonly layers = new Map<number, Promise<Layer>>();
+  private readonly tiles = new Map<string, Promise<Tile>>();
+
+  constructor(
+    private readonly model: Model<any>,
+    private readonly signal: AbortSignal,
+    private readonly prefix = "",
+  ) {
+    this.header = model.get(`${prefix}trace`) as TraceHeader;
+  }
+
+  /** Whether Python holds the weights and gives blocks of them. */
+  get remote(): boolean {
+    return this.header.remote;
+  }
+
+  /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
+  layer(number: number): Promise<Layer> {
+    let found = this.layers.get(number);
+    if (!found) {
+      found = this.fetch(number);
+      found.catch(() => this.layers.delete(number));
+      this.layers.set(number, found);
+    }
+    return found;
+  }
+
+  private async fetch(number: number): Promise<Layer> {
+    const name = `${this.prefix}layer_${number}`;
+    if (!(this.model.get(name) instanceof DataView)) await this.ask("layer", { layer: number });
+    const bytes = this.model.get(name);
+    if (!(bytes instanceof DataView)) throw new Error(`Layer ${number} did not arrive. Run the cell again.`);
+    return new Layer(this.header.layers[number]!, bytes);
+  }
+
+  private ask(question: string, given: object): Promise<Answer> {
+    return ask(this.model, `${this.prefix}${question}`, { ...given }, this.signal);
+  }
+
+  /** The tokens along one axis of a layer. */
+  tokens(layer: number, axis: "query" | "key"): Tokens {
+    const header = this.header.layers[layer]!;
+    const count = axis === "query" ? header.queries : header.keys;
+    const side = header[axis];
+    const found = side === "input" || side === "output" ? this.header.tokens[side] : undefined;
+    if (found && found.text.length === count) return found;
+    return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
+  }
+
+  /** The positions that are shown, along queries and keys. */
+  positions(shown: Shown): { rows: number[]; cols: number[] } {
+    const [query, key] = shown.pair === "all" ? [null, null] : shown.pair.split("-").map((side) => (side === "a" ? 0 : 1));
+    return {
+      rows: chosen(this.tokens(shown.layer, "query"), query ?? null, shown.hide_special),
+      cols: chosen(this.tokens(shown.layer, "key"), key ?? null, shown.hide_special),
+    };
+  }
+
+  /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
+  async matrices(shown: Shown): Promise<Float32Array[]> {
+    const layer = await this.layer(shown.layer);
+    const { rows, cols } = this.positions(shown);
+    const { queries, keys } = layer.header;
+    return shown.heads.map((head) => {
+      const whole = layer.head(head);
+      if (rows.length === queries && cols.length === keys && !shown.hide_special) return whole;
+      const from = shown.hide_special ? without(whole, keys, this.tokens(shown.layer, "key").special) : whole;
+      return picked(from, keys, rows, cols);
+    });
+  }
+
+  /** What one query gives, or one key gets, in each head, among what is shown. */
+  async line(shown: Shown, axis: "query" | "key", position: number): Promise<Float32Array[]> {
+    const { rows, cols } = this.positions(shown);
+    if (this.remote) {
+      const { heads } = shown;
+      const { shape, buffers } = await this.ask("line", { ...shown, axis, position });
+      const values = floats(halves(buffers[0]!, 0, (shape as number[])[0]! * (shape as number[])[1]!));
+      const size = values.length / heads.length;
+      return heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
+    }
+    const at = (axis === "query" ? rows : cols).indexOf(position);
+    return (await this.matrices(shown)).map((matrix) =>
+      axis === "query"
+        ? matrix.subarray(at * cols.length, (at + 1) * cols.length)
+        : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at]!),
+    );
+  }
+
+  /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
+  tile(shown: Shown, level: number, row: number, col: number): Promise<Tile> {
+    const key = `${level}/${row}/${col}/${JSON.stringify(shown)}`;
+    let found = this.tiles.get(key);
+    if (!found) {
+      found = this.remote ? this.asked(shown, level, row, col) : this.made(shown, level, row, col);
+      found.catch(() => this.tiles.delete(key));
+      this.tiles.set(key, found);
+      if (this.tiles.size > KEPT) this.tiles.delete(this.tiles.keys().next().value!);
+    }
+    return found;
+  }
+
+  private async asked(shown: Shown, level: number, row: number, col: number): Promise<Tile> {
+    const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
+    const [rows, cols] = shape as [number, number];
+    return { rows, cols, weights: floats(halves(buffers[0]!, 0, rows * cols)) };
+  }
+
+  private async made(shown: Shown, level: number, row: number, col: number): Promise<Tile> {
+    if (level > 0) {
+      const parts = [0, 1].flatMap((down) => [0, 1].map((across) => [2 * row + down, 2 * col + across] as const));
+      const { rows, cols } = this.positions(shown);
+      const size = SIDE << (level - 1);
+      const below = await Promise.all(
+        parts.map(([r, c]) => (r * size < rows.length && c * size < cols.length ? this.tile(shown, level - 1, r, c) : null)),
+      );
+      return halved(below, shown.pool);
+    }
+    const { rows, cols } = this.positions(shown);
+    const whole = mean(await this.matrices(shown));
+    const high = Math.min(SIDE, rows.length - row * SIDE);
+    const wide = Math.min(SIDE, cols.length - col * SIDE);
+    const weights = new Float32Array(high * wide);
+    for (let i = 0; i < high; i++) {
+      const start = (row * SIDE + i) * cols.length + col * SIDE;
+      weights.set(whole.subarray(start, start + wide), i * wide);
+    }
+    return { rows: high, cols: wide, weights };
+  }
+}
+
+/** The level on which the whole fits into one tile. */
+export function topLevel(rows: number, cols: number): number {
+  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / SIDE)));
+}
+
+function chosen(tokens: Tokens, segment: number | null, hideSpecial: boolean): number[] {
+  const special = new Set(hideSpecial ? tokens.special : []);
+  const out: number[] = [];
+  tokens.text.forEach((_, i) => {
+    if (!special.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)) out.push(i);
+  });
+  return out;
+}
+
+/** The matrix with nothing for some keys; what is left of each row sums to one again. */
+function without(matrix: Float32Array, keys: number, gone: number[]): Float32Array {
+  const out = matrix.slice();
+  for (let start = 0; start < out.length; start += keys) {
+    for (const key of gone) out[start + key] = 0;
+    let sum = 0;
+    for (let j = 0; j < keys; j++) sum += out[start + j]!;
+    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j]! /= sum;
+  }
+  return out;
+}
+
+/** Four neighbouring tiles as one of the next level: of each 2 x 2 weights the largest, or their mean. */
+export function halved(below: (Tile | null)[], pool: "max" | "mean"): Tile {
+  const [a, b, c] = below;
+  const [rows, cols] = [a!.rows + (c?.rows ?? 0), a!.cols + (b?.cols ?? 0)];
+  const [high, wide] = [Math.ceil(rows / 2), Math.ceil(cols / 2)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint8Array(high * wide);
+  below.forEach((tile, n) => {
+    if (!tile) return;
+    const [top, left] = [n < 2 ? 0 : a!.rows, n % 2 ? a!.cols : 0];
+    for (let i = 0; i < tile.rows; i++)
+      for (let j = 0; j < tile.cols; j++) {
+        const at = ((top + i) >> 1) * wide + ((left + j) >> 1);
+        const weight = tile.weights[i * tile.cols + j]!;
+        if (pool === "max") weights[at] = Math.max(weights[at]!, weight);
+        else weights[at]! += weight;
+        counts[at]!++;
+      }
+  });
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n]! /= counts[n]!;
+  return { rows: high, cols: wide, weights };
+}
