@@ -7,7 +7,10 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "../attnlens/widgets/static");
-const VIEWS = ["heads", "attention"].filter((name) => existsSync(join(here, "src", `${name}.ts`)));
+const wanted = process.argv.slice(2);
+const VIEWS = ["heads", "attention", "tokens", "patches", "compare", "report"].filter(
+  (name) => existsSync(join(here, "src", `${name}.ts`)) && (wanted.length === 0 || wanted.includes(name)),
+);
 
 /** Everything that decides what a bundle holds; tests/widgets/test_bundles.py computes the same in Python. */
 function fingerprint() {
