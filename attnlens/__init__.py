@@ -17,9 +17,9 @@ The kinds of object, and where each name comes from:
 - what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
   `lens.explain`, `compare_methods` and `compare_baselines`; `debug`, a `Diagnosis` of one input; `ablate`
 - whether it is true: `faithfulness`, `agreement`, `infidelity`, `sensitivity`, `sanity_check`
-- views for notebooks: `HeadsView`, `AttentionView`
+- views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`
 - the layer below, for any torch module: `capture`
-- static figures: `plots`
+- static figures: `plots`; all of it in one HTML file: `report`
 - errors: `errors`, all children of `AttnlensError`
 
 Importing attnlens loads none of torch, transformers, matplotlib or pandas: each comes with the first name
@@ -63,14 +63,14 @@ _HOMES = {
         ("debug", "Diagnosis", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"
     ),
     # widgets
-    **dict.fromkeys(("HeadsView", "AttentionView"), "widgets"),
+    **dict.fromkeys(("HeadsView", "AttentionView", "CompareView", "PatchView", "TokensView"), "widgets"),
 }
-_MODULES = ("capture", "plots", "models", "widgets")
+_MODULES = ("capture", "plots", "models", "report", "widgets")
 
 __all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from . import capture, models, plots, widgets
+    from . import capture, models, plots, report, widgets
     from .analysis import (
         Comparison,
         cluster_heads,
@@ -106,7 +106,7 @@ if TYPE_CHECKING:
     )
     from .lens import ImageLens, Lens, TextLens, load
     from .trace import PatchGrid, Token, Trace
-    from .widgets import AttentionView, HeadsView
+    from .widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView
 
 
 def __getattr__(name: str) -> Any:

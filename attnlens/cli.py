@@ -1,4 +1,4 @@
-"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare` and `info`.
+"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare`, `report` and `info`.
 
 Everything heavy is imported inside the commands, so that `attnlens --help` answers at once. What a person reads
 goes to stdout in colour, or without colour into a pipe or under NO_COLOR; `--json` prints JSON and nothing else;
@@ -218,6 +218,32 @@ def compare(
     with _working("comparing"):
         found = tables.compare_models(first, second, _source(source))
     _table(found, tables.print_comparison, top, as_csv, as_json, png)
+
+
+@app.command()
+def report(
+    model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT|FILE...",
+            help="texts or image files, a section for each; - reads a text from each line of standard input",
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="REPORT", help="the file to write, ending in .html")],
+    title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
+) -> None:
+    """Write one HTML file that opens anywhere: every head, who looks at whom, and what made the model decide."""
+    import attnlens
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"the last argument is the file to write and ends in .html; {str(out)!r} does not")
+    lens = _load(model)
+    given = [_source(source) for source in sources]
+    inputs = [text for one in given for text in (one if isinstance(one, list) else [one])]
+    with _working("writing the report"):
+        written = attnlens.report(lens, inputs, out, title=title)
+    print(f"wrote {written}")
 
 
 @app.command()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -82,20 +84,26 @@ def header(metadata: dict[str, str], tensors: dict[str, Tensor]) -> bytes:
 
 
 def write(path: Path, header: bytes, tensors: dict[str, Tensor]) -> None:
-    """Writes a draft beside the file and puts it in place when it is complete."""
+    """Writes a header and its tensors, whole or not at all."""
+    parts = (tensor.view(-1).view(torch.uint8).numpy() for _, tensor in _ordered(tensors))
+    place(path, chain([header], parts), f"trace{SUFFIX}")
+
+
+def place(path: Path, parts: Iterable[Any], example: str) -> None:
+    """Writes a draft beside the file and puts it in place when it is complete.
+
+    parts: bytes, or what has a buffer, one after the other; example: how such a file may be called
+    """
     if os.path.exists(path) and not os.path.isfile(path):
-        raise FileError(
-            f"cannot write {path}: that is no file; give the name of a file, such as trace{SUFFIX}"
-        )
+        raise FileError(f"cannot write {path}: that is no file; give the name of a file, such as {example}")
     if not os.path.isdir(path.parent):
         raise FileError(f"cannot write {path}: there is no folder {path.parent}; create it first")
     draft = path.parent / f".{secrets.token_hex(8)}.part"
     try:
         try:
             with open(draft, "xb") as file:
-                file.write(header)
-                for _, tensor in _ordered(tensors):
-                    file.write(tensor.view(-1).view(torch.uint8).numpy())
+                for part in parts:
+                    file.write(part)
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)

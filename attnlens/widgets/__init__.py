@@ -5,6 +5,9 @@ weights cross once, as bytes.
 """
 
 from .attention import AttentionView
+from .compare import CompareView
 from .heads import HeadsView
+from .patches import PatchView
+from .tokens import TokensView
 
-__all__ = ["AttentionView", "HeadsView"]
+__all__ = ["AttentionView", "CompareView", "HeadsView", "PatchView", "TokensView"]

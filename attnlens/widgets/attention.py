@@ -62,14 +62,23 @@ class AttentionView(View):
         Raises InputError for a layer or a head that is not there.
         """
         self._trace = given_trace(trace, "AttentionView")
-        self._tiles = Tiles(trace)
         layer = known_layer(layer, len(trace))
         count = trace[layer].heads
         chosen = known_heads(range(count) if heads is None else heads, count)
         super().__init__(layer=layer, heads=chosen, mode=mode, **traits)
-        layers = Layers(self, trace, layer)
-        self.trace = layers.header
+        self._layers = Layers(self)
         self.asks |= {"tile": self._tile, "line": self._line, "detail": self._detail}
+        self.show(trace)
+
+    def show(self, trace: Trace) -> None:
+        """Another trace in the same view; what is selected stays as far as it is there."""
+        self._trace = given_trace(trace, "AttentionView")
+        self._tiles = Tiles(trace)
+        with self.hold_sync():
+            self.layer = min(self.layer, len(trace) - 1)
+            self.heads = [head for head in self.heads if head < trace[self.layer].heads] or [0]
+            self.query = self.key = None
+            self.trace = self._layers.show(trace, self.layer)
 
     def _tile(self, level: int, row: int, col: int, **shown: Any) -> Answer:
         found = self._tiles.tile(self._shown(**shown), level, row, col)

@@ -42,7 +42,6 @@ class HeadsView(View):
 
     _esm = STATIC / "heads.js"
 
-    trace = bulk(t.Dict(), "The trace without its weights.")
     thumbnails = bulk(t.Bytes(), "All thumbnails as float16, layer by layer, `[head, row, column]`.")
     sizes = bulk(t.List(), "`[heads, rows, columns]` of each layer's thumbnails.")
     stats = bulk(t.Dict(), "`head_stats`: for each column `[layer][head]`; empty until it is asked for.")
@@ -61,22 +60,28 @@ class HeadsView(View):
         Raises InputError for a layer, a head or a column that is not there.
         """
         self._trace = given_trace(trace, "HeadsView")
-        self._shapes = [one.attention.shape for one in trace.layers]
-        header = payload.header(trace)
-        tiles = [thumbnails(one.attention) for one in trace.layers]
-        super().__init__(
-            trace={**header, "layers": [{**one, "parts": []} for one in header["layers"]]},
-            thumbnails=b"".join(payload.halves(tile) for tile in tiles),
-            sizes=[list(tile.shape) for tile in tiles],
-            columns=list(COLUMNS),
-            layer=layer,
-            heads=known_heads(heads, max(shape[0] for shape in self._shapes)),
-            by=by,
-            sort=sort,
-        )
+        heads = known_heads(heads, self._most_heads)
+        super().__init__(columns=list(COLUMNS), layer=layer, heads=heads, by=by, sort=sort)
         self.asks["stats"] = self._send_stats
-        if by or sum(math.prod(shape) for shape in self._shapes) <= STATS_AT_ONCE:
-            self._send_stats()
+        self.show(trace)
+
+    def show(self, trace: Trace) -> None:
+        """Another trace in the same view; what is selected stays as far as it is there."""
+        self._trace = given_trace(trace, "HeadsView")
+        tiles = [thumbnails(one.attention) for one in trace.layers]
+        with self.hold_sync():
+            self.layer = min(self.layer, len(trace) - 1)
+            self.heads = [head for head in self.heads if head < trace[self.layer].heads]
+            self.thumbnails = b"".join(payload.halves(tile) for tile in tiles)
+            self.sizes = [list(tile.shape) for tile in tiles]
+            self.stats = {}
+            small = sum(math.prod(one.attention.shape) for one in trace.layers) <= STATS_AT_ONCE
+            if self.by or small:
+                self._send_stats()
+
+    @property
+    def _most_heads(self) -> int:
+        return max(one.attention.heads for one in self._trace.layers)
 
     def _send_stats(self) -> None:
         """Computes the statistics once and puts them into the widget's state."""
@@ -90,11 +95,11 @@ class HeadsView(View):
 
     @t.validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
-        return known_layer(proposal["value"], len(self._shapes))
+        return known_layer(proposal["value"], len(self._trace))
 
     @t.validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
-        return known_heads(proposal["value"], max(shape[0] for shape in self._shapes))
+        return known_heads(proposal["value"], self._most_heads)
 
     @t.validate("by")
     def _known_column(self, proposal: dict[str, Any]) -> str:

@@ -76,7 +76,7 @@ def layer_header(layer: Layer, detail: bool = False) -> dict[str, Any]:
         "bytes": sum(part.nbytes for part in parts),
     }  # fmt: skip
     if parts[0].name == "query":
-        scale = attention.scale * _shrink(attention.query) * _shrink(attention.key)
+        scale = attention.scale * shrink(attention.query) * shrink(attention.key)
         found |= {"scale": scale, "softcap": attention.softcap, "band": _band(attention.mask)}
     return found
 
@@ -114,10 +114,10 @@ def _array(attention: Attention, name: str) -> Tensor:
     if name == "windows":
         return torch.stack([part[:] for part in attention.parts])
     found = getattr(attention, name)
-    return found / _shrink(found) if name in ("query", "key") else found
+    return found / shrink(found) if name in ("query", "key") else found
 
 
-def _shrink(tensor: Tensor) -> float:
+def shrink(tensor: Tensor) -> float:
     """The power of two that brings the largest number into the range of float16; 1 for ordinary ones."""
     largest = float(tensor.abs().max()) if tensor.numel() else 0.0
     return 2.0 ** max(0, int(np.ceil(np.log2(largest / HALF_MAX)))) if largest > HALF_MAX else 1.0

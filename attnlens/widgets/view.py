@@ -113,18 +113,40 @@ class Layers:
     the layers that were shown.
     """
 
-    def __init__(self, view: View, trace: Trace, first: int, prefix: str = ""):
-        self.view, self.trace, self.prefix = view, trace, prefix
-        self.header = payload.header(trace)
+    def __init__(self, view: View, prefix: str = ""):
+        self.view, self.prefix = view, prefix
         view.asks[f"{prefix}layer"] = self.send
-        if not self.header["remote"]:
-            small = sum(one["bytes"] for one in self.header["layers"]) <= AT_ONCE
-            for number in range(len(trace)) if small else [first]:
-                self.send(number)
+
+    def show(self, trace: Trace, first: int) -> dict[str, Any]:
+        """Takes a trace, sends its first layer or, where they are small, all, and returns its header."""
+        self.trace = trace
+        header = payload.header(trace)
+        sizes = [one["bytes"] for one in header["layers"]]
+        at_once = [] if header["remote"] else range(len(sizes)) if sum(sizes) <= AT_ONCE else [first]
+        for name in self.names():
+            if int(name.rpartition("_")[2]) not in at_once:
+                setattr(self.view, name, b"")
+        for number in at_once:
+            self._put(number)
+        return header
 
     def send(self, layer: int) -> None:
         """Puts a layer into the widget's state, unless it is there."""
-        name = f"{self.prefix}layer_{known_layer(layer, len(self.trace))}"
-        if not self.view.has_trait(name):
-            held = payload.layer_bytes(self.trace[layer])
+        layer = known_layer(layer, len(self.trace))
+        if not getattr(self.view, self.name(layer), b""):
+            self._put(layer)
+
+    def name(self, layer: int) -> str:
+        """The trait of a layer."""
+        return f"{self.prefix}layer_{layer}"
+
+    def names(self) -> list[str]:
+        """The traits that there are."""
+        return [name for name in self.view.trait_names() if name.startswith(f"{self.prefix}layer_")]
+
+    def _put(self, layer: int) -> None:
+        held, name = payload.layer_bytes(self.trace[layer]), self.name(layer)
+        if self.view.has_trait(name):
+            setattr(self.view, name, held)
+        else:
             self.view.add_traits(**{name: bulk(traitlets.Bytes(held), "A layer's weights or factors.")})

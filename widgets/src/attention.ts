@@ -40,15 +40,18 @@ const PAIRS: Record<Pair, string> = {
 
 export default view<State>("Attention", css, (frame) => {
   const { model, signal, bar, stage } = frame;
-  const source = new Source(model, signal);
-  const { layers } = source.header;
+  let source = new Source(model, signal);
+  let { layers } = source.header;
+  let shownTrace = 0;
   let hovered: { axis: "query" | "key"; position: number } | null = null;
   let drawn = 0;
 
   // -- controls -------------------------------------------------------------------------------------------
 
   const layer = h("select", { "aria-label": "Layer", onchange: () => setLayer(Number(layer.value)) });
-  layer.append(...layers.map((one, n) => h("option", { value: String(n) }, one.kind === "self" ? String(n) : `${n} (${one.kind})`)));
+  const listLayers = () =>
+    layer.replaceChildren(...layers.map((one, n) => h("option", { value: String(n) }, one.kind === "self" ? String(n) : `${n} (${one.kind})`)));
+  listLayers();
   const chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
   const all = h("button", { type: "button", className: "quiet", onclick: () => frame.set({ heads: range(header().heads) }) }, "all");
   const averaged = h("input", { type: "checkbox", onchange: () => frame.set({ mean: averaged.checked }) });
@@ -130,6 +133,14 @@ export default view<State>("Attention", css, (frame) => {
   stage.append(lines.element, matrix.element, detail);
 
   listen(model, ["layer", "heads", "mean", "mode", "query", "key", "pair", "hide_special", "threshold", "log", "pool"], frame.redraw, signal);
+  listen(model, ["trace"], () => {
+    source = new Source(model, signal);
+    ({ layers } = source.header);
+    shownTrace++;
+    hovered = null;
+    listLayers();
+    frame.redraw();
+  }, signal);
   frame.root.addEventListener("keydown", (event) => onKey(event as KeyboardEvent), { signal });
 
   const shown = (): Shown => ({
@@ -197,7 +208,7 @@ export default view<State>("Attention", css, (frame) => {
     const style = getComputedStyle(stage);
     const dark = frame.dark();
     matrix.show({
-      name: JSON.stringify(what),
+      name: JSON.stringify([shownTrace, what]),
       queries: source.tokens(what.layer, "query"),
       keys: source.tokens(what.layer, "key"),
       ...source.positions(what),
@@ -217,8 +228,13 @@ export default view<State>("Attention", css, (frame) => {
   async function drawDetail(turn: number): Promise<void> {
     const [query, key] = [model.get("query"), model.get("key")];
     const { layer, heads } = shown();
-    if (query === null || key === null || heads.length !== 1 || !header().detail) {
+    if (query === null || key === null || heads.length !== 1) {
       detail.hidden = true;
+      return;
+    }
+    detail.hidden = false;
+    if (!header().detail) {
+      detail.replaceChildren(h("p", { className: "how" }, "Query and key vectors were not kept: trace with store=\"factors\" to see the product behind a score."));
       return;
     }
     const { scale, weight, buffers } = await frame.ask("detail", { layer, head: heads[0], query, key });
@@ -229,7 +245,6 @@ export default view<State>("Attention", css, (frame) => {
     const [q, k] = [read(0), read(size)];
     const product = q.map((value, i) => value * k[i]!);
     const score = product.reduce((a, b) => a + b, 0) * (scale as number);
-    detail.hidden = false;
     detail.replaceChildren(h("table", {}, ...[
       strip(`query of ${tokenOf("query", query)}`, q),
       strip(`key of ${tokenOf("key", key)}`, k),

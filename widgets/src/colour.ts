@@ -36,10 +36,11 @@ export function table(ramp: Ramp): Uint8ClampedArray {
   return out;
 }
 
-/** Whether text on this colour should be white. */
+/** Whether white reads better than black on this colour, by their contrast (WCAG): the better one has 4.5 : 1 or more. */
 export function needsWhite(colour: string): boolean {
   const { r, g, b } = rgb(colour);
-  return 0.299 * r + 0.587 * g + 0.114 * b < 140;
+  const linear = (part: number) => (part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) < 0.179;
 }
 
 /** Smallest weight that a logarithmic scale tells from nothing. */

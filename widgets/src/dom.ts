@@ -221,6 +221,17 @@ export function canvasContext(canvas: HTMLCanvasElement, width: number, height: 
   return context;
 }
 
+/** A ramp of colours as a small bar, from 0 to 1. */
+export function gradient(ramp: (share: number) => string, width = 80): HTMLCanvasElement {
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, width, 10);
+  for (let x = 0; x < width; x++) {
+    context.fillStyle = ramp(x / (width - 1));
+    context.fillRect(x, 0, 1, 10);
+  }
+  return canvas;
+}
+
 /** Text for SVG and HTML made as strings. */
 export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "\ufffd");

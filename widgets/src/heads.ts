@@ -1,15 +1,14 @@
 // HeadsView: every head of a trace as a thumbnail, in a grid of layers and heads or ranked by a statistic.
 
 import css from "./heads.css";
-import { canvasContext, h, view, type Frame } from "./dom";
+import { gradient, h, view, type Frame } from "./dom";
 import { headColour, scale, sequential } from "./colour";
 import { floats, halves } from "./half";
 import { number } from "./label";
-import { listen, type TraceHeader } from "./model";
+import { listen } from "./model";
 import { rgb } from "d3-color";
 
 export interface State {
-  trace: TraceHeader;
   thumbnails: DataView;
   sizes: [heads: number, rows: number, cols: number][];
   stats: Record<string, (number | null)[][]>;
@@ -35,7 +34,7 @@ const FAINTEST = 0.15;
 export default view<State>("Attention heads", css, (frame) => {
   const { model, signal, bar, stage } = frame;
   const tiles = new Map<string, HTMLButtonElement>();
-  const thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
+  let thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
   let drawn = "";
   frame.explain(HOW);
 
@@ -52,6 +51,11 @@ export default view<State>("Attention heads", css, (frame) => {
     legend,
   );
   listen(model, ["layer", "heads", "by", "sort", "stats"], frame.redraw, signal);
+  listen(model, ["thumbnails"], () => {
+    thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
+    drawn = "";
+    frame.redraw();
+  }, signal);
 
   /** The number of a head under the chosen statistic; null where there is none. */
   const statistic = ({ layer, head }: Place) => model.get("stats")[model.get("by")]?.[layer]?.[head] ?? null;
@@ -149,8 +153,9 @@ export default view<State>("Attention heads", css, (frame) => {
     const values = places().map(statistic).filter((value): value is number => value !== null);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const ramp = sequential(dark);
-    const tint = (value: number) => ramp(FAINTEST + (1 - FAINTEST) * (high > low ? (value - low) / (high - low) : 1));
-    drawLegend(legend, values.length ? [low, high] : null, tint);
+    const shade = (share: number) => ramp(FAINTEST + (1 - FAINTEST) * share);
+    const tint = (value: number) => shade(high > low ? (value - low) / (high - low) : 1);
+    legend.replaceChildren(...(values.length ? [number(low), gradient(shade), number(high)] : []));
     for (const place of places()) {
       const button = tiles.get(`${place.layer},${place.head}`)!;
       const found = statistic(place);
@@ -212,17 +217,6 @@ function paint(canvas: HTMLCanvasElement, { rows, cols, values }: Thumbnails, he
   const image = context.createImageData(cols, rows);
   part.forEach((weight, i) => image.data.set([r, g, b, 255 * Math.sqrt(share(weight))], 4 * i));
   context.putImageData(image, 0, 0);
-}
-
-function drawLegend(legend: HTMLElement, range: [number, number] | null, tint: (value: number) => string): void {
-  if (range === null) return legend.replaceChildren();
-  const canvas = h("canvas");
-  const context = canvasContext(canvas, 80, 10);
-  for (let x = 0; x < 80; x++) {
-    context.fillStyle = tint(range[0] + ((range[1] - range[0]) * x) / 79);
-    context.fillRect(x, 0, 1, 10);
-  }
-  legend.replaceChildren(number(range[0]), canvas, number(range[1]));
 }
 
 /** The grid as SVG, each head a small picture in it. */

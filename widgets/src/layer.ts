@@ -44,6 +44,15 @@ export class Layer {
     return found;
   }
 
+  /** What one query gives in one head, [key], without the rest of the head. */
+  row(head: number, query: number): Float32Array {
+    const { keys } = this.header;
+    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : undefined);
+    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
+    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
+    return this.softmax(this.scores(head, query, query + 1), head);
+  }
+
   /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
   vectors(side: "query" | "key", head: number): { values: Float32Array; size: number } {
     const { shape } = this.parts.get(side)!;
@@ -72,43 +81,44 @@ export class Layer {
     return out;
   }
 
-  /** query @ key.T * scale, capped, biased and masked. */
-  private scores(head: number): Float32Array {
-    const { queries, keys, scale = 1, softcap } = this.header;
+  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
+  private scores(head: number, first = 0, end = this.header.queries): Float32Array {
+    const { keys, scale = 1, softcap } = this.header;
     const { values: q, size } = this.vectors("query", head);
     const { values: k } = this.vectors("key", head);
-    const out = new Float32Array(queries * keys);
+    const out = new Float32Array((end - first) * keys);
     const row = new Float32Array(size);
-    for (let i = 0; i < queries; i++) {
+    for (let i = first; i < end; i++) {
       for (let d = 0; d < size; d++) row[d] = q[i * size + d]! * scale;
       for (let j = 0; j < keys; j++) {
         let sum = 0;
         for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d]! * k[at]!;
-        out[i * keys + j] = sum;
+        out[(i - first) * keys + j] = sum;
       }
     }
     if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n]! / softcap);
-    this.add(out, "bias", head, this.parts.has("bias") ? this.singles("bias") : undefined);
-    this.hide(out, head);
+    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : undefined);
+    this.hide(out, head, first);
     return out;
   }
 
   /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  private add(out: Float32Array, name: string, head: number, given: Float32Array | undefined): void {
+  private add(out: Float32Array, name: string, head: number, first: number, given: Float32Array | undefined): void {
     if (given === undefined) return;
-    const { queries, keys } = this.header;
+    const { keys } = this.header;
     const at = this.broadcast(name, head);
-    for (let i = 0; i < queries; i++) for (let j = 0; j < keys; j++) out[i * keys + j]! += given[at(i, j)]!;
+    for (let n = 0; n < out.length; n++) out[n]! += given[at(first + Math.floor(n / keys), n % keys)]!;
   }
 
   /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  private hide(out: Float32Array, head: number): void {
-    const { queries, keys, band } = this.header;
+  private hide(out: Float32Array, head: number, first: number): void {
+    const { keys, band } = this.header;
+    const rows = out.length / keys;
     if (band != null) {
       const [before, after, offset] = band;
-      for (let i = 0; i < queries; i++) {
-        const low = before === null ? 0 : Math.max(0, i + offset - before);
-        const high = after === null ? keys : Math.min(keys, i + offset + after + 1);
+      for (let i = 0; i < rows; i++) {
+        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
         out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
         out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
       }
@@ -116,9 +126,9 @@ export class Layer {
     if (!this.parts.has("mask")) return;
     const { start } = this.parts.get("mask")!;
     const at = this.broadcast("mask", head);
-    for (let i = 0; i < queries; i++)
+    for (let i = 0; i < rows; i++)
       for (let j = 0; j < keys; j++) {
-        const bit = at(i, j);
+        const bit = at(first + i, j);
         if (!((this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7)) & 1)) out[i * keys + j] = -Infinity;
       }
   }
@@ -132,9 +142,9 @@ export class Layer {
 
   /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
   private softmax(scores: Float32Array, head: number): Float32Array {
-    const { queries, keys } = this.header;
+    const { keys } = this.header;
     const sink = this.parts.has("sink") ? this.singles("sink")[head]! : -Infinity;
-    for (let i = 0; i < queries; i++) {
+    for (let i = 0; i < scores.length / keys; i++) {
       const row = scores.subarray(i * keys, (i + 1) * keys);
       let most = sink;
       for (let j = 0; j < keys; j++) if (row[j]! > most) most = row[j]!;

@@ -4,16 +4,27 @@
 // coarser one stands in for it, so that moving never waits.
 
 import { canvasContext, escaped, h } from "./dom";
-import { scale, table, type Ramp } from "./colour";
-import { label } from "./label";
+import { needsWhite, scale, table, type Ramp } from "./colour";
+import { label, number } from "./label";
 import { SIDE, topLevel, type Tile } from "./source";
 import type { Tokens } from "./model";
 
-const PLOT = 460;
-const GUTTER = { left: 108, top: 92 };
+/** Pixels of the picture at most, and what is kept free for labels and legend. */
+export interface MatrixSize {
+  plot: number;
+  left: number;
+  top: number;
+  legend: number;
+}
+
+const WHOLE: MatrixSize = { plot: 460, left: 108, top: 92, legend: 70 };
 /** Cells of fewer pixels are too small for a label each. */
-const LEGIBLE = 11;
+const LEGIBLE = 12;
 const LARGEST_CELL = 48;
+/** So little room at the left is for no labels. */
+const LETTERS = 20;
+/** Cells of so many pixels have room for their weight. */
+const ROOMY = 30;
 
 export interface MatrixDrawing {
   /** Says what is shown; another name, other tiles. */
@@ -25,6 +36,11 @@ export interface MatrixDrawing {
   tile(level: number, row: number, col: number): Promise<Tile>;
   threshold: number;
   log: boolean;
+  /** Whether weights lie on both sides of zero, with a ramp that does. */
+  signed?: boolean;
+  /** Of pictures beside each other: what the strongest colour stands for in both. */
+  most?: number;
+  room?: MatrixSize;
   ramp: Ramp;
   ink: string;
   quiet: string;
@@ -38,6 +54,19 @@ export interface MatrixPointing {
   select(query: number, key: number): void;
   failed(error: Error): void;
   busy(pending: number): void;
+  /** The largest weight is known now. */
+  known?(): void;
+  /** Nothing is pointed at any more. */
+  left?(): void;
+  /** Moved or zoomed by hand. */
+  moved?(sight: Sight): void;
+}
+
+/** What is in sight: the first row and column, and pixels per cell. */
+export interface Sight {
+  x: number;
+  y: number;
+  cell: number;
 }
 
 interface Laid {
@@ -50,15 +79,18 @@ export class Matrix {
   private drawing: MatrixDrawing | null = null;
   private readonly laid = new Map<string, Laid>();
   private readonly pending = new Set<string>();
-  /** What is in sight: the first row and column, and pixels per cell. */
-  private sight = { x: 0, y: 0, cell: 1 };
+  private sight: Sight = { x: 0, y: 0, cell: 1 };
   private fitted = "";
   private most = 0;
   private pointed: { row: number; col: number } | null = null;
   private frame = 0;
-  private size = PLOT;
+  private room = WHOLE;
+  private size = WHOLE.plot;
 
-  constructor(private readonly pointing: MatrixPointing, private readonly signal: AbortSignal) {
+  constructor(
+    private readonly pointing: MatrixPointing,
+    private readonly signal: AbortSignal,
+  ) {
     this.element = h("canvas", {
       className: "matrix",
       tabIndex: 0,
@@ -76,8 +108,10 @@ export class Matrix {
       this.pending.clear();
       this.most = 0;
     } else if (look !== before) for (const one of this.laid.values()) one.picture = null;
+    if (drawing.most !== this.drawing?.most) for (const one of this.laid.values()) one.picture = null;
     this.drawing = drawing;
-    this.size = Math.max(160, Math.min(PLOT, width - GUTTER.left - 4));
+    this.room = drawing.room ?? WHOLE;
+    this.size = Math.max(120, Math.min(this.room.plot, width - this.room.left - this.room.legend));
     const shape = `${drawing.rows.length},${drawing.cols.length},${this.size}`;
     if (shape !== this.fitted) this.fit();
     this.fitted = shape;
@@ -89,9 +123,15 @@ export class Matrix {
     return this.most;
   }
 
+  /** What the strongest colour stands for. */
+  private get top(): number {
+    return this.drawing?.most ?? this.most;
+  }
+
   /** Shows all. */
   fit(): void {
     this.sight = { x: 0, y: 0, cell: this.smallest() };
+    this.pointing.moved?.(this.sight);
     this.later();
   }
 
@@ -108,6 +148,7 @@ export class Matrix {
     sight.y += y / sight.cell - y / cell;
     sight.cell = cell;
     this.clamp();
+    this.pointing.moved?.(sight);
     this.later();
   }
 
@@ -115,6 +156,21 @@ export class Matrix {
     this.sight.x -= x / this.sight.cell;
     this.sight.y -= y / this.sight.cell;
     this.clamp();
+    this.pointing.moved?.(this.sight);
+    this.later();
+  }
+
+  /** What another matrix shows: the same part of it. */
+  look(sight: Sight): void {
+    if (!this.drawing) return;
+    this.sight = { ...sight };
+    this.clamp();
+    this.later();
+  }
+
+  /** Points at a cell from outside; null at none. */
+  mark(cell: { row: number; col: number } | null): void {
+    this.pointed = cell;
     this.later();
   }
 
@@ -150,10 +206,11 @@ export class Matrix {
         this.pending.delete(key);
         this.laid.set(key, { tile, picture: null });
         if (level === topLevel(drawing.rows.length, drawing.cols.length)) {
-          this.most = tile.weights.reduce((a, b) => Math.max(a, b), 0);
+          this.most = tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
           for (const one of this.laid.values()) one.picture = null;
         }
         this.pointing.busy(this.pending.size);
+        if (level === topLevel(drawing.rows.length, drawing.cols.length)) this.pointing.known?.();
         this.later();
       },
       (error: Error) => {
@@ -169,19 +226,33 @@ export class Matrix {
   private pictureOf(laid: Laid): HTMLCanvasElement {
     if (laid.picture) return laid.picture;
     const { rows, cols, weights } = laid.tile;
-    const { ramp, log, threshold } = this.drawing!;
+    const { threshold } = this.drawing!;
     const canvas = h("canvas", { width: cols, height: rows });
     const context = canvas.getContext("2d")!;
     const image = context.createImageData(cols, rows);
-    const colours = new Uint32Array(table(ramp).buffer);
+    const colours = new Uint32Array(table(this.ramp).buffer);
     const pixels = new Uint32Array(image.data.buffer);
-    const share = scale(this.most, log);
+    const share = this.share;
+    const nothing = Math.round(255 * share(0));
     for (let n = 0; n < weights.length; n++) {
       const weight = weights[n]!;
-      pixels[n] = colours[weight < threshold ? 0 : Math.round(255 * share(weight))]!;
+      pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))]!;
     }
     context.putImageData(image, 0, 0);
     return (laid.picture = canvas);
+  }
+
+  /** From a weight to its place on the ramp, 0 to 1; of signed ones zero is in the middle. */
+  private get share(): (weight: number) => number {
+    const { log, signed } = this.drawing!;
+    const plain = scale(this.top, log);
+    return signed ? (weight) => (1 + Math.sign(weight) * plain(Math.abs(weight))) / 2 : plain;
+  }
+
+  /** The ramp from 0 to 1. */
+  private get ramp(): Ramp {
+    const { ramp, signed } = this.drawing!;
+    return signed ? (share) => ramp(2 * share - 1) : ramp;
   }
 
   // -- painting -------------------------------------------------------------------------------------------
@@ -190,16 +261,16 @@ export class Matrix {
     const drawing = this.drawing;
     if (!drawing) return;
     const { size, sight } = this;
-    const context = canvasContext(this.element, GUTTER.left + size + 1, GUTTER.top + size + 1);
+    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + size + 2);
     const { rows, cols } = drawing;
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
     context.save();
-    context.translate(GUTTER.left, GUTTER.top);
+    context.translate(this.room.left, this.room.top);
     context.beginPath();
     context.rect(0, 0, wide, high);
     context.clip();
-    context.fillStyle = drawing.ramp(0);
+    context.fillStyle = drawing.ramp(0); // zero, of either kind
     context.fillRect(0, 0, wide, high);
     context.imageSmoothingEnabled = false;
     const top = topLevel(rows.length, cols.length);
@@ -207,14 +278,61 @@ export class Matrix {
     const level = Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5)));
     this.want(top, 0, 0);
     if (this.most > 0 || this.laidAt(top, 0, 0)) this.lay(context, level, top);
+    if (sight.cell >= ROOMY) this.numbers(context);
     this.cross(context, wide, high);
     context.restore();
     context.strokeStyle = drawing.quiet;
     context.globalAlpha = 0.5;
     context.lineWidth = 1;
-    context.strokeRect(GUTTER.left - 0.5, GUTTER.top - 0.5, wide + 1, high + 1);
+    context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
     context.globalAlpha = 1;
     this.labels(context, wide, high);
+    if (this.most > 0 && this.room.legend > 20) this.legend(context, this.room.left + wide + 16, high);
+  }
+
+  /** The weights themselves, where there is room. */
+  private numbers(context: CanvasRenderingContext2D): void {
+    const { sight, size } = this;
+    const { rows, cols, threshold } = this.drawing!;
+    const [share, ramp] = [this.share, this.ramp];
+    context.font = "10px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (let row = Math.floor(sight.y); row < Math.min(rows.length, sight.y + size / sight.cell); row++)
+      for (let col = Math.floor(sight.x); col < Math.min(cols.length, sight.x + size / sight.cell); col++) {
+        const weight = this.weightAt(row, col);
+        if (weight === null || Math.abs(weight) < Math.max(threshold, 0.005)) continue;
+        context.fillStyle = needsWhite(ramp(share(weight))) ? "#ffffff" : "#1d2430";
+        context.fillText(weight.toFixed(2).replace(/^(-?)0/, "$1"), (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+      }
+  }
+
+  /** What the colours stand for. */
+  private legend(context: CanvasRenderingContext2D, x: number, high: number): void {
+    const { log, signed, ink } = this.drawing!;
+    const length = Math.min(high, 160);
+    const [share, ramp] = [this.share, this.ramp];
+    for (let y = 0; y < length; y++) {
+      context.fillStyle = ramp(1 - y / (length - 1));
+      context.fillRect(x, this.room.top + y, 12, 1.5);
+    }
+    context.fillStyle = ink;
+    context.font = "11px system-ui, sans-serif";
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    const ticks = signed ? [this.top, 0, -this.top] : log ? [this.top, 0.1, 0.01, 0.001].filter((weight) => weight <= this.top) : [this.top, this.top / 2, 0];
+    let above = -Infinity;
+    for (const weight of ticks) {
+      const y = this.room.top + (1 - share(weight)) * (length - 1);
+      if (y - above > 11) context.fillText(number(weight), x + 17, y);
+      above = y;
+    }
+  }
+
+  /** A single weight; null where its tile is not here. */
+  private weightAt(row: number, col: number): number | null {
+    const tile = this.laidAt(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
+    return tile ? tile.weights[(row % SIDE) * tile.cols + (col % SIDE)]! : null;
   }
 
   private lay(context: CanvasRenderingContext2D, level: number, top: number): void {
@@ -286,18 +404,18 @@ export class Matrix {
       for (let n = first; n < Math.min(places.length, start + size / sight.cell); n += step) {
         const at = (n - start + 0.5) * sight.cell;
         if (at > size - 4) break;
-        const text = label(tokens.text[places[n]!]!, 14);
+        const text = label(tokens.text[places[n]!]!, Math.min(15, Math.floor((turned ? this.room.top : this.room.left - 8) / 6.7)));
         out.push({
-          x: turned ? GUTTER.left + at : GUTTER.left - 6,
-          y: turned ? GUTTER.top - 6 : GUTTER.top + at,
+          x: turned ? this.room.left + at : this.room.left - 6,
+          y: turned ? this.room.top - 6 : this.room.top + at,
           turned,
-          text: step > 1 && turned ? text.slice(0, 12) : text,
+          text,
           special: special.has(places[n]!),
           strong: pointed === n,
         });
       }
     };
-    along(queries, rows, sight.y, high, false);
+    if (this.room.left > LETTERS) along(queries, rows, sight.y, high, false);
     along(keys, cols, sight.x, wide, true);
     return out;
   }
@@ -307,7 +425,7 @@ export class Matrix {
     const { rows, cols, ink } = this.drawing!;
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
-    const [width, height] = [GUTTER.left + wide + 30, GUTTER.top + high + 10];
+    const [width, height] = [this.room.left + wide + 30, this.room.top + high + 10];
     const plain = h("canvas");
     const context = canvasContext(plain, wide, high);
     context.imageSmoothingEnabled = false;
@@ -321,8 +439,8 @@ export class Matrix {
     return (
       `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}">` +
       `<rect width="100%" height="100%" fill="${paper}"/>` +
-      `<image x="${GUTTER.left}" y="${GUTTER.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/>` +
-      `<rect x="${GUTTER.left}" y="${GUTTER.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}</svg>`
+      `<image x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/>` +
+      `<rect x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}</svg>`
     );
   }
 
@@ -330,8 +448,8 @@ export class Matrix {
 
   private cellAt(event: MouseEvent): { row: number; col: number } | null {
     const box = this.element.getBoundingClientRect();
-    const x = event.clientX - box.left - GUTTER.left;
-    const y = event.clientY - box.top - GUTTER.top;
+    const x = event.clientX - box.left - this.room.left;
+    const y = event.clientY - box.top - this.room.top;
     const { rows, cols } = this.drawing!;
     const row = Math.floor(this.sight.y + y / this.sight.cell);
     const col = Math.floor(this.sight.x + x / this.sight.cell);
@@ -341,11 +459,10 @@ export class Matrix {
 
   private point(cell: { row: number; col: number } | null): void {
     this.pointed = cell;
-    if (cell) {
+    if (!cell) this.pointing.left?.();
+    else {
       const { rows, cols } = this.drawing!;
-      const finest = this.laidAt(0, Math.floor(cell.row / SIDE), Math.floor(cell.col / SIDE))?.tile;
-      const weight = finest ? finest.weights[(cell.row % SIDE) * finest.cols + (cell.col % SIDE)]! : null;
-      this.pointing.point(rows[cell.row]!, cols[cell.col]!, weight);
+      this.pointing.point(rows[cell.row]!, cols[cell.col]!, this.weightAt(cell.row, cell.col));
     }
     this.later();
   }
@@ -373,14 +490,14 @@ export class Matrix {
     element.addEventListener("pointerleave", () => this.point(null), { signal });
     element.addEventListener("dblclick", (event) => {
       const box = element.getBoundingClientRect();
-      this.zoom(event.shiftKey ? 0.5 : 2, event.clientX - box.left - GUTTER.left, event.clientY - box.top - GUTTER.top);
+      this.zoom(event.shiftKey ? 0.5 : 2, event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
     }, { signal });
     element.addEventListener("wheel", (event) => {
       // A page scrolls on over a matrix that nobody works with.
       if (!event.ctrlKey && this.element.getRootNode() instanceof ShadowRoot && (this.element.getRootNode() as ShadowRoot).activeElement !== element) return;
       event.preventDefault();
       const box = element.getBoundingClientRect();
-      this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left - GUTTER.left, event.clientY - box.top - GUTTER.top);
+      this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
     }, { signal, passive: false });
     element.addEventListener("keydown", (event) => this.key(event), { signal });
   }

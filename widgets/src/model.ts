@@ -77,6 +77,7 @@ export function ask<State>(
     );
     const finish = (settle: () => void) => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
       model.off("msg:custom", hear);
       settle();
     };
@@ -88,7 +89,8 @@ export function ask<State>(
           : resolve({ ...(message["answer"] as object), buffers: buffers ?? [] }),
       );
     };
-    signal.addEventListener("abort", () => finish(() => reject(signal.reason)), { once: true });
+    const stop = () => finish(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
     model.on("msg:custom", hear);
     try {
       model.send({ id, ask: question, ...given });
@@ -105,8 +107,6 @@ export function listen<State>(
   callback: () => void,
   signal: AbortSignal,
 ): void {
-  for (const name of names) {
-    model.on(`change:${name}`, callback);
-    signal.addEventListener("abort", () => model.off(`change:${name}`, callback), { once: true });
-  }
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }

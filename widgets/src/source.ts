@@ -25,13 +25,15 @@ export interface Tile {
 /** Rows and columns of a tile. */
 export const SIDE = 256;
 
-/** Tiles and matrices that are kept. */
+/** Tiles that are kept, and whole matrices to cut them from. */
 const KEPT = 400;
+const KEPT_WHOLE = 4;
 
 export class Source {
   readonly header: TraceHeader;
   private readonly layers = new Map<number, Promise<Layer>>();
   private readonly tiles = new Map<string, Promise<Tile>>();
+  private readonly wholes = new Map<string, Promise<Tiles>>();
 
   constructor(
     private readonly model: Model<any>,
@@ -50,18 +52,18 @@ export class Source {
   layer(number: number): Promise<Layer> {
     let found = this.layers.get(number);
     if (!found) {
-      found = this.fetch(number);
+      found = this.bring(number);
       found.catch(() => this.layers.delete(number));
       this.layers.set(number, found);
     }
     return found;
   }
 
-  private async fetch(number: number): Promise<Layer> {
+  private async bring(number: number): Promise<Layer> {
     const name = `${this.prefix}layer_${number}`;
-    if (!(this.model.get(name) instanceof DataView)) await this.ask("layer", { layer: number });
+    if (!full(this.model.get(name))) await this.ask("layer", { layer: number });
     const bytes = this.model.get(name);
-    if (!(bytes instanceof DataView)) throw new Error(`Layer ${number} did not arrive. Run the cell again.`);
+    if (!full(bytes)) throw new Error(`Layer ${number} did not arrive. Run the cell again.`);
     return new Layer(this.header.layers[number]!, bytes);
   }
 
@@ -124,7 +126,7 @@ export class Source {
     const key = `${level}/${row}/${col}/${JSON.stringify(shown)}`;
     let found = this.tiles.get(key);
     if (!found) {
-      found = this.remote ? this.asked(shown, level, row, col) : this.made(shown, level, row, col);
+      found = this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col));
       found.catch(() => this.tiles.delete(key));
       this.tiles.set(key, found);
       if (this.tiles.size > KEPT) this.tiles.delete(this.tiles.keys().next().value!);
@@ -138,27 +140,57 @@ export class Source {
     return { rows, cols, weights: floats(halves(buffers[0]!, 0, rows * cols)) };
   }
 
-  private async made(shown: Shown, level: number, row: number, col: number): Promise<Tile> {
-    if (level > 0) {
-      const parts = [0, 1].flatMap((down) => [0, 1].map((across) => [2 * row + down, 2 * col + across] as const));
+  /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
+  private cut(shown: Shown): Promise<Tiles> {
+    const key = JSON.stringify(shown);
+    let found = this.wholes.get(key);
+    if (!found) {
       const { rows, cols } = this.positions(shown);
-      const size = SIDE << (level - 1);
-      const below = await Promise.all(
-        parts.map(([r, c]) => (r * size < rows.length && c * size < cols.length ? this.tile(shown, level - 1, r, c) : null)),
-      );
-      return halved(below, shown.pool);
+      found = this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+      found.catch(() => this.wholes.delete(key));
+      if (this.wholes.size >= KEPT_WHOLE) this.wholes.delete(this.wholes.keys().next().value!);
+      this.wholes.set(key, found);
     }
-    const { rows, cols } = this.positions(shown);
-    const whole = mean(await this.matrices(shown));
-    const high = Math.min(SIDE, rows.length - row * SIDE);
-    const wide = Math.min(SIDE, cols.length - col * SIDE);
+    return found;
+  }
+}
+
+export type Tiles = (level: number, row: number, col: number) => Tile;
+
+/** Tiles of a whole matrix; each level is pooled from the one below. */
+export function cutter(whole: Float32Array, rows: number, cols: number, pool: "max" | "mean"): Tiles {
+  const made = new Map<string, Tile>();
+  const tile: Tiles = (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let found = made.get(key);
+    if (!found) made.set(key, (found = level > 0 ? coarser(level, row, col) : finest(row, col)));
+    return found;
+  };
+  const coarser: Tiles = (level, row, col) => {
+    const size = SIDE << (level - 1);
+    const below = [0, 1].flatMap((down) =>
+      [0, 1].map((across) => {
+        const [r, c] = [2 * row + down, 2 * col + across];
+        return r * size < rows && c * size < cols ? tile(level - 1, r, c) : null;
+      }),
+    );
+    return halved(below, pool);
+  };
+  const finest = (row: number, col: number): Tile => {
+    const [high, wide] = [Math.min(SIDE, rows - row * SIDE), Math.min(SIDE, cols - col * SIDE)];
     const weights = new Float32Array(high * wide);
     for (let i = 0; i < high; i++) {
-      const start = (row * SIDE + i) * cols.length + col * SIDE;
+      const start = (row * SIDE + i) * cols + col * SIDE;
       weights.set(whole.subarray(start, start + wide), i * wide);
     }
     return { rows: high, cols: wide, weights };
-  }
+  };
+  return tile;
+}
+
+/** Whether bytes are there: an empty trait stands for a layer that was taken back. */
+function full(bytes: unknown): bytes is DataView {
+  return bytes instanceof DataView && bytes.byteLength > 0;
 }
 
 /** The level on which the whole fits into one tile. */
@@ -187,7 +219,7 @@ function without(matrix: Float32Array, keys: number, gone: number[]): Float32Arr
   return out;
 }
 
-/** Four neighbouring tiles as one of the next level: of each 2 x 2 weights the largest, or their mean. */
+/** Four neighbouring tiles as one of the next level: of each 2 x 2 weights the one of largest magnitude, or their mean. */
 export function halved(below: (Tile | null)[], pool: "max" | "mean"): Tile {
   const [a, b, c] = below;
   const [rows, cols] = [a!.rows + (c?.rows ?? 0), a!.cols + (b?.cols ?? 0)];
@@ -201,7 +233,7 @@ export function halved(below: (Tile | null)[], pool: "max" | "mean"): Tile {
       for (let j = 0; j < tile.cols; j++) {
         const at = ((top + i) >> 1) * wide + ((left + j) >> 1);
         const weight = tile.weights[i * tile.cols + j]!;
-        if (pool === "max") weights[at] = Math.max(weights[at]!, weight);
+        if (pool === "max") weights[at] = Math.abs(weight) > Math.abs(weights[at]!) ? weight : weights[at]!;
         else weights[at]! += weight;
         counts[at]!++;
       }

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 6aa13a7b5cd3937bda150b4eba131c5795fe874c863e01d9a498aa1a82959427
+// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 bb7dbb0d45a058b1c018e8e825a91a5a41638d70dc641191b690eb8023216130
 
 // src/attention.css
 var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--quiet); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--paper); }\n.lines .token.pointed { background: var(--raised); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--quiet); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
@@ -18,6 +18,7 @@ function ask(model, question, given, signal, patience = PATIENCE) {
     );
     const finish = (settle) => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
       model.off("msg:custom", hear);
       settle();
     };
@@ -27,7 +28,8 @@ function ask(model, question, given, signal, patience = PATIENCE) {
         () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
       );
     };
-    signal.addEventListener("abort", () => finish(() => reject(signal.reason)), { once: true });
+    const stop = () => finish(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
     model.on("msg:custom", hear);
     try {
       model.send({ id, ask: question, ...given });
@@ -37,10 +39,8 @@ function ask(model, question, given, signal, patience = PATIENCE) {
   });
 }
 function listen(model, names, callback, signal) {
-  for (const name of names) {
-    model.on(`change:${name}`, callback);
-    signal.addEventListener("abort", () => model.off(`change:${name}`, callback), { once: true });
-  }
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
 // src/dom.ts
@@ -760,7 +760,8 @@ function table(ramp) {
 }
 function needsWhite(colour) {
   const { r, g, b } = rgb(colour);
-  return 0.299 * r + 0.587 * g + 0.114 * b < 140;
+  const linear2 = (part) => part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+  return 0.2126 * linear2(r) + 0.7152 * linear2(g) + 0.0722 * linear2(b) < 0.179;
 }
 var LOG_FLOOR = 1e-4;
 function scale(most, log) {
@@ -848,6 +849,14 @@ var Layer = class {
     }
     return found;
   }
+  /** What one query gives in one head, [key], without the rest of the head. */
+  row(head, query) {
+    const { keys } = this.header;
+    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
+    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
+    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
+    return this.softmax(this.scores(head, query, query + 1), head);
+  }
   /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
   vectors(side, head) {
     const { shape } = this.parts.get(side);
@@ -873,41 +882,42 @@ var Layer = class {
     }
     return out;
   }
-  /** query @ key.T * scale, capped, biased and masked. */
-  scores(head) {
-    const { queries, keys, scale: scale2 = 1, softcap } = this.header;
+  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
+  scores(head, first = 0, end = this.header.queries) {
+    const { keys, scale: scale2 = 1, softcap } = this.header;
     const { values: q, size } = this.vectors("query", head);
     const { values: k } = this.vectors("key", head);
-    const out = new Float32Array(queries * keys);
+    const out = new Float32Array((end - first) * keys);
     const row = new Float32Array(size);
-    for (let i = 0; i < queries; i++) {
+    for (let i = first; i < end; i++) {
       for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale2;
       for (let j = 0; j < keys; j++) {
         let sum = 0;
         for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
-        out[i * keys + j] = sum;
+        out[(i - first) * keys + j] = sum;
       }
     }
     if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
-    this.add(out, "bias", head, this.parts.has("bias") ? this.singles("bias") : void 0);
-    this.hide(out, head);
+    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : void 0);
+    this.hide(out, head, first);
     return out;
   }
   /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  add(out, name, head, given) {
+  add(out, name, head, first, given) {
     if (given === void 0) return;
-    const { queries, keys } = this.header;
+    const { keys } = this.header;
     const at = this.broadcast(name, head);
-    for (let i = 0; i < queries; i++) for (let j = 0; j < keys; j++) out[i * keys + j] += given[at(i, j)];
+    for (let n = 0; n < out.length; n++) out[n] += given[at(first + Math.floor(n / keys), n % keys)];
   }
   /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  hide(out, head) {
-    const { queries, keys, band } = this.header;
+  hide(out, head, first) {
+    const { keys, band } = this.header;
+    const rows = out.length / keys;
     if (band != null) {
       const [before, after, offset] = band;
-      for (let i = 0; i < queries; i++) {
-        const low = before === null ? 0 : Math.max(0, i + offset - before);
-        const high = after === null ? keys : Math.min(keys, i + offset + after + 1);
+      for (let i = 0; i < rows; i++) {
+        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
         out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
         out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
       }
@@ -915,9 +925,9 @@ var Layer = class {
     if (!this.parts.has("mask")) return;
     const { start } = this.parts.get("mask");
     const at = this.broadcast("mask", head);
-    for (let i = 0; i < queries; i++)
+    for (let i = 0; i < rows; i++)
       for (let j = 0; j < keys; j++) {
-        const bit = at(i, j);
+        const bit = at(first + i, j);
         if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
       }
   }
@@ -929,9 +939,9 @@ var Layer = class {
   }
   /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
   softmax(scores, head) {
-    const { queries, keys } = this.header;
+    const { keys } = this.header;
     const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
-    for (let i = 0; i < queries; i++) {
+    for (let i = 0; i < scores.length / keys; i++) {
       const row = scores.subarray(i * keys, (i + 1) * keys);
       let most = sink;
       for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];
@@ -1123,6 +1133,7 @@ function segments(drawing, first, last) {
 // src/source.ts
 var SIDE = 256;
 var KEPT2 = 400;
+var KEPT_WHOLE = 4;
 var Source = class {
   constructor(model, signal, prefix = "") {
     this.model = model;
@@ -1136,6 +1147,7 @@ var Source = class {
   header;
   layers = /* @__PURE__ */ new Map();
   tiles = /* @__PURE__ */ new Map();
+  wholes = /* @__PURE__ */ new Map();
   /** Whether Python holds the weights and gives blocks of them. */
   get remote() {
     return this.header.remote;
@@ -1152,9 +1164,9 @@ var Source = class {
   }
   async fetch(number2) {
     const name = `${this.prefix}layer_${number2}`;
-    if (!(this.model.get(name) instanceof DataView)) await this.ask("layer", { layer: number2 });
+    if (!full(this.model.get(name))) await this.ask("layer", { layer: number2 });
     const bytes = this.model.get(name);
-    if (!(bytes instanceof DataView)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
+    if (!full(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
     return new Layer(this.header.layers[number2], bytes);
   }
   ask(question, given) {
@@ -1209,7 +1221,7 @@ var Source = class {
     const key = `${level}/${row}/${col}/${JSON.stringify(shown)}`;
     let found = this.tiles.get(key);
     if (!found) {
-      found = this.remote ? this.asked(shown, level, row, col) : this.made(shown, level, row, col);
+      found = this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col));
       found.catch(() => this.tiles.delete(key));
       this.tiles.set(key, found);
       if (this.tiles.size > KEPT2) this.tiles.delete(this.tiles.keys().next().value);
@@ -1221,28 +1233,52 @@ var Source = class {
     const [rows, cols] = shape;
     return { rows, cols, weights: floats(halves(buffers[0], 0, rows * cols)) };
   }
-  async made(shown, level, row, col) {
-    if (level > 0) {
-      const parts = [0, 1].flatMap((down) => [0, 1].map((across) => [2 * row + down, 2 * col + across]));
-      const { rows: rows2, cols: cols2 } = this.positions(shown);
-      const size = SIDE << level - 1;
-      const below = await Promise.all(
-        parts.map(([r, c]) => r * size < rows2.length && c * size < cols2.length ? this.tile(shown, level - 1, r, c) : null)
-      );
-      return halved(below, shown.pool);
+  /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
+  cut(shown) {
+    const key = JSON.stringify(shown);
+    let found = this.wholes.get(key);
+    if (!found) {
+      const { rows, cols } = this.positions(shown);
+      found = this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+      found.catch(() => this.wholes.delete(key));
+      if (this.wholes.size >= KEPT_WHOLE) this.wholes.delete(this.wholes.keys().next().value);
+      this.wholes.set(key, found);
     }
-    const { rows, cols } = this.positions(shown);
-    const whole = mean(await this.matrices(shown));
-    const high = Math.min(SIDE, rows.length - row * SIDE);
-    const wide = Math.min(SIDE, cols.length - col * SIDE);
+    return found;
+  }
+};
+function cutter(whole, rows, cols, pool) {
+  const made = /* @__PURE__ */ new Map();
+  const tile = (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let found = made.get(key);
+    if (!found) made.set(key, found = level > 0 ? coarser(level, row, col) : finest(row, col));
+    return found;
+  };
+  const coarser = (level, row, col) => {
+    const size = SIDE << level - 1;
+    const below = [0, 1].flatMap(
+      (down) => [0, 1].map((across) => {
+        const [r, c] = [2 * row + down, 2 * col + across];
+        return r * size < rows && c * size < cols ? tile(level - 1, r, c) : null;
+      })
+    );
+    return halved(below, pool);
+  };
+  const finest = (row, col) => {
+    const [high, wide] = [Math.min(SIDE, rows - row * SIDE), Math.min(SIDE, cols - col * SIDE)];
     const weights = new Float32Array(high * wide);
     for (let i = 0; i < high; i++) {
-      const start = (row * SIDE + i) * cols.length + col * SIDE;
+      const start = (row * SIDE + i) * cols + col * SIDE;
       weights.set(whole.subarray(start, start + wide), i * wide);
     }
     return { rows: high, cols: wide, weights };
-  }
-};
+  };
+  return tile;
+}
+function full(bytes) {
+  return bytes instanceof DataView && bytes.byteLength > 0;
+}
 function topLevel(rows, cols) {
   return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / SIDE)));
 }
@@ -1277,7 +1313,7 @@ function halved(below, pool) {
       for (let j = 0; j < tile.cols; j++) {
         const at = (top + i >> 1) * wide + (left + j >> 1);
         const weight = tile.weights[i * tile.cols + j];
-        if (pool === "max") weights[at] = Math.max(weights[at], weight);
+        if (pool === "max") weights[at] = Math.abs(weight) > Math.abs(weights[at]) ? weight : weights[at];
         else weights[at] += weight;
         counts[at]++;
       }
@@ -1287,10 +1323,11 @@ function halved(below, pool) {
 }
 
 // src/matrix.ts
-var PLOT = 460;
-var GUTTER = { left: 108, top: 92 };
-var LEGIBLE = 11;
+var WHOLE = { plot: 460, left: 108, top: 92, legend: 70 };
+var LEGIBLE = 12;
 var LARGEST_CELL = 48;
+var LETTERS = 20;
+var ROOMY = 30;
 var Matrix = class {
   constructor(pointing, signal) {
     this.pointing = pointing;
@@ -1309,13 +1346,13 @@ var Matrix = class {
   drawing = null;
   laid = /* @__PURE__ */ new Map();
   pending = /* @__PURE__ */ new Set();
-  /** What is in sight: the first row and column, and pixels per cell. */
   sight = { x: 0, y: 0, cell: 1 };
   fitted = "";
   most = 0;
   pointed = null;
   frame = 0;
-  size = PLOT;
+  room = WHOLE;
+  size = WHOLE.plot;
   show(drawing, width) {
     const look = [drawing.log, drawing.threshold, drawing.ramp(0), drawing.ramp(1)].join();
     const before = this.drawing && [this.drawing.log, this.drawing.threshold, this.drawing.ramp(0), this.drawing.ramp(1)].join();
@@ -1324,8 +1361,10 @@ var Matrix = class {
       this.pending.clear();
       this.most = 0;
     } else if (look !== before) for (const one of this.laid.values()) one.picture = null;
+    if (drawing.most !== this.drawing?.most) for (const one of this.laid.values()) one.picture = null;
     this.drawing = drawing;
-    this.size = Math.max(160, Math.min(PLOT, width - GUTTER.left - 4));
+    this.room = drawing.room ?? WHOLE;
+    this.size = Math.max(120, Math.min(this.room.plot, width - this.room.left - this.room.legend));
     const shape = `${drawing.rows.length},${drawing.cols.length},${this.size}`;
     if (shape !== this.fitted) this.fit();
     this.fitted = shape;
@@ -1335,9 +1374,14 @@ var Matrix = class {
   get strongest() {
     return this.most;
   }
+  /** What the strongest colour stands for. */
+  get top() {
+    return this.drawing?.most ?? this.most;
+  }
   /** Shows all. */
   fit() {
     this.sight = { x: 0, y: 0, cell: this.smallest() };
+    this.pointing.moved?.(this.sight);
     this.later();
   }
   smallest() {
@@ -1352,12 +1396,26 @@ var Matrix = class {
     sight.y += y / sight.cell - y / cell;
     sight.cell = cell;
     this.clamp();
+    this.pointing.moved?.(sight);
     this.later();
   }
   pan(x, y) {
     this.sight.x -= x / this.sight.cell;
     this.sight.y -= y / this.sight.cell;
     this.clamp();
+    this.pointing.moved?.(this.sight);
+    this.later();
+  }
+  /** What another matrix shows: the same part of it. */
+  look(sight) {
+    if (!this.drawing) return;
+    this.sight = { ...sight };
+    this.clamp();
+    this.later();
+  }
+  /** Points at a cell from outside; null at none. */
+  mark(cell) {
+    this.pointed = cell;
     this.later();
   }
   clamp() {
@@ -1388,10 +1446,11 @@ var Matrix = class {
         this.pending.delete(key);
         this.laid.set(key, { tile, picture: null });
         if (level === topLevel(drawing.rows.length, drawing.cols.length)) {
-          this.most = tile.weights.reduce((a, b) => Math.max(a, b), 0);
+          this.most = tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
           for (const one of this.laid.values()) one.picture = null;
         }
         this.pointing.busy(this.pending.size);
+        if (level === topLevel(drawing.rows.length, drawing.cols.length)) this.pointing.known?.();
         this.later();
       },
       (error) => {
@@ -1406,31 +1465,43 @@ var Matrix = class {
   pictureOf(laid) {
     if (laid.picture) return laid.picture;
     const { rows, cols, weights } = laid.tile;
-    const { ramp, log, threshold } = this.drawing;
+    const { threshold } = this.drawing;
     const canvas = h("canvas", { width: cols, height: rows });
     const context = canvas.getContext("2d");
     const image = context.createImageData(cols, rows);
-    const colours = new Uint32Array(table(ramp).buffer);
+    const colours = new Uint32Array(table(this.ramp).buffer);
     const pixels = new Uint32Array(image.data.buffer);
-    const share = scale(this.most, log);
+    const share = this.share;
+    const nothing = Math.round(255 * share(0));
     for (let n = 0; n < weights.length; n++) {
       const weight = weights[n];
-      pixels[n] = colours[weight < threshold ? 0 : Math.round(255 * share(weight))];
+      pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))];
     }
     context.putImageData(image, 0, 0);
     return laid.picture = canvas;
+  }
+  /** From a weight to its place on the ramp, 0 to 1; of signed ones zero is in the middle. */
+  get share() {
+    const { log, signed } = this.drawing;
+    const plain = scale(this.top, log);
+    return signed ? (weight) => (1 + Math.sign(weight) * plain(Math.abs(weight))) / 2 : plain;
+  }
+  /** The ramp from 0 to 1. */
+  get ramp() {
+    const { ramp, signed } = this.drawing;
+    return signed ? (share) => ramp(2 * share - 1) : ramp;
   }
   // -- painting -------------------------------------------------------------------------------------------
   paint() {
     const drawing = this.drawing;
     if (!drawing) return;
     const { size, sight } = this;
-    const context = canvasContext(this.element, GUTTER.left + size + 1, GUTTER.top + size + 1);
+    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + size + 2);
     const { rows, cols } = drawing;
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
     context.save();
-    context.translate(GUTTER.left, GUTTER.top);
+    context.translate(this.room.left, this.room.top);
     context.beginPath();
     context.rect(0, 0, wide, high);
     context.clip();
@@ -1442,14 +1513,58 @@ var Matrix = class {
     const level = Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5)));
     this.want(top, 0, 0);
     if (this.most > 0 || this.laidAt(top, 0, 0)) this.lay(context, level, top);
+    if (sight.cell >= ROOMY) this.numbers(context);
     this.cross(context, wide, high);
     context.restore();
     context.strokeStyle = drawing.quiet;
     context.globalAlpha = 0.5;
     context.lineWidth = 1;
-    context.strokeRect(GUTTER.left - 0.5, GUTTER.top - 0.5, wide + 1, high + 1);
+    context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
     context.globalAlpha = 1;
     this.labels(context, wide, high);
+    if (this.most > 0 && this.room.legend > 20) this.legend(context, this.room.left + wide + 16, high);
+  }
+  /** The weights themselves, where there is room. */
+  numbers(context) {
+    const { sight, size } = this;
+    const { rows, cols, threshold } = this.drawing;
+    const [share, ramp] = [this.share, this.ramp];
+    context.font = "10px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (let row = Math.floor(sight.y); row < Math.min(rows.length, sight.y + size / sight.cell); row++)
+      for (let col = Math.floor(sight.x); col < Math.min(cols.length, sight.x + size / sight.cell); col++) {
+        const weight = this.weightAt(row, col);
+        if (weight === null || Math.abs(weight) < Math.max(threshold, 5e-3)) continue;
+        context.fillStyle = needsWhite(ramp(share(weight))) ? "#ffffff" : "#1d2430";
+        context.fillText(weight.toFixed(2).replace(/^(-?)0/, "$1"), (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+      }
+  }
+  /** What the colours stand for. */
+  legend(context, x, high) {
+    const { log, signed, ink } = this.drawing;
+    const length = Math.min(high, 160);
+    const [share, ramp] = [this.share, this.ramp];
+    for (let y = 0; y < length; y++) {
+      context.fillStyle = ramp(1 - y / (length - 1));
+      context.fillRect(x, this.room.top + y, 12, 1.5);
+    }
+    context.fillStyle = ink;
+    context.font = "11px system-ui, sans-serif";
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    const ticks = signed ? [this.top, 0, -this.top] : log ? [this.top, 0.1, 0.01, 1e-3].filter((weight) => weight <= this.top) : [this.top, this.top / 2, 0];
+    let above = -Infinity;
+    for (const weight of ticks) {
+      const y = this.room.top + (1 - share(weight)) * (length - 1);
+      if (y - above > 11) context.fillText(number(weight), x + 17, y);
+      above = y;
+    }
+  }
+  /** A single weight; null where its tile is not here. */
+  weightAt(row, col) {
+    const tile = this.laidAt(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
+    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
   }
   lay(context, level, top) {
     const { sight, size } = this;
@@ -1516,18 +1631,18 @@ var Matrix = class {
       for (let n = first; n < Math.min(places.length, start + size / sight.cell); n += step) {
         const at = (n - start + 0.5) * sight.cell;
         if (at > size - 4) break;
-        const text = label(tokens.text[places[n]], 14);
+        const text = label(tokens.text[places[n]], Math.min(15, Math.floor((turned ? this.room.top : this.room.left - 8) / 6.7)));
         out.push({
-          x: turned ? GUTTER.left + at : GUTTER.left - 6,
-          y: turned ? GUTTER.top - 6 : GUTTER.top + at,
+          x: turned ? this.room.left + at : this.room.left - 6,
+          y: turned ? this.room.top - 6 : this.room.top + at,
           turned,
-          text: step > 1 && turned ? text.slice(0, 12) : text,
+          text,
           special: special.has(places[n]),
           strong: pointed === n
         });
       }
     };
-    along(queries, rows, sight.y, high, false);
+    if (this.room.left > LETTERS) along(queries, rows, sight.y, high, false);
     along(keys, cols, sight.x, wide, true);
     return out;
   }
@@ -1536,7 +1651,7 @@ var Matrix = class {
     const { rows, cols, ink } = this.drawing;
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
-    const [width, height] = [GUTTER.left + wide + 30, GUTTER.top + high + 10];
+    const [width, height] = [this.room.left + wide + 30, this.room.top + high + 10];
     const plain = h("canvas");
     const context = canvasContext(plain, wide, high);
     context.imageSmoothingEnabled = false;
@@ -1546,13 +1661,13 @@ var Matrix = class {
     const texts = this.ticks(wide, high).map(
       ({ x, y, turned, text }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escaped(text)}</text>`
     );
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${GUTTER.left}" y="${GUTTER.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${GUTTER.left}" y="${GUTTER.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}</svg>`;
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}</svg>`;
   }
   // -- pointing -------------------------------------------------------------------------------------------
   cellAt(event) {
     const box = this.element.getBoundingClientRect();
-    const x = event.clientX - box.left - GUTTER.left;
-    const y = event.clientY - box.top - GUTTER.top;
+    const x = event.clientX - box.left - this.room.left;
+    const y = event.clientY - box.top - this.room.top;
     const { rows, cols } = this.drawing;
     const row = Math.floor(this.sight.y + y / this.sight.cell);
     const col = Math.floor(this.sight.x + x / this.sight.cell);
@@ -1561,11 +1676,10 @@ var Matrix = class {
   }
   point(cell) {
     this.pointed = cell;
-    if (cell) {
+    if (!cell) this.pointing.left?.();
+    else {
       const { rows, cols } = this.drawing;
-      const finest = this.laidAt(0, Math.floor(cell.row / SIDE), Math.floor(cell.col / SIDE))?.tile;
-      const weight = finest ? finest.weights[cell.row % SIDE * finest.cols + cell.col % SIDE] : null;
-      this.pointing.point(rows[cell.row], cols[cell.col], weight);
+      this.pointing.point(rows[cell.row], cols[cell.col], this.weightAt(cell.row, cell.col));
     }
     this.later();
   }
@@ -1592,13 +1706,13 @@ var Matrix = class {
     element.addEventListener("pointerleave", () => this.point(null), { signal });
     element.addEventListener("dblclick", (event) => {
       const box = element.getBoundingClientRect();
-      this.zoom(event.shiftKey ? 0.5 : 2, event.clientX - box.left - GUTTER.left, event.clientY - box.top - GUTTER.top);
+      this.zoom(event.shiftKey ? 0.5 : 2, event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
     }, { signal });
     element.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && this.element.getRootNode() instanceof ShadowRoot && this.element.getRootNode().activeElement !== element) return;
       event.preventDefault();
       const box = element.getBoundingClientRect();
-      this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left - GUTTER.left, event.clientY - box.top - GUTTER.top);
+      this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
     }, { signal, passive: false });
     element.addEventListener("keydown", (event) => this.key(event), { signal });
   }
@@ -1653,12 +1767,14 @@ var PAIRS = {
 };
 var attention_default2 = view("Attention", attention_default, (frame) => {
   const { model, signal, bar, stage } = frame;
-  const source = new Source(model, signal);
-  const { layers } = source.header;
+  let source = new Source(model, signal);
+  let { layers } = source.header;
+  let shownTrace = 0;
   let hovered = null;
   let drawn = 0;
   const layer = h("select", { "aria-label": "Layer", onchange: () => setLayer(Number(layer.value)) });
-  layer.append(...layers.map((one, n) => h("option", { value: String(n) }, one.kind === "self" ? String(n) : `${n} (${one.kind})`)));
+  const listLayers = () => layer.replaceChildren(...layers.map((one, n) => h("option", { value: String(n) }, one.kind === "self" ? String(n) : `${n} (${one.kind})`)));
+  listLayers();
   const chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
   const all = h("button", { type: "button", className: "quiet", onclick: () => frame.set({ heads: range(header().heads) }) }, "all");
   const averaged = h("input", { type: "checkbox", onchange: () => frame.set({ mean: averaged.checked }) });
@@ -1739,6 +1855,14 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
   const detail = h("div", { className: "detail", hidden: true });
   stage.append(lines.element, matrix.element, detail);
   listen(model, ["layer", "heads", "mean", "mode", "query", "key", "pair", "hide_special", "threshold", "log", "pool"], frame.redraw, signal);
+  listen(model, ["trace"], () => {
+    source = new Source(model, signal);
+    ({ layers } = source.header);
+    shownTrace++;
+    hovered = null;
+    listLayers();
+    frame.redraw();
+  }, signal);
   frame.root.addEventListener("keydown", (event) => onKey(event), { signal });
   const shown = () => ({
     layer: model.get("layer"),
@@ -1798,7 +1922,7 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     const style = getComputedStyle(stage);
     const dark = frame.dark();
     matrix.show({
-      name: JSON.stringify(what),
+      name: JSON.stringify([shownTrace, what]),
       queries: source.tokens(what.layer, "query"),
       keys: source.tokens(what.layer, "key"),
       ...source.positions(what),
@@ -1815,8 +1939,13 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
   async function drawDetail(turn) {
     const [query, key] = [model.get("query"), model.get("key")];
     const { layer: layer2, heads } = shown();
-    if (query === null || key === null || heads.length !== 1 || !header().detail) {
+    if (query === null || key === null || heads.length !== 1) {
       detail.hidden = true;
+      return;
+    }
+    detail.hidden = false;
+    if (!header().detail) {
+      detail.replaceChildren(h("p", { className: "how" }, 'Query and key vectors were not kept: trace with store="factors" to see the product behind a score.'));
       return;
     }
     const { scale: scale2, weight, buffers } = await frame.ask("detail", { layer: layer2, head: heads[0], query, key });
@@ -1827,7 +1956,6 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     const [q, k] = [read(0), read(size)];
     const product = q.map((value2, i) => value2 * k[i]);
     const score = product.reduce((a, b) => a + b, 0) * scale2;
-    detail.hidden = false;
     detail.replaceChildren(h("table", {}, ...[
       strip(`query of ${tokenOf("query", query)}`, q),
       strip(`key of ${tokenOf("key", key)}`, k),

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 6aa13a7b5cd3937bda150b4eba131c5795fe874c863e01d9a498aa1a82959427
+// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 bb7dbb0d45a058b1c018e8e825a91a5a41638d70dc641191b690eb8023216130
 
 // src/heads.css
 var heads_default = '.grid { display: grid; gap: 4px; width: max-content; align-items: center; }\n.grid .axis { color: var(--quiet); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--paper); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -18,6 +18,7 @@ function ask(model, question, given, signal, patience = PATIENCE) {
     );
     const finish = (settle) => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
       model.off("msg:custom", hear);
       settle();
     };
@@ -27,7 +28,8 @@ function ask(model, question, given, signal, patience = PATIENCE) {
         () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
       );
     };
-    signal.addEventListener("abort", () => finish(() => reject(signal.reason)), { once: true });
+    const stop = () => finish(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
     model.on("msg:custom", hear);
     try {
       model.send({ id, ask: question, ...given });
@@ -37,10 +39,8 @@ function ask(model, question, given, signal, patience = PATIENCE) {
   });
 }
 function listen(model, names, callback, signal) {
-  for (const name of names) {
-    model.on(`change:${name}`, callback);
-    signal.addEventListener("abort", () => model.off(`change:${name}`, callback), { once: true });
-  }
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
 // src/dom.ts
@@ -199,6 +199,15 @@ function canvasContext(canvas, width, height) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return context;
+}
+function gradient(ramp, width = 80) {
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, width, 10);
+  for (let x = 0; x < width; x++) {
+    context.fillStyle = ramp(x / (width - 1));
+    context.fillRect(x, 0, 1, 10);
+  }
+  return canvas;
 }
 
 // node_modules/d3-color/src/define.js
@@ -785,7 +794,7 @@ var FAINTEST = 0.15;
 var heads_default2 = view("Attention heads", heads_default, (frame) => {
   const { model, signal, bar, stage } = frame;
   const tiles = /* @__PURE__ */ new Map();
-  const thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
+  let thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
   let drawn = "";
   frame.explain(HOW);
   const by = h("select", {
@@ -801,6 +810,11 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
     legend
   );
   listen(model, ["layer", "heads", "by", "sort", "stats"], frame.redraw, signal);
+  listen(model, ["thumbnails"], () => {
+    thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
+    drawn = "";
+    frame.redraw();
+  }, signal);
   const statistic = ({ layer, head }) => model.get("stats")[model.get("by")]?.[layer]?.[head] ?? null;
   function select(place, more) {
     const [layer, heads] = [model.get("layer"), model.get("heads")];
@@ -890,8 +904,9 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
     const values = places().map(statistic).filter((value2) => value2 !== null);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const ramp = sequential(dark);
-    const tint = (value2) => ramp(FAINTEST + (1 - FAINTEST) * (high > low ? (value2 - low) / (high - low) : 1));
-    drawLegend(legend, values.length ? [low, high] : null, tint);
+    const shade = (share) => ramp(FAINTEST + (1 - FAINTEST) * share);
+    const tint = (value2) => shade(high > low ? (value2 - low) / (high - low) : 1);
+    legend.replaceChildren(...values.length ? [number(low), gradient(shade), number(high)] : []);
     for (const place of places()) {
       const button = tiles.get(`${place.layer},${place.head}`);
       const found = statistic(place);
@@ -941,16 +956,6 @@ function paint(canvas, { rows, cols, values }, head, colour) {
   const image = context.createImageData(cols, rows);
   part.forEach((weight, i) => image.data.set([r, g, b, 255 * Math.sqrt(share(weight))], 4 * i));
   context.putImageData(image, 0, 0);
-}
-function drawLegend(legend, range, tint) {
-  if (range === null) return legend.replaceChildren();
-  const canvas = h("canvas");
-  const context = canvasContext(canvas, 80, 10);
-  for (let x = 0; x < 80; x++) {
-    context.fillStyle = tint(range[0] + (range[1] - range[0]) * x / 79);
-    context.fillRect(x, 0, 1, 10);
-  }
-  legend.replaceChildren(number(range[0]), canvas, number(range[1]));
 }
 function picture(frame, thumbnails, canvas) {
   const [size, gap, edge] = [56, 6, 44];

@@ -1,0 +1,156 @@
+"""The views in a real JupyterLab: clicks reach Python, what Python sets is seen, and what is lost is said."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat.sign import NotebookNotary
+
+from .jupyter import PATIENCE, Lab
+
+SENTENCE = "a gripping , funny film with one dull stretch ."
+
+LENS = f"""
+import attnlens as al
+lens = al.load("sentiment")
+trace = lens.trace({SENTENCE!r}, store="factors")
+"""
+
+LONG = """
+import torch, attnlens as al
+torch.manual_seed(0)
+def layer(n):
+    query, key = torch.randn(2, 2, 4096, 64)
+    query[:, torch.arange(4096), torch.arange(4096) % 64] += 20  # a pattern one recognises
+    return al.trace.Layer(f"layer {n}", "self", al.Factors(query, key, 0.125))
+trace = al.Trace(layers=tuple(layer(n) for n in range(24)), model="long")
+view = al.AttentionView(trace, heads=1, mode="matrix")
+view
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def page(chromium, lab):
+    """A page that reaches the server alone; errors in its console fail the test."""
+    context = chromium.new_context(viewport={"width": 1300, "height": 1100})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.route(lambda url: not url.startswith((lab.url, "data:", "blob:")), lambda route: route.abort())
+    yield page
+    context.close()
+    assert errors == []
+
+
+def test_a_click_reaches_python_and_what_python_sets_is_seen_in_every_view(page, lab):
+    notebook = lab.notebook(
+        page,
+        "views.ipynb",
+        LENS + "heads = al.HeadsView(trace)\nheads",
+        "from ipywidgets import jslink\n"
+        "view = al.AttentionView(trace, layer=0, heads=2)\n"
+        "jslink((heads, 'layer'), (view, 'layer')); jslink((heads, 'heads'), (view, 'heads'))\nview",
+        "view",
+        "",
+    )
+    for cell in range(3):
+        notebook.run(cell)
+    tiles = notebook.cell(0).locator(".tile")
+    assert tiles.count() == 72
+    tiles.nth(2 * 12 + 5).click()
+    first, second = (notebook.cell(cell).locator("section.view") for cell in (1, 2))
+    for view in (first, second):
+        assert view.locator(".chip[aria-pressed=true]").all_inner_texts() == ["5"]
+    assert notebook.evaluate(3, "heads.layer, heads.heads, view.layer, view.heads") == "2 [5] 2 [5]"
+
+    first.locator(".token.query").nth(4).click()
+    assert notebook.evaluate(3, "view.query") == "4"
+    notebook.write(3, "view.mode = 'matrix'; view.layer = -1; view.key = 3")
+    notebook.run(3)
+    for view in (first, second):
+        view.locator("canvas.matrix").wait_for()
+        assert view.get_by_label("Layer", exact=True).input_value() == "5"
+    assert tiles.nth(5 * 12 + 5).get_attribute("aria-selected") == "true"
+    # The product behind the score comes from Python.
+    first.get_by_text(re.compile("after the softmax")).wait_for()
+
+
+def test_a_layer_is_sent_when_it_is_shown_and_a_lost_kernel_is_told(page, lab):
+    notebook = lab.notebook(
+        page,
+        "lost.ipynb",
+        LENS
+        + "from attnlens.widgets import view as made\nmade.AT_ONCE = 0\nview = al.AttentionView(trace, heads=1)\nview",
+        "",
+    )
+    notebook.run(0)
+    view = notebook.cell(0).locator("section.view")
+    view.locator(".token.query").first.wait_for()
+    sent = "[name for name in view.keys if name.startswith('layer_')]"
+    assert notebook.evaluate(1, sent) == "['layer_0']"
+    view.get_by_label("Layer", exact=True).select_option("3")
+    page.wait_for_timeout(500)
+    assert notebook.evaluate(1, sent) == "['layer_0', 'layer_3']"
+    assert view.locator(".notice").is_hidden()
+
+    notebook.write(1, "import os; os._exit(0)")
+    notebook.cell(1).locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    page.locator(".jp-Dialog").get_by_role("button", name=re.compile("ok|restart", re.I)).first.click()
+    page.wait_for_timeout(3000)
+    view.get_by_label("Layer", exact=True).select_option("4")
+    view.locator(".notice").wait_for()
+    assert "Run the cell again" in view.locator(".notice").inner_text()
+
+
+def test_a_long_trace_comes_block_by_block_and_zooms_down_to_single_weights(page, lab):
+    notebook = lab.notebook(page, "long.ipynb", LONG, "")
+    notebook.run(0)
+    view = notebook.cell(0).locator("section.view")
+    matrix = view.locator("canvas.matrix")
+    matrix.wait_for()
+    assert (
+        notebook.evaluate(1, "view.trace['remote'], [n for n in view.keys if n.startswith('layer_')]")
+        == "True []"
+    )
+    box = matrix.bounding_box()
+    middle = (box["x"] + 108 + 230, box["y"] + 92 + 230)
+    for _ in range(8):
+        page.mouse.dblclick(*middle)
+    page.mouse.move(*middle)
+    page.wait_for_timeout(1000)
+    page.mouse.move(middle[0] + 1, middle[1])
+    said = view.locator(".readout").inner_text()
+    query, key = map(int, re.search(r"query (\d+), key (\d+)", said).groups())
+    weight = float(re.search(r": ([\d.e-]+) ·", said).group(1))
+    held = float(notebook.evaluate(1, f"float(trace[0, 1, {query}, {key}])"))
+    assert weight == pytest.approx(held, rel=0.01, abs=6e-8)  # the smallest step of a float16
+
+
+def test_a_saved_notebook_shows_its_views_without_a_kernel(page, lab):
+    made = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(LENS + "al.AttentionView(trace, layer=1, heads=8)")],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    NotebookClient(made, timeout=120).execute()
+    nbformat.write(made, lab.folder / "saved.ipynb")
+    NotebookNotary(data_dir=str(lab.folder / ".data")).sign(made)  # as a notebook that one ran oneself
+    page.goto(f"{lab.url}/lab/tree/saved.ipynb?reset")
+    view = page.locator(".jp-Notebook section.view")
+    view.locator(".token.query").first.wait_for(timeout=PATIENCE)
+    view.get_by_label("Layer", exact=True).select_option("4")
+    view.locator(".token.query").nth(4).hover()
+    page.wait_for_timeout(200)
+    assert "looks at" in view.locator(".readout").inner_text()
+    assert view.locator(".notice").is_hidden()

@@ -1,0 +1,89 @@
+"""A view in a real marimo notebook: it paints, a click reaches the cells that depend on it, and Python answers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+
+from .jupyter import PATIENCE, free_port
+
+NOTEBOOK = """
+import marimo
+app = marimo.App()
+
+@app.cell
+def _():
+    import marimo as mo
+    import attnlens as al
+    trace = al.load("sentiment").trace("a gripping , funny film with one dull stretch .", store="factors")
+    view = mo.ui.anywidget(al.AttentionView(trace, layer=1, heads=8))
+    view
+    return mo, view
+
+@app.cell
+def _(mo, view):
+    mo.md(f"query {view.value['query']}, layer {view.value['layer']}")
+    return ()
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("marimo")
+    (folder / "notebook.py").write_text(NOTEBOOK)
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "marimo",
+        "run",
+        "notebook.py",
+        "--headless",
+        "--no-token",
+        f"--port={port}",
+    ]
+    with open(folder / "log", "w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"HOME": str(folder)}
+        )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
+            break
+        except OSError:
+            time.sleep(0.2)
+    else:
+        pytest.fail(f"marimo did not start: {(folder / 'log').read_text()[-2000:]}")
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait(20)
+
+
+def test_a_view_in_marimo_paints_reaches_dependent_cells_and_asks_python(chromium, address):
+    context = chromium.new_context(viewport={"width": 1100, "height": 1000})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
+    page.goto(address)
+    page.locator(".token.query").first.wait_for(timeout=PATIENCE)
+    page.locator(".token.query").nth(4).click()
+    expect(page.get_by_text("query 4, layer 1")).to_be_visible()
+    page.get_by_label("Layer", exact=True).select_option("3")
+    expect(page.get_by_text("query 4, layer 3")).to_be_visible()
+    page.get_by_role("button", name="matrix").click()
+    page.locator("canvas.matrix").click(position={"x": 300, "y": 300})
+    expect(page.get_by_text(re.compile("after the softmax"))).to_be_visible()
+    context.close()
+    assert errors == []

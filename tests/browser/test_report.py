@@ -1,0 +1,280 @@
+"""A report from its file, in a real browser without a network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import attnlens as al
+from attnlens.attention import Factors, Weights
+from attnlens.trace import Layer, Token, Trace
+
+SENTENCE = "a gripping , funny film with one dull stretch ."
+HOSTILE = (
+    "</script><img src=x onerror='window.ran = true'>",
+    "<!--<script>window.ran = true",
+    "'\"><svg onload=window.ran=true>",
+    "${window.ran = true}",
+    "##ing",
+    "nul\0cr\r\nlf",
+    "\u202etxet\u2066",
+    "\U0001f469\u200d\U0001f52c",
+    "\ud800 alone",
+    "long" * 2500,
+)
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return al.load("sentiment")
+
+
+@pytest.fixture(scope="module")
+def written(lens, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    return lens.trace(SENTENCE), al.report(lens, SENTENCE, path)
+
+
+def wait_for(page, expression, argument=None):
+    """Until the expression holds; Playwright's own waiting evaluates a string, which the page's policy forbids."""
+    for _ in range(100):
+        if page.evaluate(expression, argument):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never came true: {expression}")
+
+
+def open_report(page, path):
+    """The page; anything that it asks for but itself, `blob:` and `data:` fails the test."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    wait_for(page, "() => Boolean(document.querySelector('[data-view]')?.shadowRoot)")
+    assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {path.as_uri()}
+    return asked
+
+
+def scroll_through(page):
+    """Brings every view into sight for a moment, so that it is drawn."""
+    for room in page.locator("[data-view]").all():
+        room.scroll_into_view_if_needed()
+        wait_for(page, "view => view.shadowRoot !== null", room.element_handle())
+
+
+def view(page, name):
+    """One view of the page by its name, drawn."""
+    scroll_through(page)
+    found = page.get_by_role("group", name=name, exact=True)
+    found.first.wait_for()
+    return found
+
+
+def test_a_report_shows_the_input_the_classes_and_every_view(page, written):
+    trace, path = written
+    open_report(page, path)
+    said = page.inner_text("main")
+    assert SENTENCE in said
+    assert f"{trace.prediction.probability:.1%}" in said
+    assert view(page, "Attention heads").get_by_role("gridcell").count() == len(trace) * trace[0].heads
+    assert "gripping" in view(page, "Attention").inner_text()
+    assert view(page, "Token attribution").count() == 1
+
+
+def test_a_head_chosen_in_the_grid_is_the_one_whose_attention_is_shown(page, written):
+    trace, path = written
+    open_report(page, path)
+    attention = view(page, "Attention")
+    view(page, "Attention heads").get_by_role("gridcell", name="layer 2, head 7").click()
+    attention.get_by_role("button", name="head 7", pressed=True).wait_for()
+    assert attention.get_by_label("Layer").input_value() == "2"
+    attention.get_by_text("gripping", exact=True).first.click()
+    best = float(trace[2, 7, [token.text for token in trace.tokens].index("gripping")].max())
+    attention.get_by_text("“gripping” looks at").wait_for()
+    said = attention.locator(".readout").inner_text()
+    assert said.startswith("“gripping” looks at ")
+    assert float(said.split("”")[2].split(",")[0]) == pytest.approx(best, rel=0.01)
+
+
+def test_a_head_chosen_beside_the_attention_is_selected_in_the_grid(page, written):
+    _, path = written
+    open_report(page, path)
+    attention = view(page, "Attention")
+    attention.get_by_role("button", name="head 0", exact=True).click()
+    attention.get_by_label("Layer").select_option("1")
+    view(page, "Attention heads").get_by_role("gridcell", name="layer 1, head 0", selected=True).wait_for()
+
+
+def test_the_product_behind_a_score_is_told_from_the_bytes_of_the_page(page, written):
+    _, path = written
+    open_report(page, path)
+    attention = view(page, "Attention")
+    attention.get_by_role("button", name="matrix").click()
+    matrix = attention.locator("canvas.matrix")
+    matrix.focus()
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        matrix.press(key)
+    told = attention.locator(".detail")
+    told.wait_for()
+    assert "Sum of the products" in told.inner_text()
+
+
+def test_colours_follow_the_system(chromium, written):
+    _, path = written
+    backgrounds = []
+    for scheme in ("light", "dark"):
+        context = chromium.new_context(offline=True, color_scheme=scheme)
+        page = context.new_page()
+        open_report(page, path)
+        assert view(page, "Attention heads").get_attribute("data-theme") == scheme
+        backgrounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        context.close()
+    assert backgrounds[0] != backgrounds[1]
+
+
+def hostile_trace() -> Trace:
+    weights = torch.softmax(torch.randn(2, len(HOSTILE), len(HOSTILE)), -1)
+    return Trace(
+        (Layer(HOSTILE[0], "self", Weights(weights)),),
+        model=HOSTILE[1] + HOSTILE[0],
+        tokens=tuple(Token(text) for text in HOSTILE),
+        text=(HOSTILE[0] + HOSTILE[1], "".join(HOSTILE)),
+        logits=torch.arange(float(len(HOSTILE))),
+        labels=HOSTILE,
+    )
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_hostile_tokens_labels_and_titles_are_shown_and_run_nothing(page, tmp_path, several):
+    trace = hostile_trace()
+    path = tmp_path / "<script>report.html"
+    al.report([trace, trace] if several else trace, path=path, title=HOSTILE[0] + HOSTILE[1])
+    open_report(page, path)
+    assert page.title() == HOSTILE[0] + HOSTILE[1]
+    attention = view(page, "Attention").first
+    assert "</script><img src=x" in attention.inner_text()
+    assert HOSTILE[0] in page.inner_text("main")
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("main img, main svg[onload]").count() == 0
+
+
+def test_the_policy_stops_scripts_that_are_not_the_reports_own(chromium, written, tmp_path):
+    """Each of these runs in a page without the policy."""
+    _, path = written
+    bad = (
+        "<script>window.ran = 1</script><img src='data:,' onerror='window.ran = 1'>"
+        "<script type=module src='data:text/javascript,window.ran=1'></script>"
+    )
+    changed = tmp_path / "changed.html"
+    context = chromium.new_context(offline=True)
+    for policy, ran in ((True, None), (False, 1)):
+        html = path.read_text(encoding="utf-8").replace("<main>", f"<main>{bad}", 1)
+        changed.write_text(html if policy else html.replace("Content-Security-Policy", "x"), encoding="utf-8")
+        page = context.new_page()
+        page.goto(changed.as_uri())
+        page.wait_for_timeout(200)
+        assert page.evaluate("window.ran ?? null") == ran
+        fetched = page.evaluate("fetch('data:,x').then(() => 'fetched', () => 'refused')")
+        assert fetched == ("refused" if policy else "fetched")
+    context.close()
+
+
+def test_a_damaged_report_says_so(chromium, written, tmp_path):
+    _, path = written
+    html = path.read_text(encoding="utf-8")
+    start = html.index('id="bytes-0"')
+    start = html.index(">", start) + 40
+    damaged = tmp_path / "damaged.html"
+    damaged.write_text(html[:start] + html[start + 8 :], encoding="utf-8")
+    context = chromium.new_context(offline=True)
+    page = context.new_page()
+    page.goto(damaged.as_uri())
+    page.locator(".failed").first.wait_for()
+    assert "damaged" in page.locator(".failed").first.inner_text()
+    context.close()
+
+
+def made(length: int, layers: int = 2) -> Trace:
+    """Of factors, seeded; token i says its number."""
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    for number in range(layers):
+        query, key = torch.randn(2, 2, length, 16, generator=generator)
+        found.append(Layer(f"layer.{number}", "self", Factors(query, key, 0.25)))
+    return Trace(tuple(found), model="made", tokens=tuple(Token(f"t{i}") for i in range(length)))
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_the_browser_reads_the_numbers_that_python_wrote(page, tmp_path, compress):
+    trace = made(300)
+    path = al.report(trace, path=tmp_path / "report.html", views="attention", compress=compress)
+    open_report(page, path)
+    attention = view(page, "Attention")
+    attention.get_by_label("Layer").select_option("1")
+    attention.get_by_role("button", name="head 1", exact=True).click()
+    attention.get_by_text("t4", exact=True).first.click()
+    row = trace[1, 1, 4]
+    best = int(row.argmax())
+    attention.get_by_text("“t4” looks at").wait_for()
+    said = attention.locator(".readout").inner_text()
+    assert said.startswith(f"“t4” looks at “t{best}” ")
+    assert float(said.split("”")[2].split(",")[0]) == pytest.approx(float(row[best]), rel=0.01)
+
+
+def test_a_trace_too_long_for_a_page_comes_as_a_map_and_says_so(page, tmp_path):
+    path = al.report(made(1500), path=tmp_path / "report.html")
+    assert path.stat().st_size < 2_000_000
+    open_report(page, path)
+    attention = view(page, "Attention")
+    assert "too long for a page" in page.inner_text("main")
+    matrix = attention.locator("canvas.matrix")
+    matrix.wait_for()
+    page.wait_for_timeout(500)
+    colours = matrix.evaluate(
+        "c => new Set(new Uint32Array(c.getContext('2d').getImageData(120, 100, 200, 200).data.buffer)).size"
+    )
+    assert colours > 20
+    assert attention.locator(".notice").is_hidden()
+    attention.get_by_role("button", name="lines").click()
+    matrix.wait_for(state="hidden")
+
+
+def test_several_inputs_have_a_section_each(page, lens, tmp_path):
+    path = al.report(lens, [SENTENCE, "a dull film"], tmp_path / "report.html")
+    open_report(page, path)
+    page.get_by_role("navigation").get_by_role("link", name="a dull film").click()
+    wait_for(page, "() => document.querySelectorAll('[data-view]')[3].shadowRoot !== null")
+    heads = view(page, "Attention heads")
+    assert heads.count() == 2
+    heads.nth(1).get_by_role("gridcell", name="layer 0, head 3").click()
+    heads.nth(1).get_by_role("gridcell", name="layer 0, head 3", selected=True).wait_for()
+    assert heads.nth(0).get_by_role("gridcell", name="layer 0, head 3", selected=True).count() == 0
+
+
+def test_views_out_of_sight_wait(page, lens, tmp_path):
+    path = al.report(lens, [SENTENCE] * 4, tmp_path / "report.html")
+    open_report(page, path)
+    page.wait_for_timeout(300)
+    drawn = "[...document.querySelectorAll('[data-view]')].map(view => view.shadowRoot !== null)"
+    assert page.evaluate(drawn)[-1] is False
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    wait_for(page, f"() => {drawn}.at(-1)")
+
+
+def test_an_image_has_its_picture_and_its_patches(page, tmp_path):
+    path = al.report(al.load("cifar"), al.models.sample_images()["chelsea"], tmp_path / "report.html")
+    open_report(page, path)
+    wide = page.get_by_alt_text("The image as the model saw it").evaluate("image => image.naturalWidth")
+    assert wide > 0
+    scroll_through(page)
+    assert page.locator("[data-view]").count() == 3
+
+
+def test_a_picture_of_a_view_can_be_saved(page, written):
+    _, path = written
+    open_report(page, path)
+    heads = view(page, "Attention heads")
+    for kind in ("PNG", "SVG"):
+        with page.expect_download() as download:
+            heads.get_by_role("button", name=kind).click()
+        assert download.value.suggested_filename.endswith(kind.lower())

@@ -1,0 +1,165 @@
+// The number code against what Python computes: decoding, blocks from factors, tiles, scales, labels.
+
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { headColour, scale, sequential, diverging, table } from "../src/colour";
+import { floats, halves } from "../src/half";
+import { label, number } from "../src/label";
+import { Layer, mean, picked } from "../src/layer";
+import { cutter, halved, topLevel } from "../src/source";
+import type { LayerHeader } from "../src/model";
+
+interface Fixture {
+  header: LayerHeader;
+  bytes: string;
+  weights: string;
+}
+
+const fixtures: Fixture[] = JSON.parse(readFileSync(new URL("fixtures/layers.json", import.meta.url), "utf8"));
+
+function bytesOf(text: string, shift = 0): DataView {
+  const held = Buffer.from(text, "base64");
+  const block = new Uint8Array(held.length + shift);
+  block.set(held, shift);
+  return new DataView(block.buffer, shift);
+}
+
+function floatsOf(text: string): Float32Array {
+  const view = bytesOf(text);
+  return Float32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+describe("a layer", () => {
+  test("there are fixtures of every kind", () => expect(fixtures.length).toBeGreaterThan(15));
+
+  for (const { header, bytes, weights } of fixtures)
+    test(`computes the weights that Python has: ${header.name}`, () => {
+      const layer = new Layer(header, bytesOf(bytes));
+      const expected = floatsOf(weights);
+      const size = header.queries * header.keys;
+      for (let head = 0; head < header.heads; head++) {
+        const found = layer.head(head);
+        expect(found.length).toBe(size);
+        for (let n = 0; n < size; n++) expect(found[n]).toBeCloseTo(expected[head * size + n]!, 5);
+      }
+    });
+
+  test("may lie anywhere in a message, also where no number would be aligned", () => {
+    const { header, bytes, weights } = fixtures.find(({ header }) => header.name === "weights")!;
+    const layer = new Layer(header, bytesOf(bytes, 3));
+    expect(layer.head(1)[4]).toBeCloseTo(floatsOf(weights)[header.queries * header.keys + 4]!, 6);
+  });
+
+  test("a row is that row of the head", () => {
+    for (const { header, bytes } of fixtures) {
+      const whole = new Layer(header, bytesOf(bytes)).head(2);
+      const row = new Layer(header, bytesOf(bytes)).row(2, 1);
+      expect([...row]).toEqual([...whole.subarray(header.keys, 2 * header.keys)]);
+    }
+  });
+
+  test("says so when bytes are missing", () => {
+    const { header, bytes } = fixtures[0]!;
+    expect(() => new Layer(header, bytesOf(bytes.slice(0, 40)))).toThrow(/30 bytes came where \d+ were announced/);
+  });
+});
+
+describe("float16", () => {
+  test("every bit pattern is the number that it stands for", () => {
+    const bits = Uint16Array.from([0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0xc000, 0x7bff, 0x7c00, 0xfc00, 0x3555]);
+    const expected = [0, -0, 2 ** -24, 2 ** -14 - 2 ** -24, 2 ** -14, 1, -2, 65504, Infinity, -Infinity, 0.333251953125];
+    expect([...floats(bits)]).toEqual(expected);
+    expect(floats(Uint16Array.of(0x7e00))[0]).toBeNaN();
+  });
+
+  test("is read from an odd address too", () => {
+    const block = new DataView(Uint8Array.of(9, 0x00, 0x3c, 0x00, 0xc0).buffer, 1);
+    expect([...floats(halves(block, 0, 2))]).toEqual([1, -2]);
+  });
+});
+
+describe("matrices", () => {
+  const matrix = Float32Array.from({ length: 12 }, (_, n) => n);
+
+  test("rows and columns are picked", () => {
+    expect([...picked(matrix, 4, [2, 0], [3, 1])]).toEqual([11, 9, 3, 1]);
+  });
+
+  test("heads are averaged", () => {
+    expect([...mean([matrix.slice(0, 2), matrix.slice(2, 4)])]).toEqual([1, 2]);
+  });
+
+  test("tiles of each level pool the level below", () => {
+    const [rows, cols] = [600, 300];
+    const whole = Float32Array.from({ length: rows * cols }, (_, n) => Math.sin(n) / 2 + 0.5);
+    for (const pool of ["max", "mean"] as const) {
+      const tile = cutter(whole, rows, cols, pool);
+      expect(topLevel(rows, cols)).toBe(2);
+      expect(tile(0, 2, 1)).toMatchObject({ rows: 600 - 512, cols: 300 - 256 });
+      const top = tile(2, 0, 0);
+      expect(top).toMatchObject({ rows: 150, cols: 75 });
+      const cell = [0, 1, 2, 3].flatMap((i) => [0, 1, 2, 3].map((j) => whole[(4 * 7 + i) * cols + 4 * 5 + j]!));
+      const expected = pool === "max" ? Math.max(...cell) : cell.reduce((a, b) => a + b) / 16;
+      expect(top.weights[7 * 75 + 5]).toBeCloseTo(expected, 6);
+    }
+  });
+
+  test("the edge of an odd size is pooled from what is there", () => {
+    const found = halved([{ rows: 3, cols: 1, weights: Float32Array.of(1, 2, 6) }, null, null, null], "mean");
+    expect(found).toMatchObject({ rows: 2, cols: 1 });
+    expect([...found.weights]).toEqual([1.5, 6]);
+  });
+
+  test("of signed numbers the strongest is kept, whichever its sign", () => {
+    const found = halved([{ rows: 2, cols: 2, weights: Float32Array.of(0.1, -0.5, 0.4, 0) }, null, null, null], "max");
+    expect(found.weights[0]).toBe(-0.5);
+  });
+});
+
+describe("scales and colours", () => {
+  test("a linear scale ends at the largest weight, a logarithmic one begins at a small one", () => {
+    expect(scale(0.5, false)(0.25)).toBe(0.5);
+    expect(scale(0.5, false)(2)).toBe(1);
+    const log = scale(1, true);
+    expect(log(1)).toBe(1);
+    expect(log(0)).toBe(0);
+    expect(log(1e-4)).toBe(0);
+    expect(log(1e-2)).toBeCloseTo(0.5, 6);
+    expect(scale(0, false)(0)).toBe(0);
+  });
+
+  test("ramps go from paper to ink in light, and the other way in dark", () => {
+    const brightness = (colour: string) => colour.match(/\d+/g)!.map(Number).reduce((a, b) => a + b);
+    for (const dark of [false, true]) {
+      const shades = [0, 0.25, 0.5, 0.75, 1].map((share) => brightness(sequential(dark)(share)));
+      expect(shades).toEqual([...shades].sort((a, b) => (dark ? a - b : b - a)));
+    }
+    expect(diverging(false)(-1)).not.toBe(diverging(false)(1));
+    expect(table(sequential(false)).length).toBe(1024);
+  });
+
+  test("of 24 heads no two have one colour", () => {
+    for (const dark of [false, true])
+      expect(new Set(Array.from({ length: 24 }, (_, head) => headColour(head, dark))).size).toBe(24);
+  });
+});
+
+describe("labels", () => {
+  test("what is invisible gets a sign", () => {
+    expect(label("Ġfilm")).toBe("Ġfilm");
+    expect(label("   ")).toBe("␣␣␣");
+    expect(label(" film")).toBe(" film");
+    expect(label("a\nb\0")).toBe("a↵b␀");
+    expect(label("\u202eevil")).toBe("‹202e›evil");
+    expect(label("")).toBe("∅");
+  });
+
+  test("what is endless ends, and no emoji is cut in two", () => {
+    expect(label("x".repeat(10_000))).toBe(`${"x".repeat(39)}…`);
+    expect(label("👍".repeat(100), 4)).toBe("👍👍👍…");
+  });
+
+  test("numbers have three figures", () => {
+    expect([0.1234567, 1, 0, 0.00001234, 0.5, 123.456, NaN].map(number)).toEqual(["0.123", "1", "0", "1.2e-5", "0.5", "123", "–"]);
+  });
+});
