@@ -17,7 +17,7 @@ The kinds of object, and where each name comes from:
 - what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
   `lens.explain`, `compare_methods` and `compare_baselines`; `debug`, a `Diagnosis` of one input; `ablate`
 - whether it is true: `faithfulness`, `agreement`, `infidelity`, `sensitivity`, `sanity_check`
-- views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`
+- views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; `Explorer`, all of them linked
 - the layer below, for any torch module: `capture`
 - static figures: `plots`; all of it in one HTML file: `report`
 - errors: `errors`, all children of `AttnlensError`
@@ -63,7 +63,9 @@ _HOMES = {
         ("debug", "Diagnosis", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"
     ),
     # widgets
-    **dict.fromkeys(("HeadsView", "AttentionView", "CompareView", "PatchView", "TokensView"), "widgets"),
+    **dict.fromkeys(
+        ("HeadsView", "AttentionView", "CompareView", "PatchView", "TokensView", "Explorer"), "widgets"
+    ),
 }
 _MODULES = ("capture", "plots", "models", "report", "widgets")
 
@@ -106,7 +108,7 @@ if TYPE_CHECKING:
     )
     from .lens import ImageLens, Lens, TextLens, load
     from .trace import PatchGrid, Token, Trace
-    from .widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView
+    from .widgets import AttentionView, CompareView, Explorer, HeadsView, PatchView, TokensView
 
 
 def __getattr__(name: str) -> Any:

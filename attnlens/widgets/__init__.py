@@ -6,8 +6,9 @@ weights cross once, as bytes.
 
 from .attention import AttentionView
 from .compare import CompareView
+from .explorer import Explorer
 from .heads import HeadsView
 from .patches import PatchView
 from .tokens import TokensView
 
-__all__ = ["AttentionView", "CompareView", "HeadsView", "PatchView", "TokensView"]
+__all__ = ["AttentionView", "CompareView", "Explorer", "HeadsView", "PatchView", "TokensView"]

@@ -72,12 +72,14 @@ class AttentionView(View):
 
     def show(self, trace: Trace) -> None:
         """Another trace in the same view; what is selected stays as far as it is there."""
+        other = trace is not self._trace
         self._trace = given_trace(trace, "AttentionView")
         self._tiles = Tiles(trace)
         with self.hold_sync():
             self.layer = min(self.layer, len(trace) - 1)
             self.heads = [head for head in self.heads if head < trace[self.layer].heads] or [0]
-            self.query = self.key = None
+            if other:
+                self.query = self.key = None
             self.trace = self._layers.show(trace, self.layer)
 
     def _tile(self, level: int, row: int, col: int, **shown: Any) -> Answer:

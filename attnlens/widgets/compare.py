@@ -32,7 +32,9 @@ class CompareView(View):
     a_trace = bulk(t.Dict(), "The first trace without its weights.")
     b_trace = bulk(t.Dict(), "The second trace without its weights.")
     alignment = bulk(t.Bytes(), "Pairs of positions, int32 `[pair, (a, b)]`.")
-    partners = bulk(t.List(), "For each head of a, `[layer][head]`: distance, layer and head of b; None for some.")
+    partners = bulk(
+        t.List(), "For each head of a, `[layer][head]`: distance, layer and head of b; None for some."
+    )
     metric = bulk(t.Unicode("hellinger"), "What the distances are measured by.")
     note = bulk(t.Unicode(""), "Why there is no difference, where there is none.")
     layer = state(t.Int(0), "The layer of a that is shown.")

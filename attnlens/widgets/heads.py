@@ -14,7 +14,7 @@ from ..analysis.pooling import pooled
 from ..analysis.stats import COLUMNS
 from ..attention import Attention
 from ..errors import unknown_name
-from ..trace import Trace
+from ..trace import Layer, Trace
 from . import payload
 from .view import STATIC, View, bulk, given_trace, known_heads, known_layer, state
 
@@ -33,7 +33,8 @@ class HeadsView(View):
 
     Each square is on its own scale: it shows a head's pattern, not how its weights compare with another head's; for
     that tint or sort by a column of `head_stats`. A square of a long text shows the largest of the weights that each
-    of its cells stands for.
+    of its cells stands for. Of an image a square shows where the class token looks, on the grid of patches;
+    `whole=True` shows all queries.
 
     >>> view = al.HeadsView(trace, by="entropy")
     >>> view.layer, view.heads                      # what is selected
@@ -46,16 +47,27 @@ class HeadsView(View):
     sizes = bulk(t.List(), "`[heads, rows, columns]` of each layer's thumbnails.")
     stats = bulk(t.Dict(), "`head_stats`: for each column `[layer][head]`; empty until it is asked for.")
     columns = bulk(t.List(t.Unicode()), "The columns to tint or sort by.")
+    rows = bulk(
+        t.Unicode("query"), "What a square's rows are: 'query', or 'patch' for the class token's view."
+    )
     layer = state(t.Int(0), "The layer of the selected heads.")
     heads = state(t.List(t.Int()), "The selected heads of that layer.")
     by = state(t.Unicode(""), "The column of `head_stats` that tints the squares; '' for none.")
     sort = state(t.Bool(False), "Whether the heads are sorted by that column, largest first.")
 
     def __init__(
-        self, trace: Trace, *, layer: int = 0, heads: int | list[int] = (), by: str = "", sort: bool = False
+        self,
+        trace: Trace,
+        *,
+        layer: int = 0,
+        heads: int | list[int] = (),
+        by: str = "",
+        sort: bool = False,
+        whole: bool = False,
     ):
         """
         layer, heads: what is selected; by: a column of `head_stats`; sort: largest first
+        whole: of an image, all queries and keys instead of the class token's view of the patches
 
         Raises InputError for a layer, a head or a column that is not there.
         """
@@ -63,17 +75,20 @@ class HeadsView(View):
         heads = known_heads(heads, self._most_heads)
         super().__init__(columns=list(COLUMNS), layer=layer, heads=heads, by=by, sort=sort)
         self.asks["stats"] = self._send_stats
+        self._whole = whole
         self.show(trace)
 
     def show(self, trace: Trace) -> None:
         """Another trace in the same view; what is selected stays as far as it is there."""
         self._trace = given_trace(trace, "HeadsView")
-        tiles = [thumbnails(one.attention) for one in trace.layers]
+        seen = not self._whole and all(sees_patches(trace, layer) for layer in trace.layers)
+        tiles = [patches(trace, one) if seen else thumbnails(one.attention) for one in trace.layers]
         with self.hold_sync():
             self.layer = min(self.layer, len(trace) - 1)
             self.heads = [head for head in self.heads if head < trace[self.layer].heads]
             self.thumbnails = b"".join(payload.halves(tile) for tile in tiles)
             self.sizes = [list(tile.shape) for tile in tiles]
+            self.rows = "patch" if seen else "query"
             self.stats = {}
             small = sum(math.prod(one.attention.shape) for one in trace.layers) <= STATS_AT_ONCE
             if self.by or small:
@@ -111,6 +126,18 @@ class HeadsView(View):
     def _needs_stats(self, change: dict[str, Any]) -> None:
         if change["new"] and "stats" in self.asks:
             self._send_stats()
+
+
+def sees_patches(trace: Trace, layer: Layer) -> bool:
+    """Whether the layer has a class token that looks at the patches of an image."""
+    grid = trace.patches
+    return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
+
+
+def patches(trace: Trace, layer: Layer) -> Tensor:
+    """Where the class token looks, `[head, row, column]` on the grid of patches."""
+    grid = trace.patches
+    return layer.attention[:, 0, len(grid.leading) :].reshape(-1, grid.rows, grid.cols).cpu()
 
 
 def thumbnails(attention: Attention) -> Tensor:

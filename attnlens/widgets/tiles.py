@@ -57,8 +57,8 @@ class Tiles:
         """Weights `[at most SIDE, at most SIDE]` of the tile in that row and column of that level, float32."""
         rows, cols = self.positions(shown)
         base = base_level(len(rows), len(cols))
-        top, left, size = row * SIDE, col * SIDE, 1 << level
-        if level < 0 or row < 0 or col < 0 or top * size >= len(rows) or left * size >= len(cols):
+        top, left, size = row * SIDE, col * SIDE, 1 << max(level, 0)
+        if min(level, row, col) < 0 or top * size >= len(rows) or left * size >= len(cols):
             raise InputError(f"there is no tile {row}, {col} on level {level}")
         if level >= base:
             step = 1 << (level - base)

@@ -23,8 +23,8 @@ class Refused(InputError, t.TraitError):
 
 
 class TokensView(View):
-    """Blue tokens speak for the class that is explained, red ones against it, the darker the more; point at one for its
-    score. Where a method gives no sign, the darker only the more important.
+    """Blue tokens speak for the class that is explained, red ones against it, strong colours the most; point at one for
+    its score. Where a method gives no sign, a strong colour is only an important token.
 
     The scores divide up one number, the change of a logit (or probability) from the baseline to the text; how well
     they add up to it is said below, also where a method does not promise it. They say what this method finds in this

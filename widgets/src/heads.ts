@@ -13,6 +13,7 @@ export interface State {
   sizes: [heads: number, rows: number, cols: number][];
   stats: Record<string, (number | null)[][]>;
   columns: string[];
+  rows: "query" | "patch";
   layer: number;
   heads: number[];
   by: string;
@@ -24,9 +25,11 @@ interface Place {
   head: number;
 }
 
-const HOW =
-  "Rows are layers, columns heads. In a square the query runs down and the key across; strong is much attention, each " +
-  "square on its own scale. Click a head to select it, Shift adds one; arrow keys move.";
+const HOW = {
+  query: "In a square the query runs down and the key across; strong is much attention, each square on its own scale.",
+  patch: "A square is the image: where the class token looks; strong is much attention, each square on its own scale.",
+};
+const KEYS = "Click a head to select it, Shift adds one; arrow keys move.";
 
 /** A statistic is on one scale over all heads; this is how far its weakest colour is from the paper. */
 const FAINTEST = 0.15;
@@ -36,7 +39,7 @@ export default view<State>("Attention heads", css, (frame) => {
   const tiles = new Map<string, HTMLButtonElement>();
   let thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
   let drawn = "";
-  frame.explain(HOW);
+  const explain = () => frame.explain(`Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
 
   const by = h("select", {
     "aria-label": "Statistic that colours the heads",
@@ -142,6 +145,7 @@ export default view<State>("Attention heads", css, (frame) => {
   }
 
   function draw(): void {
+    explain();
     by.value = model.get("by");
     sort.checked = model.get("sort");
     sort.disabled = model.get("by") === "";

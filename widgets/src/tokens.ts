@@ -1,10 +1,12 @@
 // TokensView: an attribution over its text, as running tokens or ranked; explained anew as one types.
 
 import css from "./tokens.css";
-import { escaped, h, view, type Frame } from "./dom";
+import { h, view, type Frame } from "./dom";
 import { diverging, needsWhite, type Ramp } from "./colour";
 import { interpolateRgbBasis } from "d3-interpolate";
 import { label, number } from "./label";
+import { sheet, signed } from "./tokensheet";
+import { Wishes } from "./wishes";
 import { listen } from "./model";
 
 type Level = "token" | "word" | "sentence";
@@ -104,46 +106,25 @@ export default view<State>("Token attribution", css, (frame) => {
 
   // -- what is asked for ----------------------------------------------------------------------------------
 
-  /** The newest wish that waits, and the one that Python works on: only one is under way at a time. */
-  let waiting: Wish | null = null;
-  let running: Wish | null = null;
-  let resting: ReturnType<typeof setTimeout> | undefined;
-  signal.addEventListener("abort", () => clearTimeout(resting));
+  const wishes = new Wishes<Wish>((wish) => {
+    const known = findHeld(wish);
+    if (known < 0) return frame.ask("explain", { ...wish });
+    frame.set({ target: wish.target, method: wish.method, number: known });
+    return Promise.resolve();
+  }, {
+    changed: frame.redraw,
+    done: () => say(IDLE),
+    failed: (reason) => say(reason, "error"),
+  }, signal);
 
   const boxes: HTMLTextAreaElement[] = [];
   const textBoxes = h("div", { className: "texts", hidden: !choices.live });
   const note = h("div", { className: "note", role: "status", hidden: !choices.live });
 
   const held = (): Wish => ({ text: model.get("text"), target: model.get("target"), method: model.get("method") });
-  const wished = () => waiting ?? running ?? held();
-
-  function wish(change: Partial<Wish>, rest = 0): void {
-    waiting = { ...wished(), ...(choices.live ? { text: typed() } : {}), ...change };
-    clearTimeout(resting);
-    resting = setTimeout(() => void ask(), rest);
-    frame.redraw();
-  }
-
-  async function ask(): Promise<void> {
-    resting = undefined;
-    if (running || !waiting) return;
-    [running, waiting] = [waiting, null];
-    const known = findHeld(running);
-    frame.redraw();
-    try {
-      if (known >= 0) frame.set({ target: running.target, method: running.method, number: known });
-      else await frame.ask("explain", { ...running });
-      say(IDLE);
-    } catch (error) {
-      if (!signal.aborted && !waiting) say(error instanceof Error ? error.message : String(error), "error");
-    } finally {
-      running = null;
-      if (!signal.aborted) {
-        frame.redraw();
-        if (waiting && resting === undefined) void ask();
-      }
-    }
-  }
+  const wished = () => wishes.newest ?? held();
+  const wish = (change: Partial<Wish>, rest = 0) =>
+    wishes.want({ ...wished(), ...(choices.live ? { text: typed() } : {}), ...change }, rest);
 
   /** The number of a result that answers already; -1 where Python has to be asked. */
   function findHeld({ text, target, method }: Wish): number {
@@ -182,7 +163,7 @@ export default view<State>("Token attribution", css, (frame) => {
   say(IDLE);
   listen(model, ["text"], () => {
     // What is being typed is newer than what has been read.
-    if (!waiting) showText();
+    if (!wishes.waiting) showText();
   }, signal);
   guardKeys(textBoxes, frame);
 
@@ -239,7 +220,7 @@ export default view<State>("Token attribution", css, (frame) => {
       button.disabled = !levelsOf(picture.result).some(({ level }) => level === LEVELS[n]);
     });
     sorts.forEach((button, n) => button.setAttribute("aria-pressed", String((n === 1) === model.get("sort"))));
-    const busy = running !== null || waiting !== null;
+    const busy = wishes.newest !== null;
     scored.setAttribute("aria-busy", String(busy || note.dataset["kind"] === "error"));
     if (busy) say("Reading …");
   }
@@ -463,9 +444,18 @@ export default view<State>("Token attribution", css, (frame) => {
     verdict.dataset["kind"] = result.converged === false ? "warn" : "";
   }
 
+  const heading = () => [...asked.children].map((fact) => fact.textContent).join("  ·  ");
+
+  /** Below a picture: the verdict, and what the colours mean. */
+  function ending(): string {
+    const { result, most } = picture;
+    const meaning = result.signed ? `blue for ${label(result.question, 60)}, red against it, up to ±${number(most)}` : `strong colours are important, up to ${number(most)}`;
+    return `${verdict.textContent}  ·  ${meaning}`;
+  }
+
   function draw(): void {
     // Between two wishes nothing is drawn: what comes is older than what is asked for.
-    if (!waiting || drawn === "") {
+    if (!wishes.waiting || drawn === "") {
       picture = read();
       const { parts, result } = picture;
       const layout = JSON.stringify([parts, model.get("sort") && [...picture.scores], result.signed]);
@@ -483,7 +473,7 @@ export default view<State>("Token attribution", css, (frame) => {
     drawControls();
   }
 
-  return { draw, picture: () => svg(frame, body, asked, verdict, picture, elements) };
+  return { draw, picture: () => sheet(body, elements, heading(), ending(), frame.dark()) };
 });
 
 /** Keys belong to a field in which one types, not to the notebook around it. */
@@ -510,11 +500,6 @@ export function bounds(values: number[]): { low: number; span: number } {
   return { low, span: high - low || 1 };
 }
 
-export function signed(value: number): string {
-  const said = number(Math.abs(value));
-  return said === "0" || said === "–" ? said : `${value > 0 ? "+" : "−"}${said}`;
-}
-
 /** A number as it stands in a column: all with as many decimals as give the strongest three figures. */
 function column(value: number, { most, result }: Picture): string {
   if (!Number.isFinite(value)) return "–";
@@ -535,67 +520,4 @@ function same(a: Text, b: Text): boolean {
 
 function words(name: string): string {
   return name.replaceAll("_", " ");
-}
-
-/** The picture as it stands on the page, with what is asked above and how well the scores add up below. */
-function svg(frame: Frame<State>, body: HTMLElement, asked: HTMLElement, verdict: HTMLElement, { result, most }: Picture, elements: HTMLElement[]): string {
-  const edge = 16;
-  const outer = body.getBoundingClientRect();
-  const dark = frame.dark();
-  const [ink, paper] = [getComputedStyle(frame.stage).color, dark ? "#15181e" : "#ffffff"];
-  const write = (x: number, y: number, said: string, size: number, colour = ink, more = "") =>
-    `<text x="${round(x)}" y="${round(y)}" font-size="${size}" fill="${colour}"${more}>${escaped(said)}</text>`;
-  const lift = edge + 24;
-  const block = (box: DOMRect, colour: string) =>
-    `<rect x="${round(box.left - outer.left + edge)}" y="${round(box.top - outer.top + lift)}" width="${round(box.width)}" height="${round(box.height)}" rx="3" fill="${colour}"/>`;
-  const out = [write(edge, edge + 8, [...asked.children].map((one) => one.textContent).join("  ·  "), 13)];
-  elements.forEach((element) => {
-    const bar = element.querySelector("i");
-    const style = getComputedStyle(element);
-    if (bar) {
-      out.push(block(bar.getBoundingClientRect(), bar.style.background));
-      for (const cell of [element.firstElementChild!, element.lastElementChild!]) {
-        const box = cell.getBoundingClientRect();
-        out.push(write(box.right - outer.left + edge, box.top - outer.top + lift + box.height * 0.72, cell.textContent ?? "", 13, ink, ' text-anchor="end"'));
-      }
-      return;
-    }
-    const boxes = [...element.getClientRects()];
-    if (element.style.background) out.push(...boxes.map((box) => block(box, element.style.background)));
-    for (const { said, box } of lines(element))
-      out.push(write(box.left - outer.left + edge, box.bottom - outer.top + lift - box.height * 0.24, said, parseFloat(style.fontSize) || 15, style.color));
-  });
-  const [width, height] = [Math.ceil(outer.width + 2 * edge), Math.ceil(outer.height + lift + 44)];
-  const key = result.signed ? `blue for ${label(result.question, 60)}, red against it, up to ±${number(most)}` : `strong colours are important, up to ${number(most)}`;
-  out.push(write(edge, height - edge, `${verdict.textContent}  ·  ${key}`, 12));
-  return (
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="system-ui, sans-serif">` +
-    `<rect width="100%" height="100%" fill="${paper}"/>${out.join("")}</svg>`
-  );
-}
-
-/** An element's text line by line, as it is wrapped. */
-function lines(element: HTMLElement): { said: string; box: DOMRect }[] {
-  const found: { said: string; box: DOMRect }[] = [];
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  const range = document.createRange();
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    let start = 0;
-    for (const letter of node.textContent ?? "") {
-      range.setStart(node, start);
-      range.setEnd(node, (start += letter.length));
-      const box = range.getClientRects?.()[0];
-      const last = found.at(-1);
-      if (!box) continue;
-      if (last && Math.abs(last.box.bottom - box.bottom) < 2) {
-        last.said += letter;
-        last.box = new DOMRect(Math.min(last.box.left, box.left), last.box.top, 0, last.box.height);
-      } else found.push({ said: letter, box });
-    }
-  }
-  return found;
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }

@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import tokens, { bounds, signed, type State } from "../src/tokens";
+import { signed } from "../src/tokensheet";
+import tokens, { bounds, type State } from "../src/tokens";
 
 beforeAll(() => {
   vi.stubGlobal("CSSStyleSheet", class { replaceSync() {} });

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 bb7dbb0d45a058b1c018e8e825a91a5a41638d70dc641191b690eb8023216130
+// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 0ffd155e3389e81f9f190c1f4d5e315512cc38816bfd87aa4b302cb5d10ad2b2
 
 // src/heads.css
 var heads_default = '.grid { display: grid; gap: 4px; width: max-content; align-items: center; }\n.grid .axis { color: var(--quiet); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--paper); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -789,14 +789,18 @@ function number(value2) {
 }
 
 // src/heads.ts
-var HOW = "Rows are layers, columns heads. In a square the query runs down and the key across; strong is much attention, each square on its own scale. Click a head to select it, Shift adds one; arrow keys move.";
+var HOW = {
+  query: "In a square the query runs down and the key across; strong is much attention, each square on its own scale.",
+  patch: "A square is the image: where the class token looks; strong is much attention, each square on its own scale."
+};
+var KEYS = "Click a head to select it, Shift adds one; arrow keys move.";
 var FAINTEST = 0.15;
 var heads_default2 = view("Attention heads", heads_default, (frame) => {
   const { model, signal, bar, stage } = frame;
   const tiles = /* @__PURE__ */ new Map();
   let thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
   let drawn = "";
-  frame.explain(HOW);
+  const explain = () => frame.explain(`Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
   const by = h("select", {
     "aria-label": "Statistic that colours the heads",
     onchange: () => frame.set({ by: by.value })
@@ -893,6 +897,7 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
     stage.replaceChildren(grid);
   }
   function draw() {
+    explain();
     by.value = model.get("by");
     sort.checked = model.get("sort");
     sort.disabled = model.get("by") === "";

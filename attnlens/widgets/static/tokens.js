@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens.ts by `npm run build`; do not edit. Sources: sha256 bb7dbb0d45a058b1c018e8e825a91a5a41638d70dc641191b690eb8023216130
+// Generated from widgets/src/tokens.ts by `npm run build`; do not edit. Sources: sha256 403a7266c6c6d899f9102414395f8edcf2a4a314272e54d08b043dd134b0a32c
 
 // src/tokens.css
 var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--quiet); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warn); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--quiet); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--quiet); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--quiet); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--ink); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--ink); color: var(--paper); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--raised); }\n.ranks .rank[aria-selected="true"] { background: var(--raised); box-shadow: inset 3px 0 0 var(--ink); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--quiet); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--quiet); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warn); border-radius: 4px; background: var(--raised); color: var(--warn); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
@@ -62,9 +62,9 @@ function view(name, style, fill) {
       const ending = new AbortController();
       signal?.addEventListener("abort", () => ending.abort(), { once: true });
       const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(style_default + style);
-      root.adoptedStyleSheets = [sheet];
+      const sheet2 = new CSSStyleSheet();
+      sheet2.replaceSync(style_default + style);
+      root.adoptedStyleSheets = [sheet2];
       const bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
       const stage = h("div", { className: "stage" });
       const readout = h("output", { className: "readout", "aria-live": "polite" });
@@ -171,8 +171,8 @@ function save(blob, file) {
   h("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);
 }
-async function png(svg2) {
-  const url = URL.createObjectURL(new Blob([svg2], { type: "image/svg+xml" }));
+async function png(svg) {
+  const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
   try {
     const image = new Image();
     image.src = url;
@@ -658,6 +658,109 @@ function number(value) {
   return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
+// src/tokensheet.ts
+function sheet(body, elements, heading, ending, dark) {
+  const edge = 16;
+  const outer = body.getBoundingClientRect();
+  const [ink, paper] = [getComputedStyle(body).color, dark ? "#15181e" : "#ffffff"];
+  const write = (x, y, said, size, colour = ink, more = "") => `<text x="${round(x)}" y="${round(y)}" font-size="${size}" fill="${colour}"${more}>${escaped(said)}</text>`;
+  const lift = edge + 24;
+  const block = (box, colour) => `<rect x="${round(box.left - outer.left + edge)}" y="${round(box.top - outer.top + lift)}" width="${round(box.width)}" height="${round(box.height)}" rx="3" fill="${colour}"/>`;
+  const out = [write(edge, edge + 8, heading, 13)];
+  elements.forEach((element) => {
+    const bar = element.querySelector("i");
+    const style = getComputedStyle(element);
+    if (bar) {
+      out.push(block(bar.getBoundingClientRect(), bar.style.background));
+      for (const cell of [element.firstElementChild, element.lastElementChild]) {
+        const box = cell.getBoundingClientRect();
+        out.push(write(box.right - outer.left + edge, box.top - outer.top + lift + box.height * 0.72, cell.textContent ?? "", 13, ink, ' text-anchor="end"'));
+      }
+      return;
+    }
+    const boxes = [...element.getClientRects()];
+    if (element.style.background) out.push(...boxes.map((box) => block(box, element.style.background)));
+    for (const { said, box } of lines(element))
+      out.push(write(box.left - outer.left + edge, box.bottom - outer.top + lift - box.height * 0.24, said, parseFloat(style.fontSize) || 15, style.color));
+  });
+  const [width, height] = [Math.ceil(outer.width + 2 * edge), Math.ceil(outer.height + lift + 44)];
+  out.push(write(edge, height - edge, ending, 12));
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="system-ui, sans-serif"><rect width="100%" height="100%" fill="${paper}"/>${out.join("")}</svg>`;
+}
+function lines(element) {
+  const found = [];
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    let start = 0;
+    for (const letter of node.textContent ?? "") {
+      range.setStart(node, start);
+      range.setEnd(node, start += letter.length);
+      const box = range.getClientRects?.()[0];
+      const last = found.at(-1);
+      if (!box) continue;
+      if (last && Math.abs(last.box.bottom - box.bottom) < 2) {
+        last.said += letter;
+        last.box = new DOMRect(Math.min(last.box.left, box.left), last.box.top, 0, last.box.height);
+      } else found.push({ said: letter, box });
+    }
+  }
+  return found;
+}
+function round(value) {
+  return Math.round(value * 10) / 10;
+}
+function signed(value) {
+  const said = number(Math.abs(value));
+  return said === "0" || said === "–" ? said : `${value > 0 ? "+" : "−"}${said}`;
+}
+
+// src/wishes.ts
+var Wishes = class {
+  constructor(answer, told, signal) {
+    this.answer = answer;
+    this.told = told;
+    this.signal = signal;
+    signal.addEventListener("abort", () => clearTimeout(this.resting));
+  }
+  answer;
+  told;
+  signal;
+  /** Not taken up yet; what comes from Python while there is one is older. */
+  waiting = null;
+  /** Being answered. */
+  running = null;
+  resting;
+  get newest() {
+    return this.waiting ?? this.running;
+  }
+  /** Takes up a wish after `rest` milliseconds without another, once no other is being answered. */
+  want(wish, rest = 0) {
+    this.waiting = wish;
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      this.resting = void 0;
+      void this.next();
+    }, rest);
+    this.told.changed();
+  }
+  async next() {
+    if (this.running || !this.waiting) return;
+    [this.running, this.waiting] = [this.waiting, null];
+    this.told.changed();
+    try {
+      await this.answer(this.running);
+      this.told.done();
+    } catch (error) {
+      if (!this.signal.aborted && !this.waiting) this.told.failed(error instanceof Error ? error.message : String(error));
+    }
+    this.running = null;
+    if (this.signal.aborted) return;
+    this.told.changed();
+    if (this.resting === void 0) void this.next();
+  }
+};
+
 // src/tokens.ts
 var KEYS = "Point at a part for its score; arrows move, Escape clears.";
 var HOW = {
@@ -678,41 +781,22 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
   let drawn = "";
   let pointed = -1;
   let picture;
-  let waiting = null;
-  let running = null;
-  let resting;
-  signal.addEventListener("abort", () => clearTimeout(resting));
+  const wishes = new Wishes((wish2) => {
+    const known = findHeld(wish2);
+    if (known < 0) return frame.ask("explain", { ...wish2 });
+    frame.set({ target: wish2.target, method: wish2.method, number: known });
+    return Promise.resolve();
+  }, {
+    changed: frame.redraw,
+    done: () => say(IDLE),
+    failed: (reason) => say(reason, "error")
+  }, signal);
   const boxes = [];
   const textBoxes = h("div", { className: "texts", hidden: !choices.live });
   const note = h("div", { className: "note", role: "status", hidden: !choices.live });
   const held = () => ({ text: model.get("text"), target: model.get("target"), method: model.get("method") });
-  const wished = () => waiting ?? running ?? held();
-  function wish(change, rest = 0) {
-    waiting = { ...wished(), ...choices.live ? { text: typed() } : {}, ...change };
-    clearTimeout(resting);
-    resting = setTimeout(() => void ask2(), rest);
-    frame.redraw();
-  }
-  async function ask2() {
-    resting = void 0;
-    if (running || !waiting) return;
-    [running, waiting] = [waiting, null];
-    const known = findHeld(running);
-    frame.redraw();
-    try {
-      if (known >= 0) frame.set({ target: running.target, method: running.method, number: known });
-      else await frame.ask("explain", { ...running });
-      say(IDLE);
-    } catch (error) {
-      if (!signal.aborted && !waiting) say(error instanceof Error ? error.message : String(error), "error");
-    } finally {
-      running = null;
-      if (!signal.aborted) {
-        frame.redraw();
-        if (waiting && resting === void 0) void ask2();
-      }
-    }
-  }
+  const wished = () => wishes.newest ?? held();
+  const wish = (change, rest = 0) => wishes.want({ ...wished(), ...choices.live ? { text: typed() } : {}, ...change }, rest);
   function findHeld({ text: text2, target: target2, method: method2 }) {
     if (!same(text2, model.get("text"))) return -1;
     return model.get("shown").results.findIndex(({ asked: asked3 }) => asked3.some((one) => one[0] === target2 && one[1] === method2));
@@ -747,7 +831,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
   showText();
   say(IDLE);
   listen(model, ["text"], () => {
-    if (!waiting) showText();
+    if (!wishes.waiting) showText();
   }, signal);
   guardKeys(textBoxes, frame);
   const listed = choices.targets.length > 0;
@@ -799,7 +883,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
       button.disabled = !levelsOf(picture.result).some(({ level }) => level === LEVELS[n]);
     });
     sorts.forEach((button, n) => button.setAttribute("aria-pressed", String(n === 1 === model.get("sort"))));
-    const busy = running !== null || waiting !== null;
+    const busy = wishes.newest !== null;
     scored.setAttribute("aria-busy", String(busy || note.dataset["kind"] === "error"));
     if (busy) say("Reading …");
   }
@@ -999,8 +1083,14 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
     verdict.textContent = result.verdict.charAt(0).toUpperCase() + result.verdict.slice(1);
     verdict.dataset["kind"] = result.converged === false ? "warn" : "";
   }
+  const heading = () => [...asked2.children].map((fact) => fact.textContent).join("  ·  ");
+  function ending() {
+    const { result, most } = picture;
+    const meaning = result.signed ? `blue for ${label(result.question, 60)}, red against it, up to ±${number(most)}` : `strong colours are important, up to ${number(most)}`;
+    return `${verdict.textContent}  ·  ${meaning}`;
+  }
   function draw() {
-    if (!waiting || drawn === "") {
+    if (!wishes.waiting || drawn === "") {
       picture = read();
       const { parts, result } = picture;
       const layout = JSON.stringify([parts, model.get("sort") && [...picture.scores], result.signed]);
@@ -1017,7 +1107,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
     }
     drawControls();
   }
-  return { draw, picture: () => svg(frame, body, asked2, verdict, picture, elements) };
+  return { draw, picture: () => sheet(body, elements, heading(), ending(), frame.dark()) };
 });
 function guardKeys(element, { root, signal }) {
   element.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
@@ -1036,10 +1126,6 @@ function bounds(values) {
   const [low, high] = [Math.min(0, ...finite), Math.max(0, ...finite)];
   return { low, span: high - low || 1 };
 }
-function signed(value) {
-  const said = number(Math.abs(value));
-  return said === "0" || said === "–" ? said : `${value > 0 ? "+" : "−"}${said}`;
-}
 function column(value, { most, result }) {
   if (!Number.isFinite(value)) return "–";
   const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
@@ -1056,61 +1142,7 @@ function same(a, b) {
 function words(name) {
   return name.replaceAll("_", " ");
 }
-function svg(frame, body, asked2, verdict, { result, most }, elements) {
-  const edge = 16;
-  const outer = body.getBoundingClientRect();
-  const dark = frame.dark();
-  const [ink, paper] = [getComputedStyle(frame.stage).color, dark ? "#15181e" : "#ffffff"];
-  const write = (x, y, said, size, colour = ink, more = "") => `<text x="${round(x)}" y="${round(y)}" font-size="${size}" fill="${colour}"${more}>${escaped(said)}</text>`;
-  const lift = edge + 24;
-  const block = (box, colour) => `<rect x="${round(box.left - outer.left + edge)}" y="${round(box.top - outer.top + lift)}" width="${round(box.width)}" height="${round(box.height)}" rx="3" fill="${colour}"/>`;
-  const out = [write(edge, edge + 8, [...asked2.children].map((one) => one.textContent).join("  ·  "), 13)];
-  elements.forEach((element) => {
-    const bar = element.querySelector("i");
-    const style = getComputedStyle(element);
-    if (bar) {
-      out.push(block(bar.getBoundingClientRect(), bar.style.background));
-      for (const cell of [element.firstElementChild, element.lastElementChild]) {
-        const box = cell.getBoundingClientRect();
-        out.push(write(box.right - outer.left + edge, box.top - outer.top + lift + box.height * 0.72, cell.textContent ?? "", 13, ink, ' text-anchor="end"'));
-      }
-      return;
-    }
-    const boxes = [...element.getClientRects()];
-    if (element.style.background) out.push(...boxes.map((box) => block(box, element.style.background)));
-    for (const { said, box } of lines(element))
-      out.push(write(box.left - outer.left + edge, box.bottom - outer.top + lift - box.height * 0.24, said, parseFloat(style.fontSize) || 15, style.color));
-  });
-  const [width, height] = [Math.ceil(outer.width + 2 * edge), Math.ceil(outer.height + lift + 44)];
-  const key = result.signed ? `blue for ${label(result.question, 60)}, red against it, up to ±${number(most)}` : `strong colours are important, up to ${number(most)}`;
-  out.push(write(edge, height - edge, `${verdict.textContent}  ·  ${key}`, 12));
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="system-ui, sans-serif"><rect width="100%" height="100%" fill="${paper}"/>${out.join("")}</svg>`;
-}
-function lines(element) {
-  const found = [];
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  const range = document.createRange();
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    let start = 0;
-    for (const letter of node.textContent ?? "") {
-      range.setStart(node, start);
-      range.setEnd(node, start += letter.length);
-      const box = range.getClientRects?.()[0];
-      const last = found.at(-1);
-      if (!box) continue;
-      if (last && Math.abs(last.box.bottom - box.bottom) < 2) {
-        last.said += letter;
-        last.box = new DOMRect(Math.min(last.box.left, box.left), last.box.top, 0, last.box.height);
-      } else found.push({ said: letter, box });
-    }
-  }
-  return found;
-}
-function round(value) {
-  return Math.round(value * 10) / 10;
-}
 export {
   bounds,
-  tokens_default2 as default,
-  signed
+  tokens_default2 as default
 };

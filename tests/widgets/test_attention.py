@@ -1,0 +1,136 @@
+"""The view of attention: which layers go to the browser when, what it may ask, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import attnlens as al
+from attnlens.attention import Factors, Weights
+from attnlens.errors import InputError
+from attnlens.trace import Layer, Trace
+from attnlens.widgets import payload
+from attnlens.widgets import view as made
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return al.load("sentiment").trace("a gripping , funny film with one dull stretch .", store="factors")
+
+
+def sent(view: al.AttentionView) -> list[str]:
+    """The layers that are in the widget's state."""
+    return sorted(name for name in view.keys if name.startswith("layer_") and getattr(view, name))
+
+
+def hear(view: al.AttentionView, message: dict, monkeypatch) -> list[tuple[dict, list]]:
+    """What the view sends back when the browser sends this."""
+    answers = []
+    monkeypatch.setattr(view, "send", lambda content, buffers=None: answers.append((content, buffers or [])))
+    view._handle_custom_msg(message, [])
+    return answers
+
+
+def test_a_small_trace_goes_to_the_browser_at_once(trace):
+    view = al.AttentionView(trace)
+    assert sent(view) == [f"layer_{n}" for n in range(6)]
+    assert view.layer_2 == payload.layer_bytes(trace[2])
+    assert view.trace == payload.header(trace)
+
+
+def test_of_a_larger_one_a_layer_goes_when_it_is_shown(trace, monkeypatch):
+    monkeypatch.setattr(made, "AT_ONCE", 1000)
+    view = al.AttentionView(trace, layer=3)
+    assert sent(view) == ["layer_3"]
+    answers = hear(view, {"id": "x", "ask": "layer", "layer": 1}, monkeypatch)
+    assert answers == [({"id": "x", "answer": {}}, [])]
+    assert sent(view) == ["layer_1", "layer_3"]
+
+
+def test_of_a_long_one_none_goes_but_the_tiles_that_are_asked_for(monkeypatch):
+    layer = Layer("one", "self", Factors(torch.randn(2, 3000, 8), torch.randn(2, 3000, 8), 1.0))
+    view = al.AttentionView(Trace(layers=(layer,)))
+    assert view.trace["remote"]
+    assert sent(view) == []
+    question = {"layer": 0, "heads": [1], "pair": "all", "hide_special": False, "pool": "max"}
+    ((said, (bytes_,)),) = hear(
+        view, {"id": 7, "ask": "tile", "level": 0, "row": 11, "col": 2, **question}, monkeypatch
+    )
+    assert said == {"id": 7, "answer": {"shape": [3000 - 11 * 256, 256]}}
+    tile = np.frombuffer(bytes_, "<f2").reshape(said["answer"]["shape"])
+    np.testing.assert_allclose(tile, layer.attention[1, 2816:, 512:768], atol=5e-4)
+    ((said, (bytes_,)),) = hear(
+        view, {"id": 8, "ask": "line", "axis": "key", "position": 2999, **question}, monkeypatch
+    )
+    np.testing.assert_allclose(np.frombuffer(bytes_, "<f2"), layer.attention[1, :, 2999], atol=5e-4)
+
+
+def test_the_product_behind_a_score_is_answered_in_full_precision(trace, monkeypatch):
+    view = al.AttentionView(trace)
+    question = {"id": 1, "ask": "detail", "layer": 2, "head": 5, "query": 3, "key": 4}
+    ((said, (bytes_,)),) = hear(view, question, monkeypatch)
+    query, key = np.frombuffer(bytes_, "<f4").reshape(2, -1)
+    np.testing.assert_array_equal(query, trace[2].query[5, 3])
+    np.testing.assert_array_equal(key, trace[2].key[5, 4])
+    assert said["answer"]["weight"] == float(trace[2, 5, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"ask": "layer", "layer": 9}, "layer 9 is out of range"),
+        ({"ask": "tile", "level": 0, "row": 99, "col": 0, "layer": 0, "heads": [0]}, "there is no tile"),
+        ({"ask": "poem"}, "answers no question 'poem'"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_gets_an_error_with_its_number(trace, monkeypatch, message, said):
+    ((answer, _),) = hear(al.AttentionView(trace), {"id": "n", **message}, monkeypatch)
+    assert answer["id"] == "n"
+    assert said in answer["error"]
+
+
+def test_a_fault_of_ours_is_answered_too_and_not_hidden(trace, monkeypatch):
+    view, answers = al.AttentionView(trace), []
+    monkeypatch.setattr(view, "send", lambda content, buffers=None: answers.append(content))
+    with pytest.raises(TypeError):
+        view._hear(view, {"id": 3, "ask": "layer", "depth": 1}, [])
+    assert answers[0]["id"] == 3
+    assert answers[0]["error"].startswith("TypeError")
+
+
+def test_products_of_weights_alone_are_refused_in_words(monkeypatch):
+    trace = Trace(layers=(Layer("one", "self", Weights(torch.rand(1, 3, 3))),))
+    question = {"id": 1, "ask": "detail", "layer": 0, "head": 0, "query": 0, "key": 0}
+    ((answer, _),) = hear(al.AttentionView(trace), question, monkeypatch)
+    assert "only its weights" in answer["error"]
+
+
+def test_it_shows_every_head_of_the_first_layer_unless_told_otherwise(trace):
+    assert al.AttentionView(trace).heads == list(range(12))
+    view = al.AttentionView(trace, layer=-1, heads=-2, mode="matrix", threshold=0.1, query=3)
+    assert (view.layer, view.heads, view.mode, view.threshold, view.query) == (5, [10], "matrix", 0.1, 3)
+
+
+def test_another_trace_takes_its_place_with_all_of_its_bytes(trace, monkeypatch):
+    view = al.AttentionView(trace, layer=5, heads=[3, 11], query=2)
+    other = al.load("sentiment").trace("good")
+    monkeypatch.setattr(made, "AT_ONCE", 10)
+    view.show(other)
+    assert sent(view) == ["layer_5"]
+    assert view.layer_5 == payload.layer_bytes(other[5])
+    assert (view.layer, view.heads, view.query) == (5, [3, 11], None)
+    assert view.trace["tokens"]["input"]["text"] == ["[CLS]", "good", "[SEP]"]
+
+
+@pytest.mark.parametrize(
+    ("traits", "said"),
+    [
+        ({"layer": 6}, "the layers are 0 to 5"),
+        ({"heads": [12]}, "the heads are 0 to 11"),
+        ({"heads": ["3"]}, "'3'"),
+    ],
+)
+def test_what_is_not_there_is_refused(trace, traits, said):
+    with pytest.raises(InputError, match=said):
+        al.AttentionView(trace, **traits)
