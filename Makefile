@@ -20,7 +20,7 @@ format: .venv/test
 	$(BIN)/ruff format .
 
 # `make bench ONLY="flow norms"` runs those two.
-bench: .venv/test .venv/peers
+bench: .venv/test .venv/chromium .venv/peers .venv/peers-web
 	PYTHONPATH=.venv/peers $(BIN)/python -m tests.benchmarks $(ONLY)
 
 clean:
@@ -51,7 +51,14 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 # What attnlens is measured against: beside the environment, since their own pins would change it.
 .venv/peers: .venv/bin/pip
 	$(BIN)/pip install --quiet --no-deps --target $@ shap==0.51.0 transformers-interpret==0.10.0 \
-		numba==0.68.1 llvmlite==0.50.0 slicer==0.0.8 tqdm cloudpickle
+		numba==0.68.1 llvmlite==0.50.0 slicer==0.0.8 tqdm cloudpickle bertviz==1.4.1 inspectus==0.2.0
+	touch $@
+
+# What BertViz's pages ask a content network for, by the same versions; npm has jQuery 2 only from 2.1.0 on.
+.venv/peers-web: .venv/bin/pip
+	! command -v npm >/dev/null || npm install --silent --no-save --no-package-lock --ignore-scripts --prefix $@ \
+		d3@5.7.0 jquery@2.1.0 requirejs@2.3.6
+	mkdir -p $@
 	touch $@
 
 .venv/test: .venv/demo

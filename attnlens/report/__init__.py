@@ -49,7 +49,7 @@ def report(
     views: which of "heads", "attention", "tokens" and "patches" to show; by default all that there can be. "tokens" is
         the attribution of a text, of its likeliest classes by the default method, which needs the lens; "patches" is
         the image of a vision model with attention over it, and of a lens with attributions
-    compress: False leaves the bytes as they are, for browsers of before 2023
+    compress: False leaves the bytes as they are, for a browser without DecompressionStream
 
     The page opens at the head in which the reading position (class token, or last token) looks hardest at one ordinary
     token; what is selected among the heads is what the attention shows, and the other way round. Every layer is in the

@@ -77,7 +77,8 @@ def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
     if "patches" in views and (view := patches(given, layer, head)) is not None:
         number = page.place(with_layers(view, trace))
         out += ["<h3>Over the image</h3>", room(number, 700)]
-        traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
+        if over_the_input(trace):
+            traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
     if "tokens" in views and (view := attributed(given)) is not None:
         number = page.place(view)
         out += ["<h3>What made the model decide</h3>", room(number, 320)]
@@ -156,13 +157,13 @@ def top_level(rows: int, cols: int) -> int:
 
 
 def patches(given: Given, layer: int, head: int) -> PatchView | None:
-    """The image with attention over it, with attributions of a lens; None for what is no image of patches, or too long."""
+    """The image with attention over it, of a lens with attributions; None for what is no image, or is too long."""
     trace = given.trace
     if trace.patches is None:
         return None
     source = (trace,) if given.lens is None else (given.lens, given.input)
     try:
-        view = PatchView(*source, layer=layer, heads=head)
+        view = PatchView(*source, **({"layer": layer, "heads": head} if over_the_input(trace) else {}))
     except InputError:
         return None
     if view.trace["remote"]:
@@ -170,6 +171,11 @@ def patches(given: Given, layer: int, head: int) -> PatchView | None:
     view.offered = [name for name in view.offered if name == "attention" or name in view.maps]
     view.labels = [view.target] if view.target else []
     return view
+
+
+def over_the_input(trace: Trace) -> bool:
+    """Whether in every layer the input's tokens look at each other, so that any layer can be shown over the image."""
+    return all(layer.query_side == layer.key_side == "input" for layer in trace.layers)
 
 
 def attributed(given: Given) -> TokensView | None:

@@ -1,33 +1,12 @@
 // The number code against what Python computes: decoding, blocks from factors, tiles, scales, labels.
 
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { headColour, scale, sequential, diverging, table } from "../src/colour";
 import { floats, halves } from "../src/half";
 import { label, number } from "../src/label";
 import { Layer, mean, picked } from "../src/layer";
 import { cutter, halved, topLevel } from "../src/source";
-import type { LayerHeader } from "../src/model";
-
-interface Fixture {
-  header: LayerHeader;
-  bytes: string;
-  weights: string;
-}
-
-const fixtures: Fixture[] = JSON.parse(readFileSync(new URL("fixtures/layers.json", import.meta.url), "utf8"));
-
-function bytesOf(text: string, shift = 0): DataView {
-  const held = Buffer.from(text, "base64");
-  const block = new Uint8Array(held.length + shift);
-  block.set(held, shift);
-  return new DataView(block.buffer, shift);
-}
-
-function floatsOf(text: string): Float32Array {
-  const view = bytesOf(text);
-  return Float32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
-}
+import { bytesOf, fixtures, floatsOf } from "./fake";
 
 describe("a layer", () => {
   test("there are fixtures of every kind", () => expect(fixtures.length).toBeGreaterThan(15));

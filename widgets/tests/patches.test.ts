@@ -7,6 +7,7 @@ import { Layer } from "../src/layer";
 import type { LayerHeader } from "../src/model";
 import { Overlay, Paint } from "../src/overlay";
 import patches, { type State } from "../src/patches";
+import { Fake } from "./fake";
 
 /** Two layers of two heads over a class token and 2 x 3 patches; no two weights of a row are the same. */
 const [ROWS, COLS, LEADING, HEADS, LAYERS] = [2, 3, 1, 2, 2];
@@ -43,39 +44,6 @@ function header(name: string, side = "input"): LayerHeader {
 
 function singles(...values: number[]): DataView {
   return new DataView(Float32Array.from(values).buffer);
-}
-
-/** A model as anywidget gives it: traits, their changes, and what was sent. */
-class Fake {
-  readonly sent: any[] = [];
-  private readonly heard = new Map<string, Set<(...given: any[]) => void>>();
-
-  constructor(readonly state: Record<string, unknown>) {}
-
-  get(name: string): any {
-    return this.state[name];
-  }
-  set(name: string, value: unknown): void {
-    if (JSON.stringify(this.state[name]) === JSON.stringify(value) && !(value instanceof DataView)) return;
-    this.state[name] = value;
-    this.tell(`change:${name}`);
-  }
-  save_changes(): void {}
-  on(event: string, callback: (...given: any[]) => void): void {
-    this.heard.set(event, (this.heard.get(event) ?? new Set()).add(callback));
-  }
-  off(event: string, callback: (...given: any[]) => void): void {
-    this.heard.get(event)?.delete(callback);
-  }
-  send(message: unknown): void {
-    this.sent.push(message);
-  }
-  tell(event: string, ...given: unknown[]): void {
-    [...(this.heard.get(event) ?? [])].forEach((callback) => callback(...given));
-  }
-  listeners(): number {
-    return [...this.heard.values()].reduce((sum, one) => sum + one.size, 0);
-  }
 }
 
 const labels = ["[CLS]", ...[...Array(ROWS * COLS).keys()].map((n) => `${Math.floor(n / COLS)},${n % COLS}`)];

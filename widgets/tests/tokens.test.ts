@@ -2,13 +2,9 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { signed } from "../src/tokensheet";
 import tokens, { bounds, type State } from "../src/tokens";
+import { Fake, stubBrowser } from "./fake";
 
-beforeAll(() => {
-  vi.stubGlobal("CSSStyleSheet", class { replaceSync() {} });
-  vi.stubGlobal("ResizeObserver", class { observe() {} disconnect() {} });
-  vi.stubGlobal("requestAnimationFrame", (act: () => void) => setTimeout(act, 0));
-  vi.stubGlobal("cancelAnimationFrame", clearTimeout);
-});
+beforeAll(stubBrowser);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
@@ -37,27 +33,14 @@ function state(): State {
   };
 }
 
-/** A model, what it was told to send, and what Python would do. */
+/** A model, and what Python would do with what it sends. */
 function fake(held = state()) {
-  const heard = new Map<string, Set<(...given: unknown[]) => void>>();
-  const sent: Record<string, unknown>[] = [];
-  const tell = (event: string, ...given: unknown[]) => [...(heard.get(event) ?? [])].forEach((one) => one(...given));
-  const model = {
-    get: (name: string) => held[name as keyof State],
-    set: (name: string, value: unknown) => {
-      (held as unknown as Record<string, unknown>)[name] = value;
-      tell(`change:${name}`);
-    },
-    save_changes() {},
-    on: (event: string, act: () => void) => void heard.set(event, (heard.get(event) ?? new Set()).add(act)),
-    off: (event: string, act: () => void) => void heard.get(event)?.delete(act),
-    send: (content: Record<string, unknown>) => void sent.push(content),
-  };
+  const model = new Fake(held as unknown as Record<string, unknown>);
   const answer = (question: Record<string, unknown>, said: object) => {
-    tell("msg:custom", { id: question["id"], ...said });
+    model.tell("msg:custom", { id: question["id"], ...said });
     return vi.advanceTimersByTimeAsync(20);
   };
-  return { model, sent, answer, listeners: () => [...heard.values()].reduce((sum, one) => sum + one.size, 0) };
+  return { model, sent: model.sent, answer, listeners: () => model.listeners() };
 }
 
 function shown(held = state()) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 bb7dbb0d45a058b1c018e8e825a91a5a41638d70dc641191b690eb8023216130
+// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 5cd67052fc3a34b0df693a82b28a4c30e4a3f9156b17b501da3d1aeb8715a8aa
 
 // src/compare.css
 var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--quiet); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--ink); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--quiet); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -908,13 +908,13 @@ var Source = class {
   layer(number2) {
     let found = this.layers.get(number2);
     if (!found) {
-      found = this.fetch(number2);
+      found = this.bring(number2);
       found.catch(() => this.layers.delete(number2));
       this.layers.set(number2, found);
     }
     return found;
   }
-  async fetch(number2) {
+  async bring(number2) {
     const name = `${this.prefix}layer_${number2}`;
     if (!full(this.model.get(name))) await this.ask("layer", { layer: number2 });
     const bytes = this.model.get(name);

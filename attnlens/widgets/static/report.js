@@ -1,4 +1,4 @@
-// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 bb7dbb0d45a058b1c018e8e825a91a5a41638d70dc641191b690eb8023216130
+// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 5cd67052fc3a34b0df693a82b28a4c30e4a3f9156b17b501da3d1aeb8715a8aa
 
 // src/half.ts
 var table;

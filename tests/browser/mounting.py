@@ -1,0 +1,130 @@
+"""Views on a page of their own: the bundle in a real browser, a model that stands in for anywidget's, and the Python
+half behind it, which answers and hears as it does behind a kernel."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+NOT_SHOWN = ("layout", "tabbable", "tooltip")
+
+SCRIPT = """
+window.views = [];
+window.python ??= async () => [{}, []];
+const bytes = (value) => value?.$bytes === undefined ? value
+    : new DataView(Uint8Array.from(atob(value.$bytes), (c) => c.charCodeAt(0)).buffer);
+window.mount = async (number, bundle, state, places) => {
+    const held = {}, own = new Set(), heard = new Map();
+    const tell = (event, ...given) => [...(heard.get(event) ?? [])].forEach((one) => one(...given));
+    const take = (changed) => {
+        const names = Object.keys(changed);
+        for (const name of names) held[name] = bytes(changed[name]);
+        for (const name of names) tell(`change:${name}`);
+    };
+    const hear = ([changed, sent]) => {
+        take(changed);
+        for (const [content, buffers] of sent) tell("msg:custom", content, buffers.map(bytes));
+    };
+    const model = {
+        get: (name) => held[name],
+        set(name, value) {
+            if (JSON.stringify(held[name]) === JSON.stringify(value)) return;
+            held[name] = value;
+            own.add(name);
+            tell(`change:${name}`);
+        },
+        save_changes() {
+            const changed = Object.fromEntries([...own].map((name) => [name, held[name]]));
+            own.clear();
+            window.python(number, { state: changed }).then(hear);
+        },
+        on: (event, act) => heard.set(event, (heard.get(event) ?? new Set()).add(act)),
+        off: (event, act) => heard.get(event)?.delete(act),
+        send: (content) => {
+            window.views[number].asked.push(content);
+            setTimeout(() => window.python(number, { content }).then(hear), window.views[number].delay);
+        },
+    };
+    take(state);
+    const url = URL.createObjectURL(new Blob([bundle], { type: "text/javascript" }));
+    const { default: view } = await import(url);
+    const listeners = () => [...heard.values()].reduce((sum, one) => sum + one.size, 0);
+    window.views[number] = { model, take, listeners, asked: [], delay: 0, ends: [] };
+    for (const place of places) {
+        const el = document.createElement("div");
+        el.className = "place";
+        document.body.append(el);
+        window.views[number].ends.push(view.render({ model, el }));
+    }
+};
+"""
+
+
+class Mounted:
+    """Widgets on a page, each in one place or in several."""
+
+    def __init__(self, page: Any, *views: Any, places: int = 1, dark: bool = False, width: int = 960):
+        self.page, self.views = page, views
+        self._sent: list[list] = [[] for _ in views]
+        self._known: list[dict] = [{} for _ in views]
+        page.set_viewport_size({"width": width, "height": 900})
+        page.expose_function("python", self._hear)
+        colours = "background:#111;color:#eee" if dark else "background:#fff"
+        page.set_content(
+            f"<!doctype html><meta charset=utf-8><style>body {{ margin: 8px; {colours} }} .place {{ margin-bottom: 12px }}</style>"
+        )
+        page.evaluate(f"() => {{{SCRIPT}}}")
+        for number, view in enumerate(views):
+            view.send = self._out(number)
+            given = [number, str(view._esm), self._changes(number), list(range(places))]
+            page.evaluate("(given) => window.mount(...given)", given)
+        page.wait_for_timeout(100)
+
+    def root(self, place: int = 0) -> Any:
+        """The section of one place."""
+        return self.page.locator(".place").nth(place).locator("section.view")
+
+    def put(self, number: int = 0, **traits: Any) -> None:
+        """Sets traits as Python does."""
+        view = self.views[number]
+        with view.hold_trait_notifications():
+            for name, value in traits.items():
+                setattr(view, name, value)
+        self.follow(number)
+
+    def follow(self, number: int = 0) -> None:
+        """Tells the browser what Python changed."""
+        given = [number, self._changes(number)]
+        self.page.evaluate("([number, changed]) => window.views[number].take(changed)", given)
+        self.page.wait_for_timeout(80)
+
+    def _out(self, number: int) -> Any:
+        return lambda content, buffers=(): self._sent[number].append([content, list(map(crossing, buffers))])
+
+    def _hear(self, number: int, message: dict[str, Any]) -> list:
+        view = self.views[number]
+        if "state" in message:
+            self._known[number] |= message["state"]
+            with view.hold_trait_notifications():
+                for name, value in message["state"].items():
+                    setattr(view, name, value)
+        else:
+            view._hear(view, message["content"], [])
+        sent, self._sent[number] = self._sent[number], []
+        return [self._changes(number), sent]
+
+    def _changes(self, number: int) -> dict[str, Any]:
+        view, known = self.views[number], self._known[number]
+        names = [name for name in view.keys if not name.startswith("_") and name not in NOT_SHOWN]
+        changed = {
+            name: getattr(view, name)
+            for name in names
+            if name not in known or known[name] is not getattr(view, name) and known[name] != getattr(view, name)
+        }
+        known |= changed
+        return {name: crossing(value) for name, value in changed.items()}
+
+
+def crossing(value: Any) -> Any:
+    """A trait as it crosses to the page."""
+    return {"$bytes": base64.b64encode(value).decode()} if isinstance(value, bytes | memoryview) else value

@@ -1,0 +1,113 @@
+// @vitest-environment jsdom
+// HeadsView in a page without pictures: the grid, what a click and a key select, statistics, and the end.
+
+import { beforeAll, expect, test } from "vitest";
+import heads from "../src/heads";
+import { Fake, shown, stubBrowser } from "./fake";
+
+beforeAll(stubBrowser);
+
+function state(given: object = {}) {
+  return {
+    thumbnails: new DataView(new ArrayBuffer(2 * (2 * 9 + 3 * 4))),
+    sizes: [[2, 3, 3], [3, 2, 2]],
+    stats: { entropy: [[0.5, 1.5], [null, 0.25, 3]] },
+    columns: ["entropy", "max_weight"],
+    rows: "query", layer: 0, heads: [], by: "", sort: false,
+    ...given,
+  };
+}
+
+const names = (tiles: HTMLElement[]) => tiles.map((tile) => tile.getAttribute("aria-label"));
+const selected = (tiles: HTMLElement[]) => tiles.filter((tile) => tile.getAttribute("aria-selected") === "true");
+
+test("there is a square for every head of every layer, however many each has", async () => {
+  const { all, one } = await shown(heads, new Fake(state()));
+  expect(names(all(".tile"))).toEqual([
+    "layer 0, head 0", "layer 0, head 1", "layer 1, head 0", "layer 1, head 1", "layer 1, head 2",
+  ]);
+  expect(all("[role=row]").length).toBe(2);
+  expect(one(".how").textContent).toContain("query runs down");
+});
+
+test("a click selects one head, with Shift one more of its layer, and never none", async () => {
+  const model = new Fake(state());
+  const { all, settle } = await shown(heads, model);
+  all(".tile")[3]!.click();
+  expect([model.get("layer"), model.get("heads")]).toEqual([1, [1]]);
+  const shift = (n: number) => all(".tile")[n]!.dispatchEvent(new MouseEvent("click", { shiftKey: true }));
+  shift(2);
+  expect(model.get("heads")).toEqual([0, 1]);
+  shift(3);
+  shift(2);
+  expect(model.get("heads")).toEqual([0]);
+  shift(1); // of another layer: that one alone
+  expect([model.get("layer"), model.get("heads")]).toEqual([0, [1]]);
+  await settle();
+  expect(names(selected(all(".tile")))).toEqual(["layer 0, head 1"]);
+  expect(model.saved).toBe(5);
+});
+
+test("what Python selects is seen", async () => {
+  const model = new Fake(state());
+  const { all, settle } = await shown(heads, model);
+  model.set("layer", 1);
+  model.set("heads", [0, 2]);
+  await settle();
+  expect(names(selected(all(".tile")))).toEqual(["layer 1, head 0", "layer 1, head 2"]);
+});
+
+test("arrows go from head to head; one head is a stop of the Tab key", async () => {
+  const { all, press, root, readout } = await shown(heads, new Fake(state({ heads: [1] })));
+  const tabbed = () => all(".tile").filter((tile) => tile.tabIndex === 0).map((tile) => tile.getAttribute("aria-label"));
+  expect(tabbed()).toEqual(["layer 0, head 1"]);
+  all(".tile")[1]!.focus();
+  await press("ArrowDown", all(".tile")[1]!);
+  expect(root.activeElement?.getAttribute("aria-label")).toBe("layer 1, head 1");
+  await press("ArrowRight", all(".tile")[3]!);
+  expect(tabbed()).toEqual(["layer 1, head 2"]);
+  expect(readout()).toBe("layer 1, head 2");
+});
+
+test("a statistic colours the heads, says its numbers, and ranks the heads", async () => {
+  const model = new Fake(state({ by: "entropy" }));
+  const { all, one, settle } = await shown(heads, model);
+  expect(names(all(".tile"))[1]).toBe("layer 0, head 1: entropy 1.5");
+  expect(names(all(".tile"))[2]).toBe("layer 1, head 0");
+  expect(one(".legend").textContent).toBe("0.253");
+  model.set("sort", true);
+  await settle();
+  expect(all("figcaption").map((one) => one.textContent)).toEqual(["1·2", "0·1", "0·0", "1·1", "1·0"]);
+});
+
+test("a statistic that is not here is asked for once; what fails is said", async () => {
+  const model = new Fake(state({ stats: {}, by: "entropy" }));
+  const { one, settle } = await shown(heads, model);
+  model.tell("change:layer");
+  await settle();
+  expect(model.sent.map(({ ask }) => ask)).toEqual(["stats"]);
+  expect(one(".notice").textContent).toContain("Computing");
+  model.tell("msg:custom", { id: model.sent[0].id, error: "no such trace" });
+  await settle(5);
+  expect(one(".notice").textContent).toBe("no such trace");
+});
+
+test("another trace brings other thumbnails", async () => {
+  const model = new Fake(state());
+  const { all, settle } = await shown(heads, model);
+  Object.assign(model.state, { sizes: [[1, 2, 2]], rows: "patch" });
+  model.set("thumbnails", new DataView(new ArrayBuffer(8)));
+  await settle();
+  expect(names(all(".tile"))).toEqual(["layer 0, head 0"]);
+});
+
+test("nothing is left when the view ends", async () => {
+  const model = new Fake(state());
+  const { end, root, settle } = await shown(heads, model);
+  expect(model.listeners()).toBeGreaterThan(0);
+  end();
+  expect(model.listeners()).toBe(0);
+  expect(root.childElementCount).toBe(0);
+  model.set("layer", 1);
+  await settle();
+});
