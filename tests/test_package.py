@@ -42,8 +42,8 @@ def test_the_wheel_holds_nothing_else_and_stays_small(wheel):
     assert wheel.stat().st_size < LIMIT
 
 
-def test_the_installed_package_explains_a_sentence_from_anywhere(wheel, tmp_path):
-    """Installed beside the test environment's libraries, without the checkout on the path."""
+def test_the_installed_package_explains_a_sentence_and_makes_a_widget_from_anywhere(wheel, tmp_path):
+    """Installed beside the test environment's libraries, without the checkout and without Node on the path."""
     subprocess.run(
         [
             sys.executable,
@@ -61,6 +61,8 @@ def test_the_installed_package_explains_a_sentence_from_anywhere(wheel, tmp_path
     )
     script = (
         "import attnlens as al; lens = al.load('sentiment'); trace = lens.trace('a gripping film');"
+        "view = al.Explorer(lens, 'a gripping film'); assert len(view.attention._esm) > 10_000;"
+        "import shutil; assert shutil.which('node') is None;"
         "print(al.__file__); print(trace.prediction.label)"
     )
     done = subprocess.run(
@@ -68,7 +70,7 @@ def test_the_installed_package_explains_a_sentence_from_anywhere(wheel, tmp_path
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site"), "PATH": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr
     where, label = done.stdout.split()

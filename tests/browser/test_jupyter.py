@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
+from playwright.sync_api import expect
 
 from .jupyter import PATIENCE, Lab
 
@@ -154,3 +155,36 @@ def test_a_saved_notebook_shows_its_views_without_a_kernel(page, lab):
     page.wait_for_timeout(200)
     assert "looks at" in view.locator(".readout").inner_text()
     assert view.locator(".notice").is_hidden()
+
+
+def test_the_text_that_is_typed_into_the_explorer_is_seen_in_all_of_its_views(page, lab):
+    notebook = lab.notebook(
+        page,
+        "explorer.ipynb",
+        f"import attnlens as al\nlens = al.load('sentiment')\nexplorer = al.Explorer(lens, {SENTENCE!r})\nexplorer",
+        "",
+    )
+    notebook.run(0)
+    views = notebook.cell(0).locator("section.view")
+    expect(views).to_have_count(3)
+    tokens, heads, attention = (views.nth(n) for n in range(3))
+    heads.locator(".tile").nth(3 * 12 + 7).click()
+    expect(attention.locator(".chip[aria-pressed=true]")).to_have_text(["7"])
+    field = tokens.locator("textarea")
+    field.fill("not a dull moment in it")
+    expect(attention.locator(".token.query")).to_have_text(
+        ["[CLS]", "not", "a", "dull", "moment", "in", "it", "[SEP]"], timeout=PATIENCE
+    )
+    expect(attention.locator(".chip[aria-pressed=true]")).to_have_text(["7"])
+    tokens.locator(".part", has_text="dull").click()
+    expect(attention.locator(".token.query[aria-selected=true]")).to_have_text(["dull"])
+    said = notebook.evaluate(
+        1, "explorer.tokens.text, explorer.heads.layer, explorer.heads.heads, explorer.attention.query"
+    )
+    assert said == "not a dull moment in it 3 [7] 3"
+    # What one types into a field is text, not a shortcut of the notebook.
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    before = cells.count()
+    field.press_sequentially("bb")
+    expect(field).to_have_value(re.compile("bb"))
+    assert cells.count() == before

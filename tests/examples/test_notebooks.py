@@ -206,3 +206,14 @@ def test_explaining_an_image(executed):
     assert 0.1 < numbers(said["network"])[0] < 0.2
     assert re.findall("True|False", said["network"]) == ["True"] * 4
     assert "none was heard in ResNetForImageClassification" in said["network"]
+
+
+def test_views_composed_with_ipywidgets(executed):
+    """09: a click reaches Python, one other word changes a head of the last layer, and new text is followed."""
+    said = tagged(executed("09"))
+    assert said["told"] == "layer 0, head 2: previous 1.00, entropy 0.01\n"
+    assert re.fullmatch(r"5 6 0\.5\d\n", said["differs"])
+    assert said["follows"].splitlines()[0] == "[CLS] not a dull moment in it . [SEP]"
+    assert said["follows"].splitlines()[1].startswith("positive (0.9")
+    states = executed("09").metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    assert sum("_esm" in state["state"] for state in states.values()) >= 8  # the views are saved with it
