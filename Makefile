@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format widgets bench clean
 
 demo: .venv/demo
 	$(BIN)/attnlens demo
@@ -18,6 +18,10 @@ lint: .venv/test
 format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The browser half, where its sources have changed; needs Node 20.
+widgets:
+	cd widgets && npm ci && npm run check && npm test && npm run build
 
 # `make bench ONLY="flow norms"` runs those two.
 bench: .venv/test .venv/chromium .venv/peers .venv/peers-web

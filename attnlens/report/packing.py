@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LIFTED = b"\0\n<"
+LIFTED = b"\0\n\r<"
 LIFT = 192
 
 _LETTERS = bytes(code + LIFT if code in LIFTED else code for code in range(128)) + bytes(128)

@@ -12,7 +12,20 @@ from ..errors import InputError
 from ..trace import Trace
 from . import payload
 from .tiles import PAIRS, POOLS, Shown, Tiles
-from .view import STATIC, Answer, Layers, View, bulk, given_trace, known_heads, known_layer, state
+from .view import (
+    STATIC,
+    Answer,
+    Layers,
+    View,
+    bulk,
+    given_trace,
+    known_heads,
+    known_layer,
+    known_number,
+    known_token,
+    state,
+    validate,
+)
 
 MODES = ("lines", "matrix")
 
@@ -44,7 +57,7 @@ class AttentionView(View):
     hide_special = state(t.Bool(False), "Leave out special tokens; what is left of a row sums to one again.")
     threshold = state(t.Float(0.0), "Weights below it are not drawn, 0 to 1.")
     log = state(t.Bool(False), "Whether strength follows the logarithm of the weight.")
-    pool = state(t.Enum(tuple(POOLS), "max"), "What a cell shows that stands for several weights.")
+    pool = state(t.Enum(POOLS, "max"), "What a cell shows that stands for several weights.")
 
     def __init__(
         self,
@@ -80,6 +93,7 @@ class AttentionView(View):
             self.heads = [head for head in self.heads if head < trace[self.layer].heads] or [0]
             if other:
                 self.query = self.key = None
+            self.pair = self.pair if two_texts(trace) else "all"
             self.trace = self._layers.show(trace, self.layer)
 
     def _tile(self, level: int, row: int, col: int, **shown: Any) -> Answer:
@@ -101,6 +115,8 @@ class AttentionView(View):
         attention = self._trace[known_layer(layer, len(self._trace))]
         if not isinstance(attention, Factors):
             raise InputError("this layer's queries and keys were not recorded, only its weights")
+        query = known_number(query, attention.queries, "query", "queries")
+        key = known_number(key, attention.keys, "key", "keys")
         (head,) = known_heads(head, attention.heads)
         group = attention.heads // attention.key.shape[0]
         vectors = torch.stack([attention.query[head, query], attention.key[head // group, key]]).float()
@@ -109,10 +125,31 @@ class AttentionView(View):
             (vectors.cpu().numpy().astype("<f4").tobytes(),),
         )
 
-    @t.validate("layer")
+    @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
         return known_layer(proposal["value"], len(self._trace))
 
-    @t.validate("heads")
+    @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
         return known_heads(proposal["value"], max(one.attention.heads for one in self._trace.layers))
+
+    @validate("query", "key")
+    def _known_token(self, proposal: dict[str, Any]) -> int | None:
+        return known_token(proposal["value"], self._trace, proposal["trait"].name)
+
+    @validate("pair")
+    def _known_pair(self, proposal: dict[str, Any]) -> str:
+        if proposal["value"] != "all" and not two_texts(self._trace):
+            raise InputError(f"pair {proposal['value']!r} needs two texts: lens.trace((first, second))")
+        return proposal["value"]
+
+    @validate("threshold")
+    def _known_threshold(self, proposal: dict[str, Any]) -> float:
+        if not 0 <= proposal["value"] <= 1:
+            raise InputError(f"threshold must be between 0 and 1, as weights are, not {proposal['value']!r}")
+        return proposal["value"]
+
+
+def two_texts(trace: Trace) -> bool:
+    """Whether some tokens are of a second text."""
+    return any(token.segment for token in (*trace.tokens, *trace.output_tokens))

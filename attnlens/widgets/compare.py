@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import traitlets as t
 
 from ..analysis import compare
+from ..analysis.distance import check_metric
 from ..errors import InputError
 from ..trace import Trace
 from . import payload
 from .tiles import Shown, Tiles
-from .view import STATIC, Answer, Layers, View, bulk, given_trace, known_layer, state
+from .view import (
+    STATIC,
+    Answer,
+    Layers,
+    View,
+    bulk,
+    given_trace,
+    known_heads,
+    known_layer,
+    known_number,
+    known_token,
+    state,
+    validate,
+)
 
 
 class CompareView(View):
@@ -65,14 +80,16 @@ class CompareView(View):
         """
         self._a = given_trace(a, "CompareView")
         self._b = self._a if b is None else given_trace(b, "CompareView")
-        partners, pairs, note, most = _compared(self._a, self._b, metric)
+        partners, pairs, note = _compared(self._a, self._b, metric)
         self._partners = partners
-        layer, head = most[0] if layer is None else layer, most[1] if head is None else head
-        found = self._partner(known_layer(layer, len(self._a)), head)
+        layers = range(len(self._a)) if layer is None else [known_layer(layer, len(self._a))]
+        layer, most = _farthest(partners, layers)
+        (head,) = known_heads(most if head is None else head, self._a[layer].heads)
+        found = self._partner(layer, head)
         super().__init__(
             layer=layer,
             head=head,
-            other_layer=found[0] if other_layer is None else other_layer,
+            other_layer=found[0] if other_layer is None else known_layer(other_layer, len(self._b)),
             other_head=found[1] if other_head is None else other_head,
             partners=partners,
             alignment=np.asarray(pairs, dtype="<i4").tobytes(),
@@ -105,32 +122,43 @@ class CompareView(View):
         """A head that Python sets brings its partner."""
         self.other_layer, self.other_head = self._partner(self.layer, self.head)
 
-    @t.validate("layer", "other_layer")
+    @validate("layer", "other_layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
         trace = self._a if proposal["trait"].name == "layer" else self._b
         return known_layer(proposal["value"], len(trace))
 
-    @t.validate("head", "other_head")
+    @validate("head", "other_head")
     def _known_head(self, proposal: dict[str, Any]) -> int:
         trace = self._a if proposal["trait"].name == "head" else self._b
-        count = max(layer.attention.heads for layer in trace.layers)
-        if not -count <= proposal["value"] < count:
-            raise InputError(f"head {proposal['value']} is out of range: the heads are 0 to {count - 1}")
-        return proposal["value"] % count
+        return known_number(
+            proposal["value"], max(one.attention.heads for one in trace.layers), "head", "heads"
+        )
+
+    @validate("query", "key")
+    def _known_token(self, proposal: dict[str, Any]) -> int | None:
+        return known_token(proposal["value"], self._a, proposal["trait"].name)
 
 
-def _compared(a: Trace, b: Trace, metric: str) -> tuple[list, list, str, tuple[int, int]]:
-    """Partners and distances, pairs of positions, why there are none, and the head that differs most."""
+def _compared(a: Trace, b: Trace, metric: str) -> tuple[list[list], list, str]:
+    """Partners and distances by layer and head, pairs of positions, and why there are none."""
+    check_metric(metric)
     partners: list[list] = [[None] * layer.attention.heads for layer in a.layers]
     try:
         comparison = compare(a, b, metric=metric)
     except InputError as error:
-        if "metric" in str(error):
-            raise
-        return partners, [], str(error), (0, 0)
+        return partners, [], str(error)
     for row in comparison.heads.itertuples():
         known = None if row.distance != row.distance else float(row.distance)
         partners[row.layer][row.head] = [known, int(row.layer_b), int(row.head_b)]
-    first = comparison.most(1)
-    most = (0, 0) if first.empty else (int(first["layer"].iloc[0]), int(first["head"].iloc[0]))
-    return partners, list(comparison.alignment), "", most
+    return partners, list(comparison.alignment), ""
+
+
+def _farthest(partners: list[list], layers: Iterable[int]) -> tuple[int, int]:
+    """The first of the heads that differ most among some layers; head 0 where nothing is known."""
+    known = [
+        (-one[0], layer, head)
+        for layer in layers
+        for head, one in enumerate(partners[layer])
+        if one is not None and one[0] is not None
+    ]
+    return min(known)[1:] if known else (next(iter(layers)), 0)

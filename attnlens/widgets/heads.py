@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ..analysis import head_stats
 from ..analysis.pooling import pooled
-from ..analysis.stats import COLUMNS
+from ..analysis.stats import COLUMNS, IMPORTANCE, VALUE
 from ..attention import Attention
 from ..errors import unknown_name
 from ..trace import Layer, Trace
 from . import payload
-from .view import STATIC, View, bulk, given_trace, known_heads, known_layer, state
+from .view import STATIC, View, bulk, given_trace, known_heads, known_layer, state, validate
 
 SIDE = 32
 """Most rows and columns of a thumbnail."""
@@ -72,8 +72,10 @@ class HeadsView(View):
         Raises InputError for a layer, a head or a column that is not there.
         """
         self._trace = given_trace(trace, "HeadsView")
-        heads = known_heads(heads, self._most_heads)
-        super().__init__(columns=list(COLUMNS), layer=layer, heads=heads, by=by, sort=sort)
+        super().__init__(
+            columns=columns_of(trace), by=by, sort=sort, layer=known_layer(layer, len(trace)),
+            heads=known_heads(heads, self._most_heads),
+        )  # fmt: skip
         self.asks["stats"] = self._send_stats
         self._whole = whole
         self.show(trace)
@@ -89,6 +91,8 @@ class HeadsView(View):
             self.thumbnails = b"".join(payload.halves(tile) for tile in tiles)
             self.sizes = [list(tile.shape) for tile in tiles]
             self.rows = "patch" if seen else "query"
+            self.columns = columns_of(trace)
+            self.by = self.by if self.by in self.columns else ""
             self.stats = {}
             small = sum(math.prod(one.attention.shape) for one in trace.layers) <= STATS_AT_ONCE
             if self.by or small:
@@ -103,29 +107,37 @@ class HeadsView(View):
         if not self.stats:
             table = head_stats(self._trace)
             found: dict[str, list[list[float | None]]] = {}
-            for column in COLUMNS:
+            for column in self.columns:
                 rows = table.groupby("layer", sort=True)[column]
                 found[column] = [[None if x != x else float(x) for x in row] for _, row in rows]
             self.stats = found
 
-    @t.validate("layer")
+    @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
         return known_layer(proposal["value"], len(self._trace))
 
-    @t.validate("heads")
+    @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
         return known_heads(proposal["value"], self._most_heads)
 
-    @t.validate("by")
+    @validate("by")
     def _known_column(self, proposal: dict[str, Any]) -> str:
-        if proposal["value"] and proposal["value"] not in COLUMNS:
-            raise unknown_name("column", proposal["value"], COLUMNS)
+        known = columns_of(self._trace)
+        if proposal["value"] and proposal["value"] not in known:
+            raise unknown_name("column", proposal["value"], known)
         return proposal["value"]
 
     @t.observe("by")
     def _needs_stats(self, change: dict[str, Any]) -> None:
         if change["new"] and "stats" in self.asks:
             self._send_stats()
+
+
+def columns_of(trace: Trace) -> list[str]:
+    """The columns that `head_stats` has for the trace: more where it has values, and their gradients."""
+    values = [layer.values for layer in trace.layers if layer.values is not None]
+    mixed = [f"{VALUE}{name}" for name in COLUMNS] if values else []
+    return [*COLUMNS, *mixed, *([IMPORTANCE] if any(one.gradient is not None for one in values) else [])]
 
 
 def sees_patches(trace: Trace, layer: Layer) -> bool:

@@ -13,7 +13,7 @@ from ..errors import AttnlensError, InputError, unknown_name
 from ..lens import ImageLens
 from ..trace import PatchGrid, Trace
 from . import payload
-from .view import STATIC, Answer, Layers, View, bulk, given_trace, known_heads, known_layer, state
+from .view import STATIC, Answer, Layers, View, bulk, given_trace, known_heads, known_layer, state, validate
 
 if TYPE_CHECKING:
     from ..attribution import ImageAttribution
@@ -207,7 +207,7 @@ class PatchView(View):
 
     # -- what may be set ------------------------------------------------------------------------------------
 
-    @t.validate("layer")
+    @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
         number = known_layer(proposal["value"], len(self._trace))
         if number not in _usable(self._trace):
@@ -219,15 +219,15 @@ class PatchView(View):
             )
         return number
 
-    @t.validate("heads")
+    @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
         return known_heads(proposal["value"], max(one.attention.heads for one in self._trace.layers))
 
-    @t.validate("query")
+    @validate("query")
     def _known_query(self, proposal: dict[str, Any]) -> int | None:
         return _position(self._trace.patches, proposal["value"])
 
-    @t.validate("blend")
+    @validate("blend")
     def _known_blend(self, proposal: dict[str, Any]) -> float:
         if not 0 <= proposal["value"] <= 1:
             raise InputError(
@@ -235,7 +235,7 @@ class PatchView(View):
             )
         return proposal["value"]
 
-    @t.validate("panels")
+    @validate("panels")
     def _known_panels(self, proposal: dict[str, Any]) -> list[str]:
         for name in proposal["value"]:
             if name in OF_MODEL and name not in self._offered:
@@ -244,7 +244,7 @@ class PatchView(View):
                 raise unknown_name("panel", name, self._offered)
         return list(dict.fromkeys(proposal["value"]))
 
-    @t.validate("target")
+    @validate("target")
     def _known_target(self, proposal: dict[str, Any]) -> str:
         return _class_name(self._lens, proposal["value"]) if OF_MODEL[0] in self._offered else ""
 

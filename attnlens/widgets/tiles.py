@@ -32,7 +32,8 @@ KEPT = 6
 PAIRS = {"all": (None, None), "a-a": (0, 0), "a-b": (0, 1), "b-a": (1, 0), "b-b": (1, 1)}
 """Of a pair of texts: the segments whose queries and keys are shown."""
 
-POOLS = {"max": max_pool2d, "mean": avg_pool2d}
+POOLS = ("max", "mean")
+"""What a cell shows of the weights that it stands for."""
 
 
 class Shown(NamedTuple):
@@ -64,10 +65,13 @@ class Tiles:
             step = 1 << (level - base)
             whole = self._base(shown)
             part = whole[top * step : (top + SIDE) * step, left * step : (left + SIDE) * step]
-            return _pool(part, step, shown.pool)
-        rows = rows[top * size : (top + SIDE) * size]
-        cols = cols[left * size : (left + SIDE) * size]
-        return self._walk(shown, rows, cols, size)
+            found = _pool(part, step, shown.pool)
+        else:
+            down, across = slice(top * size, (top + SIDE) * size), slice(left * size, (left + SIDE) * size)
+            found = self._walk(shown, rows[down], cols[across], size)
+        if shown.pool == "max":
+            return found
+        return found / (_sizes(len(rows), top, size)[:, None] * _sizes(len(cols), left, size))
 
     def line(self, shown: Shown, axis: str, position: int) -> Tensor:
         """One query's row or one key's column among what is shown, `[head, key]` or `[head, query]`."""
@@ -106,7 +110,7 @@ class Tiles:
         return self._bases[shown]
 
     def _walk(self, shown: Shown, rows: Tensor, cols: Tensor, size: int) -> Tensor:
-        """Those rows and columns pooled to cells of size x size, some rows at a time."""
+        """Those rows and columns as cells of size x size, each their largest weight or sum; some rows at a time."""
         attention, heads = self._of(shown), torch.tensor(shown.heads)
         height = max(1, BLOCK_ELEMENTS // (len(heads) * len(cols)) // size) * size
         strips = [
@@ -133,7 +137,15 @@ def chosen(tokens: Sequence[Token], segment: int | None, hide_special: bool) -> 
 
 
 def _pool(weights: Tensor, size: int, pool: str) -> Tensor:
+    """Each size x size weights as their largest or, for means, their sum: cells at the edge stand for fewer."""
     if size == 1:
         return weights
-    more = {} if pool == "max" else {"count_include_pad": False}
-    return POOLS[pool](weights[None, None], size, ceil_mode=True, **more)[0, 0]
+    if pool == "max":
+        return max_pool2d(weights[None, None], size, ceil_mode=True)[0, 0]
+    return avg_pool2d(weights[None, None], size, ceil_mode=True, divisor_override=1)[0, 0]
+
+
+def _sizes(count: int, first: int, size: int) -> Tensor:
+    """How many of `count` positions each cell of a tile that begins at cell `first` stands for."""
+    starts = torch.arange(first * size, min((first + SIDE) * size, count), size)
+    return (count - starts).clamp(max=size)

@@ -7,13 +7,15 @@ buffers, or `error` in words. So it never waits for nothing while the kernel liv
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
+from operator import index as as_index
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import anywidget
 import traitlets
 
-from ..errors import AttnlensError, InputError
+from ..errors import AttnlensError, InputError, unknown_name
 from ..trace import Trace
 from . import payload
 
@@ -22,6 +24,10 @@ STATIC = Path(__file__).parent / "static"
 
 AT_ONCE = 4 << 20
 """Bytes of all layers up to which they go to the browser with the view; of more each goes when it is shown."""
+
+
+class Refused(InputError, traitlets.TraitError):
+    """An InputError that traitlets knows for a refusal too: it takes back all that was set together."""
 
 
 class Answer(NamedTuple):
@@ -38,6 +44,9 @@ class View(anywidget.AnyWidget):
     """Questions that the browser may put, by name; the function takes what came with the question."""
 
     def __init__(self, **traits: Any):
+        for name in traits:
+            if not self.has_trait(name):
+                raise unknown_name("option", name, self.state_names())
         self.asks = {}
         super().__init__(**traits)
         self.on_msg(self._hear)
@@ -81,6 +90,22 @@ def bulk(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:
     return trait.tag(sync=True, echo_update=False)
 
 
+def validate(*names: str) -> Callable[[Callable], Any]:
+    """`traitlets.validate` for checks that raise InputError."""
+
+    def mark(check: Callable) -> Any:
+        @wraps(check)
+        def checking(view: View, proposal: dict[str, Any]) -> Any:
+            try:
+                return check(view, proposal)
+            except InputError as error:
+                raise Refused(str(error)) from error
+
+        return traitlets.validate(*names)(checking)
+
+    return mark
+
+
 def given_trace(trace: object, view: str) -> Trace:
     """The trace; InputError for anything else, and for a trace without weights."""
     if not isinstance(trace, Trace):
@@ -92,18 +117,36 @@ def given_trace(trace: object, view: str) -> Trace:
 
 def known_layer(layer: int, count: int) -> int:
     """A layer's number, negative ones from the end; InputError for one that is not there."""
-    if not -count <= layer < count:
-        raise InputError(f"layer {layer} is out of range: the layers are 0 to {count - 1}")
-    return layer % count
+    return known_number(layer, count, "layer", "layers")
 
 
 def known_heads(heads: int | Sequence[int], count: int) -> list[int]:
     """Heads by number, a single one too, negative ones from the end; InputError for one that is not there."""
-    heads = [heads] if isinstance(heads, int) else list(heads)
-    for head in heads:
-        if not isinstance(head, int) or not -count <= head < count:
-            raise InputError(f"head {head!r} is out of range: the heads are 0 to {count - 1}")
-    return list(dict.fromkeys(head % count for head in heads))
+    try:
+        given = list(heads)
+    except TypeError:
+        given = [heads]
+    return list(dict.fromkeys(known_number(head, count, "head", "heads") for head in given))
+
+
+def known_number(given: object, count: int, one: str, all: str) -> int:
+    """A number from 0 to count - 1, whoever's integer it is, negative ones from the end; InputError for any other."""
+    try:
+        number = as_index(given)
+    except TypeError:
+        raise InputError(f"{one} {given!r} is no whole number: the {all} are 0 to {count - 1}") from None
+    if not -count <= number < count:
+        raise InputError(f"{one} {number} is out of range: the {all} are 0 to {count - 1}")
+    return number % count
+
+
+def known_token(position: int | None, trace: Trace, axis: str) -> int | None:
+    """A position along an axis, "query" or "key", of some layer; None stays None."""
+    if position is None:
+        return None
+    if axis == "query":
+        return known_number(position, max(one.attention.queries for one in trace.layers), "query", "queries")
+    return known_number(position, max(one.attention.keys for one in trace.layers), "key", "keys")
 
 
 class Layers:

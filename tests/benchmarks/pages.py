@@ -31,10 +31,10 @@ class Drawn(NamedTuple):
 
 
 DRAWN = {
-    "bertviz head_view": Drawn("#attention line", "#layer"),
+    "bertviz head_view": Drawn("#attention > g:first-child > g:first-child > line", "#layer"),
     "bertviz model_view": Drawn("svg line", None),
-    "inspectus": Drawn("svg.matrix rect.cell", ".dimension-values:has(> .caption) .value"),
-    "attnlens attention": Drawn(".lines canvas", "select[aria-label=Layer]"),
+    "inspectus": Drawn("svg.matrix rect.cell", ".dimension-values .value"),
+    "attnlens attention": Drawn(".lines:not([hidden]) canvas, canvas.matrix:not([hidden])", "select[aria-label=Layer]"),
     "attnlens heads": Drawn("[role=row]:last-child .tile:last-child canvas", None),
 }
 

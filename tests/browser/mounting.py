@@ -119,7 +119,9 @@ class Mounted:
         changed = {
             name: getattr(view, name)
             for name in names
-            if name not in known or known[name] is not getattr(view, name) and known[name] != getattr(view, name)
+            if name not in known
+            or known[name] is not getattr(view, name)
+            and known[name] != getattr(view, name)
         }
         known |= changed
         return {name: crossing(value) for name, value in changed.items()}

@@ -127,3 +127,13 @@ def test_only_a_trace_with_weights_is_shown(given):
 
 def test_its_repr_is_its_state(trace):
     assert repr(al.HeadsView(trace, layer=2, heads=[1])) == "HeadsView(by='', heads=[1], layer=2, sort=False)"
+
+
+def test_a_trace_with_values_and_gradients_has_more_columns():
+    lens = al.load("sentiment")
+    trace = lens.trace("a fine film", target="positive")
+    view, table = al.HeadsView(trace, by="importance"), al.head_stats(trace)
+    assert view.columns == [name for name in table if name not in ("layer", "head", "name")]
+    assert view.stats["importance"][3][7] == pytest.approx(table["importance"].iloc[3 * 12 + 7])
+    view.show(lens.trace("a fine film"))
+    assert view.by == ""

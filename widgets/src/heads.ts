@@ -45,7 +45,9 @@ export default view<State>("Attention heads", css, (frame) => {
     "aria-label": "Statistic that colours the heads",
     onchange: () => frame.set({ by: by.value }),
   });
-  by.append(h("option", { value: "" }, "own colour"), ...model.get("columns").map((name) => h("option", { value: name }, words(name))));
+  const listColumns = () =>
+    by.replaceChildren(h("option", { value: "" }, "own colour"), ...model.get("columns").map((name) => h("option", { value: name }, words(name))));
+  listColumns();
   const sort = h("input", { type: "checkbox", onchange: () => frame.set({ sort: sort.checked }) });
   const legend = h("span", { className: "legend" });
   bar.append(
@@ -57,6 +59,7 @@ export default view<State>("Attention heads", css, (frame) => {
   listen(model, ["thumbnails"], () => {
     thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
     drawn = "";
+    listColumns();
     frame.redraw();
   }, signal);
 

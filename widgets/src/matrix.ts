@@ -4,9 +4,11 @@
 // coarser one stands in for it, so that moving never waits.
 
 import { canvasContext, escaped, h } from "./dom";
-import { needsWhite, scale, table, type Ramp } from "./colour";
+import { needsWhite, scale, type Ramp } from "./colour";
 import { label, number } from "./label";
-import { SIDE, topLevel, type Tile } from "./source";
+import { Mosaic, pictureOf, type Coarse, type Look } from "./mosaic";
+import { SIDE, type Tile } from "./source";
+import { steer, type Cell, type Steered } from "./steering";
 import type { Tokens } from "./model";
 
 /** Pixels of the picture at most, and what is kept free for labels and legend. */
@@ -18,9 +20,20 @@ export interface MatrixSize {
 }
 
 const WHOLE: MatrixSize = { plot: 460, left: 108, top: 92, legend: 70 };
+const NARROW: MatrixSize = { plot: 460, left: 76, top: 76, legend: 58 };
+/** Pixels below which a picture has the narrow room. */
+const WIDE = 480;
+/** Labels over the columns lean by that angle; letters are so wide. */
+const LEAN = Math.PI / 3;
+const LETTER = 6.7;
+const LONGEST_LABEL = 15;
+/** Milliseconds after which a pointer rests on a cell. */
+const RESTING = 150;
 /** Cells of fewer pixels are too small for a label each. */
 const LEGIBLE = 12;
 const LARGEST_CELL = 48;
+/** Pixels of the legend. */
+const LEGEND = 160;
 /** So little room at the left is for no labels. */
 const LETTERS = 20;
 /** Cells of so many pixels have room for their weight. */
@@ -49,8 +62,8 @@ export interface MatrixDrawing {
 }
 
 export interface MatrixPointing {
-  /** A cell's query and key, and its weight where it is known. */
-  point(query: number, key: number, weight: number | null): void;
+  /** A cell's query and key, its weight where it is known, and what the picture shows there where that is coarser. */
+  point(query: number, key: number, weight: number | null, coarse: Coarse | null): void;
   select(query: number, key: number): void;
   failed(error: Error): void;
   busy(pending: number): void;
@@ -69,20 +82,25 @@ export interface Sight {
   cell: number;
 }
 
-interface Laid {
-  tile: Tile;
-  picture: HTMLCanvasElement | null;
+interface Tick {
+  x: number;
+  y: number;
+  turned: boolean;
+  text: string;
+  special: boolean;
+  strong: boolean;
+  /** Pixels that it may take. */
+  longest: number;
 }
 
-export class Matrix {
+export class Matrix implements Steered {
   readonly element: HTMLCanvasElement;
   private drawing: MatrixDrawing | null = null;
-  private readonly laid = new Map<string, Laid>();
-  private readonly pending = new Set<string>();
+  private mosaic: Mosaic | null = null;
   private sight: Sight = { x: 0, y: 0, cell: 1 };
   private fitted = "";
-  private most = 0;
-  private pointed: { row: number; col: number } | null = null;
+  private pointed: Cell | null = null;
+  private resting: ReturnType<typeof setTimeout> | undefined;
   private frame = 0;
   private room = WHOLE;
   private size = WHOLE.plot;
@@ -94,23 +112,23 @@ export class Matrix {
     this.element = h("canvas", {
       className: "matrix",
       tabIndex: 0,
-      role: "img",
-      "aria-label": "Attention matrix. Arrow keys move from cell to cell, plus and minus zoom, 0 shows all.",
+      role: "application",
+      "aria-roledescription": "matrix",
+      "aria-label": "Attention matrix. Arrow keys move from cell to cell, Enter selects, plus and minus zoom, 0 shows all.",
     });
-    this.listen();
+    steer(this, signal);
+    signal.addEventListener("abort", () => clearTimeout(this.resting), { once: true });
   }
 
   show(drawing: MatrixDrawing, width: number): void {
-    const look = [drawing.log, drawing.threshold, drawing.ramp(0), drawing.ramp(1)].join();
-    const before = this.drawing && [this.drawing.log, this.drawing.threshold, this.drawing.ramp(0), this.drawing.ramp(1)].join();
     if (drawing.name !== this.drawing?.name) {
-      this.laid.clear();
-      this.pending.clear();
-      this.most = 0;
-    } else if (look !== before) for (const one of this.laid.values()) one.picture = null;
-    if (drawing.most !== this.drawing?.most) for (const one of this.laid.values()) one.picture = null;
+      this.mosaic?.end();
+      this.mosaic = this.mosaicOf(drawing);
+      clearTimeout(this.resting);
+    }
     this.drawing = drawing;
-    this.room = drawing.room ?? WHOLE;
+    if (this.pointed && (this.pointed.row >= drawing.rows.length || this.pointed.col >= drawing.cols.length)) this.point(null);
+    this.room = drawing.room ?? (width < WIDE ? NARROW : WHOLE);
     this.size = Math.max(120, Math.min(this.room.plot, width - this.room.left - this.room.legend));
     const shape = `${drawing.rows.length},${drawing.cols.length},${this.size}`;
     if (shape !== this.fitted) this.fit();
@@ -120,19 +138,24 @@ export class Matrix {
 
   /** The largest weight of what is shown, 0 until it is known. */
   get strongest(): number {
-    return this.most;
+    return this.mosaic?.most() ?? 0;
   }
 
-  /** What the strongest colour stands for. */
+  /** What the strongest colour stands for; single weights may be larger than the largest mean of several. */
   private get top(): number {
-    return this.drawing?.most ?? this.most;
+    return this.drawing!.most ?? Math.max(this.mosaic!.most(), this.mosaic!.most(this.level));
+  }
+
+  /** The level whose cells come closest to a pixel. */
+  private get level(): number {
+    const pixels = this.sight.cell * (globalThis.devicePixelRatio || 1);
+    return Math.max(0, Math.min(this.mosaic!.coarsest, Math.ceil(Math.log2(1 / pixels) - 0.5)));
   }
 
   /** Shows all. */
   fit(): void {
     this.sight = { x: 0, y: 0, cell: this.smallest() };
-    this.pointing.moved?.(this.sight);
-    this.later();
+    this.moved();
   }
 
   private smallest(): number {
@@ -147,14 +170,16 @@ export class Matrix {
     sight.x += x / sight.cell - x / cell;
     sight.y += y / sight.cell - y / cell;
     sight.cell = cell;
-    this.clamp();
-    this.pointing.moved?.(sight);
-    this.later();
+    this.moved();
   }
 
-  private pan(x: number, y: number): void {
+  pan(x: number, y: number): void {
     this.sight.x -= x / this.sight.cell;
     this.sight.y -= y / this.sight.cell;
+    this.moved();
+  }
+
+  private moved(): void {
     this.clamp();
     this.pointing.moved?.(this.sight);
     this.later();
@@ -169,7 +194,7 @@ export class Matrix {
   }
 
   /** Points at a cell from outside; null at none. */
-  mark(cell: { row: number; col: number } | null): void {
+  mark(cell: Cell | null): void {
     this.pointed = cell;
     this.later();
   }
@@ -190,56 +215,25 @@ export class Matrix {
 
   // -- tiles ----------------------------------------------------------------------------------------------
 
-  private laidAt(level: number, row: number, col: number): Laid | undefined {
-    return this.laid.get(`${level}/${row}/${col}`);
-  }
-
-  private want(level: number, row: number, col: number): void {
-    const drawing = this.drawing!;
-    const key = `${level}/${row}/${col}`;
-    if (this.laid.has(key) || this.pending.has(key)) return;
-    this.pending.add(key);
-    this.pointing.busy(this.pending.size);
-    drawing.tile(level, row, col).then(
-      (tile) => {
-        if (this.drawing?.name !== drawing.name) return;
-        this.pending.delete(key);
-        this.laid.set(key, { tile, picture: null });
-        if (level === topLevel(drawing.rows.length, drawing.cols.length)) {
-          this.most = tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-          for (const one of this.laid.values()) one.picture = null;
-        }
-        this.pointing.busy(this.pending.size);
-        if (level === topLevel(drawing.rows.length, drawing.cols.length)) this.pointing.known?.();
+  private mosaicOf(drawing: MatrixDrawing): Mosaic {
+    const mosaic: Mosaic = new Mosaic(drawing.rows.length, drawing.cols.length, drawing.tile, {
+      came: (level) => {
+        if (level === mosaic.coarsest) this.pointing.known?.();
+        if (level === 0 && this.pointed && mosaic.weight(this.pointed.row, this.pointed.col) !== null) this.tell();
         this.later();
       },
-      (error: Error) => {
-        if (this.signal.aborted || this.drawing?.name !== drawing.name) return;
-        this.pending.delete(key);
-        this.pointing.busy(this.pending.size);
-        this.pointing.failed(error);
+      failed: (error) => {
+        if (!this.signal.aborted) this.pointing.failed(error);
       },
-    );
+      busy: (pending) => this.pointing.busy(pending),
+    });
+    return mosaic;
   }
 
-  /** A tile in colours, a pixel for each cell. */
-  private pictureOf(laid: Laid): HTMLCanvasElement {
-    if (laid.picture) return laid.picture;
-    const { rows, cols, weights } = laid.tile;
-    const { threshold } = this.drawing!;
-    const canvas = h("canvas", { width: cols, height: rows });
-    const context = canvas.getContext("2d")!;
-    const image = context.createImageData(cols, rows);
-    const colours = new Uint32Array(table(this.ramp).buffer);
-    const pixels = new Uint32Array(image.data.buffer);
-    const share = this.share;
-    const nothing = Math.round(255 * share(0));
-    for (let n = 0; n < weights.length; n++) {
-      const weight = weights[n]!;
-      pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))]!;
-    }
-    context.putImageData(image, 0, 0);
-    return (laid.picture = canvas);
+  private get look(): Look {
+    const { threshold, log } = this.drawing!;
+    const { ramp, share, top } = this;
+    return { name: [log, threshold, top, ramp(0), ramp(1)].join(), ramp, share, threshold };
   }
 
   /** From a weight to its place on the ramp, 0 to 1; of signed ones zero is in the middle. */
@@ -258,11 +252,12 @@ export class Matrix {
   // -- painting -------------------------------------------------------------------------------------------
 
   private paint(): void {
-    const drawing = this.drawing;
-    if (!drawing) return;
-    const { size, sight } = this;
-    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + size + 2);
+    const { drawing, mosaic, size, sight } = this;
+    if (!drawing || !mosaic) return;
     const { rows, cols } = drawing;
+    const tall = Math.min(size, rows.length * LARGEST_CELL);
+    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + tall + 2);
+    this.element.style.touchAction = sight.cell > this.smallest() ? "none" : "pan-x pan-y"; // a finger scrolls the page past the whole
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
     context.save();
@@ -273,11 +268,8 @@ export class Matrix {
     context.fillStyle = drawing.ramp(0); // zero, of either kind
     context.fillRect(0, 0, wide, high);
     context.imageSmoothingEnabled = false;
-    const top = topLevel(rows.length, cols.length);
-    const ratio = globalThis.devicePixelRatio || 1;
-    const level = Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5)));
-    this.want(top, 0, 0);
-    if (this.most > 0 || this.laidAt(top, 0, 0)) this.lay(context, level, top);
+    mosaic.want(mosaic.coarsest, 0, 0);
+    if (mosaic.at(mosaic.coarsest, 0, 0)) this.lay(context);
     if (sight.cell >= ROOMY) this.numbers(context);
     this.cross(context, wide, high);
     context.restore();
@@ -287,7 +279,7 @@ export class Matrix {
     context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
     context.globalAlpha = 1;
     this.labels(context, wide, high);
-    if (this.most > 0 && this.room.legend > 20) this.legend(context, this.room.left + wide + 16, high);
+    if (this.top > 0 && this.room.legend > LETTERS) this.legend(context, this.room.left + wide + 16, high);
   }
 
   /** The weights themselves, where there is room. */
@@ -300,7 +292,7 @@ export class Matrix {
     context.textBaseline = "middle";
     for (let row = Math.floor(sight.y); row < Math.min(rows.length, sight.y + size / sight.cell); row++)
       for (let col = Math.floor(sight.x); col < Math.min(cols.length, sight.x + size / sight.cell); col++) {
-        const weight = this.weightAt(row, col);
+        const weight = this.mosaic!.weight(row, col);
         if (weight === null || Math.abs(weight) < Math.max(threshold, 0.005)) continue;
         context.fillStyle = needsWhite(ramp(share(weight))) ? "#ffffff" : "#1d2430";
         context.fillText(weight.toFixed(2).replace(/^(-?)0/, "$1"), (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
@@ -309,57 +301,57 @@ export class Matrix {
 
   /** What the colours stand for. */
   private legend(context: CanvasRenderingContext2D, x: number, high: number): void {
-    const { log, signed, ink } = this.drawing!;
-    const length = Math.min(high, 160);
-    const [share, ramp] = [this.share, this.ramp];
+    const length = Math.min(high, LEGEND);
+    const { ramp } = this;
     for (let y = 0; y < length; y++) {
       context.fillStyle = ramp(1 - y / (length - 1));
       context.fillRect(x, this.room.top + y, 12, 1.5);
     }
-    context.fillStyle = ink;
+    context.fillStyle = this.drawing!.ink;
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "left";
     context.textBaseline = "middle";
-    const ticks = signed ? [this.top, 0, -this.top] : log ? [this.top, 0.1, 0.01, 0.001].filter((weight) => weight <= this.top) : [this.top, this.top / 2, 0];
-    let above = -Infinity;
-    for (const weight of ticks) {
-      const y = this.room.top + (1 - share(weight)) * (length - 1);
-      if (y - above > 11) context.fillText(number(weight), x + 17, y);
-      above = y;
+    for (const { y, said } of this.marks(length)) context.fillText(said, x + 17, this.room.top + y);
+  }
+
+  /** The numbers beside a legend of that length. */
+  private marks(length: number): { y: number; said: string }[] {
+    const { log, signed } = this.drawing!;
+    const { top, share } = this;
+    const out: { y: number; said: string }[] = [];
+    for (const weight of signed ? [top, 0, -top] : log ? [top, 0.1, 0.01, 0.001].filter((one) => one <= top) : [top, top / 2, 0]) {
+      const y = (1 - share(weight)) * (length - 1);
+      if (y - (out.at(-1)?.y ?? -Infinity) > 11) out.push({ y, said: number(weight) });
     }
+    return out;
   }
 
-  /** A single weight; null where its tile is not here. */
-  private weightAt(row: number, col: number): number | null {
-    const tile = this.laidAt(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
-    return tile ? tile.weights[(row % SIDE) * tile.cols + (col % SIDE)]! : null;
-  }
-
-  private lay(context: CanvasRenderingContext2D, level: number, top: number): void {
-    const { sight, size } = this;
+  private lay(context: CanvasRenderingContext2D): void {
+    const { sight, size, level } = this;
     const { rows, cols } = this.drawing!;
     const span = SIDE << level;
+    const look = this.look;
     const last = (from: number, count: number) => Math.floor((Math.min(from + size / sight.cell, count) - 1e-9) / span);
     for (let row = Math.floor(sight.y / span); row <= last(sight.y, rows.length); row++)
       for (let col = Math.floor(sight.x / span); col <= last(sight.x, cols.length); col++) {
-        this.want(level, row, col);
-        this.layOne(context, level, row, col, top);
+        this.mosaic!.want(level, row, col);
+        this.layOne(context, level, row, col, look);
       }
   }
 
   /** The tile, or the part of the nearest coarser one that lies there. */
-  private layOne(context: CanvasRenderingContext2D, level: number, row: number, col: number, top: number): void {
+  private layOne(context: CanvasRenderingContext2D, level: number, row: number, col: number, look: Look): void {
     const { sight } = this;
     const x = (col * (SIDE << level) - sight.x) * sight.cell;
     const y = (row * (SIDE << level) - sight.y) * sight.cell;
-    for (let up = 0; level + up <= top; up++) {
-      const laid = this.laidAt(level + up, row >> up, col >> up);
+    for (let up = 0; level + up <= this.mosaic!.coarsest; up++) {
+      const laid = this.mosaic!.at(level + up, row >> up, col >> up);
       if (!laid) continue;
       const [left, above] = [(col - ((col >> up) << up)) * (SIDE >> up), (row - ((row >> up) << up)) * (SIDE >> up)];
       const [wide, high] = [Math.min(SIDE >> up, laid.tile.cols - left), Math.min(SIDE >> up, laid.tile.rows - above)];
       if (wide < 1 || high < 1) return;
       const pixels = sight.cell * 2 ** (level + up);
-      context.drawImage(this.pictureOf(laid), left, above, wide, high, x, y, wide * pixels, high * pixels);
+      context.drawImage(pictureOf(laid, look), left, above, wide, high, x, y, wide * pixels, high * pixels);
       return;
     }
   }
@@ -378,60 +370,64 @@ export class Matrix {
   }
 
   private labels(context: CanvasRenderingContext2D, wide: number, high: number): void {
-    for (const { x, y, turned, text, special, strong } of this.ticks(wide, high)) {
+    for (const { x, y, turned, text, special, strong, longest } of this.ticks(wide, high)) {
       context.save();
       context.translate(x, y);
-      if (turned) context.rotate(-Math.PI / 3);
+      if (turned) context.rotate(-LEAN);
       context.textAlign = turned ? "left" : "right";
       context.textBaseline = "middle";
       context.font = `${strong ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
       context.fillStyle = special && !strong ? this.drawing!.quiet : this.drawing!.ink;
-      context.fillText(text, 0, 0);
+      context.fillText(text, 0, 0, longest); // scripts of wide letters are narrowed rather than cut off
       context.restore();
     }
   }
 
-  /** Labels of the tokens in sight, as many as there is room for. */
-  private ticks(wide: number, high: number) {
-    const { sight } = this;
-    const { queries, keys, rows, cols } = this.drawing!;
-    const step = Math.max(1, Math.ceil(LEGIBLE / sight.cell));
-    const out: { x: number; y: number; turned: boolean; text: string; special: boolean; strong: boolean }[] = [];
-    const along = (tokens: Tokens, places: number[], start: number, size: number, turned: boolean) => {
-      const special = new Set(tokens.special);
-      const pointed = turned ? this.pointed?.col : this.pointed?.row;
-      const first = Math.ceil(start / step) * step;
-      for (let n = first; n < Math.min(places.length, start + size / sight.cell); n += step) {
-        const at = (n - start + 0.5) * sight.cell;
-        if (at > size - 4) break;
-        const text = label(tokens.text[places[n]!]!, Math.min(15, Math.floor((turned ? this.room.top : this.room.left - 8) / 6.7)));
-        out.push({
-          x: turned ? this.room.left + at : this.room.left - 6,
-          y: turned ? this.room.top - 6 : this.room.top + at,
-          turned,
-          text,
-          special: special.has(places[n]!),
-          strong: pointed === n,
-        });
-      }
+  /** Labels of the tokens in sight, as many as there is room for; the ones that are pointed at or selected always. */
+  private ticks(wide: number, high: number): Tick[] {
+    const { queries, keys, rows, cols, selected } = this.drawing!;
+    const { left, top } = this.room;
+    const row = this.pointed?.row ?? rows.indexOf(selected.query ?? -1);
+    const col = this.pointed?.col ?? cols.indexOf(selected.key ?? -1);
+    const down = { tokens: queries, places: rows, start: this.sight.y, size: high, strong: row, longest: left - 10 };
+    const across = { tokens: keys, places: cols, start: this.sight.x, size: wide, strong: col, longest: (top - 10) / Math.sin(LEAN) };
+    return [
+      ...(left > LETTERS ? this.along(down).map(({ at, ...tick }) => ({ ...tick, turned: false, x: left - 6, y: top + at })) : []),
+      ...this.along(across).map(({ at, ...tick }) => ({ ...tick, turned: true, x: left + at, y: top - 6 })),
+    ];
+  }
+
+  private along({ tokens, places, start, size, strong, longest }: {
+    tokens: Tokens; places: number[]; start: number; size: number; strong: number; longest: number;
+  }) {
+    const { cell } = this.sight;
+    const step = Math.max(1, Math.ceil(LEGIBLE / cell));
+    const special = new Set(tokens.special);
+    const letters = Math.min(LONGEST_LABEL, Math.floor(longest / LETTER));
+    const out: { at: number; text: string; special: boolean; strong: boolean; longest: number }[] = [];
+    const add = (n: number) => {
+      const at = (n - start + 0.5) * cell;
+      if (n < places.length && at >= 0 && at <= size)
+        out.push({ at, text: label(tokens.text[places[n]!]!, letters), special: special.has(places[n]!), strong: n === strong, longest });
     };
-    if (this.room.left > LETTERS) along(queries, rows, sight.y, high, false);
-    along(keys, cols, sight.x, wide, true);
+    for (let n = Math.ceil((start - 0.5) / step) * step; n <= start + size / cell; n += step)
+      if (strong < 0 || Math.abs(n - strong) >= step) add(n);
+    if (strong >= 0) add(strong);
     return out;
   }
 
+  /** What is in sight, with its labels and what its colours stand for. */
   svg(paper: string): string {
-    const { size, sight } = this;
+    const { size, sight, room } = this;
     const { rows, cols, ink } = this.drawing!;
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
-    const [width, height] = [this.room.left + wide + 30, this.room.top + high + 10];
+    const legend = room.legend > LETTERS && this.top > 0;
+    const [width, height] = [room.left + wide + (legend ? WHOLE.legend : room.top / 2), room.top + high + 10];
     const plain = h("canvas");
     const context = canvasContext(plain, wide, high);
     context.imageSmoothingEnabled = false;
-    const top = topLevel(rows.length, cols.length);
-    const ratio = globalThis.devicePixelRatio || 1;
-    this.lay(context, Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5))), top);
+    this.lay(context);
     const texts = this.ticks(wide, high).map(
       ({ x, y, turned, text }) =>
         `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escaped(text)}</text>`,
@@ -439,100 +435,83 @@ export class Matrix {
     return (
       `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}">` +
       `<rect width="100%" height="100%" fill="${paper}"/>` +
-      `<image x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/>` +
-      `<rect x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}</svg>`
+      `<image x="${room.left}" y="${room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/>` +
+      `<rect x="${room.left}" y="${room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>` +
+      `${texts.join("")}${legend ? this.svgLegend(room.left + wide + 16, Math.min(high, LEGEND)) : ""}</svg>`
     );
   }
 
-  // -- pointing -------------------------------------------------------------------------------------------
+  private svgLegend(x: number, length: number): string {
+    const { ramp } = this;
+    const steps = 32;
+    const high = length / steps;
+    const shades = Array.from({ length: steps }, (_, n) =>
+      `<rect x="${x}" y="${this.room.top + n * high}" width="12" height="${high + 0.3}" fill="${ramp(1 - n / (steps - 1))}"/>`);
+    const marks = this.marks(length).map(({ y, said }) => `<text x="${x + 17}" y="${this.room.top + y}" dominant-baseline="middle">${said}</text>`);
+    return [...shades, ...marks].join("");
+  }
 
-  private cellAt(event: MouseEvent): { row: number; col: number } | null {
-    const box = this.element.getBoundingClientRect();
-    const x = event.clientX - box.left - this.room.left;
-    const y = event.clientY - box.top - this.room.top;
-    const { rows, cols } = this.drawing!;
+  // -- steering -------------------------------------------------------------------------------------------
+
+  get corner(): { left: number; top: number } {
+    return this.room;
+  }
+
+  get seen(): { rows: number; cols: number } {
+    const seen = Math.max(1, Math.floor(this.size / this.sight.cell));
+    return { rows: seen, cols: seen };
+  }
+
+  cellAt(x: number, y: number): Cell | null {
+    if (!this.drawing) return null;
+    const { rows, cols } = this.drawing;
     const row = Math.floor(this.sight.y + y / this.sight.cell);
     const col = Math.floor(this.sight.x + x / this.sight.cell);
     const inside = x >= 0 && y >= 0 && x < this.size && y < this.size && row < rows.length && col < cols.length;
     return inside ? { row, col } : null;
   }
 
-  private point(cell: { row: number; col: number } | null): void {
+  point(cell: Cell | null): void {
+    if (cell?.row === this.pointed?.row && cell?.col === this.pointed?.col) return;
     this.pointed = cell;
-    if (!cell) this.pointing.left?.();
-    else {
-      const { rows, cols } = this.drawing!;
-      this.pointing.point(rows[cell.row]!, cols[cell.col]!, this.weightAt(cell.row, cell.col));
-    }
+    clearTimeout(this.resting);
+    if (cell) this.tell();
+    else this.pointing.left?.();
     this.later();
   }
 
-  private listen(): void {
-    const { element, signal } = this;
-    let dragged: { x: number; y: number; far: boolean } | null = null;
-    element.addEventListener("pointerdown", (event) => {
-      dragged = { x: event.clientX, y: event.clientY, far: false };
-      element.setPointerCapture(event.pointerId);
-    }, { signal });
-    element.addEventListener("pointermove", (event) => {
-      if (!dragged) return this.point(this.cellAt(event));
-      const [x, y] = [event.clientX - dragged.x, event.clientY - dragged.y];
-      if (!dragged.far && Math.hypot(x, y) < 4) return;
-      dragged = { x: event.clientX, y: event.clientY, far: true };
-      this.pan(x, y);
-    }, { signal });
-    element.addEventListener("pointerup", (event) => {
-      const cell = this.cellAt(event);
-      const { rows, cols } = this.drawing!;
-      if (dragged && !dragged.far && cell) this.pointing.select(rows[cell.row]!, cols[cell.col]!);
-      dragged = null;
-    }, { signal });
-    element.addEventListener("pointerleave", () => this.point(null), { signal });
-    element.addEventListener("dblclick", (event) => {
-      const box = element.getBoundingClientRect();
-      this.zoom(event.shiftKey ? 0.5 : 2, event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
-    }, { signal });
-    element.addEventListener("wheel", (event) => {
-      // A page scrolls on over a matrix that nobody works with.
-      if (!event.ctrlKey && this.element.getRootNode() instanceof ShadowRoot && (this.element.getRootNode() as ShadowRoot).activeElement !== element) return;
-      event.preventDefault();
-      const box = element.getBoundingClientRect();
-      this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
-    }, { signal, passive: false });
-    element.addEventListener("keydown", (event) => this.key(event), { signal });
+  /** Says what is pointed at; of a coarse picture the single weight is brought when the pointer rests. */
+  private tell(): void {
+    const { rows, cols } = this.drawing!;
+    const { row, col } = this.pointed!;
+    const weight = this.mosaic!.weight(row, col);
+    const coarse = this.level > 0 ? this.mosaic!.coarse(this.level, row, col) : null;
+    this.pointing.point(rows[row]!, cols[col]!, weight, coarse);
+    if (weight === null) this.resting = setTimeout(() => this.mosaic!.want(0, Math.floor(row / SIDE), Math.floor(col / SIDE)), RESTING);
   }
 
-  private key(event: KeyboardEvent): void {
+  pick(cell: Cell | null = this.pointed): void {
+    if (cell) this.pointing.select(this.drawing!.rows[cell.row]!, this.drawing!.cols[cell.col]!);
+  }
+
+  step(down: number, across: number): void {
     const { rows, cols, selected } = this.drawing!;
-    const steps: Record<string, [number, number]> = {
-      ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
+    const from = this.pointed ?? {
+      row: Math.max(0, rows.indexOf(selected.query ?? -1)),
+      col: Math.max(0, cols.indexOf(selected.key ?? -1)),
     };
-    const step = steps[event.key];
-    if (step) {
-      const from = this.pointed ?? {
-        row: Math.max(0, rows.indexOf(selected.query ?? rows[0]!)),
-        col: Math.max(0, cols.indexOf(selected.key ?? cols[0]!)),
-      };
-      const cell = {
-        row: Math.max(0, Math.min(rows.length - 1, from.row + step[0])),
-        col: Math.max(0, Math.min(cols.length - 1, from.col + step[1])),
-      };
-      this.reveal(cell);
-      this.point(cell);
-    } else if (event.key === "Enter" && this.pointed) {
-      this.pointing.select(rows[this.pointed.row]!, cols[this.pointed.col]!);
-    } else if (event.key === "+" || event.key === "=") this.zoom(1.5);
-    else if (event.key === "-") this.zoom(1 / 1.5);
-    else if (event.key === "0") this.fit();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+    const cell = {
+      row: Math.max(0, Math.min(rows.length - 1, from.row + down)),
+      col: Math.max(0, Math.min(cols.length - 1, from.col + across)),
+    };
+    this.reveal(cell);
+    this.point(cell);
   }
 
-  private reveal({ row, col }: { row: number; col: number }): void {
+  private reveal({ row, col }: Cell): void {
     const seen = this.size / this.sight.cell;
     this.sight.y = Math.min(row, Math.max(this.sight.y, row + 1 - seen));
     this.sight.x = Math.min(col, Math.max(this.sight.x, col + 1 - seen));
-    this.clamp();
+    this.moved();
   }
 }

@@ -25,15 +25,17 @@ export interface Tile {
 /** Rows and columns of a tile. */
 export const SIDE = 256;
 
-/** Tiles that are kept, and whole matrices to cut them from. */
+/** Tiles that are kept, whole matrices to cut them from, and matrices of single heads. */
 const KEPT = 400;
 const KEPT_WHOLE = 4;
+const KEPT_SHOWN = 2;
 
 export class Source {
   readonly header: TraceHeader;
   private readonly layers = new Map<number, Promise<Layer>>();
   private readonly tiles = new Map<string, Promise<Tile>>();
   private readonly wholes = new Map<string, Promise<Tiles>>();
+  private readonly shown = new Map<string, Promise<Float32Array[]>>();
 
   constructor(
     private readonly model: Model<any>,
@@ -50,13 +52,7 @@ export class Source {
 
   /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
   layer(number: number): Promise<Layer> {
-    let found = this.layers.get(number);
-    if (!found) {
-      found = this.bring(number);
-      found.catch(() => this.layers.delete(number));
-      this.layers.set(number, found);
-    }
-    return found;
+    return kept(this.layers, number, Infinity, () => this.bring(number));
   }
 
   private async bring(number: number): Promise<Layer> {
@@ -91,7 +87,12 @@ export class Source {
   }
 
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
-  async matrices(shown: Shown): Promise<Float32Array[]> {
+  matrices({ layer, heads, pair, hide_special, pool }: Shown): Promise<Float32Array[]> {
+    const shown = { layer, heads, pair, hide_special };
+    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
+  }
+
+  private async pick(shown: Shown): Promise<Float32Array[]> {
     const layer = await this.layer(shown.layer);
     const { rows, cols } = this.positions(shown);
     const { queries, keys } = layer.header;
@@ -123,15 +124,9 @@ export class Source {
 
   /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
   tile(shown: Shown, level: number, row: number, col: number): Promise<Tile> {
-    const key = `${level}/${row}/${col}/${JSON.stringify(shown)}`;
-    let found = this.tiles.get(key);
-    if (!found) {
-      found = this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col));
-      found.catch(() => this.tiles.delete(key));
-      this.tiles.set(key, found);
-      if (this.tiles.size > KEPT) this.tiles.delete(this.tiles.keys().next().value!);
-    }
-    return found;
+    return kept(this.tiles, `${level}/${row}/${col}/${JSON.stringify(shown)}`, KEPT, () =>
+      this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col)),
+    );
   }
 
   private async asked(shown: Shown, level: number, row: number, col: number): Promise<Tile> {
@@ -142,50 +137,56 @@ export class Source {
 
   /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
   private cut(shown: Shown): Promise<Tiles> {
-    const key = JSON.stringify(shown);
-    let found = this.wholes.get(key);
-    if (!found) {
+    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
       const { rows, cols } = this.positions(shown);
-      found = this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
-      found.catch(() => this.wholes.delete(key));
-      if (this.wholes.size >= KEPT_WHOLE) this.wholes.delete(this.wholes.keys().next().value!);
-      this.wholes.set(key, found);
-    }
-    return found;
+      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+    });
   }
+}
+
+/** What was made under that key, or is made now; the oldest give way, and what failed is tried again. */
+function kept<K, T>(held: Map<K, Promise<T>>, key: K, most: number, make: () => Promise<T>): Promise<T> {
+  let found = held.get(key);
+  if (!found) {
+    found = make();
+    found.catch(() => held.delete(key));
+    if (held.size >= most) held.delete(held.keys().next().value!);
+    held.set(key, found);
+  }
+  return found;
 }
 
 export type Tiles = (level: number, row: number, col: number) => Tile;
 
-/** Tiles of a whole matrix; each level is pooled from the one below. */
+/** Tiles of a whole matrix: each cell of level z is the weight of largest magnitude among 2^z x 2^z, or their mean. */
 export function cutter(whole: Float32Array, rows: number, cols: number, pool: "max" | "mean"): Tiles {
   const made = new Map<string, Tile>();
-  const tile: Tiles = (level, row, col) => {
+  return (level, row, col) => {
     const key = `${level}/${row}/${col}`;
     let found = made.get(key);
-    if (!found) made.set(key, (found = level > 0 ? coarser(level, row, col) : finest(row, col)));
+    if (!found) made.set(key, (found = cutOut(whole, rows, cols, pool, level, row, col)));
     return found;
   };
-  const coarser: Tiles = (level, row, col) => {
-    const size = SIDE << (level - 1);
-    const below = [0, 1].flatMap((down) =>
-      [0, 1].map((across) => {
-        const [r, c] = [2 * row + down, 2 * col + across];
-        return r * size < rows && c * size < cols ? tile(level - 1, r, c) : null;
-      }),
-    );
-    return halved(below, pool);
-  };
-  const finest = (row: number, col: number): Tile => {
-    const [high, wide] = [Math.min(SIDE, rows - row * SIDE), Math.min(SIDE, cols - col * SIDE)];
-    const weights = new Float32Array(high * wide);
-    for (let i = 0; i < high; i++) {
-      const start = (row * SIDE + i) * cols + col * SIDE;
-      weights.set(whole.subarray(start, start + wide), i * wide);
+}
+
+function cutOut(
+  whole: Float32Array, rows: number, cols: number, pool: "max" | "mean", level: number, row: number, col: number,
+): Tile {
+  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const at = ((i - top) >> level) * wide + ((j - left) >> level);
+      const weight = whole[i * cols + j]!;
+      if (pool === "mean") weights[at]! += weight;
+      else if (Math.abs(weight) > Math.abs(weights[at]!)) weights[at] = weight;
+      counts[at]!++;
     }
-    return { rows: high, cols: wide, weights };
-  };
-  return tile;
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n]! /= counts[n]!;
+  return { rows: high, cols: wide, weights };
 }
 
 /** Whether bytes are there: an empty trait stands for a layer that was taken back. */
@@ -217,27 +218,4 @@ function without(matrix: Float32Array, keys: number, gone: number[]): Float32Arr
     if (sum > 0) for (let j = 0; j < keys; j++) out[start + j]! /= sum;
   }
   return out;
-}
-
-/** Four neighbouring tiles as one of the next level: of each 2 x 2 weights the one of largest magnitude, or their mean. */
-export function halved(below: (Tile | null)[], pool: "max" | "mean"): Tile {
-  const [a, b, c] = below;
-  const [rows, cols] = [a!.rows + (c?.rows ?? 0), a!.cols + (b?.cols ?? 0)];
-  const [high, wide] = [Math.ceil(rows / 2), Math.ceil(cols / 2)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint8Array(high * wide);
-  below.forEach((tile, n) => {
-    if (!tile) return;
-    const [top, left] = [n < 2 ? 0 : a!.rows, n % 2 ? a!.cols : 0];
-    for (let i = 0; i < tile.rows; i++)
-      for (let j = 0; j < tile.cols; j++) {
-        const at = ((top + i) >> 1) * wide + ((left + j) >> 1);
-        const weight = tile.weights[i * tile.cols + j]!;
-        if (pool === "max") weights[at] = Math.abs(weight) > Math.abs(weights[at]!) ? weight : weights[at]!;
-        else weights[at]! += weight;
-        counts[at]!++;
-      }
-  });
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n]! /= counts[n]!;
-  return { rows: high, cols: wide, weights };
 }

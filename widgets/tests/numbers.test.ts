@@ -5,7 +5,7 @@ import { headColour, scale, sequential, diverging, table } from "../src/colour";
 import { floats, halves } from "../src/half";
 import { label, number } from "../src/label";
 import { Layer, mean, picked } from "../src/layer";
-import { cutter, halved, topLevel } from "../src/source";
+import { cutter, topLevel } from "../src/source";
 import { bytesOf, fixtures, floatsOf } from "./fake";
 
 describe("a layer", () => {
@@ -68,7 +68,7 @@ describe("matrices", () => {
     expect([...mean([matrix.slice(0, 2), matrix.slice(2, 4)])]).toEqual([1, 2]);
   });
 
-  test("tiles of each level pool the level below", () => {
+  test("tiles of each level pool what they stand for", () => {
     const [rows, cols] = [600, 300];
     const whole = Float32Array.from({ length: rows * cols }, (_, n) => Math.sin(n) / 2 + 0.5);
     for (const pool of ["max", "mean"] as const) {
@@ -84,14 +84,14 @@ describe("matrices", () => {
   });
 
   test("the edge of an odd size is pooled from what is there", () => {
-    const found = halved([{ rows: 3, cols: 1, weights: Float32Array.of(1, 2, 6) }, null, null, null], "mean");
-    expect(found).toMatchObject({ rows: 2, cols: 1 });
-    expect([...found.weights]).toEqual([1.5, 6]);
+    const tile = cutter(Float32Array.of(1, 2, 6, 3, 5, 2, 9), 7, 1, "mean");
+    expect(tile(1, 0, 0)).toMatchObject({ rows: 4, cols: 1 });
+    expect([...tile(1, 0, 0).weights]).toEqual([1.5, 4.5, 3.5, 9]);
+    expect(tile(2, 0, 0).weights[1]).toBeCloseTo((5 + 2 + 9) / 3, 6); // not of (5 + 2) / 2 and 9
   });
 
   test("of signed numbers the strongest is kept, whichever its sign", () => {
-    const found = halved([{ rows: 2, cols: 2, weights: Float32Array.of(0.1, -0.5, 0.4, 0) }, null, null, null], "max");
-    expect(found.weights[0]).toBe(-0.5);
+    expect(cutter(Float32Array.of(0.1, -0.5, 0.4, 0), 2, 2, "max")(1, 0, 0).weights[0]).toBe(-0.5);
   });
 });
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 5cd67052fc3a34b0df693a82b28a4c30e4a3f9156b17b501da3d1aeb8715a8aa
+// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 ed6d82f9fe98ef32447ffd640c4efb6cda7682a4583837ddabba99ffc460cfa5
 
 // src/heads.css
 var heads_default = '.grid { display: grid; gap: 4px; width: max-content; align-items: center; }\n.grid .axis { color: var(--quiet); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--paper); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -805,7 +805,8 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
     "aria-label": "Statistic that colours the heads",
     onchange: () => frame.set({ by: by.value })
   });
-  by.append(h("option", { value: "" }, "own colour"), ...model.get("columns").map((name) => h("option", { value: name }, words(name))));
+  const listColumns = () => by.replaceChildren(h("option", { value: "" }, "own colour"), ...model.get("columns").map((name) => h("option", { value: name }, words(name))));
+  listColumns();
   const sort = h("input", { type: "checkbox", onchange: () => frame.set({ sort: sort.checked }) });
   const legend = h("span", { className: "legend" });
   bar.append(
@@ -817,6 +818,7 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
   listen(model, ["thumbnails"], () => {
     thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
     drawn = "";
+    listColumns();
     frame.redraw();
   }, signal);
   const statistic = ({ layer, head }) => model.get("stats")[model.get("by")]?.[layer]?.[head] ?? null;

@@ -1,0 +1,109 @@
+"""A long trace in a real JupyterLab: seconds until its map is drawn, and frames per second while it is moved."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.browser.jupyter import Lab, Notebook
+
+from .painting import PATIENCE, WATCH, browser
+
+TRACE = """
+import torch, attnlens as al
+torch.manual_seed(0)
+trace = al.Trace(layers=tuple(
+    al.trace.Layer(f"layer {{n}}", "self", al.Factors(*torch.randn(2, {heads}, {size}, 64), 0.125))
+    for n in range({layers})))
+"""
+
+VIEW = "al.AttentionView(trace, heads=0, mode='matrix')"
+
+OPENED = """
+() => {
+  let start = 0, first = 0, last = 0, before = "";
+  addEventListener("keydown", () => { start ||= performance.now(); }, { capture: true });
+  const drawn = () => {
+    const now = watched.look("canvas.matrix");
+    if (now && now !== before) last = performance.now();
+    if (now) first ||= last;
+    before = now;
+    const [notice] = watched.under(document, ".view > .notice");
+    return first && notice.hidden && performance.now() - last > 1000;
+  };
+  watched.when(drawn, () => watched.tell("opened", [first - start, last - start]), Infinity);
+}
+"""
+
+COUNT = """
+() => {
+  const frames = (window.frames_ = []);
+  const frame = (now) => { if (frames.push(now) < 10000 && window.frames_ === frames) requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+}
+"""
+
+PANNED = 2.0
+"""Seconds of dragging."""
+
+
+class Moved(NamedTuple):
+    """Seconds until the first map and until its finest detail; frames per second while dragged, the longest in ms."""
+
+    first: float
+    whole: float
+    frames: float
+    longest: float
+
+
+def moved(size: int, layers: int, heads: int) -> Moved:
+    """A trace of factors that is there already, as a map in a notebook, opened, brought nearer and dragged."""
+    with tempfile.TemporaryDirectory() as folder, browser() as made:
+        lab = Lab(Path(folder))
+        try:
+            page = made.new_page(viewport={"width": 1300, "height": 1100})
+            page.route(lambda url: not url.startswith((lab.url, "data:", "blob:")), lambda route: route.abort())
+            page.add_init_script(WATCH)
+            cell = TRACE.format(size=size, layers=layers, heads=heads)
+            notebook = lab.notebook(page, "long.ipynb", cell, VIEW)
+            notebook.run(0)
+            return Moved(*_opened(notebook), *_dragged(notebook))
+        finally:
+            lab.close()
+
+
+def _opened(notebook: Notebook) -> tuple[float, float]:
+    page = notebook.page
+    page.evaluate(OPENED)
+    with page.expect_console_message(
+        lambda message: message.text.startswith('{"measured":"opened"'), timeout=PATIENCE * 1000
+    ) as told:
+        notebook.run(1)
+    first, last = json.loads(told.value.text)["value"]
+    return first / 1000, last / 1000
+
+
+def _dragged(notebook: Notebook) -> tuple[float, float]:
+    """The map eight times nearer, moved in circles as a hand does it."""
+    page, matrix = notebook.page, notebook.cell(1).locator("canvas.matrix")
+    matrix.scroll_into_view_if_needed()
+    matrix.focus()
+    for _ in range(5):
+        page.keyboard.press("+")
+    page.wait_for_timeout(2000)
+    box = matrix.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.evaluate(COUNT)
+    start = time.monotonic()
+    while (turn := 2 * math.pi * (time.monotonic() - start) / PANNED) < 2 * math.pi:
+        page.mouse.move(x + 200 * math.sin(turn), y + 200 * math.cos(turn) - 200)
+    frames = page.evaluate("() => { const found = frames_; window.frames_ = null; return found; }")
+    page.mouse.up()
+    steps = [after - before for before, after in zip(frames, frames[1:])]
+    return 1000 * len(steps) / sum(steps), max(steps)
