@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format widgets bench clean
+.PHONY: demo test lint format widgets bench bench-gpu clean
 
 demo: .venv/demo
 	$(BIN)/attnlens demo
@@ -26,6 +26,10 @@ widgets:
 # `make bench ONLY="flow norms"` runs those two.
 bench: .venv/test .venv/chromium .venv/peers .venv/peers-web
 	PYTHONPATH=.venv/peers $(BIN)/python -m tests.benchmarks $(ONLY)
+
+# `make bench-gpu DATA=cifar10`: training MiniViT beside the ordinary loop; a folder of CIFAR-10's Parquet files.
+bench-gpu: .venv/test
+	$(BIN)/python -m tests.benchmarks.training --data $(DATA)
 
 clean:
 	rm -rf .venv build dist *.egg-info attnlens-demo

@@ -19,7 +19,7 @@ The kinds of object, and where each name comes from:
 - whether it is true: `faithfulness`, `agreement`, `infidelity`, `sensitivity`, `sanity_check`
 - views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; `Explorer`, all of them linked
 - the layer below, for any torch module: `capture`
-- static figures: `plots`; all of it in one HTML file: `report`
+- static figures: `plots`; all of it in one HTML file: `report`; BertViz's own views of any trace: `bertviz`
 - errors: `errors`, all children of `AttnlensError`
 
 Importing attnlens loads none of torch, transformers, matplotlib or pandas: each comes with the first name
@@ -67,12 +67,12 @@ _HOMES = {
         ("HeadsView", "AttentionView", "CompareView", "PatchView", "TokensView", "Explorer"), "widgets"
     ),
 }
-_MODULES = ("capture", "plots", "models", "report", "widgets")
+_MODULES = ("bertviz", "capture", "models", "plots", "report", "widgets")
 
 __all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from . import capture, models, plots, report, widgets
+    from . import bertviz, capture, models, plots, report, widgets
     from .analysis import (
         Comparison,
         cluster_heads,

@@ -373,6 +373,33 @@ class Trace:
 
         return storage.load(path)
 
+    def to_json(self) -> str:
+        """The tokens and all weights as plain JSON: `{"tokens": [...], "attentions": [layer][head][query][key]}`.
+
+        Weights have six significant digits. For programs that read nothing better: `save` keeps everything, smaller.
+
+        Raises InputError where layers lie between different tokens (choose some by `select`), and for rows that do not
+        sum to one (see `renormalize`).
+
+        >>> Path("trace.json").write_text(trace.to_json())
+        """
+        from . import plain
+
+        return plain.to_json(self)
+
+    @staticmethod
+    def from_json(text: str | bytes | dict) -> Trace:
+        """The trace of such JSON, as a text or parsed already; `attentions` may be one head's `[query][key]` too.
+
+        Raises InputError, which says where, for lists of other lengths than the tokens, for what is no weight from 0 to
+        1 (NaN too), and for rows that do not sum to one; rows of zeros are masked.
+
+        >>> al.Trace.from_json('{"tokens": ["a", "b"], "attentions": [[1, 0], [0.5, 0.5]]}')
+        """
+        from . import plain
+
+        return plain.from_json(text)
+
     # -- showing --------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ STOREYS = (
     {"axes", "files"},
     {"attention"},
     {"trace"},
-    {"storage", "capture", "analysis", "kernels", "thumbnails"},
+    {"storage", "plain", "capture", "analysis", "kernels", "thumbnails"},
     {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution"},
     {"plots", "widgets", "bertviz"},
     {"report", "corpus", "show", "tables"},
@@ -33,6 +33,7 @@ NEIGHBOURS = STOREYS[5]
 
 UPSTAIRS = {
     ("trace", "storage"): "Trace.save and Trace.load are where one looks for them",
+    ("trace", "plain"): "and Trace.to_json and Trace.from_json",
     ("trace", "thumbnails"): "a notebook asks the trace itself for its picture",
     ("loading", "lens"): "load() makes a lens, and the lens module offers load()",
     ("lens", "attribution"): "lens.attribute(...) is the way in; Captum is loaded only then",

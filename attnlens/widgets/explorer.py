@@ -101,12 +101,19 @@ class Explorer(ipywidgets.VBox):
             self.tokens.text = input
         else:
             self._follow(input)
-            self._field.value = input if isinstance(input, str) else ""
+            self._write(input)
 
     def _follow(self, text: Any) -> None:
         trace = self._lens.trace(text)
         self.heads.show(trace)
         self.attention.show(trace)
+
+    def _write(self, text: Any) -> None:
+        """What the field shows, without asking the model again."""
+        self._error.value = ""
+        self._field.unobserve(self._typed, "value")
+        self._field.value = text if isinstance(text, str) else ""
+        self._field.observe(self._typed, "value")
 
     def _typed(self, change: dict[str, Any]) -> None:
         self._error.value = ""

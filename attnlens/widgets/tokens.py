@@ -15,11 +15,7 @@ from ..errors import InputError
 from ..lens import TextLens
 from ..trace import Token
 from .explained import Given, Live, Result, Source, Target, Wish
-from .view import STATIC, View, bulk, state
-
-
-class Refused(InputError, t.TraitError):
-    """An InputError that traitlets knows for a refusal too: it takes back all that was set together."""
+from .view import STATIC, View, bulk, known_number, state, validate
 
 
 class TokensView(View):
@@ -126,27 +122,19 @@ class TokensView(View):
             self.shown, self.scores = written(results)
             self.number = number
 
-    @t.validate("text", "target", "method")
+    @validate("text", "target", "method")
     def _answerable(self, proposal: dict[str, Any]) -> Any:
         name = proposal["trait"].name
-        try:
-            return getattr(self._source.clean(self._wish._replace(**{name: proposal["value"]}), name), name)
-        except InputError as error:
-            raise Refused(str(error)) from error
+        return getattr(self._source.clean(self._wish._replace(**{name: proposal["value"]}), name), name)
 
     @t.observe("text", "target", "method")
     def _follow(self, change: dict[str, Any]) -> None:
         if self._wish not in self._results[self.number].wishes:
             self._show(*self._source.find(self._wish, change["name"]))
 
-    @t.validate("number")
+    @validate("number")
     def _known_number(self, proposal: dict[str, Any]) -> int:
-        count = len(self._results)
-        if not -count <= proposal["value"] < count:
-            raise Refused(
-                f"number {proposal['value']} is out of range: the attributions are 0 to {count - 1}"
-            )
-        return proposal["value"] % count
+        return known_number(proposal["value"], len(self._results), "number", "attributions")
 
     @t.observe("number")
     def _pick(self, change: dict[str, Any]) -> None:
@@ -158,12 +146,10 @@ class TokensView(View):
         with self.hold_sync(), self.hold_trait_notifications():
             self.text, self.target, self.method = wishes[0]
 
-    @t.validate("token")
+    @validate("token")
     def _known_token(self, proposal: dict[str, Any]) -> int | None:
-        count, value = len(self.attribution), proposal["value"]
-        if value is not None and not -count <= value < count:
-            raise Refused(f"token {value} is out of range: the tokens are 0 to {count - 1}")
-        return None if value is None else value % count
+        value = proposal["value"]
+        return None if value is None else known_number(value, len(self.attribution), "token", "tokens")
 
 
 # -- as the browser reads it ----------------------------------------------------------------------------------

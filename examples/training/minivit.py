@@ -7,6 +7,7 @@ The images stay on the device; on a GPU the whole step, augmentation included, i
 fifth of the four classes' images (train and test files pooled) is held out and never trained on.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,39 @@ def split(count: int) -> tuple[Tensor, Tensor]:
     return order[count // 5 :], order[: count // 5]
 
 
+def trained(
+    images: Tensor,
+    labels: Tensor,
+    epochs: int,
+    batch: int = 512,
+    peak: float = 3e-3,
+    strength: float = 0.3,
+    report: Callable[[int, MiniViT], None] = lambda epoch, model: None,
+) -> MiniViT:
+    """A MiniViT trained on uint8 images `[image, 3, 32, 32]`, on their device: the average of its weights.
+
+    report: called after each epoch with its number and the averaged model so far
+    """
+    device = images.device
+    model = MiniViT(labels=LABELS).to(device)
+    average = Average(model, decay=0.999)
+    rows = torch.zeros(min(batch, len(labels)), dtype=torch.long, device=device)
+    optimizer, lr = adamw(model, weight_decay=0.02)
+    augment = Augment(strength, device)
+
+    def step() -> None:
+        loss = F.cross_entropy(model(augment(images[rows])), labels[rows], label_smoothing=0.05)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        average.update()
+
+    fit(
+        graphed(step, device), rows, lr, len(labels), epochs, peak, lambda epoch: report(epoch, average.model)
+    )
+    return average.model
+
+
 @app.command()
 def train(
     data: Annotated[Path, typer.Option(help="Folder with train.parquet and test.parquet of CIFAR-10.")],
@@ -63,27 +97,14 @@ def train(
     device = pick_device()
     images, labels = (x.to(device) for x in four_classes(data, limit))
     chosen, held_out = (x.to(device) for x in split(len(labels)))
-    model = MiniViT(labels=LABELS).to(device)
-    average = Average(model, decay=0.999)
-    rows = torch.zeros(min(batch, len(chosen)), dtype=torch.long, device=device)
-    optimizer, lr = adamw(model, weight_decay=0.02)
-    augment = Augment(strength, device)
 
-    def step() -> None:
-        picked = chosen[rows]
-        loss = F.cross_entropy(model(augment(images[picked])), labels[picked], label_smoothing=0.05)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        average.update()
-
-    def report(epoch: int) -> None:
+    def report(epoch: int, model: MiniViT) -> None:
         if epoch % 50 == 0 or epoch == epochs:
-            score = accuracy(average.model, images[held_out], labels[held_out])
+            score = accuracy(model, images[held_out], labels[held_out])
             print(f"epoch {epoch:4d}  held-out accuracy {score:.4f}", flush=True)
-            average.model.save(out)
+            model.save(out)
 
-    fit(graphed(step, device), rows, lr, len(chosen), epochs, peak, report)
+    trained(images[chosen], labels[chosen], epochs, batch, peak, strength, report)
 
 
 @app.command()

@@ -6,9 +6,9 @@ import sys
 
 from rich.console import Console
 
-from . import attribution, capture, distance, flow, norms, relevance, rollout
+from . import attribution, capture, distance, flow, norms, relevance, rollout, widgets
 
-BENCHMARKS = (capture, attribution, rollout, norms, relevance, distance, flow)
+BENCHMARKS = (capture, attribution, rollout, norms, relevance, distance, flow, widgets)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import tempfile
@@ -41,18 +42,26 @@ OPENED = """
 
 COUNT = """
 () => {
-  const frames = (window.frames_ = []);
-  const frame = (now) => { if (frames.push(now) < 10000 && window.frames_ === frames) requestAnimationFrame(frame); };
+  const frames = (window.moved = []);
+  let before = "";
+  const frame = (now) => {
+    const seen = watched.look("canvas.matrix");
+    if (seen !== before) frames.push(now);
+    before = seen;
+    if (window.moved === frames) requestAnimationFrame(frame);
+  };
   requestAnimationFrame(frame);
 }
 """
+"""Frames that show another picture than the one before."""
 
 PANNED = 2.0
 """Seconds of dragging."""
 
 
 class Moved(NamedTuple):
-    """Seconds until the first map and until its finest detail; frames per second while dragged, the longest in ms."""
+    """Seconds until the first map and until all its detail; new pictures per second while it is dragged, and the
+    longest wait for one in milliseconds."""
 
     first: float
     whole: float
@@ -66,7 +75,9 @@ def moved(size: int, layers: int, heads: int) -> Moved:
         lab = Lab(Path(folder))
         try:
             page = made.new_page(viewport={"width": 1300, "height": 1100})
-            page.route(lambda url: not url.startswith((lab.url, "data:", "blob:")), lambda route: route.abort())
+            page.route(
+                lambda url: not url.startswith((lab.url, "data:", "blob:")), lambda route: route.abort()
+            )
             page.add_init_script(WATCH)
             cell = TRACE.format(size=size, layers=layers, heads=heads)
             notebook = lab.notebook(page, "long.ipynb", cell, VIEW)
@@ -103,7 +114,7 @@ def _dragged(notebook: Notebook) -> tuple[float, float]:
     start = time.monotonic()
     while (turn := 2 * math.pi * (time.monotonic() - start) / PANNED) < 2 * math.pi:
         page.mouse.move(x + 200 * math.sin(turn), y + 200 * math.cos(turn) - 200)
-    frames = page.evaluate("() => { const found = frames_; window.frames_ = null; return found; }")
+    frames = page.evaluate("() => { const found = moved; moved = null; return found; }")
     page.mouse.up()
-    steps = [after - before for before, after in zip(frames, frames[1:])]
+    steps = [after - before for before, after in itertools.pairwise(frames)]
     return 1000 * len(steps) / sum(steps), max(steps)

@@ -34,7 +34,9 @@ DRAWN = {
     "bertviz head_view": Drawn("#attention > g:first-child > g:first-child > line", "#layer"),
     "bertviz model_view": Drawn("svg line", None),
     "inspectus": Drawn("svg.matrix rect.cell", ".dimension-values .value"),
-    "attnlens attention": Drawn(".lines:not([hidden]) canvas, canvas.matrix:not([hidden])", "select[aria-label=Layer]"),
+    "attnlens attention": Drawn(
+        ".lines:not([hidden]) canvas, canvas.matrix:not([hidden])", "select[aria-label=Layer]"
+    ),
     "attnlens heads": Drawn("[role=row]:last-child .tile:last-child canvas", None),
 }
 
@@ -83,13 +85,13 @@ def bertviz(trace: Trace, path: Path, view: str, **given: object) -> None:
 
 
 def inspectus(trace: Trace, path: Path) -> None:
-    """What Inspectus displays in a notebook, saved."""
+    """What Inspectus displays in a notebook, saved; a space before each token, since it fails at "." and "##ing"."""
     import inspectus
 
     shown: list[str] = []
     weights = [layer.attention[:][None] for layer in trace.layers]
     with patch("IPython.display.display", lambda html: shown.append(html.data)):
-        inspectus.attention(weights, [token.text for token in trace.tokens])
+        inspectus.attention(weights, [f" {token.text}" for token in trace.tokens])
     path.write_text(DOCUMENT.format("\n".join(shown)), encoding="utf-8")
 
 

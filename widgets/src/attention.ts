@@ -7,7 +7,8 @@ import { label, number } from "./label";
 import { mean } from "./layer";
 import { Lines } from "./lines";
 import { Matrix } from "./matrix";
-import { listen, type TraceHeader } from "./model";
+import type { Coarse } from "./mosaic";
+import { listen, type Answer, type LayerHeader, type TraceHeader } from "./model";
 import { Source, type Pair, type Shown } from "./source";
 
 export interface State {
@@ -45,6 +46,7 @@ export default view<State>("Attention", css, (frame) => {
   let shownTrace = 0;
   let hovered: { axis: "query" | "key"; position: number } | null = null;
   let drawn = 0;
+  let detailed = "";
 
   // -- controls -------------------------------------------------------------------------------------------
 
@@ -93,10 +95,15 @@ export default view<State>("Attention", css, (frame) => {
 
   const header = () => layers[model.get("layer")]!;
 
+  /** The selected heads as far as the layer has them; never none. */
+  function headsOf({ heads: count }: LayerHeader): number[] {
+    const heads = model.get("heads").filter((head) => head < count);
+    return heads.length ? heads : [0];
+  }
+
   function setLayer(number: number): void {
     const next = layers[(number + layers.length) % layers.length]!;
-    const heads = model.get("heads").filter((head) => head < next.heads);
-    frame.set({ layer: layers.indexOf(next), heads: heads.length ? heads : [0] });
+    frame.set({ layer: layers.indexOf(next), heads: headsOf(next) });
   }
 
   function toggle(head: number, more: boolean): void {
@@ -121,7 +128,8 @@ export default view<State>("Attention", css, (frame) => {
     select,
   }, signal);
   const matrix = new Matrix({
-    point: (query, key, weight) => tellCell(query, key, weight),
+    point: tellCell,
+    left: () => frame.say(""),
     select: (query, key) => {
       const same = model.get("query") === query && model.get("key") === key;
       frame.set(same ? { query: null, key: null } : { query, key });
@@ -130,7 +138,8 @@ export default view<State>("Attention", css, (frame) => {
     busy: (pending) => frame.tell(pending && source.remote ? "Computing …" : "", "busy"),
   }, signal);
   const detail = h("div", { className: "detail", hidden: true });
-  stage.append(lines.element, matrix.element, detail);
+  const empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: bring back the special ones, or both texts.");
+  stage.append(empty, lines.element, matrix.element, detail);
 
   listen(model, ["layer", "heads", "mean", "mode", "query", "key", "pair", "hide_special", "threshold", "log", "pool"], frame.redraw, signal);
   listen(model, ["trace"], () => {
@@ -145,7 +154,7 @@ export default view<State>("Attention", css, (frame) => {
 
   const shown = (): Shown => ({
     layer: model.get("layer"),
-    heads: model.get("heads").filter((head) => head < header().heads),
+    heads: headsOf(header()),
     pair: model.get("pair"),
     hide_special: model.get("hide_special"),
     pool: model.get("pool"),
@@ -155,11 +164,19 @@ export default view<State>("Attention", css, (frame) => {
     return `“${label(source.tokens(model.get("layer"), axis).text[position] ?? "?")}”`;
   }
 
-  function tellCell(query: number, key: number, weight: number | null): void {
-    const { layer, heads } = shown();
-    const whose = heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`;
-    const said = (found: number) => `${tokenOf("query", query)} → ${tokenOf("key", key)}: ${number(found)} · layer ${layer}, ${whose} · query ${query}, key ${key}`;
-    frame.say(weight === null ? `${tokenOf("query", query)} → ${tokenOf("key", key)}` : said(weight));
+  function whose({ layer, heads }: Shown): string {
+    return `layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`}`;
+  }
+
+  function tellCell(query: number, key: number, weight: number | null, coarse: Coarse | null): void {
+    const what = shown();
+    const said = [
+      `${tokenOf("query", query)} → ${tokenOf("key", key)}${weight === null ? "" : `: ${number(weight)}`}`,
+      whose(what),
+      `query ${query}, key ${key}`,
+    ];
+    if (coarse) said.push(`${what.pool === "max" ? "largest" : "mean"} of ${coarse.size} × ${coarse.size} there: ${number(coarse.weight)}`);
+    frame.say(said.join(" · "));
   }
 
   /** The token that is shown alone: pointed at, or selected. */
@@ -200,7 +217,7 @@ export default view<State>("Attention", css, (frame) => {
     const other = axis === "query" ? "key" : "query";
     const best = [...weights.keys()].sort((a, b) => weights[b]! - weights[a]!).slice(0, 5);
     const said = best.map((n) => `${tokenOf(other, places[n]!)} ${number(weights[n]!)}`).join(", ");
-    frame.say(axis === "query" ? `${tokenOf(axis, position)} looks at ${said}` : `${tokenOf(axis, position)} is looked at by ${said}`);
+    frame.say(`${tokenOf(axis, position)} ${axis === "query" ? "looks at" : "is looked at by"} ${said} · ${whose(shown())}`);
   }
 
   function drawMatrix(): void {
@@ -225,32 +242,45 @@ export default view<State>("Attention", css, (frame) => {
 
   // -- query-key detail -----------------------------------------------------------------------------------
 
-  async function drawDetail(turn: number): Promise<void> {
+  /** The product behind the weight of the selected cell; asked for once, whatever else is drawn anew. */
+  function drawDetail(): void {
     const [query, key] = [model.get("query"), model.get("key")];
     const { layer, heads } = shown();
-    if (query === null || key === null || heads.length !== 1) {
-      detail.hidden = true;
-      return;
-    }
-    detail.hidden = false;
-    if (!header().detail) {
-      detail.replaceChildren(h("p", { className: "how" }, "Query and key vectors were not kept: trace with store=\"factors\" to see the product behind a score."));
-      return;
-    }
-    const { scale, weight, buffers } = await frame.ask("detail", { layer, head: heads[0], query, key });
-    if (turn !== drawn) return;
+    const { queries, keys, detail: recorded } = header();
+    const here = query !== null && key !== null && query < queries && key < keys && heads.length === 1;
+    const wanted = here ? JSON.stringify([shownTrace, layer, heads, query, key, frame.dark()]) : "";
+    if (wanted === detailed) return;
+    detailed = wanted;
+    detail.hidden = !here;
+    detail.replaceChildren();
+    if (!here) return;
+    if (!recorded)
+      detail.append(h("p", { className: "how" }, "Query and key vectors were not kept: trace with store=\"factors\" to see the product behind a score."));
+    else
+      frame.ask("detail", { layer, head: heads[0], query, key }).then(
+        (answer) => wanted === detailed && detail.replaceChildren(...product(query, key, answer)),
+        (error: Error) => {
+          if (wanted === detailed && !signal.aborted) detail.replaceChildren(h("p", { className: "how" }, error.message));
+        },
+      );
+  }
+
+  function product(query: number, key: number, { scale, weight, buffers }: Answer): HTMLElement[] {
     const bytes = buffers[0]!;
     const size = bytes.byteLength / 8;
     const read = (start: number) => Float32Array.from({ length: size }, (_, i) => bytes.getFloat32(4 * (start + i), true));
     const [q, k] = [read(0), read(size)];
-    const product = q.map((value, i) => value * k[i]!);
-    const score = product.reduce((a, b) => a + b, 0) * (scale as number);
-    detail.replaceChildren(h("table", {}, ...[
-      strip(`query of ${tokenOf("query", query)}`, q),
-      strip(`key of ${tokenOf("key", key)}`, k),
-      strip("product", product),
-    ]), h("p", { className: "how" },
-      `Sum of the products × ${number(scale as number)} = score ${number(score)}; after the softmax ${number(weight as number)}.`));
+    const products = q.map((value, i) => value * k[i]!);
+    const score = products.reduce((a, b) => a + b, 0) * (scale as number);
+    const whole = model.get("hide_special") ? " over all keys" : "";
+    return [
+      h("table", {}, ...[
+        strip(`query of ${tokenOf("query", query)}`, q),
+        strip(`key of ${tokenOf("key", key)}`, k),
+        strip("product", products),
+      ]),
+      h("p", { className: "how" }, `Sum of the products × ${number(scale as number)} = score ${number(score)}; after the softmax${whole} ${number(weight as number)}.`),
+    ];
   }
 
   /** A vector as a row of cells: blue above zero, red below. */
@@ -333,7 +363,8 @@ export default view<State>("Attention", css, (frame) => {
     averaged.checked = model.get("mean") || !lined;
     averaged.disabled = !lined || heads.length < 2;
     pair.value = model.get("pair");
-    texts.hidden = !["query", "key"].some((axis) => source.tokens(model.get("layer"), axis as "query").segment.length);
+    const two = (["query", "key"] as const).some((axis) => source.tokens(model.get("layer"), axis).segment.length);
+    texts.hidden = !two && model.get("pair") === "all";
     special.checked = model.get("hide_special");
     specials.hidden = source.tokens(model.get("layer"), "key").special.length === 0;
     threshold.value = String(model.get("threshold"));
@@ -342,8 +373,19 @@ export default view<State>("Attention", css, (frame) => {
     pool.value = model.get("pool");
     zoom.hidden = lined;
     pooling.hidden = lined || Math.max(header().queries, header().keys) <= 256;
-    lines.element.hidden = !lined;
-    matrix.element.hidden = lined;
+    const nothing = isEmpty();
+    empty.hidden = !nothing;
+    const focused = frame.root.activeElement;
+    lines.element.hidden = nothing || !lined;
+    matrix.element.hidden = nothing || lined;
+    // Who changed the picture by a key goes on with keys in the other one.
+    if (focused === (lined ? matrix : lines).element) (lined ? lines : matrix).element.focus({ preventScroll: true });
+  }
+
+  /** Whether nothing is left to draw: of a text that is not there, or of special tokens alone. */
+  function isEmpty(): boolean {
+    const { rows, cols } = source.positions(shown());
+    return rows.length === 0 || cols.length === 0;
   }
 
   function draw(): void {
@@ -353,9 +395,10 @@ export default view<State>("Attention", css, (frame) => {
     const failed = (error: unknown) => {
       if (!signal.aborted && turn === drawn) frame.tell(error instanceof Error ? error.message : String(error));
     };
-    if (model.get("mode") === "lines") drawLines(turn).then(() => turn === drawn && frame.tell(""), failed);
+    if (isEmpty()) frame.say("");
+    else if (model.get("mode") === "lines") drawLines(turn).then(() => turn === drawn && frame.tell(""), failed);
     else drawMatrix();
-    drawDetail(turn).catch(failed);
+    drawDetail();
   }
 
   return {

@@ -6,7 +6,7 @@ import { diverging, sequential } from "./colour";
 import { label, number } from "./label";
 import { Matrix, type MatrixDrawing, type MatrixSize } from "./matrix";
 import { listen, type TraceHeader, type Tokens } from "./model";
-import { cutter, Source, type Shown, type Tile, type Tiles } from "./source";
+import { cutter, SIDE, Source, type Shown, type Tile, type Tiles } from "./source";
 
 export interface State {
   a_trace: TraceHeader;
@@ -27,11 +27,19 @@ export interface State {
 const HOW =
   "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each " +
   "other: blue where b looks more, red where it looks less. The map above says how far apart the heads are.";
+const HOW_LONG = " Of a long text a cell is the strongest of those that it stands for; zoom in for single ones.";
+const HOW_REMOTE =
+  " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; " +
+  "zoom in for single weights.";
 
 const ROOM: MatrixSize = { plot: 260, left: 74, top: 74, legend: 12 };
 const SMALLEST_PLOT = 165;
 const NO_LABELS = 10;
-const LEGEND = 66;
+const LEGEND = 76;
+/** Tokens of which several may share a pixel. */
+const LONG = 256;
+/** Milliseconds after which a pointer rests. */
+const RESTING = 120;
 
 type Side = "a" | "b" | "difference";
 interface Cell {
@@ -41,12 +49,14 @@ interface Cell {
 
 export default view<State>("Comparison", css, (frame) => {
   const { model, signal, bar, stage } = frame;
-  frame.explain(HOW);
   const sources = { a: new Source(model, signal, "a_"), b: new Source(model, signal, "b_") };
   const pairs = readPairs(model.get("alignment"));
   const partnerOf = new Map(pairs);
   const aOf = new Map(pairs.map(([a, b]) => [b, a] as const));
   const cuts = new Map<string, Promise<Tiles>>();
+  const remote = sources.a.remote || sources.b.remote;
+  const long = [sources.a, sources.b].some(({ header }) => header.layers.some(({ queries, keys }) => Math.max(queries, keys) > LONG));
+  frame.explain(HOW + (remote ? HOW_REMOTE : long ? HOW_LONG : ""));
 
   const log = h("input", { type: "checkbox", onchange: () => frame.set({ log: log.checked }) });
   const zoom = h("span", { className: "segments" },
@@ -70,7 +80,7 @@ export default view<State>("Comparison", css, (frame) => {
     difference: h("figure", {}, h("figcaption", {}, h("b", {}, "b − a")), matrices.difference.element),
   };
   stage.append(map, h("div", { className: "panels" }, figures.a, figures.b, figures.difference));
-  if (model.get("note")) frame.tell(model.get("note"), "busy");
+  if (model.get("note")) frame.tell(model.get("note"), "note");
   listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
 
   function layersOf(trace: TraceHeader): HTMLSelectElement {
@@ -102,6 +112,15 @@ export default view<State>("Comparison", css, (frame) => {
   const everyone = (tokens: Tokens) => [...tokens.text.keys()];
   const tokens = (side: "a" | "b", axis: "query" | "key") => sources[side].tokens(shown(side).layer, axis);
 
+  /** Whether the shown layers attend between the tokens that stand beside each other. */
+  function compared(): boolean {
+    const partner = model.get("partners")[model.get("layer")]?.[shown("a").heads[0]!];
+    if (!partner) return false;
+    const layers = sources.b.header.layers;
+    const [known, picked] = [layers[partner[1]]!, layers[model.get("other_layer")]!];
+    return known.query === picked.query && known.key === picked.key && known.queries === picked.queries && known.keys === picked.keys;
+  }
+
   /** Whether every token has the token of the same number beside it. */
   function parallel(): boolean {
     const [a, b] = [tokens("a", "query").text.length, tokens("b", "query").text.length];
@@ -109,17 +128,12 @@ export default view<State>("Comparison", css, (frame) => {
   }
 
   function comparable(): boolean {
-    const square = (["a", "b"] as const).every((side) => {
-      const { queries, keys } = sources[side].header.layers[shown(side).layer]!;
-      return queries === keys && queries === sources[side].header.layers[0]!.queries;
-    });
-    const here = !sources.a.remote && !sources.b.remote;
-    return pairs.length > 0 && square && (here || parallel());
+    return pairs.length > 0 && compared() && (!remote || parallel());
   }
 
   async function differenceTile(level: number, row: number, col: number): Promise<Tile> {
     const [a, b] = [shown("a"), shown("b")];
-    if (sources.a.remote || sources.b.remote) {
+    if (remote) {
       const [one, other] = await Promise.all([sources.a.tile(a, level, row, col), sources.b.tile(b, level, row, col)]);
       return { ...one, weights: one.weights.map((weight, n) => other.weights[n]! - weight) };
     }
@@ -150,10 +164,11 @@ export default view<State>("Comparison", css, (frame) => {
       quiet: dark ? "#98a1ae" : "#68707d",
       accent: dark ? "#fdba74" : "#c2410c",
     };
-    const left = side !== "a" && parallel() ? NO_LABELS : ROOM.left;
     const labels = parallel() ? ROOM.left + 2 * NO_LABELS : 3 * ROOM.left;
-    const fitting = (stage.clientWidth - labels - 2 * LEGEND - ROOM.legend - 28) / 3;
-    const size = { ...ROOM, left, plot: Math.max(SMALLEST_PLOT, Math.min(ROOM.plot, fitting)) };
+    const fitting = Math.floor((stage.clientWidth - labels - 2 * LEGEND - ROOM.legend - 28) / 3);
+    const beside = fitting >= SMALLEST_PLOT; // otherwise the panels stand below each other, with room for labels
+    const left = beside && side !== "a" && parallel() ? NO_LABELS : ROOM.left;
+    const size = { ...ROOM, left, plot: beside ? Math.min(ROOM.plot, fitting) : ROOM.plot };
     if (side === "difference") {
       const [queries, keys] = [tokens("a", "query"), tokens("a", "key")];
       const places = pairs.map(([a]) => a);
@@ -186,6 +201,8 @@ export default view<State>("Comparison", css, (frame) => {
     const made: Matrix = new Matrix({
       point: (query, key) => point(side, query, key),
       left: () => {
+        told++;
+        frame.say("");
         for (const other of ["a", "b", "difference"] as const) if (other !== side) matrices[other].mark(null);
       },
       select: (query, key) => {
@@ -194,7 +211,7 @@ export default view<State>("Comparison", css, (frame) => {
         frame.set(same ? { query: null, key: null } : { query: i, key: j });
       },
       moved: (sight) => {
-        if (parallel()) for (const other of ["a", "b", "difference"] as const) if (other !== side) matrices[other].look(sight);
+        if (parallel()) for (const other of ["a", "b", "difference"] as const) if (other !== side) matrices[other].follow(sight);
       },
       known: frame.redraw,
       failed: (error) => frame.tell(error.message),
@@ -214,12 +231,14 @@ export default view<State>("Comparison", css, (frame) => {
       const [row, col] = [inPairs(i), inPairs(j)];
       matrices.difference.mark(row < 0 || col < 0 ? null : { row, col });
     }
-    void tell(i, j, k, l);
+    tell(i, j, k, l).catch((error: Error) => !signal.aborted && frame.tell(error.message));
   }
 
   let told = 0;
   async function tell(i?: number, j?: number, k?: number, l?: number): Promise<void> {
     const turn = ++told;
+    if (remote) await new Promise((rested) => setTimeout(rested, RESTING));
+    if (turn !== told || signal.aborted) return;
     const one = i !== undefined && j !== undefined ? await valueOf("a", i, j) : null;
     const other = k !== undefined && l !== undefined ? await valueOf("b", k, l) : null;
     if (turn !== told) return;
@@ -231,46 +250,70 @@ export default view<State>("Comparison", css, (frame) => {
     frame.say(said.join(" · "));
   }
 
-  async function valueOf(side: "a" | "b", query: number, key: number): Promise<number | null> {
-    if (sources[side].remote) return null;
-    const [found] = await sources[side].matrices(shown(side));
-    return found![query * tokens(side, "key").text.length + key]!;
+  /** A single weight, whatever the picture shows of it. */
+  async function valueOf(side: "a" | "b", query: number, key: number): Promise<number> {
+    const tile = await sources[side].tile(shown(side), 0, Math.floor(query / SIDE), Math.floor(key / SIDE));
+    return tile.weights[(query % SIDE) * tile.cols + (key % SIDE)]!;
   }
 
   // -- the map of distances -------------------------------------------------------------------------------
 
+  const partners = model.get("partners");
+  const farthest = Math.max(0, ...partners.flat().map((one) => one?.[0] ?? 0));
+  const cells = farthest > 0 ? layOutMap() : [];
+
+  /** A button for each head of a, built once so that the keyboard's focus stays where it is. */
+  function layOutMap(): HTMLButtonElement[][] {
+    const heads = Math.max(...partners.map((row) => row.length));
+    const axis = (said: string | number) => h("span", { className: "axis", "aria-hidden": "true" }, String(said));
+    const made = partners.map((row, layer) => row.map((found, head) => h("button", {
+      type: "button",
+      role: "gridcell",
+      tabIndex: -1,
+      disabled: !found,
+      "aria-label": describe(layer, head),
+      title: describe(layer, head),
+      onclick: () => choose(layer, head),
+      onpointerenter: () => frame.say(describe(layer, head)),
+      onpointerleave: () => frame.say(""),
+      onfocus: () => frame.say(describe(layer, head)),
+      onkeydown: (event: KeyboardEvent) => move(event, layer, head),
+    })));
+    map.append(h("div", {
+      className: "distances", role: "grid", "aria-label": `${model.get("metric").replace("_", "-")} distance of the heads: rows are layers`,
+      style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` },
+    },
+      axis("layer"), ...Array.from({ length: heads }, (_, n) => axis(n)),
+      ...made.map((row, layer) => h("div", { role: "row", style: { display: "contents" } },
+        axis(layer), ...row, ...Array.from({ length: heads - row.length }, () => h("span")))),
+    ));
+    return made;
+  }
+
+  function move(event: KeyboardEvent, layer: number, head: number): void {
+    const steps: Record<string, [number, number]> = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    const step = steps[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation(); // a notebook has keys of its own
+    let [row, col] = [layer + step[0], head + step[1]];
+    while (cells[row]?.[col]?.disabled) [row, col] = [row + step[0], col + step[1]];
+    cells[row]?.[col]?.focus();
+  }
+
   function drawMap(): void {
-    const partners = model.get("partners");
-    const most = Math.max(0, ...partners.flat().map((one) => one?.[0] ?? 0));
-    map.hidden = most === 0;
+    map.hidden = farthest === 0;
     if (map.hidden) return;
     const ramp = sequential(frame.dark());
-    const heads = Math.max(...partners.map((row) => row.length));
-    const grid = h("div", {
-      className: "distances", role: "grid", "aria-label": `${model.get("metric")} distance of the heads`,
-      style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` },
-    }, h("span", { className: "axis" }, "layer"), ...Array.from({ length: heads }, (_, n) => h("span", { className: "axis" }, String(n))));
-    partners.forEach((row, layer) => {
-      const line = h("div", { role: "row", style: { display: "contents" } }, h("span", { className: "axis" }, String(layer)));
-      for (let head = 0; head < heads; head++) {
-        const found = row[head];
-        if (head >= row.length) line.append(h("span"));
-        else line.append(h("button", {
-          type: "button",
-          role: "gridcell",
-          disabled: !found,
-          style: { background: found?.[0] == null ? "" : ramp(0.08 + (0.92 * found[0]) / most) },
-          "aria-selected": String(layer === model.get("layer") && head === model.get("head")),
-          "aria-label": describe(layer, head),
-          title: describe(layer, head),
-          onclick: () => choose(layer, head),
-          onpointerenter: () => frame.say(describe(layer, head)),
-        }));
-      }
-      grid.append(line);
-    });
-    map.replaceChildren(grid);
-    legend.replaceChildren(`${model.get("metric").replace("_", "-")} distance: 0`, gradient(ramp), number(most));
+    const selected = cells[model.get("layer")]?.[model.get("head")];
+    const entry = selected && !selected.disabled ? selected : cells.flat().find((cell) => !cell.disabled);
+    cells.forEach((row, layer) => row.forEach((cell, head) => {
+      const distance = partners[layer]?.[head]?.[0];
+      cell.style.background = distance == null ? "" : ramp(0.08 + (0.92 * distance) / farthest);
+      cell.setAttribute("aria-selected", String(cell === selected));
+      cell.tabIndex = cell === entry ? 0 : -1;
+    }));
+    legend.replaceChildren(`${model.get("metric").replace("_", "-")} distance: 0`, gradient(ramp), number(farthest));
   }
 
   function describe(layer: number, head: number): string {

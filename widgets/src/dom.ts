@@ -37,8 +37,8 @@ export interface Frame<State> {
   say(text: string): void;
   /** How to read what is shown. */
   explain(text: string): void;
-  /** A lasting message, of an error or of work under way; "" takes it away. */
-  tell(text: string, kind?: "error" | "busy"): void;
+  /** A lasting message: of an error, a note, or work under way, which takes no room; "" takes it away. */
+  tell(text: string, kind?: "error" | "note" | "busy"): void;
   ask(question: string, given?: Given): Promise<Answer>;
   /** Sets traits as a user's act: they reach Python and every other view of the widget. */
   set(values: Partial<State>): void;
@@ -119,6 +119,7 @@ export function view<State>(
           });
         },
       };
+      keepKeys(el, ending.signal);
       main.dataset["theme"] = theme(el);
       filled = fill(frame);
       const { picture } = filled;
@@ -172,14 +173,24 @@ function watchTheme(element: HTMLElement, signal: AbortSignal, found: (theme: "l
   requestAnimationFrame(() => !signal.aborted && look());
 }
 
+/** A letter typed in a view is no command of the notebook's, where two of them delete a cell; keys with Ctrl still are. */
+function keepKeys(element: HTMLElement, signal: AbortSignal): void {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runs = event.shiftKey && event.key === "Enter";
+    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
+    element.toggleAttribute("data-lm-suppress-shortcuts", !commands); // JupyterLab looks for it at every key
+  }, { capture: true, signal });
+}
+
 function downloadButtons<State>(name: string, picture: () => string, frame: Frame<State>): HTMLElement[] {
   const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind: string, act: () => void) =>
-    h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: act }, kind);
-  return [
-    button("PNG", () => void png(picture()).then((blob) => save(blob, `${file}.png`), () => frame.tell("The picture could not be saved."))),
-    button("SVG", () => save(new Blob([picture()], { type: "image/svg+xml" }), `${file}.svg`)),
-  ];
+  const button = (kind: string, made: (svg: string) => Blob | Promise<Blob>) => {
+    const act = async () => save(await made(picture()), `${file}.${kind.toLowerCase()}`);
+    const failed = () => frame.tell("The picture could not be saved.");
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
+  };
+  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
 }
 
 function save(blob: Blob, file: string): void {

@@ -83,6 +83,7 @@ export default view<State>("Attention heads", css, (frame) => {
       style: { width: `${size}px`, height: `${size}px` },
       onclick: (event: MouseEvent) => select(place, event.shiftKey || event.metaKey || event.ctrlKey),
       onpointerenter: () => frame.say(describe(place)),
+      onpointerleave: () => frame.say(""),
       onfocus: () => {
         frame.say(describe(place));
         for (const other of tiles.values()) other.tabIndex = other === button ? 0 : -1;
@@ -105,8 +106,9 @@ export default view<State>("Attention heads", css, (frame) => {
       ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
     };
     const step = steps[event.key];
-    if (!step) return;
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    event.stopPropagation(); // a notebook has keys of its own
     if (ranked()) {
       const order = [...tiles.keys()];
       const next = order.indexOf(`${layer},${head}`) + step[0] + step[1];
@@ -120,31 +122,35 @@ export default view<State>("Attention heads", css, (frame) => {
     model.get("sizes").flatMap(([heads], layer) => Array.from({ length: heads }, (_, head) => ({ layer, head })));
 
   function layOut(): void {
+    const focused = [...tiles].find(([, button]) => button === frame.root.activeElement)?.[0];
     tiles.clear();
     const most = Math.max(...model.get("sizes").map(([heads]) => heads));
     const size = Math.max(16, Math.min(56, Math.floor(((stage.clientWidth || 640) - 40) / most) - 4));
-    if (ranked()) {
-      const order = places().sort((a, b) => (statistic(b) ?? -Infinity) - (statistic(a) ?? -Infinity));
-      const list = h("div", { className: "ranked", role: "row" });
-      for (const place of order)
-        list.append(h("figure", {}, tile(place, size), h("figcaption", {}, `${place.layer}·${place.head}`)));
-      stage.replaceChildren(h("div", { role: "grid", "aria-label": "Heads, largest first" }, list));
-      return;
-    }
-    const grid = h("div", {
+    stage.replaceChildren(ranked() ? ranking(size) : grid(most, size));
+    if (focused) tiles.get(focused)?.focus();
+  }
+
+  function ranking(size: number): HTMLElement {
+    const order = places().sort((a, b) => (statistic(b) ?? -Infinity) - (statistic(a) ?? -Infinity));
+    return h("div", { role: "grid", "aria-label": "Heads, largest first" },
+      h("div", { className: "ranked", role: "row" }, ...order.map((place) =>
+        h("figure", { role: "presentation" }, tile(place, size), h("figcaption", { role: "presentation" }, `${place.layer}·${place.head}`)))));
+  }
+
+  function grid(most: number, size: number): HTMLElement {
+    // Each square says its layer and head itself.
+    const axis = (said: string | number, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(said));
+    const numbers = Array.from({ length: most }, (_, head) => head);
+    return h("div", {
       className: "grid",
       role: "grid",
       "aria-label": "Heads: rows are layers",
+      "aria-multiselectable": "true",
       style: { gridTemplateColumns: `auto repeat(${most}, ${size}px)` },
-    });
-    grid.append(h("span", { className: "axis row" }, "layer"));
-    for (let head = 0; head < most; head++) grid.append(h("span", { className: "axis" }, String(head)));
-    model.get("sizes").forEach(([heads], layer) => {
-      const row = h("div", { role: "row", style: { display: "contents" } }, h("span", { className: "axis row" }, String(layer)));
-      for (let head = 0; head < most; head++) row.append(head < heads ? tile({ layer, head }, size) : h("span"));
-      grid.append(row);
-    });
-    stage.replaceChildren(grid);
+    },
+      axis("layer", "axis row"), ...numbers.map((head) => axis(head)),
+      ...model.get("sizes").map(([heads], layer) => h("div", { role: "row", style: { display: "contents" } },
+        axis(layer, "axis row"), ...numbers.map((head) => (head < heads ? tile({ layer, head }, size) : h("span"))))));
   }
 
   function draw(): void {

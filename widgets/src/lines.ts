@@ -49,6 +49,7 @@ export class Lines {
   private readonly canvas = h("canvas");
   private readonly content = h("div", { className: "content" });
   private readonly texts = h("div", { role: "presentation" });
+  private readonly tokens = new Map<string, HTMLElement>();
   private drawing: Drawing | null = null;
 
   constructor(private readonly pointing: Pointing, signal: AbortSignal) {
@@ -133,23 +134,37 @@ export class Lines {
   }
 
   private write(drawing: Drawing, first: number, last: number): void {
-    const column = (axis: "query" | "key") => {
-      const tokens = axis === "query" ? drawing.queries : drawing.keys;
-      const special = new Set(tokens.special);
-      return this.places(axis).slice(first, last).map((position, n) => {
-        const selected = drawing.selected[axis] === position;
-        return h("span", {
-          className: `token ${axis}${special.has(position) ? " special" : ""}${drawing.alone?.axis === axis && drawing.alone.position === position ? " pointed" : ""}`,
-          style: { top: `${(first + n) * ROW}px` },
-          role: "option",
-          "aria-selected": String(selected),
-          title: `${axis} ${position}`,
-          onpointerenter: () => this.pointing.point(axis, position),
-          onclick: () => this.pointing.select(axis, position),
-        }, label(tokens.text[position]!));
-      });
-    };
-    this.texts.replaceChildren(...column("query"), ...column("key"));
+    const column = (axis: "query" | "key") =>
+      this.places(axis).slice(first, last).map((position, n) => this.token(drawing, axis, position, first + n));
+    const wanted = [...column("query"), ...column("key")];
+    const here = this.texts.children;
+    // A token that stays in the page stays under the pointer: its click is not lost.
+    if (wanted.length !== here.length || wanted.some((token, n) => token !== here[n])) this.texts.replaceChildren(...wanted);
+    for (const [id, token] of this.tokens) if (!token.isConnected && !wanted.includes(token)) this.tokens.delete(id);
+    const { alone } = drawing;
+    const active = alone && this.tokens.get(`${alone.axis}-${alone.position}`);
+    if (active) this.element.setAttribute("aria-activedescendant", active.id);
+    else this.element.removeAttribute("aria-activedescendant");
+  }
+
+  private token(drawing: Drawing, axis: "query" | "key", position: number, place: number): HTMLElement {
+    const id = `${axis}-${position}`;
+    const tokens = axis === "query" ? drawing.queries : drawing.keys;
+    let token = this.tokens.get(id);
+    if (!token) this.tokens.set(id, (token = h("span", {
+      id,
+      role: "option",
+      title: `${axis} ${position}`,
+      onpointerenter: () => this.pointing.point(axis, position),
+      onclick: () => this.pointing.select(axis, position),
+    })));
+    const pointed = drawing.alone?.axis === axis && drawing.alone.position === position;
+    const text = label(tokens.text[position]!);
+    if (token.textContent !== text) token.textContent = text;
+    token.className = `token ${axis}${tokens.special.includes(position) ? " special" : ""}${pointed ? " pointed" : ""}`;
+    token.style.top = `${place * ROW}px`;
+    token.setAttribute("aria-selected", String(drawing.selected[axis] === position));
+    return token;
   }
 
   /** All of a short text, of a long one what is in sight. */

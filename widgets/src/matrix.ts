@@ -5,7 +5,7 @@
 
 import { canvasContext, escaped, h } from "./dom";
 import { needsWhite, scale, type Ramp } from "./colour";
-import { label, number } from "./label";
+import { drawLegend, legendSvg, ticks, type Legend, type Tick } from "./margin";
 import { Mosaic, pictureOf, type Coarse, type Look } from "./mosaic";
 import { SIDE, type Tile } from "./source";
 import { steer, type Cell, type Steered } from "./steering";
@@ -19,21 +19,15 @@ export interface MatrixSize {
   legend: number;
 }
 
-const WHOLE: MatrixSize = { plot: 460, left: 108, top: 92, legend: 70 };
-const NARROW: MatrixSize = { plot: 460, left: 76, top: 76, legend: 58 };
+const WHOLE: MatrixSize = { plot: 460, left: 108, top: 92, legend: 76 };
+const NARROW: MatrixSize = { plot: 460, left: 76, top: 76, legend: 66 };
 /** Pixels below which a picture has the narrow room. */
 const WIDE = 480;
-/** Labels over the columns lean by that angle; letters are so wide. */
+/** Labels over the columns lean by that angle. */
 const LEAN = Math.PI / 3;
-const LETTER = 6.7;
-const LONGEST_LABEL = 15;
 /** Milliseconds after which a pointer rests on a cell. */
 const RESTING = 150;
-/** Cells of fewer pixels are too small for a label each. */
-const LEGIBLE = 12;
 const LARGEST_CELL = 48;
-/** Pixels of the legend. */
-const LEGEND = 160;
 /** So little room at the left is for no labels. */
 const LETTERS = 20;
 /** Cells of so many pixels have room for their weight. */
@@ -82,15 +76,12 @@ export interface Sight {
   cell: number;
 }
 
-interface Tick {
+/** A label at its place, and how wide it may be. */
+interface Label extends Tick {
   x: number;
   y: number;
   turned: boolean;
-  text: string;
-  special: boolean;
-  strong: boolean;
-  /** Pixels that it may take. */
-  longest: number;
+  room: number;
 }
 
 export class Matrix implements Steered {
@@ -186,7 +177,7 @@ export class Matrix implements Steered {
   }
 
   /** What another matrix shows: the same part of it. */
-  look(sight: Sight): void {
+  follow(sight: Sight): void {
     if (!this.drawing) return;
     this.sight = { ...sight };
     this.clamp();
@@ -219,7 +210,7 @@ export class Matrix implements Steered {
     const mosaic: Mosaic = new Mosaic(drawing.rows.length, drawing.cols.length, drawing.tile, {
       came: (level) => {
         if (level === mosaic.coarsest) this.pointing.known?.();
-        if (level === 0 && this.pointed && mosaic.weight(this.pointed.row, this.pointed.col) !== null) this.tell();
+        if (this.pointed) this.tell();
         this.later();
       },
       failed: (error) => {
@@ -278,8 +269,8 @@ export class Matrix implements Steered {
     context.lineWidth = 1;
     context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
     context.globalAlpha = 1;
-    this.labels(context, wide, high);
-    if (this.top > 0 && this.room.legend > LETTERS) this.legend(context, this.room.left + wide + 16, high);
+    this.write(context, wide, high);
+    if (this.top > 0 && this.room.legend > LETTERS) drawLegend(context, this.legend, this.room.left + wide + 16, this.room.top, high, drawing.ink);
   }
 
   /** The weights themselves, where there is room. */
@@ -299,31 +290,10 @@ export class Matrix implements Steered {
       }
   }
 
-  /** What the colours stand for. */
-  private legend(context: CanvasRenderingContext2D, x: number, high: number): void {
-    const length = Math.min(high, LEGEND);
-    const { ramp } = this;
-    for (let y = 0; y < length; y++) {
-      context.fillStyle = ramp(1 - y / (length - 1));
-      context.fillRect(x, this.room.top + y, 12, 1.5);
-    }
-    context.fillStyle = this.drawing!.ink;
-    context.font = "11px system-ui, sans-serif";
-    context.textAlign = "left";
-    context.textBaseline = "middle";
-    for (const { y, said } of this.marks(length)) context.fillText(said, x + 17, this.room.top + y);
-  }
-
-  /** The numbers beside a legend of that length. */
-  private marks(length: number): { y: number; said: string }[] {
-    const { log, signed } = this.drawing!;
-    const { top, share } = this;
-    const out: { y: number; said: string }[] = [];
-    for (const weight of signed ? [top, 0, -top] : log ? [top, 0.1, 0.01, 0.001].filter((one) => one <= top) : [top, top / 2, 0]) {
-      const y = (1 - share(weight)) * (length - 1);
-      if (y - (out.at(-1)?.y ?? -Infinity) > 11) out.push({ y, said: number(weight) });
-    }
-    return out;
+  private get legend(): Legend {
+    const { log, signed = false } = this.drawing!;
+    const { ramp, share, top } = this;
+    return { ramp, share, top, log, signed };
   }
 
   private lay(context: CanvasRenderingContext2D): void {
@@ -369,51 +339,34 @@ export class Matrix implements Steered {
     if (col >= 0) context.strokeRect((col - sight.x) * sight.cell, -2, cell, high + 4);
   }
 
-  private labels(context: CanvasRenderingContext2D, wide: number, high: number): void {
-    for (const { x, y, turned, text, special, strong, longest } of this.ticks(wide, high)) {
+  private write(context: CanvasRenderingContext2D, wide: number, high: number): void {
+    for (const { x, y, turned, text, special, marked, room } of this.labels(wide, high)) {
       context.save();
       context.translate(x, y);
       if (turned) context.rotate(-LEAN);
       context.textAlign = turned ? "left" : "right";
       context.textBaseline = "middle";
-      context.font = `${strong ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
-      context.fillStyle = special && !strong ? this.drawing!.quiet : this.drawing!.ink;
-      context.fillText(text, 0, 0, longest); // scripts of wide letters are narrowed rather than cut off
+      context.font = `${marked ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
+      context.fillStyle = special && !marked ? this.drawing!.quiet : this.drawing!.ink;
+      context.fillText(text, 0, 0, room); // scripts of wide letters are narrowed rather than cut off
       context.restore();
     }
   }
 
-  /** Labels of the tokens in sight, as many as there is room for; the ones that are pointed at or selected always. */
-  private ticks(wide: number, high: number): Tick[] {
+  /** The tokens along both sides; of a matrix beside another one those above alone. */
+  private labels(wide: number, high: number): Label[] {
     const { queries, keys, rows, cols, selected } = this.drawing!;
     const { left, top } = this.room;
+    const { x, y, cell } = this.sight;
     const row = this.pointed?.row ?? rows.indexOf(selected.query ?? -1);
     const col = this.pointed?.col ?? cols.indexOf(selected.key ?? -1);
-    const down = { tokens: queries, places: rows, start: this.sight.y, size: high, strong: row, longest: left - 10 };
-    const across = { tokens: keys, places: cols, start: this.sight.x, size: wide, strong: col, longest: (top - 10) / Math.sin(LEAN) };
+    const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+    const down = ticks({ tokens: queries, places: rows, start: y, cell, size: high, marked: row, room: beside });
+    const across = ticks({ tokens: keys, places: cols, start: x, cell, size: wide, marked: col, room: above });
     return [
-      ...(left > LETTERS ? this.along(down).map(({ at, ...tick }) => ({ ...tick, turned: false, x: left - 6, y: top + at })) : []),
-      ...this.along(across).map(({ at, ...tick }) => ({ ...tick, turned: true, x: left + at, y: top - 6 })),
+      ...(left > LETTERS ? down.map((tick) => ({ ...tick, turned: false, x: left - 6, y: top + tick.at, room: beside })) : []),
+      ...across.map((tick) => ({ ...tick, turned: true, x: left + tick.at, y: top - 6, room: above })),
     ];
-  }
-
-  private along({ tokens, places, start, size, strong, longest }: {
-    tokens: Tokens; places: number[]; start: number; size: number; strong: number; longest: number;
-  }) {
-    const { cell } = this.sight;
-    const step = Math.max(1, Math.ceil(LEGIBLE / cell));
-    const special = new Set(tokens.special);
-    const letters = Math.min(LONGEST_LABEL, Math.floor(longest / LETTER));
-    const out: { at: number; text: string; special: boolean; strong: boolean; longest: number }[] = [];
-    const add = (n: number) => {
-      const at = (n - start + 0.5) * cell;
-      if (n < places.length && at >= 0 && at <= size)
-        out.push({ at, text: label(tokens.text[places[n]!]!, letters), special: special.has(places[n]!), strong: n === strong, longest });
-    };
-    for (let n = Math.ceil((start - 0.5) / step) * step; n <= start + size / cell; n += step)
-      if (strong < 0 || Math.abs(n - strong) >= step) add(n);
-    if (strong >= 0) add(strong);
-    return out;
   }
 
   /** What is in sight, with its labels and what its colours stand for. */
@@ -428,7 +381,7 @@ export class Matrix implements Steered {
     const context = canvasContext(plain, wide, high);
     context.imageSmoothingEnabled = false;
     this.lay(context);
-    const texts = this.ticks(wide, high).map(
+    const texts = this.labels(wide, high).map(
       ({ x, y, turned, text }) =>
         `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escaped(text)}</text>`,
     );
@@ -437,18 +390,8 @@ export class Matrix implements Steered {
       `<rect width="100%" height="100%" fill="${paper}"/>` +
       `<image x="${room.left}" y="${room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/>` +
       `<rect x="${room.left}" y="${room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>` +
-      `${texts.join("")}${legend ? this.svgLegend(room.left + wide + 16, Math.min(high, LEGEND)) : ""}</svg>`
+      `${texts.join("")}${legend ? legendSvg(this.legend, room.left + wide + 16, room.top, high) : ""}</svg>`
     );
-  }
-
-  private svgLegend(x: number, length: number): string {
-    const { ramp } = this;
-    const steps = 32;
-    const high = length / steps;
-    const shades = Array.from({ length: steps }, (_, n) =>
-      `<rect x="${x}" y="${this.room.top + n * high}" width="12" height="${high + 0.3}" fill="${ramp(1 - n / (steps - 1))}"/>`);
-    const marks = this.marks(length).map(({ y, said }) => `<text x="${x + 17}" y="${this.room.top + y}" dominant-baseline="middle">${said}</text>`);
-    return [...shades, ...marks].join("");
   }
 
   // -- steering -------------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 5cd67052fc3a34b0df693a82b28a4c30e4a3f9156b17b501da3d1aeb8715a8aa
+// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
 
 // src/attention.css
-var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--quiet); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--paper); }\n.lines .token.pointed { background: var(--raised); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--quiet); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
+var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--quiet); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--paper); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--raised); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--quiet); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
 
 // src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
+var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
 
 // src/model.ts
 var PATIENCE = 6e4;
@@ -112,6 +112,7 @@ function view(name, style, fill) {
           });
         }
       };
+      keepKeys(el, ending.signal);
       main.dataset["theme"] = theme(el);
       filled = fill(frame);
       const { picture } = filled;
@@ -158,13 +159,22 @@ function watchTheme(element, signal, found) {
   signal.addEventListener("abort", () => observer.disconnect());
   requestAnimationFrame(() => !signal.aborted && look());
 }
+function keepKeys(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runs = event.shiftKey && event.key === "Enter";
+    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
+    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
+  }, { capture: true, signal });
+}
 function downloadButtons(name, picture, frame) {
   const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, act) => h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: act }, kind);
-  return [
-    button("PNG", () => void png(picture()).then((blob) => save(blob, `${file}.png`), () => frame.tell("The picture could not be saved."))),
-    button("SVG", () => save(new Blob([picture()], { type: "image/svg+xml" }), `${file}.svg`))
-  ];
+  const button = (kind, made) => {
+    const act = async () => save(await made(picture()), `${file}.${kind.toLowerCase()}`);
+    const failed = () => frame.tell("The picture could not be saved.");
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
+  };
+  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
@@ -1000,6 +1010,7 @@ var Lines = class {
   canvas = h("canvas");
   content = h("div", { className: "content" });
   texts = h("div", { role: "presentation" });
+  tokens = /* @__PURE__ */ new Map();
   drawing = null;
   show(drawing) {
     this.drawing = drawing;
@@ -1063,23 +1074,34 @@ var Lines = class {
     context.globalAlpha = 1;
   }
   write(drawing, first, last) {
-    const column = (axis) => {
-      const tokens = axis === "query" ? drawing.queries : drawing.keys;
-      const special = new Set(tokens.special);
-      return this.places(axis).slice(first, last).map((position, n) => {
-        const selected = drawing.selected[axis] === position;
-        return h("span", {
-          className: `token ${axis}${special.has(position) ? " special" : ""}${drawing.alone?.axis === axis && drawing.alone.position === position ? " pointed" : ""}`,
-          style: { top: `${(first + n) * ROW}px` },
-          role: "option",
-          "aria-selected": String(selected),
-          title: `${axis} ${position}`,
-          onpointerenter: () => this.pointing.point(axis, position),
-          onclick: () => this.pointing.select(axis, position)
-        }, label(tokens.text[position]));
-      });
-    };
-    this.texts.replaceChildren(...column("query"), ...column("key"));
+    const column = (axis) => this.places(axis).slice(first, last).map((position, n) => this.token(drawing, axis, position, first + n));
+    const wanted = [...column("query"), ...column("key")];
+    const here = this.texts.children;
+    if (wanted.length !== here.length || wanted.some((token, n) => token !== here[n])) this.texts.replaceChildren(...wanted);
+    for (const [id, token] of this.tokens) if (!token.isConnected && !wanted.includes(token)) this.tokens.delete(id);
+    const { alone } = drawing;
+    const active = alone && this.tokens.get(`${alone.axis}-${alone.position}`);
+    if (active) this.element.setAttribute("aria-activedescendant", active.id);
+    else this.element.removeAttribute("aria-activedescendant");
+  }
+  token(drawing, axis, position, place2) {
+    const id = `${axis}-${position}`;
+    const tokens = axis === "query" ? drawing.queries : drawing.keys;
+    let token = this.tokens.get(id);
+    if (!token) this.tokens.set(id, token = h("span", {
+      id,
+      role: "option",
+      title: `${axis} ${position}`,
+      onpointerenter: () => this.pointing.point(axis, position),
+      onclick: () => this.pointing.select(axis, position)
+    }));
+    const pointed = drawing.alone?.axis === axis && drawing.alone.position === position;
+    const text = label(tokens.text[position]);
+    if (token.textContent !== text) token.textContent = text;
+    token.className = `token ${axis}${tokens.special.includes(position) ? " special" : ""}${pointed ? " pointed" : ""}`;
+    token.style.top = `${place2 * ROW}px`;
+    token.setAttribute("aria-selected", String(drawing.selected[axis] === position));
+    return token;
   }
   /** All of a short text, of a long one what is in sight. */
   svg(paper) {
@@ -1089,7 +1111,7 @@ var Lines = class {
     const last = total > 200 ? first + Math.ceil(HEIGHT / ROW) : total;
     const [width, height] = [640, (last - first) * ROW + 20];
     const strength = opacity(drawing);
-    const y = (place) => (place - first + 0.5) * ROW + 10;
+    const y = (place2) => (place2 - first + 0.5) * ROW + 10;
     const lines = segments(drawing, first, last).map(
       ({ from, to, colour, weight }) => `<line x1="${width * LEFT}" y1="${y(from)}" x2="${width * RIGHT}" y2="${y(to)}" stroke="${drawing.colours[colour]}" stroke-opacity="${strength(weight).toFixed(3)}"/>`
     );
@@ -1130,10 +1152,61 @@ function segments(drawing, first, last) {
   return out;
 }
 
+// src/margin.ts
+var LEGIBLE = 12;
+var LETTER = 6.7;
+var MOST_LETTERS = 15;
+var LEGEND = 160;
+var SHADES2 = 32;
+function ticks({ tokens, places, start, cell, size, marked, room }) {
+  const step = Math.max(1, Math.ceil(LEGIBLE / cell));
+  const special = new Set(tokens.special);
+  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER));
+  const out = [];
+  const add = (n) => {
+    const at = (n - start + 0.5) * cell;
+    if (n >= places.length || at < 0 || at > size) return;
+    out.push({ at, text: label(tokens.text[places[n]], letters), special: special.has(places[n]), marked: n === marked });
+  };
+  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
+    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
+  if (marked >= 0) add(marked);
+  return out;
+}
+function marks({ top, log, signed, share }, length) {
+  const weights = signed ? [top, 0, -top] : log ? [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top) : [top, top / 2, 0];
+  const out = [];
+  for (const weight of weights) {
+    const y = (1 - share(weight)) * (length - 1);
+    if (y - (out.at(-1)?.y ?? -Infinity) > 11) out.push({ y, said: number(weight) });
+  }
+  return out;
+}
+function drawLegend(context, legend, x, top, most, ink) {
+  const length = Math.min(most, LEGEND);
+  for (let y = 0; y < length; y++) {
+    context.fillStyle = legend.ramp(1 - y / (length - 1));
+    context.fillRect(x, top + y, 12, 1.5);
+  }
+  context.fillStyle = ink;
+  context.font = "11px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const { y, said } of marks(legend, length)) context.fillText(said, x + 17, top + y);
+}
+function legendSvg(legend, x, top, most) {
+  const length = Math.min(most, LEGEND);
+  const high = length / SHADES2;
+  const shades = Array.from({ length: SHADES2 }, (_, n) => `<rect x="${x}" y="${top + n * high}" width="12" height="${high + 0.3}" fill="${legend.ramp(1 - n / (SHADES2 - 1))}"/>`);
+  const said = marks(legend, length).map(({ y, said: said2 }) => `<text x="${x + 17}" y="${top + y}" dominant-baseline="middle">${said2}</text>`);
+  return [...shades, ...said].join("");
+}
+
 // src/source.ts
 var SIDE = 256;
 var KEPT2 = 400;
 var KEPT_WHOLE = 4;
+var KEPT_SHOWN = 2;
 var Source = class {
   constructor(model, signal, prefix = "") {
     this.model = model;
@@ -1148,19 +1221,14 @@ var Source = class {
   layers = /* @__PURE__ */ new Map();
   tiles = /* @__PURE__ */ new Map();
   wholes = /* @__PURE__ */ new Map();
+  shown = /* @__PURE__ */ new Map();
   /** Whether Python holds the weights and gives blocks of them. */
   get remote() {
     return this.header.remote;
   }
   /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
   layer(number2) {
-    let found = this.layers.get(number2);
-    if (!found) {
-      found = this.bring(number2);
-      found.catch(() => this.layers.delete(number2));
-      this.layers.set(number2, found);
-    }
-    return found;
+    return kept(this.layers, number2, Infinity, () => this.bring(number2));
   }
   async bring(number2) {
     const name = `${this.prefix}layer_${number2}`;
@@ -1190,7 +1258,11 @@ var Source = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
-  async matrices(shown) {
+  matrices({ layer, heads, pair, hide_special, pool }) {
+    const shown = { layer, heads, pair, hide_special };
+    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
+  }
+  async pick(shown) {
     const layer = await this.layer(shown.layer);
     const { rows, cols } = this.positions(shown);
     const { queries, keys } = layer.header;
@@ -1218,15 +1290,12 @@ var Source = class {
   }
   /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
   tile(shown, level, row, col) {
-    const key = `${level}/${row}/${col}/${JSON.stringify(shown)}`;
-    let found = this.tiles.get(key);
-    if (!found) {
-      found = this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col));
-      found.catch(() => this.tiles.delete(key));
-      this.tiles.set(key, found);
-      if (this.tiles.size > KEPT2) this.tiles.delete(this.tiles.keys().next().value);
-    }
-    return found;
+    return kept(
+      this.tiles,
+      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
+      KEPT2,
+      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
+    );
   }
   async asked(shown, level, row, col) {
     const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
@@ -1235,46 +1304,47 @@ var Source = class {
   }
   /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
   cut(shown) {
-    const key = JSON.stringify(shown);
-    let found = this.wholes.get(key);
-    if (!found) {
+    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
       const { rows, cols } = this.positions(shown);
-      found = this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
-      found.catch(() => this.wholes.delete(key));
-      if (this.wholes.size >= KEPT_WHOLE) this.wholes.delete(this.wholes.keys().next().value);
-      this.wholes.set(key, found);
-    }
-    return found;
+      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+    });
   }
 };
+function kept(held, key, most, make) {
+  let found = held.get(key);
+  if (!found) {
+    found = make();
+    found.catch(() => held.delete(key));
+    if (held.size >= most) held.delete(held.keys().next().value);
+    held.set(key, found);
+  }
+  return found;
+}
 function cutter(whole, rows, cols, pool) {
   const made = /* @__PURE__ */ new Map();
-  const tile = (level, row, col) => {
+  return (level, row, col) => {
     const key = `${level}/${row}/${col}`;
     let found = made.get(key);
-    if (!found) made.set(key, found = level > 0 ? coarser(level, row, col) : finest(row, col));
+    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
     return found;
   };
-  const coarser = (level, row, col) => {
-    const size = SIDE << level - 1;
-    const below = [0, 1].flatMap(
-      (down) => [0, 1].map((across) => {
-        const [r, c] = [2 * row + down, 2 * col + across];
-        return r * size < rows && c * size < cols ? tile(level - 1, r, c) : null;
-      })
-    );
-    return halved(below, pool);
-  };
-  const finest = (row, col) => {
-    const [high, wide] = [Math.min(SIDE, rows - row * SIDE), Math.min(SIDE, cols - col * SIDE)];
-    const weights = new Float32Array(high * wide);
-    for (let i = 0; i < high; i++) {
-      const start = (row * SIDE + i) * cols + col * SIDE;
-      weights.set(whole.subarray(start, start + wide), i * wide);
+}
+function cutOut(whole, rows, cols, pool, level, row, col) {
+  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const at = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[at] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
+      counts[at]++;
     }
-    return { rows: high, cols: wide, weights };
-  };
-  return tile;
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
 }
 function full(bytes) {
   return bytes instanceof DataView && bytes.byteLength > 0;
@@ -1300,31 +1370,164 @@ function without(matrix, keys, gone) {
   }
   return out;
 }
-function halved(below, pool) {
-  const [a, b, c] = below;
-  const [rows, cols] = [a.rows + (c?.rows ?? 0), a.cols + (b?.cols ?? 0)];
-  const [high, wide] = [Math.ceil(rows / 2), Math.ceil(cols / 2)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint8Array(high * wide);
-  below.forEach((tile, n) => {
-    if (!tile) return;
-    const [top, left] = [n < 2 ? 0 : a.rows, n % 2 ? a.cols : 0];
-    for (let i = 0; i < tile.rows; i++)
-      for (let j = 0; j < tile.cols; j++) {
-        const at = (top + i >> 1) * wide + (left + j >> 1);
-        const weight = tile.weights[i * tile.cols + j];
-        if (pool === "max") weights[at] = Math.abs(weight) > Math.abs(weights[at]) ? weight : weights[at];
-        else weights[at] += weight;
-        counts[at]++;
+
+// src/mosaic.ts
+var Mosaic = class {
+  constructor(rows, cols, bring, waiting) {
+    this.bring = bring;
+    this.waiting = waiting;
+    this.coarsest = topLevel(rows, cols);
+  }
+  bring;
+  waiting;
+  /** The level on which all is one tile. */
+  coarsest;
+  laid = /* @__PURE__ */ new Map();
+  pending = /* @__PURE__ */ new Set();
+  largest = /* @__PURE__ */ new Map();
+  /** Nobody waits for its tiles any more. */
+  end() {
+    this.waiting = null;
+  }
+  at(level, row, col) {
+    return this.laid.get(`${level}/${row}/${col}`);
+  }
+  /** The largest weight that has come of a level; of the coarsest it is the whole's. */
+  most(level = this.coarsest) {
+    return this.largest.get(level) ?? 0;
+  }
+  /** Asks for a tile, unless it is here or on its way. */
+  want(level, row, col) {
+    const key = `${level}/${row}/${col}`;
+    if (this.laid.has(key) || this.pending.has(key)) return;
+    this.pending.add(key);
+    this.waiting?.busy(this.pending.size);
+    const done = () => {
+      this.pending.delete(key);
+      this.waiting?.busy(this.pending.size);
+    };
+    this.bring(level, row, col).then(
+      (tile) => {
+        this.laid.set(key, { tile, picture: null, look: "" });
+        this.largest.set(level, tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), this.most(level)));
+        done();
+        this.waiting?.came(level);
+      },
+      (error) => {
+        done();
+        this.waiting?.failed(error);
       }
-  });
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
+    );
+  }
+  /** A single weight; null where its tile is not here. */
+  weight(row, col) {
+    const tile = this.at(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
+    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
+  }
+  /** What stands there for several weights on that level, or on the nearest coarser one that is here. */
+  coarse(level, row, col) {
+    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
+      const [down, across] = [row >> up, col >> up];
+      const tile = this.at(up, Math.floor(down / SIDE), Math.floor(across / SIDE))?.tile;
+      if (tile) return { weight: tile.weights[down % SIDE * tile.cols + across % SIDE], size: 2 ** up };
+    }
+    return null;
+  }
+};
+function pictureOf(laid, { name, ramp, share, threshold }) {
+  if (laid.picture && laid.look === name) return laid.picture;
+  const { rows, cols, weights } = laid.tile;
+  const canvas = h("canvas", { width: cols, height: rows });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(cols, rows);
+  const colours = new Uint32Array(table(ramp).buffer);
+  const pixels = new Uint32Array(image.data.buffer);
+  const nothing = Math.round(255 * share(0));
+  for (let n = 0; n < weights.length; n++) {
+    const weight = weights[n];
+    pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))];
+  }
+  context.putImageData(image, 0, 0);
+  laid.look = name;
+  return laid.picture = canvas;
+}
+
+// src/steering.ts
+var STILL = 4;
+function steer(matrix, signal) {
+  byPointer(matrix, signal);
+  byWheel(matrix, signal);
+  matrix.element.addEventListener("keydown", (event) => byKey(matrix, event), { signal });
+  matrix.element.addEventListener("blur", () => matrix.point(null), { signal });
+}
+function place({ element, corner }, event) {
+  const box = element.getBoundingClientRect();
+  return [event.clientX - box.left - corner.left, event.clientY - box.top - corner.top];
+}
+function byPointer(matrix, signal) {
+  const { element } = matrix;
+  let held = null;
+  element.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    held = { x: event.clientX, y: event.clientY, moved: false };
+    element.setPointerCapture(event.pointerId);
+  }, { signal });
+  element.addEventListener("pointermove", (event) => {
+    if (!held) return matrix.point(matrix.cellAt(...place(matrix, event)));
+    const [x, y] = [event.clientX - held.x, event.clientY - held.y];
+    if (!held.moved && Math.hypot(x, y) < STILL) return;
+    held = { x: event.clientX, y: event.clientY, moved: true };
+    matrix.pan(x, y);
+  }, { signal });
+  element.addEventListener("pointerup", (event) => {
+    const cell = matrix.cellAt(...place(matrix, event));
+    if (held && !held.moved && cell) matrix.pick(cell);
+    held = null;
+  }, { signal });
+  element.addEventListener("pointercancel", () => held = null, { signal });
+  element.addEventListener("pointerleave", () => matrix.point(null), { signal });
+  element.addEventListener("dblclick", (event) => matrix.zoom(event.shiftKey ? 0.5 : 2, ...place(matrix, event)), { signal });
+}
+function byWheel(matrix, signal) {
+  const { element } = matrix;
+  element.addEventListener("wheel", (event) => {
+    const root = element.getRootNode();
+    if (!event.ctrlKey && root instanceof ShadowRoot && root.activeElement !== element) return;
+    event.preventDefault();
+    matrix.zoom(Math.exp(-event.deltaY / 300), ...place(matrix, event));
+  }, { signal, passive: false });
+}
+function byKey(matrix, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const acts = {
+    ArrowUp: () => matrix.step(-1, 0),
+    ArrowDown: () => matrix.step(1, 0),
+    ArrowLeft: () => matrix.step(0, -1),
+    ArrowRight: () => matrix.step(0, 1),
+    PageUp: () => matrix.step(-matrix.seen.rows, 0),
+    PageDown: () => matrix.step(matrix.seen.rows, 0),
+    Home: () => matrix.step(0, -Infinity),
+    End: () => matrix.step(0, Infinity),
+    Enter: () => matrix.pick(),
+    " ": () => matrix.pick(),
+    "+": () => matrix.zoom(1.5),
+    "=": () => matrix.zoom(1.5),
+    "-": () => matrix.zoom(1 / 1.5),
+    "0": () => matrix.fit()
+  };
+  const act = acts[event.key];
+  if (!act) return;
+  event.preventDefault();
+  event.stopPropagation();
+  act();
 }
 
 // src/matrix.ts
-var WHOLE = { plot: 460, left: 108, top: 92, legend: 70 };
-var LEGIBLE = 12;
+var WHOLE = { plot: 460, left: 108, top: 92, legend: 76 };
+var NARROW = { plot: 460, left: 76, top: 76, legend: 66 };
+var WIDE = 480;
+var LEAN = Math.PI / 3;
+var RESTING = 150;
 var LARGEST_CELL = 48;
 var LETTERS = 20;
 var ROOMY = 30;
@@ -1335,35 +1538,34 @@ var Matrix = class {
     this.element = h("canvas", {
       className: "matrix",
       tabIndex: 0,
-      role: "img",
-      "aria-label": "Attention matrix. Arrow keys move from cell to cell, plus and minus zoom, 0 shows all."
+      role: "application",
+      "aria-roledescription": "matrix",
+      "aria-label": "Attention matrix. Arrow keys move from cell to cell, Enter selects, plus and minus zoom, 0 shows all."
     });
-    this.listen();
+    steer(this, signal);
+    signal.addEventListener("abort", () => clearTimeout(this.resting), { once: true });
   }
   pointing;
   signal;
   element;
   drawing = null;
-  laid = /* @__PURE__ */ new Map();
-  pending = /* @__PURE__ */ new Set();
+  mosaic = null;
   sight = { x: 0, y: 0, cell: 1 };
   fitted = "";
-  most = 0;
   pointed = null;
+  resting;
   frame = 0;
   room = WHOLE;
   size = WHOLE.plot;
   show(drawing, width) {
-    const look = [drawing.log, drawing.threshold, drawing.ramp(0), drawing.ramp(1)].join();
-    const before = this.drawing && [this.drawing.log, this.drawing.threshold, this.drawing.ramp(0), this.drawing.ramp(1)].join();
     if (drawing.name !== this.drawing?.name) {
-      this.laid.clear();
-      this.pending.clear();
-      this.most = 0;
-    } else if (look !== before) for (const one of this.laid.values()) one.picture = null;
-    if (drawing.most !== this.drawing?.most) for (const one of this.laid.values()) one.picture = null;
+      this.mosaic?.end();
+      this.mosaic = this.mosaicOf(drawing);
+      clearTimeout(this.resting);
+    }
     this.drawing = drawing;
-    this.room = drawing.room ?? WHOLE;
+    if (this.pointed && (this.pointed.row >= drawing.rows.length || this.pointed.col >= drawing.cols.length)) this.point(null);
+    this.room = drawing.room ?? (width < WIDE ? NARROW : WHOLE);
     this.size = Math.max(120, Math.min(this.room.plot, width - this.room.left - this.room.legend));
     const shape = `${drawing.rows.length},${drawing.cols.length},${this.size}`;
     if (shape !== this.fitted) this.fit();
@@ -1372,17 +1574,21 @@ var Matrix = class {
   }
   /** The largest weight of what is shown, 0 until it is known. */
   get strongest() {
-    return this.most;
+    return this.mosaic?.most() ?? 0;
   }
-  /** What the strongest colour stands for. */
+  /** What the strongest colour stands for; single weights may be larger than the largest mean of several. */
   get top() {
-    return this.drawing?.most ?? this.most;
+    return this.drawing.most ?? Math.max(this.mosaic.most(), this.mosaic.most(this.level));
+  }
+  /** The level whose cells come closest to a pixel. */
+  get level() {
+    const pixels = this.sight.cell * (globalThis.devicePixelRatio || 1);
+    return Math.max(0, Math.min(this.mosaic.coarsest, Math.ceil(Math.log2(1 / pixels) - 0.5)));
   }
   /** Shows all. */
   fit() {
     this.sight = { x: 0, y: 0, cell: this.smallest() };
-    this.pointing.moved?.(this.sight);
-    this.later();
+    this.moved();
   }
   smallest() {
     const { rows, cols } = this.drawing;
@@ -1395,19 +1601,20 @@ var Matrix = class {
     sight.x += x / sight.cell - x / cell;
     sight.y += y / sight.cell - y / cell;
     sight.cell = cell;
-    this.clamp();
-    this.pointing.moved?.(sight);
-    this.later();
+    this.moved();
   }
   pan(x, y) {
     this.sight.x -= x / this.sight.cell;
     this.sight.y -= y / this.sight.cell;
+    this.moved();
+  }
+  moved() {
     this.clamp();
     this.pointing.moved?.(this.sight);
     this.later();
   }
   /** What another matrix shows: the same part of it. */
-  look(sight) {
+  follow(sight) {
     if (!this.drawing) return;
     this.sight = { ...sight };
     this.clamp();
@@ -1431,54 +1638,24 @@ var Matrix = class {
     });
   }
   // -- tiles ----------------------------------------------------------------------------------------------
-  laidAt(level, row, col) {
-    return this.laid.get(`${level}/${row}/${col}`);
-  }
-  want(level, row, col) {
-    const drawing = this.drawing;
-    const key = `${level}/${row}/${col}`;
-    if (this.laid.has(key) || this.pending.has(key)) return;
-    this.pending.add(key);
-    this.pointing.busy(this.pending.size);
-    drawing.tile(level, row, col).then(
-      (tile) => {
-        if (this.drawing?.name !== drawing.name) return;
-        this.pending.delete(key);
-        this.laid.set(key, { tile, picture: null });
-        if (level === topLevel(drawing.rows.length, drawing.cols.length)) {
-          this.most = tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-          for (const one of this.laid.values()) one.picture = null;
-        }
-        this.pointing.busy(this.pending.size);
-        if (level === topLevel(drawing.rows.length, drawing.cols.length)) this.pointing.known?.();
+  mosaicOf(drawing) {
+    const mosaic = new Mosaic(drawing.rows.length, drawing.cols.length, drawing.tile, {
+      came: (level) => {
+        if (level === mosaic.coarsest) this.pointing.known?.();
+        if (this.pointed) this.tell();
         this.later();
       },
-      (error) => {
-        if (this.signal.aborted || this.drawing?.name !== drawing.name) return;
-        this.pending.delete(key);
-        this.pointing.busy(this.pending.size);
-        this.pointing.failed(error);
-      }
-    );
+      failed: (error) => {
+        if (!this.signal.aborted) this.pointing.failed(error);
+      },
+      busy: (pending) => this.pointing.busy(pending)
+    });
+    return mosaic;
   }
-  /** A tile in colours, a pixel for each cell. */
-  pictureOf(laid) {
-    if (laid.picture) return laid.picture;
-    const { rows, cols, weights } = laid.tile;
-    const { threshold } = this.drawing;
-    const canvas = h("canvas", { width: cols, height: rows });
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(cols, rows);
-    const colours = new Uint32Array(table(this.ramp).buffer);
-    const pixels = new Uint32Array(image.data.buffer);
-    const share = this.share;
-    const nothing = Math.round(255 * share(0));
-    for (let n = 0; n < weights.length; n++) {
-      const weight = weights[n];
-      pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))];
-    }
-    context.putImageData(image, 0, 0);
-    return laid.picture = canvas;
+  get look() {
+    const { threshold, log } = this.drawing;
+    const { ramp, share, top } = this;
+    return { name: [log, threshold, top, ramp(0), ramp(1)].join(), ramp, share, threshold };
   }
   /** From a weight to its place on the ramp, 0 to 1; of signed ones zero is in the middle. */
   get share() {
@@ -1493,11 +1670,12 @@ var Matrix = class {
   }
   // -- painting -------------------------------------------------------------------------------------------
   paint() {
-    const drawing = this.drawing;
-    if (!drawing) return;
-    const { size, sight } = this;
-    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + size + 2);
+    const { drawing, mosaic, size, sight } = this;
+    if (!drawing || !mosaic) return;
     const { rows, cols } = drawing;
+    const tall = Math.min(size, rows.length * LARGEST_CELL);
+    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + tall + 2);
+    this.element.style.touchAction = sight.cell > this.smallest() ? "none" : "pan-x pan-y";
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
     context.save();
@@ -1508,11 +1686,8 @@ var Matrix = class {
     context.fillStyle = drawing.ramp(0);
     context.fillRect(0, 0, wide, high);
     context.imageSmoothingEnabled = false;
-    const top = topLevel(rows.length, cols.length);
-    const ratio = globalThis.devicePixelRatio || 1;
-    const level = Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5)));
-    this.want(top, 0, 0);
-    if (this.most > 0 || this.laidAt(top, 0, 0)) this.lay(context, level, top);
+    mosaic.want(mosaic.coarsest, 0, 0);
+    if (mosaic.at(mosaic.coarsest, 0, 0)) this.lay(context);
     if (sight.cell >= ROOMY) this.numbers(context);
     this.cross(context, wide, high);
     context.restore();
@@ -1521,8 +1696,8 @@ var Matrix = class {
     context.lineWidth = 1;
     context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
     context.globalAlpha = 1;
-    this.labels(context, wide, high);
-    if (this.most > 0 && this.room.legend > 20) this.legend(context, this.room.left + wide + 16, high);
+    this.write(context, wide, high);
+    if (this.top > 0 && this.room.legend > LETTERS) drawLegend(context, this.legend, this.room.left + wide + 16, this.room.top, high, drawing.ink);
   }
   /** The weights themselves, where there is room. */
   numbers(context) {
@@ -1534,62 +1709,42 @@ var Matrix = class {
     context.textBaseline = "middle";
     for (let row = Math.floor(sight.y); row < Math.min(rows.length, sight.y + size / sight.cell); row++)
       for (let col = Math.floor(sight.x); col < Math.min(cols.length, sight.x + size / sight.cell); col++) {
-        const weight = this.weightAt(row, col);
+        const weight = this.mosaic.weight(row, col);
         if (weight === null || Math.abs(weight) < Math.max(threshold, 5e-3)) continue;
         context.fillStyle = needsWhite(ramp(share(weight))) ? "#ffffff" : "#1d2430";
         context.fillText(weight.toFixed(2).replace(/^(-?)0/, "$1"), (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
       }
   }
-  /** What the colours stand for. */
-  legend(context, x, high) {
-    const { log, signed, ink } = this.drawing;
-    const length = Math.min(high, 160);
-    const [share, ramp] = [this.share, this.ramp];
-    for (let y = 0; y < length; y++) {
-      context.fillStyle = ramp(1 - y / (length - 1));
-      context.fillRect(x, this.room.top + y, 12, 1.5);
-    }
-    context.fillStyle = ink;
-    context.font = "11px system-ui, sans-serif";
-    context.textAlign = "left";
-    context.textBaseline = "middle";
-    const ticks = signed ? [this.top, 0, -this.top] : log ? [this.top, 0.1, 0.01, 1e-3].filter((weight) => weight <= this.top) : [this.top, this.top / 2, 0];
-    let above = -Infinity;
-    for (const weight of ticks) {
-      const y = this.room.top + (1 - share(weight)) * (length - 1);
-      if (y - above > 11) context.fillText(number(weight), x + 17, y);
-      above = y;
-    }
+  get legend() {
+    const { log, signed = false } = this.drawing;
+    const { ramp, share, top } = this;
+    return { ramp, share, top, log, signed };
   }
-  /** A single weight; null where its tile is not here. */
-  weightAt(row, col) {
-    const tile = this.laidAt(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
-    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
-  }
-  lay(context, level, top) {
-    const { sight, size } = this;
+  lay(context) {
+    const { sight, size, level } = this;
     const { rows, cols } = this.drawing;
     const span = SIDE << level;
+    const look = this.look;
     const last = (from, count) => Math.floor((Math.min(from + size / sight.cell, count) - 1e-9) / span);
     for (let row = Math.floor(sight.y / span); row <= last(sight.y, rows.length); row++)
       for (let col = Math.floor(sight.x / span); col <= last(sight.x, cols.length); col++) {
-        this.want(level, row, col);
-        this.layOne(context, level, row, col, top);
+        this.mosaic.want(level, row, col);
+        this.layOne(context, level, row, col, look);
       }
   }
   /** The tile, or the part of the nearest coarser one that lies there. */
-  layOne(context, level, row, col, top) {
+  layOne(context, level, row, col, look) {
     const { sight } = this;
     const x = (col * (SIDE << level) - sight.x) * sight.cell;
     const y = (row * (SIDE << level) - sight.y) * sight.cell;
-    for (let up = 0; level + up <= top; up++) {
-      const laid = this.laidAt(level + up, row >> up, col >> up);
+    for (let up = 0; level + up <= this.mosaic.coarsest; up++) {
+      const laid = this.mosaic.at(level + up, row >> up, col >> up);
       if (!laid) continue;
       const [left, above] = [(col - (col >> up << up)) * (SIDE >> up), (row - (row >> up << up)) * (SIDE >> up)];
       const [wide, high] = [Math.min(SIDE >> up, laid.tile.cols - left), Math.min(SIDE >> up, laid.tile.rows - above)];
       if (wide < 1 || high < 1) return;
       const pixels = sight.cell * 2 ** (level + up);
-      context.drawImage(this.pictureOf(laid), left, above, wide, high, x, y, wide * pixels, high * pixels);
+      context.drawImage(pictureOf(laid, look), left, above, wide, high, x, y, wide * pixels, high * pixels);
       return;
     }
   }
@@ -1605,69 +1760,61 @@ var Matrix = class {
     if (row >= 0) context.strokeRect(-2, (row - sight.y) * sight.cell, wide + 4, cell);
     if (col >= 0) context.strokeRect((col - sight.x) * sight.cell, -2, cell, high + 4);
   }
-  labels(context, wide, high) {
-    for (const { x, y, turned, text, special, strong } of this.ticks(wide, high)) {
+  write(context, wide, high) {
+    for (const { x, y, turned, text, special, marked, room } of this.labels(wide, high)) {
       context.save();
       context.translate(x, y);
-      if (turned) context.rotate(-Math.PI / 3);
+      if (turned) context.rotate(-LEAN);
       context.textAlign = turned ? "left" : "right";
       context.textBaseline = "middle";
-      context.font = `${strong ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
-      context.fillStyle = special && !strong ? this.drawing.quiet : this.drawing.ink;
-      context.fillText(text, 0, 0);
+      context.font = `${marked ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
+      context.fillStyle = special && !marked ? this.drawing.quiet : this.drawing.ink;
+      context.fillText(text, 0, 0, room);
       context.restore();
     }
   }
-  /** Labels of the tokens in sight, as many as there is room for. */
-  ticks(wide, high) {
-    const { sight } = this;
-    const { queries, keys, rows, cols } = this.drawing;
-    const step = Math.max(1, Math.ceil(LEGIBLE / sight.cell));
-    const out = [];
-    const along = (tokens, places, start, size, turned) => {
-      const special = new Set(tokens.special);
-      const pointed = turned ? this.pointed?.col : this.pointed?.row;
-      const first = Math.ceil(start / step) * step;
-      for (let n = first; n < Math.min(places.length, start + size / sight.cell); n += step) {
-        const at = (n - start + 0.5) * sight.cell;
-        if (at > size - 4) break;
-        const text = label(tokens.text[places[n]], Math.min(15, Math.floor((turned ? this.room.top : this.room.left - 8) / 6.7)));
-        out.push({
-          x: turned ? this.room.left + at : this.room.left - 6,
-          y: turned ? this.room.top - 6 : this.room.top + at,
-          turned,
-          text,
-          special: special.has(places[n]),
-          strong: pointed === n
-        });
-      }
-    };
-    if (this.room.left > LETTERS) along(queries, rows, sight.y, high, false);
-    along(keys, cols, sight.x, wide, true);
-    return out;
+  /** The tokens along both sides; of a matrix beside another one those above alone. */
+  labels(wide, high) {
+    const { queries, keys, rows, cols, selected } = this.drawing;
+    const { left, top } = this.room;
+    const { x, y, cell } = this.sight;
+    const row = this.pointed?.row ?? rows.indexOf(selected.query ?? -1);
+    const col = this.pointed?.col ?? cols.indexOf(selected.key ?? -1);
+    const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+    const down = ticks({ tokens: queries, places: rows, start: y, cell, size: high, marked: row, room: beside });
+    const across = ticks({ tokens: keys, places: cols, start: x, cell, size: wide, marked: col, room: above });
+    return [
+      ...left > LETTERS ? down.map((tick) => ({ ...tick, turned: false, x: left - 6, y: top + tick.at, room: beside })) : [],
+      ...across.map((tick) => ({ ...tick, turned: true, x: left + tick.at, y: top - 6, room: above }))
+    ];
   }
+  /** What is in sight, with its labels and what its colours stand for. */
   svg(paper) {
-    const { size, sight } = this;
+    const { size, sight, room } = this;
     const { rows, cols, ink } = this.drawing;
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
-    const [width, height] = [this.room.left + wide + 30, this.room.top + high + 10];
+    const legend = room.legend > LETTERS && this.top > 0;
+    const [width, height] = [room.left + wide + (legend ? WHOLE.legend : room.top / 2), room.top + high + 10];
     const plain = h("canvas");
     const context = canvasContext(plain, wide, high);
     context.imageSmoothingEnabled = false;
-    const top = topLevel(rows.length, cols.length);
-    const ratio = globalThis.devicePixelRatio || 1;
-    this.lay(context, Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5))), top);
-    const texts = this.ticks(wide, high).map(
+    this.lay(context);
+    const texts = this.labels(wide, high).map(
       ({ x, y, turned, text }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escaped(text)}</text>`
     );
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}</svg>`;
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${room.left}" y="${room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${room.left}" y="${room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(this.legend, room.left + wide + 16, room.top, high) : ""}</svg>`;
   }
-  // -- pointing -------------------------------------------------------------------------------------------
-  cellAt(event) {
-    const box = this.element.getBoundingClientRect();
-    const x = event.clientX - box.left - this.room.left;
-    const y = event.clientY - box.top - this.room.top;
+  // -- steering -------------------------------------------------------------------------------------------
+  get corner() {
+    return this.room;
+  }
+  get seen() {
+    const seen = Math.max(1, Math.floor(this.size / this.sight.cell));
+    return { rows: seen, cols: seen };
+  }
+  cellAt(x, y) {
+    if (!this.drawing) return null;
     const { rows, cols } = this.drawing;
     const row = Math.floor(this.sight.y + y / this.sight.cell);
     const col = Math.floor(this.sight.x + x / this.sight.cell);
@@ -1675,81 +1822,43 @@ var Matrix = class {
     return inside ? { row, col } : null;
   }
   point(cell) {
+    if (cell?.row === this.pointed?.row && cell?.col === this.pointed?.col) return;
     this.pointed = cell;
-    if (!cell) this.pointing.left?.();
-    else {
-      const { rows, cols } = this.drawing;
-      this.pointing.point(rows[cell.row], cols[cell.col], this.weightAt(cell.row, cell.col));
-    }
+    clearTimeout(this.resting);
+    if (cell) this.tell();
+    else this.pointing.left?.();
     this.later();
   }
-  listen() {
-    const { element, signal } = this;
-    let dragged = null;
-    element.addEventListener("pointerdown", (event) => {
-      dragged = { x: event.clientX, y: event.clientY, far: false };
-      element.setPointerCapture(event.pointerId);
-    }, { signal });
-    element.addEventListener("pointermove", (event) => {
-      if (!dragged) return this.point(this.cellAt(event));
-      const [x, y] = [event.clientX - dragged.x, event.clientY - dragged.y];
-      if (!dragged.far && Math.hypot(x, y) < 4) return;
-      dragged = { x: event.clientX, y: event.clientY, far: true };
-      this.pan(x, y);
-    }, { signal });
-    element.addEventListener("pointerup", (event) => {
-      const cell = this.cellAt(event);
-      const { rows, cols } = this.drawing;
-      if (dragged && !dragged.far && cell) this.pointing.select(rows[cell.row], cols[cell.col]);
-      dragged = null;
-    }, { signal });
-    element.addEventListener("pointerleave", () => this.point(null), { signal });
-    element.addEventListener("dblclick", (event) => {
-      const box = element.getBoundingClientRect();
-      this.zoom(event.shiftKey ? 0.5 : 2, event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
-    }, { signal });
-    element.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && this.element.getRootNode() instanceof ShadowRoot && this.element.getRootNode().activeElement !== element) return;
-      event.preventDefault();
-      const box = element.getBoundingClientRect();
-      this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
-    }, { signal, passive: false });
-    element.addEventListener("keydown", (event) => this.key(event), { signal });
+  /** Says what is pointed at; of a coarse picture the single weight is brought when the pointer rests. */
+  tell() {
+    const { rows, cols } = this.drawing;
+    const { row, col } = this.pointed;
+    const weight = this.mosaic.weight(row, col);
+    const coarse = this.level > 0 ? this.mosaic.coarse(this.level, row, col) : null;
+    this.pointing.point(rows[row], cols[col], weight, coarse);
+    if (weight === null) this.resting = setTimeout(() => this.mosaic.want(0, Math.floor(row / SIDE), Math.floor(col / SIDE)), RESTING);
   }
-  key(event) {
+  pick(cell = this.pointed) {
+    if (cell) this.pointing.select(this.drawing.rows[cell.row], this.drawing.cols[cell.col]);
+  }
+  step(down, across) {
     const { rows, cols, selected } = this.drawing;
-    const steps = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1]
+    const from = this.pointed ?? {
+      row: Math.max(0, rows.indexOf(selected.query ?? -1)),
+      col: Math.max(0, cols.indexOf(selected.key ?? -1))
     };
-    const step = steps[event.key];
-    if (step) {
-      const from = this.pointed ?? {
-        row: Math.max(0, rows.indexOf(selected.query ?? rows[0])),
-        col: Math.max(0, cols.indexOf(selected.key ?? cols[0]))
-      };
-      const cell = {
-        row: Math.max(0, Math.min(rows.length - 1, from.row + step[0])),
-        col: Math.max(0, Math.min(cols.length - 1, from.col + step[1]))
-      };
-      this.reveal(cell);
-      this.point(cell);
-    } else if (event.key === "Enter" && this.pointed) {
-      this.pointing.select(rows[this.pointed.row], cols[this.pointed.col]);
-    } else if (event.key === "+" || event.key === "=") this.zoom(1.5);
-    else if (event.key === "-") this.zoom(1 / 1.5);
-    else if (event.key === "0") this.fit();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+    const cell = {
+      row: Math.max(0, Math.min(rows.length - 1, from.row + down)),
+      col: Math.max(0, Math.min(cols.length - 1, from.col + across))
+    };
+    this.reveal(cell);
+    this.point(cell);
   }
   reveal({ row, col }) {
     const seen = this.size / this.sight.cell;
     this.sight.y = Math.min(row, Math.max(this.sight.y, row + 1 - seen));
     this.sight.x = Math.min(col, Math.max(this.sight.x, col + 1 - seen));
-    this.clamp();
+    this.moved();
   }
 };
 
@@ -1772,6 +1881,7 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
   let shownTrace = 0;
   let hovered = null;
   let drawn = 0;
+  let detailed = "";
   const layer = h("select", { "aria-label": "Layer", onchange: () => setLayer(Number(layer.value)) });
   const listLayers = () => layer.replaceChildren(...layers.map((one, n) => h("option", { value: String(n) }, one.kind === "self" ? String(n) : `${n} (${one.kind})`)));
   listLayers();
@@ -1820,10 +1930,13 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     zoom
   );
   const header = () => layers[model.get("layer")];
+  function headsOf({ heads: count }) {
+    const heads = model.get("heads").filter((head) => head < count);
+    return heads.length ? heads : [0];
+  }
   function setLayer(number2) {
     const next = layers[(number2 + layers.length) % layers.length];
-    const heads = model.get("heads").filter((head) => head < next.heads);
-    frame.set({ layer: layers.indexOf(next), heads: heads.length ? heads : [0] });
+    frame.set({ layer: layers.indexOf(next), heads: headsOf(next) });
   }
   function toggle(head, more) {
     const heads = model.get("heads");
@@ -1844,7 +1957,8 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     select
   }, signal);
   const matrix = new Matrix({
-    point: (query, key, weight) => tellCell(query, key, weight),
+    point: tellCell,
+    left: () => frame.say(""),
     select: (query, key) => {
       const same = model.get("query") === query && model.get("key") === key;
       frame.set(same ? { query: null, key: null } : { query, key });
@@ -1853,7 +1967,8 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     busy: (pending) => frame.tell(pending && source.remote ? "Computing …" : "", "busy")
   }, signal);
   const detail = h("div", { className: "detail", hidden: true });
-  stage.append(lines.element, matrix.element, detail);
+  const empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: bring back the special ones, or both texts.");
+  stage.append(empty, lines.element, matrix.element, detail);
   listen(model, ["layer", "heads", "mean", "mode", "query", "key", "pair", "hide_special", "threshold", "log", "pool"], frame.redraw, signal);
   listen(model, ["trace"], () => {
     source = new Source(model, signal);
@@ -1866,7 +1981,7 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
   frame.root.addEventListener("keydown", (event) => onKey(event), { signal });
   const shown = () => ({
     layer: model.get("layer"),
-    heads: model.get("heads").filter((head) => head < header().heads),
+    heads: headsOf(header()),
     pair: model.get("pair"),
     hide_special: model.get("hide_special"),
     pool: model.get("pool")
@@ -1874,11 +1989,18 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
   function tokenOf(axis, position) {
     return `“${label(source.tokens(model.get("layer"), axis).text[position] ?? "?")}”`;
   }
-  function tellCell(query, key, weight) {
-    const { layer: layer2, heads } = shown();
-    const whose = heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`;
-    const said = (found) => `${tokenOf("query", query)} → ${tokenOf("key", key)}: ${number(found)} · layer ${layer2}, ${whose} · query ${query}, key ${key}`;
-    frame.say(weight === null ? `${tokenOf("query", query)} → ${tokenOf("key", key)}` : said(weight));
+  function whose({ layer: layer2, heads }) {
+    return `layer ${layer2}, ${heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`}`;
+  }
+  function tellCell(query, key, weight, coarse) {
+    const what = shown();
+    const said = [
+      `${tokenOf("query", query)} → ${tokenOf("key", key)}${weight === null ? "" : `: ${number(weight)}`}`,
+      whose(what),
+      `query ${query}, key ${key}`
+    ];
+    if (coarse) said.push(`${what.pool === "max" ? "largest" : "mean"} of ${coarse.size} × ${coarse.size} there: ${number(coarse.weight)}`);
+    frame.say(said.join(" · "));
   }
   function alone() {
     if (hovered) return hovered;
@@ -1915,7 +2037,7 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     const other = axis === "query" ? "key" : "query";
     const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 5);
     const said = best.map((n) => `${tokenOf(other, places[n])} ${number(weights[n])}`).join(", ");
-    frame.say(axis === "query" ? `${tokenOf(axis, position)} looks at ${said}` : `${tokenOf(axis, position)} is looked at by ${said}`);
+    frame.say(`${tokenOf(axis, position)} ${axis === "query" ? "looks at" : "is looked at by"} ${said} · ${whose(shown())}`);
   }
   function drawMatrix() {
     const what = shown();
@@ -1936,35 +2058,43 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
       selected: { query: model.get("query"), key: model.get("key") }
     }, stage.clientWidth || 600);
   }
-  async function drawDetail(turn) {
+  function drawDetail() {
     const [query, key] = [model.get("query"), model.get("key")];
     const { layer: layer2, heads } = shown();
-    if (query === null || key === null || heads.length !== 1) {
-      detail.hidden = true;
-      return;
-    }
-    detail.hidden = false;
-    if (!header().detail) {
-      detail.replaceChildren(h("p", { className: "how" }, 'Query and key vectors were not kept: trace with store="factors" to see the product behind a score.'));
-      return;
-    }
-    const { scale: scale2, weight, buffers } = await frame.ask("detail", { layer: layer2, head: heads[0], query, key });
-    if (turn !== drawn) return;
+    const { queries, keys, detail: recorded } = header();
+    const here = query !== null && key !== null && query < queries && key < keys && heads.length === 1;
+    const wanted = here ? JSON.stringify([shownTrace, layer2, heads, query, key, frame.dark()]) : "";
+    if (wanted === detailed) return;
+    detailed = wanted;
+    detail.hidden = !here;
+    detail.replaceChildren();
+    if (!here) return;
+    if (!recorded)
+      detail.append(h("p", { className: "how" }, 'Query and key vectors were not kept: trace with store="factors" to see the product behind a score.'));
+    else
+      frame.ask("detail", { layer: layer2, head: heads[0], query, key }).then(
+        (answer) => wanted === detailed && detail.replaceChildren(...product(query, key, answer)),
+        (error) => {
+          if (wanted === detailed && !signal.aborted) detail.replaceChildren(h("p", { className: "how" }, error.message));
+        }
+      );
+  }
+  function product(query, key, { scale: scale2, weight, buffers }) {
     const bytes = buffers[0];
     const size = bytes.byteLength / 8;
     const read = (start) => Float32Array.from({ length: size }, (_, i) => bytes.getFloat32(4 * (start + i), true));
     const [q, k] = [read(0), read(size)];
-    const product = q.map((value2, i) => value2 * k[i]);
-    const score = product.reduce((a, b) => a + b, 0) * scale2;
-    detail.replaceChildren(h("table", {}, ...[
-      strip(`query of ${tokenOf("query", query)}`, q),
-      strip(`key of ${tokenOf("key", key)}`, k),
-      strip("product", product)
-    ]), h(
-      "p",
-      { className: "how" },
-      `Sum of the products × ${number(scale2)} = score ${number(score)}; after the softmax ${number(weight)}.`
-    ));
+    const products = q.map((value2, i) => value2 * k[i]);
+    const score = products.reduce((a, b) => a + b, 0) * scale2;
+    const whole = model.get("hide_special") ? " over all keys" : "";
+    return [
+      h("table", {}, ...[
+        strip(`query of ${tokenOf("query", query)}`, q),
+        strip(`key of ${tokenOf("key", key)}`, k),
+        strip("product", products)
+      ]),
+      h("p", { className: "how" }, `Sum of the products × ${number(scale2)} = score ${number(score)}; after the softmax${whole} ${number(weight)}.`)
+    ];
   }
   function strip(name, values) {
     const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-9);
@@ -2042,7 +2172,8 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     averaged.checked = model.get("mean") || !lined;
     averaged.disabled = !lined || heads.length < 2;
     pair.value = model.get("pair");
-    texts.hidden = !["query", "key"].some((axis) => source.tokens(model.get("layer"), axis).segment.length);
+    const two = ["query", "key"].some((axis) => source.tokens(model.get("layer"), axis).segment.length);
+    texts.hidden = !two && model.get("pair") === "all";
     special.checked = model.get("hide_special");
     specials.hidden = source.tokens(model.get("layer"), "key").special.length === 0;
     threshold.value = String(model.get("threshold"));
@@ -2051,8 +2182,16 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     pool.value = model.get("pool");
     zoom.hidden = lined;
     pooling.hidden = lined || Math.max(header().queries, header().keys) <= 256;
-    lines.element.hidden = !lined;
-    matrix.element.hidden = lined;
+    const nothing = isEmpty();
+    empty.hidden = !nothing;
+    const focused = frame.root.activeElement;
+    lines.element.hidden = nothing || !lined;
+    matrix.element.hidden = nothing || lined;
+    if (focused === (lined ? matrix : lines).element) (lined ? lines : matrix).element.focus({ preventScroll: true });
+  }
+  function isEmpty() {
+    const { rows, cols } = source.positions(shown());
+    return rows.length === 0 || cols.length === 0;
   }
   function draw() {
     drawControls();
@@ -2061,9 +2200,10 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     const failed = (error) => {
       if (!signal.aborted && turn === drawn) frame.tell(error instanceof Error ? error.message : String(error));
     };
-    if (model.get("mode") === "lines") drawLines(turn).then(() => turn === drawn && frame.tell(""), failed);
+    if (isEmpty()) frame.say("");
+    else if (model.get("mode") === "lines") drawLines(turn).then(() => turn === drawn && frame.tell(""), failed);
     else drawMatrix();
-    drawDetail(turn).catch(failed);
+    drawDetail();
   }
   return {
     draw,

@@ -1,10 +1,10 @@
-// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 5cd67052fc3a34b0df693a82b28a4c30e4a3f9156b17b501da3d1aeb8715a8aa
+// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
 
 // src/compare.css
 var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--quiet); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--ink); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--quiet); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
 
 // src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
+var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
 
 // src/model.ts
 var PATIENCE = 6e4;
@@ -112,6 +112,7 @@ function view(name, style, fill) {
           });
         }
       };
+      keepKeys(el, ending.signal);
       main.dataset["theme"] = theme(el);
       filled = fill(frame);
       const { picture: picture2 } = filled;
@@ -158,13 +159,22 @@ function watchTheme(element, signal, found) {
   signal.addEventListener("abort", () => observer.disconnect());
   requestAnimationFrame(() => !signal.aborted && look());
 }
+function keepKeys(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runs = event.shiftKey && event.key === "Enter";
+    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
+    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
+  }, { capture: true, signal });
+}
 function downloadButtons(name, picture2, frame) {
   const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, act) => h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: act }, kind);
-  return [
-    button("PNG", () => void png(picture2()).then((blob) => save(blob, `${file}.png`), () => frame.tell("The picture could not be saved."))),
-    button("SVG", () => save(new Blob([picture2()], { type: "image/svg+xml" }), `${file}.svg`))
-  ];
+  const button = (kind, made) => {
+    const act = async () => save(await made(picture2()), `${file}.${kind.toLowerCase()}`);
+    const failed = () => frame.tell("The picture could not be saved.");
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
+  };
+  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
@@ -699,6 +709,56 @@ function number(value2) {
   return Math.abs(value2) < 1e-3 ? value2.toExponential(1) : value2.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
+// src/margin.ts
+var LEGIBLE = 12;
+var LETTER = 6.7;
+var MOST_LETTERS = 15;
+var LEGEND = 160;
+var SHADES = 32;
+function ticks({ tokens, places, start, cell, size, marked, room }) {
+  const step = Math.max(1, Math.ceil(LEGIBLE / cell));
+  const special = new Set(tokens.special);
+  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER));
+  const out = [];
+  const add = (n) => {
+    const at = (n - start + 0.5) * cell;
+    if (n >= places.length || at < 0 || at > size) return;
+    out.push({ at, text: label(tokens.text[places[n]], letters), special: special.has(places[n]), marked: n === marked });
+  };
+  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
+    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
+  if (marked >= 0) add(marked);
+  return out;
+}
+function marks({ top, log, signed, share }, length) {
+  const weights = signed ? [top, 0, -top] : log ? [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top) : [top, top / 2, 0];
+  const out = [];
+  for (const weight of weights) {
+    const y = (1 - share(weight)) * (length - 1);
+    if (y - (out.at(-1)?.y ?? -Infinity) > 11) out.push({ y, said: number(weight) });
+  }
+  return out;
+}
+function drawLegend(context, legend, x, top, most, ink) {
+  const length = Math.min(most, LEGEND);
+  for (let y = 0; y < length; y++) {
+    context.fillStyle = legend.ramp(1 - y / (length - 1));
+    context.fillRect(x, top + y, 12, 1.5);
+  }
+  context.fillStyle = ink;
+  context.font = "11px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const { y, said } of marks(legend, length)) context.fillText(said, x + 17, top + y);
+}
+function legendSvg(legend, x, top, most) {
+  const length = Math.min(most, LEGEND);
+  const high = length / SHADES;
+  const shades = Array.from({ length: SHADES }, (_, n) => `<rect x="${x}" y="${top + n * high}" width="12" height="${high + 0.3}" fill="${legend.ramp(1 - n / (SHADES - 1))}"/>`);
+  const said = marks(legend, length).map(({ y, said: said2 }) => `<text x="${x + 17}" y="${top + y}" dominant-baseline="middle">${said2}</text>`);
+  return [...shades, ...said].join("");
+}
+
 // src/half.ts
 var table2;
 function value(bits) {
@@ -886,6 +946,7 @@ function picked(matrix, keys, rows, cols) {
 var SIDE = 256;
 var KEPT2 = 400;
 var KEPT_WHOLE = 4;
+var KEPT_SHOWN = 2;
 var Source = class {
   constructor(model, signal, prefix = "") {
     this.model = model;
@@ -900,19 +961,14 @@ var Source = class {
   layers = /* @__PURE__ */ new Map();
   tiles = /* @__PURE__ */ new Map();
   wholes = /* @__PURE__ */ new Map();
+  shown = /* @__PURE__ */ new Map();
   /** Whether Python holds the weights and gives blocks of them. */
   get remote() {
     return this.header.remote;
   }
   /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
   layer(number2) {
-    let found = this.layers.get(number2);
-    if (!found) {
-      found = this.bring(number2);
-      found.catch(() => this.layers.delete(number2));
-      this.layers.set(number2, found);
-    }
-    return found;
+    return kept(this.layers, number2, Infinity, () => this.bring(number2));
   }
   async bring(number2) {
     const name = `${this.prefix}layer_${number2}`;
@@ -942,7 +998,11 @@ var Source = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
-  async matrices(shown) {
+  matrices({ layer, heads, pair, hide_special, pool }) {
+    const shown = { layer, heads, pair, hide_special };
+    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
+  }
+  async pick(shown) {
     const layer = await this.layer(shown.layer);
     const { rows, cols } = this.positions(shown);
     const { queries, keys } = layer.header;
@@ -970,15 +1030,12 @@ var Source = class {
   }
   /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
   tile(shown, level, row, col) {
-    const key = `${level}/${row}/${col}/${JSON.stringify(shown)}`;
-    let found = this.tiles.get(key);
-    if (!found) {
-      found = this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col));
-      found.catch(() => this.tiles.delete(key));
-      this.tiles.set(key, found);
-      if (this.tiles.size > KEPT2) this.tiles.delete(this.tiles.keys().next().value);
-    }
-    return found;
+    return kept(
+      this.tiles,
+      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
+      KEPT2,
+      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
+    );
   }
   async asked(shown, level, row, col) {
     const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
@@ -987,46 +1044,47 @@ var Source = class {
   }
   /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
   cut(shown) {
-    const key = JSON.stringify(shown);
-    let found = this.wholes.get(key);
-    if (!found) {
+    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
       const { rows, cols } = this.positions(shown);
-      found = this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
-      found.catch(() => this.wholes.delete(key));
-      if (this.wholes.size >= KEPT_WHOLE) this.wholes.delete(this.wholes.keys().next().value);
-      this.wholes.set(key, found);
-    }
-    return found;
+      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+    });
   }
 };
+function kept(held, key, most, make) {
+  let found = held.get(key);
+  if (!found) {
+    found = make();
+    found.catch(() => held.delete(key));
+    if (held.size >= most) held.delete(held.keys().next().value);
+    held.set(key, found);
+  }
+  return found;
+}
 function cutter(whole, rows, cols, pool) {
   const made = /* @__PURE__ */ new Map();
-  const tile = (level, row, col) => {
+  return (level, row, col) => {
     const key = `${level}/${row}/${col}`;
     let found = made.get(key);
-    if (!found) made.set(key, found = level > 0 ? coarser(level, row, col) : finest(row, col));
+    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
     return found;
   };
-  const coarser = (level, row, col) => {
-    const size = SIDE << level - 1;
-    const below = [0, 1].flatMap(
-      (down) => [0, 1].map((across) => {
-        const [r, c] = [2 * row + down, 2 * col + across];
-        return r * size < rows && c * size < cols ? tile(level - 1, r, c) : null;
-      })
-    );
-    return halved(below, pool);
-  };
-  const finest = (row, col) => {
-    const [high, wide] = [Math.min(SIDE, rows - row * SIDE), Math.min(SIDE, cols - col * SIDE)];
-    const weights = new Float32Array(high * wide);
-    for (let i = 0; i < high; i++) {
-      const start = (row * SIDE + i) * cols + col * SIDE;
-      weights.set(whole.subarray(start, start + wide), i * wide);
+}
+function cutOut(whole, rows, cols, pool, level, row, col) {
+  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const at = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[at] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
+      counts[at]++;
     }
-    return { rows: high, cols: wide, weights };
-  };
-  return tile;
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
 }
 function full(bytes) {
   return bytes instanceof DataView && bytes.byteLength > 0;
@@ -1052,31 +1110,164 @@ function without(matrix, keys, gone) {
   }
   return out;
 }
-function halved(below, pool) {
-  const [a, b, c] = below;
-  const [rows, cols] = [a.rows + (c?.rows ?? 0), a.cols + (b?.cols ?? 0)];
-  const [high, wide] = [Math.ceil(rows / 2), Math.ceil(cols / 2)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint8Array(high * wide);
-  below.forEach((tile, n) => {
-    if (!tile) return;
-    const [top, left] = [n < 2 ? 0 : a.rows, n % 2 ? a.cols : 0];
-    for (let i = 0; i < tile.rows; i++)
-      for (let j = 0; j < tile.cols; j++) {
-        const at = (top + i >> 1) * wide + (left + j >> 1);
-        const weight = tile.weights[i * tile.cols + j];
-        if (pool === "max") weights[at] = Math.abs(weight) > Math.abs(weights[at]) ? weight : weights[at];
-        else weights[at] += weight;
-        counts[at]++;
+
+// src/mosaic.ts
+var Mosaic = class {
+  constructor(rows, cols, bring, waiting) {
+    this.bring = bring;
+    this.waiting = waiting;
+    this.coarsest = topLevel(rows, cols);
+  }
+  bring;
+  waiting;
+  /** The level on which all is one tile. */
+  coarsest;
+  laid = /* @__PURE__ */ new Map();
+  pending = /* @__PURE__ */ new Set();
+  largest = /* @__PURE__ */ new Map();
+  /** Nobody waits for its tiles any more. */
+  end() {
+    this.waiting = null;
+  }
+  at(level, row, col) {
+    return this.laid.get(`${level}/${row}/${col}`);
+  }
+  /** The largest weight that has come of a level; of the coarsest it is the whole's. */
+  most(level = this.coarsest) {
+    return this.largest.get(level) ?? 0;
+  }
+  /** Asks for a tile, unless it is here or on its way. */
+  want(level, row, col) {
+    const key = `${level}/${row}/${col}`;
+    if (this.laid.has(key) || this.pending.has(key)) return;
+    this.pending.add(key);
+    this.waiting?.busy(this.pending.size);
+    const done = () => {
+      this.pending.delete(key);
+      this.waiting?.busy(this.pending.size);
+    };
+    this.bring(level, row, col).then(
+      (tile) => {
+        this.laid.set(key, { tile, picture: null, look: "" });
+        this.largest.set(level, tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), this.most(level)));
+        done();
+        this.waiting?.came(level);
+      },
+      (error) => {
+        done();
+        this.waiting?.failed(error);
       }
-  });
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
+    );
+  }
+  /** A single weight; null where its tile is not here. */
+  weight(row, col) {
+    const tile = this.at(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
+    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
+  }
+  /** What stands there for several weights on that level, or on the nearest coarser one that is here. */
+  coarse(level, row, col) {
+    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
+      const [down, across] = [row >> up, col >> up];
+      const tile = this.at(up, Math.floor(down / SIDE), Math.floor(across / SIDE))?.tile;
+      if (tile) return { weight: tile.weights[down % SIDE * tile.cols + across % SIDE], size: 2 ** up };
+    }
+    return null;
+  }
+};
+function pictureOf(laid, { name, ramp, share, threshold }) {
+  if (laid.picture && laid.look === name) return laid.picture;
+  const { rows, cols, weights } = laid.tile;
+  const canvas = h("canvas", { width: cols, height: rows });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(cols, rows);
+  const colours = new Uint32Array(table(ramp).buffer);
+  const pixels = new Uint32Array(image.data.buffer);
+  const nothing = Math.round(255 * share(0));
+  for (let n = 0; n < weights.length; n++) {
+    const weight = weights[n];
+    pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))];
+  }
+  context.putImageData(image, 0, 0);
+  laid.look = name;
+  return laid.picture = canvas;
+}
+
+// src/steering.ts
+var STILL = 4;
+function steer(matrix, signal) {
+  byPointer(matrix, signal);
+  byWheel(matrix, signal);
+  matrix.element.addEventListener("keydown", (event) => byKey(matrix, event), { signal });
+  matrix.element.addEventListener("blur", () => matrix.point(null), { signal });
+}
+function place({ element, corner }, event) {
+  const box = element.getBoundingClientRect();
+  return [event.clientX - box.left - corner.left, event.clientY - box.top - corner.top];
+}
+function byPointer(matrix, signal) {
+  const { element } = matrix;
+  let held = null;
+  element.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    held = { x: event.clientX, y: event.clientY, moved: false };
+    element.setPointerCapture(event.pointerId);
+  }, { signal });
+  element.addEventListener("pointermove", (event) => {
+    if (!held) return matrix.point(matrix.cellAt(...place(matrix, event)));
+    const [x, y] = [event.clientX - held.x, event.clientY - held.y];
+    if (!held.moved && Math.hypot(x, y) < STILL) return;
+    held = { x: event.clientX, y: event.clientY, moved: true };
+    matrix.pan(x, y);
+  }, { signal });
+  element.addEventListener("pointerup", (event) => {
+    const cell = matrix.cellAt(...place(matrix, event));
+    if (held && !held.moved && cell) matrix.pick(cell);
+    held = null;
+  }, { signal });
+  element.addEventListener("pointercancel", () => held = null, { signal });
+  element.addEventListener("pointerleave", () => matrix.point(null), { signal });
+  element.addEventListener("dblclick", (event) => matrix.zoom(event.shiftKey ? 0.5 : 2, ...place(matrix, event)), { signal });
+}
+function byWheel(matrix, signal) {
+  const { element } = matrix;
+  element.addEventListener("wheel", (event) => {
+    const root = element.getRootNode();
+    if (!event.ctrlKey && root instanceof ShadowRoot && root.activeElement !== element) return;
+    event.preventDefault();
+    matrix.zoom(Math.exp(-event.deltaY / 300), ...place(matrix, event));
+  }, { signal, passive: false });
+}
+function byKey(matrix, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const acts = {
+    ArrowUp: () => matrix.step(-1, 0),
+    ArrowDown: () => matrix.step(1, 0),
+    ArrowLeft: () => matrix.step(0, -1),
+    ArrowRight: () => matrix.step(0, 1),
+    PageUp: () => matrix.step(-matrix.seen.rows, 0),
+    PageDown: () => matrix.step(matrix.seen.rows, 0),
+    Home: () => matrix.step(0, -Infinity),
+    End: () => matrix.step(0, Infinity),
+    Enter: () => matrix.pick(),
+    " ": () => matrix.pick(),
+    "+": () => matrix.zoom(1.5),
+    "=": () => matrix.zoom(1.5),
+    "-": () => matrix.zoom(1 / 1.5),
+    "0": () => matrix.fit()
+  };
+  const act = acts[event.key];
+  if (!act) return;
+  event.preventDefault();
+  event.stopPropagation();
+  act();
 }
 
 // src/matrix.ts
-var WHOLE = { plot: 460, left: 108, top: 92, legend: 70 };
-var LEGIBLE = 12;
+var WHOLE = { plot: 460, left: 108, top: 92, legend: 76 };
+var NARROW = { plot: 460, left: 76, top: 76, legend: 66 };
+var WIDE = 480;
+var LEAN = Math.PI / 3;
+var RESTING = 150;
 var LARGEST_CELL = 48;
 var LETTERS = 20;
 var ROOMY = 30;
@@ -1087,35 +1278,34 @@ var Matrix = class {
     this.element = h("canvas", {
       className: "matrix",
       tabIndex: 0,
-      role: "img",
-      "aria-label": "Attention matrix. Arrow keys move from cell to cell, plus and minus zoom, 0 shows all."
+      role: "application",
+      "aria-roledescription": "matrix",
+      "aria-label": "Attention matrix. Arrow keys move from cell to cell, Enter selects, plus and minus zoom, 0 shows all."
     });
-    this.listen();
+    steer(this, signal);
+    signal.addEventListener("abort", () => clearTimeout(this.resting), { once: true });
   }
   pointing;
   signal;
   element;
   drawing = null;
-  laid = /* @__PURE__ */ new Map();
-  pending = /* @__PURE__ */ new Set();
+  mosaic = null;
   sight = { x: 0, y: 0, cell: 1 };
   fitted = "";
-  most = 0;
   pointed = null;
+  resting;
   frame = 0;
   room = WHOLE;
   size = WHOLE.plot;
   show(drawing, width) {
-    const look = [drawing.log, drawing.threshold, drawing.ramp(0), drawing.ramp(1)].join();
-    const before = this.drawing && [this.drawing.log, this.drawing.threshold, this.drawing.ramp(0), this.drawing.ramp(1)].join();
     if (drawing.name !== this.drawing?.name) {
-      this.laid.clear();
-      this.pending.clear();
-      this.most = 0;
-    } else if (look !== before) for (const one of this.laid.values()) one.picture = null;
-    if (drawing.most !== this.drawing?.most) for (const one of this.laid.values()) one.picture = null;
+      this.mosaic?.end();
+      this.mosaic = this.mosaicOf(drawing);
+      clearTimeout(this.resting);
+    }
     this.drawing = drawing;
-    this.room = drawing.room ?? WHOLE;
+    if (this.pointed && (this.pointed.row >= drawing.rows.length || this.pointed.col >= drawing.cols.length)) this.point(null);
+    this.room = drawing.room ?? (width < WIDE ? NARROW : WHOLE);
     this.size = Math.max(120, Math.min(this.room.plot, width - this.room.left - this.room.legend));
     const shape = `${drawing.rows.length},${drawing.cols.length},${this.size}`;
     if (shape !== this.fitted) this.fit();
@@ -1124,17 +1314,21 @@ var Matrix = class {
   }
   /** The largest weight of what is shown, 0 until it is known. */
   get strongest() {
-    return this.most;
+    return this.mosaic?.most() ?? 0;
   }
-  /** What the strongest colour stands for. */
+  /** What the strongest colour stands for; single weights may be larger than the largest mean of several. */
   get top() {
-    return this.drawing?.most ?? this.most;
+    return this.drawing.most ?? Math.max(this.mosaic.most(), this.mosaic.most(this.level));
+  }
+  /** The level whose cells come closest to a pixel. */
+  get level() {
+    const pixels = this.sight.cell * (globalThis.devicePixelRatio || 1);
+    return Math.max(0, Math.min(this.mosaic.coarsest, Math.ceil(Math.log2(1 / pixels) - 0.5)));
   }
   /** Shows all. */
   fit() {
     this.sight = { x: 0, y: 0, cell: this.smallest() };
-    this.pointing.moved?.(this.sight);
-    this.later();
+    this.moved();
   }
   smallest() {
     const { rows, cols } = this.drawing;
@@ -1147,19 +1341,20 @@ var Matrix = class {
     sight.x += x / sight.cell - x / cell;
     sight.y += y / sight.cell - y / cell;
     sight.cell = cell;
-    this.clamp();
-    this.pointing.moved?.(sight);
-    this.later();
+    this.moved();
   }
   pan(x, y) {
     this.sight.x -= x / this.sight.cell;
     this.sight.y -= y / this.sight.cell;
+    this.moved();
+  }
+  moved() {
     this.clamp();
     this.pointing.moved?.(this.sight);
     this.later();
   }
   /** What another matrix shows: the same part of it. */
-  look(sight) {
+  follow(sight) {
     if (!this.drawing) return;
     this.sight = { ...sight };
     this.clamp();
@@ -1183,54 +1378,24 @@ var Matrix = class {
     });
   }
   // -- tiles ----------------------------------------------------------------------------------------------
-  laidAt(level, row, col) {
-    return this.laid.get(`${level}/${row}/${col}`);
-  }
-  want(level, row, col) {
-    const drawing = this.drawing;
-    const key = `${level}/${row}/${col}`;
-    if (this.laid.has(key) || this.pending.has(key)) return;
-    this.pending.add(key);
-    this.pointing.busy(this.pending.size);
-    drawing.tile(level, row, col).then(
-      (tile) => {
-        if (this.drawing?.name !== drawing.name) return;
-        this.pending.delete(key);
-        this.laid.set(key, { tile, picture: null });
-        if (level === topLevel(drawing.rows.length, drawing.cols.length)) {
-          this.most = tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-          for (const one of this.laid.values()) one.picture = null;
-        }
-        this.pointing.busy(this.pending.size);
-        if (level === topLevel(drawing.rows.length, drawing.cols.length)) this.pointing.known?.();
+  mosaicOf(drawing) {
+    const mosaic = new Mosaic(drawing.rows.length, drawing.cols.length, drawing.tile, {
+      came: (level) => {
+        if (level === mosaic.coarsest) this.pointing.known?.();
+        if (this.pointed) this.tell();
         this.later();
       },
-      (error) => {
-        if (this.signal.aborted || this.drawing?.name !== drawing.name) return;
-        this.pending.delete(key);
-        this.pointing.busy(this.pending.size);
-        this.pointing.failed(error);
-      }
-    );
+      failed: (error) => {
+        if (!this.signal.aborted) this.pointing.failed(error);
+      },
+      busy: (pending) => this.pointing.busy(pending)
+    });
+    return mosaic;
   }
-  /** A tile in colours, a pixel for each cell. */
-  pictureOf(laid) {
-    if (laid.picture) return laid.picture;
-    const { rows, cols, weights } = laid.tile;
-    const { threshold } = this.drawing;
-    const canvas = h("canvas", { width: cols, height: rows });
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(cols, rows);
-    const colours = new Uint32Array(table(this.ramp).buffer);
-    const pixels = new Uint32Array(image.data.buffer);
-    const share = this.share;
-    const nothing = Math.round(255 * share(0));
-    for (let n = 0; n < weights.length; n++) {
-      const weight = weights[n];
-      pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))];
-    }
-    context.putImageData(image, 0, 0);
-    return laid.picture = canvas;
+  get look() {
+    const { threshold, log } = this.drawing;
+    const { ramp, share, top } = this;
+    return { name: [log, threshold, top, ramp(0), ramp(1)].join(), ramp, share, threshold };
   }
   /** From a weight to its place on the ramp, 0 to 1; of signed ones zero is in the middle. */
   get share() {
@@ -1245,11 +1410,12 @@ var Matrix = class {
   }
   // -- painting -------------------------------------------------------------------------------------------
   paint() {
-    const drawing = this.drawing;
-    if (!drawing) return;
-    const { size, sight } = this;
-    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + size + 2);
+    const { drawing, mosaic, size, sight } = this;
+    if (!drawing || !mosaic) return;
     const { rows, cols } = drawing;
+    const tall = Math.min(size, rows.length * LARGEST_CELL);
+    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + tall + 2);
+    this.element.style.touchAction = sight.cell > this.smallest() ? "none" : "pan-x pan-y";
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
     context.save();
@@ -1260,11 +1426,8 @@ var Matrix = class {
     context.fillStyle = drawing.ramp(0);
     context.fillRect(0, 0, wide, high);
     context.imageSmoothingEnabled = false;
-    const top = topLevel(rows.length, cols.length);
-    const ratio = globalThis.devicePixelRatio || 1;
-    const level = Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5)));
-    this.want(top, 0, 0);
-    if (this.most > 0 || this.laidAt(top, 0, 0)) this.lay(context, level, top);
+    mosaic.want(mosaic.coarsest, 0, 0);
+    if (mosaic.at(mosaic.coarsest, 0, 0)) this.lay(context);
     if (sight.cell >= ROOMY) this.numbers(context);
     this.cross(context, wide, high);
     context.restore();
@@ -1273,8 +1436,8 @@ var Matrix = class {
     context.lineWidth = 1;
     context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
     context.globalAlpha = 1;
-    this.labels(context, wide, high);
-    if (this.most > 0 && this.room.legend > 20) this.legend(context, this.room.left + wide + 16, high);
+    this.write(context, wide, high);
+    if (this.top > 0 && this.room.legend > LETTERS) drawLegend(context, this.legend, this.room.left + wide + 16, this.room.top, high, drawing.ink);
   }
   /** The weights themselves, where there is room. */
   numbers(context) {
@@ -1286,62 +1449,42 @@ var Matrix = class {
     context.textBaseline = "middle";
     for (let row = Math.floor(sight.y); row < Math.min(rows.length, sight.y + size / sight.cell); row++)
       for (let col = Math.floor(sight.x); col < Math.min(cols.length, sight.x + size / sight.cell); col++) {
-        const weight = this.weightAt(row, col);
+        const weight = this.mosaic.weight(row, col);
         if (weight === null || Math.abs(weight) < Math.max(threshold, 5e-3)) continue;
         context.fillStyle = needsWhite(ramp(share(weight))) ? "#ffffff" : "#1d2430";
         context.fillText(weight.toFixed(2).replace(/^(-?)0/, "$1"), (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
       }
   }
-  /** What the colours stand for. */
-  legend(context, x, high) {
-    const { log, signed, ink } = this.drawing;
-    const length = Math.min(high, 160);
-    const [share, ramp] = [this.share, this.ramp];
-    for (let y = 0; y < length; y++) {
-      context.fillStyle = ramp(1 - y / (length - 1));
-      context.fillRect(x, this.room.top + y, 12, 1.5);
-    }
-    context.fillStyle = ink;
-    context.font = "11px system-ui, sans-serif";
-    context.textAlign = "left";
-    context.textBaseline = "middle";
-    const ticks = signed ? [this.top, 0, -this.top] : log ? [this.top, 0.1, 0.01, 1e-3].filter((weight) => weight <= this.top) : [this.top, this.top / 2, 0];
-    let above = -Infinity;
-    for (const weight of ticks) {
-      const y = this.room.top + (1 - share(weight)) * (length - 1);
-      if (y - above > 11) context.fillText(number(weight), x + 17, y);
-      above = y;
-    }
+  get legend() {
+    const { log, signed = false } = this.drawing;
+    const { ramp, share, top } = this;
+    return { ramp, share, top, log, signed };
   }
-  /** A single weight; null where its tile is not here. */
-  weightAt(row, col) {
-    const tile = this.laidAt(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
-    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
-  }
-  lay(context, level, top) {
-    const { sight, size } = this;
+  lay(context) {
+    const { sight, size, level } = this;
     const { rows, cols } = this.drawing;
     const span = SIDE << level;
+    const look = this.look;
     const last = (from, count) => Math.floor((Math.min(from + size / sight.cell, count) - 1e-9) / span);
     for (let row = Math.floor(sight.y / span); row <= last(sight.y, rows.length); row++)
       for (let col = Math.floor(sight.x / span); col <= last(sight.x, cols.length); col++) {
-        this.want(level, row, col);
-        this.layOne(context, level, row, col, top);
+        this.mosaic.want(level, row, col);
+        this.layOne(context, level, row, col, look);
       }
   }
   /** The tile, or the part of the nearest coarser one that lies there. */
-  layOne(context, level, row, col, top) {
+  layOne(context, level, row, col, look) {
     const { sight } = this;
     const x = (col * (SIDE << level) - sight.x) * sight.cell;
     const y = (row * (SIDE << level) - sight.y) * sight.cell;
-    for (let up = 0; level + up <= top; up++) {
-      const laid = this.laidAt(level + up, row >> up, col >> up);
+    for (let up = 0; level + up <= this.mosaic.coarsest; up++) {
+      const laid = this.mosaic.at(level + up, row >> up, col >> up);
       if (!laid) continue;
       const [left, above] = [(col - (col >> up << up)) * (SIDE >> up), (row - (row >> up << up)) * (SIDE >> up)];
       const [wide, high] = [Math.min(SIDE >> up, laid.tile.cols - left), Math.min(SIDE >> up, laid.tile.rows - above)];
       if (wide < 1 || high < 1) return;
       const pixels = sight.cell * 2 ** (level + up);
-      context.drawImage(this.pictureOf(laid), left, above, wide, high, x, y, wide * pixels, high * pixels);
+      context.drawImage(pictureOf(laid, look), left, above, wide, high, x, y, wide * pixels, high * pixels);
       return;
     }
   }
@@ -1357,69 +1500,61 @@ var Matrix = class {
     if (row >= 0) context.strokeRect(-2, (row - sight.y) * sight.cell, wide + 4, cell);
     if (col >= 0) context.strokeRect((col - sight.x) * sight.cell, -2, cell, high + 4);
   }
-  labels(context, wide, high) {
-    for (const { x, y, turned, text, special, strong } of this.ticks(wide, high)) {
+  write(context, wide, high) {
+    for (const { x, y, turned, text, special, marked, room } of this.labels(wide, high)) {
       context.save();
       context.translate(x, y);
-      if (turned) context.rotate(-Math.PI / 3);
+      if (turned) context.rotate(-LEAN);
       context.textAlign = turned ? "left" : "right";
       context.textBaseline = "middle";
-      context.font = `${strong ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
-      context.fillStyle = special && !strong ? this.drawing.quiet : this.drawing.ink;
-      context.fillText(text, 0, 0);
+      context.font = `${marked ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
+      context.fillStyle = special && !marked ? this.drawing.quiet : this.drawing.ink;
+      context.fillText(text, 0, 0, room);
       context.restore();
     }
   }
-  /** Labels of the tokens in sight, as many as there is room for. */
-  ticks(wide, high) {
-    const { sight } = this;
-    const { queries, keys, rows, cols } = this.drawing;
-    const step = Math.max(1, Math.ceil(LEGIBLE / sight.cell));
-    const out = [];
-    const along = (tokens, places, start, size, turned) => {
-      const special = new Set(tokens.special);
-      const pointed = turned ? this.pointed?.col : this.pointed?.row;
-      const first = Math.ceil(start / step) * step;
-      for (let n = first; n < Math.min(places.length, start + size / sight.cell); n += step) {
-        const at = (n - start + 0.5) * sight.cell;
-        if (at > size - 4) break;
-        const text = label(tokens.text[places[n]], Math.min(15, Math.floor((turned ? this.room.top : this.room.left - 8) / 6.7)));
-        out.push({
-          x: turned ? this.room.left + at : this.room.left - 6,
-          y: turned ? this.room.top - 6 : this.room.top + at,
-          turned,
-          text,
-          special: special.has(places[n]),
-          strong: pointed === n
-        });
-      }
-    };
-    if (this.room.left > LETTERS) along(queries, rows, sight.y, high, false);
-    along(keys, cols, sight.x, wide, true);
-    return out;
+  /** The tokens along both sides; of a matrix beside another one those above alone. */
+  labels(wide, high) {
+    const { queries, keys, rows, cols, selected } = this.drawing;
+    const { left, top } = this.room;
+    const { x, y, cell } = this.sight;
+    const row = this.pointed?.row ?? rows.indexOf(selected.query ?? -1);
+    const col = this.pointed?.col ?? cols.indexOf(selected.key ?? -1);
+    const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+    const down = ticks({ tokens: queries, places: rows, start: y, cell, size: high, marked: row, room: beside });
+    const across = ticks({ tokens: keys, places: cols, start: x, cell, size: wide, marked: col, room: above });
+    return [
+      ...left > LETTERS ? down.map((tick) => ({ ...tick, turned: false, x: left - 6, y: top + tick.at, room: beside })) : [],
+      ...across.map((tick) => ({ ...tick, turned: true, x: left + tick.at, y: top - 6, room: above }))
+    ];
   }
+  /** What is in sight, with its labels and what its colours stand for. */
   svg(paper) {
-    const { size, sight } = this;
+    const { size, sight, room } = this;
     const { rows, cols, ink } = this.drawing;
     const wide = Math.min(size, cols.length * sight.cell);
     const high = Math.min(size, rows.length * sight.cell);
-    const [width, height] = [this.room.left + wide + 30, this.room.top + high + 10];
+    const legend = room.legend > LETTERS && this.top > 0;
+    const [width, height] = [room.left + wide + (legend ? WHOLE.legend : room.top / 2), room.top + high + 10];
     const plain = h("canvas");
     const context = canvasContext(plain, wide, high);
     context.imageSmoothingEnabled = false;
-    const top = topLevel(rows.length, cols.length);
-    const ratio = globalThis.devicePixelRatio || 1;
-    this.lay(context, Math.max(0, Math.min(top, Math.ceil(Math.log2(1 / (sight.cell * ratio)) - 0.5))), top);
-    const texts = this.ticks(wide, high).map(
+    this.lay(context);
+    const texts = this.labels(wide, high).map(
       ({ x, y, turned, text }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escaped(text)}</text>`
     );
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${this.room.left}" y="${this.room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}</svg>`;
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${room.left}" y="${room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${room.left}" y="${room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(this.legend, room.left + wide + 16, room.top, high) : ""}</svg>`;
   }
-  // -- pointing -------------------------------------------------------------------------------------------
-  cellAt(event) {
-    const box = this.element.getBoundingClientRect();
-    const x = event.clientX - box.left - this.room.left;
-    const y = event.clientY - box.top - this.room.top;
+  // -- steering -------------------------------------------------------------------------------------------
+  get corner() {
+    return this.room;
+  }
+  get seen() {
+    const seen = Math.max(1, Math.floor(this.size / this.sight.cell));
+    return { rows: seen, cols: seen };
+  }
+  cellAt(x, y) {
+    if (!this.drawing) return null;
     const { rows, cols } = this.drawing;
     const row = Math.floor(this.sight.y + y / this.sight.cell);
     const col = Math.floor(this.sight.x + x / this.sight.cell);
@@ -1427,98 +1562,66 @@ var Matrix = class {
     return inside ? { row, col } : null;
   }
   point(cell) {
+    if (cell?.row === this.pointed?.row && cell?.col === this.pointed?.col) return;
     this.pointed = cell;
-    if (!cell) this.pointing.left?.();
-    else {
-      const { rows, cols } = this.drawing;
-      this.pointing.point(rows[cell.row], cols[cell.col], this.weightAt(cell.row, cell.col));
-    }
+    clearTimeout(this.resting);
+    if (cell) this.tell();
+    else this.pointing.left?.();
     this.later();
   }
-  listen() {
-    const { element, signal } = this;
-    let dragged = null;
-    element.addEventListener("pointerdown", (event) => {
-      dragged = { x: event.clientX, y: event.clientY, far: false };
-      element.setPointerCapture(event.pointerId);
-    }, { signal });
-    element.addEventListener("pointermove", (event) => {
-      if (!dragged) return this.point(this.cellAt(event));
-      const [x, y] = [event.clientX - dragged.x, event.clientY - dragged.y];
-      if (!dragged.far && Math.hypot(x, y) < 4) return;
-      dragged = { x: event.clientX, y: event.clientY, far: true };
-      this.pan(x, y);
-    }, { signal });
-    element.addEventListener("pointerup", (event) => {
-      const cell = this.cellAt(event);
-      const { rows, cols } = this.drawing;
-      if (dragged && !dragged.far && cell) this.pointing.select(rows[cell.row], cols[cell.col]);
-      dragged = null;
-    }, { signal });
-    element.addEventListener("pointerleave", () => this.point(null), { signal });
-    element.addEventListener("dblclick", (event) => {
-      const box = element.getBoundingClientRect();
-      this.zoom(event.shiftKey ? 0.5 : 2, event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
-    }, { signal });
-    element.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && this.element.getRootNode() instanceof ShadowRoot && this.element.getRootNode().activeElement !== element) return;
-      event.preventDefault();
-      const box = element.getBoundingClientRect();
-      this.zoom(Math.exp(-event.deltaY / 300), event.clientX - box.left - this.room.left, event.clientY - box.top - this.room.top);
-    }, { signal, passive: false });
-    element.addEventListener("keydown", (event) => this.key(event), { signal });
+  /** Says what is pointed at; of a coarse picture the single weight is brought when the pointer rests. */
+  tell() {
+    const { rows, cols } = this.drawing;
+    const { row, col } = this.pointed;
+    const weight = this.mosaic.weight(row, col);
+    const coarse = this.level > 0 ? this.mosaic.coarse(this.level, row, col) : null;
+    this.pointing.point(rows[row], cols[col], weight, coarse);
+    if (weight === null) this.resting = setTimeout(() => this.mosaic.want(0, Math.floor(row / SIDE), Math.floor(col / SIDE)), RESTING);
   }
-  key(event) {
+  pick(cell = this.pointed) {
+    if (cell) this.pointing.select(this.drawing.rows[cell.row], this.drawing.cols[cell.col]);
+  }
+  step(down, across) {
     const { rows, cols, selected } = this.drawing;
-    const steps = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1]
+    const from = this.pointed ?? {
+      row: Math.max(0, rows.indexOf(selected.query ?? -1)),
+      col: Math.max(0, cols.indexOf(selected.key ?? -1))
     };
-    const step = steps[event.key];
-    if (step) {
-      const from = this.pointed ?? {
-        row: Math.max(0, rows.indexOf(selected.query ?? rows[0])),
-        col: Math.max(0, cols.indexOf(selected.key ?? cols[0]))
-      };
-      const cell = {
-        row: Math.max(0, Math.min(rows.length - 1, from.row + step[0])),
-        col: Math.max(0, Math.min(cols.length - 1, from.col + step[1]))
-      };
-      this.reveal(cell);
-      this.point(cell);
-    } else if (event.key === "Enter" && this.pointed) {
-      this.pointing.select(rows[this.pointed.row], cols[this.pointed.col]);
-    } else if (event.key === "+" || event.key === "=") this.zoom(1.5);
-    else if (event.key === "-") this.zoom(1 / 1.5);
-    else if (event.key === "0") this.fit();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+    const cell = {
+      row: Math.max(0, Math.min(rows.length - 1, from.row + down)),
+      col: Math.max(0, Math.min(cols.length - 1, from.col + across))
+    };
+    this.reveal(cell);
+    this.point(cell);
   }
   reveal({ row, col }) {
     const seen = this.size / this.sight.cell;
     this.sight.y = Math.min(row, Math.max(this.sight.y, row + 1 - seen));
     this.sight.x = Math.min(col, Math.max(this.sight.x, col + 1 - seen));
-    this.clamp();
+    this.moved();
   }
 };
 
 // src/compare.ts
 var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other: blue where b looks more, red where it looks less. The map above says how far apart the heads are.";
+var HOW_LONG = " Of a long text a cell is the strongest of those that it stands for; zoom in for single ones.";
+var HOW_REMOTE = " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; zoom in for single weights.";
 var ROOM = { plot: 260, left: 74, top: 74, legend: 12 };
 var SMALLEST_PLOT = 165;
 var NO_LABELS = 10;
-var LEGEND = 66;
+var LEGEND2 = 76;
+var LONG = 256;
+var RESTING2 = 120;
 var compare_default2 = view("Comparison", compare_default, (frame) => {
   const { model, signal, bar, stage } = frame;
-  frame.explain(HOW);
   const sources = { a: new Source(model, signal, "a_"), b: new Source(model, signal, "b_") };
   const pairs = readPairs(model.get("alignment"));
   const partnerOf = new Map(pairs);
   const aOf = new Map(pairs.map(([a, b]) => [b, a]));
   const cuts = /* @__PURE__ */ new Map();
+  const remote = sources.a.remote || sources.b.remote;
+  const long = [sources.a, sources.b].some(({ header }) => header.layers.some(({ queries, keys }) => Math.max(queries, keys) > LONG));
+  frame.explain(HOW + (remote ? HOW_REMOTE : long ? HOW_LONG : ""));
   const log = h("input", { type: "checkbox", onchange: () => frame.set({ log: log.checked }) });
   const zoom = h(
     "span",
@@ -1542,7 +1645,7 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
     difference: h("figure", {}, h("figcaption", {}, h("b", {}, "b − a")), matrices.difference.element)
   };
   stage.append(map, h("div", { className: "panels" }, figures.a, figures.b, figures.difference));
-  if (model.get("note")) frame.tell(model.get("note"), "busy");
+  if (model.get("note")) frame.tell(model.get("note"), "note");
   listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
   function layersOf(trace) {
     const select = h("select");
@@ -1565,21 +1668,23 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
   }
   const everyone = (tokens2) => [...tokens2.text.keys()];
   const tokens = (side, axis) => sources[side].tokens(shown(side).layer, axis);
+  function compared() {
+    const partner = model.get("partners")[model.get("layer")]?.[shown("a").heads[0]];
+    if (!partner) return false;
+    const layers = sources.b.header.layers;
+    const [known, picked2] = [layers[partner[1]], layers[model.get("other_layer")]];
+    return known.query === picked2.query && known.key === picked2.key && known.queries === picked2.queries && known.keys === picked2.keys;
+  }
   function parallel() {
     const [a, b] = [tokens("a", "query").text.length, tokens("b", "query").text.length];
     return a === b && pairs.length === a && pairs.every(([i, j]) => i === j);
   }
   function comparable() {
-    const square = ["a", "b"].every((side) => {
-      const { queries, keys } = sources[side].header.layers[shown(side).layer];
-      return queries === keys && queries === sources[side].header.layers[0].queries;
-    });
-    const here = !sources.a.remote && !sources.b.remote;
-    return pairs.length > 0 && square && (here || parallel());
+    return pairs.length > 0 && compared() && (!remote || parallel());
   }
   async function differenceTile(level, row, col) {
     const [a, b] = [shown("a"), shown("b")];
-    if (sources.a.remote || sources.b.remote) {
+    if (remote) {
       const [one, other] = await Promise.all([sources.a.tile(a, level, row, col), sources.b.tile(b, level, row, col)]);
       return { ...one, weights: one.weights.map((weight, n) => other.weights[n] - weight) };
     }
@@ -1609,15 +1714,16 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
       quiet: dark ? "#98a1ae" : "#68707d",
       accent: dark ? "#fdba74" : "#c2410c"
     };
-    const left = side !== "a" && parallel() ? NO_LABELS : ROOM.left;
     const labels = parallel() ? ROOM.left + 2 * NO_LABELS : 3 * ROOM.left;
-    const fitting = (stage.clientWidth - labels - 2 * LEGEND - ROOM.legend - 28) / 3;
-    const size = { ...ROOM, left, plot: Math.max(SMALLEST_PLOT, Math.min(ROOM.plot, fitting)) };
+    const fitting = Math.floor((stage.clientWidth - labels - 2 * LEGEND2 - ROOM.legend - 28) / 3);
+    const beside = fitting >= SMALLEST_PLOT;
+    const left = beside && side !== "a" && parallel() ? NO_LABELS : ROOM.left;
+    const size = { ...ROOM, left, plot: beside ? Math.min(ROOM.plot, fitting) : ROOM.plot };
     if (side === "difference") {
       const [queries2, keys2] = [tokens("a", "query"), tokens("a", "key")];
       const places = pairs.map(([a]) => a);
       const name = JSON.stringify([shown("a"), shown("b")]);
-      const room = { ...size, legend: LEGEND };
+      const room = { ...size, legend: LEGEND2 };
       return { ...common, name, queries: queries2, keys: keys2, rows: places, cols: places, signed: true, ramp: diverging(dark), room, selected: { query, key }, tile: differenceTile };
     }
     const what = shown(side);
@@ -1633,7 +1739,7 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
       cols: everyone(keys),
       ...most > 0 ? { most } : {},
       ramp: sequential(dark),
-      room: { ...size, legend: side === "b" ? LEGEND : ROOM.legend },
+      room: { ...size, legend: side === "b" ? LEGEND2 : ROOM.legend },
       selected: { query: mine(query), key: mine(key) },
       tile: (level, row, col) => sources[side].tile(what, level, row, col)
     };
@@ -1642,6 +1748,8 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
     const made = new Matrix({
       point: (query, key) => point(side, query, key),
       left: () => {
+        told++;
+        frame.say("");
         for (const other of ["a", "b", "difference"]) if (other !== side) matrices[other].mark(null);
       },
       select: (query, key) => {
@@ -1651,7 +1759,7 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
       },
       moved: (sight) => {
         if (parallel()) {
-          for (const other of ["a", "b", "difference"]) if (other !== side) matrices[other].look(sight);
+          for (const other of ["a", "b", "difference"]) if (other !== side) matrices[other].follow(sight);
         }
       },
       known: frame.redraw,
@@ -1664,19 +1772,21 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
   function point(side, query, key) {
     const [i, j] = side === "b" ? [aOf.get(query), aOf.get(key)] : [query, key];
     const [k, l] = side === "b" ? [query, key] : [partnerOf.get(query), partnerOf.get(key)];
-    const place = (a, b) => a === void 0 || b === void 0 ? null : { row: a, col: b };
+    const place2 = (a, b) => a === void 0 || b === void 0 ? null : { row: a, col: b };
     const inPairs = (position) => pairs.findIndex(([a]) => a === position);
-    if (side !== "a") matrices.a.mark(place(i, j));
-    if (side !== "b") matrices.b.mark(place(k, l));
+    if (side !== "a") matrices.a.mark(place2(i, j));
+    if (side !== "b") matrices.b.mark(place2(k, l));
     if (side !== "difference") {
       const [row, col] = [inPairs(i), inPairs(j)];
       matrices.difference.mark(row < 0 || col < 0 ? null : { row, col });
     }
-    void tell(i, j, k, l);
+    tell(i, j, k, l).catch((error) => !signal.aborted && frame.tell(error.message));
   }
   let told = 0;
   async function tell(i, j, k, l) {
     const turn = ++told;
+    if (remote) await new Promise((rested) => setTimeout(rested, RESTING2));
+    if (turn !== told || signal.aborted) return;
     const one = i !== void 0 && j !== void 0 ? await valueOf("a", i, j) : null;
     const other = k !== void 0 && l !== void 0 ? await valueOf("b", k, l) : null;
     if (turn !== told) return;
@@ -1688,44 +1798,71 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
     frame.say(said.join(" · "));
   }
   async function valueOf(side, query, key) {
-    if (sources[side].remote) return null;
-    const [found] = await sources[side].matrices(shown(side));
-    return found[query * tokens(side, "key").text.length + key];
+    const tile = await sources[side].tile(shown(side), 0, Math.floor(query / SIDE), Math.floor(key / SIDE));
+    return tile.weights[query % SIDE * tile.cols + key % SIDE];
+  }
+  const partners = model.get("partners");
+  const farthest = Math.max(0, ...partners.flat().map((one) => one?.[0] ?? 0));
+  const cells = farthest > 0 ? layOutMap() : [];
+  function layOutMap() {
+    const heads = Math.max(...partners.map((row) => row.length));
+    const axis = (said) => h("span", { className: "axis", "aria-hidden": "true" }, String(said));
+    const made = partners.map((row, layer) => row.map((found, head) => h("button", {
+      type: "button",
+      role: "gridcell",
+      tabIndex: -1,
+      disabled: !found,
+      "aria-label": describe(layer, head),
+      title: describe(layer, head),
+      onclick: () => choose(layer, head),
+      onpointerenter: () => frame.say(describe(layer, head)),
+      onpointerleave: () => frame.say(""),
+      onfocus: () => frame.say(describe(layer, head)),
+      onkeydown: (event) => move(event, layer, head)
+    })));
+    map.append(h(
+      "div",
+      {
+        className: "distances",
+        role: "grid",
+        "aria-label": `${model.get("metric").replace("_", "-")} distance of the heads: rows are layers`,
+        style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` }
+      },
+      axis("layer"),
+      ...Array.from({ length: heads }, (_, n) => axis(n)),
+      ...made.map((row, layer) => h(
+        "div",
+        { role: "row", style: { display: "contents" } },
+        axis(layer),
+        ...row,
+        ...Array.from({ length: heads - row.length }, () => h("span"))
+      ))
+    ));
+    return made;
+  }
+  function move(event, layer, head) {
+    const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    const step = steps[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    let [row, col] = [layer + step[0], head + step[1]];
+    while (cells[row]?.[col]?.disabled) [row, col] = [row + step[0], col + step[1]];
+    cells[row]?.[col]?.focus();
   }
   function drawMap() {
-    const partners = model.get("partners");
-    const most = Math.max(0, ...partners.flat().map((one) => one?.[0] ?? 0));
-    map.hidden = most === 0;
+    map.hidden = farthest === 0;
     if (map.hidden) return;
     const ramp = sequential(frame.dark());
-    const heads = Math.max(...partners.map((row) => row.length));
-    const grid = h("div", {
-      className: "distances",
-      role: "grid",
-      "aria-label": `${model.get("metric")} distance of the heads`,
-      style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` }
-    }, h("span", { className: "axis" }, "layer"), ...Array.from({ length: heads }, (_, n) => h("span", { className: "axis" }, String(n))));
-    partners.forEach((row, layer) => {
-      const line = h("div", { role: "row", style: { display: "contents" } }, h("span", { className: "axis" }, String(layer)));
-      for (let head = 0; head < heads; head++) {
-        const found = row[head];
-        if (head >= row.length) line.append(h("span"));
-        else line.append(h("button", {
-          type: "button",
-          role: "gridcell",
-          disabled: !found,
-          style: { background: found?.[0] == null ? "" : ramp(0.08 + 0.92 * found[0] / most) },
-          "aria-selected": String(layer === model.get("layer") && head === model.get("head")),
-          "aria-label": describe(layer, head),
-          title: describe(layer, head),
-          onclick: () => choose(layer, head),
-          onpointerenter: () => frame.say(describe(layer, head))
-        }));
-      }
-      grid.append(line);
-    });
-    map.replaceChildren(grid);
-    legend.replaceChildren(`${model.get("metric").replace("_", "-")} distance: 0`, gradient(ramp), number(most));
+    const selected = cells[model.get("layer")]?.[model.get("head")];
+    const entry = selected && !selected.disabled ? selected : cells.flat().find((cell) => !cell.disabled);
+    cells.forEach((row, layer) => row.forEach((cell, head) => {
+      const distance = partners[layer]?.[head]?.[0];
+      cell.style.background = distance == null ? "" : ramp(0.08 + 0.92 * distance / farthest);
+      cell.setAttribute("aria-selected", String(cell === selected));
+      cell.tabIndex = cell === entry ? 0 : -1;
+    }));
+    legend.replaceChildren(`${model.get("metric").replace("_", "-")} distance: 0`, gradient(ramp), number(farthest));
   }
   function describe(layer, head) {
     const found = model.get("partners")[layer]?.[head];

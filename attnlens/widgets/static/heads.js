@@ -1,10 +1,10 @@
-// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 ed6d82f9fe98ef32447ffd640c4efb6cda7682a4583837ddabba99ffc460cfa5
+// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
 
 // src/heads.css
 var heads_default = '.grid { display: grid; gap: 4px; width: max-content; align-items: center; }\n.grid .axis { color: var(--quiet); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--paper); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
 
 // src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
+var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
 
 // src/model.ts
 var PATIENCE = 6e4;
@@ -112,6 +112,7 @@ function view(name, style, fill) {
           });
         }
       };
+      keepKeys(el, ending.signal);
       main.dataset["theme"] = theme(el);
       filled = fill(frame);
       const { picture: picture2 } = filled;
@@ -158,13 +159,22 @@ function watchTheme(element, signal, found) {
   signal.addEventListener("abort", () => observer.disconnect());
   requestAnimationFrame(() => !signal.aborted && look());
 }
+function keepKeys(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runs = event.shiftKey && event.key === "Enter";
+    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
+    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
+  }, { capture: true, signal });
+}
 function downloadButtons(name, picture2, frame) {
   const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, act) => h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: act }, kind);
-  return [
-    button("PNG", () => void png(picture2()).then((blob) => save(blob, `${file}.png`), () => frame.tell("The picture could not be saved."))),
-    button("SVG", () => save(new Blob([picture2()], { type: "image/svg+xml" }), `${file}.svg`))
-  ];
+  const button = (kind, made) => {
+    const act = async () => save(await made(picture2()), `${file}.${kind.toLowerCase()}`);
+    const failed = () => frame.tell("The picture could not be saved.");
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
+  };
+  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
@@ -838,6 +848,7 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
       style: { width: `${size}px`, height: `${size}px` },
       onclick: (event) => select(place, event.shiftKey || event.metaKey || event.ctrlKey),
       onpointerenter: () => frame.say(describe(place)),
+      onpointerleave: () => frame.say(""),
       onfocus: () => {
         frame.say(describe(place));
         for (const other of tiles.values()) other.tabIndex = other === button ? 0 : -1;
@@ -861,8 +872,9 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
       ArrowDown: [1, 0]
     };
     const step = steps[event.key];
-    if (!step) return;
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    event.stopPropagation();
     if (ranked()) {
       const order = [...tiles.keys()];
       const next = order.indexOf(`${layer},${head}`) + step[0] + step[1];
@@ -872,31 +884,42 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
   const ranked = () => model.get("sort") && model.get("by") !== "" && places().some((place) => statistic(place) !== null);
   const places = () => model.get("sizes").flatMap(([heads], layer) => Array.from({ length: heads }, (_, head) => ({ layer, head })));
   function layOut() {
+    const focused = [...tiles].find(([, button]) => button === frame.root.activeElement)?.[0];
     tiles.clear();
     const most = Math.max(...model.get("sizes").map(([heads]) => heads));
     const size = Math.max(16, Math.min(56, Math.floor(((stage.clientWidth || 640) - 40) / most) - 4));
-    if (ranked()) {
-      const order = places().sort((a, b) => (statistic(b) ?? -Infinity) - (statistic(a) ?? -Infinity));
-      const list = h("div", { className: "ranked", role: "row" });
-      for (const place of order)
-        list.append(h("figure", {}, tile(place, size), h("figcaption", {}, `${place.layer}·${place.head}`)));
-      stage.replaceChildren(h("div", { role: "grid", "aria-label": "Heads, largest first" }, list));
-      return;
-    }
-    const grid = h("div", {
-      className: "grid",
-      role: "grid",
-      "aria-label": "Heads: rows are layers",
-      style: { gridTemplateColumns: `auto repeat(${most}, ${size}px)` }
-    });
-    grid.append(h("span", { className: "axis row" }, "layer"));
-    for (let head = 0; head < most; head++) grid.append(h("span", { className: "axis" }, String(head)));
-    model.get("sizes").forEach(([heads], layer) => {
-      const row = h("div", { role: "row", style: { display: "contents" } }, h("span", { className: "axis row" }, String(layer)));
-      for (let head = 0; head < most; head++) row.append(head < heads ? tile({ layer, head }, size) : h("span"));
-      grid.append(row);
-    });
-    stage.replaceChildren(grid);
+    stage.replaceChildren(ranked() ? ranking(size) : grid(most, size));
+    if (focused) tiles.get(focused)?.focus();
+  }
+  function ranking(size) {
+    const order = places().sort((a, b) => (statistic(b) ?? -Infinity) - (statistic(a) ?? -Infinity));
+    return h(
+      "div",
+      { role: "grid", "aria-label": "Heads, largest first" },
+      h("div", { className: "ranked", role: "row" }, ...order.map((place) => h("figure", { role: "presentation" }, tile(place, size), h("figcaption", { role: "presentation" }, `${place.layer}·${place.head}`))))
+    );
+  }
+  function grid(most, size) {
+    const axis = (said, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(said));
+    const numbers = Array.from({ length: most }, (_, head) => head);
+    return h(
+      "div",
+      {
+        className: "grid",
+        role: "grid",
+        "aria-label": "Heads: rows are layers",
+        "aria-multiselectable": "true",
+        style: { gridTemplateColumns: `auto repeat(${most}, ${size}px)` }
+      },
+      axis("layer", "axis row"),
+      ...numbers.map((head) => axis(head)),
+      ...model.get("sizes").map(([heads], layer) => h(
+        "div",
+        { role: "row", style: { display: "contents" } },
+        axis(layer, "axis row"),
+        ...numbers.map((head) => head < heads ? tile({ layer, head }, size) : h("span"))
+      ))
+    );
   }
   function draw() {
     explain();

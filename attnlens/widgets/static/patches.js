@@ -1,10 +1,10 @@
-// Generated from widgets/src/patches.ts by `npm run build`; do not edit. Sources: sha256 5cd67052fc3a34b0df693a82b28a4c30e4a3f9156b17b501da3d1aeb8715a8aa
+// Generated from widgets/src/patches.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
 
 // src/patches.css
 var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--raised); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: #fff; stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: #ffb454; stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.overlay .pointed { stroke: #fff; stroke-width: 1.5; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--quiet); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warn); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--quiet); background: var(--raised); overflow: auto; }\n.waiting.failed { color: var(--warn); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--quiet); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--quiet); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: #8a8a8a; }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
 
 // src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
+var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
 
 // src/model.ts
 var PATIENCE = 6e4;
@@ -112,6 +112,7 @@ function view(name, style, fill) {
           });
         }
       };
+      keepKeys(el, ending.signal);
       main.dataset["theme"] = theme(el);
       filled = fill(frame);
       const { picture } = filled;
@@ -158,13 +159,22 @@ function watchTheme(element, signal, found) {
   signal.addEventListener("abort", () => observer.disconnect());
   requestAnimationFrame(() => !signal.aborted && look());
 }
+function keepKeys(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runs = event.shiftKey && event.key === "Enter";
+    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
+    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
+  }, { capture: true, signal });
+}
 function downloadButtons(name, picture, frame) {
   const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, act) => h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: act }, kind);
-  return [
-    button("PNG", () => void png(picture()).then((blob) => save(blob, `${file}.png`), () => frame.tell("The picture could not be saved."))),
-    button("SVG", () => save(new Blob([picture()], { type: "image/svg+xml" }), `${file}.svg`))
-  ];
+  const button = (kind, made) => {
+    const act = async () => save(await made(picture()), `${file}.${kind.toLowerCase()}`);
+    const failed = () => frame.tell("The picture could not be saved.");
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
+  };
+  return [button("PNG", png), button("SVG", (svg2) => new Blob([svg2], { type: "image/svg+xml" }))];
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
@@ -1097,6 +1107,7 @@ function sheetSvg({ heading, ground, paint, dark, large, plates, scales }) {
 var SIDE = 256;
 var KEPT2 = 400;
 var KEPT_WHOLE = 4;
+var KEPT_SHOWN = 2;
 var Source = class {
   constructor(model, signal, prefix = "") {
     this.model = model;
@@ -1111,19 +1122,14 @@ var Source = class {
   layers = /* @__PURE__ */ new Map();
   tiles = /* @__PURE__ */ new Map();
   wholes = /* @__PURE__ */ new Map();
+  shown = /* @__PURE__ */ new Map();
   /** Whether Python holds the weights and gives blocks of them. */
   get remote() {
     return this.header.remote;
   }
   /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
   layer(number2) {
-    let found = this.layers.get(number2);
-    if (!found) {
-      found = this.bring(number2);
-      found.catch(() => this.layers.delete(number2));
-      this.layers.set(number2, found);
-    }
-    return found;
+    return kept(this.layers, number2, Infinity, () => this.bring(number2));
   }
   async bring(number2) {
     const name = `${this.prefix}layer_${number2}`;
@@ -1153,7 +1159,11 @@ var Source = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
-  async matrices(shown) {
+  matrices({ layer, heads, pair, hide_special, pool }) {
+    const shown = { layer, heads, pair, hide_special };
+    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
+  }
+  async pick(shown) {
     const layer = await this.layer(shown.layer);
     const { rows, cols } = this.positions(shown);
     const { queries, keys } = layer.header;
@@ -1181,15 +1191,12 @@ var Source = class {
   }
   /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
   tile(shown, level, row, col) {
-    const key = `${level}/${row}/${col}/${JSON.stringify(shown)}`;
-    let found = this.tiles.get(key);
-    if (!found) {
-      found = this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col));
-      found.catch(() => this.tiles.delete(key));
-      this.tiles.set(key, found);
-      if (this.tiles.size > KEPT2) this.tiles.delete(this.tiles.keys().next().value);
-    }
-    return found;
+    return kept(
+      this.tiles,
+      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
+      KEPT2,
+      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
+    );
   }
   async asked(shown, level, row, col) {
     const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
@@ -1198,46 +1205,47 @@ var Source = class {
   }
   /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
   cut(shown) {
-    const key = JSON.stringify(shown);
-    let found = this.wholes.get(key);
-    if (!found) {
+    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
       const { rows, cols } = this.positions(shown);
-      found = this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
-      found.catch(() => this.wholes.delete(key));
-      if (this.wholes.size >= KEPT_WHOLE) this.wholes.delete(this.wholes.keys().next().value);
-      this.wholes.set(key, found);
-    }
-    return found;
+      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+    });
   }
 };
+function kept(held, key, most2, make) {
+  let found = held.get(key);
+  if (!found) {
+    found = make();
+    found.catch(() => held.delete(key));
+    if (held.size >= most2) held.delete(held.keys().next().value);
+    held.set(key, found);
+  }
+  return found;
+}
 function cutter(whole, rows, cols, pool) {
   const made = /* @__PURE__ */ new Map();
-  const tile = (level, row, col) => {
+  return (level, row, col) => {
     const key = `${level}/${row}/${col}`;
     let found = made.get(key);
-    if (!found) made.set(key, found = level > 0 ? coarser(level, row, col) : finest(row, col));
+    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
     return found;
   };
-  const coarser = (level, row, col) => {
-    const size = SIDE << level - 1;
-    const below = [0, 1].flatMap(
-      (down) => [0, 1].map((across) => {
-        const [r, c] = [2 * row + down, 2 * col + across];
-        return r * size < rows && c * size < cols ? tile(level - 1, r, c) : null;
-      })
-    );
-    return halved(below, pool);
-  };
-  const finest = (row, col) => {
-    const [high, wide] = [Math.min(SIDE, rows - row * SIDE), Math.min(SIDE, cols - col * SIDE)];
-    const weights = new Float32Array(high * wide);
-    for (let i = 0; i < high; i++) {
-      const start = (row * SIDE + i) * cols + col * SIDE;
-      weights.set(whole.subarray(start, start + wide), i * wide);
+}
+function cutOut(whole, rows, cols, pool, level, row, col) {
+  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const at = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[at] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
+      counts[at]++;
     }
-    return { rows: high, cols: wide, weights };
-  };
-  return tile;
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
 }
 function full(bytes) {
   return bytes instanceof DataView && bytes.byteLength > 0;
@@ -1259,27 +1267,6 @@ function without(matrix, keys, gone) {
     if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
   }
   return out;
-}
-function halved(below, pool) {
-  const [a, b, c] = below;
-  const [rows, cols] = [a.rows + (c?.rows ?? 0), a.cols + (b?.cols ?? 0)];
-  const [high, wide] = [Math.ceil(rows / 2), Math.ceil(cols / 2)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint8Array(high * wide);
-  below.forEach((tile, n) => {
-    if (!tile) return;
-    const [top, left] = [n < 2 ? 0 : a.rows, n % 2 ? a.cols : 0];
-    for (let i = 0; i < tile.rows; i++)
-      for (let j = 0; j < tile.cols; j++) {
-        const at = (top + i >> 1) * wide + (left + j >> 1);
-        const weight = tile.weights[i * tile.cols + j];
-        if (pool === "max") weights[at] = Math.abs(weight) > Math.abs(weights[at]) ? weight : weights[at];
-        else weights[at] += weight;
-        counts[at]++;
-      }
-  });
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
 }
 
 // src/patches.ts

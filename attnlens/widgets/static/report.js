@@ -1,4 +1,4 @@
-// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 5cd67052fc3a34b0df693a82b28a4c30e4a3f9156b17b501da3d1aeb8715a8aa
+// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
 
 // src/half.ts
 var table;

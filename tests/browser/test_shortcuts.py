@@ -1,0 +1,49 @@
+"""Keys pressed in a view, in a real JupyterLab: none is a command of the notebook, which deletes a cell by two."""
+
+from __future__ import annotations
+
+import pytest
+
+from .jupyter import Lab
+
+VIEWS = (
+    "import attnlens as al\nlens = al.load('sentiment')\ntrace = lens.trace('a gripping film')\nal.HeadsView(trace)",
+    "view = al.AttentionView(trace, heads=1)\nview",
+    "al.CompareView(trace, lens.trace('a dull film'))",
+    "",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+def test_letters_in_a_view_are_no_commands_of_the_notebook(chromium, lab):
+    page = chromium.new_context(viewport={"width": 1300, "height": 1100}).new_page()
+    notebook = lab.notebook(page, "keys.ipynb", *VIEWS)
+    for cell in range(3):
+        notebook.run(cell)
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    active = page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
+    for cell, place in ((0, ".tile >> nth=2"), (1, ".lines"), (2, ".distances button >> nth=2")):
+        notebook.cell(cell).locator(place).focus()
+        for key in ("ArrowDown", "j", "a", "y", "x", "d", "d", "0", "Enter"):
+            page.keyboard.press(key)
+        assert cells.count() == 4
+        assert "CodeCell" in active.get_attribute("class")
+    # The picture changes by a key, and the next key is still the view's.
+    notebook.cell(1).locator(".lines").focus()
+    for key in ("m", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert notebook.evaluate(3, "view.mode, view.query, view.key") == "matrix 0 2"
+    # Keys with Ctrl, and the one that runs a cell, are the notebook's.
+    notebook.cell(0).locator(".tile >> nth=2").focus()
+    before = notebook.cell(0).locator(".jp-InputPrompt").first.inner_text()
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_timeout(3000)
+    assert notebook.cell(0).locator(".jp-InputPrompt").first.inner_text() != before
+    page.context.close()

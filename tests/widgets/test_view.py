@@ -1,0 +1,112 @@
+"""What every view refuses, and that a refusal takes back all that was set together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+
+import attnlens as al
+from attnlens.errors import InputError
+from attnlens.trace import Layer, Token, Trace
+from attnlens.widgets.view import known_heads
+
+
+@pytest.fixture(scope="module")
+def trace():
+    torch.manual_seed(0)
+    layers = tuple(
+        Layer(f"{heads}", "self", al.Factors(*torch.randn(2, heads, 5, 8), 0.3)) for heads in (4, 2)
+    )
+    return Trace(tokens=tuple(Token(f"t{n}") for n in range(5)), layers=layers)
+
+
+def put(view, **traits):
+    """As a browser sets traits: checked when all are there."""
+    with view.hold_trait_notifications():
+        for name, value in traits.items():
+            setattr(view, name, value)
+
+
+REFUSED = [
+    (al.AttentionView, "layer", 2, "the layers are 0 to 1"),
+    (al.AttentionView, "heads", [0, 4], "the heads are 0 to 3"),
+    (al.AttentionView, "query", 5, "the queries are 0 to 4"),
+    (al.AttentionView, "key", -6, "the keys are 0 to 4"),
+    (al.AttentionView, "pair", "a-b", "needs two texts"),
+    (al.AttentionView, "threshold", 1.5, "between 0 and 1"),
+    (al.AttentionView, "threshold", float("nan"), "between 0 and 1"),
+    (al.HeadsView, "layer", -3, "the layers are 0 to 1"),
+    (al.HeadsView, "heads", [9], "the heads are 0 to 3"),
+    (al.HeadsView, "by", "entropi", "Did you mean 'entropy'"),
+    (al.CompareView, "other_layer", 7, "the layers are 0 to 1"),
+    (al.CompareView, "head", 4, "the heads are 0 to 3"),
+    (al.CompareView, "query", 99, "the queries are 0 to 4"),
+]
+
+
+@pytest.mark.parametrize(("view", "name", "value", "message"), REFUSED)
+def test_a_wrong_value_is_refused_in_words_and_the_old_one_stays(trace, view, name, value, message):
+    made = view(trace)
+    before = getattr(made, name)
+    with pytest.raises(InputError, match=message):
+        setattr(made, name, value)
+    assert getattr(made, name) == before
+
+
+@pytest.mark.parametrize(("view", "name", "value", "message"), REFUSED)
+def test_what_was_set_together_with_a_wrong_value_is_taken_back(trace, view, name, value, message):
+    made = view(trace)
+    before = made.layer
+    with pytest.raises(traitlets.TraitError, match=message):
+        put(made, layer=1, **{name: value}) if name != "layer" else put(made, layer=value)
+    assert made.layer == before
+
+
+def test_an_option_that_a_view_has_not_is_named(trace):
+    with pytest.raises(InputError, match=r"unknown option 'treshold'.*Did you mean 'threshold'"):
+        al.AttentionView(trace, treshold=0.1)
+
+
+def test_numbers_of_a_table_are_numbers(trace):
+    row = next(al.head_stats(trace).iloc[-1:].itertuples())
+    view = al.AttentionView(trace, layer=row.layer, heads=np.int64(row.head))
+    assert (view.layer, view.heads) == (1, [1])
+    assert al.HeadsView(trace, layer=np.int64(-1)).layer == 1
+    assert known_heads(torch.tensor([0, -1]), 4) == [0, 3]
+
+
+@pytest.mark.parametrize("heads", ["1", 1.5, None, [None], [0.0]])
+def test_what_is_no_number_is_no_head(trace, heads):
+    with pytest.raises(InputError, match="is no whole number: the heads are 0 to 3"):
+        known_heads(heads, 4)
+
+
+def test_another_trace_without_a_second_text_shows_both_again(trace):
+    pair = Trace(tokens=tuple(Token(f"t{n}", segment=int(n > 2)) for n in range(5)), layers=trace.layers)
+    view = al.AttentionView(pair, pair="a-b")
+    view.show(trace)
+    assert view.pair == "all"
+
+
+def test_the_head_that_differs_most_is_looked_for_in_the_layer_that_is_asked_for(trace):
+    torch.manual_seed(1)
+    other = Trace(
+        tokens=trace.tokens,
+        layers=tuple(
+            Layer(one.name, "self", al.Factors(*torch.randn(2, one.attention.heads, 5, 8), 0.3))
+            for one in trace.layers
+        ),
+    )
+    heads = al.compare(trace, other).heads
+    for layer in (0, 1):
+        known = heads[heads["layer"] == layer]
+        assert al.CompareView(trace, other, layer=layer).head == int(
+            known.loc[known["distance"].idxmax(), "head"]
+        )
+
+
+def test_an_unknown_metric_is_refused_and_lists_the_known_ones(trace):
+    with pytest.raises(InputError, match="hellinger"):
+        al.CompareView(trace, trace, metric="cosine")
