@@ -217,3 +217,32 @@ def test_views_composed_with_ipywidgets(executed):
     assert said["follows"].splitlines()[1].startswith("positive (0.9")
     states = executed("09").metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     assert sum("_esm" in state["state"] for state in states.values()) >= 8  # the views are saved with it
+
+
+def test_first_steps(executed):
+    """01: the head looks at the next token, and the model agrees with its explanation."""
+    said = tagged(executed("01"))
+    assert re.search(r"film\s+0\.6\d\d", said["row"])
+    assert [line.split()[0] for line in said["rollout"].splitlines()] == [
+        "[CLS]",
+        "[SEP]",
+        ".",
+        "dull",
+        "gripping",
+    ]
+    assert re.search(r"sum -0\.107, change of the logit -0\.107, gap 0\.\d\d%\nTrue \d+", said["attribution"])
+    assert [line.split()[0] for line in said["versions"].splitlines()] == ["positive", "positive", "negative"]
+
+
+def test_language_models(executed):
+    """10: nothing comes from later, heads share keys, and a long text is kept as factors."""
+    said = tagged(executed("10"))
+    assert "later: 0.0\n" in said["causal"]
+    assert said["causal"].count("True") == 1
+    assert said["reader"].split()[:2] == ["21", "21"]
+    assert "queries [8, 22, 32] keys [2, 22, 32]" in said["shared"]
+    assert "shared key: True" in said["shared"]
+    factors, weights = (float(part.replace(",", "")) for part in re.findall(r"([\d,]+) MB as", said["long"]))
+    assert weights > 50 * factors
+    assert said["next"].startswith("predicted next: ']'")
+    assert "nearest 22" in said["gpt2"]
