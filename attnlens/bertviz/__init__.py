@@ -198,8 +198,11 @@ def _causal(part: Part) -> bool:
 
 
 def _first(given: int | None, known: tuple[int, ...], what: str) -> int | None:
+    """A number that is shown; negative ones count from the end of those."""
     if given is None or given in known:
         return given
+    if given in range(-len(known), 0):
+        return known[given]
     raise InputError(f"{what} {given!r} is not among those that are shown: {', '.join(map(str, known))}")
 
 

@@ -66,8 +66,8 @@ def _layers(name: str, given: Layers | None, *rest: str) -> Iterator[Layer]:
             weights = weights[0]
         if weights is None or weights.ndim != 3:
             raise InputError(
-                f"{name}[{i}] is {_kind(layer)}, not a tensor [1, head, query, key]; a model that computes its attention "
-                "in one piece returns none: al.Lens(model, tokenizer).trace(text) hears it all the same"
+                f"{name}[{i}] is {_kind(layer)}, not a tensor [1, head, query, key]; a model that computes its "
+                "attention in one piece returns none: al.Lens(model, tokenizer).trace(text) hears it all the same"
             )
         yield Layer(".".join(filter(None, (prefix, f"layer.{i}"))), rest[0], Weights(weights), *rest[1:])
 

@@ -88,13 +88,16 @@ def one_trace(given: Given, view: str, tokens: Sequence[str] | None = None) -> T
     if isinstance(given, Recording | list | tuple):
         if len(given) != 1:
             raise InputError(f"{view} draws one trace, not {len(given)}; choose one: {view}(recording[0])")
-        given = next(given.traces(tokens=tokens and [tokens])) if isinstance(given, Recording) else given[0]
-        tokens = None if tokens and isinstance(given, Trace) and given.tokens else tokens
+        if isinstance(given, Recording):
+            return next(given.traces(tokens=tokens and [tokens]))
+        (given,) = given
     if not isinstance(given, Trace):
         raise InputError(f"{view} draws a trace, not {type(given).__name__}: {view}(lens.trace(input))")
     if not given.layers:
         raise InputError(f"{view} has nothing to draw: the trace has no layers")
-    return replace(given, tokens=tuple(Token(str(token)) for token in tokens)) if tokens else given
+    if not tokens:
+        return given
+    return replace(given, tokens=tuple(Token(str(token)) for token in tokens), patches=None)
 
 
 def _part(layer: Layer) -> str:

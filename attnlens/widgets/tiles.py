@@ -51,7 +51,7 @@ class Tiles:
 
     def __init__(self, trace: Trace):
         self.trace = trace
-        self._bases: OrderedDict[Shown, tuple[Tensor, int]] = OrderedDict()
+        self._bases: OrderedDict[Shown, Tensor] = OrderedDict()
         self._attention = lru_cache(maxsize=2)(self._renormalized)
 
     def tile(self, shown: Shown, level: int, row: int, col: int) -> Tensor:

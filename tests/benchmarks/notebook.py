@@ -70,7 +70,10 @@ class Moved(NamedTuple):
 
 
 def moved(size: int, layers: int, heads: int) -> Moved:
-    """A trace of factors that is there already, as a map in a notebook, opened, brought nearer and dragged."""
+    """A trace of factors that is there already, as a map in a notebook, opened, brought nearer and dragged.
+
+    The kernel is a new one, so that opening the view counts what it imports.
+    """
     with tempfile.TemporaryDirectory() as folder, browser() as made:
         lab = Lab(Path(folder))
         try:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import attnlens as al
+from attnlens.errors import InputError
 from attnlens.trace import Layer, Token, Trace
 from attnlens.widgets import payload
 from tests import tiny
@@ -202,6 +203,26 @@ def test_answers_to_what_is_no_longer_shown_are_not_drawn(page, remote):
     assert_drawn(mounted, small[mounted.views[0].layer, 1])
 
 
+def test_a_tile_that_fails_is_told_until_something_else_is_shown(page, remote):
+    view = al.AttentionView(remote, heads=1, mode="matrix")
+    tile = view.asks["tile"]
+
+    def failing(level: int, row: int, **shown):
+        if shown["layer"] == 1 and level == 0 and row == 0:
+            raise InputError("the weights are gone")
+        return tile(level, row, **shown)
+
+    view.asks["tile"] = failing
+    mounted = Mounted(page, view)
+    mounted.put(layer=1)
+    mounted.root().locator("canvas.matrix").dblclick(position={"x": LEFT + 5, "y": TOP + 5})
+    page.wait_for_timeout(400)
+    assert mounted.root().locator(".notice").inner_text() == "the weights are gone"
+    mounted.put(layer=2)
+    page.wait_for_timeout(300)
+    assert mounted.root().locator(".notice").is_hidden()
+
+
 def test_a_product_is_asked_for_once_and_not_for_cells_that_a_layer_lacks(page):
     trace = al.Lens(tiny.bart(), tiny.roberta()).trace("see it , and see this film", store="factors")
     long = next(n for n, one in enumerate(trace.layers) if one.attention.queries > 5)
@@ -264,14 +285,12 @@ def test_keys_step_through_a_matrix_and_leave_the_browser_its_own(page, trace):
 
 
 def test_the_cell_that_is_pointed_at_has_its_labels_among_sixty(page):
-    trace = made(60)
-    mounted = Mounted(page, al.AttentionView(trace, heads=1, mode="matrix"))
-    ink = lambda: colours(mounted, [(x, TOP + 33.5 * PLOT / 60) for x in range(60, LEFT - 5)]).sum(1).min()  # noqa: E731
-    assert float(ink()) == 0  # nothing stands there: the canvas is empty
-    texts = mounted.root().locator("canvas.matrix")
-    before = texts.evaluate("(one) => one.toDataURL()")
-    point(mounted, 33, 7, PLOT / 60)
-    assert texts.evaluate("(one) => one.toDataURL()") != before
+    mounted = Mounted(page, al.AttentionView(made(60), heads=1, mode="matrix"))
+    cell = PLOT / 60
+    beside = [(x, TOP + 33.5 * cell) for x in range(60, LEFT - 5)]
+    assert float(colours(mounted, beside).max()) == 0  # only every other token has a label
+    point(mounted, 33, 7, cell)
+    assert float(colours(mounted, beside).max()) > 0
 
 
 # -- what is not there ----------------------------------------------------------------------------------------
@@ -312,6 +331,18 @@ def test_two_views_of_one_widget_go_together_and_leave_nothing_behind(page, trac
     assert_drawn(mounted, trace[0, 3], place=1)
     page.evaluate("() => window.views[0].ends[1]()")
     assert page.evaluate("() => window.views[0].listeners()") == 0
+
+
+def test_a_view_that_is_hidden_meanwhile_keeps_its_size(page, trace):
+    views = [al.HeadsView(trace), al.AttentionView(trace, heads=1), al.AttentionView(trace, mode="matrix")]
+    mounted = Mounted(page, *views, width=1200)
+    size = "(one) => [one.width, one.height]"
+    canvases = [mounted.root(1).locator(".lines canvas"), mounted.root(2).locator("canvas.matrix")]
+    before = [canvas.evaluate(size) for canvas in canvases]
+    page.evaluate("() => document.querySelectorAll('.place').forEach((one) => (one.style.display = 'none'))")
+    for number in range(3):
+        mounted.put(number, layer=1)
+    assert [canvas.evaluate(size) for canvas in canvases] == before
 
 
 # -- comparison -----------------------------------------------------------------------------------------------

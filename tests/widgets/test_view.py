@@ -11,6 +11,7 @@ import attnlens as al
 from attnlens.errors import InputError
 from attnlens.trace import Layer, Token, Trace
 from attnlens.widgets.view import known_heads
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +111,22 @@ def test_the_head_that_differs_most_is_looked_for_in_the_layer_that_is_asked_for
 def test_an_unknown_metric_is_refused_and_lists_the_known_ones(trace):
     with pytest.raises(InputError, match="hellinger"):
         al.CompareView(trace, trace, metric="cosine")
+
+
+def test_a_model_without_classes_is_asked_once_for_each_text(monkeypatch):
+    lens = al.Lens(tiny.bert("Model"), tiny.wordpiece())
+    explorer = al.Explorer(lens, "see it")
+    asked, trace = [], lens.trace
+    monkeypatch.setattr(lens, "trace", lambda text: asked.append(text) or trace(text))
+    explorer.show("this film")
+    explorer.show(("see it", "this film"))
+    assert asked == ["this film", ("see it", "this film")]
+    assert explorer.attention.trace["tokens"]["input"]["text"] == [
+        "[CLS]",
+        "see",
+        "it",
+        "[SEP]",
+        "this",
+        "film",
+        "[SEP]",
+    ]

@@ -47,6 +47,9 @@ export default view<State>("Attention", css, (frame) => {
   let hovered: { axis: "query" | "key"; position: number } | null = null;
   let drawn = 0;
   let detailed = "";
+  /** What the matrix shows, and why some of it is missing; other tiles that come do not hide that. */
+  let pictured = "";
+  let failure = "";
 
   // -- controls -------------------------------------------------------------------------------------------
 
@@ -134,8 +137,13 @@ export default view<State>("Attention", css, (frame) => {
       const same = model.get("query") === query && model.get("key") === key;
       frame.set(same ? { query: null, key: null } : { query, key });
     },
-    failed: (error) => frame.tell(error.message),
-    busy: (pending) => frame.tell(pending && source.remote ? "Computing …" : "", "busy"),
+    failed: (error) => {
+      failure = error.message;
+      frame.tell(failure);
+    },
+    busy: (pending) => {
+      if (!failure) frame.tell(pending && source.remote ? "Computing …" : "", "busy");
+    },
   }, signal);
   const detail = h("div", { className: "detail", hidden: true });
   const empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: bring back the special ones, or both texts.");
@@ -224,8 +232,11 @@ export default view<State>("Attention", css, (frame) => {
     const what = shown();
     const style = getComputedStyle(stage);
     const dark = frame.dark();
+    const name = JSON.stringify([shownTrace, what]);
+    if (name !== pictured) frame.tell((failure = ""));
+    pictured = name;
     matrix.show({
-      name: JSON.stringify([shownTrace, what]),
+      name,
       queries: source.tokens(what.layer, "query"),
       keys: source.tokens(what.layer, "key"),
       ...source.positions(what),
@@ -237,7 +248,7 @@ export default view<State>("Attention", css, (frame) => {
       quiet: dark ? "#98a1ae" : "#68707d",
       accent: dark ? "#fdba74" : "#c2410c",
       selected: { query: model.get("query"), key: model.get("key") },
-    }, stage.clientWidth || 600);
+    }, frame.width());
   }
 
   // -- query-key detail -----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ const HOW_REMOTE =
 const ROOM: MatrixSize = { plot: 260, left: 74, top: 74, legend: 12 };
 const SMALLEST_PLOT = 165;
 const NO_LABELS = 10;
-const LEGEND = 76;
+const LEGEND = 80;
 /** Tokens of which several may share a pixel. */
 const LONG = 256;
 /** Milliseconds after which a pointer rests. */
@@ -165,7 +165,7 @@ export default view<State>("Comparison", css, (frame) => {
       accent: dark ? "#fdba74" : "#c2410c",
     };
     const labels = parallel() ? ROOM.left + 2 * NO_LABELS : 3 * ROOM.left;
-    const fitting = Math.floor((stage.clientWidth - labels - 2 * LEGEND - ROOM.legend - 28) / 3);
+    const fitting = Math.floor((frame.width() - labels - 2 * LEGEND - ROOM.legend - 28) / 3);
     const beside = fitting >= SMALLEST_PLOT; // otherwise the panels stand below each other, with room for labels
     const left = beside && side !== "a" && parallel() ? NO_LABELS : ROOM.left;
     const size = { ...ROOM, left, plot: beside ? Math.min(ROOM.plot, fitting) : ROOM.plot };
@@ -339,7 +339,7 @@ export default view<State>("Comparison", css, (frame) => {
   function draw(): void {
     drawMap();
     drawPickers();
-    const wide = stage.clientWidth || 900;
+    const wide = frame.width();
     matrices.a.show(drawing("a"), wide);
     matrices.b.show(drawing("b"), wide);
     figures.difference.hidden = !comparable();

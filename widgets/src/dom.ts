@@ -33,6 +33,8 @@ export interface Frame<State> {
   bar: HTMLElement;
   stage: HTMLElement;
   dark(): boolean;
+  /** Pixels across the stage; while the view is hidden, those that it had. */
+  width(): number;
   /** One line about what is pointed at; read out to screen readers. */
   say(text: string): void;
   /** How to read what is shown. */
@@ -55,6 +57,9 @@ export interface Rendering<State> {
 export interface View<State> {
   render(given: Rendering<State>): () => void;
 }
+
+/** Pixels across a stage that was never seen. */
+const USUAL = 640;
 
 /** A view out of what it is called, its own style, and what fills its frame: `draw` runs at every redraw. */
 export function view<State>(
@@ -89,6 +94,7 @@ export function view<State>(
 
       let filled: ReturnType<typeof fill> | undefined;
       let scheduled = 0;
+      let known = USUAL;
       const frame: Frame<State> = {
         model,
         root,
@@ -96,6 +102,7 @@ export function view<State>(
         bar,
         stage,
         dark: () => main.dataset["theme"] === "dark",
+        width: () => (known = stage.clientWidth || known),
         say: (text) => {
           readout.textContent = text;
         },

@@ -125,7 +125,7 @@ export default view<State>("Attention heads", css, (frame) => {
     const focused = [...tiles].find(([, button]) => button === frame.root.activeElement)?.[0];
     tiles.clear();
     const most = Math.max(...model.get("sizes").map(([heads]) => heads));
-    const size = Math.max(16, Math.min(56, Math.floor(((stage.clientWidth || 640) - 40) / most) - 4));
+    const size = Math.max(16, Math.min(56, Math.floor((frame.width() - 40) / most) - 4));
     stage.replaceChildren(ranked() ? ranking(size) : grid(most, size));
     if (focused) tiles.get(focused)?.focus();
   }
@@ -159,7 +159,7 @@ export default view<State>("Attention heads", css, (frame) => {
     sort.checked = model.get("sort");
     sort.disabled = model.get("by") === "";
     if (model.get("by") && !(model.get("by") in model.get("stats"))) fetchStats();
-    const layout = JSON.stringify([ranked() && [model.get("by")], stage.clientWidth]);
+    const layout = JSON.stringify([ranked() && [model.get("by")], frame.width()]);
     if (layout !== drawn) layOut();
     drawn = layout;
     const dark = frame.dark();

@@ -51,6 +51,9 @@ export class Lines {
   private readonly texts = h("div", { role: "presentation" });
   private readonly tokens = new Map<string, HTMLElement>();
   private drawing: Drawing | null = null;
+  /** Pixels across; while the view is hidden, those that it had. */
+  private width = 640;
+  private high = HEIGHT;
 
   constructor(private readonly pointing: Pointing, signal: AbortSignal) {
     this.content.append(this.canvas, this.texts);
@@ -67,9 +70,9 @@ export class Lines {
   show(drawing: Drawing): void {
     this.drawing = drawing;
     const total = Math.max(drawing.rows.length, drawing.cols.length) * ROW;
-    const high = Math.min(total, HEIGHT);
+    this.high = Math.min(total, HEIGHT);
     this.content.style.height = `${total}px`;
-    this.element.style.height = `${high}px`;
+    this.element.style.height = `${this.high}px`;
     this.paint();
   }
 
@@ -89,7 +92,8 @@ export class Lines {
   private paint(): void {
     const drawing = this.drawing;
     if (!drawing) return;
-    const [width, high] = [this.element.clientWidth || 600, this.element.clientHeight || HEIGHT];
+    this.width = this.element.clientWidth || this.width;
+    const { width, high } = this;
     const top = this.element.scrollTop;
     const [first, last] = [Math.floor(top / ROW), Math.ceil((top + high) / ROW)];
     const context = canvasContext(this.canvas, width, high);

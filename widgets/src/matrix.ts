@@ -19,8 +19,8 @@ export interface MatrixSize {
   legend: number;
 }
 
-const WHOLE: MatrixSize = { plot: 460, left: 108, top: 92, legend: 76 };
-const NARROW: MatrixSize = { plot: 460, left: 76, top: 76, legend: 66 };
+const WHOLE: MatrixSize = { plot: 460, left: 108, top: 92, legend: 80 };
+const NARROW: MatrixSize = { plot: 460, left: 76, top: 76, legend: 72 };
 /** Pixels below which a picture has the narrow room. */
 const WIDE = 480;
 /** Labels over the columns lean by that angle. */
@@ -30,6 +30,8 @@ const RESTING = 150;
 const LARGEST_CELL = 48;
 /** So little room at the left is for no labels. */
 const LETTERS = 20;
+/** A row or column of fewer pixels is marked by one line. */
+const FINE = 5;
 /** Cells of so many pixels have room for their weight. */
 const ROOMY = 30;
 
@@ -331,12 +333,13 @@ export class Matrix implements Steered {
     const { sight } = this;
     const drawing = this.drawing!;
     context.strokeStyle = drawing.accent;
-    context.lineWidth = 1.5;
+    context.lineWidth = sight.cell < FINE ? 1 : 1.5;
     const row = this.pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1);
     const col = this.pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1);
-    const cell = Math.max(sight.cell, 2);
-    if (row >= 0) context.strokeRect(-2, (row - sight.y) * sight.cell, wide + 4, cell);
-    if (col >= 0) context.strokeRect((col - sight.x) * sight.cell, -2, cell, high + 4);
+    // Around small cells two lines would hide what is there: one goes through the middle.
+    const [inset, thick] = sight.cell < FINE ? [0.5, 0] : [0, sight.cell];
+    if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, wide + 4, thick);
+    if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, high + 4);
   }
 
   private write(context: CanvasRenderingContext2D, wide: number, high: number): void {

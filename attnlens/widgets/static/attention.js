@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
+// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
 
 // src/attention.css
 var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--quiet); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--paper); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--raised); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--quiet); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
@@ -56,6 +56,7 @@ function h(tag, given = {}, ...children) {
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
 }
+var USUAL = 640;
 function view(name, style, fill) {
   const made = {
     render({ model, el, signal }) {
@@ -82,6 +83,7 @@ function view(name, style, fill) {
       root.replaceChildren(main);
       let filled;
       let scheduled = 0;
+      let known = USUAL;
       const frame = {
         model,
         root,
@@ -89,6 +91,7 @@ function view(name, style, fill) {
         bar,
         stage,
         dark: () => main.dataset["theme"] === "dark",
+        width: () => known = stage.clientWidth || known,
         say: (text) => {
           readout.textContent = text;
         },
@@ -1012,12 +1015,15 @@ var Lines = class {
   texts = h("div", { role: "presentation" });
   tokens = /* @__PURE__ */ new Map();
   drawing = null;
+  /** Pixels across; while the view is hidden, those that it had. */
+  width = 640;
+  high = HEIGHT;
   show(drawing) {
     this.drawing = drawing;
     const total = Math.max(drawing.rows.length, drawing.cols.length) * ROW;
-    const high = Math.min(total, HEIGHT);
+    this.high = Math.min(total, HEIGHT);
     this.content.style.height = `${total}px`;
-    this.element.style.height = `${high}px`;
+    this.element.style.height = `${this.high}px`;
     this.paint();
   }
   /** Brings a token into sight. */
@@ -1034,7 +1040,8 @@ var Lines = class {
   paint() {
     const drawing = this.drawing;
     if (!drawing) return;
-    const [width, high] = [this.element.clientWidth || 600, this.element.clientHeight || HEIGHT];
+    this.width = this.element.clientWidth || this.width;
+    const { width, high } = this;
     const top = this.element.scrollTop;
     const [first, last] = [Math.floor(top / ROW), Math.ceil((top + high) / ROW)];
     const context = canvasContext(this.canvas, width, high);
@@ -1523,13 +1530,14 @@ function byKey(matrix, event) {
 }
 
 // src/matrix.ts
-var WHOLE = { plot: 460, left: 108, top: 92, legend: 76 };
-var NARROW = { plot: 460, left: 76, top: 76, legend: 66 };
+var WHOLE = { plot: 460, left: 108, top: 92, legend: 80 };
+var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
 var WIDE = 480;
 var LEAN = Math.PI / 3;
 var RESTING = 150;
 var LARGEST_CELL = 48;
 var LETTERS = 20;
+var FINE = 5;
 var ROOMY = 30;
 var Matrix = class {
   constructor(pointing, signal) {
@@ -1753,12 +1761,12 @@ var Matrix = class {
     const { sight } = this;
     const drawing = this.drawing;
     context.strokeStyle = drawing.accent;
-    context.lineWidth = 1.5;
+    context.lineWidth = sight.cell < FINE ? 1 : 1.5;
     const row = this.pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1);
     const col = this.pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1);
-    const cell = Math.max(sight.cell, 2);
-    if (row >= 0) context.strokeRect(-2, (row - sight.y) * sight.cell, wide + 4, cell);
-    if (col >= 0) context.strokeRect((col - sight.x) * sight.cell, -2, cell, high + 4);
+    const [inset, thick] = sight.cell < FINE ? [0.5, 0] : [0, sight.cell];
+    if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, wide + 4, thick);
+    if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, high + 4);
   }
   write(context, wide, high) {
     for (const { x, y, turned, text, special, marked, room } of this.labels(wide, high)) {
@@ -1882,6 +1890,8 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
   let hovered = null;
   let drawn = 0;
   let detailed = "";
+  let pictured = "";
+  let failure = "";
   const layer = h("select", { "aria-label": "Layer", onchange: () => setLayer(Number(layer.value)) });
   const listLayers = () => layer.replaceChildren(...layers.map((one, n) => h("option", { value: String(n) }, one.kind === "self" ? String(n) : `${n} (${one.kind})`)));
   listLayers();
@@ -1963,8 +1973,13 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
       const same = model.get("query") === query && model.get("key") === key;
       frame.set(same ? { query: null, key: null } : { query, key });
     },
-    failed: (error) => frame.tell(error.message),
-    busy: (pending) => frame.tell(pending && source.remote ? "Computing …" : "", "busy")
+    failed: (error) => {
+      failure = error.message;
+      frame.tell(failure);
+    },
+    busy: (pending) => {
+      if (!failure) frame.tell(pending && source.remote ? "Computing …" : "", "busy");
+    }
   }, signal);
   const detail = h("div", { className: "detail", hidden: true });
   const empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: bring back the special ones, or both texts.");
@@ -2043,8 +2058,11 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     const what = shown();
     const style = getComputedStyle(stage);
     const dark = frame.dark();
+    const name = JSON.stringify([shownTrace, what]);
+    if (name !== pictured) frame.tell(failure = "");
+    pictured = name;
     matrix.show({
-      name: JSON.stringify([shownTrace, what]),
+      name,
       queries: source.tokens(what.layer, "query"),
       keys: source.tokens(what.layer, "key"),
       ...source.positions(what),
@@ -2056,7 +2074,7 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
       quiet: dark ? "#98a1ae" : "#68707d",
       accent: dark ? "#fdba74" : "#c2410c",
       selected: { query: model.get("query"), key: model.get("key") }
-    }, stage.clientWidth || 600);
+    }, frame.width());
   }
   function drawDetail() {
     const [query, key] = [model.get("query"), model.get("key")];

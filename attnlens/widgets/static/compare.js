@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
+// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
 
 // src/compare.css
 var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--quiet); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--ink); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--quiet); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -56,6 +56,7 @@ function h(tag, given = {}, ...children) {
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
 }
+var USUAL = 640;
 function view(name, style, fill) {
   const made = {
     render({ model, el, signal }) {
@@ -82,6 +83,7 @@ function view(name, style, fill) {
       root.replaceChildren(main);
       let filled;
       let scheduled = 0;
+      let known = USUAL;
       const frame = {
         model,
         root,
@@ -89,6 +91,7 @@ function view(name, style, fill) {
         bar,
         stage,
         dark: () => main.dataset["theme"] === "dark",
+        width: () => known = stage.clientWidth || known,
         say: (text) => {
           readout.textContent = text;
         },
@@ -1263,13 +1266,14 @@ function byKey(matrix, event) {
 }
 
 // src/matrix.ts
-var WHOLE = { plot: 460, left: 108, top: 92, legend: 76 };
-var NARROW = { plot: 460, left: 76, top: 76, legend: 66 };
+var WHOLE = { plot: 460, left: 108, top: 92, legend: 80 };
+var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
 var WIDE = 480;
 var LEAN = Math.PI / 3;
 var RESTING = 150;
 var LARGEST_CELL = 48;
 var LETTERS = 20;
+var FINE = 5;
 var ROOMY = 30;
 var Matrix = class {
   constructor(pointing, signal) {
@@ -1493,12 +1497,12 @@ var Matrix = class {
     const { sight } = this;
     const drawing = this.drawing;
     context.strokeStyle = drawing.accent;
-    context.lineWidth = 1.5;
+    context.lineWidth = sight.cell < FINE ? 1 : 1.5;
     const row = this.pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1);
     const col = this.pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1);
-    const cell = Math.max(sight.cell, 2);
-    if (row >= 0) context.strokeRect(-2, (row - sight.y) * sight.cell, wide + 4, cell);
-    if (col >= 0) context.strokeRect((col - sight.x) * sight.cell, -2, cell, high + 4);
+    const [inset, thick] = sight.cell < FINE ? [0.5, 0] : [0, sight.cell];
+    if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, wide + 4, thick);
+    if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, high + 4);
   }
   write(context, wide, high) {
     for (const { x, y, turned, text, special, marked, room } of this.labels(wide, high)) {
@@ -1609,7 +1613,7 @@ var HOW_REMOTE = " Of a long text a cell of a and b is the largest of the weight
 var ROOM = { plot: 260, left: 74, top: 74, legend: 12 };
 var SMALLEST_PLOT = 165;
 var NO_LABELS = 10;
-var LEGEND2 = 76;
+var LEGEND2 = 80;
 var LONG = 256;
 var RESTING2 = 120;
 var compare_default2 = view("Comparison", compare_default, (frame) => {
@@ -1715,7 +1719,7 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
       accent: dark ? "#fdba74" : "#c2410c"
     };
     const labels = parallel() ? ROOM.left + 2 * NO_LABELS : 3 * ROOM.left;
-    const fitting = Math.floor((stage.clientWidth - labels - 2 * LEGEND2 - ROOM.legend - 28) / 3);
+    const fitting = Math.floor((frame.width() - labels - 2 * LEGEND2 - ROOM.legend - 28) / 3);
     const beside = fitting >= SMALLEST_PLOT;
     const left = beside && side !== "a" && parallel() ? NO_LABELS : ROOM.left;
     const size = { ...ROOM, left, plot: beside ? Math.min(ROOM.plot, fitting) : ROOM.plot };
@@ -1885,7 +1889,7 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
   function draw() {
     drawMap();
     drawPickers();
-    const wide = stage.clientWidth || 900;
+    const wide = frame.width();
     matrices.a.show(drawing("a"), wide);
     matrices.b.show(drawing("b"), wide);
     figures.difference.hidden = !comparable();

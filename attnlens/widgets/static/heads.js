@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
+// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
 
 // src/heads.css
 var heads_default = '.grid { display: grid; gap: 4px; width: max-content; align-items: center; }\n.grid .axis { color: var(--quiet); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--paper); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -56,6 +56,7 @@ function h(tag, given = {}, ...children) {
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
 }
+var USUAL = 640;
 function view(name, style, fill) {
   const made = {
     render({ model, el, signal }) {
@@ -82,6 +83,7 @@ function view(name, style, fill) {
       root.replaceChildren(main);
       let filled;
       let scheduled = 0;
+      let known = USUAL;
       const frame = {
         model,
         root,
@@ -89,6 +91,7 @@ function view(name, style, fill) {
         bar,
         stage,
         dark: () => main.dataset["theme"] === "dark",
+        width: () => known = stage.clientWidth || known,
         say: (text) => {
           readout.textContent = text;
         },
@@ -887,7 +890,7 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
     const focused = [...tiles].find(([, button]) => button === frame.root.activeElement)?.[0];
     tiles.clear();
     const most = Math.max(...model.get("sizes").map(([heads]) => heads));
-    const size = Math.max(16, Math.min(56, Math.floor(((stage.clientWidth || 640) - 40) / most) - 4));
+    const size = Math.max(16, Math.min(56, Math.floor((frame.width() - 40) / most) - 4));
     stage.replaceChildren(ranked() ? ranking(size) : grid(most, size));
     if (focused) tiles.get(focused)?.focus();
   }
@@ -927,7 +930,7 @@ var heads_default2 = view("Attention heads", heads_default, (frame) => {
     sort.checked = model.get("sort");
     sort.disabled = model.get("by") === "";
     if (model.get("by") && !(model.get("by") in model.get("stats"))) fetchStats();
-    const layout = JSON.stringify([ranked() && [model.get("by")], stage.clientWidth]);
+    const layout = JSON.stringify([ranked() && [model.get("by")], frame.width()]);
     if (layout !== drawn) layOut();
     drawn = layout;
     const dark = frame.dark();

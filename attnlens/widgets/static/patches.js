@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
+// Generated from widgets/src/patches.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
 
 // src/patches.css
 var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--raised); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: #fff; stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: #ffb454; stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.overlay .pointed { stroke: #fff; stroke-width: 1.5; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--quiet); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warn); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--quiet); background: var(--raised); overflow: auto; }\n.waiting.failed { color: var(--warn); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--quiet); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--quiet); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: #8a8a8a; }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
@@ -56,6 +56,7 @@ function h(tag, given = {}, ...children) {
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
 }
+var USUAL = 640;
 function view(name, style, fill) {
   const made = {
     render({ model, el, signal }) {
@@ -82,6 +83,7 @@ function view(name, style, fill) {
       root.replaceChildren(main);
       let filled;
       let scheduled = 0;
+      let known = USUAL;
       const frame = {
         model,
         root,
@@ -89,6 +91,7 @@ function view(name, style, fill) {
         bar: bar2,
         stage,
         dark: () => main.dataset["theme"] === "dark",
+        width: () => known = stage.clientWidth || known,
         say: (text) => {
           readout.textContent = text;
         },

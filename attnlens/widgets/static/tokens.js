@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens.ts by `npm run build`; do not edit. Sources: sha256 f12fa83041815a493924075df1cb1731013823e746db3e35ed4deb0010137d6e
+// Generated from widgets/src/tokens.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
 
 // src/tokens.css
 var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--quiet); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warn); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--quiet); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--quiet); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--quiet); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--ink); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--ink); color: var(--paper); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--raised); }\n.ranks .rank[aria-selected="true"] { background: var(--raised); box-shadow: inset 3px 0 0 var(--ink); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--quiet); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--quiet); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warn); border-radius: 4px; background: var(--raised); color: var(--warn); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
@@ -56,6 +56,7 @@ function h(tag, given = {}, ...children) {
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
 }
+var USUAL = 640;
 function view(name, style, fill) {
   const made = {
     render({ model, el, signal }) {
@@ -82,6 +83,7 @@ function view(name, style, fill) {
       root.replaceChildren(main);
       let filled;
       let scheduled = 0;
+      let known = USUAL;
       const frame = {
         model,
         root,
@@ -89,6 +91,7 @@ function view(name, style, fill) {
         bar,
         stage,
         dark: () => main.dataset["theme"] === "dark",
+        width: () => known = stage.clientWidth || known,
         say: (text) => {
           readout.textContent = text;
         },
