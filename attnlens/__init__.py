@@ -17,7 +17,8 @@ The kinds of object, and where each name comes from:
 - what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
   `lens.explain`, `compare_methods` and `compare_baselines`; `debug`, a `Diagnosis` of one input; `ablate`
 - whether it is true: `faithfulness`, `agreement`, `infidelity`, `sensitivity`, `sanity_check`
-- views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; `Explorer`, all of them linked
+- views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; all of them linked:
+  `Explorer`
 - the layer below, for any torch module: `capture`
 - static figures: `plots`; all of it in one HTML file: `report`; BertViz's own views of any trace: `bertviz`
 - errors: `errors`, all children of `AttnlensError`

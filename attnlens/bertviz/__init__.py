@@ -63,7 +63,8 @@ def head_view(
     could flow, not what was done with it.
 
     trace: a Trace, or a recording or list of one
-    layers, heads: numbers of those in the page, all by default; in an encoder-decoder layers are counted on each side
+    layers, heads: numbers of those in the page, all by default; the squares above the picture are those heads in
+        order. In an encoder-decoder layers are counted on each side
     layer: the one that is shown first
     tokens: names of the positions, where the trace has none
     html: return the page instead of showing it

@@ -1,5 +1,5 @@
-// What BertViz's scripts call their params, unpacked from a page's data: weights come as base64 of float16, queries and
-// keys of float32, little-endian, each written once; the filters of a pair are cut out of the whole.
+// What BertViz's scripts call their params, unpacked from a page's data: weights (none below zero) come as base64 of float16,
+// queries and keys of float32, little-endian, each written once; the filters of a pair are cut out of the whole.
 (data) => {
   const bytes = (text) => {
     const packed = atob(text);
@@ -8,10 +8,9 @@
     return found.buffer;
   };
   const half = (bits) => {
-    const exponent = (bits >> 10) & 31;
+    const exponent = bits >> 10;
     const fraction = bits & 1023;
-    const size = exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : fraction * 2 ** -24;
-    return bits & 0x8000 ? -size : size;
+    return exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : fraction * 2 ** -24;
   };
   const halves = (text) => Array.from(new Uint16Array(bytes(text)), half);
   const floats = (text) => Array.from(new Float32Array(bytes(text)));

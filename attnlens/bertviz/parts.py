@@ -59,9 +59,9 @@ class Shown:
         return max((part.numbers for part in self.parts), key=len)
 
     def weights(self, part: Part) -> Tensor:
-        """`[layer, head, query, key]`; what is no number is nothing to draw."""
+        """`[layer, head, query, key]`; what is no number, or below zero, is nothing to draw."""
         rows = [layer.attention[list(self.heads)] for layer in part.layers]
-        return torch.stack(rows).nan_to_num(0.0)
+        return torch.stack(rows).nan_to_num(0.0).clamp(min=0)
 
 
 def shown(

@@ -46,7 +46,7 @@ class AttentionView(View):
 
     trace = bulk(t.Dict(), "The trace without its weights.")
     layer = state(t.Int(0), "The layer that is shown.")
-    heads = state(t.List(t.Int()), "The heads of that layer that are shown.")
+    heads = state(t.List(t.Int()), "The heads of that layer that are shown; of none the first.")
     mean = state(t.Bool(False), "Whether lines are drawn of the heads' mean; a matrix always is.")
     mode = state(t.Enum(MODES, "lines"), "'lines' or 'matrix'.")
     query = state(t.Int(None, allow_none=True), "The query token that is shown alone; None for all.")

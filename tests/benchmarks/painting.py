@@ -27,7 +27,7 @@ from .pages import Drawn
 PATIENCE = 60
 """Seconds that a page may take for anything."""
 
-CHANGES, SLOW = 4, 15
+CHANGES, SLOW = 4, 8
 """Layers that are changed to, each for the first time, and seconds after which there are fewer of them."""
 
 CONTENT_NETWORK = "https://cdnjs.cloudflare.com/ajax/libs/"

@@ -3,7 +3,8 @@
 The same attention goes into a page of each: weights without structure, a trained encoder's factors (6 layers of 12
 heads), and factors of the size of BERT base (12 of 12). One head is shown; BertViz still makes the lines of all,
 unseen, and Inspectus opens with the sum of all. `model_view` stands beside `HeadsView`, whose page holds thumbnails
-alone. Each page is made once; all but those of BertViz, which take minutes, are opened three times in turn.
+alone. Each page is made once; the long ones, but for those of BertViz, which take minutes, are opened three times in
+turn.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ CHANGE = 100.0
 OPEN, FRAMES = 2.0, 30.0
 """Seconds until a map of 4,096 tokens is drawn in JupyterLab, and pictures per second while it is dragged."""
 
-ROUNDS = 3
+ROUNDS, TARGETED = 3, 256
+"""Rounds in which pages of at least so many tokens are opened: those whose seconds have a target."""
 
 LARGEST = 1_000_000_000
 """Bytes of a BertViz page that is still made (in six times the memory); of a larger one they are reckoned."""
@@ -139,7 +141,7 @@ def compared(data: str, trace: Trace, folder: Path, rounds: int) -> list[Row]:
     paths = {row.name: folder / f"{row.name}.html" for row in found}
     for row in found:
         made(row, trace, paths[row.name])
-    for turn in range(rounds):
+    for turn in range(rounds if size >= TARGETED else 1):
         for row in found:
             if paths[row.name].exists() and (turn == 0 or not row.name.startswith("bertviz")):
                 row.opened.append(painting.measure(paths[row.name], pages.DRAWN[row.name], turn == 0))
@@ -202,7 +204,7 @@ def sooner(rows: list[Row]) -> Iterator[Verdict]:
     """The first paint against Inspectus's."""
     for row in rows:
         theirs = _row(rows, row, "inspectus")
-        if row.name == "attnlens attention" and theirs and row.size >= 256:
+        if row.name == "attnlens attention" and theirs and row.size >= TARGETED:
             known = isinstance(row.drawn, float) and isinstance(theirs.drawn, float)
             share = row.drawn / theirs.drawn if known else float("inf")
             yield Verdict(

@@ -116,7 +116,9 @@ class Mounted:
         view, known = self.views[number], self._known[number]
         names = [name for name in view.keys if not name.startswith("_") and name not in NOT_SHOWN]
         changed = {name: getattr(view, name) for name in names}
-        changed = {name: value for name, value in changed.items() if name not in known or known[name] != value}
+        changed = {
+            name: value for name, value in changed.items() if name not in known or known[name] != value
+        }
         known |= changed
         return {name: crossing(value) for name, value in changed.items()}
 

@@ -238,14 +238,21 @@ def test_the_neuron_view_keeps_the_numbers_of_layers_and_heads(opened):
     close(opacities(page, "#collapsed .attn-line-group line"), trace[2, 9])
 
 
-def test_the_neuron_view_of_a_pair_has_its_filters(opened):
+@pytest.mark.parametrize(
+    ("name", "queries", "keys"),
+    [
+        ("Sentence A -> Sentence B", slice(0, 4), slice(4, 7)),
+        ("Sentence B -> Sentence A", slice(4, 7), slice(0, 4)),
+    ],
+)
+def test_the_neuron_view_of_a_pair_has_its_filters(opened, name, queries, keys):
     trace = al.Lens(tiny.bert(), tiny.wordpiece()).trace(("see it", "flat film"), store="factors")
     page = opened(al.bertviz.neuron_view(trace, dark=True, html=True))
-    page.locator("#filter").select_option(label="Sentence A -> Sentence B")
-    close(opacities(page, "#collapsed .attn-line-group line"), trace[0, 0, :4, 4:])
+    page.locator("#filter").select_option(label=name)
+    close(opacities(page, "#collapsed .attn-line-group line"), trace[0, 0, queries, keys])
     unfold(page, 1)
     held: Factors = trace[0]
-    scores = held.key[0, 4:] @ held.query[0, 1] * held.scale
+    scores = held.key[0, keys] @ held.query[0, queries][1] * held.scale
     assert values(page, "#expanded .dotproduct") == pytest.approx(scores.tolist(), rel=1e-4, abs=1e-5)
 
 

@@ -130,6 +130,7 @@ describe("labels", () => {
     expect(label(" film")).toBe(" film");
     expect(label("a\nb\0")).toBe("a↵b␀");
     expect(label("\u202eevil")).toBe("‹202e›evil");
+    expect(label("👩\u200d👧 a\u200db")).toBe("👩\u200d👧 a‹200d›b");
     expect(label("")).toBe("∅");
   });
 

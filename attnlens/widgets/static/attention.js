@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
+// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 736652b05dd86815940a2f6e7f469a741ab12e09cb100e182fd4607c84a4730d
 
 // src/attention.css
 var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--quiet); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--paper); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--raised); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--quiet); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
@@ -789,13 +789,13 @@ function scale(most, log) {
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
 var LONGEST = 40;
 var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
 function label(text, longest = LONGEST) {
   const start = text.slice(0, longest * 2);
   const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const clear = seen.replace(
-    UNSEEN,
-    (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`)
-  );
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
   const letters = [...clear];
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
+// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 736652b05dd86815940a2f6e7f469a741ab12e09cb100e182fd4607c84a4730d
 
 // src/compare.css
 var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--quiet); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--ink); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--quiet); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -695,13 +695,13 @@ function scale(most, log) {
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
 var LONGEST = 40;
 var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
 function label(text, longest = LONGEST) {
   const start = text.slice(0, longest * 2);
   const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const clear = seen.replace(
-    UNSEEN,
-    (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`)
-  );
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
   const letters = [...clear];
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";

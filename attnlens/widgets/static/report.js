@@ -1,4 +1,4 @@
-// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 1ee3579d9a7380ff9a429037bae2adf0ca7cb035890936e4ec6d71785081d521
+// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 736652b05dd86815940a2f6e7f469a741ab12e09cb100e182fd4607c84a4730d
 
 // src/half.ts
 var table;
