@@ -246,3 +246,32 @@ def test_language_models(executed):
     assert weights > 50 * factors
     assert said["next"].startswith("predicted next: ']'")
     assert "nearest 22" in said["gpt2"]
+
+
+def test_minivit(executed):
+    """03: it learns, the embedded weights are better, attention narrows with training, and JSON keeps it."""
+    said = tagged(executed("03"))
+    assert re.match(r"\d+ pictures to train on, \d+ held out", said["data"])
+    young, embedded = (float(part) for part in re.findall(r"0\.\d+|1\.0+", said["accuracy"]))
+    assert embedded >= max(0.68, young)
+    even, untrained, trained = (float(part) for part in re.findall(r"\d\.\d+", said["spread"]))
+    assert trained < untrained <= even + 1e-3
+    assert re.search(r"characters, \(1, 65, 65\), differs by [01]e[+-]\d\d", said["json"])
+
+
+def test_attention_word_by_word(executed):
+    """07: most tokens look most at [CLS]; without special tokens all but one look at the word that speaks against."""
+    said = tagged(executed("07"))
+    assert [line.split()[2] for line in said["most"].splitlines()].count("[CLS]") == 9
+    looks = {line.split()[0]: line.split()[2] for line in said["ordinary"].splitlines()}
+    assert {token for token, other in looks.items() if other != "dull"} == {"film"}
+    assert re.search(r"0\s+2\s+1\.00?", said["previous"])
+
+
+def test_your_own_model(executed):
+    """08: three lines hear a hand-written module, which answers as without them; what cannot be heard says so."""
+    said = tagged(executed("08"))
+    assert "Trace of Tagger: 9 tokens, 2 layers x 4 heads" in said["trace"]
+    assert said["equal"] == "True\n"
+    assert said["encoder"] == "[(4, 9, 9), (4, 5, 5)]\n"
+    assert "TorchScript" in said["unheard"]

@@ -4,11 +4,11 @@ import css from "./attention.css";
 import { h, view } from "./dom";
 import { headColour, needsWhite, diverging, sequential } from "./colour";
 import { label, number } from "./label";
-import { mean } from "./layer";
+import { mean, type Layer } from "./layer";
 import { Lines } from "./lines";
 import { Matrix } from "./matrix";
 import type { Coarse } from "./mosaic";
-import { listen, type Answer, type LayerHeader, type TraceHeader } from "./model";
+import { listen, type LayerHeader, type TraceHeader } from "./model";
 import { Source, type Pair, type Shown } from "./source";
 
 export interface State {
@@ -268,21 +268,28 @@ export default view<State>("Attention", css, (frame) => {
     if (!recorded)
       detail.append(h("p", { className: "how" }, "Query and key vectors were not kept: trace with store=\"factors\" to see the product behind a score."));
     else
-      frame.ask("detail", { layer, head: heads[0], query, key }).then(
-        (answer) => wanted === detailed && detail.replaceChildren(...product(query, key, answer)),
+      behind(layer, heads[0]!, query, key).then(
+        (found) => wanted === detailed && detail.replaceChildren(...product(query, key, found)),
         (error: Error) => {
           if (wanted === detailed && !signal.aborted) detail.replaceChildren(h("p", { className: "how" }, error.message));
         },
       );
   }
 
-  function product(query: number, key: number, { scale, weight, buffers }: Answer): HTMLElement[] {
+  /** The product behind a score: out of the factors that are here, else of Python. */
+  async function behind(layer: number, head: number, query: number, key: number): Promise<ReturnType<Layer["product"]>> {
+    const held = source.remote ? null : await source.layer(layer);
+    if (held?.factors) return held.product(head, query, key);
+    const { scale, weight, buffers } = await frame.ask("detail", { layer, head, query, key });
     const bytes = buffers[0]!;
     const size = bytes.byteLength / 8;
     const read = (start: number) => Float32Array.from({ length: size }, (_, i) => bytes.getFloat32(4 * (start + i), true));
-    const [q, k] = [read(0), read(size)];
+    return { q: read(0), k: read(size), scale: scale as number, weight: weight as number };
+  }
+
+  function product(query: number, key: number, { q, k, scale, weight }: ReturnType<Layer["product"]>): HTMLElement[] {
     const products = q.map((value, i) => value * k[i]!);
-    const score = products.reduce((a, b) => a + b, 0) * (scale as number);
+    const score = products.reduce((a, b) => a + b, 0) * scale;
     const whole = model.get("hide_special") ? " over all keys" : "";
     return [
       h("table", {}, ...[
@@ -290,7 +297,7 @@ export default view<State>("Attention", css, (frame) => {
         strip(`key of ${tokenOf("key", key)}`, k),
         strip("product", products),
       ]),
-      h("p", { className: "how" }, `Sum of the products × ${number(scale as number)} = score ${number(score)}; after the softmax${whole} ${number(weight as number)}.`),
+      h("p", { className: "how" }, `Sum of the products × ${number(scale)} = score ${number(score)}; after the softmax${whole} ${number(weight)}.`),
     ];
   }
 

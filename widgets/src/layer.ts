@@ -53,6 +53,16 @@ export class Layer {
     return this.softmax(this.scores(head, query, query + 1), head);
   }
 
+  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
+  product(head: number, query: number, key: number): { q: Float32Array; k: Float32Array; scale: number; weight: number } {
+    const vector = (side: "query" | "key", position: number) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key]! };
+  }
+
   /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
   vectors(side: "query" | "key", head: number): { values: Float32Array; size: number } {
     const { shape } = this.parts.get(side)!;

@@ -5,7 +5,6 @@
 
 import type { View } from "./dom";
 import { halves } from "./half";
-import { Layer } from "./layer";
 import type { Model, TraceHeader } from "./model";
 import { SIDE, topLevel } from "./source";
 
@@ -132,7 +131,7 @@ export class PageModel implements Model<any> {
   }
 
   /** Puts a trait's bytes into the state; false where the page has none of that name. */
-  async fetch(name: string): Promise<boolean> {
+  async take(name: string): Promise<boolean> {
     const element = this.placed.bytes[name];
     if (element === undefined) return false;
     this.state[name] ??= await this.bytes(element);
@@ -141,7 +140,7 @@ export class PageModel implements Model<any> {
 
   /** All that a view must have before it is drawn. */
   async begin(): Promise<void> {
-    await Promise.all(Object.keys(this.placed.bytes).filter((name) => !LATER.test(name)).map((name) => this.fetch(name)));
+    await Promise.all(Object.keys(this.placed.bytes).filter((name) => !LATER.test(name)).map((name) => this.take(name)));
   }
 }
 
@@ -161,28 +160,11 @@ export function link(a: PageModel, nameA: string, b: PageModel, nameB: string): 
 /** What Python would say; rejects in words where only Python could. */
 async function answer(model: PageModel, question: Question): Promise<Found> {
   const [, prefix, kind] = /^(.*?)(layer|detail|tile|line)$/.exec(question.ask) ?? [];
-  if (kind === "layer" && (await model.fetch(`${prefix}layer_${question["layer"]}`))) return {};
-  if (kind === "detail") return detail(model, prefix!, question);
+  if (kind === "layer" && (await model.take(`${prefix}layer_${question["layer"]}`))) return {};
+  if (kind === "detail") throw new Error("This report holds the layer's weights, not its queries and keys.");
   if (kind === "tile") return tile(model, prefix!, question);
   if (kind === "line") throw new Error(COARSE);
   throw new Error("This is a report: there is no model behind it to ask. Open the view in a notebook.");
-}
-
-/** The vectors behind one score, as `AttentionView._detail` gives them. */
-async function detail(model: PageModel, prefix: string, { layer, head, query, key }: Question): Promise<Found> {
-  const header = (model.get(`${prefix}trace`) as TraceHeader).layers[layer]!;
-  const name = `${prefix}layer_${layer}`;
-  if (header.parts[0]?.[0] !== "query" || !(await model.fetch(name)))
-    throw new Error("This report holds the layer's weights, not its queries and keys.");
-  const found = new Layer(header, model.get(name));
-  const vector = (side: "query" | "key", position: number) => {
-    const { values, size } = found.vectors(side, head);
-    return values.subarray(position * size, (position + 1) * size);
-  };
-  const numbers = [...vector("query", query), ...vector("key", key)];
-  const bytes = new DataView(new ArrayBuffer(4 * numbers.length));
-  numbers.forEach((number, i) => bytes.setFloat32(4 * i, number, true));
-  return { answer: { scale: header.scale ?? 1, weight: found.head(head)[query * header.keys + key]! }, buffers: [bytes] };
 }
 
 /**
@@ -195,7 +177,7 @@ async function tile(model: PageModel, prefix: string, question: Question): Promi
   const top = topLevel(queries, keys);
   const name = `${prefix}tiles_${layer}`;
   const plain = pair === "all" && !hide_special && pool === "max" && (level > 0 || top === 0);
-  if (!plain || !(await model.fetch(name))) throw new Error(COARSE);
+  if (!plain || !(await model.take(name))) throw new Error(COARSE);
   const [high, wide] = [queries, keys].map((count) => Math.ceil(count / 2 ** top)) as [number, number];
   const bytes = model.get(name) as DataView;
   // The mean of all heads comes first, then each head where there was room.

@@ -37,6 +37,22 @@ describe("a layer", () => {
     }
   });
 
+  test("knows the product behind a score", () => {
+    for (const name of ["factors", "grouped queries", "causal", "sink", "numbers beyond float16"]) {
+      const { header, bytes, weights } = fixtures.find((one) => one.header.name === name)!;
+      const { q, k, scale, weight } = new Layer(header, bytesOf(bytes)).product(3, 4, 2);
+      expect(weight).toBeCloseTo(floatsOf(weights)[(3 * header.queries + 4) * header.keys + 2]!, 5);
+      const score = (key: number) => {
+        const other = new Layer(header, bytesOf(bytes)).product(3, 4, key);
+        return other.q.reduce((sum, value, i) => sum + value * other.k[i]!, 0) * scale;
+      };
+      expect(q.length).toBe(k.length);
+      const ratio = Math.exp(score(2) - score(1));
+      const row = new Layer(header, bytesOf(bytes)).row(3, 4);
+      expect(row[2]! / row[1]!).toBeCloseTo(ratio, 3);
+    }
+  });
+
   test("says so when bytes are missing", () => {
     const { header, bytes } = fixtures[0]!;
     expect(() => new Layer(header, bytesOf(bytes.slice(0, 40)))).toThrow(/30 bytes came where \d+ were announced/);

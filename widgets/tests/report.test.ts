@@ -93,15 +93,6 @@ describe("the model of a page", () => {
 });
 
 describe("answers", () => {
-  test("tell the vectors behind a score and the weight", async () => {
-    const { scale, weight, buffers } = await asked(made(), "detail", { layer: 0, head: 0, query: 1, key: 0 });
-    const read = Array.from({ length: 4 }, (_, i) => buffers[0]!.getFloat32(4 * i, true));
-    expect(read).toEqual([3, 4, 5, 6]);
-    expect(scale).toBe(0.5);
-    const scores = [(3 * 5 + 4 * 6) / 2, (3 * 7 + 4 * 8) / 2];
-    expect(weight).toBeCloseTo(Math.exp(scores[0]!) / (Math.exp(scores[0]!) + Math.exp(scores[1]!)), 5);
-  });
-
   test("refuse the vectors where only weights are here", async () => {
     const state = { trace: { layers: [{ ...layer, parts: [["weights", "f2", [2, 2, 2]]] }] } };
     await expect(asked(made({ state }), "detail", { layer: 0, head: 0, query: 0, key: 0 })).rejects.toThrow("not its queries and keys");

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 736652b05dd86815940a2f6e7f469a741ab12e09cb100e182fd4607c84a4730d
+// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 11640c306b6a7563ef3fe7a1bcf1f7ec78e54fa20193bb42142aebc8dbac802b
 
 // src/attention.css
 var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--quiet); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--paper); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--raised); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--quiet); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
@@ -869,6 +869,15 @@ var Layer = class {
     if (whole) return whole.subarray(query * keys, (query + 1) * keys);
     if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
     return this.softmax(this.scores(head, query, query + 1), head);
+  }
+  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
+  product(head, query, key) {
+    const vector = (side, position) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale: scale2 = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale: scale2, weight: this.row(head, query)[key] };
   }
   /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
   vectors(side, head) {
@@ -2090,18 +2099,23 @@ var attention_default2 = view("Attention", attention_default, (frame) => {
     if (!recorded)
       detail.append(h("p", { className: "how" }, 'Query and key vectors were not kept: trace with store="factors" to see the product behind a score.'));
     else
-      frame.ask("detail", { layer: layer2, head: heads[0], query, key }).then(
-        (answer) => wanted === detailed && detail.replaceChildren(...product(query, key, answer)),
+      behind(layer2, heads[0], query, key).then(
+        (found) => wanted === detailed && detail.replaceChildren(...product(query, key, found)),
         (error) => {
           if (wanted === detailed && !signal.aborted) detail.replaceChildren(h("p", { className: "how" }, error.message));
         }
       );
   }
-  function product(query, key, { scale: scale2, weight, buffers }) {
+  async function behind(layer2, head, query, key) {
+    const held = source.remote ? null : await source.layer(layer2);
+    if (held?.factors) return held.product(head, query, key);
+    const { scale: scale2, weight, buffers } = await frame.ask("detail", { layer: layer2, head, query, key });
     const bytes = buffers[0];
     const size = bytes.byteLength / 8;
     const read = (start) => Float32Array.from({ length: size }, (_, i) => bytes.getFloat32(4 * (start + i), true));
-    const [q, k] = [read(0), read(size)];
+    return { q: read(0), k: read(size), scale: scale2, weight };
+  }
+  function product(query, key, { q, k, scale: scale2, weight }) {
     const products = q.map((value2, i) => value2 * k[i]);
     const score = products.reduce((a, b) => a + b, 0) * scale2;
     const whole = model.get("hide_special") ? " over all keys" : "";

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 736652b05dd86815940a2f6e7f469a741ab12e09cb100e182fd4607c84a4730d
+// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 11640c306b6a7563ef3fe7a1bcf1f7ec78e54fa20193bb42142aebc8dbac802b
 
 // src/compare.css
 var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--quiet); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--ink); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--quiet); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -825,6 +825,15 @@ var Layer = class {
     if (whole) return whole.subarray(query * keys, (query + 1) * keys);
     if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
     return this.softmax(this.scores(head, query, query + 1), head);
+  }
+  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
+  product(head, query, key) {
+    const vector = (side, position) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale: scale2 = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale: scale2, weight: this.row(head, query)[key] };
   }
   /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
   vectors(side, head) {
