@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.bias import CausalBias
 
 from ..errors import CaptureError
 
@@ -44,7 +43,7 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
         raise CaptureError(
             "scaled_dot_product_attention on nested tensors cannot be heard; pad the batch and give a mask instead"
         )
-    if isinstance(mask, CausalBias):
+    if hasattr(mask, "_materialize"):  # torch's CausalBias, whose module takes a second to import
         mask = mask._materialize(query.device)
     scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
     return Heard(query, given["key"], given["value"], scale, mask, causal=bool(given.get("is_causal", False)))

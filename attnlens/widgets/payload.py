@@ -119,7 +119,7 @@ def _array(attention: Attention, name: str) -> Tensor:
 
 def shrink(tensor: Tensor) -> float:
     """The power of two that brings the largest number into the range of float16; 1 for ordinary ones."""
-    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+    largest = max(abs(float(end)) for end in torch.aminmax(tensor)) if tensor.numel() else 0.0
     return 2.0 ** max(0, int(np.ceil(np.log2(largest / HALF_MAX)))) if largest > HALF_MAX else 1.0
 
 
