@@ -334,3 +334,26 @@ def test_the_command_takes_no_input_for_its_file(arguments, tmp_path):
     assert done.returncode == 2
     assert "html" in done.stderr or "Missing argument" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trace_without_tokens_has_positions(tmp_path):
+    encoder = torch.nn.TransformerEncoderLayer(8, 2, batch_first=True).eval()
+    with al.capture(encoder) as recording:
+        encoder(torch.randn(2, 3, 8))
+    page = al.report(recording, path=tmp_path / "own.html").read_text(encoding="utf-8")
+    assert "3 positions" in page
+    assert "0 tokens" not in page
+    assert "recording.traces(tokens=...)" in page
+
+
+@pytest.mark.parametrize("source", ["sentiment", torch.nn.Linear(2, 2)])
+def test_a_name_or_a_model_is_told_to_become_a_lens(source):
+    with pytest.raises(InputError, match=r"al\.Lens\(model, tokenizer\)"):
+        al.report(source, "a fine film")
+
+
+def test_the_signature_is_that_of_the_call():
+    import inspect
+
+    assert list(inspect.signature(al.report).parameters)[:3] == ["source", "input", "path"]
+    assert next(iter(inspect.signature(al.capture).parameters)) == "model"

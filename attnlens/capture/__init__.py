@@ -17,6 +17,7 @@ returns values at padded positions where its fused path returns zeros.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 import warnings
@@ -187,3 +188,4 @@ class _Callable(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
+__signature__ = inspect.signature(capture)  # of the call; a module's own would lack the first argument

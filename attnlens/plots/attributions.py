@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
@@ -37,7 +36,6 @@ PANEL = (2.3, 3.4)
 LABEL = 32
 """Characters of a line's name, beside its tokens."""
 
-UNSIGNED = colormaps["Purples"]
 """Of tokens without a sign: no colour that speaks for or against."""
 
 
@@ -341,7 +339,7 @@ def _text_scale(attribution: TextAttribution) -> ScalarMappable:
     end = float(np.abs(scores).max(initial=0)) or 1.0
     if attribution.signed:
         return ScalarMappable(Normalize(-end, end), pieces.SIGNED)
-    return ScalarMappable(Normalize(0, end), UNSIGNED)
+    return ScalarMappable(Normalize(0, end), pieces.UNSIGNED)
 
 
 def _said(ax: Axes, found: list[TextAttribution], high: float) -> Figure:

@@ -18,7 +18,10 @@ MOST_SHOWN = 8
 def one_trace(trace: object, function: str) -> Trace:
     """The trace; InputError for anything else, and for a trace without layers."""
     if not isinstance(trace, Trace):
-        raise InputError(f"plots.{function} draws one trace, not {type(trace).__name__}: lens.trace(input)")
+        one = "recording[0]" if hasattr(trace, "traces") else "traces[0]" if isinstance(trace, list) else ""
+        raise InputError(
+            f"plots.{function} draws one trace, not {type(trace).__name__}: {one or 'lens.trace(input)'}"
+        )
     if not trace.layers:
         raise InputError(f"plots.{function} has nothing to draw: the trace has no layers")
     return trace

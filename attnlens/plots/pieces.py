@@ -31,6 +31,9 @@ LEVELS = sns.color_palette("mako_r", as_cmap=True)
 SIGNED = sns.color_palette("RdBu", as_cmap=True)
 """Red against, blue for."""
 
+UNSIGNED = plt.colormaps["Purples"]
+"""Of scores without a sign: the darker, the more."""
+
 INK, QUIET, HAIRLINE = "#1d2430", "#68707d", "#d5d9df"
 
 TITLE = dict(ha="left", color=INK, fontsize=12, fontweight="bold", parse_math=False)

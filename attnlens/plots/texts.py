@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import CenteredNorm
+from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -94,7 +94,7 @@ def tokens(attribution: Attribution, *, figsize: pieces.Size | None = None, ax: 
     question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
     if not own:
         return pieces.done(ax, question, "", own)
-    _bar(ax, scale)
+    _bar(ax, scale, ("against", "for") if attribution.signed else ("little", "much"))
     wide, tall = ax.figure.get_size_inches()
     ax.figure.text(MARGIN / wide, 1 - 0.3 / tall, question, va="center", **pieces.TITLE)
     fonts.letter(ax.figure)
@@ -117,7 +117,10 @@ def _text(
 ) -> ScalarMappable:
     """Every token on the colour of its score; returns the scale."""
     scores = attribution.scores.detach().cpu().numpy()
-    scale = ScalarMappable(CenteredNorm(0, float(np.abs(scores).max(initial=0)) or 1.0), pieces.SIGNED)
+    end = float(np.abs(scores).max(initial=0)) or 1.0
+    scale = ScalarMappable(CenteredNorm(0, end), pieces.SIGNED)
+    if not attribution.signed:
+        scale = ScalarMappable(Normalize(0, end), pieces.UNSIGNED)
     leftwards = fonts.right_to_left("".join(str(token) for token in attribution.tokens))
     wide = ax.get_xlim()[1]
     for number, line in enumerate(lines):
@@ -186,7 +189,7 @@ def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
     return "\n".join(pieces.wrapped(line, columns) for line in words)
 
 
-def _bar(ax: Axes, scale: ScalarMappable) -> None:
+def _bar(ax: Axes, scale: ScalarMappable, ends: tuple[str, str]) -> None:
     """A small colour bar at the lower right, its ends named."""
     figure = ax.figure
     wide, tall = figure.get_size_inches()
@@ -194,9 +197,9 @@ def _bar(ax: Axes, scale: ScalarMappable) -> None:
     place = figure.add_axes(((right - 1.5) / wide, low / tall, 1.5 / wide, 0.1 / tall))
     bar = figure.colorbar(scale, cax=place, orientation="horizontal")
     bar.ax.tick_params(labelsize=7.5, color=pieces.HAIRLINE, labelcolor=pieces.INK, length=2)
-    bar.locator = MaxNLocator(4, symmetric=True)
+    bar.locator = MaxNLocator(4, symmetric=scale.norm.vmin < 0)
     bar.outline.set_visible(False)
-    for name, at, side in (("against", right - 1.58, "right"), ("for", right + 0.08, "left")):
+    for name, at, side in ((ends[0], right - 1.58, "right"), (ends[1], right + 0.08, "left")):
         figure.text(
             at / wide, (low + 0.05) / tall, name, color=pieces.QUIET, fontsize=8, ha=side, va="center"
         )

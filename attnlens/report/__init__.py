@@ -11,6 +11,7 @@ by their hashes, and no request whatever.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import types
@@ -102,6 +103,11 @@ def _given(source: Any, input: Any, views: tuple[str, ...]) -> Iterator[Given]:
         for one in input if isinstance(input, list) else [input]:
             yield Given(source.trace(one, store="factors"), source, one)
         return
+    if isinstance(source, (str, os.PathLike)) or hasattr(source, "parameters"):
+        raise InputError(
+            f"a report is of a lens and its input, or of a trace, not of {_kind(source)}; make a lens of a model: "
+            "al.load(name), al.Lens(model, tokenizer), al.Lens(model, patches=...)"
+        )
     if input is not None:
         named = f": report(trace, path={str(input)!r})" if isinstance(input, (str, os.PathLike)) else ""
         raise InputError(f"a trace has its input in it, so that input= belongs to a lens alone{named}")
@@ -131,3 +137,4 @@ class _Callable(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
+__signature__ = inspect.signature(report)  # of the call; a module's own would lack the first argument

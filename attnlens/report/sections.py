@@ -215,7 +215,7 @@ def named(trace: Trace) -> str:
         return " / ".join(trace.text)
     if trace.patches is not None:
         return f"an image of {trace.patches.rows} x {trace.patches.cols} patches"
-    return f"{len(trace.tokens)} tokens"
+    return _size(trace)
 
 
 def summary(title: str, traces: list[Trace]) -> str:
@@ -238,7 +238,7 @@ def _answer(trace: Trace) -> str:
 
 def introduced(trace: Trace) -> str:
     """The input beside the likeliest classes, and in a line what the model is."""
-    facts = [shown(trace.model or "a model", 200), _counted(len(trace.tokens), "token")]
+    facts = [shown(trace.model or "a model", 200), _size(trace)]
     if trace.layers:
         heads = sorted({layer.attention.heads for layer in trace.layers})
         most = _counted(heads[-1], "head")
@@ -253,6 +253,13 @@ def introduced(trace: Trace) -> str:
     )
 
 
+def _size(trace: Trace) -> str:
+    """How many tokens; positions where the trace names none."""
+    if trace.tokens or not trace.layers:
+        return _counted(len(trace.tokens), "token")
+    return _counted(trace.layers[0].attention.queries, "position")
+
+
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
@@ -260,6 +267,8 @@ def _counted(number: int, thing: str) -> str:
 def _input(trace: Trace) -> str:
     if trace.patches is not None and trace.patches.image is not None:
         return f'<img alt="The image as the model saw it" src="{payload.picture(trace.patches.image)}">'
+    if not trace.tokens:
+        return '<p class="about">Positions have numbers: recording.traces(tokens=...) gives them names.</p>'
     texts = trace.text or (" ".join(token.text for token in trace.tokens),)
     return "".join(f"<p>{shown(text)}</p>" for text in texts)
 

@@ -79,6 +79,10 @@ class CompareView(View):
         Raises InputError for a layer or a head that is not there.
         """
         self._a = given_trace(a, "CompareView")
+        if b is None and other_layer is None and other_head is None:
+            raise InputError(
+                "CompareView shows two traces, or two heads of one: give b, or other_head= (and other_layer=)"
+            )
         self._b = self._a if b is None else given_trace(b, "CompareView")
         partners, pairs, note = _compared(self._a, self._b, metric)
         self._partners = partners

@@ -52,6 +52,10 @@ class Explorer(ipywidgets.VBox):
             raise InputError(
                 f"Explorer takes a lens and an input, not {type(lens).__name__}: al.Explorer(lens, input)"
             )
+        if "window" in options:
+            raise InputError(
+                "Explorer shows one text within the model's limit; longer ones: al.TokensView(lens, text, window=...)"
+            )
         self._lens = lens
         trace = lens.trace(input)
         if not isinstance(trace, Trace):

@@ -12,7 +12,7 @@ import traitlets as t
 from ..attribution.merging import LEVELS, first_sign, groups
 from ..attribution.result import TextAttribution
 from ..errors import InputError
-from ..lens import TextLens
+from ..lens import Lens, TextLens
 from ..trace import Token
 from .explained import Given, Live, Result, Source, Target, Wish
 from .view import STATIC, View, bulk, known_number, state, validate
@@ -84,6 +84,11 @@ class TokensView(View):
             wish = Wish(text, target, "integrated_gradients" if method is None else method)
             self._source: Source = Live(given, wish, options)
         else:
+            if isinstance(given, (str, Lens)):
+                raise InputError(
+                    f"TokensView explains the text of a TextLens, al.load(name), not {type(given).__name__}; "
+                    "of an image: al.PatchView(lens, image)"
+                )
             if (text, target, method) != (None, None, None) or options:
                 raise InputError(
                     "attributions say themselves what they explain; give TokensView nothing else but them"

@@ -43,6 +43,15 @@ class View(anywidget.AnyWidget):
     asks: dict[str, Callable[..., Answer | None]]
     """Questions that the browser may put, by name; the function takes what came with the question."""
 
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        if "__doc__" in cls.__dict__ and cls.__doc__:  # not for the classes that a trait of a layer makes
+            own = [(name, it) for name, it in vars(cls).items() if isinstance(it, traitlets.TraitType)]
+            told = [f"    {name}: {it.help}" for name, it in own if it.metadata.get("state")]
+            cls.__doc__ = "\n".join(
+                [cls.__doc__.rstrip(), "", "    Traits to set and to observe:", "", *told]
+            )
+
     def __init__(self, **traits: Any):
         for name in traits:
             if not self.has_trait(name):
@@ -109,7 +118,9 @@ def validate(*names: str) -> Callable[[Callable], Any]:
 def given_trace(trace: object, view: str) -> Trace:
     """The trace; InputError for anything else, and for a trace without weights."""
     if not isinstance(trace, Trace):
-        raise InputError(f"{view} shows a trace, not {type(trace).__name__}: {view}(lens.trace(input))")
+        one = "recording[0]" if hasattr(trace, "traces") else "traces[0]" if isinstance(trace, list) else ""
+        hint = f"one of them: {view}({one})" if one else f"{view}(lens.trace(input))"
+        raise InputError(f"{view} shows a trace, not {type(trace).__name__}: {hint}")
     if not any(0 not in layer.attention.shape for layer in trace.layers):
         raise InputError(f"{view} has nothing to show: the trace has no attention weights")
     return trace

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +51,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("view", "name", "value", "message"), REFUSED)
 def test_a_wrong_value_is_refused_in_words_and_the_old_one_stays(trace, view, name, value, message):
-    made = view(trace)
+    made = view(*[trace] * (1 + (view is al.CompareView)))
     before = getattr(made, name)
     with pytest.raises(InputError, match=message):
         setattr(made, name, value)
@@ -58,7 +60,7 @@ def test_a_wrong_value_is_refused_in_words_and_the_old_one_stays(trace, view, na
 
 @pytest.mark.parametrize(("view", "name", "value", "message"), REFUSED)
 def test_what_was_set_together_with_a_wrong_value_is_taken_back(trace, view, name, value, message):
-    made = view(trace)
+    made = view(*[trace] * (1 + (view is al.CompareView)))
     before = made.layer
     with pytest.raises(traitlets.TraitError, match=message):
         put(made, layer=1, **{name: value}) if name != "layer" else put(made, layer=value)
@@ -130,3 +132,36 @@ def test_a_model_without_classes_is_asked_once_for_each_text(monkeypatch):
         "film",
         "[SEP]",
     ]
+
+
+def test_help_names_every_trait_that_one_may_set(trace):
+    for view in (al.HeadsView, al.AttentionView, al.CompareView, al.PatchView, al.TokensView):
+        told = view.__doc__.partition("Traits to set and to observe:")[2]
+        assert re.findall(r"^    (\w+): \S", told, re.M)
+        assert set(re.findall(r"^    (\w+): \S", told, re.M)) == set(view.state_names())
+    shown = al.AttentionView(trace)
+    assert type(shown).__doc__ in (None, al.AttentionView.__doc__)  # a layer's trait makes a class of its own
+
+
+def test_a_recording_or_a_list_is_told_to_be_one_of_its_traces(trace):
+    encoder = torch.nn.TransformerEncoderLayer(8, 2, batch_first=True).eval()
+    with al.capture(encoder) as recording:
+        encoder(torch.randn(1, 3, 8))
+    for show in (al.HeadsView, al.AttentionView, al.plots.heads):
+        with pytest.raises(InputError, match=r"recording\[0\]"):
+            show(recording)
+        with pytest.raises(InputError, match=r"traces\[0\]"):
+            show([trace])
+
+
+def test_one_trace_alone_is_not_compared_with_itself(trace):
+    with pytest.raises(InputError, match="give b, or other_head="):
+        al.CompareView(trace)
+
+
+def test_a_model_or_a_name_is_no_lens():
+    for given in ("sentiment", al.load("cifar")):
+        with pytest.raises(InputError, match="TokensView explains the text of a TextLens"):
+            al.TokensView(given, "a fine film")
+    with pytest.raises(InputError, match="within the model's limit"):
+        al.Explorer(al.load("sentiment"), "a fine film", window=128)

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 11640c306b6a7563ef3fe7a1bcf1f7ec78e54fa20193bb42142aebc8dbac802b
+// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 975451374b0eec88e05bed8646c5494e16ed46322793c982959cd147a4a677e9
 
 // src/half.ts
 function halves(bytes, start2, count) {
