@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -28,6 +29,10 @@ COMPLETE = ("integrated_gradients", "shapley")
 """Methods whose scores add up to the change, exactly or in the limit, whatever the model."""
 
 
+COMMON = ("against", "baseline", "unit", "layer", "level", "position", "output", "window", "overlap")
+"""Options that are no method's own."""
+
+
 def options_of(methods: Mapping[str, Callable], name: str) -> list[str]:
     """What one of the methods can be told. Raises InputError for an unknown one, listing the known ones."""
     if not isinstance(name, str) or name not in methods:
@@ -42,7 +47,9 @@ def check_options(methods: Mapping[str, Callable], name: str, options: Mapping[s
     for option in options:
         if option not in known:
             takes = f"it takes: {', '.join(known)}" if known else "it takes none"
-            raise InputError(f"{name} takes no option {option!r}; {takes}")
+            close = get_close_matches(option, [*known, *COMMON], n=1)
+            hint = f". Did you mean {close[0]!r}?" if close and close[0] != option else ""
+            raise InputError(f"{name} takes no option {option!r}; {takes}{hint}")
 
 
 def check_contrast(method: str, against: Any, unit: str, activation: str) -> None:

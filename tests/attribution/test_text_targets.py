@@ -130,6 +130,7 @@ def test_a_regression(lenses):
         (0, {"position": 1}, "BertForSequenceClassification gives one answer; leave position= away"),
         (0, {"output": "see"}, "is no encoder-decoder: it has no output to read"),
         (0, {"steps": 3}, "integrated_gradients takes no option 'steps'; it takes: tolerance, max_steps"),
+        (0, {"baselin": "pad"}, "takes no option 'baselin'; .*Did you mean 'baseline'?"),
     ],
 )
 def test_what_cannot_be_asked(lens, target, options, message):
