@@ -24,7 +24,7 @@ from ..errors import InputError, unknown_name
 from ..lens import Lens
 from ..trace import Trace
 from .page import Page
-from .sections import VIEWS, Given, section, summary
+from .sections import VIEWS, Given, compared, section, summary
 
 __all__ = ["report"]
 
@@ -47,9 +47,10 @@ def report(
     input: what the lens reads, as for `lens.trace`; a list makes a section of each
     path: the file, ending in .html; one that is there is replaced, as a whole or not at all
     title: the page's heading, by default the names of the models
-    views: which of "heads", "attention", "tokens" and "patches" to show; by default all that there can be. "tokens" is
-        the attribution of a text, of its likeliest classes by the default method, which needs the lens; "patches" is
-        the image of a vision model with attention over it, and of a lens with attributions
+    views: which of "heads", "attention", "tokens", "patches" and "compare" to show; by default all that there can be.
+        "tokens" is the attribution of a text, of its likeliest classes by the default method, which needs the lens;
+        "patches" is the image of a vision model with attention over it, and of a lens with attributions; "compare" is
+        two inputs side by side, where there are two
     compress: False leaves the bytes as they are, for a browser without DecompressionStream
 
     The page opens at the head in which the reading position (class token, or last token) looks hardest at one ordinary
@@ -70,7 +71,8 @@ def report(
     traces = [given.trace for given in found]
     names = list(dict.fromkeys(trace.model or "a model" for trace in traces))
     title = title or f"Attention of {', '.join(names[:3])}{' …' if names[3:] else ''}"
-    body = "\n".join([summary(title, traces), *sections, FOOTER])
+    beside = compared(page, traces) if "compare" in wanted else ""
+    body = "\n".join([summary(title, traces), *sections, beside, FOOTER])
     files.place(path, [page.written(title, body)], PATH)
     return path
 

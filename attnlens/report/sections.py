@@ -10,11 +10,12 @@ import torch
 from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..trace import Trace
-from ..widgets import AttentionView, HeadsView, PatchView, TokensView, payload
+from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, payload
 from ..widgets.tiles import SIDE, Shown, Tiles
+from ..widgets.view import View
 from .page import Page, room, shown
 
-VIEWS = ("heads", "attention", "tokens", "patches")
+VIEWS = ("heads", "attention", "tokens", "patches", "compare")
 
 DETAIL = 16 << 20
 """Bytes of all layers up to which queries and keys are in the page, also where the weights alone are smaller."""
@@ -60,6 +61,19 @@ def section(page: Page, number: int, given: Given, views: tuple[str, ...], sever
     else:
         out.append('<p class="note">There are no attention weights in this trace.</p>')
     return "\n".join([*out, "</section>"])
+
+
+def compared(page: Page, traces: list[Trace]) -> str:
+    """Two traces side by side; "" where there are not two that have weights, or where one is too long for a page."""
+    if len(traces) != 2 or any(0 in layer.attention.shape for trace in traces for layer in trace.layers):
+        return ""
+    view = CompareView(*traces)
+    if view.a_trace["remote"] or view.b_trace["remote"]:
+        return ""
+    for prefix, trace in zip(("a_", "b_"), traces):
+        with_layers(view, trace, prefix)
+    number = page.place(view)
+    return f'<section class="part" id="compared"><h2>Beside each other</h2>{room(number, 620)}</section>'
 
 
 def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
@@ -121,10 +135,10 @@ def with_stats(view: HeadsView, trace: Trace) -> HeadsView:
     return view
 
 
-def with_layers(view: AttentionView | PatchView, trace: Trace) -> AttentionView | PatchView:
+def with_layers(view: View, trace: Trace, prefix: str = "") -> View:
     """The view with all layers, which it would else ask for one by one."""
     for number in range(len(trace)):
-        view.asks["layer"](layer=number)
+        view.asks[f"{prefix}layer"](layer=number)
     return view
 
 

@@ -188,3 +188,31 @@ def test_the_text_that_is_typed_into_the_explorer_is_seen_in_all_of_its_views(pa
     field.press_sequentially("bb")
     expect(field).to_have_value(re.compile("bb"))
     assert cells.count() == before
+
+
+def test_the_comparison_and_the_patches_reach_python_and_follow_it(page, lab):
+    notebook = lab.notebook(
+        page,
+        "pictures.ipynb",
+        LENS + "comparison = al.CompareView(trace, lens.trace('a dull film .'))\ncomparison",
+        "patches = al.PatchView(al.load('cifar'), al.models.sample_images()['chelsea'])\npatches",
+        "",
+    )
+    notebook.run(0)
+    notebook.run(1)
+    comparison, patches = (notebook.cell(cell).locator("section.view") for cell in (0, 1))
+    comparison.locator(".distances button").nth(3 * 12 + 7).click()
+    shown = "comparison.layer, comparison.head, comparison.other_layer, comparison.other_head"
+    assert notebook.evaluate(2, shown) == "3 7 3 7"
+    notebook.write(
+        2,
+        "comparison.layer = 1; comparison.head = 8; patches.layer = 2; patches.heads = [1]; patches.query = 10",
+    )
+    notebook.run(2)
+    expect(comparison.get_by_label("layer", exact=True)).to_have_value("1")
+    expect(comparison.get_by_label("other head")).to_have_value("8")
+    expect(patches.locator(".readout")).to_contain_text("layer 2, head 1")
+    patches.get_by_role("button", name="integrated gradients").click()
+    expect(patches.get_by_text(re.compile("gap|converge"))).to_be_visible(timeout=PATIENCE)
+    assert "integrated_gradients" in notebook.evaluate(2, "*patches.panels")
+    assert notebook.evaluate(2, "patches.query") == "10"

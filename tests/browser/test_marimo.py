@@ -25,11 +25,25 @@ def _():
     trace = al.load("sentiment").trace("a gripping , funny film with one dull stretch .", store="factors")
     view = mo.ui.anywidget(al.AttentionView(trace, layer=1, heads=8))
     view
-    return mo, view
+    return al, mo, view
 
 @app.cell
 def _(mo, view):
     mo.md(f"query {view.value['query']}, layer {view.value['layer']}")
+    return ()
+
+@app.cell
+def _(al, mo):
+    _lens = al.load("sentiment")
+    _text, _other = "a gripping , funny film .", "a gripping , dull film ."
+    _picture = al.models.sample_images()["chelsea"]
+    _views = [
+        al.HeadsView(_lens.trace(_text), by="entropy"),
+        al.TokensView(_lens, _text),
+        al.CompareView(_lens.trace(_text), _lens.trace(_other)),
+        al.PatchView(al.load("cifar").trace(_picture)),
+    ]
+    mo.vstack([mo.ui.anywidget(_view) for _view in _views])
     return ()
 
 if __name__ == "__main__":
@@ -80,10 +94,18 @@ def test_a_view_in_marimo_paints_reaches_dependent_cells_and_asks_python(chromiu
     page.locator(".token.query").first.wait_for(timeout=PATIENCE)
     page.locator(".token.query").nth(4).click()
     expect(page.get_by_text("query 4, layer 1")).to_be_visible()
-    page.get_by_label("Layer", exact=True).select_option("3")
+    page.locator("select[aria-label=Layer]").select_option("3")
     expect(page.get_by_text("query 4, layer 3")).to_be_visible()
-    page.get_by_role("button", name="matrix").click()
-    page.locator("canvas.matrix").click(position={"x": 300, "y": 300})
+    page.get_by_role("button", name="matrix", exact=True).click()
+    page.locator("canvas.matrix").first.click(position={"x": 300, "y": 300})
     expect(page.get_by_text(re.compile("after the softmax"))).to_be_visible()
+    page.locator(".tile").nth(30).click()
+    expect(page.locator(".tile[aria-selected=true]")).to_have_count(1)
+    expect(page.locator(".part", has_text="funny")).to_be_visible()
+    page.locator(".distances button").nth(14).click()
+    expect(page.locator(".distances button[aria-selected=true]")).to_have_count(1)
+    page.locator("textarea").fill("a dull film")
+    expect(page.locator(".part", has_text="dull")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("layer 7, mean of 3 heads").first).to_be_visible()
     context.close()
     assert errors == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -278,3 +280,26 @@ def test_a_picture_of_a_view_can_be_saved(page, written):
         with page.expect_download() as download:
             heads.get_by_role("button", name=kind).click()
         assert download.value.suggested_filename.endswith(kind.lower())
+
+
+def test_two_inputs_stand_beside_each_other_too(page, lens, tmp_path):
+    traces = lens.trace([SENTENCE, SENTENCE.replace("dull", "great")])
+    open_report(page, al.report(traces, path=tmp_path / "two.html"))
+    scroll_through(page)
+    compared = page.locator("#compared [data-view]")
+    compared.locator(".distances button").nth(2 * 12 + 4).click()
+    assert compared.get_by_label("other layer").input_value() == "2"
+    box = compared.locator("canvas.matrix").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(300)
+    said = compared.locator(".readout").inner_text()
+    query, key = (int(axis) for axis in said_cell(said, traces[0]))
+    first, second = (float(trace[2, 4, query, key]) for trace in traces)
+    numbers = [float(part) for part in re.findall(r"[ab] (-?[\d.e-]+)", said)]
+    assert numbers[:2] == pytest.approx([first, second], rel=0.02, abs=1e-4)
+
+
+def said_cell(said, trace):
+    """The positions of the cell that a readout names by its tokens; each stands once in the text."""
+    names = [token.text for token in trace.tokens]
+    return [names.index(name) for name in re.findall("“(.*?)”", said)[:2]]
