@@ -324,7 +324,7 @@ def test_the_command_writes_a_report(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "wrote out.html\n"
     scripts = Scripts(tmp_path / "out.html")
-    assert len(scripts.contents["views"]) == 6
+    assert len(scripts.contents["views"]) == 3 + 3 + 1  # of each input, and the two compared
     assert "<h1>two films</h1>" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 

@@ -288,6 +288,10 @@ def test_two_inputs_stand_beside_each_other_too(page, lens, tmp_path):
     scroll_through(page)
     compared = page.locator("#compared [data-view]")
     compared.locator(".distances button").nth(2 * 12 + 4).click()
+    for _ in range(100):  # drawn with the next frame
+        if compared.get_by_label("other layer").input_value() == "2":
+            break
+        page.wait_for_timeout(50)
     assert compared.get_by_label("other layer").input_value() == "2"
     box = compared.locator("canvas.matrix").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

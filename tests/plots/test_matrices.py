@@ -382,8 +382,10 @@ def test_a_trace_without_tokens_numbers_its_positions():
     "draw", [plots.heads, plots.grid, plots.average, lambda t: plots.head(t, 0, 0), lambda t: plots.row(t, 0)]
 )
 def test_something_else_than_a_trace(draw):
-    with pytest.raises(InputError, match=r"draws one trace, not list: lens\.trace"):
+    with pytest.raises(InputError, match=r"draws one trace, not list: traces\[0\]"):
         draw([text(4)])
+    with pytest.raises(InputError, match=r"draws one trace, not str: lens\.trace"):
+        draw("a text")
     with pytest.raises(InputError, match="nothing to draw: the trace has no layers"):
         draw(Trace(()))
 
