@@ -23,8 +23,9 @@ def chromium():
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("no chromium on this machine; install it (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # test processes share the cores
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
