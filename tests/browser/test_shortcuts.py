@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from .jupyter import Lab
 
@@ -36,7 +37,11 @@ def test_letters_in_a_view_are_no_commands_of_the_notebook(chromium, lab):
         assert "CodeCell" in active.get_attribute("class")
     # The picture changes by a key, and the next key is still the view's.
     notebook.cell(1).locator(".lines").focus()
-    for key in ("m", "ArrowRight", "ArrowRight", "Enter"):
+    page.keyboard.press("m")
+    matrix = notebook.cell(1).locator("canvas.matrix")
+    expect(matrix).to_be_visible()
+    expect(matrix).to_be_focused()
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     page.wait_for_timeout(300)
     assert notebook.evaluate(3, "view.mode, view.query, view.key") == "matrix 0 2"
