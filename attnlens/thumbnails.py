@@ -35,7 +35,7 @@ def summary(trace: Trace) -> str:
         )
     inside = (
         "within a square, where the class token looks"
-        if any(_class_row(trace, layer) for layer in trace.layers)
+        if any(sees_patches(trace, layer) for layer in trace.layers)
         else "within a square the query runs down and the key across"
     )
     return (
@@ -63,7 +63,7 @@ def grid(trace: Trace) -> str:
 def _weights(trace: Trace, layer: Layer, head: int) -> Tensor:
     """`[row, column]`: over an image the class token's view of the patches, else the head itself."""
     attention = layer.attention
-    if _class_row(trace, layer):
+    if sees_patches(trace, layer):
         patches = trace.patches
         return attention[head, 0, len(patches.leading) :].reshape(patches.rows, patches.cols)
     if 0 in attention.shape:
@@ -74,7 +74,7 @@ def _weights(trace: Trace, layer: Layer, head: int) -> Tensor:
     return attention[head, rows]
 
 
-def _class_row(trace: Trace, layer: Layer) -> bool:
+def sees_patches(trace: Trace, layer: Layer) -> bool:
     """Whether the layer has a class token that looks at the patches of an image."""
     grid = trace.patches
     return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
@@ -90,10 +90,14 @@ def thumbnail(weights: Tensor) -> np.ndarray:
     return (255 - 215 * share).to(torch.uint8).cpu().numpy()
 
 
-def _img(pixels: np.ndarray, name: str, height: int | None = None) -> str:
-    """An <img> that carries its PNG."""
+def data_url(pixels: np.ndarray) -> str:
+    """uint8 `[height, width]` or `[height, width, 3]` as the address of a PNG that holds itself."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _img(pixels: np.ndarray, name: str, height: int | None = None) -> str:
+    """An <img> that carries its PNG."""
     style = f"display:block;image-rendering:pixelated;height:{height or pixels.shape[0]}px"
-    return f"<img alt='{name}' style='{style}' src='data:image/png;base64,{data}'>"
+    return f"<img alt='{name}' style='{style}' src='{data_url(pixels)}'>"

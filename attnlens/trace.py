@@ -433,6 +433,13 @@ class Trace:
         return summary(self)
 
 
+def single(given: object) -> str:
+    """What to write for one trace, where a recording, a list or something else was given: for error messages."""
+    if hasattr(given, "traces") and not hasattr(given, "trace"):  # a recording; a lens has both
+        return "recording[0]"
+    return "traces[0]" if isinstance(given, list) else "lens.trace(input)"
+
+
 def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
     attention = layer.attention
     return ("query", layer.query_side, attention.queries), ("key", layer.key_side, attention.keys)

@@ -9,7 +9,7 @@ from numbers import Integral
 from ..analysis.rollout import position as numbered_position
 from ..attention import Attention
 from ..errors import InputError
-from ..trace import Token, Trace
+from ..trace import Token, Trace, single
 
 MOST_SHOWN = 8
 """Tokens that an error message shows."""
@@ -18,10 +18,7 @@ MOST_SHOWN = 8
 def one_trace(trace: object, function: str) -> Trace:
     """The trace; InputError for anything else, and for a trace without layers."""
     if not isinstance(trace, Trace):
-        one = "recording[0]" if hasattr(trace, "traces") else "traces[0]" if isinstance(trace, list) else ""
-        raise InputError(
-            f"plots.{function} draws one trace, not {type(trace).__name__}: {one or 'lens.trace(input)'}"
-        )
+        raise InputError(f"plots.{function} draws one trace, not {type(trace).__name__}: {single(trace)}")
     if not trace.layers:
         raise InputError(f"plots.{function} has nothing to draw: the trace has no layers")
     return trace

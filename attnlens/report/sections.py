@@ -9,6 +9,7 @@ import torch
 
 from ..errors import InputError
 from ..lens import Lens, TextLens
+from ..thumbnails import data_url
 from ..trace import Trace
 from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, payload
 from ..widgets.tiles import SIDE, Shown, Tiles
@@ -280,7 +281,7 @@ def _counted(number: int, thing: str) -> str:
 
 def _input(trace: Trace) -> str:
     if trace.patches is not None and trace.patches.image is not None:
-        return f'<img alt="The image as the model saw it" src="{payload.picture(trace.patches.image)}">'
+        return f'<img alt="The image as the model saw it" src="{data_url(trace.patches.image)}">'
     if not trace.tokens:
         return '<p class="about">Positions have numbers: recording.traces(tokens=...) gives them names.</p>'
     texts = trace.text or (" ".join(token.text for token in trace.tokens),)

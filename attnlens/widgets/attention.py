@@ -111,7 +111,7 @@ class AttentionView(View):
         return Shown(layer, tuple(known_heads(heads, self._trace[layer].heads)), pair, hide_special, pool)
 
     def _detail(self, layer: int, head: int, query: int, key: int) -> Answer:
-        """The product behind one score: query and key vectors `[d_head]`, the score and the weight."""
+        """What is behind one score: query and key vectors `[d_head]`, the scale of their product, and the weight."""
         attention = self._trace[known_layer(layer, len(self._trace))]
         if not isinstance(attention, Factors):
             raise InputError("this layer's queries and keys were not recorded, only its weights")

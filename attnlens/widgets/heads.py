@@ -14,6 +14,7 @@ from ..analysis.pooling import pooled
 from ..analysis.stats import COLUMNS, IMPORTANCE, VALUE
 from ..attention import Attention
 from ..errors import unknown_name
+from ..thumbnails import sees_patches
 from ..trace import Layer, Trace
 from . import payload
 from .view import STATIC, View, bulk, given_trace, known_heads, known_layer, state, validate
@@ -32,7 +33,7 @@ class HeadsView(View):
     """Rows are layers, columns heads. Within a square the query runs down and the key across; strong is much attention.
 
     Each square is on its own scale: it shows a head's pattern, not how its weights compare with another head's; for
-    that tint or sort by a column of `head_stats`. A square of a long text shows the largest of the weights that each
+    that colour or rank by a column of `head_stats`. A square of a long text shows the largest of the weights that each
     of its cells stands for. Of an image a square shows where the class token looks, on the grid of patches;
     `whole=True` shows all queries.
 
@@ -138,12 +139,6 @@ def columns_of(trace: Trace) -> list[str]:
     values = [layer.values for layer in trace.layers if layer.values is not None]
     mixed = [f"{VALUE}{name}" for name in COLUMNS] if values else []
     return [*COLUMNS, *mixed, *([IMPORTANCE] if any(one.gradient is not None for one in values) else [])]
-
-
-def sees_patches(trace: Trace, layer: Layer) -> bool:
-    """Whether the layer has a class token that looks at the patches of an image."""
-    grid = trace.patches
-    return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
 
 
 def patches(trace: Trace, layer: Layer) -> Tensor:

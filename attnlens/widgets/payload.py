@@ -7,8 +7,6 @@ lie one after the other, little-endian, in the order of a layer's `parts`.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..attention import Attention, Band, Factors, Windows
+from ..thumbnails import data_url
 from ..trace import Layer, PatchGrid, Token, Trace
 
 LARGEST = 64 << 20
@@ -154,14 +153,5 @@ def _patches(grid: PatchGrid) -> dict[str, Any]:
         "rows": grid.rows,
         "cols": grid.cols,
         "leading": len(grid.leading),
-        "image": None if grid.image is None else picture(grid.image),
+        "image": None if grid.image is None else data_url(grid.image),
     }
-
-
-def picture(pixels: np.ndarray) -> str:
-    """uint8 `[height, width, 3]` as the data URL of a PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

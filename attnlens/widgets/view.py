@@ -16,7 +16,7 @@ import anywidget
 import traitlets
 
 from ..errors import AttnlensError, InputError, unknown_name
-from ..trace import Trace
+from ..trace import Trace, single
 from . import payload
 
 STATIC = Path(__file__).parent / "static"
@@ -118,9 +118,7 @@ def validate(*names: str) -> Callable[[Callable], Any]:
 def given_trace(trace: object, view: str) -> Trace:
     """The trace; InputError for anything else, and for a trace without weights."""
     if not isinstance(trace, Trace):
-        one = "recording[0]" if hasattr(trace, "traces") else "traces[0]" if isinstance(trace, list) else ""
-        hint = f"one of them: {view}({one})" if one else f"{view}(lens.trace(input))"
-        raise InputError(f"{view} shows a trace, not {type(trace).__name__}: {hint}")
+        raise InputError(f"{view} shows a trace, not {type(trace).__name__}: {view}({single(trace)})")
     if not any(0 not in layer.attention.shape for layer in trace.layers):
         raise InputError(f"{view} has nothing to show: the trace has no attention weights")
     return trace
