@@ -37,6 +37,9 @@ Model = Annotated[str, typer.Option("--model", "-m", help="embedded model, local
 UsageError = typer.BadParameter.__base__
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
+Window = Annotated[
+    int | None, typer.Option(help="read a text that is too long for the model in windows of so many tokens")
+]
 AsCsv = Annotated[bool, typer.Option("--csv", help="print every row as CSV and nothing else")]
 Png = Annotated[Path | None, typer.Option("--png", help="write a figure to this file")]
 Top = Annotated[int, typer.Option(min=1, help="how many heads to print")]
@@ -119,6 +122,7 @@ def text(
     against: Annotated[str | None, typer.Option(help="explain why the target rather than this class")] = None,
     method: Annotated[str, typer.Option(help="see README for all")] = "integrated_gradients",
     baseline: Annotated[str, typer.Option(help="pad, mask, zero, mean, or a text of several words")] = "pad",
+    window: Window = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain a text: prediction, tokens coloured by attribution, rollout, strongest heads."""
@@ -127,8 +131,8 @@ def text(
     lens = _load(model)
     _require(lens, "TextLens", "a text", "attnlens image FILE")
     with _working("explaining"):
-        source = sys.stdin.read() if text == "-" else text
-        given = {"against": _target(against), "method": method, "baseline": baseline}
+        source = _stdin() if text == "-" else text
+        given = {"against": _target(against), "method": method, "baseline": baseline, "window": window}
         found = show.explain_text(lens, source, _target(target), **given)
     _answer(found, as_json, show.print_text)
 
@@ -232,6 +236,7 @@ def report(
     ],
     out: Annotated[Path, typer.Argument(metavar="REPORT", help="the file to write, ending in .html")],
     title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
+    window: Window = None,
 ) -> None:
     """Write one HTML file that opens anywhere: every head, who looks at whom, and what made the model decide."""
     import attnlens
@@ -242,7 +247,7 @@ def report(
     given = [_source(source) for source in sources]
     inputs = [text for one in given for text in (one if isinstance(one, list) else [one])]
     with _working("writing the report"):
-        written = attnlens.report(lens, inputs, out, title=title)
+        written = attnlens.report(lens, inputs, out, title=title, window=window)
     print(f"wrote {written}")
 
 
@@ -289,7 +294,24 @@ def _one_of(as_csv: bool, as_json: bool) -> None:
 
 def _source(source: str) -> str | list[str]:
     """What was given, or the lines of standard input for -."""
-    return [line for line in sys.stdin.read().splitlines() if line.strip()] if source == "-" else source
+    if source != "-":
+        return source
+    lines = [line for line in _stdin().splitlines() if line.strip()]
+    if not lines:
+        raise InputError("standard input holds no text; give one on each line")
+    return lines
+
+
+def _stdin() -> str:
+    """All of standard input."""
+    try:
+        found = sys.stdin.read()
+        found.encode()  # in some locales a wrong byte is read as half a surrogate pair
+    except UnicodeError:
+        raise InputError(
+            "standard input is no text in UTF-8; convert it first: iconv -f latin1 -t utf-8 FILE | attnlens ..."
+        ) from None
+    return found
 
 
 def _console() -> Console:

@@ -107,8 +107,10 @@ class Lens:
             number = index(target)
         except TypeError:
             number = None
-        if isinstance(target, bool) or number is None or number < 0 or (labels and number >= len(labels)):
-            known = f"an index from 0 to {len(labels) - 1}, or a name" if labels else "an index from 0 on"
+        # A language model may have more logits than its tokenizer has tokens: they are counted when it has run.
+        counted = labels and tasks.of(self.model) not in tasks.LANGUAGE
+        if isinstance(target, bool) or number is None or number < 0 or (counted and number >= len(labels)):
+            known = f"an index from 0 to {len(labels) - 1}, or a name" if counted else "an index from 0 on"
             raise InputError(f"target {target!r} is no class; give {known}")
         return number
 
@@ -350,7 +352,7 @@ class TextLens(Lens):
         if self.max_tokens is not None and len(encoded) > self.max_tokens:
             raise InputError(
                 f"the text has {len(encoded)} tokens, the model takes {self.max_tokens}; read it in overlapping "
-                f"windows: lens.trace(text, window={self.max_tokens})"
+                f"windows: window={self.max_tokens}, or --window {self.max_tokens} in a shell"
             )
         if output is not None and not self._seq2seq:
             raise InputError(

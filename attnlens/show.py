@@ -6,11 +6,12 @@ An explanation is computed once and then printed, drawn or written as JSON: all 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -34,9 +35,9 @@ PANEL = 32
 
 @dataclass(frozen=True)
 class Report:
-    """A trace and what was found in it; `numbers` is the JSON."""
+    """A trace (None of a text in windows) and what was found in it; `numbers` is the JSON."""
 
-    trace: Trace
+    trace: Trace | None
     attribution: Attribution | None
     numbers: dict[str, Any]
 
@@ -60,24 +61,19 @@ class Description:
 
 
 def explain_text(lens: TextLens, text: str, target: str | int | None = None, **options: Any) -> Report:
-    """options: as for `lens.attribute`"""
-    trace = lens.trace(text.strip("\n"))
-    if trace.prediction is None:
+    """options: as for `lens.attribute`; of a text in windows there is no one rollout and no strongest head"""
+    text = text.strip("\n")
+    windowed = options.get("window") is not None
+    traces = lens.trace(text, window=options["window"]) if windowed else [lens.trace(text)]
+    if traces[0].prediction is None:
         raise InputError(f"{lens.name} has no classes to explain; try a model ...ForSequenceClassification")
-    attribution = lens.attribute(text.strip("\n"), target, **options)
-    row = rollout(trace, row=trace.reader)
+    attribution = lens.attribute(text, target, **options)
     tokens = [
-        {
-            "text": token.text,
-            "start": token.start,
-            "end": token.end,
-            "score": float(score),
-            "rollout": float(share),
-        }
-        for token, score, share in zip(trace.tokens, attribution.scores, row)
+        {"text": token.text, "start": token.start, "end": token.end, "score": float(score)}
+        for token, score in zip(attribution.tokens, attribution.scores)
     ]
-    numbers = _common(trace) | {
-        "text": text.strip("\n"),
+    numbers = {
+        "text": text,
         "target": attribution.target,
         "against": attribution.against,
         "method": attribution.method,
@@ -85,9 +81,19 @@ def explain_text(lens: TextLens, text: str, target: str | int | None = None, **o
         "gap": attribution.gap,
         "converged": attribution.converged,
         "tokens": tokens,
-        "heads": strongest_heads(trace),
     }
-    return Report(trace, attribution, numbers)
+    if windowed:
+        whole = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
+        return Report(None, attribution, _common(whole) | numbers | {"windows": _windows(traces)})
+    trace = traces[0]
+    for token, share in zip(tokens, rollout(trace, row=trace.reader)):
+        token["rollout"] = float(share)
+    return Report(trace, attribution, _common(trace) | numbers | {"heads": strongest_heads(trace)})
+
+
+def _windows(traces: list[Trace]) -> list[dict[str, Any]]:
+    """What the model says of each window, and which part of the text that is."""
+    return [{"text": trace.passages[-1]} | _common(trace) for trace in traces]
 
 
 def explain_image(lens: ImageLens, path: Path | str) -> Report:
@@ -194,6 +200,9 @@ def print_text(console: Console, found: Report) -> None:
     words = f"why {attribution.question}: {key} ({attribution.how}, {attribution.verdict})"
     console.print(words, style="dim", markup=False)
     console.print()
+    if "windows" in numbers:
+        _print_windows(console, numbers["windows"])
+        return
     _print_bars(console, found)
     _print_heads(console, numbers["heads"], found.trace.tokens[found.trace.reader].text)
 
@@ -336,6 +345,20 @@ def _print_bars(console: Console, found: Report) -> None:
         bar = "█" * max(1, round(room * shares[i] / most))
         console.print(Text(f"  {tokens[i]['text']:<{wide}} {bar} {shares[i]:.1%}"))
     console.print()
+
+
+def _print_windows(console: Console, windows: list[dict[str, Any]]) -> None:
+    """What the model says of each window; of the text it says the mean of their logits."""
+    console.print(f"read in {len(windows)} windows that overlap; the answer is the mean of their logits")
+    table = Table("window", "says", "", "its text", box=None, header_style="dim")
+    for number, window in enumerate(windows):
+        share = window["probabilities"].get(window["prediction"])
+        text = " ".join(window["text"].split())
+        table.add_row(
+            str(number), Text(window["prediction"]), "" if share is None else f"{share:.1%}",
+            Text(text, no_wrap=True, overflow="ellipsis"),
+        )  # fmt: skip
+    console.print(table)
 
 
 def _print_heads(console: Console, heads: list[dict[str, Any]], reader: str, what: str = "") -> None:

@@ -118,8 +118,6 @@ def compare_models(first: Lens, second: Lens, source: str | list[str]) -> ModelC
 def _inputs(lens: Lens, source: str | list[str]) -> list[Any]:
     """What a person meant by TEXT|FILE; a name of a file that is not there is no text."""
     if isinstance(source, list):
-        if not source:
-            raise InputError("standard input holds no text; give one on each line")
         return source
     file = Path(source)
     if not isinstance(lens, TextLens) or len(source) > LONGEST_NAME:

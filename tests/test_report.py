@@ -184,6 +184,21 @@ def test_what_is_selected_is_shared_by_the_views(lens, tmp_path):
     assert (states[0]["layer"], states[0]["heads"]) == (states[1]["layer"], states[1]["heads"])
 
 
+def test_a_long_text_is_reported_window_by_window_and_explained_as_a_whole(lens, tmp_path):
+    text = f"{SENTENCE} " * 4
+    scripts = Scripts(al.report(lens, [text, "dull"], tmp_path / "r.html", window=32))
+    windows = lens.trace(text, window=32)
+    assert len(windows) > 1
+    states = [view["state"] for view in scripts.contents["views"]]
+    shown = [state["shown"]["texts"] for state in states if "shown" in state]
+    assert [len(texts[0][0]["text"]) for texts in shown] == [len(lens.encode(text)), 3]
+    assert len(states) == 2 * (len(windows) + 1) + 2
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    for number, window in enumerate(windows):
+        start, end = window.tokens[1].start, window.tokens[-2].end
+        assert f'href="#part-{number}">{text[start:end][:60]}' in page
+
+
 def test_links_stay_within_a_section(tmp_path):
     contents = Scripts(al.report([made(), made()], path=tmp_path / "report.html")).contents
     assert {(first // 2, second // 2) for first, _, second, _ in contents["links"]} == {(0, 0), (1, 1)}
@@ -289,6 +304,7 @@ def test_a_report_replaces_another_and_leaves_nothing_beside_it(trace, tmp_path)
         ("trace", {"views": "tokens"}, "an attribution needs the model"),
         ("trace", {"views": ["head"]}, "Did you mean 'heads'?"),
         ("trace", {"views": []}, "views is empty"),
+        ("trace", {"window": 32}, "traces are read already"),
         ("trace", {"path": "picture.png"}, "ends in .html, not 'picture.png'"),
         ("trace", {"path": 3}, "must be a str or a Path, not int"),
         ("a text", {}, "not of a str"),

@@ -139,10 +139,10 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
         raise CaptureError(
             f"no attention was heard in {root}.{ran} attnlens hears scaled_dot_product_attention, "
-            "nn.MultiheadAttention, the attention interface of transformers, and a softmax multiplied with values; "
-            "a fused kernel of another kind can be replaced for the capture, in transformers by "
-            'model.set_attn_implementation("sdpa"); a function compiled by torch.compile is heard inside '
-            '`with torch.compiler.set_stance("force_eager"):`.'
+            "nn.MultiheadAttention, the attention interface of transformers, and a softmax multiplied with values "
+            "(a call of softmax: written as exp and sum it is not known for one); a fused kernel of another kind "
+            'can be replaced for the capture, in transformers by model.set_attn_implementation("sdpa"); a function '
+            'compiled by torch.compile is heard inside `with torch.compiler.set_stance("force_eager"):`.'
         )
     missed = sorted(set(listener.gates) - listener.gated_layers)
     if missed:

@@ -24,7 +24,7 @@ from ..errors import InputError, unknown_name
 from ..lens import Lens
 from ..trace import Trace
 from .page import Page
-from .sections import VIEWS, Given, compared, section, summary
+from .sections import VIEWS, Given, compared, section, summary, whole_text
 
 __all__ = ["report"]
 
@@ -39,6 +39,7 @@ def report(
     *,
     title: str | None = None,
     views: str | Iterable[str] | None = None,
+    window: int | None = None,
     compress: bool = True,
 ) -> Path:
     """Writes one HTML file: an input and its prediction, every head, the attention of a chosen one, an attribution.
@@ -51,6 +52,8 @@ def report(
         "tokens" is the attribution of a text, of its likeliest classes by the default method, which needs the lens;
         "patches" is the image of a vision model with attention over it, and of a lens with attributions; "compare" is
         two inputs side by side, where there are two
+    window: of a lens: texts that are too long for the model are read in overlapping windows of so many tokens; the page
+        has a section for each window, and the attribution of each whole text after them
     compress: False leaves the bytes as they are, for a browser without DecompressionStream
 
     The page opens at the head in which the reading position (class token, or last token) looks hardest at one ordinary
@@ -64,15 +67,18 @@ def report(
     """
     path, wanted = _path(path), _views(views)
     page = Page(compress)
-    found = list(_given(source, input, wanted))
+    found = list(_given(source, input, wanted, window))
     if not found:
         raise InputError("there is nothing to report on: the list is empty")
     sections = [section(page, number, given, wanted, len(found) > 1) for number, given in enumerate(found)]
     traces = [given.trace for given in found]
     names = list(dict.fromkeys(trace.model or "a model" for trace in traces))
     title = title or f"Attention of {', '.join(names[:3])}{' …' if names[3:] else ''}"
-    beside = compared(page, traces) if "compare" in wanted else ""
-    body = "\n".join([summary(title, traces), *sections, beside, FOOTER])
+    if window is not None and "tokens" in wanted:
+        sections += [whole_text(page, source, one, window) for one in _inputs(input)]
+    if "compare" in wanted and window is None:
+        sections.append(compared(page, traces))
+    body = "\n".join([summary(title, traces), *sections, FOOTER])
     files.place(path, [page.written(title, body)], PATH)
     return path
 
@@ -97,14 +103,23 @@ def _views(views: Any) -> tuple[str, ...]:
     return tuple(name for name in VIEWS if name in chosen)
 
 
-def _given(source: Any, input: Any, views: tuple[str, ...]) -> Iterator[Given]:
+def _inputs(input: Any) -> list[Any]:
+    return input if isinstance(input, list) else [input]
+
+
+def _given(source: Any, input: Any, views: tuple[str, ...], window: int | None) -> Iterator[Given]:
     """Each trace, and where it came from."""
     if isinstance(source, Lens):
         if input is None:
             raise InputError(f"a lens needs an input to report on: report(lens, input, {PATH!r})")
-        for one in input if isinstance(input, list) else [input]:
-            yield Given(source.trace(one, store="factors"), source, one)
+        for one in _inputs(input):
+            if window is None:
+                yield Given(source.trace(one, store="factors"), source, one)
+            else:
+                yield from map(Given, source.trace(one, store="factors", window=window))
         return
+    if window is not None:
+        raise InputError("window= is how a lens reads a text; traces are read already: leave it away")
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "parameters"):
         raise InputError(
             f"a report is of a lens and its input, or of a trace, not of {_kind(source)}; make a lens of a model: "

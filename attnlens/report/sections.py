@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -75,6 +76,19 @@ def compared(page: Page, traces: list[Trace]) -> str:
         with_layers(view, trace, prefix)
     number = page.place(view)
     return f'<section class="part" id="compared"><h2>Beside each other</h2>{room(number, 620)}</section>'
+
+
+def whole_text(page: Page, lens: TextLens, text: Any, window: int) -> str:
+    """What made the model decide on a text that it read in windows; "" for a model that gives no classes."""
+    traces = lens.trace(text, window=window)
+    if traces[0].logits is None:
+        return ""
+    answer = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
+    view = attributed(Given(answer, lens, text), window=window)
+    if view is None:
+        return ""
+    heading = "<h2>What made the model decide, over all windows</h2>"
+    return f'<section class="part">{heading}{room(page.place(view), 320)}</section>'
 
 
 def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
@@ -193,7 +207,7 @@ def over_the_input(trace: Trace) -> bool:
     return all(layer.query_side == layer.key_side == "input" for layer in trace.layers)
 
 
-def attributed(given: Given) -> TokensView | None:
+def attributed(given: Given, **options: Any) -> TokensView | None:
     """The likeliest classes explained by the default method; None without a lens, and where no class is the answer."""
     lens, trace = given.lens, given.trace
     if not isinstance(lens, TextLens) or trace.prediction is None:
@@ -202,7 +216,7 @@ def attributed(given: Given) -> TokensView | None:
     if trace.probabilities is not None and len(trace.labels) == len(trace.logits):
         classes = trace.probabilities.topk(min(MOST_EXPLAINED, len(trace.logits))).indices.tolist()
     try:
-        return TokensView(lens.attribute(given.input, classes))
+        return TokensView(lens.attribute(given.input, classes, **options))
     except InputError:
         return None  # a model that is asked in another way than by a class
 
@@ -227,7 +241,7 @@ def telling_head(trace: Trace) -> tuple[int, int]:
 def named(trace: Trace) -> str:
     """A trace in a few words: its text, or what it is."""
     if trace.text:
-        return " / ".join(trace.text)
+        return " / ".join(trace.passages)
     if trace.patches is not None:
         return f"an image of {trace.patches.rows} x {trace.patches.cols} patches"
     return _size(trace)
@@ -261,7 +275,7 @@ def introduced(trace: Trace) -> str:
             f"{_counted(len(trace), 'layer')} of {most if len(heads) == 1 else f'{heads[0]} to {most}'}"
         )
     about = f'<p class="about">{" · ".join(facts)}</p>'
-    long = sum(map(len, trace.text)) > LONG or len(trace.tokens) > LONG
+    long = sum(map(len, trace.passages)) > LONG or len(trace.tokens) > LONG
     scrolled = ' tabindex="0" role="region" aria-label="Input"' if long else ""
     return (
         f'<div class="given"><div class="input"{scrolled}>{_input(trace)}</div>{_classes(trace)}</div>{about}'
@@ -284,7 +298,7 @@ def _input(trace: Trace) -> str:
         return f'<img alt="The image as the model saw it" src="{data_url(trace.patches.image)}">'
     if not trace.tokens:
         return '<p class="about">Positions have numbers: recording.traces(tokens=...) gives them names.</p>'
-    texts = trace.text or (" ".join(token.text for token in trace.tokens),)
+    texts = trace.passages or (" ".join(token.text for token in trace.tokens),)
     return "".join(f"<p>{shown(text)}</p>" for text in texts)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..analysis import rollout
 from ..errors import AttnlensError, InputError, unknown_name
-from ..lens import ImageLens
+from ..lens import ImageLens, Lens
 from ..trace import PatchGrid, Trace
 from . import payload
 from .view import STATIC, Answer, Layers, View, bulk, given_trace, known_heads, known_layer, state, validate
@@ -59,7 +59,7 @@ class PatchView(View):
     offered = bulk(t.List(t.Unicode()), "The panels that can be shown.")
     labels = bulk(t.List(t.Unicode()), "The classes that a lens can explain.")
     maps = bulk(
-        t.Dict(), "What is known of each panel's scores: kind, target, method and error; in their order."
+        t.Dict(), "What is known of each panel's scores: kind, target, method, error, and which of `scores` they are."
     )
     scores = bulk(t.Bytes(), "The panels' scores as float32, one after the other, `[row, column]`.")
     layer = state(t.Int(0), "The layer whose attention is shown.")
@@ -166,7 +166,10 @@ class PatchView(View):
             return
         self._found[name] = self._rolled() if name == "rollout" else self._attributed(name)
         with self.hold_sync():
-            self.maps = {name: header for name, (header, _) in self._found.items()}
+            # A saved notebook sorts the names, so that their order says nothing.
+            self.maps = {
+                name: {**header, "place": place} for place, (name, (header, _)) in enumerate(self._found.items())
+            }
             self.scores = b"".join(_singles(scores) for _, scores in self._found.values())
 
     def _send_first(self, asked: bool) -> None:
@@ -257,6 +260,11 @@ def _traced(source: object, image: Any, target: Any) -> Trace:
                 "PatchView(lens, image) needs one image: a path, a PIL image, an array or a tensor"
             )
         source = source.trace(image)
+    elif isinstance(source, Lens):
+        raise InputError(
+            f"PatchView shows images, and {source.name} reads texts: al.TokensView(lens, text) or "
+            "al.AttentionView(lens.trace(text))"
+        )
     elif isinstance(source, Trace) and (image is not None or target is not None):
         raise InputError(
             "a trace has its image, and a class is explained by a model: PatchView(lens, image, target)"

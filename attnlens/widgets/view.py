@@ -7,10 +7,10 @@ buffers, or `error` in words. So it never waits for nothing while the kernel liv
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from operator import index as as_index
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import anywidget
 import traitlets
@@ -90,7 +90,13 @@ class View(anywidget.AnyWidget):
 def state(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:
     """A trait that Python and the browser both set."""
     trait.help = help
+    trait.error = partial(_refuse, trait)
     return trait.tag(sync=True, state=True)
+
+
+def _refuse(trait: traitlets.TraitType, view: View, value: object, *_: Any) -> NoReturn:
+    """What traitlets calls for a value of another type, or of none of the known ones."""
+    raise Refused(f"{trait.name} must be {trait.info()}, not {value!r}")
 
 
 def bulk(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:

@@ -39,7 +39,7 @@ def scores(view, name):
     """A panel's scores as the browser reads them, `[row, column]`."""
     grid = view.trace["patches"]
     all_of_them = np.frombuffer(view.scores, "<f4").reshape(-1, grid["rows"], grid["cols"])
-    return torch.tensor(all_of_them[list(view.maps).index(name)])
+    return torch.tensor(all_of_them[view.maps[name]["place"]])
 
 
 def ask(view, question, **given):
@@ -75,6 +75,7 @@ def test_rollout_is_the_class_tokens(trace):
     torch.testing.assert_close(scores(view, "rollout"), expected.float())
     assert view.maps["rollout"] == {
         "kind": "share", "target": "", "how": "rollout of [CLS]", "verdict": "knows no class",
+        "place": 0,
     }  # fmt: skip
 
 
@@ -235,7 +236,7 @@ def test_what_is_not_there_is_refused(trace, given, words):
 def test_what_is_no_image_is_refused(lens, image):
     sentiment = al.load("sentiment")
     for source, words in (
-        (sentiment, r"shows a trace, not TextLens"),
+        (sentiment, "sentiment reads texts: al.TokensView"),
         (sentiment.trace("see it"), "trace of an image"),
         (lens, "needs one image"),
     ):

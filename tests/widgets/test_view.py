@@ -46,6 +46,8 @@ REFUSED = [
     (al.CompareView, "other_layer", 7, "the layers are 0 to 1"),
     (al.CompareView, "head", 4, "the heads are 0 to 3"),
     (al.CompareView, "query", 99, "the queries are 0 to 4"),
+    (al.AttentionView, "mode", "grid", r"mode must be any of \['lines', 'matrix'\], not 'grid'"),
+    (al.AttentionView, "layer", "1", "layer must be an int, not '1'"),
 ]
 
 

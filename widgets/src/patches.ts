@@ -32,6 +32,8 @@ interface MapHeader {
   target: string;
   how: string;
   verdict: string;
+  /** Which of the scores are this panel's. */
+  place: number;
 }
 
 /** A panel's map, and what stands below it. */
@@ -212,12 +214,11 @@ function patchView(frame: Frame<State>, signal: AbortSignal): { draw(): void; pi
 
   /** A panel's scores, if they are here for the chosen class; asked for where they are not. */
   function scoresOf(name: string): Shown | null {
-    const maps = model.get("maps");
-    const [found, bytes, index] = [maps[name], model.get("scores"), Object.keys(maps).indexOf(name)];
-    const size = rows * cols;
-    if (found && (found.target === "" || found.target === model.get("target")) && bytes.byteLength >= 4 * (index + 1) * size) {
+    const [found, bytes, size] = [model.get("maps")[name], model.get("scores"), rows * cols];
+    const known = found && (found.target === "" || found.target === model.get("target"));
+    if (known && bytes.byteLength >= 4 * (found.place + 1) * size) {
       const note = found.target === "" ? found.verdict : `for “${label(found.target, 24)}” · ${found.verdict}`;
-      return { values: singles(bytes, index * size, size), kind: found.kind, note };
+      return { values: singles(bytes, found.place * size, size), kind: found.kind, note };
     }
     askFor(name);
     return null;

@@ -198,15 +198,23 @@ describe("the view", () => {
     expect(model.sent.map((one) => [one.ask, one.name])).toEqual([["map", "relevance"]]);
     expect(one(".beside figure:last-child .waiting").textContent).toBe("Computing …");
     model.state["scores"] = singles(0, 0, 3, 1, 0, 0);
-    model.set("maps", { relevance: { kind: "rank", target: "cat", how: "relevance", verdict: "only ranks" } });
+    model.set("maps", { relevance: { kind: "rank", target: "cat", how: "relevance", verdict: "only ranks", place: 0 } });
     await settled();
     expect(one(".beside figure:last-child .waiting").hidden).toBe(true);
     expect(one(".beside figure:last-child figcaption").textContent).toBe("most (0, 2): 75 %for “cat” · only ranks");
     expect(model.sent.length).toBe(1);
   });
 
+  it("reads each panel's own scores, in whatever order a saved notebook has their names", async () => {
+    const told = { target: "cat", how: "", verdict: "only ranks" };
+    const maps = { relevance: { kind: "rank", place: 1, ...told }, rollout: { kind: "share", place: 0, ...told } };
+    const { one } = await shown({ panels: ["rollout", "relevance"], maps, scores: singles(1, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0) });
+    expect(one(".beside figure:first-child figcaption").textContent).toContain("most (0, 0)");
+    expect(one(".beside figure:last-child figcaption").textContent).toContain("most (0, 2)");
+  });
+
   it("asks again for another class", async () => {
-    const maps = { relevance: { kind: "rank", target: "cat", how: "", verdict: "only ranks" } };
+    const maps = { relevance: { kind: "rank", target: "cat", how: "", verdict: "only ranks", place: 0 } };
     const { model } = await shown({ panels: ["relevance"], maps, scores: singles(1, 2, 3, 4, 5, 6) });
     expect(model.sent).toEqual([]);
     model.set("target", "dog");

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 975451374b0eec88e05bed8646c5494e16ed46322793c982959cd147a4a677e9
+// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
 
 // src/half.ts
 function halves(bytes, start2, count) {
