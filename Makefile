@@ -59,7 +59,8 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 # What attnlens is measured against: beside the environment, since their own pins would change it.
 .venv/peers: .venv/bin/pip
 	$(BIN)/pip install --quiet --no-deps --target $@ shap==0.51.0 transformers-interpret==0.10.0 \
-		numba==0.68.1 llvmlite==0.50.0 slicer==0.0.8 tqdm cloudpickle inspectus==0.2.0
+		numba==0.68.1 llvmlite==0.50.0 slicer==0.0.8 tqdm cloudpickle inspectus==0.2.0 \
+		circuitsvis==1.43.3 importlib-metadata zipp
 	touch $@
 
 # What BertViz's pages ask a content network for, by the same versions; npm has jQuery 2 only from 2.1.0 on.
