@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format widgets bench bench-gpu clean
+.PHONY: demo test lint format docs widgets bench bench-gpu clean
 
 demo: .venv/demo
 	$(BIN)/attnlens demo
@@ -18,6 +18,10 @@ lint: .venv/test
 format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Guides, notebooks and reference as a site: build/docs/index.html.
+docs: .venv/test
+	$(BIN)/python -m sphinx -q -E -W --keep-going -c examples/docs examples build/docs
 
 # The browser half, where its sources have changed; needs Node 20.
 widgets:

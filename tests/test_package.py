@@ -78,18 +78,33 @@ def test_the_installed_package_explains_a_sentence_and_makes_a_widget_from_anywh
     assert label == "positive"
 
 
-def blocks(language: str) -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.S)
+README = ROOT / "README.md"
+GUIDES = sorted(ROOT.glob("examples/docs/*.md"))
+
+
+def blocks(language: str, path: Path = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.S)
+
+
+def run(path: Path) -> dict:
+    """What the names of a page's Python blocks stand for after all of them ran, one after the other."""
+    space: dict = {}
+    for block in blocks("python", path):
+        exec(compile(block, path.name, "exec"), space)
+    return space
 
 
 def test_every_python_block_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    space: dict = {}
-    assert blocks("python")
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), space)
-    assert space["trace"].prediction.label == "positive"
+    assert run(README)["trace"].prediction.label == "positive"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in GUIDES if blocks("python", path)], ids=lambda path: path.stem
+)
+def test_every_python_block_of_a_guide_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "al" in run(path)
 
 
 def test_every_command_of_the_readme_exists():
@@ -102,7 +117,7 @@ def test_every_command_of_the_readme_exists():
 
 
 def test_every_picture_of_the_readme_is_there():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
     assert pictures
     assert all((ROOT / picture).is_file() for picture in pictures)

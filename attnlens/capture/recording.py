@@ -23,6 +23,7 @@ class Call:
     forward: 1 for the first forward pass under the capture, ...
     kind: "self", "cross", or "channel" (attention between channels, not tokens)
     items: how many inputs the batch axis holds; a multiple of it means windows (Swin)
+
     weights `[batch, head, query, key]`, or query `[batch, head, query, d_head]` and
     key `[batch, key_head, key, d_head]` with scale, softcap and sink
     """
