@@ -59,7 +59,8 @@ class PatchView(View):
     offered = bulk(t.List(t.Unicode()), "The panels that can be shown.")
     labels = bulk(t.List(t.Unicode()), "The classes that a lens can explain.")
     maps = bulk(
-        t.Dict(), "What is known of each panel's scores: kind, target, method, error, and which of `scores` they are."
+        t.Dict(),
+        "What is known of each panel's scores: kind, target, method, error, and which of `scores` they are.",
     )
     scores = bulk(t.Bytes(), "The panels' scores as float32, one after the other, `[row, column]`.")
     layer = state(t.Int(0), "The layer whose attention is shown.")
@@ -168,7 +169,8 @@ class PatchView(View):
         with self.hold_sync():
             # A saved notebook sorts the names, so that their order says nothing.
             self.maps = {
-                name: {**header, "place": place} for place, (name, (header, _)) in enumerate(self._found.items())
+                name: {**header, "place": place}
+                for place, (name, (header, _)) in enumerate(self._found.items())
             }
             self.scores = b"".join(_singles(scores) for _, scores in self._found.values())
 
