@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from ..running import evaluating
 from ..trace import Trace
 from .explain import Explanation
 from .findings import Case, Finding, findings
-from .flip import Flip, smallest_flip
+from .flip import MOST, Flip, smallest_flip
+from .options import whole
 from .parts import parts_of
 from .pictures import ImageAnswer, Picture
 from .result import Attribution, as_json
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 SHOWN = 5
 """Classes in the table; the true one is there in any case."""
 
+MOST_CELLS = 100
+"""Parts of an image; of a model with more patches each part is a square of several."""
+
+WORK = 1e13
+"""Multiplications after which a search on a CPU ends: some two to three minutes of it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
@@ -41,6 +49,7 @@ class Diagnosis:
         model has attention, the relevance for both
     flip: the smallest set of parts without which another class is predicted; None where there is none
     findings: sentences that follow from these numbers, most important first
+    grid: rows and columns of the cells of an image that flip and findings speak of; None of a text
     """
 
     trace: Trace
@@ -49,6 +58,7 @@ class Diagnosis:
     explanation: Explanation
     flip: Flip | None
     findings: tuple[Finding, ...]
+    grid: tuple[int, int] | None = None
 
     @property
     def correct(self) -> bool:
@@ -128,17 +138,26 @@ class Diagnosis:
 
 
 def debug(
-    lens: Lens, input: Any, true_label: str | int, *, mask: np.ndarray | None = None, **options: Any
+    lens: Lens,
+    input: Any,
+    true_label: str | int,
+    *,
+    mask: np.ndarray | None = None,
+    most: int | None = None,
+    **options: Any,
 ) -> Diagnosis:
     """A report on one input whose true class is known: is the answer right, what drove it, what would change it?
 
     true_label: class name or index.
     mask: for an image, bool `[height, width]` of the picture that was given, True on the object: what is outside is
         the background. Without it the outer half of the picture stands for the background.
+    most: inputs after which the search for a flip begins to end; by default a few thousand, and of a large model on a
+        CPU as many as it runs in some minutes.
     options: for `lens.attribute`, such as method, baseline, tolerance.
 
     Texts are explained by words; a word is removed by cutting it out, a cell of an image by blurring it, so
-    that integrated gradients begin at the blurred image unless told otherwise.
+    that integrated gradients begin at the blurred image unless told otherwise. Cells are the model's patches, or
+    squares of several where there are more than a hundred.
 
     Raises InputError for a label that the model does not have, for a regression and for a model that gives no single
     answer.
@@ -149,6 +168,8 @@ def debug(
         raise InputError(
             "debug() takes one input; debug them one by one: [al.debug(lens, x, y) for x, y in ...]"
         )
+    if most is not None:
+        whole("most", most)
     true = lens.target_index(true_label)
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
@@ -166,11 +187,29 @@ def debug(
         "difference": lens.attribute(input, predicted, against=rival, **chosen),
         **_relevances(lens, input, trace, (predicted, rival)),
     }
-    parts = parts_of(lens, [found["difference"]], "delete" if text else "blur")[0]
-    flip = smallest_flip(parts.removal, predicted, parts.scores)
+    grid = None if text else _cells(Picture.of(lens, input).grid)
+    parts = parts_of(lens, [found["difference"]], "delete" if text else "blur", grid)[0]
+    most = _affordable(lens, trace) if most is None else most
+    flip = smallest_flip(parts.removal, predicted, parts.scores, most=most)
     explanation = Explanation(tuple(found), tuple(found.values()))
     case = Case(lens, trace, true, rival, explanation, parts, flip, mask)
-    return Diagnosis(trace, true, rival, explanation, flip, tuple(findings(case)))
+    return Diagnosis(trace, true, rival, explanation, flip, tuple(findings(case)), grid)
+
+
+def _cells(patches: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the parts of an image with so many patches."""
+    side = 1
+    while math.prod(-(-count // side) for count in patches) > MOST_CELLS:
+        side += 1
+    return tuple(-(-count // side) for count in patches)
+
+
+def _affordable(lens: Lens, trace: Trace) -> int:
+    """Inputs that a search may run; on a CPU each costs about a multiplication per parameter and position."""
+    if lens.device.type != "cpu":
+        return MOST
+    parameters = sum(parameter.numel() for parameter in lens.model.parameters())
+    return min(MOST, max(1, int(WORK // (parameters * max(1, len(trace.tokens))))))
 
 
 def _traced(lens: Lens, input: Any) -> Trace:

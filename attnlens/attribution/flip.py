@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 
 MOST = 4000
-"""Inputs that a search may run; among them every pair of some 90 parts."""
+"""Inputs after which a search begins to end; among them every pair of some 90 parts."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def smallest_flip(removal: Any, index: int, scores: Tensor | None = None, *, mos
 
     removal: a `TextRemoval` or `ImageRemoval`; index: the class that is predicted for the whole input
     scores: `[part]`, how much each speaks for the class: the order that the search tries first
-    most: inputs that it may run
+    most: inputs after which it takes no further part away, and of twice as many puts none back
 
     Single parts are all tried, pairs as long as there are at most `most`. Larger sets are searched: the part that
     costs the class most is taken away, again and again; the strongest parts by `scores` are taken away together; and
@@ -86,7 +86,7 @@ def smallest_flip(removal: Any, index: int, scores: Tensor | None = None, *, mos
         smallest = min((one for one in sets if one is not None), key=len, default=None)
         if smallest is None:
             return None
-        found = _pruned(search, smallest)
+        found = _pruned(search, smallest, 2 * most)
         minimal = len(found) == 2 or (minimal and len(found) == 3)
     return _verified(search, found, minimal)
 
@@ -111,9 +111,9 @@ def _in_order(search: _Search, scores: Tensor | None) -> tuple[int, ...] | None:
     return prefixes[int(flipped[0])] if len(flipped) else None
 
 
-def _pruned(search: _Search, gone: tuple[int, ...]) -> tuple[int, ...]:
+def _pruned(search: _Search, gone: tuple[int, ...], most: int) -> tuple[int, ...]:
     """Without the parts that need not be removed: one is put back as long as the class stays flipped."""
-    while len(gone) > 1:
+    while len(gone) > 1 and search.tried < most:
         fewer = search.best([tuple(part for part in gone if part != one) for one in gone])
         if fewer is None:
             return gone

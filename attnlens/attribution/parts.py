@@ -74,10 +74,16 @@ def input_of(attribution: Attribution) -> Any:
     return given.dtype.str, given.shape, given.tobytes()
 
 
-def parts_of(lens: Lens, attributions: Sequence[Attribution], by: str | None = None) -> list[Parts]:
+def parts_of(
+    lens: Lens,
+    attributions: Sequence[Attribution],
+    by: str | None = None,
+    grid: tuple[int, int] | None = None,
+) -> list[Parts]:
     """Each attribution's parts, in order; those of the same parts of one input share what removes them.
 
     by: what a removed part becomes, see `TextRemoval` ("pad" by default) and `ImageRemoval`.
+    grid: of an image, rows and columns of its parts; the model's patches by default.
 
     Raises InputError for scores that are not finite, and an input that this lens does not read as it was read.
     """
@@ -88,13 +94,17 @@ def parts_of(lens: Lens, attributions: Sequence[Attribution], by: str | None = N
         together.setdefault(key, []).append(number)
     done: dict[int, Parts] = {}
     for numbers in together.values():
-        done.update(zip(numbers, _of_one_input(lens, [attributions[number] for number in numbers], by)))
+        done.update(zip(numbers, _of_one_input(lens, [attributions[number] for number in numbers], by, grid)))
     return [done[number] for number in range(len(attributions))]
 
 
-def _of_one_input(lens: Lens, attributions: Sequence[Attribution], by: str | None) -> list[Parts]:
-    find = _text_parts if isinstance(attributions[0], TextAttribution) else _image_parts
-    removal, scores = find(lens, attributions, by)
+def _of_one_input(
+    lens: Lens, attributions: Sequence[Attribution], by: str | None, grid: tuple[int, int] | None
+) -> list[Parts]:
+    if isinstance(attributions[0], TextAttribution):
+        removal, scores = _text_parts(lens, attributions, by)
+    else:
+        removal, scores = _image_parts(lens, attributions, by, grid)
     whole = removal.logits(torch.ones(1, len(scores[0]), dtype=torch.bool)).double()
     return [
         Parts(removal, own.detach().double().cpu(), _asked(lens, attribution, whole))
@@ -188,7 +198,7 @@ def _side(lens: Lens, attribution: Attribution) -> str | None:
 
 
 def _image_parts(
-    lens: Lens, attributions: Sequence[ImageAttribution], by: str | None
+    lens: Lens, attributions: Sequence[ImageAttribution], by: str | None, grid: tuple[int, int] | None
 ) -> tuple[Removal, list[Tensor]]:
     from .image_removal import ImageRemoval
 
@@ -198,5 +208,5 @@ def _image_parts(
         )
     first = attributions[0]
     given = first.image if first.pixels is None else first.pixels
-    removal = ImageRemoval(lens, given, **({} if by is None else {"by": by}))
+    removal = ImageRemoval(lens, given, "blur" if by is None else by, grid)
     return removal, [attribution.pooled(*removal.grid).flatten() for attribution in attributions]

@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from torch import nn
 
 import attnlens as al
-from attnlens.attribution import findings
+from attnlens.attribution import diagnosis, findings
+from attnlens.attribution.flip import MOST
 from attnlens.errors import InputError
 
 from .. import tiny
@@ -194,6 +196,31 @@ def test_a_flip_of_an_image_is_true():
     kept = torch.ones(1, len(removal.parts), dtype=torch.bool)
     kept[0, list(found.parts)] = False
     assert int(removal.logits(kept)[0].argmax()) == found.index != lens.target_index("bird")
+
+
+def test_of_many_patches_several_are_a_cell():
+    config = hf.ViTConfig(**tiny.VISION | {"image_size": 48, "patch_size": 4, "num_labels": 3})
+    lens = al.Lens(tiny.seeded(lambda: hf.ViTForImageClassification(config)), tiny.processor(48))
+    picture = np.random.default_rng(0).integers(0, 255, (48, 48, 3), dtype=np.uint8)
+    assert al.debug(lens, picture, 0, tolerance=0.5).grid == (6, 6)
+    assert al.debug(al.load("cifar"), al.models.sample_images()["cat"], "dog", most=1).grid == (8, 8)
+    assert al.debug(al.load("sentiment"), "a film", 0).grid is None
+
+
+def test_a_large_model_on_a_cpu_is_asked_less_often(monkeypatch):
+    lens = al.load("sentiment")
+    trace = lens.trace(MIXED)
+    assert diagnosis._affordable(lens, trace) == MOST
+    parameters = sum(parameter.numel() for parameter in lens.model.parameters())
+    monkeypatch.setattr(diagnosis, "WORK", 7.5 * parameters * len(trace.tokens))
+    assert diagnosis._affordable(lens, trace) == 7
+    assert diagnosis._affordable(al.load("sentiment", device="meta"), trace) == MOST
+
+
+@pytest.mark.parametrize("most", [0, 1.5, True])
+def test_what_is_no_number_of_inputs(most):
+    with pytest.raises(InputError, match="most must be an integer of at least 1"):
+        al.debug(al.load("sentiment"), "a film", 0, most=most)
 
 
 class Convolutions(nn.Module):

@@ -108,6 +108,14 @@ def test_many_parts_are_searched_within_the_budget():
     assert removal.asked == found.tried
 
 
+def test_a_small_budget_ends_the_search_and_still_answers():
+    weights = torch.rand(150, generator=torch.Generator().manual_seed(1))
+    removal = Additive(weights.tolist(), offset=-0.9 * float(weights.sum()))
+    found = smallest_flip(removal, 0, torch.arange(150.0), most=1)
+    assert found.tried == 150 + 150 + 1  # each alone, the strongest together, and the answer once more
+    assert found.parts == tuple(range(found.parts[0], 150))
+
+
 def test_without_parts():
     with pytest.raises(InputError, match="no parts that could be removed"):
         smallest_flip(Additive([]), 0)
