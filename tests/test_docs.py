@@ -16,8 +16,6 @@ from attnlens.attribution import IMAGE_METHODS, METHODS
 from attnlens.cli import app
 from attnlens.widgets.view import View
 
-pytest.importorskip("sphinx", minversion="8.2", reason="Sphinx 8.2 needs Python 3.11")
-
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LOADED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")}
 """What a browser fetches without being asked to."""

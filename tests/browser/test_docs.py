@@ -12,8 +12,6 @@ import pytest
 
 from .test_report import open_report, scroll_through, view
 
-pytest.importorskip("sphinx", minversion="8.2", reason="Sphinx 8.2 needs Python 3.11")
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
