@@ -34,7 +34,7 @@ def load(
 ) -> Lens:
     """A lens on a model by name.
 
-    name_or_path: an embedded model ("sentiment", "cifar", "minivit": offline, trained), a local folder that
+    name_or_path: an embedded model ("sentiment", "cifar", "resnet", "minivit": offline, trained), a local folder that
         `save_pretrained` wrote, or a hub id such as "bert-base-uncased".
     revision, dtype, options: passed on to `from_pretrained` of transformers; the task head is the one that the
         model's configuration names.

@@ -139,7 +139,7 @@ def test_an_unknown_name_lists_the_embedded_models():
         al.load("sentimant")
     message = str(caught.value)
     assert "'sentimant'" in message
-    assert "sentiment, cifar, minivit" in message
+    assert "sentiment, cifar, resnet, minivit" in message
     assert message.startswith("cannot load 'sentimant'; did you mean 'sentiment'?")
     assert "hub id" in message
 

@@ -23,7 +23,7 @@ def test_folders_of_the_embedded_models():
 
 def test_an_unknown_embedded_model():
     with pytest.raises(
-        InputError, match=r"unknown embedded model 'mini'; expected one of: sentiment, cifar, minivit"
+        InputError, match=r"unknown embedded model 'mini'; expected one of: sentiment, cifar, resnet, minivit"
     ):
         models.folder("mini")
 

@@ -138,7 +138,8 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
     if not recording.calls:
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
         raise CaptureError(
-            f"no attention was heard in {root}.{ran} attnlens hears scaled_dot_product_attention, "
+            f"no attention was heard in {root}.{ran} A model without attention, such as a convolutional network, is "
+            "explained by lens.attribute(input). attnlens hears scaled_dot_product_attention, "
             "nn.MultiheadAttention, the attention interface of transformers, and a softmax multiplied with values "
             "(a call of softmax: written as exp and sum it is not known for one); a fused kernel of another kind "
             'can be replaced for the capture, in transformers by model.set_attn_implementation("sdpa"); a function '

@@ -4,6 +4,7 @@
 | --- | --- |
 | sentiment | DistilBERT architecture, SST-2: negative or positive |
 | cifar | ViT on the ten classes of CIFAR-10 |
+| resnet | ResNet on the same: a network without attention |
 | minivit | one layer, one head: `MiniViT`, written to be read |
 
 Each folder under `weights/` has a model card, README.md, with data, recipe and measured accuracy.
@@ -19,7 +20,7 @@ from ..errors import unknown_name
 if TYPE_CHECKING:
     from .minivit import MiniViT
 
-EMBEDDED = ("sentiment", "cifar", "minivit")
+EMBEDDED = ("sentiment", "cifar", "resnet", "minivit")
 
 _HERE = Path(__file__).parent
 

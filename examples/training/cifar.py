@@ -1,6 +1,7 @@
-"""Train a small Vision Transformer on CIFAR-10 by distillation, from Parquet files to a folder of 7 MB.
+"""Train a small Vision Transformer on CIFAR-10 by distillation, from Parquet files to a folder of 7 MB; or a ResNet.
 
     python examples/training/cifar.py train --data cifar10 --out cifar
+    python examples/training/cifar.py resnet --data cifar10 --out resnet
     python examples/training/cifar.py evaluate --data cifar10 --model cifar
 
 A transformer this small overfits 50,000 images long before it understands them. So a ResNet-9 is trained
@@ -36,21 +37,51 @@ from common import (
 )  # fmt: skip
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import ViTConfig, ViTForImageClassification
+from transformers import (
+    AutoModelForImageClassification,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+)
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 from transformers.models.vit.modeling_vit import ViTLayer
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 
 
+NAMES = {
+    "id2label": dict(enumerate(CIFAR_LABELS)),
+    "label2id": {name: number for number, name in enumerate(CIFAR_LABELS)},
+}
+ENLARGED = 96
+"""Pixels across for the ResNet, whose stem shrinks a picture to a quarter before it looks closely."""
+
+
 def vit() -> ViTForImageClassification:
     """The student: 8 layers of 3 heads, 64 patches of 4x4 pixels, 3.6 million weights."""
-    names = dict(enumerate(CIFAR_LABELS))
     config = ViTConfig(
         image_size=32, patch_size=4, hidden_size=192, num_hidden_layers=8, num_attention_heads=3,
-        intermediate_size=768, layer_norm_eps=1e-6, id2label=names, label2id={v: k for k, v in names.items()},
+        intermediate_size=768, layer_norm_eps=1e-6, **NAMES,
     )  # fmt: skip
     return ViTForImageClassification(config)
+
+
+def resnet14() -> ResNetForImageClassification:
+    """Three stages of two blocks of two convolutions (He et al. 2016): maps of 24, 12 and 6 places across."""
+    sizes = {"embedding_size": 40, "hidden_sizes": [40, 80, 160], "depths": [2, 2, 2], "layer_type": "basic"}
+    return ResNetForImageClassification(ResNetConfig(**sizes, **NAMES))
+
+
+class Enlarging(nn.Module):
+    """A model of transformers that is asked with pictures of any size, and whose answer is its logits."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.model(F.interpolate(pixels, (ENLARGED, ENLARGED), mode="bilinear")).logits
 
 
 def conv(inside: int, outside: int, pool: bool = False) -> nn.Sequential:
@@ -101,12 +132,13 @@ def compiled(function: Callable, device: torch.device) -> Callable:
     return torch.compile(function) if device.type == "cuda" else function
 
 
-def train_teacher(
-    images: Tensor, labels: Tensor, test: tuple[Tensor, Tensor], epochs: int, batch: int, paste: float
-) -> nn.Module:
-    """Train the ResNet-9 on the labels; its averaged weights come back ready to answer."""
+def train_network(
+    model: nn.Module, images: Tensor, labels: Tensor, test: tuple[Tensor, Tensor],
+    epochs: int, batch: int, paste: float,
+) -> nn.Module:  # fmt: skip
+    """Train a convolutional network on the labels; its averaged weights come back ready to answer."""
     device = images.device
-    model = resnet9().to(device, memory_format=torch.channels_last)
+    model = model.to(device, memory_format=torch.channels_last)
     average, run = Average(model, decay=0.998), compiled(model, device)
     rows, augment = torch.zeros(batch, dtype=torch.long, device=device), Augment(1.0, device)
     truth = torch.eye(len(CIFAR_LABELS), device=device)
@@ -125,7 +157,7 @@ def train_teacher(
 
     def report(epoch: int) -> None:
         if epoch % 10 == 0 or epoch == epochs:
-            print(f"teacher epoch {epoch:3d}  test accuracy {accuracy(average.model, *test):.4f}", flush=True)
+            print(f"network epoch {epoch:3d}  test accuracy {accuracy(average.model, *test):.4f}", flush=True)
 
     model.train()
     fit(graphed(step, device), rows, lr, len(labels), epochs, 2e-3, report)
@@ -199,10 +231,10 @@ def distil(
     fit(graphed(step, device), rows, lr, len(images), epochs, peak, report)
 
 
-def save_processor(out: Path) -> None:
+def save_processor(out: Path, side: int = 32) -> None:
     """Write the processor that makes any picture what the model was trained on, without torchvision."""
     normal = dict(image_mean=list(CIFAR_MEAN), image_std=list(CIFAR_STD))
-    ViTImageProcessorPil(size={"height": 32, "width": 32}, **normal).save_pretrained(out)
+    ViTImageProcessorPil(size={"height": side, "width": side}, **normal).save_pretrained(out)
 
 
 @app.command()
@@ -229,7 +261,7 @@ def train(
         expert.load_state_dict(load_file(teacher))
         print(f"teacher test accuracy {accuracy(expert, *test):.4f}", flush=True)
     else:
-        expert = train_teacher(images, labels, test, teacher_epochs, batch, paste)
+        expert = train_network(resnet9(), images, labels, test, teacher_epochs, batch, paste)
     if teacher and not teacher.exists():
         save_file({k: v.contiguous().half() for k, v in expert.state_dict().items()}, teacher)
     save_processor(out)
@@ -238,13 +270,33 @@ def train(
 
 
 @app.command()
+def resnet(
+    data: Annotated[Path, typer.Option(help="Folder with train.parquet and test.parquet of CIFAR-10.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    epochs: int = 200,
+    batch: int = 512,
+    paste: Annotated[float, typer.Option(help="Share of the images that get a CutMix patch.")] = 0.5,
+    limit: int | None = None,
+) -> None:
+    """Train a small convolutional network from scratch, in the place of the transformer."""
+    torch.manual_seed(0)
+    device = pick_device()
+    images, labels = (x.to(device) for x in read_images(data / "train.parquet", limit))
+    test = tuple(x.to(device) for x in read_images(data / "test.parquet", limit))
+    trained = train_network(Enlarging(resnet14()), images, labels, test, epochs, batch, paste)
+    save_half(trained.model, out)
+    save_processor(out, ENLARGED)
+
+
+@app.command()
 def evaluate(
     data: Annotated[Path, typer.Option()], model: Annotated[Path, typer.Option()], limit: int | None = None
 ) -> None:
     """Measure the saved folder on the test images, in float32 on the CPU."""
-    student = ViTForImageClassification.from_pretrained(model, dtype=torch.float32).eval()
+    found = AutoModelForImageClassification.from_pretrained(model, dtype=torch.float32).eval()
     images, labels = read_images(data / "test.parquet", limit)
-    score = accuracy(lambda x: student(x).logits, images, labels)
+    ask = Enlarging(found) if isinstance(found, ResNetForImageClassification) else lambda x: found(x).logits
+    score = accuracy(ask, images, labels)
     print(f"test accuracy {score:.4f} on {len(labels)} images, folder {folder_bytes(model):,} bytes")
 
 

@@ -174,7 +174,8 @@ def test_a_misclassified_image(executed):
 
 
 def test_explaining_an_image(executed):
-    """05: methods and baselines draw other pictures; blur is faithful to blurring, the gradient worse than chance."""
+    """05: for a Transformer and a ResNet, blur is faithful to blurring and the gradient worse than chance; they agree
+    on where the horse is, less on what speaks for it."""
     said = tagged(executed("05"))
     assert said["predicted"] == "'horse'"
     smooth = {(line.split()[1], line.split()[2]): numbers(line) for line in said["smooth"].splitlines()[1:]}
@@ -203,9 +204,20 @@ def test_explaining_an_image(executed):
     assert first_block[0] > 0.3
     assert abs(first_block[1]) < 0.1
     assert all(abs(cam) < 0.3 for name, (_, cam) in layers.items() if name != "head")
-    assert 0.1 < numbers(said["network"])[0] < 0.2
+    assert said["network"].startswith("horse (0.94)\n")
     assert re.findall("True|False", said["network"]) == ["True"] * 4
     assert "none was heard in ResNetForImageClassification" in said["network"]
+    alike = {line[:32].strip(): float(line[32:]) for line in said["likeness"].splitlines()}
+    where = ["SmoothGrad", "Grad-CAM++", "Grad-CAM", "gradient"]
+    assert sorted(alike, key=alike.get, reverse=True) == [*where, *sorted(alike.keys() - {*where})[::-1]]
+    assert [alike[name] > 0.45 for name in alike] == [name in where for name in alike]
+    assert alike["gradient x input"] < 0.15
+    chance, spread = (np.array(numbers(line)) for line in said["faithful network"].splitlines()[-2:])
+    rows = [numbers(line) for line in said["faithful network"].splitlines()[1:-2]]
+    above = better * (np.array(rows) - chance)
+    assert (above.argmax(0) == len(above) - 1).all()
+    assert (above[0][:2] < -spread[:2]).all()
+    assert rows[-1][0] / rows[1][0] == pytest.approx(1.2, abs=0.1)
 
 
 def test_views_composed_with_ipywidgets(executed):

@@ -133,7 +133,7 @@ FEWER = (
     (r"counts = \(10, 25, 50, 100\)", "counts = (1, 2, 3, 4)"),
     (r"tolerance=0\.02", "max_steps=9"),
 )
-WITHOUT = ("faithful", "sanity", "network")
+WITHOUT = ("faithful", "sanity", "resnet")
 
 
 def test_vit_base(folder):

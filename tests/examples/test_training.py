@@ -71,6 +71,11 @@ def test_cifar(pictures, tmp_path):
     trace = al.load(tmp_path / "c").trace(models.sample_images()["cat"])
     assert len(trace) == 8
     assert trace.labels == CLASSES
+    run("cifar.py", "resnet", "--data", pictures, "--out", tmp_path / "r", "--epochs", 1, "--batch", 8)
+    assert "test accuracy" in run("cifar.py", "evaluate", "--data", pictures, "--model", tmp_path / "r")
+    lens = al.load(tmp_path / "r")
+    assert lens.labels == CLASSES
+    assert lens.attribute(models.sample_images()["cat"], method="grad_cam").scores.shape == (96, 96)
 
 
 def test_sentiment(sentences, tmp_path):
