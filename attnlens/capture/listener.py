@@ -7,8 +7,10 @@ remembered and reported when the capture ends.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -36,6 +38,31 @@ class InterfaceCall:
     key: Tensor
     value: Tensor
     heard: int = 0
+
+
+@dataclass
+class Given:
+    """What the module of the last call was given, and the number of the first call that was given the same."""
+
+    name: str
+    call: tuple
+    tensors: list[tuple[weakref.ref, int | Tensor]]
+    number: int
+
+    def same(self, name: str, call: tuple, tensors: list[Tensor]) -> bool:
+        """Whether a module beside it, at one place of the path another, has these very tensors, unchanged."""
+        pairs = list(zip_longest(self.name.split("."), name.split(".")))
+        if call != self.call or sum(one != other for one, other in pairs) != 1 or None in pairs[-1]:
+            return False
+        if not tensors or len(tensors) != len(self.tensors):
+            return False
+        held = zip(self.tensors, tensors)
+        return all(ref() is tensor and bool(version == _version(tensor)) for (ref, version), tensor in held)
+
+
+def _version(tensor: Tensor) -> int | Tensor:
+    """What changes when a tensor is changed in place; inference tensors do not count that, their sum stands for it."""
+    return tensor.sum() if tensor.is_inference() else tensor._version
 
 
 class Listener(TorchFunctionMode):
@@ -70,6 +97,7 @@ class Listener(TorchFunctionMode):
         self._copies: dict = {}
         self._masks: dict[tuple, tuple[Tensor, Mask | None]] = {}
         self._numbers: dict[tuple[int, str], int] = {}
+        self._before: Given | None = None
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -107,6 +135,7 @@ class Listener(TorchFunctionMode):
         """Drops the tags, which refer to themselves and would wait for the garbage collector."""
         self._tags.clear()
         self._copies.clear()
+        self._before = None
 
     # -- what is heard --------------------------------------------------------------------------------------
 
@@ -367,12 +396,24 @@ class Listener(TorchFunctionMode):
             part=where.part,
             mask=self._declared_padding(shape) if mask is None else mask,
             mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
+            beside=self._beside(where.kind, shape),
             **what,
         )
         self.recording.calls.append(call)
         if self.interface:
             self.interface[-1].heard += 1
         return Place(where, shape[2])
+
+    def _beside(self, kind: str, shape: tuple) -> int:
+        """The number of the first call of the heads that this one belongs to; its own where it stands alone."""
+        frame, number = self.stack.frames[-1], len(self.recording.calls)
+        tensors = [t for t in (*frame.args, *frame.kwargs.values()) if isinstance(t, Tensor)]
+        call, before = (self.stack.forwards, kind, shape), self._before
+        if before is not None and before.same(frame.name, call, tensors):
+            number = before.number
+        kept = [(weakref.ref(tensor), _version(tensor)) for tensor in tensors]
+        self._before = Given(frame.name, call, kept, number)
+        return number
 
     def _copy(self, tensor: Tensor) -> Tensor:
         # Where a backward pass is to come nobody may overwrite it, so it can be shared.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 from ..attention import Attention, Factors, Weights, Windows
-from ..errors import InputError
+from ..errors import CaptureWarning, InputError
 from ..trace import Layer, Token, Trace
 from .masks import Mask
 from .mixture import Mixture, keep
@@ -46,6 +48,8 @@ class Call:
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
     mixture: Mixture | None = None
     """The values and where they went, where the capture was asked for them."""
+    beside: int | None = None
+    """Of heads that are modules of their own, given one input: the number of their first in `Recording.calls`."""
 
     @property
     def batch(self) -> int:
@@ -100,15 +104,16 @@ class Recording:
             named = self._named(forward, "")
             items = self._items(named)
             if at < items:
-                return Trace(layers=self._layers(named, at), model=self.model)
+                return Trace(layers=_joined(named, self._layers(named, at)), model=self.model)
             at -= items
 
     def __repr__(self) -> str:
         items = [max(c.items for c in self.calls if c.forward == forward) for forward in self.forwards]
-        layers = sorted({sum(c.forward == forward for c in self.calls) for forward in self.forwards})
-        heads = sorted({call.shape[1] for call in self.calls})
         if not self.calls:
             return f"Recording of {self.model}: nothing heard yet; run the model inside the `with` block"
+        found = [_groups(self._named(forward, "")) for forward in self.forwards]
+        layers = sorted({len(groups) for groups in found})
+        heads = sorted({sum(call.shape[1] for _, call in group) for groups in found for group in groups})
         inputs = "1 input" if sum(items) == 1 else f"{sum(items)} inputs"
         passes = "" if len(items) == 1 else f" in {len(items)} forward passes"
         return (
@@ -117,30 +122,51 @@ class Recording:
         )
 
     def traces(
-        self, select: str = "", tokens: Iterable[Sequence[str | Token]] | None = None
+        self,
+        select: str = "",
+        tokens: Iterable[Sequence[str | Token]] | None = None,
+        output_tokens: Iterable[Sequence[str | Token]] | None = None,
     ) -> Iterator[Trace]:
         """One `Trace` per input of each batch, in order, each without its own padding.
 
         select: only this module and those inside of it, by path ("encoder.layer.1"); needed where parts of a
             model ran on batches of different sizes (the two towers of CLIP).
         tokens: for each input its tokens, as strings or `Token`s; with or without those of the padding.
+        output_tokens: of cross attention, for each input the tokens of what looks: those of the decoder, without
+            padding. The keys are `tokens`.
 
         Raises InputError when nothing matches, the batch sizes differ, or the tokens do not fit.
         """
+        if output_tokens is not None and tokens is None:
+            raise InputError("output_tokens name what looks; give tokens= too: what is looked at")
         given = None if tokens is None else self._given(tokens, select)
+        other = None if output_tokens is None else self._given(output_tokens, select)
         for forward in self.forwards:
             named = self._named(forward, select)
             for item in range(self._items(named)):
-                layers = self._layers(named, item)
+                layers = _joined(named, self._layers(named, item))
                 if given is None:
                     yield Trace(layers=layers, model=self.model)
                 else:
                     real = self._real(named, item, next(given))
-                    yield Trace(layers=_sided(layers, len(real)), model=self.model, tokens=real)
+                    out = () if other is None else next(other)
+                    sided = _sided(layers, len(real), len(out))
+                    yield Trace(layers=sided, model=self.model, tokens=real, output_tokens=out)
 
     def layers(self, forward: int, select: str = "") -> Iterator[tuple[Layer, ...]]:
-        """The layers of each input of one forward pass."""
+        """The layers of each input of one forward pass; heads that are modules of their own stay layers of their own,
+        as what runs the model anew counts them.
+        """
         named = self._named(forward, select)
+        several = next((group for group in _groups(named) if len(group) > 1), None)
+        if several is not None:
+            warnings.warn(
+                f"{several[0][0]!r} to {several[-1][0]!r} were given one input: they are heads of one layer, and stand "
+                "here as layers that follow each other. A recording joins them: run the model inside "
+                "`with attnlens.capture(model) as recording:` and take recording[0].",
+                CaptureWarning,
+                stacklevel=2,
+            )
         for item in range(self._items(named)):
             yield self._layers(named, item)
 
@@ -198,17 +224,21 @@ class Recording:
 
     @staticmethod
     def _real(named: list[tuple[str, Call]], item: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        """The tokens without padding, by the first layer that attends to its own input."""
+        """The tokens without padding, by the first layer that attends to its own input, or else to another."""
         call = next((call for _, call in named if call.kind == "self"), named[0][1])
-        real, _ = _Padding().of(call, item) if call.windows == 1 else (None, None)
-        padded = call.shape[2] * call.windows
+        rows, cols = _Padding().of(call, item) if call.windows == 1 else (None, None)
+        real = cols if call.kind == "cross" else rows
+        padded = call.shape[3 if call.kind == "cross" else 2] * call.windows
         size = padded if real is None else len(real)
         if len(tokens) == size:
             return tokens
         if len(tokens) == padded:
             return tuple(tokens[i] for i in real.tolist())
         also = "" if real is None else f" ({padded} with padding)"
-        raise InputError(f"input {item} of its batch has {size} tokens{also}, but {len(tokens)} were given")
+        looks = "; name what looks at them by output_tokens=" if call.kind == "cross" else ""
+        raise InputError(
+            f"input {item} of its batch has {size} tokens{also}, but {len(tokens)} were given{looks}"
+        )
 
     def _one(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
         """One batch entry as an attention, with only the given rows and columns (None: all)."""
@@ -254,6 +284,46 @@ class _Padding:
         return rows, real
 
 
+def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
+    """The calls of each layer: one, or several where its heads are modules of their own."""
+    found: dict[object, list[tuple[str, Call]]] = {}
+    for number, (name, call) in enumerate(named):
+        alone = call.beside is None or call.mixture is not None
+        found.setdefault(("alone", number) if alone else call.beside, []).append((name, call))
+    return list(found.values())
+
+
+def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The layers, with heads that are modules of their own side by side in one."""
+    left = iter(layers)
+    return tuple(_side_by_side([next(left) for _ in group]) for group in _groups(named))
+
+
+def _side_by_side(parts: list[Layer]) -> Layer:
+    """One layer with the heads of several, named after the module that they are all in."""
+    if len(parts) == 1:
+        return parts[0]
+    common = ".".join(parts[0].name.split(".")[: _shared(parts[0].name, parts[-1].name)])
+    name = common or f"{parts[0].name} to {parts[-1].name}"
+    return replace(parts[0], name=name, attention=_stacked([part.attention for part in parts]))
+
+
+def _stacked(parts: list[Attention]) -> Attention:
+    """All their heads as one attention: as factors where these are alike."""
+    first = parts[0]
+    if all(isinstance(part, Factors) for part in parts):
+        plain = all(part.bias is None and part.sink is None for part in parts)
+        rules = [(part.scale, part.softcap, part.mask) for part in parts]
+        if (
+            plain
+            and not any(isinstance(part.mask, Tensor) for part in parts)
+            and rules == rules[:1] * len(parts)
+        ):
+            query, key = (torch.cat([getattr(part, name) for part in parts]) for name in ("query", "key"))
+            return replace(first, query=query, key=key, known_lse=None)
+    return Weights(torch.cat([part[:] for part in parts]))
+
+
 def _shared(a: str, b: str) -> int:
     """How many leading path parts two modules have in common."""
     count = 0
@@ -270,17 +340,27 @@ def _inside(name: str, path: str) -> bool:
     return not path or name == path or name.startswith((f"{path}.", f"{path}#"))
 
 
-def _sided(layers: tuple[Layer, ...], tokens: int) -> tuple[Layer, ...]:
-    """Layers whose axes are tokens of the input only where they have as many positions, outside of a decoder."""
+def _sided(layers: tuple[Layer, ...], tokens: int, output: int) -> tuple[Layer, ...]:
+    """Layers whose axes are tokens only where they have as many positions: of the input outside of a decoder, of the
+    output inside of it, and in cross attention of both. InputError where tokens name no axis at all.
+    """
     crossed = any(layer.kind == "cross" for layer in layers)
     found = []
     for layer in layers:
-        whole = not isinstance(layer.attention, Windows)
-        inside = whole and layer.kind == "self" and not (crossed and "decoder" in layer.name.split("."))
-        query = inside and layer.attention.queries == tokens
-        key = (inside or layer.kind == "cross") and layer.attention.keys == tokens
-        sides = {"query_side": "input" if query else "other", "key_side": "input" if key else "other"}
-        found.append(replace(layer, **sides))
+        whole, sizes = not isinstance(layer.attention, Windows), layer.attention.shape[1:]
+        deep = crossed and "decoder" in layer.name.split(".")
+        mine = ("output", output) if deep or (output and sizes[0] == output != tokens) else ("input", tokens)
+        expected = (("output", output), ("input", tokens)) if layer.kind == "cross" else (mine, mine)
+        fits = whole and layer.kind != "channel"
+        sides = [side if fits and size == count else "other" for size, (side, count) in zip(sizes, expected)]
+        found.append(replace(layer, query_side=sides[0], key_side=sides[1]))
+    for side, count in (("input", tokens), ("output", output)):
+        if count and not any(side in (layer.query_side, layer.key_side) for layer in found):
+            shapes = ", ".join(f"{layer.name!r} {list(layer.attention.shape)}" for layer in layers[:3])
+            raise InputError(
+                f"{count} {side} tokens were given, and no layer attends between so many positions: {shapes} "
+                "[head, query, key]; leave them away, and positions have numbers"
+            )
     return tuple(found)
 
 

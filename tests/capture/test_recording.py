@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import attnlens as al
-from attnlens.errors import InputError
+from attnlens.errors import CaptureWarning, InputError
 
 from .architectures import CASES, LENGTHS, clip_config, text_inputs
 from .handwritten import DIM, HEADS, Attention
@@ -141,6 +141,136 @@ def test_tokens_of_an_encoder_are_not_those_of_its_decoder():
 def test_tokens_that_do_not_fit(tokens, message):
     with pytest.raises(InputError, match=message):
         list(recorded((B, N)).traces(tokens=tokens))
+
+
+class Looking(nn.Module):
+    """One sequence attends to itself, then to another."""
+
+    def __init__(self, own: bool = True):
+        super().__init__()
+        self.own = Attention() if own else None
+        self.other = nn.MultiheadAttention(DIM, HEADS, batch_first=True)
+
+    def forward(self, x, memory):
+        x = x if self.own is None else self.own(x)
+        return self.other(x, memory, memory)[0]
+
+
+def test_cross_attention_has_tokens_on_both_sides():
+    with torch.no_grad(), al.capture(model := Looking(own=False)) as recording:
+        model(torch.randn(2, 5, DIM), torch.randn(2, 9, DIM))
+    keys, queries = [list("fghijklmn")] * 2, [list("abcde")] * 2
+    (trace, _) = recording.traces(tokens=keys, output_tokens=queries)
+    assert [[token.text for token in side] for side in trace.axis_tokens(0)] == [queries[0], keys[0]]
+    assert [t.text for t in next(recording.traces(tokens=keys)).axis_tokens(0)[1]] == keys[0]
+    with pytest.raises(
+        InputError, match="has 9 tokens, but 5 were given; name what looks at them by output_tokens="
+    ):
+        next(recording.traces(tokens=queries))
+    with pytest.raises(InputError, match="give tokens= too"):
+        next(recording.traces(output_tokens=queries))
+    with pytest.raises(InputError, match="4 output tokens were given, and no layer attends between so many"):
+        next(recording.traces(tokens=keys, output_tokens=[list("abcd")] * 2))
+
+
+def test_a_decoders_tokens_name_its_self_attention_too():
+    model, inputs = CASES["t5"].build()
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+    size = inputs["decoder_input_ids"].shape[1]
+    tokens = {"tokens": [["a"] * n for n in LENGTHS], "output_tokens": [["b"] * size] * len(LENGTHS)}
+    sides = {
+        (x.name.split(".")[0], x.kind): (x.query_side, x.key_side)
+        for x in next(recording.traces(**tokens)).layers
+    }
+    assert sides == {
+        ("encoder", "self"): ("input", "input"),
+        ("decoder", "self"): ("output", "output"),
+        ("decoder", "cross"): ("output", "input"),
+    }
+
+
+# -- heads that are modules -----------------------------------------------------------------------------------
+
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(DIM, 4) for _ in range(3))
+
+    def forward(self, x):
+        self.weights = (3 * self.query(x) @ self.key(x).mT).softmax(-1)
+        return self.weights @ self.value(x)
+
+
+class Heads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList(Head() for _ in range(HEADS))
+        self.out = nn.Linear(4 * HEADS, DIM)
+
+    def forward(self, x):
+        return self.out(torch.cat([head(x) for head in self.heads], -1))
+
+
+class Residual(nn.Module):
+    """Layers one after the other on a stream that is changed in place."""
+
+    def __init__(self, layer, in_place=False):
+        super().__init__()
+        self.layers, self.in_place = nn.ModuleList(layer() for _ in range(2)), in_place
+
+    def forward(self, x):
+        x = x.clone()
+        for layer in self.layers:
+            if self.in_place:
+                x += layer(x)
+            else:
+                x = x + layer(x)
+        return x
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad, torch.inference_mode])
+@pytest.mark.parametrize("size", [N, 40], ids=["weights", "factors"])
+def test_heads_that_are_modules_are_one_layer(mode, size):
+    torch.manual_seed(0)
+    model = Residual(Heads).eval()
+    with mode(), al.capture(model) as recording:
+        model(torch.randn(2, size, DIM))
+    assert "2 inputs, 2 layers x" in repr(recording)
+    trace = recording[1]
+    assert [layer.name for layer in trace.layers] == ["layers.0.heads", "layers.1.heads"]
+    weights = [torch.stack([head.weights[1] for head in layer.heads]).detach() for layer in model.layers]
+    expected = torch.eye(size)
+    for layer, own in zip(trace.layers, weights):
+        torch.testing.assert_close(layer.attention[:], own, atol=1e-5, rtol=0)
+        expected = (own.mean(0) + torch.eye(size)) / 2 @ expected
+    torch.testing.assert_close(al.rollout(trace), expected, atol=1e-5, rtol=0)
+    (first, _) = recording.traces(tokens=[[str(i) for i in range(size)]] * 2)
+    assert len(first) == 2
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_layers_of_one_head_stay_layers(mode, in_place):
+    model = Residual(lambda: nn.Sequential(Head(), nn.Linear(4, DIM)), in_place)
+    with mode(), al.capture(model) as recording:
+        model(torch.randn(1, N, DIM))
+    assert [layer.name for layer in recording[0].layers] == ["layers.0.0", "layers.1.0"]
+
+
+def test_a_lens_counts_heads_that_are_modules_as_layers_and_says_so():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.body = nn.Conv2d(3, DIM, 4, 4), Residual(Heads)
+
+        def forward(self, pixels):
+            return self.body(self.embed(pixels).flatten(2).transpose(1, 2))
+
+    lens = al.Lens(Model(), patches=(2, 2))
+    with pytest.warns(CaptureWarning, match=r"'body\.layers\.0\.heads\.0' to .* heads of one layer"):
+        assert len(lens.trace(torch.rand(3, 8, 8))) == 2 * HEADS
 
 
 # -- loops --------------------------------------------------------------------------------------------------
