@@ -226,11 +226,24 @@ def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Atte
             )
         if layer.kind != "self" or layer.query_side != first.query_side or not chained:
             raise InputError(
-                f"{function} follows self-attention over the same positions; {layer.name!r} is {layer.kind} "
-                f"attention {list(attention.shape)} beside {first.name!r} {list(first.attention.shape)}. "
+                f"{function} follows self-attention over the same positions; {layer.name or 'the model'!r} is "
+                f"{layer.kind} attention {list(attention.shape)} beside {first.name!r} {list(first.attention.shape)}. "
                 f"{advice(trace)}"
             )
     return [layer.attention for layer in trace.layers]
+
+
+def _longest_run(trace: Trace) -> tuple[int, int]:
+    """The longest slice of layers that attend over one and the same positions."""
+    axes = [(one.kind, one.query_side, *one.attention.shape[1:]) for one in trace.layers]
+    best, start = (0, 0), 0
+    for at, (kind, _, queries, keys) in enumerate(axes):
+        if kind != "self" or queries != keys:
+            start = at + 1
+        elif axes[at] != axes[start]:
+            start = at
+        best = max(best, (start, at + 1), key=lambda run: run[1] - run[0])
+    return best
 
 
 def advice(trace: Trace) -> str:
@@ -244,8 +257,11 @@ def advice(trace: Trace) -> str:
             axes = {(a.query_side, n) for a in chain for n in (a.attention.queries, a.attention.keys)}
             if len(axes) == 1:
                 kind = "" if len(chain) == len(inside) else ", kind='self'" if prefix else "kind='self'"
-                ways[f"trace.select({repr(prefix) if prefix else ''}{kind})"] = None
+                ways[f"trace.select({repr(prefix) if prefix else ''}{kind})"] = len(chain)
                 break
+    start, stop = _longest_run(trace)
+    if stop - start > max(ways.values(), default=1):
+        ways = {f"trace[{start}:{stop}]": stop - start} | ways
     if not ways:
         return "Look at single layers: trace[layer].mean('head')."
     return f"Choose the layers: {', '.join(list(ways)[:MOST_WAYS])}."

@@ -94,6 +94,10 @@ def ablate(
 
     >>> al.ablate(lens, "not a bad film", [(5, 9), (5, 4)]).logits
     """
+    if not hasattr(lens, "traces"):
+        raise InputError(
+            f"ablate() runs a lens anew, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
+        )
     if isinstance(input, list) or options.get("window") is not None:
         raise InputError(
             "ablate() takes one input, or one window, at a time: [ablate(lens, one, heads) for one in inputs]"

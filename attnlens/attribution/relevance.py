@@ -80,6 +80,10 @@ def gradient_rollout(
 
 def _of_each(lens: Lens, input: Any, target: str | int | None, options: dict, found: Any) -> Any:
     """What is found in the trace of each input, which is let go before the next one is made."""
+    if not hasattr(lens, "traces"):
+        raise InputError(
+            f"relevance runs a lens, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
+        )
     wanted = PREDICTED if target is None else target
     options = {"values": False} | options  # what the values become on their way out is not asked for
     if "output" not in options and "window" not in options:

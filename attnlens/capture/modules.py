@@ -227,10 +227,16 @@ def refuse_compiled(model: nn.Module) -> None:
             )
         compiled = type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
         if compiled and not _eager_stance():
+            original = ".".join(filter(None, ("model", name, "_orig_mod")))
+            way = (
+                f"Put the original, `{original}`, in its place"
+                if name
+                else f"Capture the original (`{original}`)"
+            )
             raise CaptureError(
                 f"{label(name, module)} is compiled by torch.compile: its attention runs inside the compiled "
-                "graph and cannot be heard. Capture the original module (`model._orig_mod`), or wrap the capture "
-                'in `with torch.compiler.set_stance("force_eager"):`.'
+                f"graph and cannot be heard. {way}, or wrap the capture in "
+                '`with torch.compiler.set_stance("force_eager"):`.'
             )
 
 

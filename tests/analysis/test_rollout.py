@@ -234,6 +234,18 @@ def test_an_encoder_decoder_is_rolled_out_part_by_part():
         al.rollout(trace.select("decoder", kind="cross"))
 
 
+def test_a_pooling_layer_is_left_out_by_a_slice():
+    """A model that pools by attention in its own forward: no path holds the layers before it alone."""
+    square, pool = torch.full((2, 7, 7), 1 / 7), torch.full((1, 1, 7), 1 / 7)
+    names = (("a", square), ("b", square), ("", pool))
+    trace = Trace(tuple(Layer(name, "self", Weights(weights)) for name, weights in names))
+    with pytest.raises(
+        InputError, match=r"'the model' is self attention \[1, 1, 7\].*Choose the layers: trace\[0:2\]"
+    ):
+        al.rollout(trace)
+    assert al.rollout(trace[0:2]).shape == (7, 7)
+
+
 @pytest.mark.parametrize("name", ["t5", "bart", "decoder", "nested"])
 def test_following_the_advice_works(name):
     trace = t5()

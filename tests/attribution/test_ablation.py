@@ -99,3 +99,11 @@ def test_inputs_without_an_answer():
     bare = al.Lens(lens.model.distilbert, lens.tokenizer)
     with pytest.raises(InputError, match="gives no class logits for this input"):
         ablate(bare, TEXT, (0, 0))
+
+
+def test_a_module_is_told_to_become_a_lens():
+    model = al.models.MiniViT()
+    with pytest.raises(InputError, match=r"runs a lens anew, not MiniViT: .*al\.Lens\(model"):
+        al.ablate(model, torch.rand(3, 32, 32), (0, 0))
+    with pytest.raises(InputError, match=r"runs a lens, not MiniViT: .*al\.Lens\(model"):
+        al.relevance(model, torch.rand(3, 32, 32))
