@@ -42,22 +42,44 @@ class InterfaceCall:
 
 @dataclass
 class Given:
-    """What the module of the last call was given, and the number of the first call that was given the same."""
+    """What the module of the last call was given, and the number of the first call that was given the same.
+
+    query: kept alive, so that no other tensor can come to lie where it lies
+    """
 
     name: str
     call: tuple
     tensors: list[tuple[weakref.ref, int | Tensor]]
+    query: Tensor
     number: int
 
-    def same(self, name: str, call: tuple, tensors: list[Tensor]) -> bool:
-        """Whether a module beside it, at one place of the path another, has these very tensors, unchanged."""
+    def same(self, name: str, tensors: list[Tensor], query: Tensor) -> bool:
+        """Whether the next call is another head of the layer: its query another slice of the same tensor, or its module
+        one beside, at one place of the path another, that was given the very same tensors, unchanged.
+        """
+        if name == self.name:
+            batch, _, queries, keys = self.call[-1]
+            return queries == keys and _sliced(self.query, query, interleaved=batch > 1)
         pairs = list(zip_longest(self.name.split("."), name.split(".")))
-        if call != self.call or sum(one != other for one, other in pairs) != 1 or None in pairs[-1]:
+        if sum(one != other for one, other in pairs) != 1 or None in pairs[-1]:
             return False
         if not tensors or len(tensors) != len(self.tensors):
             return False
         held = zip(self.tensors, tensors)
         return all(ref() is tensor and bool(version == _version(tensor)) for (ref, version), tensor in held)
+
+
+def _sliced(one: Tensor, other: Tensor, interleaved: bool) -> bool:
+    """Whether two tensors are different places of one; interleaved, they do not lie one behind the other, as the inputs
+    of a batch do.
+    """
+    try:
+        held = one.untyped_storage()._cdata == other.untyped_storage()._cdata
+        apart = abs(one.storage_offset() - other.storage_offset())
+        extent = sum((size - 1) * stride for size, stride in zip(one.shape, one.stride()))
+    except RuntimeError:  # kinds of tensors that lie in no one place
+        return False
+    return held and apart > 0 and (apart <= extent or not interleaved)
 
 
 def _version(tensor: Tensor) -> int | Tensor:
@@ -294,10 +316,12 @@ class Listener(TorchFunctionMode):
                 lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
             where = layout.read(self.stack.frames, tuple(lead), queries, keys, query.shape[-1], query)
         shape = (where.batch, where.heads, queries, keys)
+        beside = self._beside(where.kind, shape, query)
         query, key = _spread(where.put(query), shape), _spread(where.put_keys(key), shape)
         return self._note(
             where,
             shape,
+            beside=beside,
             mask=self._mask(mask, where, shape, band),
             query=self._copy(query),
             key=self._copy(key),
@@ -381,7 +405,8 @@ class Listener(TorchFunctionMode):
             found, what = factors_behind(behind, weights, where, self.recording.store, touched)
         what = {"weights": weights} if what is None else what
         copies = {name: self._copy(v) if isinstance(v, Tensor) else v for name, v in what.items()}
-        return self._note(where, shape, mask=found, **copies)
+        beside = self._beside(where.kind, shape, query)
+        return self._note(where, shape, mask=found, beside=beside, **copies)
 
     def _note(self, where: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> Place:
         name = self.stack.frames[-1].name
@@ -396,7 +421,6 @@ class Listener(TorchFunctionMode):
             part=where.part,
             mask=self._declared_padding(shape) if mask is None else mask,
             mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
-            beside=self._beside(where.kind, shape),
             **what,
         )
         self.recording.calls.append(call)
@@ -404,15 +428,15 @@ class Listener(TorchFunctionMode):
             self.interface[-1].heard += 1
         return Place(where, shape[2])
 
-    def _beside(self, kind: str, shape: tuple) -> int:
+    def _beside(self, kind: str, shape: tuple, query: Tensor) -> int:
         """The number of the first call of the heads that this one belongs to; its own where it stands alone."""
         frame, number = self.stack.frames[-1], len(self.recording.calls)
         tensors = [t for t in (*frame.args, *frame.kwargs.values()) if isinstance(t, Tensor)]
         call, before = (self.stack.forwards, kind, shape), self._before
-        if before is not None and before.same(frame.name, call, tensors):
+        if before is not None and call == before.call and before.same(frame.name, tensors, query):
             number = before.number
         kept = [(weakref.ref(tensor), _version(tensor)) for tensor in tensors]
-        self._before = Given(frame.name, call, kept, number)
+        self._before = Given(frame.name, call, kept, query, number)
         return number
 
     def _copy(self, tensor: Tensor) -> Tensor:

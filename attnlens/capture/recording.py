@@ -49,7 +49,7 @@ class Call:
     mixture: Mixture | None = None
     """The values and where they went, where the capture was asked for them."""
     beside: int | None = None
-    """Of heads that are modules of their own, given one input: the number of their first in `Recording.calls`."""
+    """Of heads that are heard one by one, each a module or a slice: the number of the first in `Recording.calls`."""
 
     @property
     def batch(self) -> int:
@@ -296,15 +296,16 @@ def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
 def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """The layers, with heads that are modules of their own side by side in one."""
     left = iter(layers)
-    return tuple(_side_by_side([next(left) for _ in group]) for group in _groups(named))
+    return tuple(_side_by_side(group, [next(left) for _ in group]) for group in _groups(named))
 
 
-def _side_by_side(parts: list[Layer]) -> Layer:
+def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer]) -> Layer:
     """One layer with the heads of several, named after the module that they are all in."""
     if len(parts) == 1:
         return parts[0]
-    common = ".".join(parts[0].name.split(".")[: _shared(parts[0].name, parts[-1].name)])
-    name = common or f"{parts[0].name} to {parts[-1].name}"
+    first, last = group[0][1].module, group[-1][1].module
+    common = ".".join(first.split(".")[: _shared(first, last)])
+    name = common or (f"{first} to {last}" if first != last else first)
     return replace(parts[0], name=name, attention=_stacked([part.attention for part in parts]))
 
 

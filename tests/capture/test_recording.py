@@ -250,6 +250,50 @@ def test_heads_that_are_modules_are_one_layer(mode, size):
     assert len(first) == 2
 
 
+class Slices(nn.Module):
+    """Each head is a slice of one projection, in a loop."""
+
+    def __init__(self, fused):
+        super().__init__()
+        self.project, self.fused = nn.Linear(DIM, 3 * DIM), fused
+
+    def forward(self, x):
+        out, self.weights = [], []
+        for q, k, v in zip(*(part.chunk(HEADS, -1) for part in self.project(x).chunk(3, -1))):
+            with torch._C.DisableTorchFunction():
+                self.weights.append((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1))
+            if self.fused:
+                out.append(
+                    nn.functional.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
+                )
+            else:
+                out.append((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v)
+        return torch.cat(out, -1)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad, torch.inference_mode])
+def test_heads_that_are_slices_are_one_layer(mode, fused):
+    model = Residual(lambda: Slices(fused)).eval()
+    with mode(), al.capture(model) as recording:
+        model(torch.randn(2, N, DIM))
+    trace = recording[0]
+    assert [layer.name for layer in trace.layers] == ["layers.0", "layers.1"]
+    for layer, part in zip(trace.layers, model.layers):
+        own = torch.stack([weights[0] for weights in part.weights]).detach()
+        torch.testing.assert_close(layer.attention[:], own, atol=1e-5, rtol=0)
+
+
+def test_queries_in_slices_of_rows_are_no_heads():
+    class Rows(nn.Module):
+        def forward(self, x):
+            return torch.cat([(rows @ x.mT).softmax(-1) @ x for rows in x.chunk(2, 1)], 1)
+
+    with torch.no_grad(), al.capture(model := Rows()) as recording:
+        model(torch.randn(1, 8, DIM))
+    assert len(recording[0]) == 2
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("in_place", [False, True])
 def test_layers_of_one_head_stay_layers(mode, in_place):
