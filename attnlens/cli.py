@@ -19,6 +19,7 @@ import typer
 
 from . import __version__
 from .errors import AttnlensError, InputError
+from .signs import seen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +43,7 @@ Window = Annotated[
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="print every row as CSV and nothing else")]
 Png = Annotated[Path | None, typer.Option("--png", help="write a figure to this file")]
+METHODS = "integrated_gradients, leave_one_out, shapley, relevance, rollout ...; an unknown name lists all"
 Top = Annotated[int, typer.Option(min=1, help="how many heads to print")]
 
 
@@ -69,7 +71,7 @@ def main() -> None:
 
 
 def _fail(code: int, message: str) -> NoReturn:
-    print(f"attnlens: {' '.join(message.split())}", file=sys.stderr)
+    print(f"attnlens: {seen(' '.join(message.split()))}", file=sys.stderr)
     raise SystemExit(code) from None
 
 
@@ -120,7 +122,7 @@ def text(
     model: Model = "sentiment",
     target: Annotated[str | None, typer.Option(help="class to explain; the predicted one by default")] = None,
     against: Annotated[str | None, typer.Option(help="explain why the target rather than this class")] = None,
-    method: Annotated[str, typer.Option(help="see README for all")] = "integrated_gradients",
+    method: Annotated[str, typer.Option(help=METHODS)] = "integrated_gradients",
     baseline: Annotated[str, typer.Option(help="pad, mask, zero, mean, or a text of several words")] = "pad",
     window: Window = None,
     as_json: AsJson = False,
@@ -228,12 +230,13 @@ def compare(
 def report(
     model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="TEXT|FILE...",
             help="texts or image files, a section for each; - reads a text from each line of standard input",
         ),
-    ],
+    ] = None,
+    *,
     out: Annotated[Path, typer.Argument(metavar="REPORT", help="the file to write, ending in .html")],
     title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
     window: Window = None,
@@ -243,9 +246,16 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"the last argument is the file to write and ends in .html; {str(out)!r} does not")
+    if not sources:
+        raise InputError(
+            f"there is nothing to report on; {model!r} is taken for the model, which comes first: "
+            "attnlens report MODEL TEXT... REPORT.html"
+        )
     lens = _load(model)
     given = [_source(source) for source in sources]
     inputs = [text for one in given for text in (one if isinstance(one, list) else [one])]
+    if type(lens).__name__ == "ImageLens" and (lost := [one for one in inputs if not Path(one).is_file()]):
+        raise InputError(f"{lens.name} reads images, and there is no image file {lost[0]!r}")
     with _working("writing the report"):
         written = attnlens.report(lens, inputs, out, title=title, window=window)
     print(f"wrote {written}")
@@ -314,10 +324,17 @@ def _stdin() -> str:
     return found
 
 
-def _console() -> Console:
+def _console(stderr: bool = False) -> Console:
+    """A console on which a text gives no orders: of what is printed only the console's own colours are escapes."""
     from rich.console import Console
+    from rich.segment import Segment
 
-    return Console(highlight=False)
+    class Seen(Console):
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else seen(text), style, control)
+
+    return Seen(highlight=False, stderr=stderr)
 
 
 def _target(target: str | None) -> str | int | None:
@@ -351,9 +368,7 @@ def _quiet() -> None:
 @contextmanager
 def _working(what: str) -> Iterator[None]:
     """A spinner on stderr while something takes its time; nothing where stderr is no terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     if not console.is_terminal:
         yield
         return

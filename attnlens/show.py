@@ -22,12 +22,14 @@ from .analysis import rollout
 from .attribution import Attribution, Diagnosis, TextAttribution, debug
 from .errors import FileError, InputError
 from .lens import ImageLens, Lens, TextLens
+from .tables import quoted
 from .trace import Trace
 
 STRONGEST = 5
 """How many heads are named."""
 
 MOST_BARS = 12
+MOST_WINDOWS = 20
 
 PANEL = 32
 """Characters across a picture where the terminal is wide enough."""
@@ -192,6 +194,8 @@ def _as_grid(row: Tensor, grid: Any) -> list[list[float]]:
 def print_text(console: Console, found: Report) -> None:
     numbers = found.numbers
     _headline(console, numbers)
+    if "windows" in numbers:
+        _print_windows(console, numbers["windows"])
     scores = [token["score"] for token in numbers["tokens"]]
     console.print(_coloured(console, [token["text"] for token in numbers["tokens"]], scores))
     attribution = found.attribution
@@ -199,12 +203,10 @@ def print_text(console: Console, found: Report) -> None:
     key = signs if attribution.signed else "the more, the more important"
     words = f"why {attribution.question}: {key} ({attribution.how}, {attribution.verdict})"
     console.print(words, style="dim", markup=False)
-    console.print()
-    if "windows" in numbers:
-        _print_windows(console, numbers["windows"])
-        return
-    _print_bars(console, found)
-    _print_heads(console, numbers["heads"], found.trace.tokens[found.trace.reader].text)
+    if found.trace is not None:
+        console.print()
+        _print_bars(console, found)
+        _print_heads(console, numbers["heads"], found.trace.tokens[found.trace.reader].text)
 
 
 def diagnose(lens: Lens, source: str, true_label: str | int) -> Diagnosed:
@@ -297,7 +299,7 @@ def _panel_width(console: Console, panels: int) -> int:
 
 
 def _headline(console: Console, numbers: dict[str, Any]) -> None:
-    what = f'"{numbers["text"]}"' if "text" in numbers else numbers["image"]
+    what = quoted(numbers["text"]) if "text" in numbers else numbers["image"]
     console.print(Text(what, style="bold"))
     shares = ", ".join(f"{label} {share:.1%}" for label, share in list(numbers["probabilities"].items())[:4])
     console.print(Text(f"{numbers['model']} says {numbers['prediction']} ({shares})"))
@@ -349,9 +351,10 @@ def _print_bars(console: Console, found: Report) -> None:
 
 def _print_windows(console: Console, windows: list[dict[str, Any]]) -> None:
     """What the model says of each window; of the text it says the mean of their logits."""
-    console.print(f"read in {len(windows)} windows that overlap; the answer is the mean of their logits")
+    many = f"{len(windows)} windows that overlap; the answer is the mean of their logits"
+    console.print(f"read in {many if len(windows) > 1 else '1 window'}")
     table = Table("window", "says", "", "its text", box=None, header_style="dim")
-    for number, window in enumerate(windows):
+    for number, window in enumerate(windows[:MOST_WINDOWS]):
         share = window["probabilities"].get(window["prediction"])
         text = " ".join(window["text"].split())
         table.add_row(
@@ -359,6 +362,9 @@ def _print_windows(console: Console, windows: list[dict[str, Any]]) -> None:
             Text(text, no_wrap=True, overflow="ellipsis"),
         )  # fmt: skip
     console.print(table)
+    if windows[MOST_WINDOWS:]:
+        console.print(f"and {len(windows) - MOST_WINDOWS} more; --json has every window", style="dim")
+    console.print()
 
 
 def _print_heads(console: Console, heads: list[dict[str, Any]], reader: str, what: str = "") -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LONGEST_NAME = 200
 """Characters up to which TEXT|FILE may be the name of a file."""
 
+LONGEST_HEADLINE = 200
+"""Characters of a text that stand in a headline."""
+
 FILES = (".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".png", ".jpg", ".jpeg")
 """One word that ends so is the name of a file."""
 
@@ -149,9 +152,16 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def quoted(text: Any) -> str:
+    """A text as a headline has it: in quotes, and only the beginning of a long one."""
+    text = str(text)
+    cut = text if len(text) <= LONGEST_HEADLINE else f"{text[:LONGEST_HEADLINE].rstrip()} …"
+    return f'"{cut}"'
+
+
 def print_heads(console: Console, found: HeadTable, top: int) -> None:
     frame = found.frame
-    what = f'"{found.inputs[0]}"' if len(found.inputs) == 1 else f"the mean of {len(found.inputs)} texts"
+    what = quoted(found.inputs[0]) if len(found.inputs) == 1 else f"the mean of {len(found.inputs)} texts"
     console.print(Text(f"{found.model}: {what}", style="bold"))
     wanted = dict.fromkeys([found.sort, *FIRST_COLUMNS])
     known = [name for name in wanted if name in frame and frame[name].notna().any()]
@@ -164,7 +174,7 @@ def print_heads(console: Console, found: HeadTable, top: int) -> None:
 
 def print_comparison(console: Console, found: ModelComparison, top: int) -> None:
     comparison = found.comparison
-    console.print(Text(f'"{found.input}"', style="bold"))
+    console.print(Text(quoted(found.input), style="bold"))
     for trace in (comparison.a, comparison.b):
         said = "" if trace.prediction is None else f"  says {trace.prediction}"
         console.print(Text(f"{trace.model}{said}"))

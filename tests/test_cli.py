@@ -60,8 +60,58 @@ def test_a_text_that_is_too_long_is_read_in_windows():
     assert [window["text"] for window in numbers["windows"]] == [trace.passages[0] for trace in traces]
     assert len(numbers["tokens"]) == 2 + 30 * 10
     done = run("text", text, "--window", "128")
-    assert f"read in {len(traces)} windows" in done.stdout
+    read, coloured = f"read in {len(traces)} windows that overlap", "[CLS] a"
+    assert done.stdout.index(read) < done.stdout.index(coloured)
     assert "rollout" not in done.stdout
+    headline = done.stdout[: done.stdout.index("sentiment says")]
+    assert " ".join(headline.split()) == f'"{text[:200]} …"'
+    assert "read in 1 window\n" in run("text", SENTENCE, "--window", "128").stdout
+
+
+def test_of_many_windows_the_first_are_told_of():
+    text = f"{SENTENCE} " * 30
+    count = len(al.load("sentiment").trace(text, window=16))
+    assert count > 20
+    done = run("text", text, "--window", "16", "--method", "rollout")
+    assert f"and {count - 20} more; --json has every window" in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines() if re.match(r" \d+ +\w+ ", line)] == [
+        str(number) for number in range(20)
+    ]
+
+
+HOSTILE = "a \x1b]0;owned\x07 \x9b31m bad\u202e film"
+
+
+@pytest.mark.parametrize("command", [["text"], ["heads"], ["debug"], ["compare", "sentiment", "sentiment"]])
+def test_a_text_gives_the_terminal_no_orders(command):
+    more = ["negative"] if command == ["debug"] else []
+    done = run(*command, HOSTILE, *more, FORCE_COLOR="1", COLORTERM="truecolor")
+    assert done.returncode == 0, done.stderr
+    assert not re.search("[\x07\x9b\u202e]", done.stdout)
+    assert "\x1b" not in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    if command != ["debug"]:  # which shows tokens alone, and this tokenizer drops what is unseen
+        assert "a ␛]0;owned" in done.stdout
+        assert "‹9b›31m" in done.stdout
+
+
+def test_an_error_gives_the_terminal_no_orders():
+    done = run("image", "\x1b[31m.png")
+    assert done.returncode == 2
+    assert "␛[31m.png" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_labels_and_tokens_of_a_model_give_the_terminal_no_orders(capsys):
+    from attnlens.cli import _console
+    from attnlens.show import _print_heads, _print_windows
+
+    hostile = "\x1b[2J"
+    console = _console()
+    _print_heads(console, [{"layer": 0, "head": 1, "weight": 0.5, "looks_at": hostile}], hostile)
+    _print_windows(console, [{"text": hostile, "prediction": hostile, "probabilities": {hostile: 0.5}}])
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert told.count("␛[2J") == 4
 
 
 @pytest.mark.parametrize("command", ["text", "heads"])

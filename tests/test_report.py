@@ -185,7 +185,7 @@ def test_what_is_selected_is_shared_by_the_views(lens, tmp_path):
 
 
 def test_a_long_text_is_reported_window_by_window_and_explained_as_a_whole(lens, tmp_path):
-    text = f"{SENTENCE} " * 4
+    text = f"{SENTENCE} " * 3 + "a fine and moving story , well told " * 4
     scripts = Scripts(al.report(lens, [text, "dull"], tmp_path / "r.html", window=32))
     windows = lens.trace(text, window=32)
     assert len(windows) > 1
@@ -194,6 +194,16 @@ def test_a_long_text_is_reported_window_by_window_and_explained_as_a_whole(lens,
     assert [len(texts[0][0]["text"]) for texts in shown] == [len(lens.encode(text)), 3]
     assert len(states) == 2 * (len(windows) + 1) + 2
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    places = re.findall(r'<section class="part" id="(\w+)-', page)
+    assert places == ["whole"] * 2 + ["part"] * (len(windows) + 1)
+    share = torch.stack([window.logits for window in windows]).mean(0).softmax(0).max()
+    assert re.search(
+        rf'href="#whole-0">The whole text: {text[:60]}[^<]*</a> <[^>]*>→ \w+ \({share:.2f}\)', page
+    )
+    assert f"<td>{share:.1%}</td>" in page[: page.index('id="part-0"')]
+    assert all(f"{share:.3f}" != f"{window.logits.softmax(0).max():.3f}" for window in windows)
+    assert f"read in {len(windows)} windows that overlap" in page
+    assert "read in 1 window<" in page
     for number, window in enumerate(windows):
         start, end = window.tokens[1].start, window.tokens[-2].end
         assert f'href="#part-{number}">{text[start:end][:60]}' in page
@@ -342,6 +352,16 @@ def test_the_command_writes_a_report(tmp_path):
     scripts = Scripts(tmp_path / "out.html")
     assert len(scripts.contents["views"]) == 3 + 3 + 1  # of each input, and the two compared
     assert "<h1>two films</h1>" in (tmp_path / "out.html").read_text(encoding="utf-8")
+
+
+def test_the_command_says_that_the_model_comes_first_and_what_it_reads(tmp_path):
+    forgotten = run("not a bad film", "out.html", folder=tmp_path)
+    assert forgotten.returncode == 2
+    assert "comes first: attnlens report MODEL TEXT... REPORT.html" in forgotten.stderr
+    images = run("cifar", "not a bad film", "out.html", folder=tmp_path)
+    assert images.returncode == 2
+    assert "cifar reads images, and there is no image file 'not a bad film'" in images.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", [("sentiment", SENTENCE), ("sentiment", SENTENCE, "a dull film")])

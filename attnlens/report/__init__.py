@@ -53,7 +53,7 @@ def report(
         "patches" is the image of a vision model with attention over it, and of a lens with attributions; "compare" is
         two inputs side by side, where there are two
     window: of a lens: texts that are too long for the model are read in overlapping windows of so many tokens; the page
-        has a section for each window, and the attribution of each whole text after them
+        has the attribution of each whole text first, then a section for each window
     compress: False leaves the bytes as they are, for a browser without DecompressionStream
 
     The page opens at the head in which the reading position (class token, or last token) looks hardest at one ordinary
@@ -74,11 +74,16 @@ def report(
     traces = [given.trace for given in found]
     names = list(dict.fromkeys(trace.model or "a model" for trace in traces))
     title = title or f"Attention of {', '.join(names[:3])}{' …' if names[3:] else ''}"
+    wholes = []
     if window is not None and "tokens" in wanted:
-        sections += [whole_text(page, source, one, window) for one in _inputs(input)]
+        explained = (
+            whole_text(page, number, source, one, window) for number, one in enumerate(_inputs(input))
+        )
+        wholes = [whole for whole in explained if whole is not None]
     if "compare" in wanted and window is None:
         sections.append(compared(page, traces))
-    body = "\n".join([summary(title, traces), *sections, FOOTER])
+    top = summary(title, traces, [whole.answer for whole in wholes])
+    body = "\n".join([top, *(whole.html for whole in wholes), *sections, FOOTER])
     files.place(path, [page.written(title, body)], PATH)
     return path
 

@@ -6,12 +6,12 @@ import base64
 import hashlib
 import html
 import json
-import re
 from typing import Any
 
 from ipywidgets import DOMWidget
 
 from .. import __version__
+from ..signs import seen
 from ..widgets.view import STATIC, View
 from .packing import pack
 
@@ -40,7 +40,7 @@ h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; uni
 h2 { font-size: 20px; line-height: 1.3; margin: 0 0 12px; overflow-wrap: anywhere; }
 h3 { font-size: 16px; margin: 28px 0 8px; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-nav ol { margin: 16px 0 0; padding-left: 26px; }
+nav :is(ol, ul) { margin: 16px 0 0; padding-left: 26px; }
 nav a { color: var(--accent); overflow-wrap: anywhere; }
 .part { margin-top: 20px; }
 .part + .part, nav + .part { margin-top: 40px; padding-top: 28px; border-top: 1px solid var(--line); }
@@ -72,11 +72,6 @@ footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line);
   .input { max-height: none; }
 }
 """
-
-UNSEEN = re.compile(
-    r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
-)
-"""Control characters, and those that turn the direction of writing: what stands beside them would change."""
 
 WIDGET = frozenset(DOMWidget.class_trait_names())
 """Traits of every widget, which say how a notebook finds and places it."""
@@ -153,9 +148,4 @@ def shown(text: str, longest: int = 4000) -> str:
     """A text as HTML: nothing in it is read as markup, what is unseen gets a sign, what is endless an end."""
     text = text.encode("utf-8", "replace").decode()
     cut = text if len(text) <= longest else f"{text[:longest]} …"
-    return html.escape(UNSEEN.sub(_sign, cut))
-
-
-def _sign(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return chr(0x2400 + code) if code < 32 else f"‹{code:x}›"
+    return html.escape(seen(cut))

@@ -50,6 +50,13 @@ class Given(NamedTuple):
     input: Any = None
 
 
+class Whole(NamedTuple):
+    """A text that was read in windows: the answer over all of them, and its part of the page."""
+
+    answer: Trace
+    html: str
+
+
 def section(page: Page, number: int, given: Given, views: tuple[str, ...], several: bool) -> str:
     """One trace's part of the page, as HTML; its views are placed in the page.
 
@@ -78,17 +85,24 @@ def compared(page: Page, traces: list[Trace]) -> str:
     return f'<section class="part" id="compared"><h2>Beside each other</h2>{room(number, 620)}</section>'
 
 
-def whole_text(page: Page, lens: TextLens, text: Any, window: int) -> str:
-    """What made the model decide on a text that it read in windows; "" for a model that gives no classes."""
+def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) -> Whole | None:
+    """What made the model decide on a text that it read in windows; None for a model that gives no classes."""
     traces = lens.trace(text, window=window)
     if traces[0].logits is None:
-        return ""
+        return None
     answer = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
     view = attributed(Given(answer, lens, text), window=window)
     if view is None:
-        return ""
-    heading = "<h2>What made the model decide, over all windows</h2>"
-    return f'<section class="part">{heading}{room(page.place(view), 320)}</section>'
+        return None
+    answer = replace(answer, layers=(), tokens=view.attribution.tokens)
+    read = "read in 1 window"
+    if len(traces) > 1:
+        read = f"read in {len(traces)} windows that overlap; the answer is the mean of their logits"
+    out = (
+        f'<section class="part" id="whole-{number}"><h2>The whole text</h2>{introduced(answer, read)}',
+        f"<h3>What made the model decide</h3>{room(page.place(view), 320)}</section>",
+    )
+    return Whole(answer, "\n".join(out))
 
 
 def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
@@ -247,16 +261,20 @@ def named(trace: Trace) -> str:
     return _size(trace)
 
 
-def summary(title: str, traces: list[Trace]) -> str:
-    """The head of the page: its title, and of several traces a table of contents."""
+def summary(title: str, traces: list[Trace], wholes: list[Trace]) -> str:
+    """The head of the page: its title, and a table of contents of several traces and of texts read in windows."""
     out = [f"<header><h1>{shown(title, 300)}</h1></header>"]
-    if len(traces) > 1:
-        links = "".join(
-            f'<li><a href="#part-{number}">{shown(named(trace), 120)}</a> {_answer(trace)}</li>'
-            for number, trace in enumerate(traces)
-        )
-        out.append(f'<nav aria-label="Inputs"><ol>{links}</ol></nav>')
+    if wholes or len(traces) > 1:
+        whole = f"<ul>{_links('whole', wholes, 'The whole text: ')}</ul>" if wholes else ""
+        out.append(f'<nav aria-label="Inputs">{whole}<ol>{_links("part", traces)}</ol></nav>')
     return "\n".join(out)
+
+
+def _links(place: str, traces: list[Trace], what: str = "") -> str:
+    return "".join(
+        f'<li><a href="#{place}-{number}">{what}{shown(named(trace), 120)}</a> {_answer(trace)}</li>'
+        for number, trace in enumerate(traces)
+    )
 
 
 def _answer(trace: Trace) -> str:
@@ -265,9 +283,9 @@ def _answer(trace: Trace) -> str:
     )
 
 
-def introduced(trace: Trace) -> str:
-    """The input beside the likeliest classes, and in a line what the model is."""
-    facts = [shown(trace.model or "a model", 200), _size(trace)]
+def introduced(trace: Trace, *more: str) -> str:
+    """The input beside the likeliest classes, and in a line what the model is, and more that is told of it."""
+    facts = [shown(trace.model or "a model", 200), _size(trace), *more]
     if trace.layers:
         heads = sorted({layer.attention.heads for layer in trace.layers})
         most = _counted(heads[-1], "head")

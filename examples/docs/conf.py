@@ -228,13 +228,22 @@ class Live(SphinxDirective):
 STATE, VIEW = (f"application/vnd.jupyter.widget-{what}+json" for what in ("state", "view"))
 """What a notebook calls the state of its widgets, and the place of one among its outputs."""
 
-HEIGHTS = {"AttentionView": 420, "CompareView": 1360, "HeadsView": 460, "PatchView": 950, "TokensView": 340}
+HEIGHTS = {"CompareView": 1370, "HeadsView": 500, "PatchView": 1000, "TokensView": 370}
 """Pixels of each view in a column of the site, where a browser does not tell: pages that are files are strangers."""
+
+
+def height(state: dict) -> int:
+    """Of a view that is stored: lines of attention take as much as there are tokens."""
+    name = state["_anywidget_id"].rpartition(".")[2]
+    if name != "AttentionView":
+        return HEIGHTS[name]
+    lines = max(layer["queries"] for layer in state["trace"]["layers"])
+    return 720 if state["mode"] == "matrix" else 170 + 20 * lines
 
 
 def framed(page: str, height: int) -> str:
     """A frame; a browser that lets it look inside gives it the height that it needs."""
-    fit = "const body = this.contentDocument?.body, fit = () => (this.height = body.scrollHeight)"
+    fit = "const body = this.contentDocument?.body, fit = () => (this.height = body.scrollHeight + 2)"
     told = f'title="Views" loading="lazy" onload="{fit}; body && new ResizeObserver(fit).observe(body)"'
     return f'<iframe class="live" src="{page}" height="{height}" {told}></iframe>'
 
@@ -288,7 +297,7 @@ def frame(app: Sphinx, name: str, models: dict, views: list[str]) -> str:
     if not views:
         return ""
     page, numbers = Page(), {}
-    heights = [HEIGHTS[models[view]["state"]["_anywidget_id"].rpartition(".")[2]] for view in views]
+    heights = [height(models[view]["state"]) for view in views]
     for view in views:
         state = dict(models[view]["state"])
         for held in models[view].get("buffers", ()):
