@@ -224,20 +224,23 @@ class Recording:
 
     @staticmethod
     def _real(named: list[tuple[str, Call]], item: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        """The tokens without padding, by the first layer that attends to its own input, or else to another."""
-        call = next((call for _, call in named if call.kind == "self"), named[0][1])
-        rows, cols = _Padding().of(call, item) if call.windows == 1 else (None, None)
-        real = cols if call.kind == "cross" else rows
-        padded = call.shape[3 if call.kind == "cross" else 2] * call.windows
-        size = padded if real is None else len(real)
-        if len(tokens) == size:
-            return tokens
-        if len(tokens) == padded:
-            return tuple(tokens[i] for i in real.tolist())
-        also = "" if real is None else f" ({padded} with padding)"
-        looks = "; name what looks at them by output_tokens=" if call.kind == "cross" else ""
+        """The tokens without padding, by the first layer that attends to its own input, or to another."""
+        first = next((call for _, call in named if call.kind == "self"), named[0][1])
+        crossing = [call for _, call in named if call.kind == "cross"]
+        told = []
+        for call in (first, *crossing[:1]):
+            rows, cols = _Padding().of(call, item) if call.windows == 1 else (None, None)
+            real = cols if call.kind == "cross" else rows
+            padded = call.shape[3 if call.kind == "cross" else 2] * call.windows
+            size = padded if real is None else len(real)
+            if len(tokens) == size:
+                return tokens
+            if len(tokens) == padded:
+                return tuple(tokens[i] for i in real.tolist())
+            told.append(f"{size} tokens{'' if real is None else f' ({padded} with padding)'}")
+        looks = "; tokens= names what is looked at, output_tokens= what looks at it" if crossing else ""
         raise InputError(
-            f"input {item} of its batch has {size} tokens{also}, but {len(tokens)} were given{looks}"
+            f"input {item} of its batch has {' or '.join(dict.fromkeys(told))}, but {len(tokens)} were given{looks}"
         )
 
     def _one(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
