@@ -22,7 +22,7 @@ from .analysis import rollout
 from .attribution import Attribution, Diagnosis, TextAttribution, debug
 from .errors import FileError, InputError
 from .lens import ImageLens, Lens, TextLens
-from .tables import quoted
+from .signs import quoted
 from .trace import Trace
 
 STRONGEST = 5

@@ -10,6 +10,17 @@ UNSEEN = re.compile(
 """Control characters, and those that turn the direction of writing: what stands beside them would change."""
 
 
+LONGEST_HEADLINE = 200
+"""Characters of a text that stand in a headline."""
+
+
+def quoted(text: object) -> str:
+    """A text as a headline has it: in quotes, and only the beginning of a long one."""
+    text = str(text)
+    cut = text if len(text) <= LONGEST_HEADLINE else f"{text[:LONGEST_HEADLINE].rstrip()} …"
+    return f'"{cut}"'
+
+
 def seen(text: str) -> str:
     """The text with a sign for each unseen character: ␛ for escape, ‹202e› for one that has no sign of its own."""
     return UNSEEN.sub(_sign, text)

@@ -16,6 +16,7 @@ from rich.text import Text
 from .analysis import Comparison, compare, head_stats
 from .errors import FileError, InputError, unknown_name
 from .lens import Lens, TextLens
+from .signs import quoted
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 200
 """Characters up to which TEXT|FILE may be the name of a file."""
-
-LONGEST_HEADLINE = 200
-"""Characters of a text that stand in a headline."""
 
 FILES = (".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".png", ".jpg", ".jpeg")
 """One word that ends so is the name of a file."""
@@ -150,13 +148,6 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
         {name: None if value != value else value for name, value in row.items()}
         for row in frame.to_dict("records")
     ]
-
-
-def quoted(text: Any) -> str:
-    """A text as a headline has it: in quotes, and only the beginning of a long one."""
-    text = str(text)
-    cut = text if len(text) <= LONGEST_HEADLINE else f"{text[:LONGEST_HEADLINE].rstrip()} …"
-    return f'"{cut}"'
 
 
 def print_heads(console: Console, found: HeadTable, top: int) -> None:

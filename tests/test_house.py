@@ -18,7 +18,7 @@ PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
     {"errors"},
-    {"axes", "files"},
+    {"axes", "files", "signs"},
     {"attention"},
     {"trace"},
     {"storage", "plain", "capture", "analysis", "kernels", "thumbnails"},
