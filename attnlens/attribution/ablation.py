@@ -94,7 +94,7 @@ def ablate(
 
     >>> al.ablate(lens, "not a bad film", [(5, 9), (5, 4)]).logits
     """
-    if not hasattr(lens, "traces"):
+    if not hasattr(lens, "trace"):
         raise InputError(
             f"ablate() runs a lens anew, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
         )

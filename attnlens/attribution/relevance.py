@@ -80,7 +80,7 @@ def gradient_rollout(
 
 def _of_each(lens: Lens, input: Any, target: str | int | None, options: dict, found: Any) -> Any:
     """What is found in the trace of each input, which is let go before the next one is made."""
-    if not hasattr(lens, "traces"):
+    if not hasattr(lens, "trace"):
         raise InputError(
             f"relevance runs a lens, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
         )

@@ -49,7 +49,7 @@ class Given:
 
     name: str
     call: tuple
-    tensors: list[tuple[weakref.ref, int | Tensor]]
+    tensors: list[tuple[weakref.ref, float | Tensor]]
     query: Tensor
     number: int
 
@@ -82,9 +82,12 @@ def _sliced(one: Tensor, other: Tensor, interleaved: bool) -> bool:
     return held and apart > 0 and (apart <= extent or not interleaved)
 
 
-def _version(tensor: Tensor) -> int | Tensor:
+def _version(tensor: Tensor) -> float | Tensor:
     """What changes when a tensor is changed in place; inference tensors do not count that, their sum stands for it."""
-    return tensor.sum() if tensor.is_inference() else tensor._version
+    try:
+        return tensor.sum() if tensor.is_inference() else tensor._version
+    except RuntimeError:  # kinds of tensors that have no sum: never the same
+        return float("nan")
 
 
 class Listener(TorchFunctionMode):

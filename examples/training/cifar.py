@@ -237,6 +237,12 @@ def save_processor(out: Path, side: int = 32) -> None:
     ViTImageProcessorPil(size={"height": side, "width": side}, **normal).save_pretrained(out)
 
 
+def read_both(data: Path, limit: int | None, device: torch.device) -> list[Tensor]:
+    """Images and labels to train on, images and labels to test on."""
+    files = (data / f"{name}.parquet" for name in ("train", "test"))
+    return [tensor.to(device) for file in files for tensor in read_images(file, limit)]
+
+
 @app.command()
 def train(
     data: Annotated[Path, typer.Option(help="Folder with train.parquet and test.parquet of CIFAR-10.")],
@@ -254,8 +260,7 @@ def train(
     """Train the teacher, then the transformer from scratch."""
     torch.manual_seed(0)
     device = pick_device()
-    images, labels = (x.to(device) for x in read_images(data / "train.parquet", limit))
-    test = tuple(x.to(device) for x in read_images(data / "test.parquet", limit))
+    images, labels, *test = read_both(data, limit, device)
     if teacher and teacher.exists():
         expert = resnet9().to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         expert.load_state_dict(load_file(teacher))
@@ -273,7 +278,7 @@ def train(
 def resnet(
     data: Annotated[Path, typer.Option(help="Folder with train.parquet and test.parquet of CIFAR-10.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    epochs: int = 200,
+    epochs: int = 120,
     batch: int = 512,
     paste: Annotated[float, typer.Option(help="Share of the images that get a CutMix patch.")] = 0.5,
     limit: int | None = None,
@@ -281,8 +286,7 @@ def resnet(
     """Train a small convolutional network from scratch, in the place of the transformer."""
     torch.manual_seed(0)
     device = pick_device()
-    images, labels = (x.to(device) for x in read_images(data / "train.parquet", limit))
-    test = tuple(x.to(device) for x in read_images(data / "test.parquet", limit))
+    images, labels, *test = read_both(data, limit, device)
     trained = train_network(Enlarging(resnet14()), images, labels, test, epochs, batch, paste)
     save_half(trained.model, out)
     save_processor(out, ENLARGED)
