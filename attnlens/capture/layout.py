@@ -1,8 +1,9 @@
 """Whose attention it is, and which axes of its tensors are which.
 
 Hand-written attention comes as `[batch, head, query, key]`, but also without heads, without a batch, with both
-folded into one axis, heads first, or with windows. The module that owns the attention was given activations, and
-their shapes tell.
+folded into one axis in either order, heads first, or with windows. What the axes are made of (`provenance`) says
+which are batch, heads and windows; where it is not known, shapes say so as far as they can, and what they leave open
+is refused.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from math import prod
 
 from torch import Tensor
 
-from .modules import Frame
+from ..errors import CaptureError
+from .axis_rules import broadcast
+from .modules import Frame, label
+from .provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, UNKNOWN, Axes, Axis, Part, axis_of, kinds
 
 
 @dataclass(frozen=True)
 class Layout:
     """How tensors `[*lead, x, y]` become `[batch, head, x, y]`.
 
-    lead: leading sizes as heard; fold: the sizes that a joint first axis stands for, or None
-    batch_axes, head_axes: positions among the leading axes (after unfolding)
+    lead: leading sizes as recorded; parts: the sizes that each of them is made of, outermost first
+    batch_axes, head_axes: positions among the parts, inputs before windows
     items: how many inputs the batch axis holds; a multiple of it are windows
     kind: "self", "cross" or "channel"
     """
 
     lead: tuple[int, ...]
-    fold: tuple[int, int] | None
+    parts: tuple[tuple[int, ...], ...]
     batch_axes: tuple[int, ...]
     head_axes: tuple[int, ...]
     items: int
@@ -36,7 +40,7 @@ class Layout:
 
     @property
     def _sizes(self) -> tuple[int, ...]:
-        return self.fold or self.lead
+        return sum(self.parts, ())
 
     @property
     def batch(self) -> int:
@@ -46,26 +50,23 @@ class Layout:
     def heads(self) -> int:
         return prod(self._sizes[i] for i in self.head_axes)
 
-    def put(self, tensor: Tensor) -> Tensor:
-        """`[batch | 1, head | 1, x, y]` of a tensor whose leading axes are those heard, or 1, or left out."""
-        if not self.lead:
-            return tensor[(None,) * (4 - tensor.ndim)]
-        tensor = tensor[(None,) * (len(self.lead) + 2 - tensor.ndim)]
-        if self.fold is not None:
-            tensor = tensor.unflatten(0, self.fold if tensor.shape[0] > 1 else (1, 1))
-        tensor = tensor.permute(*self.batch_axes, *self.head_axes, -2, -1)
-        split = len(self.batch_axes)
-        axes = (*self.batch_axes, *self.head_axes)
-        groups = axes[:split], axes[split:]
-        shape: list[int] = []
-        full: list[int] = []
-        for start, group in zip((0, split), groups):
-            own = tensor.shape[start : start + len(group)]
-            sizes = [self._sizes[i] for i in group]
-            alone = all(size == 1 for size in own)
-            full += own if alone else sizes
-            shape.append(1 if alone else prod(sizes))
-        return tensor.expand(*full, -1, -1).reshape(*shape, *tensor.shape[-2:])
+    def put(self, tensor: Tensor, shared: bool = False) -> Tensor:
+        """`[batch | 1, head | 1, x, y]` of a tensor whose leading axes are those recorded, or 1, or omitted.
+
+        shared: fewer heads than recorded are kept as they are, `[batch, key_head, x, y]`, each for a group of queries
+        """
+        x, y = tensor.shape[-2:]
+        shape = (1,) * (len(self.lead) + 2 - tensor.ndim) + tuple(tensor.shape[:-2])
+        sizes: list[int] = []
+        for size, whole, parts in zip(shape, self.lead, self.parts):
+            sizes += parts if size == whole else (size, *(1,) * (len(parts) - 1))
+        tensor = tensor.reshape(*sizes, x, y).permute(*self.batch_axes, *self.head_axes, -2, -1)
+        split, own = len(self.batch_axes), tensor.shape[:-2]
+        batch = [self._sizes[i] for i in self.batch_axes] if prod(own[:split]) != 1 else [1] * split
+        heads = list(own[split:])
+        if prod(heads) != 1 and not (shared and _leads(heads)):
+            heads = [self._sizes[i] for i in self.head_axes]
+        return tensor.expand(*batch, *heads, -1, -1).reshape(prod(batch), prod(heads), x, y)
 
     def spread(self, per_head: Tensor) -> Tensor:
         """`[*lead | 1, 1, 1]` of numbers `[head]`: the way back from `put`."""
@@ -73,38 +74,172 @@ class Layout:
         order = sorted(range(len(sizes)), key=lambda n: self.head_axes[n])
         laid = per_head.view(sizes).permute(order)
         laid = laid.reshape([size if i in self.head_axes else 1 for i, size in enumerate(self._sizes)])
-        if self.fold is not None:
-            laid = laid.expand(self.fold).reshape(self.lead)
-        return laid[..., None, None]
+        return laid.expand(self._sizes).reshape(self.lead)[..., None, None]
 
-    def put_keys(self, key: Tensor) -> Tensor:
-        """As `put`, for keys that several heads share (grouped queries): `[batch | 1, key_head, key, d_head]`."""
-        if len(self.lead) != 2 or key.ndim != 4:
-            return self.put(key)
-        return key.permute(*self.batch_axes, *self.head_axes, 2, 3)
+
+def _leads(sizes: list[int]) -> bool:
+    """Whether only the last of these axes are 1, so that heads in order share what they hold."""
+    return 1 not in sizes[: next((i for i in range(len(sizes), 0, -1) if sizes[i - 1] != 1), 0)]
+
+
+@dataclass(frozen=True)
+class Weave:
+    """What the axes of an attention `[*lead, query, key]` are made of, and `inner`, over which scores were summed."""
+
+    lead: tuple[Axis, ...]
+    query: Axis
+    key: Axis
+    inner: Axis = ()
+    dropped: Axis = ()
+    """Parts that were indexed away before."""
+
+    @classmethod
+    def between(cls, query: Axes | None, key: Axes | None, lead: tuple[int, ...]) -> Weave:
+        """Of the product of query and key `[*lead, token, d_head]`."""
+        sides = [side for side in (query, key) if side is not None and len(side.axes) > 1]
+        axes = broadcast([(side.axes[:-2], side.fixed) for side in sides], lead)
+        rows = () if query is None else query.axes[-2]
+        dropped = () if query is None else query.dropped
+        return cls(
+            axes, rows, () if key is None else key.axes[-2], () if query is None else query.axes[-1], dropped
+        )
+
+    @classmethod
+    def of(cls, weights: Axes | None, order: tuple[int, ...], values: Axis) -> Weave:
+        """Of weights whose axes in this order are `[*lead, query, key]`; values: the mixed axis of the values."""
+        if weights is None:
+            return cls(tuple(axis_of(2, UNKNOWN) for _ in order[:-2]), (), ())
+        *lead, query, key = (weights.axes[at] for at in order)
+        return cls(tuple(lead), query, key, values, weights.dropped)
+
+
+def of_heads(batch: int, heads: int, items: int, kind: str) -> Layout:
+    """The layout of `[batch, head, x, y]`."""
+    return Layout((batch, heads), ((batch,), (heads,)), (0,), (1,), items, kind)
 
 
 def read(
-    frames: list[Frame], lead: tuple[int, ...], queries: int, keys: int, inner: int | None, query: Tensor
+    frames: list[Frame],
+    lead: tuple[int, ...],
+    queries: int,
+    keys: int,
+    inner: int | None,
+    query: Tensor,
+    weave: Weave,
+    whole: Part | None,
 ) -> Layout:
-    """The layout of an attention `[*lead, query, key]` heard while these modules ran.
+    """The layout of an attention `[*lead, query, key]` recorded while these modules ran.
 
     inner: length of the axis that query and key were multiplied over; query: what its rows were made of
+    weave: what its axes are made of, as far as that is known; whole: the batch of the model's inputs
     """
     owner = _owner(frames, query)
     given = owner.activations(queries) if owner is not None else []
+    kind = _kind(given, owner.contexts() if owner is not None else [], queries, keys)
+    known = _by_parts(weave, whole)
+    if known is not None:
+        parts, batch_axes, head_axes, items = known
+        sizes = sum(parts, ())
+        total = prod(sizes[i] for i in batch_axes)
+        if items is None:
+            items = items_of(frames, total)
+        kind = _kind_of_parts(weave) or kind
+        part = any(p.kind == BATCH and total % p.size for p in weave.dropped)
+        if not kinds(weave.inner) & {FEATURE, GIVEN} and _channel(given, queries, keys, inner, total):
+            kind = "channel"
+        return Layout(lead, parts, batch_axes, head_axes, items, kind, part)
+    return _by_shape(frames, given, lead, queries, keys, inner, kind)
+
+
+def _by_shape(
+    frames: list[Frame],
+    given: list[Tensor],
+    lead: tuple[int, ...],
+    queries: int,
+    keys: int,
+    inner: int | None,
+    kind: str,
+) -> Layout:
+    """The layout of tensors whose making was not followed, by the shapes of what the module was given."""
     batch, areas, seq_first = _activation(given, queries, keys, lead)
-    fitting = [area for area in areas if queries and area % queries == 0]
-    windows = fitting[0] // queries if fitting and 1 < queries == keys else 1
-    fold, batch_axes, head_axes = _axes(lead, batch, windows)
-    sizes = fold or lead
-    total = prod(sizes[i] for i in batch_axes)
+    if len(lead) == 0:
+        parts, batch_axes, head_axes = (), (), ()
+    elif len(lead) == 1 and batch in (None, *lead):
+        parts, batch_axes, head_axes = (lead,), (0,), ()
+    elif len(lead) == 1 and (batch == 1 or lead[0] % batch):
+        # What the batch does not divide is heads, of one input of a loop over the batch.
+        parts, batch_axes, head_axes = (lead,), (), (0,)
+    elif len(lead) == 2:
+        swapped = batch is not None and lead[1] == batch != lead[0] and lead[0] % batch != 0
+        parts, batch_axes, head_axes = ((lead[0],), (lead[1],)), (int(swapped),), (int(not swapped),)
+    else:
+        raise _unsettled(frames, (*lead, queries, keys))
+    total = prod(lead[i] for i in batch_axes)
     items = total if seq_first or not frames else items_of(frames, total)
     channel = queries == keys and total == batch and inner in areas and queries not in areas
-    contexts = owner.contexts() if owner is not None else []
-    kind = "channel" if channel else _kind(given, contexts, queries, keys)
     part = len(lead) < 2 and batch is not None and total % batch != 0
-    return Layout(tuple(lead), fold, batch_axes, head_axes, items, kind, part)
+    return Layout(lead, parts, batch_axes, head_axes, items, "channel" if channel else kind, part)
+
+
+def _unsettled(frames: list[Frame], shape: tuple[int, ...]) -> CaptureError:
+    where = label(frames[-1].name, frames[-1].module) if frames else "the model"
+    return CaptureError(
+        f"attention weights {list(shape)} were computed in {where}, and which of their axes are inputs, heads and "
+        "windows cannot be read: their making was not followed. Run one input at a time, or give the attention "
+        "[batch, head, query, key]."
+    )
+
+
+def _by_parts(
+    weave: Weave, whole: Part | None
+) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], tuple[int, ...], int | None] | None:
+    """(parts of the leading axes, batch axes, head axes, number of inputs) by what the axes are made of.
+
+    None where that is not known; the number is None where the batch holds more than inputs.
+    """
+    flat = [part for axis in weave.lead for part in axis or (_NOTHING,)]
+    mine = {id(part.root) for axis in (weave.query, weave.key) for part in axis}
+    ready = FEATURE not in kinds(weave.inner)  # handed over as query and key, or heads of an input as it came
+    turned = any(part.kind == BATCH for part in (*weave.query, *weave.key))
+    batch, windows, heads = [], [], []
+    for at, part in enumerate(flat):
+        if part is _NOTHING or part.kind == BATCH:
+            batch.append(at)
+        elif part.kind == FEATURE or (part.kind == GIVEN and ready):
+            heads.append(at)
+        elif part.kind in (POSITION, GIVEN):
+            # With the tokens first, the axis beside them is the batch.
+            (batch if turned and id(part.root) not in mine else windows).append(at)
+        elif whole is not None and part.size == whole.size and part.kind == UNKNOWN:
+            batch.append(at)
+        else:
+            return None
+    parts = tuple(tuple(part.size for part in axis) or (1,) for axis in weave.lead)
+    inputs = prod(flat[at].size for at in batch)
+    several = any(flat[at].kind == BATCH and whole is not None and flat[at] is not whole for at in batch)
+    if whole is not None and inputs % whole.size == 0 and several:
+        inputs = None
+    return parts, (*batch, *windows), tuple(heads), inputs
+
+
+_NOTHING = Part(1, "nothing")
+"""Stands for an axis of size 1."""
+
+
+def _kind_of_parts(weave: Weave) -> str | None:
+    """The kind, where the parts say it."""
+    rows, cols, inner = kinds(weave.query), kinds(weave.key), kinds(weave.inner)
+    if rows == cols == {FEATURE} and POSITION in inner:
+        return "channel"
+    if rows == {FIXED} and cols != {FIXED} and cols:
+        return "cross"  # learned queries
+    return None
+
+
+def _channel(given: list[Tensor], queries: int, keys: int, inner: int | None, total: int) -> bool:
+    """Whether shapes say that rows and keys are channels: of a picture, whose axes have no names."""
+    batch, areas, _ = _activation(given, queries, keys, ())
+    return queries == keys and total == batch and inner in areas and queries not in areas
 
 
 def _activation(
@@ -123,33 +258,6 @@ def _activation(
         return shape[0], shape[1:2], False
     # A picture, channels first or last.
     return shape[0], (prod(shape[2:]), prod(shape[1:-1])), False
-
-
-def _axes(
-    lead: tuple[int, ...], batch: int | None, windows: int
-) -> tuple[tuple[int, int] | None, tuple[int, ...], tuple[int, ...]]:
-    """(fold, batch axes, head axes)"""
-    if len(lead) == 0:
-        return (1, 1), (0,), (1,)
-    if len(lead) == 1:
-        per_item = batch * windows if batch else lead[0]
-        if lead[0] % per_item:
-            # An axis that the batch does not divide is heads, of one input of a loop over the batch.
-            per_item = batch if batch and lead[0] % batch == 0 else 1
-        return (per_item, lead[0] // per_item), (0,), (1,)
-    if len(lead) == 2:
-        swapped = batch is not None and lead[1] == batch != lead[0] and windows * batch != lead[0]
-        return None, (1,) if swapped else (0,), (0,) if swapped else (1,)
-    rest = tuple(range(1, len(lead)))
-    if batch is None or lead[0] != batch:
-        return None, tuple(range(len(lead) - 1)), (len(lead) - 1,)
-    if windows == 1:
-        return None, (0,), rest
-    # Windows beside the batch: the axes, taken together, that are as many as there are windows.
-    for chosen in ((1,), (2,), (1, 2), (2, 3)):
-        if max(chosen) < len(lead) and prod(lead[i] for i in chosen) == windows and len(chosen) < len(rest):
-            return None, (0, *chosen), tuple(i for i in rest if i not in chosen)
-    return None, tuple(range(len(lead) - 1)), (len(lead) - 1,)
 
 
 def _owner(frames: list[Frame], query: Tensor) -> Frame | None:

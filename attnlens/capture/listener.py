@@ -19,15 +19,17 @@ from torch.overrides import TorchFunctionMode
 
 from ..attention import Band
 from ..errors import CaptureError
-from . import functions, layout, mixture, probabilities, scores
-from .layout import Layout
+from . import axis_rules, functions, layout, mixture, probabilities, scores
+from .layout import Layout, Weave
 from .masks import Mask
 from .mixture import Mixed, Mixture, Place
-from .modules import ModuleStack, concrete, vmapped
+from .modules import Frame, ModuleStack, label
+from .probabilities import Mixing
+from .provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, Axes, Axis, axis_of, kinds
 from .recording import Call, Recording
-from .tags import Probabilities, Scores, Tags, operands
+from .tags import Lost, Probabilities, Scores, SoftmaxOrigin, Tags, concrete, operands, vmapped
 from .trail import factors_behind
-from .vocabulary import ROLES, overwrites
+from .vocabulary import PRODUCTS, PROJECTIONS, ROLES, STEPS, overwrites
 
 
 @dataclass
@@ -123,6 +125,7 @@ class Listener(TorchFunctionMode):
         self._masks: dict[tuple, tuple[Tensor, Mask | None]] = {}
         self._numbers: dict[tuple[int, str], int] = {}
         self._before: Given | None = None
+        self._tentative: list[tuple[Axis, Call]] = []
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -131,20 +134,33 @@ class Listener(TorchFunctionMode):
         if torch.compiler.is_dynamo_compiling():
             return func(*args, **(kwargs or {}))
         role = ROLES.get(func)
-        if role == "project":
-            self.stack.projected(*args[:2], *(kwargs or {}).values())
-        if role is None or (role in _FOLLOWING and not self._tags.touch(args, kwargs)):
-            return func(*args) if kwargs is None else func(*args, **kwargs)
         kwargs = kwargs or {}
         if not self.stack.frames:
             return func(*args, **kwargs)
+        if role == "project":
+            self.stack.projected(*args[:2], *kwargs.values())
+        if (role is None or role in _FOLLOWING) and not self._tags.touch(args, kwargs):
+            result = func(*args, **kwargs)
+            self._trace(role, func, args, kwargs, result)
+            return result
         before = []
         if role == "dropout":
             self.observe(self._save_from_dropout, func, args, kwargs, before)
         gated = self._gated_projection(args, kwargs) if role == "mha" and self.gates else (args, kwargs)
         result = func(*gated[0], **gated[1])
-        self.observe(_HEAR[role], self, func, args, kwargs, result, *before)
+        if role in _FOLLOWING or role is None:
+            self._trace(role, func, args, kwargs, result)
+        self.observe(_HEAR.get(role, Listener._lose), self, func, args, kwargs, result, *before)
+        if role is not None and role not in _FOLLOWING:
+            self._trace(role, func, args, kwargs, result)
         return self.gated(result) if self.gates else result
+
+    def _trace(self, role: str | None, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+        """Notes what the result's axes are made of; a call that changes a tensor through a view changes all of it."""
+        if role == "overwrite":
+            axis_rules.written(self.stack.provenance, args, kwargs)
+        if isinstance(result, (Tensor, tuple, list)):
+            axis_rules.follow(self.stack.provenance, func, args, kwargs, result)
 
     def observe(self, hear: Callable, *args: Any) -> None:
         """Runs one of our own observers; its failure is ours alone."""
@@ -160,6 +176,7 @@ class Listener(TorchFunctionMode):
         """Drops the tags, which refer to themselves and would wait for the garbage collector."""
         self._tags.clear()
         self._copies.clear()
+        self._tentative.clear()
         self._before = None
 
     # -- what is heard --------------------------------------------------------------------------------------
@@ -167,19 +184,20 @@ class Listener(TorchFunctionMode):
     def _hear_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.sdpa(func, args, kwargs)
         query, key, value, mask = concrete(heard.query), concrete(heard.key), heard.value, heard.mask
+        sides = heard.query, heard.key
         if self.interface:
             called = self.interface[-1]
             query, key, mask = _as_called(query, key, mask, called)
             value = called.value if key is called.key else value
-        place = self.record_factors(
-            query, key, heard.scale, mask, band=Band(None, 0) if heard.causal else None
-        )
+            sides = called.query, called.key
+        band = Band(None, 0) if heard.causal else None
+        place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides)
         self.mixes(place, value, result[0] if isinstance(result, tuple) else result)
 
     def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.mha(*args, **kwargs)
         query, key = concrete(heard.query), concrete(heard.key)
-        where = self._mha_layout(query, heard.kind) if query.ndim == 4 else None
+        where = self._mha_layout(query, key.shape[-2], heard.kind)
         place = self.record_factors(query, key, heard.scale, heard.mask, where=where, appended=heard.appended)
         call = self.recording.calls[-1]
         if call.mixture is None or vmapped(result[0]):
@@ -192,19 +210,23 @@ class Listener(TorchFunctionMode):
         if self.gradients and result[0].requires_grad:
             result[0].register_hook(mixed.take_projected)
 
-    def _mha_layout(self, query: Tensor, kind: str) -> Layout:
+    def _mha_layout(self, query: Tensor, keys: int, kind: str) -> Layout:
         """The axes are known, but for windows: only a module that takes the batch first can have them there."""
-        batch, heads = query.shape[:2]
+        *hidden, batch, heads, queries, d_head = query.shape
+        if hidden:  # by torch.vmap
+            weave = Weave((axis_of(batch, BATCH), axis_of(heads, FEATURE)), (), ())
+            where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, weave)
+            return replace(where, kind=kind)
         batch_first = getattr(self.stack.frames[-1].module, "batch_first", False)
         items = layout.items_of(self.stack.frames, batch) if batch_first else batch
-        return Layout((batch, heads), None, (0,), (1,), items, kind)
+        return layout.of_heads(batch, heads, items, kind)
 
     def _hear_flex(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         query, key, scale, mask, weights = functions.flex(*args, **kwargs)
         if weights is None:
             place = self.record_factors(query, key, scale, mask)
         else:
-            place = self._record_weights(weights, None, query, mask)
+            place = self._record_weights(weights, None, self._weave(query, key), query, mask)
         self.mixes(place, args[2], result[0])
 
     def _hear_softmax(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
@@ -214,24 +236,93 @@ class Listener(TorchFunctionMode):
         if dim is None or (dim not in (-1, -2) and result.ndim < 3):
             return
         tag = self._tags.get(_first(args, kwargs))
-        self._tags[result] = probabilities.softmaxed(tag if isinstance(tag, Scores) else None, dim)
+        scores = tag if isinstance(tag, Scores) else None
+        origin = SoftmaxOrigin(self.stack.frames[-1].name, self._over_tokens(result, dim))
+        self._tags[result] = probabilities.softmaxed(scores, dim, origin)
+
+    def _over_tokens(self, result: Tensor, dim: int) -> bool:
+        """Whether a softmax has an entry for each token of what the module was given."""
+        axes = self.stack.provenance.of(result)
+        known = set() if axes is None else kinds(axes.axes[dim])
+        if result.shape[dim] == 1 or known & {FEATURE, FIXED}:
+            return False
+        inputs = self.stack.frames[-1].activations(result.shape[dim])
+        return bool(known & {POSITION, GIVEN}) or any(result.shape[dim] in t.shape[:-1] for t in inputs)
 
     def _hear_product(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         source, tag = self._tagged(args, kwargs)
+        self._contract(func, args, kwargs)
         if isinstance(tag, Probabilities):
-            weights = _understood(probabilities.attention_of, tag, func, args, kwargs, source)
-            if weights is None:
+            axes = self.stack.provenance.of(source)
+            mixing = _understood(probabilities.mixing, tag, func, args, kwargs, source, axes)
+            if mixing is None:
                 self._follow_probabilities(tag, source, func, args, kwargs, result)
-            elif not tag.sighting.confirmed:
-                tag.sighting.confirmed = True
-                place = self._record_weights(concrete(weights), tag.scores, touched=tag.touched)
-                mixed = _understood(probabilities.mixing, tag, func, args, kwargs, source)
-                if mixed is not None:
-                    self.mixes(replace(place, axes=mixed[1]), mixed[0], result)
+                if self._tags.get(result) is None:
+                    self._miss(tag.origin, source, func, args)
+            elif not tag.origin.confirmed:
+                self._confirm(tag, mixing, source, axes, result)
+            elif tag.cut and tag.origin.in_parts:
+                raise CaptureError(_in_parts(self.stack.frames[-1]))
             return
+        if isinstance(tag, Lost):
+            self._miss(tag.origin, source, func, args)
         self.stack.projected(*args[:2], *kwargs.values())
         if isinstance(result, Tensor) and result.ndim >= 2 and not vmapped(result):
             self._tag(result, _understood(scores.product_scores, func, args, kwargs))
+
+    def _confirm(
+        self, tag: Probabilities, mixing: Mixing, source: Tensor, axes: Axes | None, result: Tensor
+    ) -> None:
+        """A product of weights with values: attention, if the keys are tokens."""
+        values = self.stack.provenance.of(mixing.values)
+        if not probabilities.is_attention(axes, values, mixing):
+            return
+        tag.origin.confirm(tag.cut)
+        weights = (source if tag.clean is None else tag.clean).permute(mixing.order)
+        inner = () if values is None or mixing.inner is None else values.axes[mixing.inner]
+        weave = Weave.of(axes, mixing.order, inner)
+        place = self._record_weights(concrete(weights), tag.scores, weave, touched=tag.touched)
+        if axes is not None and not axes.product and kinds(weave.query) == {FEATURE}:
+            self._tentative.append((weave.query, self.recording.calls[-1]))
+        if mixing.arranged is not None:
+            self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result)
+
+    def _contract(self, func: Callable, args: tuple, kwargs: dict) -> None:
+        """Rows that are features, summed over by a later product, were the keys' features of linear attention."""
+        if not self._tentative:
+            return
+        summed = _understood(axis_rules.contracted, func, args, kwargs, self.stack.provenance.of) or set()
+        for rows, call in list(self._tentative):
+            if summed & {id(part.root) for part in rows}:
+                self.recording.calls[:] = [other for other in self.recording.calls if other is not call]
+                self._tentative = [pair for pair in self._tentative if pair[1] is not call]
+
+    def _miss(self, origin: SoftmaxOrigin, source: Tensor, func: Callable, args: tuple) -> None:
+        """A product or sum with what became of a softmax: a mixture of tokens that is not recorded."""
+        others = [t for t in args if isinstance(t, Tensor) and t is not source]
+        if origin.over_tokens and not all(self._is_fixed(t) or self._descends(t, origin) for t in others):
+            origin.missed = origin.missed or getattr(func, "__name__", str(func))
+
+    def _is_fixed(self, tensor: Tensor) -> bool:
+        axes = self.stack.provenance.of(tensor)
+        return axes is not None and axes.fixed
+
+    def _descends(self, tensor: Tensor, origin: SoftmaxOrigin) -> bool:
+        tag = self._tags.get(tensor)
+        return isinstance(tag, (Probabilities, Lost)) and tag.origin is origin
+
+    def _lose(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+        """A function that is not followed: what it makes of a softmax over tokens is watched until it is mixed."""
+        source, tag = self._tagged(args, kwargs)
+        if not isinstance(tag, (Probabilities, Lost)) or tag.origin.confirmed or not tag.origin.over_tokens:
+            return
+        if isinstance(tag, Lost) and tag.spread and getattr(func, "__name__", "") in ("sum", "mean"):
+            self._miss(tag.origin, source, func, (source.new_empty(0),))
+            return
+        for tensor in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(tensor, Tensor) and tensor.is_floating_point():
+                grown = tensor.numel() > source.numel() and func in STEPS and STEPS[func] == "mul"
+                self._tags[tensor] = Lost(tag.origin, grown or getattr(tag, "spread", False))
 
     def _follow(
         self, func: Callable, args: tuple, kwargs: dict, result: Any, before: Tensor | None = None
@@ -242,6 +333,9 @@ class Listener(TorchFunctionMode):
             return
         if isinstance(tag, Probabilities):
             self._follow_probabilities(tag, source, func, args, kwargs, result, before)
+        elif isinstance(tag, Lost):
+            if func not in PROJECTIONS:
+                self._lose(func, args, kwargs, result)
         elif isinstance(tag, Scores):
             self._tag(result, _understood(scores.follow_scores, tag, source, func, args, kwargs, result))
         elif isinstance(tag, Mixed):
@@ -261,8 +355,13 @@ class Listener(TorchFunctionMode):
         result: Tensor,
         before: Tensor | None = None,
     ) -> None:
+        others = [(t, self._tags.get(t)) for t in args[:2] if t is not source]
+        beside = next((pair for pair in others if isinstance(pair[1], Probabilities)), None)
         follow = probabilities.follow_probabilities
-        self._tag(result, _understood(follow, tag, source, func, args, kwargs, result, before))
+        followed = _understood(follow, tag, source, func, args, kwargs, result, before, beside)
+        self._tag(result, followed)
+        if followed is None and func not in PRODUCTS | PROJECTIONS:
+            self._lose(func, args, kwargs, result)
 
     def _overwritten(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         """An in-place function that no tag follows: the weights are still attention, but not of those scores."""
@@ -308,8 +407,13 @@ class Listener(TorchFunctionMode):
         sink: Tensor | None = None,
         where: Layout | None = None,
         appended: int = 0,
+        sides: tuple[Tensor, Tensor] | None = None,
     ) -> Place:
-        """Notes one attention call by query and key, `[batch, head, token, d_head]` or with other axes."""
+        """Notes one attention call by query and key, `[batch, head, token, d_head]` or with other axes.
+
+        sides: the model's own query and key, where these were made of them
+        """
+        sides = (query, key) if sides is None else sides
         queries, keys = query.shape[-2], key.shape[-2]
         if where is None:
             lead = query.shape[:-2] if query.ndim >= key.ndim else key.shape[:-2]
@@ -317,10 +421,11 @@ class Listener(TorchFunctionMode):
                 lead = (max(query.shape[0], key.shape[0]), query.shape[1])
             elif query.shape[:-2] != key.shape[:-2]:
                 lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-            where = layout.read(self.stack.frames, tuple(lead), queries, keys, query.shape[-1], query)
+            weave = self._weave(*sides, lead=tuple(lead))
+            where = self._layout(tuple(lead), queries, keys, query.shape[-1], query, weave)
         shape = (where.batch, where.heads, queries, keys)
         beside = self._beside(where.kind, shape, query)
-        query, key = _spread(where.put(query), shape), _spread(where.put_keys(key), shape)
+        query, key = _spread(where.put(query), shape), _spread(where.put(key, shared=True), shape)
         return self._note(
             where,
             shape,
@@ -341,7 +446,7 @@ class Listener(TorchFunctionMode):
         if call.mixture is None or vmapped(result) or call.windows > 1:
             return
         mixed, (batch, _, queries, _) = call.mixture, call.shape
-        mixed.value = self._copy(_spread(place.where.put_keys(concrete(value)), call.shape))
+        mixed.value = self._copy(_spread(place.where.put(concrete(value), shared=True), call.shape))
         if self.values:
             rows = place.put(result.detach()).transpose(1, 2).reshape(batch, queries, -1)
             self._tags[result] = Mixed(mixed, "heads", rows, given=tuple(self.stack.given()))
@@ -388,10 +493,25 @@ class Listener(TorchFunctionMode):
         gated = heads * gate.to(weight.device, weight.dtype).unsqueeze(-1)
         return functions.with_out_projection(args, kwargs, gated.flatten(1))
 
+    def _weave(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> Weave:
+        """What the axes of attention between these two are made of."""
+        known = self.stack.provenance
+        lead = tuple(query.shape[:-2]) if lead is None else lead[len(lead) + 2 - max(query.ndim, key.ndim) :]
+        return Weave.between(known.of(query), known.of(key), lead)
+
+    def _layout(
+        self, lead: tuple[int, ...], queries: int, keys: int, inner: int | None, query: Tensor, weave: Weave
+    ) -> Layout:
+        known = self.stack.provenance
+        hidden = len(lead) - len(weave.lead)  # axes that torch.vmap hides
+        weave = replace(weave, lead=(*known.mapped(lead[:hidden]), *weave.lead))
+        return layout.read(self.stack.frames, lead, queries, keys, inner, query, weave, known.batch)
+
     def _record_weights(
         self,
         weights: Tensor,
         behind: Scores | None,
+        weave: Weave,
         query: Tensor | None = None,
         mask: Tensor | None = None,
         touched: bool = False,
@@ -400,7 +520,7 @@ class Listener(TorchFunctionMode):
             query = weights if behind is None else concrete(behind.query)
         inner = None if query is weights else query.shape[-1]
         queries, keys = weights.shape[-2:]
-        where = layout.read(self.stack.frames, tuple(weights.shape[:-2]), queries, keys, inner, query)
+        where = self._layout(tuple(weights.shape[:-2]), queries, keys, inner, query, weave)
         weights = where.put(weights)
         shape = tuple(weights.shape)
         found, what = self._mask(mask, where, shape, None), None
@@ -494,10 +614,18 @@ def _understood(step: Callable, *args: Any) -> Any:
         return None
 
 
-def _order(tag: Scores | Probabilities | Mixed) -> int:
+def _in_parts(frame: Frame) -> str:
+    return (
+        f"the attention weights of {label(frame.name, frame.module)} were multiplied with values in several parts, "
+        "each by some of the keys, and cannot be put together again. Use the model's full attention for the capture "
+        '(BigBird: model.set_attention_type("original_full")).'
+    )
+
+
+def _order(tag: Scores | Probabilities | Lost | Mixed) -> int:
     if isinstance(tag, Mixed):
-        return 2 if tag.stage == "projected" else 3
-    return isinstance(tag, Scores)
+        return 3 if tag.stage == "projected" else 4
+    return (Probabilities, Lost, Scores).index(type(tag))
 
 
 def _first(args: tuple, kwargs: dict) -> Any:

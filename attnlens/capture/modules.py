@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CaptureError
+from .provenance import Provenance
+from .tags import concrete
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ class ModuleStack:
     def __init__(self, model: nn.Module):
         refuse_compiled(model)
         self.model = model
+        self.provenance = Provenance(model)
         self.frames: list[Frame] = []
         self.forwards = 0
         self.called: set[str] = set()
@@ -134,6 +137,7 @@ class ModuleStack:
         while self._handles:
             self._handles.pop().remove()
         self.frames.clear()
+        self.provenance.clear()
         _listening.captures -= 1
 
     def _enter(self, name: str, projects: bool, module: nn.Module, args: tuple, kwargs: dict) -> None:
@@ -148,6 +152,8 @@ class ModuleStack:
             self.forwards += 1
             self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
         self.called.add(name)
+        given = (*args, *kwargs.values())
+        self.provenance.enter(given) if self.frames else self.provenance.begin(given)
         self.frames.append(Frame(name, module, args, kwargs, projects))
 
     def projected(self, *tensors: Any) -> None:
@@ -244,24 +250,3 @@ def _eager_stance() -> bool:
     from torch._dynamo import eval_frame
 
     return eval_frame._stance.stance == "force_eager"
-
-
-def concrete(tensor: Tensor) -> Tensor:
-    """The plain tensor inside the wrappers of torch.func; a vmapped axis comes first."""
-    functorch = torch._C._functorch
-    while functorch.is_functorch_wrapped_tensor(tensor):
-        at = functorch.maybe_get_bdim(tensor) if functorch.is_batchedtensor(tensor) else None
-        tensor = functorch.get_unwrapped(tensor)
-        if at is not None:
-            tensor = tensor.movedim(at, 0)
-    return tensor
-
-
-def vmapped(tensor: Tensor) -> bool:
-    """Whether a tensor has an axis that torch.vmap hides."""
-    functorch = torch._C._functorch
-    while functorch.is_functorch_wrapped_tensor(tensor):
-        if functorch.is_batchedtensor(tensor):
-            return True
-        tensor = functorch.get_unwrapped(tensor)
-    return False

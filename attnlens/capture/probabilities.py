@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from .provenance import BATCH, FEATURE, GIVEN, POSITION, Axes, kinds
 from .tags import (
     BATCHES,
     FACTORS,
     Probabilities,
     Scores,
-    Sighting,
+    SoftmaxOrigin,
     einsum_parts,
-    is_parameter,
     operands,
     with_operand,
 )
@@ -31,7 +31,7 @@ def softmax_dim(args: tuple, kwargs: dict) -> int:
     return dim if dim < 0 else dim - ndim
 
 
-_TOUCHING = ("mul", "div", "masked_fill", "where", "slice", "fix")
+_TOUCHING = ("mul", "div", "add", "sub", "masked_fill", "where", "slice", "fix")
 
 
 def follow_probabilities(
@@ -42,10 +42,12 @@ def follow_probabilities(
     kwargs: dict,
     output: Tensor,
     before: Tensor | None = None,
+    beside: tuple[Tensor, Probabilities] | None = None,
 ) -> Probabilities | None:
     """The tag after one more step, or None when the result can no longer be attention.
 
     before: the weights as they were, where the step was dropout in place
+    beside: another softmax's result among the operands, and its tag: gates and differences mix two
     """
     if func in DROPOUT:
         clean = source if output is not source else before
@@ -61,18 +63,21 @@ def follow_probabilities(
         key_dim = _kept_dim(tag, step, args, source, output)
     if key_dim is None:
         return None
+    if beside is not None and beside[1].key_dim != tag.key_dim:
+        return None
+    pairs = [(source, tag.clean), *([] if beside is None else [(beside[0], beside[1].clean)])]
     clean = None
-    if tag.clean is not None:
-        clean = _again(func, args, kwargs, source, tag.clean)
-        if clean is None:
-            return None
-    mixed = func in MIX or func in EINSUM
+    if any(without is not None for _, without in pairs):
+        clean = _again(func, args, kwargs, pairs)
+    mixed = func in MIX or func in EINSUM or beside is not None
     return replace(
         tag,
         clean=clean,
         key_dim=key_dim,
         scores=None if mixed else tag.scores,
+        origin=tag.origin if beside is None else tag.origin.joined(beside[1].origin),
         touched=tag.touched or step in _TOUCHING,
+        cut=tag.cut or (step == "slice" and output.shape[key_dim] < source.shape[key_dim]),
     )
 
 
@@ -111,11 +116,14 @@ def _einsum_kept(tag: Probabilities, args: tuple, source: Tensor) -> int | None:
     return out.index(key) - len(out) if key in out and key not in other and len(out) == len(mine) else None
 
 
-def _again(func: Callable, args: tuple, kwargs: dict, source: Tensor, clean: Tensor) -> Tensor | None:
+def _again(
+    func: Callable, args: tuple, kwargs: dict, pairs: list[tuple[Tensor, Tensor | None]]
+) -> Tensor | None:
     """The same step on the weights as they were before dropout; in-place steps would spoil them."""
-    if overwrites(func):
-        clean = clean.clone()
-    args, kwargs = with_operand(args, kwargs, source, clean)
+    for source, clean in pairs:
+        if clean is not None:
+            clean = clean.clone() if overwrites(func) else clean
+            args, kwargs = with_operand(args, kwargs, source, clean)
     return func(*args, **kwargs)
 
 
@@ -127,68 +135,94 @@ def _permuted_dim(func: Callable, args: tuple, kwargs: dict, source: Tensor, key
     return list(moved.shape).index(probe.shape[key_dim]) - source.ndim
 
 
-def attention_of(
-    tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor
-) -> Tensor | None:
-    """The weights `[..., query, key]` if this product multiplies them with values, else None."""
-    weights = source if tag.clean is None else tag.clean
-    if func in EINSUM:
-        return _einsum_attention(tag, weights, args, source)
-    *_, left, right = operands(args, kwargs, BATCHES if func in BADDBMM else FACTORS)
-    if left is source and tag.key_dim == -1 and not is_parameter(right):
-        return weights
-    if right is source and tag.key_dim == -2 and not is_parameter(left):
-        return weights.transpose(-1, -2)
-    return None
+@dataclass(frozen=True)
+class Mixing:
+    """A product of weights with values.
+
+    order: the axes of the weights as `[*lead, query, key]`
+    values: the other operand; key: its axis that is summed over, inner: the one that is mixed, None for several
+    arranged: the values as `[*lead, key, d_head]`, axes: those of the result as `[*lead, query, d_head]` (None: they
+        are so already); both None where more than this product is in the result
+    """
+
+    order: tuple[int, ...]
+    values: Tensor
+    key: int
+    inner: int | None
+    arranged: Tensor | None = None
+    axes: tuple[int, ...] | None = None
 
 
 def mixing(
-    tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor
-) -> tuple[Tensor, tuple[int, ...] | None] | None:
-    """(values `[*lead, key, d_head]`, the axes of the result in the order `[*lead, query, d_head]`) of a product
-    that `attention_of` knows; the axes are None where they stand so already. None for another kind of product.
+    tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor, axes: Axes | None
+) -> Mixing | None:
+    """How this product multiplies the weights with values; None where it does not.
+
+    axes: what the axes of the weights are made of
     """
     if func in EINSUM:
-        (left, a), (right, b), out = einsum_parts(args)
-        mine, other, values = (a, b, right) if left is source else (b, a, left)
-        key = mine[tag.key_dim]
-        lead = [letter for letter in mine if letter in out and letter in other]
-        query = [letter for letter in mine if letter in out and letter not in other]
-        inner = [letter for letter in out if letter not in mine]
-        if len(inner) != 1:
-            return None
-        axes = tuple(out.index(letter) for letter in (*lead, *query, *inner))
-        return values.permute([other.index(letter) for letter in (*lead, key, *inner)]), axes
+        return _einsum_mixing(tag, args, source, axes)
     *base, left, right = operands(args, kwargs, BATCHES if func in BADDBMM else FACTORS)
-    if base and kwargs.get("beta", 1) != 0 and bool(base[0].any()):
-        return None
-    if left is source:
-        return right, None
-    rank = max(left.ndim, right.ndim)
-    return left.transpose(-1, -2), (*range(rank - 2), rank - 1, rank - 2)
+    rank = source.ndim
+    plain = not (base and kwargs.get("beta", 1) != 0 and bool(base[0].any()))
+    if left is source and tag.key_dim == -1 and right.ndim > 1:
+        return Mixing((*range(rank),), right, right.ndim - 2, right.ndim - 1, right if plain else None)
+    if right is source and tag.key_dim == -2 and left.ndim > 1:
+        turned = (*range(rank - 2), rank - 1, rank - 2)
+        top = max(left.ndim, rank)
+        out = (*range(top - 2), top - 1, top - 2)
+        arranged = left.transpose(-1, -2) if plain else None
+        return Mixing(turned, left, left.ndim - 1, left.ndim - 2, arranged, out)
+    return None
 
 
-def _einsum_attention(tag: Probabilities, weights: Tensor, args: tuple, source: Tensor) -> Tensor | None:
+def _einsum_mixing(tag: Probabilities, args: tuple, source: Tensor, axes: Axes | None) -> Mixing | None:
     parsed = einsum_parts(args)
     if parsed is None:
         return None
     (left, a), (right, b), out = parsed
     mine, other, values = (a, b, right) if left is source else (b, a, left)
     key = mine[tag.key_dim]
-    queries = [letter for letter in mine if letter in out and letter not in other]
-    lead = [letter for letter in mine if letter in out and letter in other]
-    if key in out or key not in other or len(queries) != 1 or len(mine) != len(lead) + 2:
+    rest = [letter for letter in mine if letter != key]
+    alone = [letter for letter in rest if letter not in other]
+    if key in out or key not in other or not alone or not set(rest) <= set(out):
         return None
-    if is_parameter(values):
-        return None
-    return weights.permute([mine.index(letter) for letter in (*lead, *queries, key)])
+    query = _query_letter(alone, mine, axes)
+    lead = [letter for letter in rest if letter != query]
+    order = tuple(mine.index(letter) for letter in (*lead, query, key))
+    inner = [letter for letter in out if letter not in mine]
+    if len(inner) != 1 or not set(other) <= {*lead, key, *inner}:
+        return Mixing(order, values, other.index(key), None)
+    arranged = values.permute([other.index(letter) for letter in (*lead, key, *inner) if letter in other])
+    for at, letter in enumerate(lead):  # heads that share their values
+        arranged = arranged if letter in other else arranged.unsqueeze(at)
+    last = tuple(out.index(letter) for letter in (*lead, query, *inner))
+    return Mixing(order, values, other.index(key), other.index(inner[0]), arranged, last)
 
 
-def softmaxed(scores: Scores | None, dim: int) -> Probabilities:
+def _query_letter(alone: list[str], mine: str, axes: Axes | None) -> str:
+    """Of the axes that only the weights have, the queries: the one that is no head, or the last one."""
+    tokens = [x for x in alone if axes is not None and FEATURE not in kinds(axes.axes[mine.index(x)])]
+    return tokens[0] if len(tokens) == 1 else alone[-1]
+
+
+def is_attention(weights: Axes | None, values: Axes | None, mixing: Mixing) -> bool:
+    """Whether the keys are tokens, not branches, experts, channels beside tokens, or a table of constants."""
+    if values is not None and values.fixed:
+        return False
+    rows = kinds(weights.axes[mixing.order[-2]]) if weights is not None else set()
+    keys = kinds(weights.axes[mixing.order[-1]]) if weights is not None else set()
+    summed = kinds(values.axes[mixing.key]) if values is not None else set()
+    if weights is not None and weights.product:
+        return summed != {FEATURE} or rows == {FEATURE}
+    return summed != {FEATURE} and bool(summed & {BATCH, POSITION, GIVEN} or keys != {FEATURE})
+
+
+def softmaxed(scores: Scores | None, dim: int, origin: SoftmaxOrigin) -> Probabilities:
     """The tag of a softmax's result; scores are kept where the softmax ran over their keys or queries."""
     if scores is not None and dim == -2:
         scores = scores.transposed()
-    return Probabilities(dim, scores if dim in (-1, -2) else None, Sighting())
+    return Probabilities(dim, scores if dim in (-1, -2) else None, origin)
 
 
 def overwritten(tag: Probabilities, func: Callable) -> Probabilities | None:

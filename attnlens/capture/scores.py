@@ -89,6 +89,8 @@ def _arithmetic(tag: Scores, source: Tensor, step: str, args: tuple, kwargs: dic
     if isinstance(other, Tensor) and other.numel() == 1:
         number = float(other)
     if step in ("mul", "div"):
+        if not number and isinstance(other, Tensor) and (first or step == "mul"):
+            return _tempered(tag, other if step == "mul" else 1 / other)
         if not number or not (first or step == "mul"):
             return None
         return tag.scaled(float(number) if step == "mul" else 1.0 / number)
@@ -120,3 +122,11 @@ def _hidden(
         value = float(value.max())
     fits = mask.dtype == torch.bool and mask.ndim <= len(tag.lead) + 2
     return tag.with_extra(kind, mask) if fits and value is not None and value <= HIDDEN else None
+
+
+def _tempered(tag: Scores, by: Tensor) -> Scores | None:
+    """Scores times a number for each head or query (a learnt temperature), which can as well be in the query."""
+    alone = tag.softcap is None and not tag.extras and by.is_floating_point()
+    if not alone or by.ndim > len(tag.lead) + 2 or (by.ndim and by.shape[-1] != 1):
+        return None
+    return replace(tag, query=tag.query * by.detach())

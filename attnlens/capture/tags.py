@@ -42,12 +42,14 @@ class Tags:
         self._entries.pop(id(tensor), None)
 
     def touch(self, args: tuple, kwargs: dict | None) -> bool:
-        """Whether one of the arguments is tagged."""
+        """Whether one of the arguments is tagged, or one of the tensors in a list."""
         entries = self._entries
         if not entries:
             return False
         for value in args:
             if id(value) in entries:
+                return True
+            if type(value) in (list, tuple) and any(id(x) in entries for x in value):
                 return True
         return bool(kwargs) and any(id(value) in entries for value in kwargs.values())
 
@@ -108,10 +110,29 @@ class Scores:
 _MOST_EXTRAS = 5
 
 
-class Sighting:
-    """Shared by all tensors that descend from one softmax, so that one attention is reported once."""
+class SoftmaxOrigin:
+    """Shared by all tensors that descend from one softmax, so that one attention is recorded once.
 
-    confirmed = False
+    module: path of the module in which it ran
+    over_tokens: whether it has an entry for each token
+    confirmed: whether it was recorded; in_parts: by a part of its keys alone
+    missed: the function that used it in a way that is not followed, None where there was none
+    """
+
+    def __init__(self, module: str, over_tokens: bool, *parents: SoftmaxOrigin):
+        self.module, self.over_tokens = module, over_tokens
+        self.confirmed = self.in_parts = False
+        self.missed: str | None = None
+        self._parents = parents
+
+    def joined(self, other: SoftmaxOrigin) -> SoftmaxOrigin:
+        """Of a gated sum or difference of two softmaxes."""
+        return SoftmaxOrigin(self.module, self.over_tokens, self, other)
+
+    def confirm(self, in_parts: bool = False) -> None:
+        self.confirmed, self.in_parts = True, in_parts
+        for parent in self._parents:
+            parent.confirm()
 
 
 @dataclass(frozen=True)
@@ -121,13 +142,26 @@ class Probabilities:
     clean: what the tensor would be without dropout, None while that is the tensor itself: a tag that held
         its own tensor would keep it alive
     touched: changed since the softmax, so that the scores may not tell all
+    cut: whether only some of the keys are left
     """
 
     key_dim: int
     scores: Scores | None
-    sighting: Sighting
+    origin: SoftmaxOrigin
     clean: Tensor | None = None
     touched: bool = False
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The tag of what an unfollowed function made of a softmax over tokens.
+
+    spread: multiplied by activations, so that a sum makes it a mixture
+    """
+
+    origin: SoftmaxOrigin
+    spread: bool = False
 
 
 HIDDEN = -1e4
@@ -165,9 +199,18 @@ def is_parameter(tensor: Tensor) -> bool:
 
 def einsum_parts(args: tuple):
     """((left, its letters), (right, its letters), output letters), or None for other forms of einsum."""
+    terms = einsum_terms(args)
+    if terms is None or len(terms[0]) != 2:
+        return None
+    (left, right), out = terms
+    return left, right, out
+
+
+def einsum_terms(args: tuple) -> tuple[list[tuple[Tensor, str]], str] | None:
+    """([(operand, its letters)], output letters); None where it is not written as one equation."""
     equation = args[0]
     operands = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
-    if not isinstance(equation, str) or len(operands) != 2:
+    if not isinstance(equation, str) or not all(isinstance(t, Tensor) for t in operands):
         return None
     inputs, arrow, out = equation.replace(" ", "").partition("->")
     letters = inputs.split(",")
@@ -185,4 +228,25 @@ def einsum_parts(args: tuple):
         dots = "".join(spare[: counts[0]])
         letters = [part.replace("...", dots) for part in letters]
         out = out.replace("...", dots)
-    return (operands[0], letters[0]), (operands[1], letters[1]), out
+    return list(zip(operands, letters)), out
+
+
+def concrete(tensor: Tensor) -> Tensor:
+    """The plain tensor inside the wrappers of torch.func; a vmapped axis comes first."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        at = functorch.maybe_get_bdim(tensor) if functorch.is_batchedtensor(tensor) else None
+        tensor = functorch.get_unwrapped(tensor)
+        if at is not None:
+            tensor = tensor.movedim(at, 0)
+    return tensor
+
+
+def vmapped(tensor: Tensor) -> bool:
+    """Whether a tensor has an axis that torch.vmap hides."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        if functorch.is_batchedtensor(tensor):
+            return True
+        tensor = functorch.get_unwrapped(tensor)
+    return False

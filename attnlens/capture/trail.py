@@ -10,8 +10,7 @@ from torch import Tensor
 from ..attention import Factors
 from .layout import Layout
 from .masks import Mask
-from .modules import concrete
-from .tags import Extra, Scores
+from .tags import Extra, Scores, concrete
 
 
 def factors_behind(

@@ -14,7 +14,7 @@ from torch.overrides import get_overridable_functions
 aten = torch.ops.aten
 
 
-def _named(*names: str) -> list[Callable]:
+def spellings(*names: str) -> list[Callable]:
     """Every spelling of these functions; a trailing underscore is an own name."""
     found = []
     for name in names:
@@ -39,7 +39,7 @@ def _getters(*names: str) -> list[Callable]:
 SDPA = frozenset(
     [
         F.scaled_dot_product_attention,
-        *_named("scaled_dot_product_attention"),
+        *spellings("scaled_dot_product_attention"),
         # What it becomes when an exported program is decomposed.
         *_operators("_scaled_dot_product_flash_attention_for_cpu"),
         *_operators("_scaled_dot_product_flash_attention"),
@@ -50,26 +50,26 @@ SDPA = frozenset(
 )
 MHA = F.multi_head_attention_forward
 FLEX = getattr(torch.ops.higher_order, "flex_attention", None)
-SOFTMAX = frozenset(_named("softmax", "_softmax", "_safe_softmax"))
+SOFTMAX = frozenset(spellings("softmax", "_softmax", "_safe_softmax"))
 
-EINSUM = frozenset(_named("einsum"))
-BADDBMM = frozenset(_named("baddbmm", "baddbmm_"))
-PRODUCTS = frozenset(_named("matmul", "__matmul__", "bmm", "mm")) | EINSUM | BADDBMM
+EINSUM = frozenset(spellings("einsum"))
+BADDBMM = frozenset(spellings("baddbmm", "baddbmm_"))
+PRODUCTS = frozenset(spellings("matmul", "__matmul__", "bmm", "mm")) | EINSUM | BADDBMM
 
 DROPOUT = frozenset(
-    _named("dropout", "dropout_", "feature_dropout", "feature_dropout_", "alpha_dropout")
-    + _named("dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout")
+    spellings("dropout", "dropout_", "feature_dropout", "feature_dropout_", "alpha_dropout")
+    + spellings("dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout")
 )
 PERMUTE = frozenset(
     [
-        *_named("transpose", "permute", "swapaxes", "swapdims", "movedim", "moveaxis", "t"),
+        *spellings("transpose", "permute", "swapaxes", "swapdims", "movedim", "moveaxis", "t"),
         *_getters("mT", "T"),
     ]
 )
-MIX = frozenset(_named("linear", "conv2d", "layer_norm", "batch_norm"))
+MIX = frozenset(spellings("linear", "conv2d", "layer_norm", "batch_norm"))
 """What combines the heads of attention weights (talking heads, re-attention)."""
 
-PROJECTIONS = frozenset(_named("linear", "conv1d", "conv2d", "conv3d", "addmm"))
+PROJECTIONS = frozenset(spellings("linear", "conv1d", "conv2d", "conv3d", "addmm"))
 """What makes queries and keys of a module's input; products with a parameter beside them."""
 
 _SAME = ("to", "_to_copy", "float", "half", "bfloat16", "double", "type", "type_as", "clone", "contiguous")
@@ -87,7 +87,7 @@ _SPELLINGS = {
     "view": (*_VIEW, "view_as", "reshape_as", "expand_as"),
     "slice": ("__getitem__",),
 }
-STEPS: dict[Callable, str] = {f: step for step, names in _SPELLINGS.items() for f in _named(*names)}
+STEPS: dict[Callable, str] = {f: step for step, names in _SPELLINGS.items() for f in spellings(*names)}
 """The steps that scores and weights may go through, by what they do."""
 
 
