@@ -43,7 +43,12 @@ STORES = ("auto", "factors", "weights")
 
 
 def capture(
-    model: nn.Module, *, store: str = "auto", dtype: torch.dtype | str | None = None, values: bool = False
+    model: nn.Module,
+    *,
+    store: str = "auto",
+    dtype: torch.dtype | str | None = None,
+    values: bool = False,
+    verify: bool = False,
 ) -> AbstractContextManager[Recording]:
     """Records the attention of every forward pass of `model` inside the `with` block.
 
@@ -52,6 +57,7 @@ def capture(
         whichever is smaller for each layer.
     dtype: storage type of weights, query, key and value, e.g. torch.float16 or "float16"; None keeps the model's own.
     values: keep also what the attention mixes and where that goes (see `attnlens.trace.Values`).
+    verify: keep what each attention mixed and what came out, for `recording.verify()`.
 
     When the block ends, everything is undone, also on an exception, and CaptureError is raised if nothing was
     heard: the message names the module and the remedy. Attention-like modules that ran unheard beside others
@@ -61,7 +67,7 @@ def capture(
     ...     model(**inputs)
     >>> trace = recording[0]
     """
-    return listen(model, store=store, dtype=dtype, values=values)
+    return listen(model, store=store, dtype=dtype, values=values, verify=verify)
 
 
 @contextmanager

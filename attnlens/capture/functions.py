@@ -28,6 +28,8 @@ class Heard:
     kind: str = "self"
     appended: int = 0
     """How many of the last keys are no tokens."""
+    dropped: bool = False
+    """Whether dropout changed the weights before the values were mixed."""
 
 
 def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
@@ -46,7 +48,15 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
     if hasattr(mask, "_materialize"):  # torch's CausalBias, whose module takes a second to import
         mask = mask._materialize(query.device)
     scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
-    return Heard(query, given["key"], given["value"], scale, mask, causal=bool(given.get("is_causal", False)))
+    return Heard(
+        query,
+        given["key"],
+        given["value"],
+        scale,
+        mask,
+        causal=bool(given.get("is_causal", False)),
+        dropped=bool(given.get("dropout_p")),
+    )
 
 
 def mha(
@@ -98,7 +108,8 @@ def mha(
     v = side(value, v_proj_weight, v_bias, bias_v, static_v)
     extra = (bias_k is not None) + bool(add_zero_attn)
     mask = _mha_mask(attn_mask, key_padding_mask, (batch, num_heads), extra)
-    return Heard(q, k, v, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra)
+    dropped = bool(training and dropout_p)
+    return Heard(q, k, v, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra, dropped=dropped)
 
 
 _OUT = 11
@@ -108,6 +119,11 @@ _OUT = 11
 def out_projection(args: tuple, kwargs: dict) -> Tensor:
     """The weight `[d_model, head * d_head]` of the output projection of nn.MultiheadAttention."""
     return args[_OUT] if len(args) > _OUT else kwargs["out_proj_weight"]
+
+
+def out_bias(args: tuple, kwargs: dict) -> Tensor | None:
+    """The bias `[d_model]` of the same projection."""
+    return args[_OUT + 1] if len(args) > _OUT + 1 else kwargs["out_proj_bias"]
 
 
 def with_out_projection(args: tuple, kwargs: dict, weight: Tensor) -> tuple[tuple, dict]:

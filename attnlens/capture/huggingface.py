@@ -133,7 +133,8 @@ def _record(
         softcap=options.get("softcap"),
         sink=options.get("s_aux"),
     )
-    listener.mixes(replace(place, axes=(0, 2, 1, 3)), value, result)
+    dropped = bool(options.get("dropout")) and bool(getattr(module, "training", False))
+    listener.mixes(replace(place, axes=(0, 2, 1, 3)), value, result, dropped)
 
 
 def _added(bias: Tensor, mask: Tensor) -> Tensor:

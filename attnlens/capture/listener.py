@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from ..attention import Band
 from ..errors import CaptureError
 from . import axis_rules, functions, layout, mixture, probabilities, scores
+from .checking import Evidence
 from .layout import Layout, Weave
 from .masks import Mask
 from .mixture import Mixed, Mixture, Place
@@ -71,6 +72,37 @@ class Given:
         return all(ref() is tensor and bool(version == _version(tensor)) for (ref, version), tensor in held)
 
 
+@dataclass(frozen=True)
+class Last:
+    """The last attention call: its query and key, kept alive so that no others come to lie where they lie.
+
+    rule: its mask, or the scale of its scores
+    """
+
+    frame: Frame
+    query: Tensor
+    key: Tensor
+    rule: Tensor | float | None
+    place: Place
+
+
+def _one_place(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same numbers in memory."""
+    if one is other:
+        return True
+    try:
+        laid = (one.untyped_storage()._cdata, one.storage_offset(), one.shape, one.stride(), one.dtype)
+        return laid == (
+            other.untyped_storage()._cdata,
+            other.storage_offset(),
+            other.shape,
+            other.stride(),
+            other.dtype,
+        )
+    except RuntimeError:  # kinds of tensors that lie in no one place
+        return False
+
+
 def _sliced(one: Tensor, other: Tensor, interleaved: bool) -> bool:
     """Whether two tensors are different places of one; interleaved, they do not lie one behind the other, as the inputs
     of a batch do.
@@ -97,6 +129,7 @@ class Listener(TorchFunctionMode):
 
     gradients: whether to keep the values and the gradient of what the attention mixes
     values: whether to keep the values and follow what is mixed on its way out; None: if gradients are kept
+    verify: whether to keep what each attention mixed and what came out
     gates: `{layer: [head] of factors}` on what each head has mixed; 0 switches a head off
     """
 
@@ -108,11 +141,12 @@ class Listener(TorchFunctionMode):
         *,
         values: bool | None = None,
         gradients: bool = False,
+        verify: bool = False,
         gates: dict[int, Tensor] | None = None,
     ):
         super().__init__()
         self.values = gradients if values is None else values
-        self.gradients, self.gates = gradients, gates or {}
+        self.gradients, self.gates, self.verify = gradients, gates or {}, verify
         self.gated_layers: set[int] = set()
         self._latest: Place | None = None
         self.recording = recording
@@ -126,6 +160,7 @@ class Listener(TorchFunctionMode):
         self._numbers: dict[tuple[int, str], int] = {}
         self._before: Given | None = None
         self._tentative: list[tuple[Axis, Call]] = []
+        self._last: Last | None = None
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -177,6 +212,7 @@ class Listener(TorchFunctionMode):
         self._tags.clear()
         self._copies.clear()
         self._tentative.clear()
+        self._last = None
         self._before = None
 
     # -- what is heard --------------------------------------------------------------------------------------
@@ -191,18 +227,27 @@ class Listener(TorchFunctionMode):
             value = called.value if key is called.key else value
             sides = called.query, called.key
         band = Band(None, 0) if heard.causal else None
-        place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides)
-        self.mixes(place, value, result[0] if isinstance(result, tuple) else result)
+        place = self._repeated(*sides, heard.mask)
+        if place is None:
+            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides)
+            self._last = Last(self.stack.frames[-1], *sides, heard.mask, place)
+        self.mixes(place, value, result[0] if isinstance(result, tuple) else result, heard.dropped)
 
     def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.mha(*args, **kwargs)
         query, key = concrete(heard.query), concrete(heard.key)
         where = self._mha_layout(query, key.shape[-2], heard.kind)
         place = self.record_factors(query, key, heard.scale, heard.mask, where=where, appended=heard.appended)
-        call = self.recording.calls[-1]
+        call, weight = self.recording.calls[-1], functions.out_projection(args, kwargs)
+        if self.verify and not vmapped(result[0]):
+            out = result[0].detach().clone()
+            projection = weight, functions.out_bias(args, kwargs)
+            self._keep(
+                Evidence(place.where.put(heard.value.detach()).clone(), out, heard.dropped, projection)
+            )
         if call.mixture is None or vmapped(result[0]):
             return
-        mixed, weight = call.mixture, functions.out_projection(args, kwargs)
+        mixed = call.mixture
         mixed.value = self._copy(place.where.put(concrete(heard.value)))
         mixed.project(weight, turned=True)
         if self.values:
@@ -278,14 +323,32 @@ class Listener(TorchFunctionMode):
         if not probabilities.is_attention(axes, values, mixing):
             return
         tag.origin.confirm(tag.cut)
+        sides = None if tag.scores is None else (tag.scores.query, tag.scores.key, tag.scores.scale)
+        self._latest = None if sides is None else self._repeated(*sides)
+        if self._latest is not None:
+            return
         weights = (source if tag.clean is None else tag.clean).permute(mixing.order)
         inner = () if values is None or mixing.inner is None else values.axes[mixing.inner]
         weave = Weave.of(axes, mixing.order, inner)
         place = self._record_weights(concrete(weights), tag.scores, weave, touched=tag.touched)
+        if sides is not None:
+            self._last = Last(self.stack.frames[-1], *sides, replace(place, axes=mixing.axes))
         if axes is not None and not axes.product and kinds(weave.query) == {FEATURE}:
             self._tentative.append((weave.query, self.recording.calls[-1]))
         if mixing.arranged is not None:
-            self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result)
+            self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result, tag.clean is not None)
+
+    def _repeated(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> Place | None:
+        """Where the last call was of the same query and key in the same module: its attention, on other values."""
+        last = self._last
+        same = (
+            last is not None
+            and last.frame is self.stack.frames[-1]
+            and (last.rule is rule or (isinstance(rule, float) and last.rule == rule))
+            and _one_place(last.query, query)
+            and _one_place(last.key, key)
+        )
+        return replace(last.place, repeated=True) if same else None
 
     def _contract(self, func: Callable, args: tuple, kwargs: dict) -> None:
         """Rows that are features, summed over by a later product, were the keys' features of linear attention."""
@@ -439,10 +502,18 @@ class Listener(TorchFunctionMode):
             appended=appended,
         )
 
-    def mixes(self, place: Place, value: Tensor, result: Tensor) -> None:
-        """Notes what the attention noted last mixes, and follows its result."""
+    def mixes(self, place: Place, value: Tensor, result: Tensor, dropped: bool = False) -> None:
+        """Notes what the attention noted last mixes, and follows its result.
+
+        dropped: dropout changed the weights meanwhile
+        """
         call = self.recording.calls[-1]
         self._latest = place
+        if place.repeated:
+            return
+        if self.verify:
+            held = _spread(place.where.put(concrete(value.detach()), shared=True), call.shape)
+            self._keep(Evidence(held.clone(), place.put(concrete(result.detach())).clone(), dropped))
         if call.mixture is None or vmapped(result) or call.windows > 1:
             return
         mixed, (batch, _, queries, _) = call.mixture, call.shape
@@ -452,6 +523,9 @@ class Listener(TorchFunctionMode):
             self._tags[result] = Mixed(mixed, "heads", rows, given=tuple(self.stack.given()))
         if self.gradients and result.requires_grad:
             result.register_hook(lambda gradient: setattr(mixed, "gradient", place.put(gradient)))
+
+    def _keep(self, evidence: Evidence) -> None:
+        self.recording.calls[-1] = replace(self.recording.calls[-1], evidence=evidence)
 
     def gated(self, result: Any) -> Any:
         """The result, if an attention call was just heard in a layer with gates, times the gate of each head."""
@@ -529,7 +603,7 @@ class Listener(TorchFunctionMode):
         what = {"weights": weights} if what is None else what
         copies = {name: self._copy(v) if isinstance(v, Tensor) else v for name, v in what.items()}
         beside = self._beside(where.kind, shape, query)
-        return self._note(where, shape, mask=found, beside=beside, **copies)
+        return self._note(where, shape, mask=found, beside=beside, touched=touched, **copies)
 
     def _note(self, where: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> Place:
         name = self.stack.frames[-1].name

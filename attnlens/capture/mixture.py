@@ -99,6 +99,8 @@ class Place:
     where: Layout
     queries: int
     axes: tuple[int, ...] | None = None
+    repeated: bool = False
+    """Whether it is the same attention once more, on other values."""
 
     def put(self, result: Tensor) -> Tensor:
         """The result as `[batch, head, query, d_head]`."""

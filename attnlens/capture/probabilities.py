@@ -76,7 +76,7 @@ def follow_probabilities(
         key_dim=key_dim,
         scores=None if mixed else tag.scores,
         origin=tag.origin if beside is None else tag.origin.joined(beside[1].origin),
-        touched=tag.touched or step in _TOUCHING,
+        touched=tag.touched or mixed or step in _TOUCHING,
         cut=tag.cut or (step == "slice" and output.shape[key_dim] < source.shape[key_dim]),
     )
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..attention import Attention, Factors, Weights, Windows
 from ..errors import CaptureWarning, InputError
 from ..trace import Layer, Token, Trace
+from .checking import Check, Evidence, verify
 from .masks import Mask
 from .mixture import Mixture, keep
 
@@ -48,6 +49,10 @@ class Call:
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
     mixture: Mixture | None = None
     """The values and where they went, where the capture was asked for them."""
+    touched: bool = False
+    """Whether the model changed its weights after the softmax, so that rows need not sum to 1."""
+    evidence: Evidence | None = None
+    """What was mixed and what came out, where the capture was asked to keep it."""
     beside: int | None = None
     """Of heads that are heard one by one, each a module or a slice: the number of the first in `Recording.calls`."""
 
@@ -153,6 +158,23 @@ class Recording:
                     sided = _sided(layers, len(real), len(out))
                     yield Trace(layers=sided, model=self.model, tokens=real, output_tokens=out)
 
+    def verify(self, alone: Sequence[Recording] | None = None) -> list[Check]:
+        """Compares each layer with what the model computed; needs `capture(model, verify=True)`.
+
+        Of every recorded layer, weights times values must be what came out (in float64, by a tolerance for the
+        model's dtype), and the rows of a softmax must sum to 1. Queries that may attend to nothing are left out.
+
+        alone: for each input a recording of it alone: heads, layers and weights must be the same as in this batch.
+
+        Returns a `Check` for each layer. Raises CaptureError for the worst layer that differs by more than rounding,
+        and InputError where nothing was kept to compare with.
+
+        >>> with capture(model, verify=True) as recording:
+        ...     model(**inputs)
+        >>> recording.verify()
+        """
+        return verify(self, alone)
+
     def layers(self, forward: int, select: str = "") -> Iterator[tuple[Layer, ...]]:
         """The layers of each input of one forward pass; heads that are modules of their own stay layers of their own,
         as what runs the model anew counts them.
@@ -207,10 +229,10 @@ class Recording:
     def _layer(self, name: str, call: Call, item: int, padding: _Padding) -> Layer:
         if call.windows > 1:
             span = range(item * call.windows, (item + 1) * call.windows)
-            return Layer(name, call.kind, Windows(tuple(self._one(call, i, None, None) for i in span)))
+            return Layer(name, call.kind, Windows(tuple(self.attention(call, i, None, None) for i in span)))
         rows, cols = padding.of(call, item)
         values = None if call.mixture is None else call.mixture.item(item, rows, cols)
-        return Layer(name, call.kind, self._one(call, item, rows, cols), values=values)
+        return Layer(name, call.kind, self.attention(call, item, rows, cols), values=values)
 
     def _given(self, tokens: Iterable[Sequence[str | Token]], select: str) -> Iterator[tuple[Token, ...]]:
         """The tokens of each trace, if they are lists and as many as there are traces."""
@@ -243,8 +265,8 @@ class Recording:
             f"input {item} of its batch has {' or '.join(dict.fromkeys(told))}, but {len(tokens)} were given{looks}"
         )
 
-    def _one(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
-        """One batch entry as an attention, with only the given rows and columns (None: all)."""
+    def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
+        """One batch entry of a call as an attention, with only the given rows and columns (None: all)."""
         if call.weights is not None:
             return Weights(keep(keep(call.weights[item], rows, 1), cols, 2).contiguous())
         mask, bias = (None, None) if call.mask is None else call.mask.item(item, rows, cols)

@@ -42,9 +42,11 @@ def run(model, *args, store="auto", **kwargs):
     state = torch.get_rng_state()
     plain = model(*args, **kwargs)
     torch.set_rng_state(state)
-    with al.capture(model, store=store) as recording:
+    with al.capture(model, store=store, verify=True) as recording:
         captured = model(*args, **kwargs)
     assert torch.equal(first(plain), first(captured))
+
+    recording.verify()
     return recording, captured
 
 
