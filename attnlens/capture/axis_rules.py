@@ -88,14 +88,16 @@ def axes_after(func: Callable, args: tuple, kwargs: dict, result: Any, of: Calla
         return _unfollowed(tags, result, fixed)
     if axes is None or isinstance(axes, (Axes, list)):
         return axes
+    if rule is _product and fixed:
+        return Axes(axes, source.dropped, learned=True)  # a memory times its projection
     if rule is _product:
         activations = [tag for tag in tags if not tag.fixed]
-        return Axes(axes, source.dropped, fixed, product=len(activations) > 1 or None in given)
-    if rule is _linear and fixed:
-        return Axes(axes, source.dropped)  # learnt tokens, projected as those of an input are
-    return Axes(
-        axes, source.dropped, fixed, source.product and rule in _OF_THE_FIRST and rule not in (_linear, _conv)
-    )
+        learned = bool(activations) and all(tag.learned for tag in activations) and None not in given
+        return Axes(axes, source.dropped, fixed, learned, product=len(activations) > 1 or None in given)
+    learned = all(tag is not None and (tag.fixed or tag.learned) for tag in given)
+    if rule in (_linear, _conv):
+        return Axes(axes, source.dropped, learned=learned)
+    return Axes(axes, source.dropped, fixed, learned and not fixed, source.product and rule in _OF_THE_FIRST)
 
 
 # -- shapes -----------------------------------------------------------------------------------------------------
@@ -172,16 +174,20 @@ def _unfollowed(tags: list[Axes], result: Any, fixed: bool) -> Any:
     if not isinstance(result, Tensor):
         return None
     shape = result.shape
-    whole = [tag for tag in tags if not tag.fixed and tag.shape == shape]
-    for tag in whole:
+    used = [tag for tag in tags if not tag.fixed]
+    learned = bool(used) and all(tag.learned for tag in used)
+    for tag in used:
+        if tag.shape != shape or tag.learned != learned:
+            continue
         if tag.product or not any(_doubt(axis) for axis in tag.axes):
             return tag
-    source = next((tag for tag in tags if not tag.fixed), tags[0])
+    source = next(iter(used), tags[0])
     if all(len(tag.axes) <= len(shape) and _stretches(tag.shape, shape) for tag in tags):
-        return Axes(broadcast([(tag.axes, tag.fixed) for tag in tags], shape), source.dropped, fixed)
+        axes = broadcast([(tag.axes, tag.fixed) for tag in tags], shape)
+        return Axes(axes, source.dropped, fixed, learned)
     if len(shape) != len(source.axes):
         return None
-    return Axes(tuple(map(_cut, source.axes, shape)), source.dropped, fixed)
+    return Axes(tuple(map(_cut, source.axes, shape)), source.dropped, fixed, learned)
 
 
 def _stretches(small: Sequence[int], shape: Sequence[int]) -> bool:
@@ -508,7 +514,7 @@ def follow(known: Provenance, func: Callable, args: tuple, kwargs: dict, result:
             # Most functions leave all axes as they are: the way out comes first.
             for value in args:
                 tag = known.get(value)
-                if tag is not None and not tag.fixed:
+                if tag is not None and not tag.fixed and not tag.learned:
                     if value is result or value.shape == result.shape:
                         known[result] = tag
                         return

@@ -81,8 +81,8 @@ def verify(recording: Recording, alone: Sequence[Recording] | None = None) -> li
     if failed:
         worst = max(failed, key=lambda check: max(check.output or 0.0, check.rows or 0.0))
         raise CaptureError(
-            f"layer {worst.layer!r}: weights x values differ from what came out by {worst.output or 0:.2g} of the largest "
-            f"value, row sums from 1 by {worst.rows or 0:.2g}; rounding explains {worst.tolerance:.0e}. "
+            f"layer {worst.layer!r}: weights x values differ from what came out by {worst.output or 0:.2g} of the "
+            f"largest value, row sums from 1 by {worst.rows or 0:.2g}; rounding explains {worst.tolerance:.0e}. "
             f"{len(failed)} of {len(checks)} layers fail. Please report this with the model's class."
         )
     if alone is not None:
@@ -139,8 +139,8 @@ def _compare(recording: Recording, alone: Sequence[Recording]) -> None:
                 min(len(mine), len(theirs)),
             )
             raise CaptureError(
-                f"input {number} is not recorded alike in a batch and alone: layer {at} is {mine[at : at + 1]} in the batch "
-                f"and {theirs[at : at + 1]} alone"
+                f"input {number} is not recorded alike in a batch and alone: layer {at} is {mine[at : at + 1]} in the "
+                f"batch and {theirs[at : at + 1]} alone"
             )
         for layer, same in zip(trace.layers, other.layers):
             difference = float((layer.attention[:] - same.attention[:]).abs().amax())

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import CaptureError
 from .axis_rules import broadcast
 from .modules import Frame, label
-from .provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, UNKNOWN, Axes, Axis, Part, axis_of, kinds
+from .provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, Part, axis_of, kinds
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class Weave:
     inner: Axis = ()
     dropped: Axis = ()
     """Parts that were indexed away before."""
+    learned: bool = False
+    """Whether the queries are parameters or made of these, and the keys are not."""
 
     @classmethod
     def between(cls, query: Axes | None, key: Axes | None, lead: tuple[int, ...]) -> Weave:
@@ -99,10 +101,9 @@ class Weave:
         sides = [side for side in (query, key) if side is not None and len(side.axes) > 1]
         axes = broadcast([(side.axes[:-2], side.fixed) for side in sides], lead)
         rows = () if query is None else query.axes[-2]
-        dropped = () if query is None else query.dropped
-        return cls(
-            axes, rows, () if key is None else key.axes[-2], () if query is None else query.axes[-1], dropped
-        )
+        cols, inner = () if key is None else key.axes[-2], () if query is None else query.axes[-1]
+        learned = _is_learned(query) and not _is_learned(key)
+        return cls(axes, rows, cols, inner, () if query is None else query.dropped, learned)
 
     @classmethod
     def of(cls, weights: Axes | None, order: tuple[int, ...], values: Axis) -> Weave:
@@ -111,6 +112,10 @@ class Weave:
             return cls(tuple(axis_of(2, UNKNOWN) for _ in order[:-2]), (), ())
         *lead, query, key = (weights.axes[at] for at in order)
         return cls(tuple(lead), query, key, values, weights.dropped)
+
+
+def _is_learned(axes: Axes | None) -> bool:
+    return axes is not None and (axes.fixed or axes.learned)
 
 
 def of_heads(batch: int, heads: int, items: int, kind: str) -> Layout:
@@ -231,9 +236,7 @@ def _kind_of_parts(weave: Weave) -> str | None:
     rows, cols, inner = kinds(weave.query), kinds(weave.key), kinds(weave.inner)
     if rows == cols == {FEATURE} and POSITION in inner:
         return "channel"
-    if rows == {FIXED} and cols != {FIXED} and cols:
-        return "cross"  # learned queries
-    return None
+    return "cross" if weave.learned else None
 
 
 def _channel(given: list[Tensor], queries: int, keys: int, inner: int | None, total: int) -> bool:

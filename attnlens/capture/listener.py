@@ -330,13 +330,16 @@ class Listener(TorchFunctionMode):
         weights = (source if tag.clean is None else tag.clean).permute(mixing.order)
         inner = () if values is None or mixing.inner is None else values.axes[mixing.inner]
         weave = Weave.of(axes, mixing.order, inner)
+        if tag.scores is not None:
+            between = self._weave(tag.scores.query, tag.scores.key)
+            weave = replace(weave, learned=between.learned)
         place = self._record_weights(concrete(weights), tag.scores, weave, touched=tag.touched)
         if sides is not None:
             self._last = Last(self.stack.frames[-1], *sides, replace(place, axes=mixing.axes))
-        if axes is not None and not axes.product and kinds(weave.query) == {FEATURE}:
-            self._tentative.append((weave.query, self.recording.calls[-1]))
         if mixing.arranged is not None:
             self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result, tag.clean is not None)
+        if axes is not None and not axes.product and kinds(weave.query) == {FEATURE}:
+            self._tentative.append((weave.query, self.recording.calls[-1]))
 
     def _repeated(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> Place | None:
         """Where the last call was of the same query and key in the same module: its attention, on other values."""

@@ -64,12 +64,14 @@ class Axes:
 
     dropped: parts that were indexed away, the last one last: `x[i]` is one input of a batch
     fixed: whether it is made of parameters, buffers and constants alone
+    learned: whether it is a projection of such, as learned queries and memories are
     product: whether it is a matrix product of two activations, as scores are
     """
 
     axes: tuple[Axis, ...]
     dropped: Axis = ()
     fixed: bool = False
+    learned: bool = False
     product: bool = False
 
     @property
