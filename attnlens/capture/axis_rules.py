@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
@@ -32,13 +33,13 @@ from .vocabulary import BADDBMM, EINSUM, PERMUTE, PRODUCTS, SDPA, spellings
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call of a function; of: the axes of a tensor, or None."""
+    """One call of a function; known: the axes of its operands."""
 
     func: Callable
     args: tuple
     kwargs: dict
     result: Any
-    of: Callable[[Any], Axes | None]
+    known: Provenance
 
     @property
     def shape(self) -> torch.Size:
@@ -61,16 +62,11 @@ class Step:
             elif isinstance(value, (list, tuple)):
                 yield from (x for x in value if isinstance(x, Tensor))
 
-    def known(self, tensor: Tensor) -> Axes:
-        """The axes of an operand; unknown ones of its sizes where it was not followed."""
-        tag = self.of(tensor)
-        return Axes(tuple(axis_of(size, UNKNOWN) for size in tensor.shape)) if tag is None else tag
 
-
-def axes_after(func: Callable, args: tuple, kwargs: dict, result: Any, of: Callable) -> Any:
+def axes_after(known: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
     """The axes of a call's result: `Axes`, or a list for several tensors; None where they are not known."""
-    step = Step(func, args, kwargs, result, of)
-    given = [of(tensor) for tensor in step.tensors()]
+    step = Step(func, args, kwargs, result, known)
+    given = [known.of(tensor) for tensor in step.tensors()]
     tags = [tag for tag in given if tag is not None]
     if not given and isinstance(result, Tensor):
         return Axes(tuple(axis_of(size, FIXED) for size in result.shape), fixed=True)
@@ -130,9 +126,16 @@ def _cut(axis: Axis, size: int) -> Axis:
     """An axis made shorter or longer: of one kind, it stays of that kind."""
     if length(axis) == size:
         return axis
-    of = kinds(axis)
     whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
-    return axis_of(size, of.pop() if len(of) == 1 else UNKNOWN, whole)
+    return axis_of(size, _common(kinds(axis)), whole)
+
+
+def _common(said: set[str]) -> str:
+    """One kind for what is put together of several: whatever is not features is positions."""
+    known = said - {FIXED, UNKNOWN} or said
+    if len(known) == 1:
+        return next(iter(known))
+    return UNKNOWN if FEATURE in known or not known else POSITION
 
 
 def _repeated(axes: Sequence[Axis], shape: Sequence[int], outer: bool) -> tuple[Axis, ...]:
@@ -254,7 +257,7 @@ def _product(source: Axes, step: Step) -> tuple[Axis, ...] | None:
         else ("input|self", "other|mat2|tensor2")
     )
     *_, left, right = step.operands(*names)
-    a, b = step.known(left), step.known(right)
+    a, b = step.known.known(left), step.known.known(right)
     if len(a.axes) < 2 or len(b.axes) < 2:
         return None
     if b.fixed and not a.fixed and len(b.axes) == 2:
@@ -272,7 +275,7 @@ def _einsum(step: Step) -> tuple[Axis, ...] | None:
     if terms is None or len(terms[1]) != step.result.ndim:
         return None
     pairs, out = terms
-    tags = [(step.known(tensor), letters) for tensor, letters in pairs]
+    tags = [(step.known.known(tensor), letters) for tensor, letters in pairs]
     mixed = not all(tag.fixed for tag, _ in tags)
     axes = []
     for letter, size in zip(out, step.shape):
@@ -299,7 +302,7 @@ def _mapped(letter: str, tags: list[tuple[Axes, str]], out: str) -> str:
 
 def _attend(source: Axes, step: Step) -> tuple[Axis, ...] | None:
     """scaled_dot_product_attention: the queries' axes, and the features of the values."""
-    query, key, value = (step.known(t) for t in step.operands("query", "key", "value"))
+    query, key, value = (step.known.known(t) for t in step.operands("query", "key", "value"))
     result = step.result[0] if isinstance(step.result, tuple) else step.result
     if not len(query.axes) == len(value.axes) == result.ndim or length(query.axes[-2]) != result.shape[-2]:
         return None
@@ -380,7 +383,7 @@ def _cat(source: Axes, step: Step) -> Axes | None:
     around these: the axis that they are pieces of, or what they differ in.
     """
     dim = step.dim(0) % step.result.ndim
-    tags = [tag for tag in map(step.known, step.tensors()) if len(tag.axes) == step.result.ndim]
+    tags = [tag for tag in map(step.known.known, step.tensors()) if len(tag.axes) == step.result.ndim]
     own = [tag.axes[dim] for tag in tags]
     same = len(tags) > 1 and own[0] and all(_equal(axis, own[0]) for axis in own)
     if same:
@@ -391,12 +394,13 @@ def _cat(source: Axes, step: Step) -> Axes | None:
 
 def _stack(source: Axes, step: Step) -> Axes | None:
     dim = step.dim(0) % step.result.ndim
-    tags = [step.known(tensor) for tensor in step.tensors()]
+    tags = [step.known.known(tensor) for tensor in step.tensors()]
     return _put(tags, dim, *_counted(tags, None), insert=True)
 
 
 def _put(tags: list[Axes], dim: int, axis: Axis, dropped: Axis, insert: bool) -> Axes:
     """The axes of the tensor that says most, with one axis replaced or a new one among them."""
+    tags = sorted(tags, key=lambda tag: -prod(tag.shape))
     axes = [min((tag.axes[i] for tag in tags), key=_doubt) for i in range(len(tags[0].axes))]
     axes[dim : dim + (not insert)] = [axis]
     return Axes(tuple(axes), dropped, all(tag.fixed for tag in tags))
@@ -434,15 +438,13 @@ def _end_to_end(axes: list[Axis], size: int) -> Axis:
         whole = next(iter(wholes.values()))
         if whole is not None and whole.size == size:
             return (whole,)
-    said = set().union(*map(kinds, axes)) - {FIXED, UNKNOWN}
-    return axis_of(size, said.pop() if len(said) == 1 else UNKNOWN)
+    return axis_of(size, _common(set().union(*map(kinds, axes))))
 
 
 def _slide(source: Axes, step: Step) -> tuple[Axis, ...] | None:
     """Tensor.unfold: windows along one axis, the places inside of them last."""
     dim = step.operands("self", "dimension")[1] % len(source.axes)
-    of = kinds(source.axes[dim])
-    kind = of.pop() if len(of) == 1 else UNKNOWN
+    kind = _common(kinds(source.axes[dim]))
     axes = [
         axis_of(n, kind) if i == dim else axis for i, (axis, n) in enumerate(zip(source.axes, step.shape))
     ]
@@ -529,8 +531,14 @@ def follow(known: Provenance, func: Callable, args: tuple, kwargs: dict, result:
 
 def _axes(known: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
     try:
-        return axes_after(func, args, kwargs, result, known.of)
-    except Exception:  # a form of the call that no rule reads
+        return axes_after(known, func, args, kwargs, result)
+    except (
+        TypeError,
+        ValueError,
+        IndexError,
+        KeyError,
+        RuntimeError,
+    ):  # a form of the call that no rule reads
         return None
 
 
@@ -559,9 +567,9 @@ def written(known: Provenance, args: tuple, kwargs: dict) -> None:
             known[tensor] = Axes(tuple(map(_cut, value.axes, tensor.shape)), value.dropped)
 
 
-def contracted(func: Callable, args: tuple, kwargs: dict, of: Callable) -> set[int]:
+def contracted(known: Provenance, func: Callable, args: tuple, kwargs: dict) -> set[int]:
     """Identities of the parts that a product of two tensors sums over."""
-    step = Step(func, args, kwargs, None, of)
+    step, of = Step(func, args, kwargs, None, known), known.of
     if func in EINSUM:
         pairs, out = einsum_terms(args)
         axes = [of(t).axes[i] for t, letters in pairs if of(t) for i, x in enumerate(letters) if x not in out]

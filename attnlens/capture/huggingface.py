@@ -76,7 +76,7 @@ def _with_ear(function: Callable, listener: Listener) -> Callable:
     ):
         if not listener.stack.frames or recomputing():
             return function(module, query, key, value, attention_mask, *args, **kwargs)
-        call = InterfaceCall(query, key, value)
+        call = InterfaceCall(query, key, value, attention_mask)
         listener.interface.append(call)
         try:
             result = function(module, query, key, value, attention_mask, *args, **kwargs)

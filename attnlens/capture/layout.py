@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import CaptureError
 from .axis_rules import broadcast
 from .modules import Frame, label
-from .provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, Part, axis_of, kinds
+from .provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, Part, kinds
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,8 @@ class Weave:
         return cls(axes, rows, cols, inner, () if query is None else query.dropped, learned)
 
     @classmethod
-    def of(cls, weights: Axes | None, order: tuple[int, ...], values: Axis) -> Weave:
+    def of(cls, weights: Axes, order: tuple[int, ...], values: Axis) -> Weave:
         """Of weights whose axes in this order are `[*lead, query, key]`; values: the mixed axis of the values."""
-        if weights is None:
-            return cls(tuple(axis_of(2, UNKNOWN) for _ in order[:-2]), (), ())
         *lead, query, key = (weights.axes[at] for at in order)
         return cls(tuple(lead), query, key, values, weights.dropped)
 
@@ -221,10 +219,8 @@ def _by_parts(
             return None
     parts = tuple(tuple(part.size for part in axis) or (1,) for axis in weave.lead)
     inputs = prod(flat[at].size for at in batch)
-    several = any(flat[at].kind == BATCH and whole is not None and flat[at] is not whole for at in batch)
-    if whole is not None and inputs % whole.size == 0 and several:
-        inputs = None
-    return parts, (*batch, *windows), tuple(heads), inputs
+    own = all(flat[at].kind != BATCH or flat[at] is whole for at in batch)
+    return parts, (*batch, *windows), tuple(heads), inputs if own else None
 
 
 _NOTHING = Part(1, "nothing")

@@ -40,6 +40,7 @@ class InterfaceCall:
     query: Tensor
     key: Tensor
     value: Tensor
+    mask: Any = None
     heard: int = 0
 
 
@@ -84,6 +85,12 @@ class Last:
     key: Tensor
     rule: Tensor | float | None
     place: Place
+
+
+def _one_rule(one: Tensor | float | None, other: Tensor | float | None) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return _one_place(one, other)
+    return one is other or (isinstance(one, float) and one == other)
 
 
 def _one_place(one: Tensor, other: Tensor) -> bool:
@@ -192,10 +199,13 @@ class Listener(TorchFunctionMode):
 
     def _trace(self, role: str | None, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         """Notes what the result's axes are made of; a call that changes a tensor through a view changes all of it."""
-        if role == "overwrite":
-            axis_rules.written(self.stack.provenance, args, kwargs)
-        if isinstance(result, (Tensor, tuple, list)):
-            axis_rules.follow(self.stack.provenance, func, args, kwargs, result)
+        try:
+            if role == "overwrite":
+                axis_rules.written(self.stack.provenance, args, kwargs)
+            if isinstance(result, (Tensor, tuple, list)):
+                axis_rules.follow(self.stack.provenance, func, args, kwargs, result)
+        except Exception as fault:
+            self.fault = self.fault or fault
 
     def observe(self, hear: Callable, *args: Any) -> None:
         """Runs one of our own observers; its failure is ours alone."""
@@ -220,17 +230,16 @@ class Listener(TorchFunctionMode):
     def _hear_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.sdpa(func, args, kwargs)
         query, key, value, mask = concrete(heard.query), concrete(heard.key), heard.value, heard.mask
-        sides = heard.query, heard.key
+        sides = self._sides(heard.query, heard.key, mask)
         if self.interface:
             called = self.interface[-1]
             query, key, mask = _as_called(query, key, mask, called)
             value = called.value if key is called.key else value
-            sides = called.query, called.key
         band = Band(None, 0) if heard.causal else None
-        place = self._repeated(*sides, heard.mask)
+        place = self._repeated(*sides)
         if place is None:
-            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides)
-            self._last = Last(self.stack.frames[-1], *sides, heard.mask, place)
+            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides[:2])
+            self._last = Last(self.stack.frames[-1], *sides, place)
         self.mixes(place, value, result[0] if isinstance(result, tuple) else result, heard.dropped)
 
     def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
@@ -298,7 +307,7 @@ class Listener(TorchFunctionMode):
         source, tag = self._tagged(args, kwargs)
         self._contract(func, args, kwargs)
         if isinstance(tag, Probabilities):
-            axes = self.stack.provenance.of(source)
+            axes = self.stack.provenance.known(source)
             mixing = _understood(probabilities.mixing, tag, func, args, kwargs, source, axes)
             if mixing is None:
                 self._follow_probabilities(tag, source, func, args, kwargs, result)
@@ -316,14 +325,15 @@ class Listener(TorchFunctionMode):
             self._tag(result, _understood(scores.product_scores, func, args, kwargs))
 
     def _confirm(
-        self, tag: Probabilities, mixing: Mixing, source: Tensor, axes: Axes | None, result: Tensor
+        self, tag: Probabilities, mixing: Mixing, source: Tensor, axes: Axes, result: Tensor
     ) -> None:
         """A product of weights with values: attention, if the keys are tokens."""
         values = self.stack.provenance.of(mixing.values)
         if not probabilities.is_attention(axes, values, mixing):
             return
         tag.origin.confirm(tag.cut)
-        sides = None if tag.scores is None else (tag.scores.query, tag.scores.key, tag.scores.scale)
+        behind = tag.scores
+        sides = None if behind is None else self._sides(behind.query, behind.key, behind.scale)
         self._latest = None if sides is None else self._repeated(*sides)
         if self._latest is not None:
             return
@@ -338,8 +348,15 @@ class Listener(TorchFunctionMode):
             self._last = Last(self.stack.frames[-1], *sides, replace(place, axes=mixing.axes))
         if mixing.arranged is not None:
             self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result, tag.clean is not None)
-        if axes is not None and not axes.product and kinds(weave.query) == {FEATURE}:
+        if not axes.product and kinds(weave.query) == {FEATURE}:
             self._tentative.append((weave.query, self.recording.calls[-1]))
+
+    def _sides(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
+        """Query, key and rule of a call, as the attention interface was given them where it was used."""
+        if not self.interface:
+            return query, key, rule
+        called = self.interface[-1]
+        return called.query, called.key, called.mask
 
     def _repeated(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> Place | None:
         """Where the last call was of the same query and key in the same module: its attention, on other values."""
@@ -347,17 +364,19 @@ class Listener(TorchFunctionMode):
         same = (
             last is not None
             and last.frame is self.stack.frames[-1]
-            and (last.rule is rule or (isinstance(rule, float) and last.rule == rule))
+            and _one_rule(last.rule, rule)
             and _one_place(last.query, query)
             and _one_place(last.key, key)
         )
+        if same and self.interface:
+            self.interface[-1].heard += 1
         return replace(last.place, repeated=True) if same else None
 
     def _contract(self, func: Callable, args: tuple, kwargs: dict) -> None:
         """Rows that are features, summed over by a later product, were the keys' features of linear attention."""
         if not self._tentative:
             return
-        summed = _understood(axis_rules.contracted, func, args, kwargs, self.stack.provenance.of) or set()
+        summed = _understood(axis_rules.contracted, self.stack.provenance, func, args, kwargs) or set()
         for rows, call in list(self._tentative):
             if summed & {id(part.root) for part in rows}:
                 self.recording.calls[:] = [other for other in self.recording.calls if other is not call]

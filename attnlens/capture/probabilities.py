@@ -206,14 +206,13 @@ def _query_letter(alone: list[str], mine: str, axes: Axes | None) -> str:
     return tokens[0] if len(tokens) == 1 else alone[-1]
 
 
-def is_attention(weights: Axes | None, values: Axes | None, mixing: Mixing) -> bool:
+def is_attention(weights: Axes, values: Axes | None, mixing: Mixing) -> bool:
     """Whether the keys are tokens, not branches, experts, channels beside tokens, or a table of constants."""
     if values is not None and values.fixed:
         return False
-    rows = kinds(weights.axes[mixing.order[-2]]) if weights is not None else set()
-    keys = kinds(weights.axes[mixing.order[-1]]) if weights is not None else set()
+    rows, keys = (kinds(weights.axes[at]) for at in mixing.order[-2:])
     summed = kinds(values.axes[mixing.key]) if values is not None else set()
-    if weights is not None and weights.product:
+    if weights.product:
         return summed != {FEATURE} or rows == {FEATURE}
     return summed != {FEATURE} and bool(summed & {BATCH, POSITION, GIVEN} or keys != {FEATURE})
 

@@ -154,6 +154,11 @@ class Provenance:
         fitting = tuple(map(length, known[-len(sizes) :])) == tuple(sizes)
         return tuple(known[-len(sizes) :]) if fitting else tuple(axis_of(size, BATCH) for size in sizes)
 
+    def known(self, tensor: Tensor) -> Axes:
+        """As `of`; unknown axes of its sizes for a tensor that was not followed."""
+        tag = self.of(tensor)
+        return Axes(tuple(axis_of(size, UNKNOWN) for size in tensor.shape)) if tag is None else tag
+
     def __setitem__(self, tensor: Tensor, tag: Axes) -> None:
         self._tags[tensor] = tag
 
