@@ -141,6 +141,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             "model.forward(x)) between opening and closing the capture."
         )
     suspects = _unheard(recording, stack)
+    modules = dict(stack.model.named_modules())
     if not recording.calls:
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
         raise CaptureError(
@@ -159,28 +160,64 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             if missed[0] < len(recording.calls)
             else f"{root} has no layer {missed[0]}: {len(recording.calls)} attention calls were heard"
         )
-    recording.unheard = tuple(suspects)
-    if suspects:
+    lost = {
+        origin.module: origin.missed
+        for origin in listener.missed
+        if origin.missed and not origin.confirmed
+    }
+    recording.unheard = tuple(dict.fromkeys([*suspects, *lost]))
+    if recording.unheard:
+        named = {f"{label(name, modules[name])}: {way!r}" for name, way in lost.items()}
+        what = (
+            f" A softmax over tokens went into values in a way that is not followed in {_few(sorted(named))}."
+        )
         warnings.warn(
-            f"not heard: {_few(suspects)}. They ran and look like attention, but use neither a torch attention "
-            "function nor a softmax multiplied with values. What else was heard is complete.",
+            f"not recorded: {_few(list(recording.unheard))}. They ran and look like attention, but use neither a torch "
+            f"attention function nor a softmax multiplied with values.{what if lost else ''} The other layers were "
+            "recorded; numbers of layers, rollout and whatever needs all of them leave these out.",
             CaptureWarning,
             stacklevel=4,
         )
 
 
 def _unheard(recording: Recording, stack: ModuleStack) -> list[str]:
-    """Innermost modules called *Attention that ran and in which, and around which, nothing was heard."""
+    """Innermost modules called *Attention that ran and in which, and around which, nothing was recorded; and blocks of
+    a list in whose equals something was.
+    """
     heard = [call.module for call in recording.calls]
     modules = dict(stack.model.named_modules())
+    equal = _equal_blocks(heard, stack.called, modules)
     suspects = []
     for name in sorted(stack.called):
-        if not type(modules[name]).__name__.endswith(("Attention", "Attn")):
+        if not (name in equal or type(modules[name]).__name__.endswith(("Attention", "Attn"))):
             continue
         related = any(h == name or h.startswith(f"{name}.") or name.startswith(f"{h}.") for h in heard)
         if not related:
             suspects.append(name)
     return [a for a in suspects if not any(b.startswith(f"{a}.") for b in suspects)]
+
+
+def _equal_blocks(heard: list[str], called: set[str], modules: dict[str, nn.Module]) -> set[str]:
+    """Modules that ran without attention, where a module beside them that is built alike has it."""
+    lists = [name for name, module in modules.items() if isinstance(module, (nn.ModuleList, nn.Sequential))]
+    silent: set[str] = set()
+    for name in lists:
+        blocks = [f"{name}.{part}" if name else part for part, _ in modules[name].named_children()]
+        blocks = [block for block in blocks if block in called]
+        having = {_build(modules[block]) for block in blocks if any(_within(h, block) for h in heard)}
+        silent |= {
+            b for b in blocks if not any(_within(h, b) for h in heard) and _build(modules[b]) in having
+        }
+    return silent
+
+
+def _within(name: str, module: str) -> bool:
+    return name == module or name.startswith(f"{module}.")
+
+
+def _build(module: nn.Module) -> tuple:
+    """What a module is made of: the classes of all its parts, by path."""
+    return tuple((name, type(part)) for name, part in module.named_modules())
 
 
 def _few(names: list[str]) -> str:

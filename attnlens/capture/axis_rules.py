@@ -428,7 +428,7 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
 
 
 def _equal(a: Axis, b: Axis) -> bool:
-    return len(a) == len(b) and all(x is y for x, y in zip(a, b))
+    return len(a) == len(b) and all(x.same(y) for x, y in zip(a, b))
 
 
 def _end_to_end(axes: list[Axis], size: int) -> Axis:

@@ -90,7 +90,7 @@ class Last:
 def _one_rule(one: Tensor | float | None, other: Tensor | float | None) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return _one_place(one, other)
-    return one is other or (isinstance(one, float) and one == other)
+    return one is other or (isinstance(one, float) and isinstance(other, float) and one == other)
 
 
 def _one_place(one: Tensor, other: Tensor) -> bool:
@@ -168,6 +168,7 @@ class Listener(TorchFunctionMode):
         self._before: Given | None = None
         self._tentative: list[tuple[Axis, Call]] = []
         self._last: Last | None = None
+        self.missed: list[SoftmaxOrigin] = []
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -385,8 +386,13 @@ class Listener(TorchFunctionMode):
     def _miss(self, origin: SoftmaxOrigin, source: Tensor, func: Callable, args: tuple) -> None:
         """A product or sum with what became of a softmax: a mixture of tokens that is not recorded."""
         others = [t for t in args if isinstance(t, Tensor) and t is not source]
-        if origin.over_tokens and not all(self._is_fixed(t) or self._descends(t, origin) for t in others):
-            origin.missed = origin.missed or getattr(func, "__name__", str(func))
+        if (
+            origin.over_tokens
+            and not origin.missed
+            and not all(self._is_fixed(t) or self._descends(t, origin) for t in others)
+        ):
+            origin.missed = getattr(func, "__name__", str(func))
+            self.missed.append(origin)
 
     def _is_fixed(self, tensor: Tensor) -> bool:
         axes = self.stack.provenance.of(tensor)

@@ -31,23 +31,31 @@ what it is; FIXED: of parameters, buffers and constants; UNKNOWN: repeated, or o
 
 @dataclass(eq=False)
 class Part:
-    """A part of an axis; compared by identity. Parts of size 1 are left out of axes.
+    """A part of an axis. Parts of size 1 are left out of axes.
 
-    whole: the part that this is a slice of, or None
+    whole: the part that this is a slice or a factor of, or None
+    path: of a factor, how the part that was not yet split was split: two that were split alike are the same
     """
 
     size: int
     kind: str
     whole: Part | None = None
-
-    def __post_init__(self):
-        self._halves: dict[int, tuple[Part, Part]] = {}
+    path: tuple[int, ...] = ()
 
     def halves(self, outer: int) -> tuple[Part, Part]:
-        """The part as an axis of `outer` and an axis of the rest; the same objects each time."""
-        if outer not in self._halves:
-            self._halves[outer] = Part(outer, self.kind, self), Part(self.size // outer, self.kind, self)
-        return self._halves[outer]
+        """The part as an axis of `outer` and an axis of the rest."""
+        inner = self.size // outer
+        return (
+            Part(outer, self.kind, self, (*self.path, outer, 0)),
+            Part(inner, self.kind, self, (*self.path, outer, 1)),
+        )
+
+    def same(self, other: Part) -> bool:
+        return self is other or (self.path == other.path != () and self._unsplit is other._unsplit)
+
+    @property
+    def _unsplit(self) -> Part:
+        return self.whole._unsplit if self.path else self
 
     @property
     def root(self) -> Part:

@@ -220,7 +220,7 @@ def test_attention_of_an_unknown_sort_is_named():
 
 def test_partly_unheard_is_a_warning_and_is_listed():
     model = Net(Attention(), SigmoidAttention(), SigmoidAttention())
-    with pytest.warns(CaptureWarning, match="not heard: 'layers.1', 'layers.2'") as caught:
+    with pytest.warns(CaptureWarning, match="not recorded: 'layers.1', 'layers.2'") as caught:
         with al.capture(model) as recording:
             model(x())
     assert caught[0].filename == __file__
