@@ -161,9 +161,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             else f"{root} has no layer {missed[0]}: {len(recording.calls)} attention calls were heard"
         )
     lost = {
-        origin.module: origin.missed
-        for origin in listener.missed
-        if origin.missed and not origin.confirmed
+        origin.module: origin.missed for origin in listener.missed if origin.missed and not origin.confirmed
     }
     recording.unheard = tuple(dict.fromkeys([*suspects, *lost]))
     if recording.unheard:

@@ -420,7 +420,11 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
             continue
         wholes = {id(part.whole) for tag in tags for part in tag.axes[at]}
         if len(axis) == 1 and axis[0].whole is not None and len(wholes) == 1:
-            return axis_of(count, axis[0].kind, axis[0].whole), first.dropped  # pieces of one axis
+            whole = axis[0].whole
+            pieces = (
+                sum(tag.axes[at][0].size for tag in tags) == whole.size
+            )  # else they overlap: a sliding window
+            return axis_of(count, whole.kind if pieces else UNKNOWN, whole), first.dropped
         apart.append(kinds(axis))
     if apart and all(kind == {FEATURE} for kind in apart):
         return axis_of(count, FEATURE), first.dropped

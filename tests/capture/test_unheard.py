@@ -228,6 +228,94 @@ def test_partly_unheard_is_a_warning_and_is_listed():
     assert [call.module for call in recording.calls] == ["layers.0"]
 
 
+class Mixer(Attention):
+    """Not called an attention, and its weights go another way to the values."""
+
+    WAYS = {
+        "sharpened": lambda w, v: (w.square() / w.square().sum(-1, keepdim=True)) @ v,
+        "sorted": lambda w, v: w.sort(-1).values @ v,
+        "sparse": lambda w, v: torch.zeros_like(w).scatter(-1, w.topk(2).indices, w.topk(2).values) @ v,
+        "split": lambda w, v: sum(a @ b for a, b in zip(w.split(2, -1), v.split(2, -2))),
+        "sum": lambda w, v: (w.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2),
+        "einsum without queries": lambda w, v: torch.einsum("bhj,bhjd->bhd", w.mean(2), v).unsqueeze(2),
+    }
+
+    def __init__(self, way):
+        super().__init__(product=self.WAYS[way])
+
+
+@pytest.mark.parametrize("way", Mixer.WAYS)
+def test_a_softmax_over_tokens_that_is_lost_on_its_way_is_a_warning(way):
+    model = Net(Attention(), Mixer(way))
+    with pytest.warns(
+        CaptureWarning, match=r"not recorded: 'layers.1'.*softmax over tokens.*'layers.1' \(Mixer\)"
+    ):
+        with al.capture(model) as recording:
+            model(x())
+    assert recording.unheard == ("layers.1",)
+
+
+class Measured(Attention):
+    """The weights are also used for what mixes no tokens: an entropy, the strongest key, a penalty."""
+
+    def __init__(self):
+        super().__init__(drop=self.look)
+
+    def look(self, w):
+        self.entropy = -(w * (w + 1e-9).log()).sum(-1)
+        self.strongest = w.argmax(-1), w.topk(2, -1).values.sum()
+        self.overlap = (w @ w.mT).trace() if w.ndim == 2 else w.sqrt().sum()
+        return w
+
+
+class Spotlight(nn.Module):
+    """A softmax over tokens that weighs each token and mixes none, as a gate, or is only returned."""
+
+    def __init__(self):
+        super().__init__()
+        self.score, self.out = nn.Linear(DIM, 1), nn.Linear(DIM, DIM)
+
+    def forward(self, x):
+        gate = self.score(x).softmax(1)
+        self.where = gate.squeeze(-1).log().argmax(1)
+        return self.out(x * gate)
+
+
+@pytest.mark.parametrize("build", [Measured, Spotlight])
+def test_other_uses_of_a_softmax_warn_of_nothing(build):
+    model = Net(Attention(), build())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with al.capture(model) as recording:
+            model(x())
+    assert recording.unheard == ()
+
+
+class Block(nn.Module):
+    """Built alike whatever it does, and named for nothing."""
+
+    def __init__(self, normalise=lambda s: s.softmax(-1)):
+        super().__init__()
+        self.part = nn.Sequential(nn.Linear(DIM, 3 * DIM))
+        self.normalise = normalise
+
+    def forward(self, x):
+        q, k, v = self.part(x).chunk(3, -1)
+        return x + self.normalise(q @ k.mT) @ v
+
+
+def test_a_block_like_those_that_were_recorded_is_named():
+    def by_hand(s):
+        e = (s - s.amax(-1, keepdim=True)).exp()
+        return e / e.sum(-1, keepdim=True)
+
+    model = Net(Block(), Block(by_hand), nn.Linear(DIM, DIM), Block())
+    with pytest.warns(CaptureWarning, match="not recorded: 'layers.1'"):
+        with al.capture(model) as recording:
+            model(x())
+    assert [call.module for call in recording.calls] == ["layers.0", "layers.3"]
+
+
 def test_all_heard_warns_of_nothing():
     model = Net()
     with warnings.catch_warnings():
