@@ -100,7 +100,7 @@ def _check(recording: Recording, call: Call) -> Check:
         attention = recording.attention(call, item, None, None).to(torch.float64)
         weights = attention[:]
         mixed, result = evidence.of(item, weights)
-        seen = _seen(call, item, ~attention.masked_rows) & result.isfinite().all(-1).all(0)
+        seen = _seen(recording, call, item, ~attention.masked_rows) & result.isfinite().all(-1).all(0)
         if bool(seen.any()):
             largest = float(
                 torch.maximum(result[:, seen].abs().amax(), evidence.value[item].nan_to_num().abs().amax())
@@ -111,14 +111,10 @@ def _check(recording: Recording, call: Call) -> Check:
     return Check(call.module, output, rows, tolerance)
 
 
-def _seen(call: Call, item: int, seen: Tensor) -> Tensor:
+def _seen(recording: Recording, call: Call, item: int, seen: Tensor) -> Tensor:
     """bool `[query]` without rows of padding, which no trace keeps: what a mask of finite numbers makes of them."""
-    real = None if call.mask is None else call.mask.real_keys(item)
-    if real is None or call.kind == "cross" or call.shape[2] != call.shape[3] - call.appended:
-        return seen
-    rows = torch.zeros_like(seen)
-    rows[real[real < len(rows)].to(rows.device)] = True
-    return seen & rows
+    rows, _ = recording.padding(call, item)
+    return seen if rows is None else seen & torch.zeros_like(seen).index_fill(0, rows.to(seen.device), True)
 
 
 def _compare(recording: Recording, alone: Sequence[Recording]) -> None:

@@ -54,8 +54,9 @@ class Mask:
     def real_keys(self, item: int) -> Tensor | None:
         """Positions of the keys that some query may see (int64), or None when that is all of them.
 
-        A key that no query may see, not even its own, is padding (or an empty place in a cache); but not where a
-        rule alone hides it from the tokens themselves, as "only what came before" does the last one.
+        A key that no query may see, not even its own, is padding (or an empty place in a cache), and so is one that
+        its own query alone may see where all others see the same keys (XLNet); but not where a rule alone hides it
+        from the tokens themselves, as "only what came before" does the last one.
         """
         return self._once(item, lambda: self._real_keys(item))
 
@@ -77,10 +78,32 @@ class Mask:
             square = 1 < mine.shape[1] == mine.shape[2]
             if square and _band(mine[0]) is not None:
                 return None
-            seen = mine.any(0).any(0).expand(self.shape[3])
+            seen = _seen_by_others(mine[0]).expand(self.shape[3])
         if bool(seen.all()) or not bool(seen.any()):
             return None
         return seen.nonzero().squeeze(1)
+
+    def real_rows(self, item: int) -> Tensor | None:
+        """Positions of the queries that are no padding (int64), or None when that is all of them, where the queries
+        are a part of the keys: after a cache, a prefix or memories.
+        """
+        real, queries, keys = self.real_keys(item), self.shape[2], self.shape[3]
+        if real is None or not 1 < queries <= keys:
+            return None
+        start = keys - queries if self.visible is None else self._start(item)
+        own = torch.arange(start, start + queries, device=real.device)
+        kept = torch.isin(own, real)
+        return None if bool(kept.all()) or not bool(kept.any()) else kept.nonzero().squeeze(1)
+
+    def _start(self, item: int) -> int:
+        """Which key is that of the first query: the last that a causal mask shows it, else the queries end the keys."""
+        mine, (queries, keys) = self._mine(self.visible, item)[0], self.shape[2:]
+        seeing = mine[mine.any(1)]
+        if len(mine) == 1 or bool((seeing == seeing[:1]).all()):
+            return keys - queries
+        last = keys - 1 - mine.flip(1).int().argmax(1)
+        start = int((last - torch.arange(queries, device=last.device))[mine.any(1)].max())
+        return min(max(start, 0), keys - queries)
 
     def item(
         self, item: int, rows: Tensor | None, cols: Tensor | None
@@ -119,6 +142,17 @@ def rule(visible: Tensor, queries: int, keys: int) -> Band | Tensor | None:
         if band is not None:
             return band
     return visible.clone()
+
+
+def _seen_by_others(visible: Tensor) -> Tensor:
+    """bool `[key]`: keys that some query `[query, key]` sees; its own does not count where all others see the same."""
+    queries, keys = visible.shape
+    if 2 < queries <= keys:
+        own = torch.zeros_like(visible).diagonal_scatter(visible.new_ones(queries), keys - queries)
+        shown, hidden = (visible | own).all(0), (~visible | own).all(0)
+        if bool((shown | hidden).all()):
+            return shown & ~hidden | (visible & ~own).any(0)
+    return visible.any(0)
 
 
 def _band(visible: Tensor) -> Band | None:

@@ -265,6 +265,11 @@ class Recording:
             f"input {item} of its batch has {' or '.join(dict.fromkeys(told))}, but {len(tokens)} were given{looks}"
         )
 
+    @staticmethod
+    def padding(call: Call, item: int) -> tuple[Tensor | None, Tensor | None]:
+        """Positions of the queries and keys of one batch entry that are no padding, by its own mask; None: all."""
+        return (None, None) if call.windows > 1 else _Padding().of(call, item)
+
     def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
         """One batch entry of a call as an attention, with only the given rows and columns (None: all)."""
         if call.weights is not None:
@@ -301,7 +306,10 @@ class _Padding:
         _, _, queries, keys = call.shape
         if call.kind != "cross":
             tokens = keys - call.appended
-            rows = real[real < tokens] if real is not None and queries == tokens else None
+            if real is not None and queries == tokens:
+                rows = real[real < tokens]
+            else:
+                rows = None if call.mask is None or call.kind == "channel" else call.mask.real_rows(item)
             self._seen.append((call.module, queries, rows))
             return rows, real
         near = [(_shared(module, call.module), rows) for module, n, rows in self._seen if n == queries]

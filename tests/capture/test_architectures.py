@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers as hf
 
 import attnlens as al
 from attnlens.attention import Band, Factors, Weights, Windows
@@ -15,8 +16,9 @@ def heard(case, **options):
     model, inputs = case.build()
     with torch.no_grad():
         plain = model(**inputs)
-        with al.capture(model, **options) as recording:
+        with al.capture(model, verify=True, **options) as recording:
             captured = model(**inputs)
+        recording.verify()
         model.set_attn_implementation("eager")
         eager = case.eager(model(**inputs, output_attentions=True))
     return recording, plain, captured, eager, inputs
@@ -92,8 +94,6 @@ def test_swin_windows_are_laid_along_the_diagonal(store):
 
 
 def test_clip_is_asked_for_one_tower_at_a_time():
-    import transformers as hf
-
     model, inputs = hf.CLIPModel(clip_config()).eval(), clip_inputs()
     with torch.no_grad():
         plain = model(**inputs)
@@ -110,8 +110,6 @@ def test_clip_is_asked_for_one_tower_at_a_time():
 
 
 def test_clip_towers_of_different_batch_sizes_say_how_to_ask():
-    import transformers as hf
-
     model = hf.CLIPModel(clip_config()).eval()
     inputs = text_inputs() | {"pixel_values": torch.randn(6, 3, 32, 32)}
     with torch.no_grad(), al.capture(model) as recording:
@@ -180,8 +178,6 @@ def test_grouped_keys_are_stored_once():
 
 
 def test_generate_gives_one_forward_per_step():
-    import transformers as hf
-
     model = hf.LlamaForCausalLM(CASES["llama"].config()).eval()
     inputs = text_inputs("left")
     options = {"max_new_tokens": 4, "do_sample": False, "min_new_tokens": 4}
@@ -201,3 +197,56 @@ def test_generate_gives_one_forward_per_step():
                 rows = slice(start, None) if step == 0 else slice(None)
                 expected = weights[item][:, rows, start:]
                 assert torch.allclose(layer.attention[:], expected, atol=1e-5), (step, item, layer.name)
+
+
+def same_traces(recording, expected):
+    for trace, other in zip(recording, expected, strict=True):
+        for layer, same in zip(trace.layers, other.layers, strict=True):
+            assert layer.attention.shape == same.attention.shape, layer.name
+            assert torch.allclose(layer.attention[:], same.attention[:], atol=1e-5), layer.name
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
+def test_padded_prompts_in_a_static_cache(side, implementation):
+    model, inputs = CASES["llama"].build()
+    model.set_attn_implementation(implementation)
+    inputs = text_inputs(side)
+    recordings = []
+    for cache in (hf.StaticCache(model.config, max_cache_len=max(LENGTHS) + 5), None):
+        with torch.no_grad(), al.capture(model) as recording:
+            model(**inputs, past_key_values=cache)
+        recordings.append(recording)
+    assert [trace[0].shape[1:] for trace in recordings[0]] == [(n, n) for n in LENGTHS]
+    same_traces(*recordings)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(("name", "heads"), [("llama", 2), ("gpt2", 4)])
+def test_padded_texts_after_a_prefix(side, name, heads):
+    """Prefix tuning: keys and values of a learnt prefix stand before those of the text."""
+    model, _ = CASES[name].build()
+    inputs = text_inputs(side)
+    mask = torch.cat([torch.ones(len(LENGTHS), 3, dtype=torch.long), inputs["attention_mask"]], 1)
+    prefix = [(torch.randn(3, heads, 3, 8), torch.randn(3, heads, 3, 8)) for _ in range(2)]
+    with torch.no_grad(), al.capture(model, verify=True) as recording:
+        model(inputs["input_ids"], attention_mask=mask, past_key_values=hf.DynamicCache(prefix))
+    recording.verify()
+    assert [trace[0].shape[1:] for trace in recording] == [(n, n + 3) for n in LENGTHS]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_that_sees_itself_is_removed(side):
+    """XLNet: each token may attend to itself, also one of padding."""
+    model = hf.XLNetModel(hf.XLNetConfig(vocab_size=60, d_model=32, n_layer=2, n_head=4, d_inner=48)).eval()
+    inputs = text_inputs(side)
+    with torch.no_grad(), al.capture(model, verify=True) as recording:
+        model(**inputs)
+    recording.verify()
+    assert [trace[1].shape for trace in recording] == [(4, n, n) for n in LENGTHS]
+    with torch.no_grad():
+        eager = model(**inputs, output_attentions=True).attentions
+    for item, trace in enumerate(recording):
+        real = inputs["attention_mask"][item].nonzero().squeeze(1)
+        expected = eager[0][item][:, real][:, :, real]
+        assert torch.allclose(trace[0][:], expected, atol=1e-5)

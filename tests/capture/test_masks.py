@@ -112,6 +112,40 @@ def test_empty_places_of_a_cache_are_no_keys():
     assert mask.real_keys(0).tolist() == [0, 1, 2]
 
 
+def test_queries_behind_a_prefix_are_those_of_the_last_keys():
+    padding = torch.tensor([[True] * 9, [True] * 7 + [False] * 2, [True] * 3 + [False] * 2 + [True] * 4])
+    mask = Mask.of(padding[:, None, None], (3, 2, N, 9))
+    assert mask.real_rows(0) is None
+    assert mask.real_rows(1).tolist() == [0, 1, 2, 3]
+    assert mask.real_rows(2).tolist() == [2, 3, 4, 5]
+
+
+def test_queries_in_a_cache_are_found_by_the_last_key_that_they_see():
+    visible = band(None, 0, offset=2, queries=4, keys=9).repeat(3, 1, 1, 1)
+    visible[1, :, :, :4] = False  # two keys of earlier steps and two of this one are padding on the left
+    visible[2, :, :, 4:] = False  # padding on the right
+    mask = Mask.of(visible, (3, 2, 4, 9))
+    assert mask.real_keys(0).tolist() == [0, 1, 2, 3, 4, 5]
+    assert mask.real_rows(0) is None
+    assert mask.real_rows(1).tolist() == [2, 3]
+    assert mask.real_rows(2).tolist() == [0, 1]
+
+
+def test_one_query_is_never_padding():
+    padding = torch.tensor([True] * 4 + [False] * 2)[None, None, None]
+    assert Mask.of(padding, (1, 1, 1, N)).real_rows(0) is None
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_padding_that_sees_itself_is_padding(before):
+    real = torch.tensor([True] * (before + 4) + [False] * 2)
+    own = torch.eye(N, dtype=torch.bool)
+    visible = real[None] | torch.cat([torch.zeros(N, before, dtype=torch.bool), own], 1)
+    mask = Mask.of(visible[None, None], (1, 1, N, N + before))
+    assert mask.real_keys(0).tolist() == list(range(before + 4))
+    assert before == 0 or mask.real_rows(0).tolist() == [0, 1, 2, 3]
+
+
 def test_keys_hidden_by_some_heads_only_are_no_padding():
     visible = torch.ones(1, 2, N, N, dtype=torch.bool)
     visible[0, 0, :, 3] = False

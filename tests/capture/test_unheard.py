@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from typing import ClassVar
 
 import pytest
 import torch
@@ -231,7 +232,7 @@ def test_partly_unheard_is_a_warning_and_is_listed():
 class Mixer(Attention):
     """Not called an attention, and its weights go another way to the values."""
 
-    WAYS = {
+    WAYS: ClassVar = {
         "sharpened": lambda w, v: (w.square() / w.square().sum(-1, keepdim=True)) @ v,
         "sorted": lambda w, v: w.sort(-1).values @ v,
         "sparse": lambda w, v: torch.zeros_like(w).scatter(-1, w.topk(2).indices, w.topk(2).values) @ v,
