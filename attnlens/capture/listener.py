@@ -508,8 +508,9 @@ class Listener(TorchFunctionMode):
         queries, keys = query.shape[-2], key.shape[-2]
         if where is None:
             lead = query.shape[:-2] if query.ndim >= key.ndim else key.shape[:-2]
-            if query.ndim == key.ndim == 4:
-                lead = (max(query.shape[0], key.shape[0]), query.shape[1])
+            if query.ndim == key.ndim:
+                # Heads of keys may be fewer, and shared.
+                lead = tuple(map(max, query.shape[:-2], key.shape[:-2]))
             elif query.shape[:-2] != key.shape[:-2]:
                 lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
             weave = self._weave(*sides, lead=tuple(lead))

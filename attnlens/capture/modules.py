@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from inspect import signature
@@ -103,6 +105,49 @@ _listening = threading.local()
 """How many captures are open in each thread."""
 
 
+class Hook:
+    """A hook on one module: a copy of the module, or one read from a pickle, is none of the captured model.
+
+    copies: gathers modules that were copied meanwhile, whose hooks go with those of the originals
+    compiled: not empty once torch.compile has traced one of the modules
+    """
+
+    def __init__(self, call: Callable, module: nn.Module, copies: weakref.WeakSet, compiled: list[bool]):
+        self._call, self._module, self._copies = call, weakref.ref(module), copies
+        self.compiled = compiled
+
+    def __call__(self, module: nn.Module, *args: Any) -> None:
+        if torch.compiler.is_dynamo_compiling():
+            self.compiled.append(True)  # the compiler replays this when it has traced the module
+        elif module is self._module():
+            self._call(module, *args)
+
+    def __deepcopy__(self, memo: dict) -> Hook:
+        copied = memo.get(id(self._module()))
+        if copied is not None:
+            self._copies.add(copied)
+        return self
+
+    def __reduce__(self) -> tuple:
+        return _no_hook, ()
+
+
+def _no_hook() -> Callable:
+    """What a pickled hook becomes."""
+    return _nothing
+
+
+def _nothing(*args: Any) -> None:
+    """A hook that does nothing."""
+
+
+def _forget(module: nn.Module, number: int) -> None:
+    """Takes a hook from a module by its number, out of each table in which torch keeps hooks and their options."""
+    for name, table in vars(module).items():
+        if name.startswith("_forward") and "hooks" in name and hasattr(table, "pop"):
+            table.pop(number, None)
+
+
 class ModuleStack:
     """Follows one model: `frames` from the outermost running module to the innermost.
 
@@ -120,6 +165,8 @@ class ModuleStack:
         self.bypassed = False
         self._owner = threading.get_ident()
         self._elsewhere: set[int] = set()
+        self._copies: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self.compiled: list[bool] = []
         self._handles: list = []
 
     def open(self) -> None:
@@ -130,12 +177,24 @@ class ModuleStack:
             if name and _is_plain(module):
                 continue
             enter, leave = partial(self._enter, name, name in projecting), partial(self._leave, name)
-            self._handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
-            self._handles.append(module.register_forward_hook(leave, always_call=True))
+            self._handles.append(
+                module.register_forward_pre_hook(
+                    Hook(enter, module, self._copies, self.compiled), with_kwargs=True
+                )
+            )
+            self._handles.append(
+                module.register_forward_hook(
+                    Hook(leave, module, self._copies, self.compiled), always_call=True
+                )
+            )
 
     def close(self) -> None:
         while self._handles:
-            self._handles.pop().remove()
+            handle = self._handles.pop()
+            handle.remove()
+            for copied in self._copies:
+                _forget(copied, handle.id)
+        self._copies.clear()
         self.frames.clear()
         self.provenance.clear()
         _listening.captures -= 1

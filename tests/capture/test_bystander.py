@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 import threading
 import warnings
 import weakref
@@ -256,6 +257,45 @@ def test_vmap(kind):
     assert torch.equal(plain, captured)
     assert_heard(recording, attention(*model.oracle_inputs(x[:, 0])))
     assert [call.items for call in recording.calls] == [3]
+
+
+@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
+def test_vmap_of_grouped_keys(implementation):
+    import transformers as hf
+
+    config = hf.LlamaConfig(
+        vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=48, attn_implementation=implementation,
+    )  # fmt: skip
+    model, ids = hf.LlamaModel(config).eval(), torch.randint(5, 60, (3, 1, 7))
+    with torch.no_grad(), al.capture(model, verify=True) as recording:
+        torch.vmap(lambda one: model(one)[0])(ids)
+    recording.verify()
+    with torch.no_grad(), al.capture(model) as plain:
+        model(ids[:, 0])
+    for trace, expected in zip(recording, plain, strict=True):
+        for layer, other in zip(trace.layers, expected.layers, strict=True):
+            assert torch.allclose(layer.attention[:], other.attention[:], atol=1e-6)
+
+
+class GroupedHeads(nn.Module):
+    """Groups of heads are mapped over inside of the model: what is hidden is heads, not inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(DIM, 3 * DIM)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        self.seen = q, k
+        return torch.vmap(lambda q, k, v: (q @ k.mT).softmax(-1) @ v, in_dims=1, out_dims=1)(q, k, v)
+
+
+def test_vmap_over_heads():
+    model, x = GroupedHeads(), torch.randn(B, N, DIM)
+    with torch.no_grad(), al.capture(model) as recording:
+        model(x)
+    assert_heard(recording, attention(*model.seen, scale=1))
 
 
 class Tempered(Attention):
@@ -556,6 +596,29 @@ def test_nothing_waits_for_the_garbage_collector():
         assert [ref() for ref in model.refs] == [None] * 3
     finally:
         gc.enable()
+
+
+def hooks_of(model):
+    tables = (table for part in model.modules() for name, table in vars(part).items() if "hooks" in name)
+    return sum(len(table) for table in tables if hasattr(table, "__len__"))
+
+
+def test_a_copy_made_meanwhile_is_another_model():
+    model, data = Net("mha").eval(), torch.randn(B, N, DIM)
+    with torch.no_grad(), al.capture(model) as recording:
+        model(data)
+        copied, part, read = (
+            copy.deepcopy(model),
+            copy.deepcopy(model.blocks[0]),
+            pickle.loads(pickle.dumps(model)),
+        )
+        copied(data), read(data)
+    assert len(recording.forwards) == 1
+    assert [hooks_of(m) for m in (model, copied, part)] == [0, 0, 0]
+    with al.capture(copied) as again:
+        copied(data)
+    assert len(again.calls) == 1
+    assert all(torch.equal(other(data), model(data)) for other in (copied, read))
 
 
 def test_the_model_itself_is_not_held():

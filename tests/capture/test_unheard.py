@@ -84,6 +84,14 @@ def test_torchscript_is_refused():
             pass
 
 
+def test_a_model_that_is_compiled_inside_of_the_block_is_named():
+    model = Net()
+    with pytest.raises(CaptureError, match=r"the model \(Net\) was run through torch.compile.*set_stance"):
+        with al.capture(model):
+            torch.compile(model, backend="eager")(x())
+    torch._dynamo.reset()
+
+
 class CallsCompiled(Attention):
     """Eager but for a function."""
 
