@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
 
 from .attention import Windows
 from .capture import listen
+from .capture.modules import take_hook
 from .errors import InputError, unknown_name
 from .trace import Layer
 
@@ -24,29 +28,68 @@ PREDICTED = "predicted"
 """The target of whoever asks for the class that the model itself names."""
 
 
+_locks = WeakIdKeyDictionary()
+
+
+@contextmanager
+def exclusive(model: nn.Module) -> Iterator[None]:
+    """One thread at a time: whoever changes a model for a run of ours holds its lock, and may take it again.
+
+    Models that share their parameters, as a classifier and its encoder do, share the lock.
+    """
+    with _locks.setdefault(next(model.parameters(), model), threading.RLock()):
+        yield
+
+
+@contextmanager
+def undone(*undo: Callable[[], None]) -> Iterator[None]:
+    """Runs what undoes a change, registered before the change is made.
+
+    Each must do no harm when it runs again: it runs twice, for an interrupt may come in the middle of the first time.
+    """
+    try:
+        try:
+            yield
+        finally:
+            for step in undo:
+                step()
+    finally:
+        for step in undo:
+            step()
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; afterwards every module is in the mode that it was in."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+    """Eval mode for a while, in this thread alone; afterwards every module is in the mode that it was in."""
+    with exclusive(model):
+        training = [module for module in model.modules() if module.training]
+
+        def back() -> None:
+            for module in training:
+                module.training = True
+
+        with undone(back):
+            model.eval()
+            yield
 
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """No gradients for parameters for a while: they would cost a quarter of the memory."""
-    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in wanted:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in wanted:
-            parameter.requires_grad_(True)
+    """No gradients for parameters for a while: they would cost a quarter of the memory.
+
+    Parameters made under `torch.inference_mode` want none, and nobody may ask them to.
+    """
+    with exclusive(model):
+        wanted = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]
+
+        def back() -> None:
+            for parameter in wanted:
+                parameter.requires_grad_(True)
+
+        with undone(back):
+            for parameter in wanted:
+                parameter.requires_grad_(False)
+            yield
 
 
 def check_options(options: dict[str, Any], *known: str) -> None:
@@ -69,20 +112,35 @@ def differentiable(model: nn.Module) -> Iterator[list[Tensor]]:
         return leaves[-1].clone()  # some models add positions in place
 
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
-    with hooked(table.register_forward_hook(begin) for table in tables):
+    with exclusive(model), hooked((table, begin) for table in tables):
         with torch.inference_mode(False), torch.enable_grad(), frozen(model):
             yield leaves
 
 
 @contextmanager
-def hooked(handles: Iterable[Any]) -> Iterator[None]:
-    """Hooks, as registered, for a while."""
-    handles = list(handles)
-    try:
+def hooked(
+    hooks: Iterable[tuple[nn.Module, Callable]], *, before: bool = False, with_kwargs: bool = False
+) -> Iterator[None]:
+    """Forward hooks on modules for a while, for what this thread runs.
+
+    before: whether they run before the module
+    """
+    owner = threading.get_ident()
+    own = [(module, partial(_if_mine, owner, hook)) for module, hook in hooks]
+
+    def back() -> None:
+        for module, hook in own:
+            take_hook(module, hook)
+
+    with undone(back):
+        for module, hook in own:
+            register = module.register_forward_pre_hook if before else module.register_forward_hook
+            register(hook, with_kwargs=with_kwargs)
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _if_mine(owner: int, hook: Callable, *args: Any) -> Any:
+    return hook(*args) if threading.get_ident() == owner else None
 
 
 def run(
@@ -180,6 +238,11 @@ def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Except
     given = ", ".join(
         f"{name} {list(x.shape)} {str(x.dtype).removeprefix('torch.')}" for name, x in named.items()
     )
+    if "nference tensor" in str(error):
+        return InputError(
+            f"the parameters of {type(model).__name__} were made under torch.inference_mode, so no gradient can go "
+            "through them; build or load the model outside of it, or explain by a method without gradients"
+        )
     reason = next(iter(str(error).strip().splitlines()), "no reason given")
     return InputError(
         f"{type(model).__name__} failed on its input ({given}): {type(error).__name__}: {reason}"

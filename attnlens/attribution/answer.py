@@ -105,7 +105,7 @@ class TextAnswer:
         def keep(module: nn.Module, args: tuple, output: Any) -> None:
             kept.append(output[0] if isinstance(output, tuple) else output)
 
-        with running.hooked([self.layer.register_forward_hook(keep)]):
+        with running.hooked([(self.layer, keep)]):
             with torch.no_grad(), self._in_place_of_words(vectors, self.ids):
                 self._run(None)
         name = type(self.layer).__name__
@@ -158,9 +158,7 @@ class TextAnswer:
     def _first_run(self) -> Tensor:
         """The logits of the texts as they are; on the way, which table of word embeddings the model asks."""
         called: list[nn.Module] = []
-        asked = (
-            table.register_forward_hook(lambda module, *_: called.append(module)) for table in self.tables
-        )
+        asked = ((table, lambda module, *_: called.append(module)) for table in self.tables)
         with torch.no_grad(), running.hooked(asked):
             logits = self._read(self._run(None), None)
         if not called:
@@ -209,7 +207,7 @@ class TextAnswer:
                 return torch.cat([output[:, :1], given[:, :-1]], dim=1)
             return output
 
-        with running.hooked([table.register_forward_hook(answer, with_kwargs=True) for table in self.tables]):
+        with running.hooked([(table, answer) for table in self.tables], with_kwargs=True):
             yield
 
     @contextmanager
@@ -219,7 +217,7 @@ class TextAnswer:
             given = points.to(first.dtype)
             return (given, *output[1:]) if isinstance(output, tuple) else given
 
-        with running.hooked([self.layer.register_forward_hook(answer)]):
+        with running.hooked([(self.layer, answer)]):
             yield
 
 

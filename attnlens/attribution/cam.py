@@ -218,11 +218,10 @@ def _watched(model: nn.Module, calls: list[Any]) -> Iterator[list[Ran]]:
         path, given, heard, number = open_calls[module].pop()
         ran.append(Ran(path, module, given, _shape(output), heard, number, len(ran)))
 
-    handles = []
-    for path, module in model.named_modules():
-        handles += [module.register_forward_pre_hook(begin(path), with_kwargs=True)]
-        handles += [module.register_forward_hook(end)]
-    with hooked(handles), torch.no_grad():
+    modules = list(model.named_modules())
+    beginnings = [(module, begin(path)) for path, module in modules]
+    endings = [(module, end) for _, module in modules]
+    with hooked(beginnings, before=True, with_kwargs=True), hooked(endings), torch.no_grad():
         yield ran
 
 

@@ -76,8 +76,7 @@ class Function:
         """F `[point]`"""
         if self.layer is None:
             return self._chosen(self.forward(*points, *self._rows(self.more, examples)), examples)
-        replaced = self.layer.register_forward_hook(lambda *_: tuple(points) if self.plural else points[0])
-        with hooked([replaced]):
+        with hooked([(self.layer, lambda *_: tuple(points) if self.plural else points[0])]):
             output = self.forward(*self._rows((*self.inputs, *self.more), examples))
         return self._chosen(output, examples)
 
@@ -115,8 +114,7 @@ class Function:
         """What the layer makes of inputs."""
         heard: list[Any] = []
         rows = self._rows((*inputs, *self.more), torch.arange(self.count, device=inputs[0].device))
-        listening = self.layer.register_forward_hook(lambda *seen: heard.append(seen[2]))
-        with torch.no_grad(), hooked([listening]):
+        with torch.no_grad(), hooked([(self.layer, lambda *seen: heard.append(seen[2]))]):
             self.forward(*rows)
         if len(heard) != 1:
             raise InputError(

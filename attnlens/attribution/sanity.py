@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import tasks
 from ..errors import InputError
+from ..running import exclusive, undone
 from .agreement import ordinary_scores, spearman
 from .options import whole
 
@@ -153,14 +154,13 @@ def _draw(parameter: Tensor) -> None:
 @contextmanager
 def restored(model: nn.Module) -> Iterator[Callable[[], None]]:
     """Parameters and buffers are afterwards what they were, bit for bit; what it yields puts them back at once."""
-    kept = [(tensor, tensor.detach().clone()) for tensor in (*model.parameters(), *model.buffers())]
+    with exclusive(model):
+        kept = [(tensor, tensor.detach().clone()) for tensor in (*model.parameters(), *model.buffers())]
 
-    def back() -> None:
-        with torch.no_grad():
-            for tensor, before in kept:
-                tensor.copy_(before)
+        def back() -> None:
+            with torch.no_grad():
+                for tensor, before in kept:
+                    tensor.copy_(before)
 
-    try:
-        yield back
-    finally:
-        back()
+        with undone(back):
+            yield back

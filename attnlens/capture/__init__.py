@@ -89,15 +89,25 @@ def listen(
     recording = Recording(type(model).__name__, store)
     listener = Listener(recording, stack, dtype, **more)
     try:
-        stack.open()
-        huggingface.open(listener)
-        with listener:
+        try:
+            stack.open()
+            huggingface.open(listener)
+            listener.open()
             yield recording
+        finally:
+            _close(listener, stack)
     finally:
-        huggingface.close(listener)
-        stack.close()
-        listener.forget()
+        # Once more, for an interrupt may have come in the middle.
+        _close(listener, stack)
     _report(recording, listener, stack)
+
+
+def _close(listener: Listener, stack: ModuleStack) -> None:
+    """Takes back all that a capture changed, whatever of it was done."""
+    listener.close()
+    huggingface.close(listener)
+    stack.close()
+    listener.forget()
 
 
 def _gates(gates: Any) -> dict[int, Tensor]:

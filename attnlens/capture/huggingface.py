@@ -23,36 +23,38 @@ from .listener import InterfaceCall, Listener
 from .modules import recomputing
 
 _listening = threading.local()
-_lock = threading.Lock()
-_open = 0
+_lock = threading.RLock()
+_open: set[int] = set()
 _original: Callable | None = None
+"""The interface's own method, once a capture was opened."""
 
 
 def open(listener: Listener) -> None:
     """Starts listening at the interface in this thread; does nothing where transformers is not in use."""
-    global _open, _original
+    global _original
     if "transformers.modeling_utils" not in sys.modules:
         return
     from transformers.modeling_utils import AttentionInterface
 
-    _listeners().append(listener)
+    if not hasattr(AttentionInterface, "get_interface"):  # transformers before 5.1 has no such look-up
+        return
     with _lock:
-        _open += 1
-        if _open == 1:
+        if not _open:
             _original = AttentionInterface.get_interface
-            AttentionInterface.get_interface = _get_interface
+        _open.add(id(listener))
+        AttentionInterface.get_interface = _get_interface
+    _listeners().append(listener)
 
 
 def close(listener: Listener) -> None:
-    global _open
-    if listener not in _listeners():
-        return
-    from transformers.modeling_utils import AttentionInterface
-
-    _listeners().remove(listener)
+    """Ends it; once more does no harm."""
+    if listener in _listeners():
+        _listeners().remove(listener)
     with _lock:
-        _open -= 1
-        if _open == 0:
+        _open.discard(id(listener))
+        if not _open and _original is not None:
+            from transformers.modeling_utils import AttentionInterface
+
             AttentionInterface.get_interface = _original
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from ..attention import Band
 from ..errors import CaptureError
@@ -152,6 +152,7 @@ class Listener(TorchFunctionMode):
         gates: dict[int, Tensor] | None = None,
     ):
         super().__init__()
+        self.closed = False
         self.values = gradients if values is None else values
         self.gradients, self.gates, self.verify = gradients, gates or {}, verify
         self.gated_layers: set[int] = set()
@@ -174,7 +175,7 @@ class Listener(TorchFunctionMode):
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         # This runs for each function and attribute that the model asks of a tensor: the way out comes first.
-        if torch.compiler.is_dynamo_compiling():
+        if torch.compiler.is_dynamo_compiling() or self.closed:
             return func(*args, **(kwargs or {}))
         role = ROLES.get(func)
         kwargs = kwargs or {}
@@ -217,6 +218,31 @@ class Listener(TorchFunctionMode):
                 hear(*args)
         except Exception as fault:
             self.fault = fault
+
+    def open(self) -> None:
+        """Begins to listen in this thread."""
+        self._leave()
+        self.__enter__()
+
+    def close(self) -> None:
+        """Ends it, though other modes were entered since and are still open; once more does no harm."""
+        self.closed = True
+        self._leave()
+
+    def _leave(self) -> None:
+        """Takes listeners that are closed off torch's stack of modes.
+
+        One may come back after its end: torch takes the mode off while it runs, and an interrupt at that moment puts it
+        back when the traceback goes.
+        """
+        modes = _get_current_function_mode_stack()
+        if not any(isinstance(mode, Listener) and mode.closed for mode in modes):
+            return
+        for _ in modes:
+            _pop_mode()
+        for mode in modes:
+            if not (isinstance(mode, Listener) and mode.closed):
+                _push_mode(mode)
 
     def forget(self) -> None:
         """Drops the tags, which refer to themselves and would wait for the garbage collector."""

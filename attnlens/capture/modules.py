@@ -6,6 +6,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from inspect import signature
@@ -101,31 +102,34 @@ def _parameters(kind: type[nn.Module]) -> tuple[str, ...]:
         return ()
 
 
+_tasks: ContextVar[frozenset[int]] = ContextVar("attnlens_captures", default=frozenset())
+"""The captures that were opened in the running asynchronous task, or before it was started from there."""
 _listening = threading.local()
-"""How many captures are open in each thread."""
+
+
+def _open_here() -> set[ModuleStack]:
+    """The captures that are open in this thread."""
+    if not hasattr(_listening, "captures"):
+        _listening.captures = set()
+    return _listening.captures
 
 
 class Hook:
-    """A hook on one module: a copy of the module, or one read from a pickle, is none of the captured model.
+    """A hook on one module: a copy of the module, or one read from a pickle, is none of the captured model."""
 
-    copies: gathers modules that were copied meanwhile, whose hooks go with those of the originals
-    compiled: not empty once torch.compile has traced one of the modules
-    """
-
-    def __init__(self, call: Callable, module: nn.Module, copies: weakref.WeakSet, compiled: list[bool]):
-        self._call, self._module, self._copies = call, weakref.ref(module), copies
-        self.compiled = compiled
+    def __init__(self, call: Callable, module: nn.Module, stack: ModuleStack):
+        self._call, self._module, self.stack = call, weakref.ref(module), stack
 
     def __call__(self, module: nn.Module, *args: Any) -> None:
         if torch.compiler.is_dynamo_compiling():
-            self.compiled.append(True)  # the compiler replays this when it has traced the module
+            self.stack.compiled.append(True)  # the compiler replays this when it has traced the module
         elif module is self._module():
             self._call(module, *args)
 
     def __deepcopy__(self, memo: dict) -> Hook:
         copied = memo.get(id(self._module()))
         if copied is not None:
-            self._copies.add(copied)
+            self.stack.copies.add(copied)
         return self
 
     def __reduce__(self) -> tuple:
@@ -141,11 +145,20 @@ def _nothing(*args: Any) -> None:
     """A hook that does nothing."""
 
 
-def _forget(module: nn.Module, number: int) -> None:
-    """Takes a hook from a module by its number, out of each table in which torch keeps hooks and their options."""
-    for name, table in vars(module).items():
-        if name.startswith("_forward") and "hooks" in name and hasattr(table, "pop"):
-            table.pop(number, None)
+_TABLES = ("_forward_hooks", "_forward_pre_hooks")
+
+
+def take_hook(module: nn.Module, hook: Callable) -> None:
+    """Takes a forward hook from a module, wherever torch notes it or its options; nothing where it is not there."""
+    for number in [n for table in _TABLES for n, own in vars(module)[table].items() if own is hook]:
+        _take(module, number)
+
+
+def _take(module: nn.Module, number: int) -> None:
+    # The hook itself goes last: until then, who is interrupted finds it again.
+    for name in sorted(vars(module), key=_TABLES.__contains__):
+        if name.startswith(_TABLES):
+            vars(module)[name].pop(number, None)
 
 
 class ModuleStack:
@@ -165,42 +178,40 @@ class ModuleStack:
         self.bypassed = False
         self._owner = threading.get_ident()
         self._elsewhere: set[int] = set()
-        self._copies: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self.copies: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self.compiled: list[bool] = []
-        self._handles: list = []
 
     def open(self) -> None:
-        _listening.captures = getattr(_listening, "captures", 0) + 1
+        _open_here().add(self)
+        _tasks.set(_tasks.get() | {id(self)})
         modules = dict(self.model.named_modules())
         projecting = _projecting(modules)
         for name, module in modules.items():
             if name and _is_plain(module):
                 continue
             enter, leave = partial(self._enter, name, name in projecting), partial(self._leave, name)
-            self._handles.append(
-                module.register_forward_pre_hook(
-                    Hook(enter, module, self._copies, self.compiled), with_kwargs=True
-                )
-            )
-            self._handles.append(
-                module.register_forward_hook(
-                    Hook(leave, module, self._copies, self.compiled), always_call=True
-                )
-            )
+            module.register_forward_pre_hook(Hook(enter, module, self), with_kwargs=True)
+            module.register_forward_hook(Hook(leave, module, self), always_call=True)
 
     def close(self) -> None:
-        while self._handles:
-            handle = self._handles.pop()
-            handle.remove()
-            for copied in self._copies:
-                _forget(copied, handle.id)
-        self._copies.clear()
+        """Takes back what `open` did, also where it was interrupted; once more does no harm."""
+        for module in (*self.model.modules(), *self.copies):
+            for table in _TABLES:
+                for number, hook in list(vars(module)[table].items()):
+                    if isinstance(hook, Hook) and hook.stack is self:
+                        _take(module, number)
         self.frames.clear()
         self.provenance.clear()
-        _listening.captures -= 1
+        _open_here().discard(self)
+        _tasks.set(_tasks.get() - {id(self)})
+
+    def _is_elsewhere(self) -> bool:
+        """Whether what runs belongs to another asynchronous task, which has opened captures of its own."""
+        here = _tasks.get()
+        return bool(here) and id(self) not in here
 
     def _enter(self, name: str, projects: bool, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if recomputing():
+        if recomputing() or self._is_elsewhere():
             return
         if threading.get_ident() != self._owner:
             self._heard_elsewhere(name, module)
@@ -229,7 +240,7 @@ class ModuleStack:
 
     def _heard_elsewhere(self, name: str, module: nn.Module) -> None:
         """Another thread may use the whole model for itself; parts of our own run that went there are lost."""
-        if getattr(_listening, "captures", 0):
+        if _open_here():
             return
         thread = threading.get_ident()
         if not name:
@@ -238,7 +249,7 @@ class ModuleStack:
             self.foreign = self.foreign or label(name, module)
 
     def _leave(self, name: str, module: nn.Module, args: tuple, output: Any) -> None:
-        if recomputing() or threading.get_ident() != self._owner:
+        if recomputing() or threading.get_ident() != self._owner or self._is_elsewhere():
             return
         while self.frames and self.frames.pop().name != name:
             pass
