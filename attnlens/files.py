@@ -109,3 +109,18 @@ def place(path: Path, parts: Iterable[Any], example: str) -> None:
             draft.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         raise FileError(f"cannot write {path}: {error}; save to a folder that you may write to") from None
+
+
+def check_writable(path: Path) -> None:
+    """Raises FileError for a file that could not be written: before the work, not after it."""
+    if os.path.isdir(path):
+        raise FileError(f"cannot write {path}: that is a folder; give the name of a file in it")
+    if not os.path.isdir(path.parent):
+        raise FileError(f"cannot write {path}: there is no folder {path.parent}; create it first")
+    draft = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        with open(draft, "xb"):  # to ask for the permission would not do: a file system may be read-only
+            pass
+        draft.unlink()
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot write {path}: {error}; save to a folder that you may write to") from None

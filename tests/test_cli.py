@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens import models
+from attnlens import cli, models
 
 ESCAPE = "\x1b["
 
@@ -32,6 +33,22 @@ def run(*arguments: str, cwd: Path | None = None, text: str = "", **environment:
         cwd=cwd,
         env=env | {"COLUMNS": "100", "PYTHONIOENCODING": "utf-8", **environment},
     )
+
+
+@pytest.fixture
+def quick(monkeypatch, capsys):
+    """`attnlens ...` in this process, where a new one would show nothing more: (exit code, stdout, stderr)."""
+
+    def run(*arguments: str, text: str | bytes | None = "") -> tuple[int, str, str]:
+        data = text.encode() if isinstance(text, str) else text
+        stdin = None if data is None else io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "argv", ["attnlens", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0, *capsys.readouterr()
+
+    return run
 
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
@@ -430,3 +447,121 @@ def test_compare_reads_standard_input_and_one_text_only(tmp_path):
     refused = run("compare", "sentiment", "sentiment", str(lines))
     assert refused.returncode == 2
     assert "compared on one text; 2 were given" in refused.stderr
+
+
+# -- files ----------------------------------------------------------------------------------------------------
+
+REVIEWS = 'text,label\nsee it,1\n"not a bad film, really",1\n'
+
+
+@pytest.fixture
+def reviews(tmp_path, monkeypatch) -> Path:
+    """A table of two texts in the folder in which the command runs, as `reviews.csv` and as `reviews.jsonl`."""
+    monkeypatch.chdir(tmp_path)
+    Path("reviews.csv").write_text(REVIEWS)
+    rows = csv.DictReader(REVIEWS.splitlines())
+    Path("reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("notes.txt").write_text("see it\n")
+    return tmp_path
+
+
+def test_heads_of_a_table_are_those_of_its_texts(quick, reviews):
+    code, lines, _ = quick("heads", "-", "--json", text="see it\nnot a bad film, really\n")
+    assert code == 0
+    for given in (["reviews.csv"], ["--file", "reviews.jsonl"], ["reviews.csv", "--column", "text"]):
+        code, told, error = quick("heads", *given, "--json")
+        assert (code, error) == (0, "")
+        assert told == lines
+    assert json.loads(lines)["inputs"] == 2
+
+
+def test_every_command_reads_a_file_of_one_text(quick, reviews):
+    code, told, _ = quick("text", "--file", "notes.txt", "--json", "--method", "gradient")
+    assert (code, json.loads(told)["text"]) == (0, "see it")
+    assert quick("debug", "-f", "notes.txt", "positive", "--json") == quick(
+        "debug", "see it", "positive", "--json"
+    )
+    assert (
+        json.loads(quick("compare", "sentiment", "sentiment", "notes.txt", "--json")[1])["input"] == "see it"
+    )
+    code, told, _ = quick("report", "sentiment", "--file", "reviews.csv", "reviews.html")
+    assert (code, told) == (0, "wrote reviews.html\n")
+    assert "not a bad film, really" in Path("reviews.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["text", "notes.txt"], "notes.txt is a file, not a text; to read it: --file notes.txt; .*standard input: -"),
+        (["debug", "notes.txt", "positive"], "notes.txt is a file, not a text; to read it: --file notes.txt"),
+        (["text", "lost.csv"], "there is no file lost.csv; .* standard input: -"),
+        (["heads", "my lost.csv"], "there is no file my lost.csv"),
+        (["report", "sentiment", "lost.txt", "x.html"], "there is no file lost.txt"),
+        (["text", "."], ". is a folder; name a file in it with --file"),
+        (["text", "--file", "reviews.csv"], "text explains one text; 2 were given.* - < reviews.csv"),
+        (["compare", "sentiment", "sentiment", "reviews.csv"], "compared on one text; 2 were given"),
+        (["text", "see it", "--file", "notes.txt"], "give 'see it' or --file notes.txt, not both"),
+        (["text"], "Missing argument: give a text, - for standard input, or --file FILE"),
+        (["heads", "see it", "--column", "text"], "--column names a column of a file; give the file"),
+        (["heads", "-f", "reviews.csv", "--column", "body"], "has no column 'body'; its columns: 'text', 'label'"),
+        (["heads", "--file", "lost.txt"], "cannot read lost.txt: No such file"),
+        (["debug", "not", "a", "bad", "positive"], "put the text in quotes"),
+        (["text", "-"], "standard input is closed; give the text as an argument, or --file FILE"),
+        (["heads", "see it", "--png", "heads.jpg"], "the figure is a PNG: .* ends in .png, not 'heads.jpg'"),
+        (["heads", "see it", "--png", "reviews.csv/heads.png"], "there is no folder reviews.csv"),
+        (["report", "sentiment", "see it", "nowhere/x.html"], "cannot write nowhere/x.html: there is no folder"),
+        (["image", "https://example.org/cat.png"], "opens no address of a network; download the picture first"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_texts_and_texts_that_are_files(quick, reviews, arguments, message):
+    code, told, error = quick(*arguments, text=None)
+    assert (code, told, error.count("\n")) == (2, "", 1)
+    assert re.search(message, error), error
+
+
+def test_a_text_that_is_called_like_a_file_comes_through_standard_input(quick, reviews):
+    code, told, _ = quick("text", "-", "--json", "--method", "gradient", text="notes.txt\n")
+    assert (code, json.loads(told)["text"]) == (0, "notes.txt")
+
+
+def test_what_cannot_be_written_is_told_before_the_work(quick, reviews, monkeypatch):
+    def load(*_):
+        raise AssertionError("the model was loaded first")
+
+    monkeypatch.setattr(al, "load", load)
+    Path("folder.png").mkdir()
+    for arguments in (
+        ["heads", "see it", "--png", "folder.png"],
+        ["compare", "sentiment", "sentiment", "see it", "--png", "/proc/x.png"],
+        ["report", "sentiment", "see it", "/proc/x.html"],
+        ["demo", "--out", "notes.txt"],
+    ):
+        code, _, error = quick(*arguments)
+        assert (code, error.count("\n")) == (2, 1), arguments
+        assert "cannot write" in error
+
+
+def test_behind_two_hyphens_everything_is_a_value(quick):
+    code, told, error = quick("text", "--json", "--method", "gradient", "--", "--debug")
+    assert (code, error) == (0, "")
+    assert json.loads(told)["text"] == "--debug"
+    assert quick("text", "--", "--debug", "--json")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "message"),
+    [
+        ("<&-", "text -", "attnlens: standard input is closed"),
+        (">&-", "text fine", "attnlens: standard output is closed"),
+        (">&-", "--version", "attnlens: standard output is closed"),
+        ("> /dev/full", "--version", "attnlens: No space left on device: standard output"),
+        ("2>&- >&-", "text fine", ""),
+        ("< /", "text -", "is a directory"),
+    ],
+)
+def test_streams_that_are_closed(closed, arguments, message):
+    command = f"{sys.executable} -m attnlens {arguments} {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr
