@@ -18,11 +18,11 @@ PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
     {"errors"},
-    {"axes", "files", "signs", "textfiles"},
+    {"axes", "files", "gates", "inputs", "signs", "textfiles"},
     {"attention"},
     {"trace"},
     {"storage", "plain", "capture", "analysis", "kernels", "thumbnails"},
-    {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution"},
+    {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution", "answers"},
     {"plots", "widgets", "bertviz"},
     {"report", "corpus", "show", "sources", "tables"},
     {"cli"},

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..attention import Attention
 from ..errors import InputError
-from ..trace import PatchGrid, Trace
+from ..trace import PatchGrid, Trace, no_patches
 from . import given, pieces
 
 HEAT = colormaps["inferno"]
@@ -171,9 +171,7 @@ def _size(grid: PatchGrid, down: int, columns: int) -> pieces.Size:
 def _grid(trace: Trace, function: str) -> PatchGrid:
     """The patches of an image's trace."""
     if given.one_trace(trace, function).patches is None:
-        raise InputError(
-            f"plots.{function} needs the trace of an image; for text use plots.heads, plots.row or plots.rollout"
-        )
+        raise no_patches(trace, f"plots.{function}", "plots.heads, plots.row or plots.rollout")
     return trace.patches
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from .. import __version__, files
 from ..errors import InputError, unknown_name
+from ..inputs import listed
 from ..lens import Lens
 from ..trace import Trace
 from .page import Page
@@ -109,7 +110,8 @@ def _views(views: Any) -> tuple[str, ...]:
 
 
 def _inputs(input: Any) -> list[Any]:
-    return input if isinstance(input, list) else [input]
+    found = listed(input)
+    return [input] if found is None else found
 
 
 def _given(source: Any, input: Any, views: tuple[str, ...], window: int | None) -> Iterator[Given]:
