@@ -236,9 +236,7 @@ def test_what_a_lens_cannot_be_told():
         al.Lens(tiny.gpt2(), tiny.byte_level(), labels=["a"])
     with pytest.raises(InputError, match=r"uses the model where and as it is: Lens\(model\.to\('cuda'\)"):
         al.Lens(model, tokenizer, device="cuda")
-    with pytest.raises(
-        InputError, match=r"option of TextLens 'label'; expected one of: tokenizer, labels"
-    ):
+    with pytest.raises(InputError, match=r"option of TextLens 'label'; expected one of: tokenizer, labels"):
         al.Lens(model, tokenizer, label=["a"])
     with pytest.raises(InputError, match="unknown option of TextLens 'patches'"):
         al.TextLens(model, tokenizer, patches=(8, 8))

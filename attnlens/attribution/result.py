@@ -162,7 +162,7 @@ class TextAttribution(Attribution):
         return [(self.tokens[i].text, float(self.scores[i])) for i in strongest]
 
     def plot(self, **options: Any) -> Figure:
-        """`plots.tokens` of it."""
+        """`plots.tokens` of it; options: cmap, figsize, ax."""
         from .. import plots
 
         return plots.tokens(self, **options)
@@ -254,7 +254,7 @@ class ImageAttribution(Attribution):
         return torch.zeros(rows, cols, dtype=found.dtype, device=found.device).index_add_(1, across, found)
 
     def plot(self, **options: Any) -> Figure:
-        """`plots.pixels` of it."""
+        """`plots.pixels` of it; options: cmap, figsize, ax."""
         from .. import plots
 
         return plots.pixels(self, **options)
