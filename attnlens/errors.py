@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from reprlib import repr as short
 
 
 class AttnlensError(Exception):
@@ -31,4 +32,5 @@ def unknown_name(what: str, given: object, known: Iterable[object]) -> InputErro
     names = [str(name) for name in known]
     close = get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return InputError(f"unknown {what} {given!r}; expected one of: {', '.join(names)}.{hint}")
+    shown = repr(given) if isinstance(given, str) else short(given)
+    return InputError(f"unknown {what} {shown}; expected one of: {', '.join(names)}.{hint}")
