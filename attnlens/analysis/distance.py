@@ -51,8 +51,8 @@ def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") ->
     """
     if isinstance(metric, Trace):
         raise InputError(
-            "head_distance() takes one trace, or a list of which it takes the mean: head_distance([a, b]); the heads of "
-            "two traces side by side: compare(a, b)"
+            "head_distance() takes one trace, or a list of which it takes the mean: head_distance([a, b]); the heads "
+            "of two traces side by side: compare(a, b)"
         )
     check_metric(metric)
     total, count, inputs, queries, names = 0.0, 0.0, 0, 0, []

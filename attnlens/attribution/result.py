@@ -62,6 +62,10 @@ class Attribution:
     complete: bool = True
     model: str = ""
 
+    if TYPE_CHECKING:  # of either kind, to a type checker
+
+        def plot(self, **options: Any) -> Figure: ...
+
     @property
     def converged(self) -> bool | None:
         """Whether rule difference, and gap where the scores are to add up, are within the tolerance; None where the

@@ -76,7 +76,7 @@ class PatchView(View):
 
     def __init__(
         self,
-        source: Trace | ImageLens,
+        source: Trace | Lens,
         image: Any = None,
         target: str | int | None = None,
         *,
@@ -111,7 +111,7 @@ class PatchView(View):
         self.asks |= {"line": self._line, "received": self._received, "map": self._send_map}
         self._send_all(asked=panels is not None)
 
-    def show(self, source: Trace | ImageLens, image: Any = None, target: str | int | None = None) -> None:
+    def show(self, source: Trace | Lens, image: Any = None, target: str | int | None = None) -> None:
         """Another image in the same view, given as at first; what is selected stays as far as it is there."""
         named = self._hold(source, image, target)
         usable, grid = _usable(self._trace), self._trace.patches

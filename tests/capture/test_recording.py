@@ -174,7 +174,7 @@ def test_cross_attention_has_tokens_on_both_sides():
         next(recording.traces(output_tokens=queries))
     with pytest.raises(InputError, match="4 output tokens were given, and no layer attends between so many"):
         next(recording.traces(tokens=keys, output_tokens=[list("abcd")] * 2))
-    with pytest.raises(InputError, match="a list for each input is expected, .* not one with None"):
+    with pytest.raises(InputError, match=r"a list for each input is expected, .* not one with None"):
         next(recording.traces(tokens=keys, output_tokens=[None]))
 
 
