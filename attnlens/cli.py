@@ -367,7 +367,7 @@ def _writable(path: Path | None) -> None:
         return
     if path.suffix.lower() not in (".png", ".html", ".htm"):
         raise InputError(f"the figure is a PNG: give --png a name that ends in .png, not {str(path)!r}")
-    files.check_writable(path)
+    files.check_writable(path, f"figure{path.suffix}")
 
 
 def _console(stderr: bool = False) -> Console:

@@ -417,7 +417,7 @@ def make(folder: Path) -> None:
         raise FileError(
             f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
         ) from error
-    files.check_writable(folder / "numbers.json")
+    files.check_writable(folder / "numbers.json", "numbers.json")
 
 
 def write(folder: Path, found: dict[str, Report]) -> list[Path]:

@@ -67,6 +67,7 @@ def report(
     >>> al.report(lens, "a gripping , funny film", "report.html")
     """
     path, wanted = _path(path), _views(views)
+    files.check_writable(path, PATH)
     page = Page(compress)
     found = list(_given(source, input, wanted, window))
     if not found:
