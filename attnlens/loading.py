@@ -178,7 +178,8 @@ def _place(name: str) -> str:
             )
         return str(path)
     if not name or (looks_local and len(name) <= LONGEST_NAME):
-        raise InputError(f"there is no model folder {name or repr(name)}")
+        address = "; a hub id is given without its address" if "://" in name else ""
+        raise InputError(f"there is no model folder {name or repr(name)}{address}")
     if len(name) > LONGEST_NAME or "\n" in name:
         raise InputError(
             f"there is no model called {short(name)}: the name of a model is one line of at most {LONGEST_NAME} "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,8 @@ def read(path: str | Path, column: str | None = None) -> list[str]:
     none is obvious.
     """
     path = Path(path)
+    if os.path.isdir(path):
+        raise FileError(f"{path} is a folder; name a file in it")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         known = ", ".join(suffix for suffix in _READERS if suffix != ".text")
@@ -160,18 +163,18 @@ def _decoded(path: Path) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise FileError(
-            f"{path}, line {line}: no text in UTF-8 ({error.reason}); convert the file first: "
-            f"iconv -f latin1 -t utf-8 {path}"
-        ) from error
+        coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin1"
+        raise _not_utf8(path, data.count(b"\n", 0, error.start), error.reason, coding) from error
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise FileError(
-            f"{path}, line {line}: a zero byte, so this is no text in UTF-8; if it is in UTF-16, convert it first: "
-            f"iconv -f utf-16 -t utf-8 {path}"
-        )
+        raise _not_utf8(path, text.count("\n", 0, text.index("\0")), "a zero byte", "utf-16")
     return text
+
+
+def _not_utf8(path: Path, before: int, reason: str, coding: str) -> FileError:
+    return FileError(
+        f"{path}, line {before + 1}: no text in UTF-8 ({reason}); convert the file first, for example from {coding}: "
+        f"iconv -f {coding} -t utf-8 {path}"
+    )
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, str]]:
@@ -184,7 +187,7 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table as texts, each with the line on which it begins."""
     text = _decoded(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    line, limit = 1, csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a long text is no fault
     try:
         for row in reader:
             if row:
@@ -193,8 +196,10 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     except csv.Error as error:
         raise FileError(
             f"{path}, line {line}: {error}; a cell that begins with a quote ends with one, and quotes inside are "
-            f"doubled; a text of more than {csv.field_size_limit()} characters goes through standard input"
+            "doubled"
         ) from error
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _with_header(path: Path, rows: list[tuple[int, list[str]]]) -> Table:

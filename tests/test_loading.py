@@ -328,16 +328,18 @@ def test_a_damaged_minivit(mini):
     ("change", "message"),
     [
         (
-            {"d_model": 2**20},
-            r"config.json asks for .* \(1048576,\), the weights have \(16,\)",
+            {"d_model": 20},
+            r"config.json asks for .* \(20,\), the weights have \(16,\)",
         ),
         ({"layers": 10**9}, "config.json has 1000000000 layers, the weights 1"),
-        ({"layers": "many"}, "config.json has 'many' layers"),
-        ({"image_size": 2**20}, "image_size 1048576 in config.json is not from 1 to 1024 pixels"),
-        ({"image_size": "large"}, "cannot load the model"),
+        ({"layers": "many"}, "layers in config.json must be an integer of at least 1, not 'many'"),
+        ({"d_model": 2**40}, "config.json has d_model 1099511627776, wider than all weights"),
+        ({"image_size": 2**20}, "image_size 1048576 in config.json is more than 1024 pixels"),
+        ({"image_size": "large"}, "image_size in config.json must be an integer of at least 1"),
+        ({"colours": 3}, "cannot load the model"),
         ({"labels": ["cat"]}, r"asks for classifier.bias \(1,\), the weights have \(4,\)"),
         ({"patch_size": 2}, "config.json asks for embed.0.weight"),
-        ({"heads": 0}, "cannot load the model"),
+        ({"heads": 0}, "heads in config.json must be an integer of at least 1, not 0"),
     ],
 )
 def test_the_sizes_of_a_minivit_are_those_of_its_weights(mini, change, message, monkeypatch):

@@ -60,6 +60,7 @@ def test_a_line_ends_where_files_end_lines(file):
         ("a.csv", "ID, Review ,stars\n1,see it,*\n", ["see it"]),
         ("a.csv", "review\nsee it\n", ["see it"]),
         ("a.csv", 'text\n"two\nlines"\n', ["two\nlines"]),
+        ("a.csv", f"text\n{'a' * 140_000}\nflat\n", ["a" * 140_000, "flat"]),
         ("a.jsonl", '"see it"\n\n"flat"\n', ["see it", "flat"]),
         ("a.jsonl", '{"label": "good", "body": "see it"}\n', None),
         ("a.jsonl", '{"label": 1, "body": "see it"}\n{"body": "flat"}', ["see it", "flat"]),
@@ -90,13 +91,13 @@ REFUSED = {
     "semicolons": ("a.csv", "text;label\nsee it;1\n", "separated by ';'"),
     "an open quote": ("a.csv", 'text,label\nsee it,1\n"flat,0\n', "line 3: unexpected end of data"),
     "a quote inside": ("a.csv", 'text,label\n"a" b,1\n', "line 2: .* quotes inside are doubled"),
-    "a huge cell": ("a.csv", f'text\n"{"a" * 140_000}"\n', "line 2: field larger than"),
     "a name twice": ("a.csv", "text,text\na,b\n", "nothing tells which column"),
     "a header alone": ("a.csv", "text,label\n", "holds no text"),
     "nothing": ("a.csv", "", "holds no text"),
     "empty lines": ("a.txt", "\n \n", "holds no text"),
     "latin": ("a.csv", "text\nsee it\nnaïve\n".encode("latin1"), "line 3: no text in UTF-8 .*iconv"),
-    "utf-16": ("a.txt", "see it".encode("utf-16-le"), "line 1: a zero byte"),
+    "utf-16": ("a.txt", "see it".encode("utf-16-le"), "line 1: no text in UTF-8 .a zero byte.*utf-16"),
+    "utf-16 with a mark": ("a.csv", "text\nsee it".encode("utf-16"), "line 1: no text in UTF-8 .*utf-16"),
     "tabs in quotes": ("a.tsv", 'text\tlabel\n"a\t0\nb"\t1\n', "line 2: a cell begins with a quote"),
     "no object": ("a.jsonl", '{"text": "a"}\n\n["b"]\n', r"line 3: an object was expected, not \['b'\]"),
     "no JSON": ("a.jsonl", '{"text": "a"}\n{text: b}\n', "line 2: no JSON"),
@@ -157,6 +158,14 @@ def test_parquet_without_pyarrow_says_what_to_install(file, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=r"needs pyarrow: pip install pyarrow, or .*'attnlens\[train\]'"):
         read(file("a.parquet", "see it"))
+
+
+def test_a_folder_and_a_file_that_is_not_there(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(FileError, match=r"a\.csv is a folder; name a file in it"):
+        read(tmp_path / "a.csv")
+    with pytest.raises(FileError, match=r"cannot read .*b\.csv: No such file"):
+        read(tmp_path / "b.csv")
 
 
 def test_real_sentences_come_as_they_are(tmp_path):

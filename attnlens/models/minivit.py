@@ -169,13 +169,18 @@ def check_weights(cls: type[MiniViT], config: dict, file: Path) -> None:
     """Say where a configuration and the weights' own sizes differ: of both only the descriptions are read."""
     with safe_open(file, "pt") as weights:
         saved = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}
+    for name in ("image_size", "patch_size", "d_model", "heads", "layers"):
+        if type(config.get(name, 1)) is not int or config.get(name, 1) < 1:
+            raise ValueError(f"{name} in config.json must be an integer of at least 1, not {config[name]!r}.")
     blocks = {name.split(".")[1] for name in saved if name.startswith("blocks.")}
     if config.get("layers", 1) != len(blocks):
-        raise ValueError(f"config.json has {config.get('layers', 1)!r} layers, the weights {len(blocks)}.")
-    if not 0 < config.get("image_size", 32) <= LARGEST_IMAGE:
+        raise ValueError(f"config.json has {config.get('layers', 1)} layers, the weights {len(blocks)}.")
+    if config.get("image_size", 32) > LARGEST_IMAGE:
         raise ValueError(
-            f"image_size {config['image_size']} in config.json is not from 1 to {LARGEST_IMAGE} pixels."
+            f"image_size {config['image_size']} in config.json is more than {LARGEST_IMAGE} pixels."
         )
+    if config.get("d_model", 64) > max(map(max, filter(None, saved.values())), default=0):
+        raise ValueError(f"config.json has d_model {config.get('d_model', 64)}, wider than all weights.")
     with torch.device("meta"):  # shapes without numbers
         wanted = {name: tuple(tensor.shape) for name, tensor in cls(**config).state_dict().items()}
     for name in sorted(wanted.keys() | saved.keys()):
