@@ -13,7 +13,9 @@ from . import textfiles
 from .errors import FileError, InputError
 from .lens import ImageLens, Lens
 
-ENDINGS = (*textfiles.SUFFIXES, ".md", ".json", ".png", ".jpg", ".jpeg")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+ENDINGS = (*textfiles.SUFFIXES, ".md", ".json", *PICTURES)
 """What ends so is the name of a file, whether it is there or not."""
 
 THROUGH = "give a text that is called like a file through standard input: -"
@@ -41,6 +43,11 @@ def inputs(
         return [picture for one in named for picture in (_lines() if one == "-" else [one])]
     if file is not None:
         return textfiles.read(file, column)
+    for one in filter(os.path.isfile, sources):
+        if one.lower().endswith(PICTURES):
+            raise InputError(
+                f"{one} is a picture, and {lens.name} reads texts; name a model that reads images: cifar"
+            )
     found = [text for one in sources for text in _meant(one, column, files)]
     if column is not None and not any(map(os.path.exists, sources)):
         raise InputError("--column names a column of a file; give the file: --file FILE")

@@ -238,7 +238,7 @@ def _texts(path: Path, table: Table, column: str | None) -> list[str]:
         return []
     at = _named(path, table, column) if column is not None else _obvious(path, table)
     if path.suffix.lower() in (".csv", ".tsv") and not _holds_texts(table, at):
-        raise InputError(f"{path}: column {table.columns[at]!r} holds numbers, no texts{_columns(table)}")
+        raise InputError(f"{path}: column {table.columns[at]!r} holds no texts{_columns(table)}")
     return [_text(path, table, at, number, row[at]) for number, row in table.rows]
 
 
@@ -264,7 +264,8 @@ def _named(path: Path, table: Table, column: str) -> int:
 def _obvious(path: Path, table: Table) -> int:
     """The one column that must be meant; InputError that lists the columns where there is none."""
     texts = [i for i in range(len(table.columns)) if _holds_texts(table, i)]
-    known = [i for i in texts if table.columns[i].casefold() in TEXT_COLUMNS]
+    called = [i for i, name in enumerate(table.columns) if name.casefold() in TEXT_COLUMNS]
+    known = [i for i in called if i in texts] or called
     found = known or texts
     if len(found) != 1:
         raise InputError(

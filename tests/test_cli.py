@@ -485,6 +485,7 @@ def reviews(tmp_path, monkeypatch) -> Path:
     rows = csv.DictReader(REVIEWS.splitlines())
     Path("reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     Path("notes.txt").write_text("see it\n")
+    Path("cat.png").write_bytes(models.sample_images()["cat"].read_bytes())
     return tmp_path
 
 
@@ -524,6 +525,8 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
         (["text", "--file", "reviews.csv"], "text explains one text; 2 were given.* - < reviews.csv"),
         (["compare", "sentiment", "sentiment", "reviews.csv"], "compared on one text; 2 were given"),
         (["text", "see it", "--file", "notes.txt"], "give 'see it' or --file notes.txt, not both"),
+        (["debug", "cat.png", "cat"], "cat.png is a picture, and sentiment reads texts; name a model that"),
+        (["heads", "cat.png"], "cat.png is a picture, and sentiment reads texts; name a model that reads images"),
         (["text"], "Missing argument: give a text, - for standard input, or --file FILE"),
         (["heads", "see it", "--column", "text"], "--column names a column of a file; give the file"),
         (["heads", "-f", "reviews.csv", "--column", "body"], "has no column 'body'; its columns: 'text', 'label'"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import csv
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from attnlens.errors import FileError, InputError
 from attnlens.textfiles import lines, read
@@ -37,6 +40,36 @@ def test_what_pandas_writes_comes_back(tmp_path, suffix):
         getattr(frame, f"to_{suffix.lower()}")(path)
     assert read(path) == TEXTS
     assert read(path, "name") == [f"n{i}" for i in range(len(TEXTS))]
+
+
+texts_of_any_kind = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).filter(str.strip),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts_of_any_kind, st.sampled_from(["csv", "jsonl"]))
+def test_texts_of_any_kind_come_back(tmp_path_factory, texts, suffix):
+    path = tmp_path_factory.mktemp("any") / f"a.{suffix}"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if suffix == "csv":
+            csv.writer(file).writerows([["text", "label"], *([text, "good"] for text in texts)])
+        else:
+            file.writelines(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
+    if suffix == "csv" and all(is_number(text) for text in texts):
+        with pytest.raises(InputError, match="column 'text' holds no texts"):
+            read(path, "text")
+    else:
+        assert read(path) == texts
+
+
+def is_number(text: str) -> bool:
+    try:
+        return float(text) is not None
+    except ValueError:
+        return False
 
 
 def test_tabs_part_the_cells_of_a_tsv(tmp_path):
@@ -87,6 +120,7 @@ REFUSED = {
         "line 3: 3 cells, and the first row has 2",
     ),
     "a cell too few": ("a.csv", "text,label\nsee it\n", "line 2: 1 cell, and"),
+    "empty cells": ("a.csv", "id,text\n1,\n2,\n", "column 'text' holds no texts"),
     "an empty cell": ("a.csv", 'text,label\n"see\nit",1\n,0\n', "line 4: column 'text' is '', not a text"),
     "semicolons": ("a.csv", "text;label\nsee it;1\n", "separated by ';'"),
     "an open quote": ("a.csv", 'text,label\nsee it,1\n"flat,0\n', "line 3: unexpected end of data"),
@@ -125,7 +159,12 @@ def test_what_cannot_be_read_is_told_with_its_place(file, case):
     [
         ("a.txt", "see it", "text", "has no columns"),
         ("a.csv", "text,label\na,1\n", "body", "has no column 'body'; its columns: 'text', 'label'"),
-        ("a.csv", "text,label\na,1\n", "label", "column 'label' holds numbers, no texts"),
+        (
+            "a.csv",
+            "text,label\na,1\n",
+            "label",
+            "column 'label' holds no texts; its columns: 'text', 'label'",
+        ),
         ("a.csv", "text,text\na,b\n", "text", "more than one column 'text'"),
         ("a.jsonl", '{"text": "a", "label": 1}', "label", "column 'label' is 1, not a text"),
     ],
