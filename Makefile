@@ -3,13 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint format docs widgets bench bench-gpu clean
+.PHONY: demo test test-lowest lint format docs widgets bench bench-gpu clean
 
 demo: .venv/demo
 	$(BIN)/attnlens demo
 
 test: .venv/test .venv/chromium lint
 	$(BIN)/pytest -n auto --dist worksteal
+
+# The oldest versions that setup.cfg allows, but for torch, which is the one of constraints.txt: README's tour, the
+# readers of files and the demo run with them.
+test-lowest: .venv/lowest/installed
+	.venv/lowest/bin/python -m pytest -p no:cacheprovider tests/test_textfiles.py tests/test_package.py \
+		-k 'textfiles or block_of_the_readme'
+	.venv/lowest/bin/attnlens heads --help
+	.venv/lowest/bin/attnlens demo --out .venv/lowest/demo
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -52,6 +60,15 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 
 .venv/demo: .venv/torch setup.cfg
 	$(BIN)/pip install --quiet $(EDITABLE) .
+	touch $@
+
+.venv/lowest/installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv/lowest
+	.venv/lowest/bin/pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	sed -n '/^install_requires/,/^docs/s/^ *\([a-z0-9-]*\)>=\(.*\)/\1==\2/p' setup.cfg | grep -v '^torch==' \
+		> .venv/lowest/constraints.txt
+	.venv/lowest/bin/pip install --quiet --config-settings editable_mode=compat -c .venv/lowest/constraints.txt \
+		"$$(grep '^pytest==' constraints.txt)" -e '.[train]'
 	touch $@
 
 # Without Chromium, where one may not install it, the browser tests skip and say so.

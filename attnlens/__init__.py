@@ -72,44 +72,57 @@ _MODULES = ("bertviz", "capture", "models", "plots", "report", "widgets")
 
 __all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
 
+# "as" says to a type checker that the names are public. Functions that are called like the
+# module or package that they are in come from there: it would take the module for them.
+# isort: off
 if TYPE_CHECKING:
-    from . import bertviz, capture, models, plots, report, widgets
+    from . import bertviz as bertviz, models as models, plots as plots, widgets as widgets
     from .analysis import (
-        Comparison,
-        cluster_heads,
-        compare,
-        find_heads,
-        flow,
-        fuse,
-        head_distance,
-        head_stats,
-        layer_similarity,
-        map_heads,
-        nearest_heads,
-        norms,
-        rollout,
+        Comparison as Comparison,
+        cluster_heads as cluster_heads,
+        find_heads as find_heads,
+        fuse as fuse,
+        head_distance as head_distance,
+        head_stats as head_stats,
+        layer_similarity as layer_similarity,
+        map_heads as map_heads,
+        nearest_heads as nearest_heads,
     )
-    from .attention import Attention, Factors, Weights
+    from .analysis.compare import compare as compare
+    from .analysis.flow import flow as flow
+    from .analysis.norms import norms as norms
+    from .analysis.rollout import rollout as rollout
+    from .attention import Attention as Attention, Factors as Factors, Weights as Weights
     from .attribution import (
-        Ablation,
-        Attribution,
-        Diagnosis,
-        Explanation,
-        ablate,
-        agreement,
-        compare_baselines,
-        compare_methods,
-        debug,
-        faithfulness,
-        gradient_rollout,
-        infidelity,
-        relevance,
-        sanity_check,
-        sensitivity,
+        Ablation as Ablation,
+        Attribution as Attribution,
+        Diagnosis as Diagnosis,
+        Explanation as Explanation,
+        ablate as ablate,
+        compare_baselines as compare_baselines,
+        compare_methods as compare_methods,
+        debug as debug,
+        gradient_rollout as gradient_rollout,
+        sanity_check as sanity_check,
+        sensitivity as sensitivity,
     )
-    from .lens import ImageLens, Lens, TextLens, load
-    from .trace import PatchGrid, Token, Trace
-    from .widgets import AttentionView, CompareView, Explorer, HeadsView, PatchView, TokensView
+    from .attribution.agreement import agreement as agreement
+    from .attribution.faithfulness import faithfulness as faithfulness
+    from .attribution.infidelity import infidelity as infidelity
+    from .attribution.relevance import relevance as relevance
+    from .capture import capture as capture
+    from .lens import ImageLens as ImageLens, Lens as Lens, TextLens as TextLens, load as load
+    from .report import report as report
+    from .trace import PatchGrid as PatchGrid, Token as Token, Trace as Trace
+    from .widgets import (
+        AttentionView as AttentionView,
+        CompareView as CompareView,
+        Explorer as Explorer,
+        HeadsView as HeadsView,
+        PatchView as PatchView,
+        TokensView as TokensView,
+    )
+# isort: on
 
 
 def __getattr__(name: str) -> Any:

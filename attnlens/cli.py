@@ -45,16 +45,21 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="print every row as CSV and n
 Png = Annotated[Path | None, typer.Option("--png", help="write a figure to this file")]
 METHODS = "integrated_gradients, leave_one_out, shapley, relevance, rollout ...; an unknown name lists all"
 Top = Annotated[int, typer.Option(min=1, help="how many heads to print")]
+File = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", help="read the texts of this file: .txt, .csv, .tsv, .jsonl or .parquet"),
+]
+Column = Annotated[str | None, typer.Option(help="the column of a table that holds the texts")]
 
 
 def main() -> None:
-    """Runs the command line; `--debug` anywhere shows the traceback of an error."""
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # an ASCII pipe shows ? for what it cannot
+    """Runs the command line; `--debug` before any `--` shows the traceback of an error."""
+    debug, arguments = _without_debug(sys.argv[1:])
+    _streams()
     try:
-        sys.exit(app(arguments, prog_name="attnlens", standalone_mode=False))
+        code = app(arguments or ["--help"], prog_name="attnlens", standalone_mode=False)
+        sys.stdout.flush()  # a full disk is told here, not at the interpreter's end
+        sys.exit(code)
     except (AttnlensError, UsageError) as error:
         if debug:
             raise
@@ -64,10 +69,32 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except OSError as error:
+        if debug:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(1, f"{error.strerror or error}: {error.filename or 'standard output'}")
     except Exception as error:
         if debug:
             raise
         _fail(1, f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+
+
+def _without_debug(arguments: list[str]) -> tuple[bool, list[str]]:
+    """Whether `--debug` stands among the options, and the arguments without it; behind `--` all are values."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != "--debug"]
+    return len(options) < end, options + arguments[end:]
+
+
+def _streams() -> None:
+    """Standard output and error as they can be written to; a closed one is None in Python."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        _fail(2, "standard output is closed; open it, for example: attnlens ... > FILE")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # an ASCII pipe shows ? for what it cannot
 
 
 def _fail(code: int, message: str) -> NoReturn:
@@ -98,6 +125,7 @@ def demo(
     """Explain a sample sentence and a sample image with the embedded models."""
     from . import models, show
 
+    show.make(out)
     console = _console()
     lens = _load("sentiment", console)
     sentence = models.sample_sentences()[0]
@@ -118,8 +146,12 @@ def demo(
 
 @app.command()
 def text(
-    text: Annotated[str, typer.Argument(help="the text to explain; - reads it from standard input")],
+    text: Annotated[
+        str | None, typer.Argument(help="the text to explain; - reads it from standard input")
+    ] = None,
     model: Model = "sentiment",
+    file: File = None,
+    column: Column = None,
     target: Annotated[str | None, typer.Option(help="class to explain; the predicted one by default")] = None,
     against: Annotated[str | None, typer.Option(help="explain why the target rather than this class")] = None,
     method: Annotated[str, typer.Option(help=METHODS)] = "integrated_gradients",
@@ -128,12 +160,12 @@ def text(
     as_json: AsJson = False,
 ) -> None:
     """Explain a text: prediction, tokens coloured by attribution, rollout, strongest heads."""
-    from . import show
+    from . import show, sources
 
     lens = _load(model)
     _require(lens, "TextLens", "a text", "attnlens image FILE")
+    source = sources.text(lens, [] if text is None else [text], file, column, "text explains")
     with _working("explaining"):
-        source = _stdin() if text == "-" else text
         given = {"against": _target(against), "method": method, "baseline": baseline, "window": window}
         found = show.explain_text(lens, source, _target(target), **given)
     _answer(found, as_json, show.print_text)
@@ -141,7 +173,7 @@ def text(
 
 @app.command()
 def image(
-    file: Annotated[Path, typer.Argument(help="an image file")],
+    file: Annotated[str, typer.Argument(help="an image file")],
     model: Model = "cifar",
     as_json: AsJson = False,
 ) -> None:
@@ -157,30 +189,43 @@ def image(
 
 @app.command()
 def debug(
-    source: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, or an image file")],
-    true_label: Annotated[str, typer.Argument(help="the class that it should be")],
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT|IMAGE", help="a text, or an image file; - reads a text from standard input"
+        ),
+    ] = None,
+    *,
+    true_label: Annotated[str, typer.Argument(metavar="LABEL", help="the class that it should be")],
     model: Model = "sentiment",
+    file: File = None,
+    column: Column = None,
     as_json: AsJson = False,
 ) -> None:
     """Why did the model say this? Rank of the truth, what drove the answer, the smallest change that flips it."""
-    from . import show
+    from . import show, sources
 
+    if source is not None and len(source) > 1:
+        raise InputError("debug takes one text and its class; put the text in quotes")
     lens = _load(model)
+    one = sources.text(lens, source or [], file, column, "debug explains")
     with _working("searching"):
-        found = show.diagnose(lens, source, _target(true_label))
+        found = show.diagnose(lens, one, _target(true_label))
     _answer(found, as_json, show.print_diagnosis)
 
 
 @app.command()
 def heads(
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="TEXT|FILE",
-            help="a text, a file with a text on each line, or an image file; - reads lines from standard input",
+            help="a text, a file of texts, or an image file; - reads a text from each line of standard input",
         ),
-    ],
+    ] = None,
     model: Model = "sentiment",
+    file: File = None,
+    column: Column = None,
     sort: Annotated[str, typer.Option(help="statistic to sort by, the largest first")] = "entropy",
     top: Top = 20,
     as_csv: AsCsv = False,
@@ -188,12 +233,14 @@ def heads(
     png: Png = None,
 ) -> None:
     """What every head does: entropy, distance, weight on the previous token, on separators, and so on."""
-    from . import tables
+    from . import sources, tables
 
     _one_of(as_csv, as_json)
+    _writable(png)
     lens = _load(model)
+    inputs = sources.inputs(lens, [] if source is None else [source], file, column)
     with _working("measuring heads"):
-        found = tables.measure_heads(lens, _source(source), sort)
+        found = tables.measure_heads(lens, inputs, sort)
     _table(found, tables.print_heads, top, as_csv, as_json, png)
 
 
@@ -202,41 +249,49 @@ def compare(
     model_a: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
     model_b: Annotated[str, typer.Argument(help="the model, or the checkpoint, to put beside it")],
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="TEXT|FILE", help="a text, a file that holds one, or an image file; - reads it"
         ),
-    ],
+    ] = None,
+    file: File = None,
+    column: Column = None,
     top: Top = 10,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
     png: Png = None,
 ) -> None:
     """Put the heads of two models, or of two checkpoints of one, side by side on the same input."""
-    from . import tables
+    from . import sources, tables
 
     _one_of(as_csv, as_json)
+    _writable(png)
     first, second = _load(model_a), _load(model_b)
     if type(first) is not type(second):
         raise InputError(
             f"{first.name} and {second.name} do not read the same input: one is for text, one for images"
         )
+    inputs = sources.inputs(first, [] if source is None else [source], file, column)
+    one = sources.single(inputs, "two models are compared on")
     with _working("comparing"):
-        found = tables.compare_models(first, second, _source(source))
+        found = tables.compare_models(first, second, one)
     _table(found, tables.print_comparison, top, as_csv, as_json, png)
 
 
 @app.command()
 def report(
     model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
-    sources: Annotated[
+    given: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="TEXT|FILE...",
-            help="texts or image files, a section for each; - reads a text from each line of standard input",
+            help="texts, files of texts, or image files, a section for each; - reads a text from each line of "
+            "standard input",
         ),
     ] = None,
     *,
+    file: File = None,
+    column: Column = None,
     out: Annotated[Path, typer.Argument(metavar="REPORT", help="the file to write, ending in .html")],
     title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
     window: Window = None,
@@ -244,17 +299,19 @@ def report(
     """Write one HTML file that opens anywhere: every head, who looks at whom, and what made the model decide."""
     import attnlens
 
+    from . import sources
+
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"the last argument is the file to write and ends in .html; {str(out)!r} does not")
-    if not sources:
+    if not given and file is None:
         raise InputError(
             f"there is nothing to report on; {model!r} is taken for the model, which comes first: "
             "attnlens report MODEL TEXT... REPORT.html"
         )
+    _writable(out)
     lens = _load(model)
-    given = [_source(source) for source in sources]
-    inputs = [text for one in given for text in (one if isinstance(one, list) else [one])]
-    if type(lens).__name__ == "ImageLens" and (lost := [one for one in inputs if not Path(one).is_file()]):
+    inputs = sources.inputs(lens, given or [], file, column)
+    if type(lens).__name__ == "ImageLens" and (lost := [one for one in inputs if not os.path.isfile(one)]):
         raise InputError(f"{lens.name} reads images, and there is no image file {lost[0]!r}")
     with _working("writing the report"):
         written = attnlens.report(lens, inputs, out, title=title, window=window)
@@ -302,26 +359,15 @@ def _one_of(as_csv: bool, as_json: bool) -> None:
         raise InputError("give --csv or --json, not both")
 
 
-def _source(source: str) -> str | list[str]:
-    """What was given, or the lines of standard input for -."""
-    if source != "-":
-        return source
-    lines = [line for line in _stdin().splitlines() if line.strip()]
-    if not lines:
-        raise InputError("standard input holds no text; give one on each line")
-    return lines
+def _writable(path: Path | None) -> None:
+    """Raises for a file that cannot be written, before the work is done; a figure is a PNG."""
+    from . import files
 
-
-def _stdin() -> str:
-    """All of standard input."""
-    try:
-        found = sys.stdin.read()
-        found.encode()  # in some locales a wrong byte is read as half a surrogate pair
-    except UnicodeError:
-        raise InputError(
-            "standard input is no text in UTF-8; convert it first: iconv -f latin1 -t utf-8 FILE | attnlens ..."
-        ) from None
-    return found
+    if path is None:
+        return
+    if path.suffix.lower() not in (".png", ".html", ".htm"):
+        raise InputError(f"the figure is a PNG: give --png a name that ends in .png, not {str(path)!r}")
+    files.check_writable(path, f"figure{path.suffix}")
 
 
 def _console(stderr: bool = False) -> Console:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from reprlib import repr as short
 
 
 class AttnlensError(Exception):
@@ -26,9 +27,14 @@ class FileError(AttnlensError, ValueError):
     """A file is not a trace, is damaged, or comes from another format version."""
 
 
+LONGEST = 200
+"""Characters of a name that a message repeats."""
+
+
 def unknown_name(what: str, given: object, known: Iterable[object]) -> InputError:
     """The error for a name outside a closed list: shows the list, and the name that was probably meant."""
     names = [str(name) for name in known]
     close = get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return InputError(f"unknown {what} {given!r}; expected one of: {', '.join(names)}.{hint}")
+    shown = repr(given) if isinstance(given, str) and len(given) <= LONGEST else short(given)
+    return InputError(f"unknown {what} {shown}; expected one of: {', '.join(names)}.{hint}")

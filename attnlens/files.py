@@ -89,15 +89,31 @@ def write(path: Path, header: bytes, tensors: dict[str, Tensor]) -> None:
     place(path, chain([header], parts), f"trace{SUFFIX}")
 
 
+def _check_place(path: Path, example: str) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise FileError(f"cannot write {path}: that is no file; give the name of a file, such as {example}")
+    if not os.path.isdir(path.parent):
+        raise FileError(f"cannot write {path}: there is no folder {path.parent}; create it first")
+
+
+def check_writable(path: Path, example: str) -> None:
+    """Raises FileError for a file that could not be written: before the work, not after it."""
+    _check_place(path, example)
+    draft = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        with open(draft, "xb"):  # to ask for the permission would not do: a file system may be read-only
+            pass
+        draft.unlink()
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot write {path}: {error}; save to a folder that you may write to") from None
+
+
 def place(path: Path, parts: Iterable[Any], example: str) -> None:
     """Writes a draft beside the file and puts it in place when it is complete.
 
     parts: bytes, or what has a buffer, one after the other; example: how such a file may be called
     """
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise FileError(f"cannot write {path}: that is no file; give the name of a file, such as {example}")
-    if not os.path.isdir(path.parent):
-        raise FileError(f"cannot write {path}: there is no folder {path.parent}; create it first")
+    _check_place(path, example)
     draft = path.parent / f".{secrets.token_hex(8)}.part"
     try:
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 MOST_LEADING = 8
 """Tokens before the patches that even a small grid may have."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000")
+"""What Pillow may read a file as: pictures of pixels. Others run programs (EPS: Ghostscript) or are seldom tried."""
+
+MOST_PIXELS = 2**26
+"""Of a picture, whatever file it comes from: 8192 x 8192, which takes 200 MB in RGB before any model sees it."""
 
 
 def looks_like_images(model: nn.Module) -> bool:
@@ -40,9 +47,9 @@ def read(input: Any) -> Image.Image:
     """An RGB image from a path, a PIL image of any mode, or a uint8 array `[height, width(, 3 or 4)]`.
 
     Transparency is laid over white; 16 bits per pixel are scaled to 8; a file's orientation is applied. Raises
-    InputError that names the file or the type.
+    InputError that names the file or the type, also for more than `MOST_PIXELS`.
     """
-    if isinstance(input, (str, Path)):
+    if isinstance(input, (str, os.PathLike)):
         return _open(input)
     if isinstance(input, np.ndarray):
         input = _from_array(input)
@@ -53,20 +60,60 @@ def read(input: Any) -> Image.Image:
     return _decoded("the image", lambda: _rgb(input))
 
 
-def _open(path: str | Path) -> Image.Image:
-    if not Path(path).is_file():
-        raise InputError(f"no such image file: {path}")
-    return _decoded(str(path), lambda: _rgb(ImageOps.exif_transpose(Image.open(path))))
+def _open(path: str | os.PathLike[str]) -> Image.Image:
+    name = quoted_name(str(path))
+    if not os.path.isfile(path):
+        raise InputError(f"no such image file: {name}{_why_not(str(path))}")
+    Image.init()  # knows every format of this Pillow, which may lack some of ours
+    formats = [known for known in FORMATS if known in Image.OPEN]
+    return _decoded(name, lambda: _rgb(_turned(Image.open(path, formats=formats))))
+
+
+def quoted_name(path: str) -> str:
+    """A file's name in a message; of what is too long for one the beginning."""
+    return path if len(path) <= 200 else f"{path[:60]}… ({len(path)} characters)"
+
+
+def _why_not(path: str) -> str:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", path):
+        return "; attnlens opens no address of a network; download the picture first and give its file"
+    if os.path.isdir(path):
+        return ", that is a folder; name a picture in it"
+    return "; an image lens takes the name of a picture's file" if len(path) > 200 else ""
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """The picture as its file says that it is held; checked before it is decoded."""
+    _check_size(image.size)
+    return ImageOps.exif_transpose(image)
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MOST_PIXELS:
+        raise _too_large(f"{size[0]} x {size[1]} pixels")
+
+
+def _too_large(size: str) -> InputError:
+    return InputError(
+        f"the picture has {size}, more than {MOST_PIXELS}, and a model sees far fewer; make it smaller first, with "
+        "Pillow by image.thumbnail((2048, 2048)), or raise attnlens.images.MOST_PIXELS"
+    )
 
 
 def _decoded(what: str, decode: Callable[[], Image.Image]) -> Image.Image:
     """Pillow's readers raise many kinds of exception over a damaged file."""
     try:
         return decode()
-    except (InputError, MemoryError):
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
+    except MemoryError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{what}: {_too_large('very many pixels')}") from error
     except Image.UnidentifiedImageError as error:
-        raise InputError(f"{what} is not an image that Pillow can read") from error
+        raise InputError(
+            f"{what} is not an image that Pillow can read; attnlens reads {', '.join(FORMATS)}"
+        ) from error
     except Exception as error:
         raise InputError(f"{what} cannot be decoded: {error}") from error
 
@@ -82,6 +129,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    _check_size(image.size)
     if 0 in image.size:
         raise InputError(f"the image is empty: {image.size[0]} x {image.size[1]} pixels")
     if image.mode == "F":

@@ -7,22 +7,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count, islice
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
-from . import images, running, tasks, texts
-from .errors import InputError
+from . import answers, gates, images, running, tasks, texts
+from .errors import InputError, unknown_name
+from .inputs import listed, refuse_columns
 from .loading import load
 from .texts import Encoded
-from .trace import Trace
+from .trace import Prediction, Trace
 
 if TYPE_CHECKING:
     from .attribution import Explanation, ImageAttribution, TextAttribution
@@ -39,6 +41,9 @@ class Lens:
     >>> Lens(model, tokenizer)             # a text model of transformers: TextLens
     >>> Lens(model, image_processor)       # a vision model of transformers: ImageLens
     >>> Lens(my_vit, patches=(8, 8))       # any torch vision module over an 8 x 8 grid of patches: ImageLens
+    >>> Lens(my_vit, patches=(8, 8), labels=["cat", "dog"])  # with the names of its classes
+
+    labels: class names in the order of the logits, where the model's own are missing or others are wanted
 
     The model is used where it is, as it is: it stays on its device, in its dtype and attention implementation.
     While it answers it is in eval mode; afterwards every module is in the mode that it was in.
@@ -49,13 +54,22 @@ class Lens:
             raise InputError(
                 f"Lens() needs a torch module, not {type(model).__name__}; al.load() takes a name or a folder"
             )
-        if cls is not Lens:
-            return super().__new__(cls)
-        return super().__new__(ImageLens if _sees_images(model, processor, options) else TextLens)
+        if cls is Lens:
+            cls = ImageLens if _sees_images(model, processor, options) else TextLens
+        _check_options(cls, options)
+        return super().__new__(cls)
 
-    def __init__(self, model: nn.Module, processor: Any = None):
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Any = None,
+        *,
+        patches: tuple[int, int] | None = None,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+    ):
         self.model = model
         self.processor = processor
+        self._given_labels = None if labels is None else answers.labels_of(labels, model)
         known = tasks.config_of(model, "_name_or_path") or type(model).__name__
         self.name = Path(known).name if Path(known).is_dir() else known
 
@@ -76,7 +90,9 @@ class Lens:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the logits; () where the model names none."""
+        """Class names in the order of the logits; () where nobody names any."""
+        if self._given_labels is not None:
+            return self._given_labels
         names = tasks.config_of(self.model, "id2label")
         if names and tasks.of(self.model) in ("sequence", "image", "token"):
             return tuple(str(names[i]) for i in sorted(names))
@@ -90,6 +106,11 @@ class Lens:
             return "sigmoid"
         single = tasks.of(self.model) in ("sequence", "image") and len(self.labels) == 1
         return "none" if problem == "regression" or single else "softmax"
+
+    def check_classes(self, count: int) -> None:
+        """Raises InputError where labels were given, and not one for each of `count` logits."""
+        if self._given_labels is not None:
+            answers.check_count(self._given_labels, count, self.model)
 
     def target_index(self, target: str | int) -> int:
         """The class index of a target by name (in any case) or number.
@@ -116,10 +137,17 @@ class Lens:
 
     # -- traces ---------------------------------------------------------------------------------------------
 
+    @overload
+    def trace(self, input: list[Any], **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, *, window: int, **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, **options: Any) -> Trace: ...
     def trace(self, input: Any, **options: Any) -> Trace | list[Trace]:
         """Runs the model on one input and returns its trace; a list of inputs gives the list of their traces."""
-        if isinstance(input, list):
-            return list(self.traces(input, **options))
+        inputs = listed(input)
+        if inputs is not None:
+            return list(self.traces(inputs, **options))
         return next(self.traces([input], **options))
 
     def traces(self, inputs: Iterable[Any], *, batch_size: int = 16, **options: Any) -> Iterator[Trace]:
@@ -129,29 +157,48 @@ class Lens:
             padding is computed.
         options: store, dtype and values as for `capture`;
             target: a class by name or index, or "predicted": keep the values and the gradient of its logit too;
-            gates: `{layer: [head] of factors}` put on what the heads have mixed; 0 switches a head off.
+            gates: factors put on what the heads have mixed, 0 switches a head off: `{layer: [head] of factors}`,
+            `{(layer, head): factor}`, or pairs (layer, head) of heads to switch off, as `al.ablate` takes them. Heads
+            that are named one by one are counted first, by one more forward pass.
 
         Raises InputError for an input that cannot be read, with its number.
         """
         running.check_options(options, *running.OPTIONS, "batch_size")
         if "target" in options:
             options["target"] = self._target(options["target"])
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
+        _check_whole("batch_size", batch_size)
+        refuse_columns(inputs)
         if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
             raise InputError(
                 f"traces() takes an iterable of inputs, not {type(inputs).__name__}; for a single one: trace(input)"
             )
-        return self._in_order(inputs, batch_size, options)
+        run = self._gated(options) if gates.are_pairs(options.get("gates")) else partial(self._run, **options)
+        return self._in_order(inputs, batch_size, run)
 
-    def _in_order(self, inputs: Iterable[Any], batch_size: int, options: dict[str, Any]) -> Iterator[Trace]:
+    def _gated(self, options: dict[str, Any]) -> Callable[[Sequence[Any]], Iterator[Trace]]:
+        """`_run` with gates that name heads one by one: how many there are is known when the model has run once."""
+        known: dict[str, Any] = {}
+
+        def run(prepared: Sequence[Any]) -> Iterator[Trace]:
+            if not known:
+                layers = next(self._run(prepared[:1])).layers
+                heads = [layer.attention.heads for layer in layers]
+                known["gates"] = gates.factors(options["gates"], heads, self.name)
+            return self._run(prepared, **{**options, **known})
+
+        return run
+
+    def _in_order(
+        self, inputs: Iterable[Any], batch_size: int, run: Callable[[Sequence[Any]], Iterable[Any]]
+    ) -> Iterator[Any]:
+        """What `run` makes of each input, in the given order; it gets batches of similar lengths."""
         source = self._prepared(inputs)
         while chunk := list(islice(source, batch_size * READ_AHEAD)):
             order = sorted(range(len(chunk)), key=lambda i: -self._length(chunk[i]))
-            done: dict[int, Trace] = {}
+            done: dict[int, Any] = {}
             for start in range(0, len(order), batch_size):
                 numbers = order[start : start + batch_size]
-                done.update(zip(numbers, self._run([chunk[i] for i in numbers], **options)))
+                done.update(zip(numbers, run([chunk[i] for i in numbers])))
             for number in range(len(chunk)):
                 yield done.pop(number)
 
@@ -180,9 +227,57 @@ class Lens:
     def _run(self, prepared: Sequence[Any], **options: Any) -> Iterator[Trace]:
         raise NotImplementedError
 
+    # -- predictions ----------------------------------------------------------------------------------------
+
+    @overload
+    def predict(
+        self, input: list[Any], *, top_k: int = 5, batch_size: int = 16, **options: Any
+    ) -> list[Any]: ...
+    @overload
+    def predict(self, input: Any, *, top_k: int = 5, batch_size: int = 16, **options: Any) -> Prediction: ...
+    def predict(self, input: Any, *, top_k: int = 5, batch_size: int = 16, **options: Any) -> Any:
+        """What the model says: label, class index and probability, and the `top_k` likeliest classes as `.top`.
+
+        input: what the lens reads; a list gives a list, computed in batches of similar lengths.
+
+        The label and the probability are those of `lens.trace(input).prediction`, at the price of a forward pass that
+        nobody listens to. Of a multi-label model each class has a probability of its own; of a regression the label is
+        the value, without a probability and without `.top`.
+
+        Raises InputError for an input that cannot be read, and where the model gives no class logits, or NaN.
+
+        >>> lens.predict(["not a bad film", "flat"])[0].label
+        """
+        running.check_options(options)
+        _check_whole("top_k", top_k)
+        _check_whole("batch_size", batch_size)
+        inputs = listed(input)
+        run = partial(self._predictions, top_k=top_k)
+        found = list(self._in_order([input] if inputs is None else inputs, batch_size, run))
+        return found[0] if inputs is None else found
+
+    def _predictions(self, prepared: Sequence[Any], top_k: int) -> Iterator[Any]:
+        return (
+            self._prediction(one, logits, top_k) for one, logits in zip(prepared, self._answers(prepared))
+        )
+
+    def _prediction(self, prepared: Any, logits: Tensor | None, top_k: int) -> Any:
+        """The answer of logits `[class]`."""
+        if logits is None or logits.ndim != 1:
+            raise answers.none(self.model)
+        return answers.prediction(logits, self.labels, self.activation, top_k)
+
+    def _answers(self, prepared: Sequence[Any]) -> list[Tensor | None]:
+        """The logits of each input of a batch, without listening to the attention."""
+        raise NotImplementedError
+
+    def _forward(self, inputs: Tensor | dict[str, Tensor]) -> Any:
+        with running.evaluating(self.model), torch.no_grad():
+            return running.answer(self.model, inputs)
+
     # -- attributions ---------------------------------------------------------------------------------------
 
-    def attribute(self, input: Any, target: str | int | list | None = None, **options: Any) -> Any:
+    def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
         """How much each part of the input spoke for the target class."""
         raise NotImplementedError
 
@@ -219,6 +314,7 @@ class Lens:
             f"{type(self).__name__} of {self.name} ({type(self.model).__name__}, {size:.1f} M parameters{classes})\n"
             f"  lens.trace(input)      a Trace: tokens, prediction, attention [layer, head, query, key]\n"
             f"  lens.traces(inputs)    the same for many, one by one\n"
+            f"  lens.predict(inputs)   label, probability and the next classes, without attention\n"
             f"  lens.attribute(input)  an Attribution: what made it decide; lens.explain(input): by several methods"
         )
 
@@ -233,10 +329,17 @@ class TextLens(Lens):
     >>> lens.trace(long_text, window=256, overlap=64)    # a list: one trace per window
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Any = None):
-        super().__init__(model, tokenizer)
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any = None,
+        *,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+    ):
+        super().__init__(model, tokenizer, labels=labels)
         self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
         if not callable(getattr(self.tokenizer, "convert_ids_to_tokens", None)):
+            _refuse_function(model, tokenizer)
             raise InputError(
                 "a text model needs its tokenizer: Lens(model, tokenizer) takes a transformers tokenizer, not "
                 f"{type(tokenizer).__name__}; a hand-written model with other tokens runs inside `with "
@@ -274,9 +377,15 @@ class TextLens(Lens):
         limit = min(limits)
         return int(limit) if limit < 1_000_000 else None
 
+    @overload
+    def trace(self, input: list[Any], **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, *, window: int, **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, **options: Any) -> Trace: ...
     def trace(
         self,
-        input: str | tuple[str, str] | list,
+        input: Any,
         *,
         window: int | None = None,
         overlap: int | None = None,
@@ -295,30 +404,94 @@ class TextLens(Lens):
         Raises InputError for an empty text, another type, or a text over the limit without `window`.
         """
         running.check_options(options, *running.OPTIONS, "batch_size", "window", "overlap", "output")
-        if overlap is not None and window is None:
-            raise InputError("overlap= is shared by neighbouring windows; give window= too")
+        self._check_whole_text(input, window, overlap, output)
         if output is not None:
-            if window is not None or isinstance(input, list):
-                raise InputError("output= belongs to one text without windows; trace the texts one by one")
             return next(self.traces([self.encode(input, output)], **options))
         if window is None:
             return super().trace(input, **options)
-        if isinstance(input, list):
-            return [self.trace(one, window=window, overlap=overlap, **options) for one in input]
+        inputs = listed(input)
+        if inputs is not None:
+            return [self.trace(one, window=window, overlap=overlap, **options) for one in inputs]
         pieces = texts.windows(self.tokenizer, input, window, overlap, self.max_tokens)
         return list(self.traces(pieces, **options))
 
+    @staticmethod
+    def _check_whole_text(input: Any, window: int | None, overlap: int | None, output: str | None) -> None:
+        if overlap is not None and window is None:
+            raise InputError("overlap= is shared by neighbouring windows; give window= too")
+        if output is not None and (window is not None or listed(input) is not None):
+            raise InputError("output= belongs to one text without windows; take the texts one by one")
+
+    def predict(
+        self,
+        input: Any,
+        *,
+        top_k: int = 5,
+        batch_size: int = 16,
+        window: int | None = None,
+        overlap: int | None = None,
+        output: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """What the model says: label, class index and probability, and the `top_k` likeliest classes as `.top`.
+
+        input: a text or pair; a list gives a list, computed in batches of similar lengths.
+        window, overlap: for a text longer than the model, as in `trace`: the answer is that of the mean of its
+            windows' logits.
+        output: the text that the decoder of an encoder-decoder has written so far.
+
+        The label and the probability are those of `lens.trace(input).prediction`, at the price of a forward pass that
+        nobody listens to. Of a multi-label model each class has a probability of its own; of a regression the label is
+        the value, without a probability and without `.top`. A language model names its next token, a masked one the
+        token of its first mask. Token classification gives a list, a prediction for each token of
+        `lens.encode(text).tokens`; question answering the words of the answer, with the index and the probability of
+        its first token.
+
+        Raises InputError for an input that cannot be read, and where the model gives no class logits, or NaN.
+
+        >>> lens.predict(["not a bad film", "flat"])[0].label
+        """
+        self._check_whole_text(input, window, overlap, output)
+        options = {"top_k": top_k, "batch_size": batch_size, **options}
+        if window is None:
+            return super().predict(input if output is None else self.encode(input, output), **options)
+        inputs = listed(input)
+        if inputs is not None:
+            return [self.predict(one, window=window, overlap=overlap, **options) for one in inputs]
+        if tasks.of(self.model) in ("question", "token", *tasks.LANGUAGE):
+            raise InputError(
+                f"window= is for models that give one answer for a text, and {type(self.model).__name__} answers at "
+                "a place in it; cut the text around that place"
+            )
+        running.check_options(options, "top_k", "batch_size")
+        pieces = texts.windows(self.tokenizer, input, window, overlap, self.max_tokens)
+        rows = list(self._in_order(pieces, batch_size, self._answers))
+        mean = None if None in rows else torch.stack(rows).mean(0)
+        return self._prediction(pieces[0], mean, top_k)
+
+    @overload
+    def attribute(self, input: list[Any], target: Any = None, **options: Any) -> list[Any]: ...
+    @overload
     def attribute(
-        self, input: str | tuple[str, str] | list, target: str | int | list | None = None, **options: Any
-    ) -> TextAttribution | list:
+        self, input: Any, target: list[Any] | tuple[Any, ...], **options: Any
+    ) -> list[TextAttribution]: ...
+    @overload
+    def attribute(
+        self, input: Any, target: str | int | None = None, *, baseline: Literal["compare"], **options: Any
+    ) -> Explanation: ...
+    @overload
+    def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> TextAttribution: ...
+    def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
         """How much each token spoke for a class, with the error of the scores.
 
         input: a text or pair; a list gives a list, computed in batches of similar lengths.
-        target: class name or index, or "predicted" (the default); a list gives one attribution for each class. For a
-            language model a token of the vocabulary, for question answering "start" (the default) or "end".
+        target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
+            list of texts, holds the target of each: one, or a list of several. For a language model a token of the
+            vocabulary, for question answering "start" (the default) or "end".
         method: "integrated_gradients" (the default: adaptive, in as many steps as `tolerance` needs), or any of
             `attnlens.attribution.METHODS`, each explained in `attnlens.attribution.methods`.
-        against: a second class: explain why `target` rather than that one.
+        against: a second class: explain why `target` rather than that one; of a list of texts one for all, or a list
+            with one for each.
         unit: "logit" (the default) or "probability", what the scores divide up.
         baseline: "pad" (the default), "mask", "zero", "mean" (of all word embeddings), a text of several words, token
             ids, a tensor `[token, d]`; a list is averaged over (expected gradients); "compare" gives the `Explanation`
@@ -410,7 +583,7 @@ class TextLens(Lens):
             return
         prepared = [self._with_start(one) for one in prepared]
         inputs = self.inputs(prepared)
-        logits_of = partial(self._logits, encoded=prepared)
+        logits_of = partial(self._checked_logits, encoded=prepared)
         output, layers, targets = running.run_for(self.model, inputs, logits_of, len(prepared), **options)
         for item, one in enumerate(prepared):
             yield Trace(
@@ -438,6 +611,29 @@ class TextLens(Lens):
         start = tasks.config_of(self.model, "decoder_start_token_id")
         ids, tokens = texts.output(self.tokenizer, output, int(self._pad_id or 0) if start is None else start)
         return replace(encoded, output_ids=ids, output_tokens=tokens)
+
+    def _answers(self, prepared: Sequence[Encoded]) -> list[Tensor | None]:
+        if len(prepared) > 1 and not self.batches:
+            return [logits for one in prepared for logits in self._answers([one])]
+        prepared = [self._with_start(one) for one in prepared]
+        output = self._forward(self.inputs(prepared))
+        return [tasks.kept(self._checked_logits(output, item, prepared)) for item in range(len(prepared))]
+
+    def _prediction(self, prepared: Encoded, logits: Tensor | None, top_k: int) -> Any:
+        head = tasks.of(self.model)
+        if logits is None or logits.ndim == 1 or head not in ("question", "token"):
+            return super()._prediction(prepared, logits, top_k)
+        if head == "question":
+            from .attribution.merging import joined
+
+            return answers.span(logits, lambda a, b: joined(prepared.tokens[a:b], prepared.text).text)
+        return [super(TextLens, self)._prediction(prepared, row, top_k) for row in logits]
+
+    def _checked_logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
+        logits = self._logits(output, item, encoded)
+        if logits is not None:
+            self.check_classes(logits.shape[-1])
+        return logits
 
     def _logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
         """One input's logits without padding, in the shape that `Trace` says."""
@@ -477,8 +673,15 @@ class ImageLens(Lens):
     patches: (rows, cols) of the grid; found by itself for models of transformers.
     """
 
-    def __init__(self, model: nn.Module, processor: Any = None, *, patches: tuple[int, int] | None = None):
-        super().__init__(model, getattr(processor, "image_processor", processor))
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Any = None,
+        *,
+        patches: tuple[int, int] | None = None,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+    ):
+        super().__init__(model, getattr(processor, "image_processor", processor), labels=labels)
         if self.processor is not None and (
             not callable(self.processor) or hasattr(processor, "convert_ids_to_tokens")
         ):
@@ -495,16 +698,28 @@ class ImageLens(Lens):
             given = pair
         self.patches: tuple[int, int] | None = given
 
+    @overload
+    def attribute(self, input: list[Any], target: Any = None, **options: Any) -> list[Any]: ...
+    @overload
     def attribute(
-        self, input: Any, target: str | int | list | None = None, **options: Any
-    ) -> ImageAttribution | list:
+        self, input: Any, target: list[Any] | tuple[Any, ...], **options: Any
+    ) -> list[ImageAttribution]: ...
+    @overload
+    def attribute(
+        self, input: Any, target: str | int | None = None, *, baseline: Literal["compare"], **options: Any
+    ) -> Explanation: ...
+    @overload
+    def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> ImageAttribution: ...
+    def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
         """How much each pixel spoke for a class, with the error of the scores.
 
         input: whatever the lens reads; a list gives a list.
-        target: class name or index, or "predicted" (the default); a list gives one attribution for each class.
+        target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
+            list of pictures, holds the target of each: one, or a list of several.
         method: "integrated_gradients" (the default), or another of `attnlens.attribution.IMAGE_METHODS`, each explained
             in `attnlens.attribution.image_methods`.
-        against: a second class: explain why `target` rather than that one.
+        against: a second class: explain why `target` rather than that one; of a list of pictures one for all, or a list
+            with one for each.
         unit: "logit" (the default) or "probability", what the scores divide up.
         baseline: "black" (the default; "zero" for tensors that nothing says the colours of), "white", "grey", "blur",
             "random", "zero", a picture, or a tensor of the model's shape; a list is averaged over (expected gradients);
@@ -535,36 +750,80 @@ class ImageLens(Lens):
             for one in prepared:
                 yield from self._run([one], **options)
             return
-        pixels = torch.stack([p.to(self.device, self.dtype) for p, *_ in prepared])
-        named = "pixel_values" in inspect.signature(self.model.forward).parameters
-        inputs = {"pixel_values": pixels} if named else pixels
-        try:
+        with _explaining_raw(prepared):
             output, layers, targets = running.run_for(
-                self.model, inputs, _logits_of_images, len(prepared), **options
+                self.model, self._inputs(prepared), self._logits, len(prepared), **options
             )
-        except InputError as error:
-            if error.__cause__ is None or not any(raw for *_, raw in prepared):
-                raise
-            raise InputError(
-                f"{error}. The picture went in as it is, in 0..1 floats; pass a function that makes the tensor: "
-                "Lens(module, preprocess, patches=(rows, cols))"
-            ) from error.__cause__
         for item, (one, shown, _) in enumerate(prepared):
             grid = images.grid(self, one, shown, layers[item])
             yield Trace(
                 layers=running.sided(layers[item], 0 if grid is None else len(grid), 0),
                 model=self.name,
                 patches=grid,
-                logits=tasks.kept(_logits_of_images(output, item)),
+                logits=tasks.kept(self._logits(output, item)),
                 labels=self.labels,
                 activation=self.activation,
                 target=targets[item],
             )
 
+    def _inputs(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> Tensor | dict[str, Tensor]:
+        pixels = torch.stack([p.to(self.device, self.dtype) for p, *_ in prepared])
+        named = "pixel_values" in inspect.signature(self.model.forward).parameters
+        return {"pixel_values": pixels} if named else pixels
 
-def _logits_of_images(output: Any, item: int) -> Tensor | None:
-    logits = tasks.read(output)
-    return logits[item] if logits is not None and logits.ndim == 2 else None
+    def _answers(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> list[Tensor | None]:
+        if len({pixels.shape for pixels, *_ in prepared}) > 1:
+            return [logits for one in prepared for logits in self._answers([one])]
+        with _explaining_raw(prepared):
+            output = self._forward(self._inputs(prepared))
+        return [tasks.kept(self._logits(output, item)) for item in range(len(prepared))]
+
+    def _logits(self, output: Any, item: int) -> Tensor | None:
+        logits = tasks.read(output)
+        if logits is None or logits.ndim != 2:
+            return None
+        self.check_classes(logits.shape[1])
+        return logits[item]
+
+
+@contextmanager
+def _explaining_raw(prepared: Sequence[tuple[Tensor, Any, bool]]) -> Iterator[None]:
+    """What to do where a model fails on a picture that nothing prepared."""
+    try:
+        yield
+    except InputError as error:
+        if error.__cause__ is None or not any(raw for *_, raw in prepared):
+            raise
+        raise InputError(
+            f"{error}. The picture went in as it is, in 0..1 floats; pass a function that makes the tensor: "
+            "Lens(module, preprocess, patches=(rows, cols))"
+        ) from error.__cause__
+
+
+def _check_options(kind: type[Lens], options: dict[str, Any]) -> None:
+    """Raises InputError for what a lens of this kind cannot be told."""
+    known = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "model")]
+    for name in options:
+        if name in ("device", "dtype"):
+            raise InputError(
+                f"a lens uses the model where and as it is: Lens(model.to({options[name]!r}), ...)"
+            )
+        if name not in known:
+            raise unknown_name(f"option of {kind.__name__}", name, known)
+
+
+def _check_whole(name: str, number: Any) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise InputError(f"{name} must be an integer of at least 1, not {number!r}")
+
+
+def _refuse_function(model: nn.Module, processor: Any) -> None:
+    """A function in the place of a tokenizer prepares pictures."""
+    if callable(processor) and not hasattr(model, "config"):
+        raise InputError(
+            f"{type(model).__name__} is not known for a vision module; if it is one, give the rows and columns of its "
+            "patches beside what prepares its pictures: Lens(module, preprocess, patches=(rows, cols))"
+        )
 
 
 def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:

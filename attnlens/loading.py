@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import repr as short
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .lens import Lens
+
+LONGEST_NAME = 200
+"""Characters of a hub id."""
 
 MOST_OF_A_REASON = 500
 """Characters of another library's message that an error quotes."""
@@ -53,6 +58,7 @@ def load(
             "Lens(model, tokenizer)"
         )
     name = str(name_or_path)
+    place = None if device is None else _device(name, device)
     if name in models.EMBEDDED and revision is not None:
         raise InputError(f"{name!r} is embedded and has one revision; leave revision={revision!r} away")
     path = str(models.folder(name)) if name in models.EMBEDDED else _place(name)
@@ -68,11 +74,9 @@ def load(
         chosen = {"revision": revision, "trust_remote_code": trust_remote_code}
         with _without_progress() if name in models.EMBEDDED else nullcontext():
             model, processor = _from_transformers(path, name, dtype, chosen, options)
-    if device is not None:
-        with _explained(
-            f"cannot move the model {name!r} to device {device!r}", "Leave device= away for the CPU."
-        ):
-            model = model.to(torch.device(device))
+    if place is not None:
+        with _explained(_no_device(name, device), "Omit device= for the CPU."):
+            model = model.to(place)
     lens = Lens(model, processor)
     lens.name = Path(path).resolve().name if name not in models.EMBEDDED and Path(path).is_dir() else name
     return lens
@@ -129,18 +133,58 @@ def _refuse_other_senses(transformers: Any, config: Any, name: str) -> None:
         )
 
 
+DEVICES = {
+    "cpu": "the CPU",
+    "cuda": "a GPU of NVIDIA or AMD",
+    "mps": "a GPU of Apple",
+    "xpu": "a GPU of Intel",
+}
+"""Kinds of devices that an error lists."""
+
+
+def _no_device(name: str, device: object) -> str:
+    return f"cannot move the model {name!r} to device {device!r}"
+
+
+def _device(name: str, device: object) -> torch.device:
+    """A device by its name, before the weights are read; InputError for one that torch does not know or have."""
+    failed = _no_device(name, device)
+    kinds = ", ".join(f"{kind!r} ({what})" for kind, what in DEVICES.items())
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        meant = "; did you mean 'cuda'?" if str(device).lower().startswith(("gpu", "nvidia")) else "."
+        raise InputError(
+            f"{failed}: torch knows no such device{meant} Give one of {kinds}, or one of several as 'cuda:1'"
+        ) from error
+    if found.type == "cuda":
+        count = torch.cuda.device_count()
+        if (found.index or 0) >= count:
+            there = (
+                "no GPU is there, or this torch is built without it" if not count else f"there are {count}"
+            )
+            raise InputError(f"{failed}: {there}. Omit device= for the CPU")
+    return found
+
+
 def _place(name: str) -> str:
     """The folder or hub id of a name; a path that is not there is not looked for on a hub."""
-    path = Path(name).expanduser()
-    looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1 or path.is_file()
-    if name and path.is_dir():
+    path = Path(os.path.expanduser(name))
+    looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1 or os.path.isfile(path)
+    if name and os.path.isdir(path):
         if not (path / "config.json").is_file():
             raise InputError(
                 f"the folder {name} has no config.json; save a model there with model.save_pretrained"
             )
         return str(path)
-    if looks_local or not name:
-        raise InputError(f"there is no model folder {name or repr(name)}")
+    if not name or (looks_local and len(name) <= LONGEST_NAME):
+        address = "; a hub id is given without its address" if "://" in name else ""
+        raise InputError(f"there is no model folder {name or repr(name)}{address}")
+    if len(name) > LONGEST_NAME or "\n" in name:
+        raise InputError(
+            f"there is no model called {short(name)}: the name of a model is one line of at most {LONGEST_NAME} "
+            "characters; a text is what its lens reads: al.load(name).trace(text)"
+        )
     return name
 
 

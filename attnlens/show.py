@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from . import models
+from . import files, models
 from .analysis import rollout
 from .attribution import Attribution, Diagnosis, TextAttribution, debug
 from .errors import FileError, InputError
@@ -409,16 +409,21 @@ def _heat(console: Console, grid: np.ndarray, size: tuple[int, int]) -> Text:
 # -- files --------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, found: dict[str, Report]) -> list[Path]:
-    """Figures as PNG and all numbers as JSON; the paths written, in order."""
-    from . import plots
-
+def make(folder: Path) -> None:
+    """The folder that `write` writes to; FileError where there can be none."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(
             f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
         ) from error
+    files.check_writable(folder / "numbers.json", "numbers.json")
+
+
+def write(folder: Path, found: dict[str, Report]) -> list[Path]:
+    """Figures as PNG and all numbers as JSON, to a folder that is there; the paths written, in order."""
+    from . import plots
+
     text, image = found["sentence"], found["image"]
     layers = sorted({0, len(image.trace) // 2, len(image.trace) - 1})
     figures = {

@@ -15,19 +15,13 @@ from rich.text import Text
 
 from .analysis import Comparison, compare, head_stats
 from .errors import FileError, InputError, unknown_name
-from .lens import Lens, TextLens
+from .lens import Lens
 from .signs import quoted
 from .trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-LONGEST_NAME = 200
-"""Characters up to which TEXT|FILE may be the name of a file."""
-
-FILES = (".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".png", ".jpg", ".jpeg")
-"""One word that ends so is the name of a file."""
 
 FIRST_COLUMNS = (
     "entropy", "max_weight", "distance", "self", "previous", "next", "first", "separator", "punctuation",
@@ -89,9 +83,8 @@ class ModelComparison:
         return plots.compare(self.comparison)
 
 
-def measure_heads(lens: Lens, source: str | list[str], sort: str) -> HeadTable:
-    """`head_stats` of a text, of the lines of a text file (means over them), or of an image file; sorted."""
-    inputs = _inputs(lens, source)
+def measure_heads(lens: Lens, inputs: list[str], sort: str) -> HeadTable:
+    """`head_stats` of a text or an image file, or the means over several; sorted."""
     traces = lens.traces(inputs, values=True)
     frame = head_stats(next(traces) if len(inputs) == 1 else traces)
     known = [
@@ -106,36 +99,9 @@ def measure_heads(lens: Lens, source: str | list[str], sort: str) -> HeadTable:
     return HeadTable(lens.name, inputs, sort, ordered)
 
 
-def compare_models(first: Lens, second: Lens, source: str | list[str]) -> ModelComparison:
+def compare_models(first: Lens, second: Lens, input: str) -> ModelComparison:
     """Both models on one input, head beside head."""
-    inputs = _inputs(first, source)
-    if len(inputs) != 1:
-        raise InputError(f"two models are compared on one text; {len(inputs)} were given, one on each line")
-    (input,) = inputs
-    traces = [lens.trace(input) for lens in (first, second)]
-    return ModelComparison(str(input), compare(*traces))
-
-
-def _inputs(lens: Lens, source: str | list[str]) -> list[Any]:
-    """What a person meant by TEXT|FILE; a name of a file that is not there is no text."""
-    if isinstance(source, list):
-        return source
-    file = Path(source)
-    if not isinstance(lens, TextLens) or len(source) > LONGEST_NAME:
-        return [source]
-    if not file.is_file():
-        if file.suffix in FILES and not any(map(str.isspace, source)):
-            raise FileError(f"there is no file {source}; a text is given as it is, in quotes")
-        return [source]
-    try:
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(
-            f"{file} cannot be read as text: {error}; {lens.name} reads text, one on each line"
-        ) from error
-    if not lines:
-        raise FileError(f"{file} is empty; give a text on each line")
-    return lines
+    return ModelComparison(input, compare(*(lens.trace(input) for lens in (first, second))))
 
 
 def _answer(trace: Trace) -> dict[str, Any]:

@@ -9,11 +9,11 @@ cross) and in how they are stored, so a trace holds a tuple of layers and is ind
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import index as as_index
 from pathlib import Path
 from reprlib import repr as short
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import torch
 from torch import Tensor
@@ -159,11 +159,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model answered: label, class index and probability (None for a regression, where label is the value)."""
+    """What the model answered: label, class index and probability (None for a regression, where label is the value).
+
+    top: the likeliest classes, this one first, where `lens.predict` was asked
+    """
 
     label: str
     index: int
     probability: float | None
+    top: tuple[Prediction, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.label if self.probability is None else f"{self.label} ({self.probability:.2f})"
@@ -221,7 +225,13 @@ class Trace:
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int | slice | tuple[Index, ...]) -> Attention | Tensor | Trace:
+    @overload
+    def __getitem__(self, index: slice) -> Trace: ...
+    @overload
+    def __getitem__(self, index: tuple[Index, ...]) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Attention: ...
+    def __getitem__(self, index: SupportsIndex | slice | tuple[Index, ...]) -> Attention | Tensor | Trace:
         layer, *rest = index if isinstance(index, tuple) and index else (index,)
         try:
             if isinstance(index, slice):
@@ -440,6 +450,16 @@ class Trace:
         from .thumbnails import summary
 
         return summary(self)
+
+
+def no_patches(trace: Trace, what: str, text: str) -> InputError:
+    """The error for a trace without patches, asked for by `what`; text: what there is for the trace of a text."""
+    if trace.tokens:
+        return InputError(f"{what} needs the trace of an image; for a text take {text}")
+    return InputError(
+        f"{what} needs the trace of an image, and this one of {trace.model or 'a model'} has no grid of patches; give "
+        "its rows and columns: al.Lens(model, patches=(rows, cols)).trace(image)"
+    )
 
 
 def single(given: object) -> str:

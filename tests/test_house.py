@@ -18,13 +18,13 @@ PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
     {"errors"},
-    {"axes", "files", "signs"},
+    {"axes", "files", "gates", "inputs", "signs", "textfiles"},
     {"attention"},
     {"trace"},
     {"storage", "plain", "capture", "analysis", "kernels", "thumbnails"},
-    {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution"},
+    {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution", "answers"},
     {"plots", "widgets", "bertviz"},
-    {"report", "corpus", "show", "tables"},
+    {"report", "corpus", "show", "sources", "tables"},
     {"cli"},
     {"__main__"},
 )

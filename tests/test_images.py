@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -216,7 +219,11 @@ def test_files_that_cannot_be_read(lens, tmp_path):
         lens.trace(tmp_path / "nowhere.png")
     with pytest.raises(InputError, match="no such image file"):
         lens.trace(tmp_path)
-    with pytest.raises(InputError, match=r"no such image file: https://example\.org/cat\.png"):
+    with pytest.raises(InputError, match="that is a folder; name a picture in it"):
+        lens.attribute(tmp_path)
+    with pytest.raises(
+        InputError, match=r"no such image file: https://example\.org/cat\.png; .* download the picture"
+    ):
         lens.trace("https://example.org/cat.png")
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(InputError, match=r"text\.png is not an image that Pillow can read"):
@@ -232,6 +239,48 @@ def test_files_that_cannot_be_read(lens, tmp_path):
         lens.trace(tmp_path / "photo.jpg")
     with pytest.raises(InputError, match="the image cannot be decoded"):
         lens.trace(Image.open(tmp_path / "photo.jpg"))
+
+
+def test_a_file_that_other_programs_would_read_is_refused(lens, tmp_path, monkeypatch):
+    picture().save(tmp_path / "it.eps")
+    picture().save(tmp_path / "it.png")
+    (tmp_path / "named.png").write_bytes((tmp_path / "it.eps").read_bytes())
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("Ghostscript ran"))
+    for name in ("it.eps", "named.png"):
+        with pytest.raises(
+            InputError, match=rf"{name} is not an image that Pillow can read; attnlens reads PNG, JPEG"
+        ):
+            lens.trace(tmp_path / name)
+    assert Image.open(tmp_path / "it.eps").format == "EPS"  # Pillow itself would
+
+
+@pytest.mark.parametrize("size", [(8193, 8192), (60_000, 1200), (30_000, 30_000)])
+def test_a_picture_of_too_many_pixels_is_not_decoded(lens, tmp_path, size):
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
+    path = tmp_path / "large.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with pytest.raises(InputError, match=r"large\.png: the picture has .* pixels, more than .*thumbnail"):
+            lens.trace(path)
+    if size[0] < 10_000:
+        with pytest.raises(InputError, match=r"the image: the picture has 8193 x 8192 pixels"):
+            lens.trace(Image.open(path))
+
+
+def test_a_long_text_is_no_picture(lens):
+    with pytest.raises(
+        InputError, match=r"no such image file: x+… \(5000 characters\); an image lens takes the name"
+    ):
+        lens.trace("x" * 5000)
 
 
 def test_pixels_that_are_no_colours(lens):

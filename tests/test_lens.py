@@ -7,6 +7,7 @@ import pickle
 import weakref
 from itertools import count
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import attnlens as al
-from attnlens.errors import InputError
+from attnlens.errors import AttnlensError, InputError
 from attnlens.lens import READ_AHEAD, TextLens
 
 from . import tiny
@@ -812,3 +813,43 @@ def test_gates_switch_heads_off_for_one_run():
     assert not torch.allclose(plain.logits, gated.logits, atol=1e-2)
     assert torch.equal(plain[5][:], gated[5][:])
     assert torch.equal(plain.logits, lens.trace("a gripping , funny film").logits)
+
+
+def test_gates_and_ablations_name_heads_alike():
+    lens = al.load("sentiment")
+    texts = ["a gripping , funny film", "flat"]
+    removed = [(5, 9), (-1, 4), (0, 3)]
+    by_layer = {0: torch.ones(12), 5: torch.ones(12)}
+    by_layer[0][3] = by_layer[5][9] = by_layer[5][4] = 0
+    expected = lens.trace(texts, gates=by_layer)
+    for gates in (removed, tuple(removed), np.array(removed), dict.fromkeys(removed, 0)):
+        for one, other in zip(lens.trace(texts, gates=gates, batch_size=1), expected):
+            torch.testing.assert_close(one.logits, other.logits)
+    assert torch.equal(
+        al.ablate(lens, "flat", removed).after.logits, lens.trace("flat", gates=by_layer).logits
+    )
+    one = lens.trace("flat", gates=(5, 9)).logits
+    assert torch.equal(one, al.ablate(lens, "flat", (5, 9)).after.logits)
+    half = lens.trace("flat", gates={(5, 9): 0.5}).logits
+    assert torch.equal(half, lens.trace("flat", gates={5: [1.0] * 9 + [0.5, 1.0, 1.0]}).logits)
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        ([(6, 0)], "there is no layer 6: sentiment has 6"),
+        ([(0, 12)], "there is no head 12 in layer 0: it has 12"),
+        ([0, 1, 1], "gates must be pairs"),
+        ({(0, 1): "off"}, "gates must be pairs"),
+        ({(0, 1): 0, 2: [1]}, "gates must be pairs"),
+        ({5: [9]}, "12 heads"),
+    ],
+)
+def test_gates_that_are_none(gates, message):
+    with pytest.raises(AttnlensError, match=message):
+        al.load("sentiment").trace("flat", gates=gates)
+
+
+def test_an_ablation_by_factors_is_refused():
+    with pytest.raises(InputError, match=r"names a head twice: .* is a form of gates="):
+        al.ablate(al.load("sentiment"), "flat", {5: [1, 0, 1, 1]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -176,6 +177,15 @@ def test_only_names_and_paths_are_loaded(given):
         al.load(given)
 
 
+@pytest.mark.parametrize("name", ["a gripping film " * 400, "x" * 5000, "../x" * 400, "a\nb"])
+def test_a_text_is_no_name_of_a_model(name, asked):
+    with pytest.raises(
+        InputError, match=r"there is no model called .*al\.load\(name\)\.trace\(text\)"
+    ) as caught:
+        al.load(name)
+    assert len(str(caught.value)) < 300
+
+
 def test_a_model_in_hand_is_no_name():
     with pytest.raises(InputError, match="BertForSequenceClassification; for a model in hand: Lens"):
         al.load(tiny.bert())
@@ -223,9 +233,20 @@ def test_weights_of_another_size(folder):
         al.load(folder)
 
 
-@pytest.mark.parametrize("device", ["nowhere", "cuda:99", "cpu:x"])
-def test_a_device_that_is_not_there(folder, device):
-    with pytest.raises(InputError, match=f"to device '{device}'.*Leave device= away for the CPU"):
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("nowhere", "torch knows no such device. Give one of 'cpu'"),
+        ("gpu", "torch knows no such device; did you mean 'cuda'\\? Give one of .*'mps'"),
+        ("GPU:0", "did you mean 'cuda'"),
+        ("cpu:x", "torch knows no such device"),
+        ([], "torch knows no such device"),
+        ("cuda:99", "Omit device= for the CPU"),
+    ],
+)
+def test_a_device_that_is_not_there(folder, device, message):
+    (folder / "model.safetensors").unlink()  # told before the weights are read
+    with pytest.raises(InputError, match=f"to device {re.escape(repr(device))}: .*{message}"):
         al.load(folder, device=device)
 
 
@@ -300,6 +321,32 @@ def test_a_minivit_in_no_floating_point_type(mini, dtype):
 def test_a_damaged_minivit(mini):
     (mini / "model.safetensors").write_bytes(b"garbage")
     with pytest.raises(InputError, match=r"cannot load the model '.*mini'.*MiniViT\.save"):
+        al.load(mini)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"d_model": 20},
+            r"config.json asks for .* \(20,\), the weights have \(16,\)",
+        ),
+        ({"layers": 10**9}, "config.json has 1000000000 layers, the weights 1"),
+        ({"layers": "many"}, "layers in config.json must be an integer of at least 1, not 'many'"),
+        ({"d_model": 2**40}, "config.json has d_model 1099511627776, wider than all weights"),
+        ({"image_size": 2**20}, "image_size 1048576 in config.json is more than 1024 pixels"),
+        ({"image_size": "large"}, "image_size in config.json must be an integer of at least 1"),
+        ({"colours": 3}, "cannot load the model"),
+        ({"labels": ["cat"]}, r"asks for classifier.bias \(1,\), the weights have \(4,\)"),
+        ({"patch_size": 2}, "config.json asks for embed.0.weight"),
+        ({"heads": 0}, "heads in config.json must be an integer of at least 1, not 0"),
+    ],
+)
+def test_the_sizes_of_a_minivit_are_those_of_its_weights(mini, change, message, monkeypatch):
+    config = json.loads((mini / "config.json").read_text())
+    (mini / "config.json").write_text(json.dumps(config | change))
+    monkeypatch.setattr("attnlens.models.minivit.load_file", None)  # told before the weights are read
+    with pytest.raises(InputError, match=message):
         al.load(mini)
 
 

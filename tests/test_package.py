@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import attnlens as al
+
 ROOT = Path(__file__).parent.parent
 LIMIT = 30_000_000
 
@@ -110,6 +112,24 @@ def test_every_python_block_of_the_readme_runs(tmp_path, monkeypatch):
 def test_every_python_block_of_a_guide_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "al" in run(path)
+
+
+def test_a_type_checker_accepts_the_readme_and_every_public_name(tmp_path):
+    """As a user runs it: `mypy --strict`, outside of the checkout, without the types of libraries but torch's."""
+    names = {name for name in al.__all__ if name not in ("errors", "bertviz", "models", "plots", "widgets")}
+    typed = (ROOT / "tests" / "typed.py").read_text(encoding="utf-8")
+    assert {name for name in names if not re.search(rf"\bal\.{name}\b", typed)} == set()
+    (tmp_path / "readme.py").write_text("\n".join(blocks("python")), encoding="utf-8")
+    (tmp_path / "typed.py").write_text(typed, encoding="utf-8")
+    (tmp_path / "mypy.ini").write_text(
+        "[mypy]\nstrict = True\n"
+        "[mypy-anywidget.*,captum.*,ipywidgets.*,matplotlib.*,numpy.*,pandas.*,PIL.*,safetensors.*,scipy.*,seaborn.*,"
+        "traitlets.*,transformers.*]\nfollow_imports = skip\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "readme.py", "typed.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == "Success: no issues found in 2 source files\n", done.stdout + done.stderr
 
 
 def test_every_command_of_the_readme_exists():

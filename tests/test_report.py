@@ -331,6 +331,14 @@ def test_what_cannot_be_reported_on_is_refused(given, more, message, lens, trace
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_nothing_can_be_written_is_told_before_the_work(lens, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(lens), "trace", lambda *_, **__: pytest.fail("the model ran first"))
+    for path in (tmp_path / "missing" / "x.html", "/proc/x.html", tmp_path):
+        with pytest.raises(FileError, match="cannot write"):
+            al.report(lens, "see it", path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_nothing_can_be_written(trace, tmp_path):
     with pytest.raises(FileError, match=r"there is no folder .*missing; create it first"):
         al.report(trace, path=tmp_path / "missing" / "report.html")

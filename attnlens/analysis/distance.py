@@ -49,6 +49,11 @@ def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") ->
 
     >>> head_distance(trace).loc[(5, 3)].sort_values()  # from head 3 of layer 5 to all heads
     """
+    if isinstance(metric, Trace):
+        raise InputError(
+            "head_distance() takes one trace, or a list of which it takes the mean: head_distance([a, b]); the heads "
+            "of two traces side by side: compare(a, b)"
+        )
     check_metric(metric)
     total, count, inputs, queries, names = 0.0, 0.0, 0, 0, []
     for inputs, trace in enumerate(_one_by_one(traces), 1):

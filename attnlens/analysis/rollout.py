@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
+from reprlib import repr as short
 
 import torch
 from torch import Tensor
@@ -54,7 +55,7 @@ def rollout(
     """
     check_trace(trace, "rollout")
     if not isinstance(residual, Real) or not 0 <= residual <= 1:
-        raise InputError(f"residual must be between 0 and 1, not {residual!r}")
+        raise InputError(f"residual must be between 0 and 1, not {short(residual)}")
     layers = stack(trace, start, end, "rollout")
     mixed = [mixed_blocks(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:

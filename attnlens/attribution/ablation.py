@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from operator import index
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
+from .. import gates
 from ..analysis.compare import Comparison, compare
 from ..errors import InputError
+from ..inputs import listed
 from ..trace import Trace
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def ablate(
     Off means that what a head has mixed is zero when it enters the output projection; everything above sees the
     consequences. The model itself is not changed.
 
-    heads: pairs (layer, head), one pair, or {layer: heads}; negative numbers count from the end.
+    heads: pairs (layer, head), one pair, or {layer: heads}; negative numbers count from the end. Pairs are a form of
+        gates= in `lens.trace`, too.
     options: as for `lens.trace`.
 
     Raises InputError for heads that the model does not have, a list of inputs, or a model without logits.
@@ -98,7 +99,7 @@ def ablate(
         raise InputError(
             f"ablate() runs a lens anew, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
         )
-    if isinstance(input, list) or options.get("window") is not None:
+    if listed(input) is not None or options.get("window") is not None:
         raise InputError(
             "ablate() takes one input, or one window, at a time: [ablate(lens, one, heads) for one in inputs]"
         )
@@ -112,35 +113,7 @@ def ablate(
             f"{lens.name} gives no class logits for this input: it answers for each token, or there is no mask in "
             "the text to answer at, or it has no head (…ForSequenceClassification, …ForImageClassification, …)"
         )
-    removed = _pairs(heads, before)
-    gates: dict[int, Tensor] = {}
-    for layer, head in removed:
-        gates.setdefault(layer, torch.ones(before[layer].heads))[head] = 0.0
-    return Ablation(before, lens.trace(input, gates=gates, **options), removed)
-
-
-def _pairs(heads: Any, trace: Trace) -> tuple[tuple[int, int], ...]:
-    """The heads as sorted pairs of numbers from 0 on."""
-    found = set()
-    for layer, head in _read(heads):
-        if not -len(trace) <= layer < len(trace):
-            raise InputError(f"there is no layer {layer}: {trace.model} has {len(trace)}")
-        count = trace[layer].heads
-        if not -count <= head < count:
-            raise InputError(f"there is no head {head} in layer {layer}: it has {count}")
-        found.add((layer % len(trace), head % count))
-    if not found:
-        raise InputError("heads names no head; give pairs (layer, head)")
-    return tuple(sorted(found))
-
-
-def _read(heads: Any) -> list[tuple[int, int]]:
-    """Pairs of whole numbers, whichever way they were written."""
-    try:
-        if isinstance(heads, Mapping):
-            heads = [(layer, head) for layer, some in heads.items() for head in some]
-        elif isinstance(heads, tuple) and len(heads) == 2 and all(isinstance(n, int) for n in heads):
-            heads = [heads]
-        return [(index(layer), index(head)) for layer, head in heads]
-    except (TypeError, ValueError):
-        raise InputError(f"heads must be pairs (layer, head) or {{layer: heads}}, not {heads!r}") from None
+    counts = [layer.attention.heads for layer in before.layers]
+    removed = gates.pairs(heads, counts, before.model)
+    off = gates.factors(removed, counts, before.model)
+    return Ablation(before, lens.trace(input, gates=off, **options), removed)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from .. import images
 from ..errors import InputError, unknown_name
 from .options import whole
 from .pictures import Picture
@@ -44,11 +45,13 @@ def image_baseline(lens: ImageLens, prepared: Any, kind: Any = "black", seed: in
     picture = prepared if isinstance(prepared, Picture) else Picture.of(lens, prepared)
     if isinstance(kind, Tensor):
         return _given(kind, picture)
-    if not isinstance(kind, str) or (kind not in BASELINES and Path(kind).is_file()):
+    if not isinstance(kind, str) or (kind not in BASELINES and os.path.isfile(kind)):
         return picture.like(Picture.of(lens, kind).given)
     if kind not in BASELINES:
-        if Path(kind).suffix:
-            raise InputError(f"no such baseline picture: {kind}; or name one of: {', '.join(BASELINES)}")
+        if os.path.splitext(kind)[1]:
+            raise InputError(
+                f"no such baseline picture: {images.quoted_name(kind)}; or name one of: {', '.join(BASELINES)}"
+            )
         raise unknown_name("baseline", kind, BASELINES)
     if kind == "zero":
         return torch.zeros_like(picture.pixels)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import CaptureError, InputError
+from ..inputs import listed
 from ..running import evaluating
 from ..trace import Trace
 from .explain import Explanation
@@ -164,7 +165,7 @@ def debug(
 
     >>> print(al.debug(lens, "a gripping , funny film with one dull stretch .", "positive"))
     """
-    if isinstance(input, list):
+    if listed(input) is not None:
         raise InputError(
             "debug() takes one input; debug them one by one: [al.debug(lens, x, y) for x, y in ...]"
         )

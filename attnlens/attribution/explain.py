@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown_name
+from ..inputs import listed
 from .answer import answers_once
 from .options import ATTENTION, options_of
 from .result import Attribution, ImageAttribution, TextAttribution, as_json
@@ -194,7 +195,7 @@ def _default(lens: Lens, options: dict[str, Any]) -> Sequence[str]:
 
 
 def _one(input: Any) -> None:
-    if isinstance(input, list):
+    if listed(input) is not None:
         raise InputError(
             "an explanation is of one input; explain them one by one: [lens.explain(x) for x in inputs]"
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..errors import InputError
+from ..inputs import as_asked, contrasts_of, listed, one_by_one, targets_of
 from ..running import PREDICTED, Budget
 from ..trace import Trace
 from . import image_methods as methods
@@ -42,7 +43,7 @@ def attribute_image(
     target: Any = None,
     *,
     method: str = "integrated_gradients",
-    against: str | int | None = None,
+    against: Any = None,
     unit: str = UNITS[0],
     baseline: Any = None,
     layer: Any = None,
@@ -51,9 +52,11 @@ def attribute_image(
     """How much each pixel spoke for a class, with the error of the scores.
 
     input: whatever the lens reads; a list gives a list.
-    target: class name or index, or "predicted" (the default); a list gives one attribution for each class.
+    target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
+        list of pictures, holds the target of each: one, or a list of several.
     method: one of `METHODS`, each explained in `attnlens.attribution.image_methods`.
-    against: a second class: explain why `target` rather than that one.
+    against: a second class: explain why `target` rather than that one; of a list of pictures one for all, or a list
+        with one for each.
     unit: "logit" (the default) or "probability", what the scores divide up.
     baseline: "black" (the default; "zero" for tensors that nothing says the colours of), "white", "grey", "blur",
         "random", "zero", a picture, or a tensor of the model's shape; a list is averaged over.
@@ -67,16 +70,16 @@ def attribute_image(
     """
     given = {"baseline": baseline, "layer": layer}
     options |= {name: value for name, value in given.items() if value is not None}
-    wish = _checked(lens, method, against, unit, options)
-    targets = list(target) if isinstance(target, list | tuple) else [target]
-    if not targets:
-        raise InputError("target=[] names no class; leave it away for the predicted one")
-    inputs = input if isinstance(input, list) else [input]
+    inputs = listed(input)
+    targets, contrasts = targets_of(target, inputs), contrasts_of(against, inputs)
+    wish = _checked(lens, method, next(iter(contrasts), None), unit, options)
+    if inputs is None:
+        return as_asked(_numbered(lens, input, targets, wish, None), targets)[0]
     found = []
-    for number, one in enumerate(inputs):
-        row = _numbered(lens, one, targets, wish, number if isinstance(input, list) else None)
-        found.append(row if isinstance(target, list | tuple) else row[0])
-    return found if isinstance(input, list) else found[0]
+    for number, (one, some, contrast) in enumerate(zip(inputs, targets, contrasts)):
+        own = replace(wish, against=contrast)
+        found += as_asked(_numbered(lens, one, [some], own, number), [some])
+    return found
 
 
 def _checked(lens: ImageLens, method: str, against: Any, unit: str, options: dict[str, Any]) -> Wish:
@@ -89,7 +92,7 @@ def _checked(lens: ImageLens, method: str, against: Any, unit: str, options: dic
 def _numbered(
     lens: ImageLens, input: Any, targets: list, wish: Wish, number: int | None
 ) -> list[ImageAttribution]:
-    """One attribution per target; what is wrong with an input of a list names its number."""
+    """One attribution per single target; what is wrong with an input of a list names its number."""
     with explained(lens):
         try:
             picture = Picture.of(lens, input)
@@ -97,8 +100,9 @@ def _numbered(
             raise error if number is None else InputError(f"input {number}: {error}") from error
         with torch.no_grad():
             logits = ImageAnswer(lens).logits(picture.pixels[None])[0].cpu()
+        lens.check_classes(len(logits))
         answer = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
-        return [_attributed(lens, picture, answer, target, wish) for target in targets]
+        return [_attributed(lens, picture, answer, target, wish) for _, target in one_by_one(targets)]
 
 
 def _attributed(

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..analysis.rollout import position, rollout
 from ..attention import Weights, Windows
 from ..errors import InputError
+from ..inputs import listed
 from ..running import PREDICTED
 from ..trace import Layer, Trace
 
@@ -86,12 +87,13 @@ def _of_each(lens: Lens, input: Any, target: str | int | None, options: dict, fo
         )
     wanted = PREDICTED if target is None else target
     options = {"values": False} | options  # what the values become on their way out is not asked for
+    inputs = listed(input)
     if "output" not in options and "window" not in options:
-        inputs = input if isinstance(input, list) else [input]
-        results = [found(trace) for trace in lens.traces(inputs, target=wanted, **options)]
-        return results if isinstance(input, list) else results[0]
-    if isinstance(input, list):
-        return [_of_each(lens, one, target, options, found) for one in input]
+        traces = lens.traces([input] if inputs is None else inputs, target=wanted, **options)
+        results = [found(trace) for trace in traces]
+        return results[0] if inputs is None else results
+    if inputs is not None:
+        return [_of_each(lens, one, target, options, found) for one in inputs]
     traces = lens.trace(input, target=wanted, **options)  # one for each window
     return [found(trace) for trace in traces] if isinstance(traces, list) else found(traces)
 

@@ -62,6 +62,10 @@ class Attribution:
     complete: bool = True
     model: str = ""
 
+    if TYPE_CHECKING:  # of either kind, to a type checker
+
+        def plot(self, **options: Any) -> Figure: ...
+
     @property
     def converged(self) -> bool | None:
         """Whether rule difference, and gap where the scores are to add up, are within the tolerance; None where the
@@ -162,7 +166,7 @@ class TextAttribution(Attribution):
         return [(self.tokens[i].text, float(self.scores[i])) for i in strongest]
 
     def plot(self, **options: Any) -> Figure:
-        """`plots.tokens` of it."""
+        """`plots.tokens` of it; options: cmap, figsize, ax."""
         from .. import plots
 
         return plots.tokens(self, **options)
@@ -254,7 +258,7 @@ class ImageAttribution(Attribution):
         return torch.zeros(rows, cols, dtype=found.dtype, device=found.device).index_add_(1, across, found)
 
     def plot(self, **options: Any) -> Figure:
-        """`plots.pixels` of it."""
+        """`plots.pixels` of it; options: cmap, figsize, ax."""
         from .. import plots
 
         return plots.pixels(self, **options)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import tasks
 from ..errors import InputError
+from ..inputs import listed
 from ..running import exclusive, undone
 from .agreement import ordinary_scores, spearman
 from .options import whole
@@ -58,7 +59,7 @@ def sanity_check(
     """
     import pandas as pd
 
-    if isinstance(input, list) or isinstance(target, list | tuple):
+    if listed(input) is not None or isinstance(target, list | tuple):
         raise InputError("sanity_check takes one input and one target at a time; call it for each")
     whole("n", n)
     whole("seed", seed, least=0)

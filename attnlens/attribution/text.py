@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .. import tasks, texts
 from ..errors import InputError, unknown_name
+from ..inputs import as_asked, contrasts_of, listed, one_by_one, targets_of
 from ..running import PREDICTED, Budget
 from ..trace import Prediction, Token, Trace
 from . import methods, text_baselines
@@ -55,7 +56,7 @@ def attribute_text(
     target: Any = None,
     *,
     method: str = "integrated_gradients",
-    against: str | int | None = None,
+    against: Any = None,
     unit: str = "logit",
     baseline: Any = "pad",
     layer: str | nn.Module = "word",
@@ -68,24 +69,23 @@ def attribute_text(
     **options: Any,
 ) -> TextAttribution | list:
     """See `TextLens.attribute`."""
-    wish = _checked(lens, method, against, unit, baseline, layer, position, options)
+    inputs = listed(input)
+    targets, contrasts = targets_of(target, inputs), contrasts_of(against, inputs)
+    wish = _checked(lens, method, next(iter(contrasts), None), unit, baseline, layer, position, options)
     known_level(level)
-    _check_one_text(isinstance(input, list), wish.baseline, window, overlap, output)
-    inputs = input if isinstance(input, list) else [input]
-    targets = list(target) if isinstance(target, list | tuple) else [target]
-    if not targets:
-        raise InputError("target=[] names no class; leave it away for the predicted one")
-    found = []
-    for one in targets:
-        if window is None:
-            encoded = [lens.encode(text, output) for text in inputs]
-            found.append(_in_order(lens, encoded, one, wish, progress))
-        else:
-            found.append([_windowed(lens, text, one, wish, window, overlap, progress) for text in inputs])
-    found = [[merged(attribution, level) for attribution in row] for row in found]
-    by_input = list(zip(*found)) if isinstance(target, list | tuple) else found[0]
-    by_input = [list(row) if isinstance(row, tuple) else row for row in by_input]
-    return by_input if isinstance(input, list) else by_input[0]
+    _check_one_text(inputs is not None, wish.baseline, window, overlap, output)
+    given, jobs = [input] if inputs is None else inputs, one_by_one(targets)
+    if window is None:
+        encoded = [lens.encode(text, output) for text in given]
+        rows = [encoded[number] for number, _ in jobs]
+        found = _in_order(
+            lens, rows, [one for _, one in jobs], wish, progress, [contrasts[i] for i, _ in jobs]
+        )
+    else:
+        wishes = [replace(wish, against=contrast) for contrast in contrasts]
+        found = [_windowed(lens, given[i], one, wishes[i], window, overlap, progress) for i, one in jobs]
+    by_input = as_asked((merged(attribution, level) for attribution in found), targets)
+    return by_input[0] if inputs is None else by_input
 
 
 def merged(attribution: TextAttribution, level: str) -> TextAttribution:
@@ -143,9 +143,20 @@ def _check_one_text(
 
 
 def _in_order(
-    lens: TextLens, encoded: list[Encoded], target: Any, wish: Wish, progress: bool
+    lens: TextLens,
+    encoded: list[Encoded],
+    target: Any,
+    wish: Wish,
+    progress: bool,
+    against: list | None = None,
 ) -> list[TextAttribution]:
-    """Batches of texts of similar lengths under a budget of tokens; the results in the order of the inputs."""
+    """Batches of texts of similar lengths under a budget of tokens; the results in the order of the inputs.
+
+    target: one for all, or a list with one for each; against: one for each, by default the wish's
+    """
+    targets = target if isinstance(target, list) else [target] * len(encoded)
+    contrasts = [wish.against] * len(encoded) if against is None else against
+    sided = tasks.of(lens.model) == "question"  # its start and its end are two functions
     alone = not lens.batches or wish.method in methods.ALONE
     # Rows of one text have no padding; only a classifier that looks for its padding and knows none takes no two.
     single = not lens.batches and not tasks.config_of(lens.model, "is_encoder_decoder")
@@ -157,14 +168,15 @@ def _in_order(
         while order:
             longest = len(encoded[order[0]])
             alike = [i for i in order if len(encoded[i]) >= shortest * longest]
+            if sided:
+                alike = [i for i in alike if targets[i] == targets[order[0]]]
+            asked = [(encoded[i], targets[i], contrasts[i]) for i in alike]
             done = budget.fit(
-                lambda size, first=alike: _group(
-                    lens, [encoded[i] for i in first[: 1 if alone else size]], target, wish, size
-                ),
+                lambda size, asked=asked: _group(lens, *zip(*asked[: 1 if alone else size]), wish, size),
                 1 if single else budget.rows(longest),
             )
-            found.update(zip(order, done))
-            order = order[len(done) :]
+            found.update(zip(alike, done))
+            order = [i for i in order if i not in found]
             advance(len(done))
     return [found[i] for i in range(len(encoded))]
 
@@ -186,9 +198,14 @@ def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
 
 
 def _group(
-    lens: TextLens, encoded: Sequence[Encoded], target: Any, wish: Wish, rows: int
+    lens: TextLens,
+    encoded: Sequence[Encoded],
+    targets: Sequence[Any],
+    contrasts: Sequence[Any],
+    wish: Wish,
+    rows: int,
 ) -> list[TextAttribution]:
-    answer, asked, predictions = _question(lens, encoded, target, wish)
+    answer, asked, predictions = _question(lens, encoded, targets, contrasts, wish)
     found = None
     for _, baseline in wish.baseline:
         start, end = (answer.points(v) for v in (text_baselines.start(answer, baseline), answer.vectors()))
@@ -279,36 +296,37 @@ def _in_full_precision(answer: TextAnswer, asked: Asked, found: methods.Found, w
 
 
 def _question(
-    lens: TextLens, encoded: Sequence[Encoded], target: Any, wish: Wish
+    lens: TextLens, encoded: Sequence[Encoded], targets: Sequence[Any], contrasts: Sequence[Any], wish: Wish
 ) -> tuple[TextAnswer, Asked, list[Prediction | None]]:
     """The model as a function, the class of each text that is explained, and what the model itself says."""
     head = tasks.of(lens.model)
     if head == "question":
-        return _question_of_answers(lens, encoded, target, wish)
+        return _question_of_answers(lens, encoded, targets[0], contrasts, wish)
     places = [_place(lens, one, head, wish.position) for one in encoded]
     answer = TextAnswer(lens, encoded, places, layer=wish.layer)
     traces = [
         Trace((), logits=row.cpu(), labels=lens.labels, activation=lens.activation)
         for row in answer.end_logits
     ]
+    classes = answer.end_logits.shape[1]
+    lens.check_classes(classes)
     indices = [
         trace.prediction.index if _is_predicted(lens, target) else lens.target_index(target)
-        for trace in traces
+        for trace, target in zip(traces, targets)
     ]
-    against = None if wish.against is None else [lens.target_index(wish.against)] * len(traces)
-    for index, name in ((max(indices), target), (max(against or [0]), wish.against)):
-        if index >= answer.end_logits.shape[1]:
-            raise InputError(
-                f"target {name!r} is no class: the model has {answer.end_logits.shape[1]}, numbered from 0"
-            )
-    if against is not None and against[0] in indices:
-        raise _same(traces[0].label(against[0]))
+    against = None if contrasts[0] is None else [lens.target_index(contrast) for contrast in contrasts]
+    for index, name in (*zip(indices, targets), *zip(against or (), contrasts)):
+        if index >= classes:
+            raise InputError(f"target {name!r} is no class: the model has {classes}, numbered from 0")
+    for index, other in zip(indices, against or ()):
+        if index == other:
+            raise _same(traces[0].label(index))
     asked = _asked(answer, indices, against, wish, lens.activation)
     return answer, asked, [trace.prediction for trace in traces]
 
 
 def _question_of_answers(
-    lens: TextLens, encoded: Sequence[Encoded], target: Any, wish: Wish
+    lens: TextLens, encoded: Sequence[Encoded], target: Any, contrasts: Sequence[Any], wish: Wish
 ) -> tuple[TextAnswer, Asked, list[Prediction | None]]:
     """For question answering the classes are the tokens at which the answer may start, or end."""
     side = SIDES[0] if _is_predicted(lens, target) else target
@@ -320,7 +338,7 @@ def _question_of_answers(
     indices = best[side].tolist()
     if wish.position is not None:
         indices = [_position(one, wish.position) for one in encoded]
-    against = None if wish.against is None else [_position(one, wish.against) for one in encoded]
+    against = None if contrasts[0] is None else [_position(*pair) for pair in zip(encoded, contrasts)]
     for one, *places in zip(encoded, indices, against or ()):
         if places[0] == places[1]:
             raise _same(f"{side} at {one.tokens[places[0]].text!r}")

@@ -6,6 +6,7 @@ import operator
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from reprlib import repr as short
 
 import torch
 from torch import Tensor
@@ -236,9 +237,13 @@ class Recording:
 
     def _given(self, tokens: Iterable[Sequence[str | Token]], select: str) -> Iterator[tuple[Token, ...]]:
         """The tokens of each trace, if they are lists and as many as there are traces."""
-        rows = list(tokens)
-        if isinstance(tokens, str) or any(isinstance(row, (str, Token)) for row in rows):
-            raise InputError('tokens: a list for each input is expected, as [["a", "b"], ["c", "d"]]')
+        rows = list(tokens) if isinstance(tokens, Iterable) and not isinstance(tokens, str) else [tokens]
+        for row in rows:
+            if isinstance(row, (str, Token)) or not isinstance(row, Iterable) or None in row:
+                raise InputError(
+                    'tokens: a list for each input is expected, as [["a", "b"], ["c", "d"]], not one with '
+                    f"{short(row)}; of inputs whose tokens are not known take the traces without them"
+                )
         size = sum(self._items(self._named(forward, select)) for forward in self.forwards)
         if len(rows) != size:
             raise InputError(f"tokens of {len(rows)} inputs were given, but the recording has {size} traces")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..errors import unknown_name
 
 if TYPE_CHECKING:
-    from .minivit import MiniViT
+    from .minivit import MiniViT as MiniViT
 
 EMBEDDED = ("sentiment", "cifar", "resnet", "minivit")
 

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+LARGEST_IMAGE = 1024
+"""Pixels of a side of the images that a saved model may be for: its positions, which are not saved, grow with it."""
 
 
 class Attention(nn.Module):
@@ -133,10 +137,14 @@ class MiniViT(nn.Module):
 
     @classmethod
     def load(cls, folder: str | Path) -> "MiniViT":
-        """Read what `save` wrote; the weights become float32 and the model is ready to evaluate."""
+        """Read what `save` wrote; the weights become float32 and the model is ready to evaluate.
+
+        Raises ValueError before any memory is taken where the configuration asks for other sizes than the weights have.
+        """
         config = json.loads((Path(folder) / "config.json").read_text())
         if config.pop("model_type", None) != "minivit":
             raise ValueError(f"{folder} does not hold a MiniViT; save one there with MiniViT.save(folder).")
+        check_weights(cls, config, Path(folder) / "model.safetensors")
         model = cls(**config)
         model.load_state_dict(load_file(Path(folder) / "model.safetensors"))  # copies into float32 parameters
         return model.eval()
@@ -155,6 +163,31 @@ def sinusoids(patches: tuple[int, int], d_model: int) -> Tensor:
     )  # [patch, axis, d_model / 4]
     waves = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(1)  # [patch, d_model]
     return torch.cat([torch.zeros(1, d_model), waves])
+
+
+def check_weights(cls: type[MiniViT], config: dict, file: Path) -> None:
+    """Say where a configuration and the weights' own sizes differ: of both only the descriptions are read."""
+    with safe_open(file, "pt") as weights:
+        saved = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}
+    for name in ("image_size", "patch_size", "d_model", "heads", "layers"):
+        if type(config.get(name, 1)) is not int or config.get(name, 1) < 1:
+            raise ValueError(f"{name} in config.json must be an integer of at least 1, not {config[name]!r}.")
+    blocks = {name.split(".")[1] for name in saved if name.startswith("blocks.")}
+    if config.get("layers", 1) != len(blocks):
+        raise ValueError(f"config.json has {config.get('layers', 1)} layers, the weights {len(blocks)}.")
+    if config.get("image_size", 32) > LARGEST_IMAGE:
+        raise ValueError(
+            f"image_size {config['image_size']} in config.json is more than {LARGEST_IMAGE} pixels."
+        )
+    if config.get("d_model", 64) > max(map(max, filter(None, saved.values())), default=0):
+        raise ValueError(f"config.json has d_model {config.get('d_model', 64)}, wider than all weights.")
+    with torch.device("meta"):  # shapes without numbers
+        wanted = {name: tuple(tensor.shape) for name, tensor in cls(**config).state_dict().items()}
+    for name in sorted(wanted.keys() | saved.keys()):
+        if wanted.get(name) != saved.get(name):
+            raise ValueError(
+                f"config.json asks for {name} {wanted.get(name)}, the weights have {saved.get(name)}."
+            )
 
 
 def check_sizes(image_size: int, patch_size: int, d_model: int, heads: int) -> None:

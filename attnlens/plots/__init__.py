@@ -16,7 +16,8 @@
 | `head_map(distance)` | heads as points: near ones look alike |
 | `compare(comparison)` | which heads changed between two traces, and how |
 
-Every function takes `figsize=` in inches; those that draw one panel take `ax=` and draw into it.
+Every function takes `figsize=` in inches; those that draw one panel take `ax=` and draw into it. Weights, scores and
+statistics are drawn in other colours by `cmap=`, a colour map of matplotlib or its name.
 """
 
 from .attributions import attributions, pixels

@@ -40,13 +40,18 @@ LABEL = 32
 
 
 def pixels(
-    attribution: ImageAttribution, *, figsize: pieces.Size | None = None, ax: Axes | None = None
+    attribution: ImageAttribution,
+    *,
+    cmap: pieces.Colours = None,
+    figsize: pieces.Size | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """An attribution over its picture in grey, beside the picture: blue speaks for the target, red against it.
 
     Where a method gives no sign, the brighter the more. The scale ends at the 99th percentile of the scores' absolute
     values; a frame shows what of the picture the model saw, where it was cut.
 
+    cmap: other colours, by the name of a map of matplotlib; one with two ends, as "PuOr", where scores have a sign.
     ax: draw the scores alone into this Axes.
 
     Raises InputError for what is no attribution of an image.
@@ -56,15 +61,16 @@ def pixels(
             f"plots.pixels draws the attribution of one image, not {type(attribution).__name__}: "
             "lens.attribute(image); of a text: plots.tokens"
         )
+    pieces.colours(cmap, HEAT)  # told before anything is drawn
     question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
     if ax is not None:
-        scale = _over(pieces.panel(ax, figsize, PANEL), attribution)
+        scale = _over(pieces.panel(ax, figsize, PANEL), attribution, cmap)
         _bar(scale, ax, _meaning(attribution))
         return pieces.done(ax, question, "", own=False)
     wide, high = _size(attribution.image, PANEL[1])
     figure, axes = pieces.blank(figsize or (2 * wide + 1.2, high + 1.15), 1, 2)
     _picture(axes[0, 0], attribution)
-    scale = _over(axes[0, 1], attribution)
+    scale = _over(axes[0, 1], attribution, cmap)
     _bar(scale, axes, _meaning(attribution), shrink=0.85)
     return pieces.finish(figure, question, "  ·  ".join(_words(attribution, scale)))
 
@@ -73,6 +79,7 @@ def attributions(
     attributions: Iterable[Attribution],
     *,
     titles: Sequence[str] | None = None,
+    cmap: pieces.Colours = None,
     figsize: pieces.Size | None = None,
 ) -> Figure:
     """Several attributions beside each other, each with its name, its error and a scale of its own.
@@ -82,6 +89,7 @@ def attributions(
     darker the more where a method gives no sign.
 
     titles: a name for each; by default what they differ in: method and baseline, the target, or both.
+    cmap: other colours for all, by the name of a map of matplotlib.
 
     Raises InputError for an empty list, a mixture of texts and images, and as many titles as there are not.
     """
@@ -90,7 +98,7 @@ def attributions(
     if len(names) != len(found):
         raise InputError(f"{len(names)} titles for {len(found)} attributions; give one for each")
     draw = _images if isinstance(found[0], ImageAttribution) else _lines
-    return draw(found, names, figsize)
+    return draw(found, names, cmap, figsize)
 
 
 def _listed(given: Iterable[Attribution]) -> list:
@@ -129,7 +137,10 @@ def _question(found: Sequence[Attribution]) -> str:
 # -- over a picture -------------------------------------------------------------------------------------------
 
 
-def _images(found: list[ImageAttribution], names: list[str], figsize: pieces.Size | None) -> Figure:
+def _images(
+    found: list[ImageAttribution], names: list[str], cmap: pieces.Colours, figsize: pieces.Size | None
+) -> Figure:
+    pieces.colours(cmap, HEAT)  # told before anything is drawn
     same = all(np.array_equal(one.image, found[0].image) for one in found)
     count = len(found) + same
     rows = math.ceil(count / ACROSS)
@@ -147,7 +158,7 @@ def _images(found: list[ImageAttribution], names: list[str], figsize: pieces.Siz
         same_height = pieces.scale(Normalize(0, 1), [np.zeros(1)])
         _bar(same_height, first, " ", **BELOW).ax.set_visible(False)
     for ax, one, name in zip(spots, found, names):
-        scale = _over(ax, one)
+        scale = _over(ax, one, cmap)
         ax.set_title(_fitted(name, wide), fontsize=9, color=pieces.INK, parse_math=False)
         _bar(scale, ax, _error(one), **BELOW)
     caption = [
@@ -155,9 +166,9 @@ def _images(found: list[ImageAttribution], names: list[str], figsize: pieces.Siz
         "each on its own scale",
         f"colours end at the {LIMIT}th percentile of |score|",
     ]
-    if any(one.signed for one in found):
+    if cmap is None and any(one.signed for one in found):
         caption.append("blue speaks for the class, red against it")
-    if any(not one.signed for one in found):
+    if cmap is None and any(not one.signed for one in found):
         caption.append("without a sign: the brighter the more")
     return pieces.finish(figure, _question(found), "  ·  ".join(caption))
 
@@ -180,13 +191,13 @@ def _picture(ax: Axes, attribution: ImageAttribution) -> None:
     ax.set_title("the picture", fontsize=9, color=pieces.INK)
 
 
-def _over(ax: Axes, attribution: ImageAttribution) -> ScalarMappable:
+def _over(ax: Axes, attribution: ImageAttribution, cmap: pieces.Colours) -> ScalarMappable:
     """The scores over the picture in grey; returns the scale as the eye meets it."""
     height, width = attribution.image.shape[:2]
     grey = np.repeat(attribution.image.mean(-1, keepdims=True), 3, axis=-1) / 255
     ax.imshow(0.45 + 0.55 * grey, extent=(0, width, height, 0), interpolation=_smooth(attribution.image))
     scores = attribution.scores.detach().cpu().double().numpy()
-    norm, colours = _norm(attribution, scores)
+    norm, colours = _norm(attribution, scores, cmap)
     left, top, right, bottom = attribution.box
     ax.imshow(
         colours(norm(scores)), extent=(left, right, bottom, top), interpolation="nearest", clip_on=True
@@ -199,7 +210,9 @@ def _over(ax: Axes, attribution: ImageAttribution) -> ScalarMappable:
     return scale
 
 
-def _norm(attribution: ImageAttribution, scores: np.ndarray) -> tuple[Normalize, Colormap]:
+def _norm(
+    attribution: ImageAttribution, scores: np.ndarray, cmap: pieces.Colours
+) -> tuple[Normalize, Colormap]:
     """The scale up to the percentile, with colours the more opaque the further they are from 0."""
     end = (
         float(np.percentile(np.abs(scores[np.isfinite(scores)]), LIMIT)) if np.isfinite(scores).any() else 0.0
@@ -207,7 +220,7 @@ def _norm(attribution: ImageAttribution, scores: np.ndarray) -> tuple[Normalize,
     end = end or float(np.abs(np.nan_to_num(scores)).max()) or 1.0
     low = -end if attribution.signed else 0.0
     share = np.linspace(0, 1, 256)
-    colours = (pieces.SIGNED if attribution.signed else HEAT)(share)
+    colours = pieces.colours(cmap, pieces.SIGNED if attribution.signed else HEAT)(share)
     away = np.abs(2 * share - 1) if attribution.signed else share
     colours[:, 3] = STRONG * np.sqrt(away)
     return Normalize(low, end), ListedColormap(colours)
@@ -272,7 +285,10 @@ def _fitted(name: str, wide: float) -> str:
 # -- under each other -----------------------------------------------------------------------------------------
 
 
-def _lines(found: list[TextAttribution], names: list[str], figsize: pieces.Size | None) -> Figure:
+def _lines(
+    found: list[TextAttribution], names: list[str], cmap: pieces.Colours, figsize: pieces.Size | None
+) -> Figure:
+    scales = [texts.text_scale(one, cmap) for one in found]
     wide = (figsize or (10.4, 0))[0] - 2 * texts.MARGIN
     labels = [pieces.wrapped(name, LABEL).split("\n")[:2] for name in names]
     room = 0.075 * max(len(line) for label in labels for line in label) + 0.25
@@ -282,13 +298,12 @@ def _lines(found: list[TextAttribution], names: list[str], figsize: pieces.Size 
     ax = texts._page(size, high)
     ax.set(xlim=(0, wide), ylim=(high, 0))
     ax.axis("off")
-    scales = [_text_scale(one) for one in found]
     top = 0.0
     for number, line, last in rows:
         _row(ax, found[number], line, scales[number], room, top + texts.LINE / 2)
         _label(ax, labels[number], top + texts.LINE / 2)
         top += texts.LINE + 0.16 * last
-    return _said(ax, found, high)
+    return _said(ax, found, high, cmap)
 
 
 def _rows(found: list[TextAttribution], wide: float) -> list[tuple[int, list[tuple[int, float]], bool]]:
@@ -334,23 +349,19 @@ def _label(ax: Axes, lines: list[str], middle: float) -> None:
     ax.text(0.0, middle, "\n".join(lines), linespacing=1.05, **style)
 
 
-def _text_scale(attribution: TextAttribution) -> ScalarMappable:
-    scores = attribution.scores.detach().cpu().numpy()
-    end = float(np.abs(scores).max(initial=0)) or 1.0
-    if attribution.signed:
-        return ScalarMappable(Normalize(-end, end), pieces.SIGNED)
-    return ScalarMappable(Normalize(0, end), pieces.UNSIGNED)
-
-
-def _said(ax: Axes, found: list[TextAttribution], high: float) -> Figure:
+def _said(ax: Axes, found: list[TextAttribution], high: float, cmap: pieces.Colours) -> Figure:
     """Title, and below what the colours mean."""
     figure = ax.figure
     wide, tall = figure.get_size_inches()
     words = [*_common(found), "each line on its own scale"]
-    if any(one.signed for one in found):
+    if cmap is None and any(one.signed for one in found):
         words.append("blue speaks for the class, red against it")
-    if any(not one.signed for one in found):
+    if cmap is None and any(not one.signed for one in found):
         words.append("violet: no sign, the darker the more")
+    if cmap is not None:
+        words.append(
+            "the last colours of the map speak for the class, where scores have a sign the first against it"
+        )
     caption = pieces.wrapped("  ·  ".join(words), wide / 0.066)
     ax.text(0.0, high + 0.22, caption, va="top", linespacing=1.5, **pieces.CAPTION)
     place = (texts.MARGIN / wide, 1 - 0.3 / tall)

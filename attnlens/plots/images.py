@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ..attention import Attention
 from ..errors import InputError
-from ..trace import PatchGrid, Trace
+from ..trace import PatchGrid, Trace, no_patches
 from . import given, pieces
 
 HEAT = colormaps["inferno"]
@@ -37,6 +37,7 @@ def patches(
     query: Query = 0,
     *,
     head: int | Sequence[int] | None = None,
+    cmap: pieces.Colours = None,
     figsize: pieces.Size | None = None,
 ) -> Figure:
     """Where one position of a vision model looks, the class token by default, as a heat map over the image.
@@ -46,6 +47,7 @@ def patches(
     layer: one layer or several, drawn side by side.
     query: the position's number, or a patch as (row, column).
     head: one head or several; None is the mean over the heads.
+    cmap: other colours, by the name of a map of matplotlib.
 
     Raises InputError for the trace of a text, and for a layer whose positions are not the patches.
     """
@@ -61,16 +63,19 @@ def patches(
             titles.append(f"layer {number}" + ("" if chosen is None else f", head {chosen}"))
     caption = pieces.named(trace, "mean of the heads" if head is None else "", "one scale for all maps")
     rows = len(layers) if len(layers) > 1 and head is not None else None
-    return over_image(trace, looks, titles, (f"Where {name_of(grid, at)} looks", caption), at, figsize, rows)
+    words = f"Where {name_of(grid, at)} looks", caption
+    return over_image(trace, looks, titles, words, at, figsize, rows, pieces.colours(cmap, HEAT))
 
 
-def layers(trace: Trace, query: Query = 0, *, figsize: pieces.Size | None = None) -> Figure:
+def layers(
+    trace: Trace, query: Query = 0, *, cmap: pieces.Colours = None, figsize: pieces.Size | None = None
+) -> Figure:
     """Where one position of a vision model looks in every layer: the mean over heads over the image, on one scale.
 
     The image stands first, then the layers from the first to the last. See `patches` for single layers and heads.
     """
     _grid(trace, "layers")
-    return patches(trace, range(len(trace)), query, figsize=figsize)
+    return patches(trace, range(len(trace)), query, cmap=cmap, figsize=figsize)
 
 
 def over_image(
@@ -81,6 +86,7 @@ def over_image(
     at: int,
     figsize: pieces.Size | None = None,
     rows: int | None = None,
+    colours: Colormap = HEAT,
 ) -> Figure:
     """The image, then each `[key]` as a heat map over it, all on one scale.
 
@@ -100,9 +106,9 @@ def over_image(
     norm = pieces.weight_scale(maps, len(grid), even=2, linear=False)
     spots = axes[:, pictured:] if rows else axes.flat[pictured:]
     for ax, heat, title in zip(np.ravel(spots), maps, titles):
-        _lay(ax, grid, heat, norm)
+        _lay(ax, grid, heat, norm, colours)
         _finish(ax, grid, at, title)
-    _bar(axes, norm, maps, pictured)
+    _bar(axes, norm, maps, _as_seen(colours) if pictured else colours)
     return pieces.finish(figure, *words)
 
 
@@ -112,13 +118,13 @@ def _finish(ax: Axes, grid: PatchGrid, at: int, title: str) -> None:
     _outline(ax, grid, at)
 
 
-def _bar(axes: np.ndarray, norm: Normalize, maps: list[np.ndarray], pictured: bool) -> None:
+def _bar(axes: np.ndarray, norm: Normalize, maps: list[np.ndarray], colours: Colormap) -> None:
     """The scale of all maps."""
-    seen = pieces.scale(norm, maps, _as_seen() if pictured else HEAT)
+    seen = pieces.scale(norm, maps, colours)
     pieces.colour_bar(seen, axes, "share of attention", shrink=0.85 if len(axes) == 1 else 0.6, aspect=18)
 
 
-def _lay(ax: Axes, grid: PatchGrid, heat: np.ndarray, norm: Normalize) -> None:
+def _lay(ax: Axes, grid: PatchGrid, heat: np.ndarray, norm: Normalize, colours: Colormap) -> None:
     """A heat map over the image in grey; alone where there is no image."""
     place = dict(interpolation="nearest", extent=_extent(grid))
     opaque = 1.0
@@ -126,14 +132,14 @@ def _lay(ax: Axes, grid: PatchGrid, heat: np.ndarray, norm: Normalize) -> None:
         grey = np.repeat(np.asarray(grid.image).mean(-1, keepdims=True), 3, axis=-1) / 255
         ax.imshow(0.35 + 0.65 * grey, **place)
         opaque = FAINT + (STRONG - FAINT) * np.clip(norm(np.nan_to_num(heat)), 0, 1)
-    ax.imshow(np.ma.masked_invalid(heat), cmap=HEAT, norm=norm, alpha=opaque, **place)
+    ax.imshow(np.ma.masked_invalid(heat), cmap=colours, norm=norm, alpha=opaque, **place)
 
 
-def _as_seen() -> ListedColormap:
+def _as_seen(colours: Colormap) -> ListedColormap:
     """The colours of the bar as the eye meets them: laid, as in the maps, over grey."""
     share = np.linspace(0, 1, 256)[:, None]
     opaque = FAINT + (STRONG - FAINT) * share
-    return ListedColormap(opaque * HEAT(share[:, 0])[:, :3] + (1 - opaque) * 0.7)
+    return ListedColormap(opaque * colours(share[:, 0])[:, :3] + (1 - opaque) * 0.7)
 
 
 def _outline(ax: Axes, grid: PatchGrid, at: int) -> None:
@@ -171,9 +177,7 @@ def _size(grid: PatchGrid, down: int, columns: int) -> pieces.Size:
 def _grid(trace: Trace, function: str) -> PatchGrid:
     """The patches of an image's trace."""
     if given.one_trace(trace, function).patches is None:
-        raise InputError(
-            f"plots.{function} needs the trace of an image; for text use plots.heads, plots.row or plots.rollout"
-        )
+        raise no_patches(trace, f"plots.{function}", "plots.heads, plots.row or plots.rollout")
     return trace.patches
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from ..analysis.pooling import pooled, pooled_mean, pooled_signed
@@ -26,19 +26,21 @@ PANEL = 360
 THUMBNAIL = 64
 """Most rows and columns of one head in the grid of all heads."""
 
-READING = "query down, key across, dark is much attention"
+READING = "query down, key across"
 
 
 def head(
-    trace: Trace, layer: int, head: int, *, figsize: pieces.Size | None = None, ax: Axes | None = None
-) -> Figure:
+    trace: Trace, layer: int, head: int, *, cmap: pieces.Colours = None, figsize: pieces.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
     """One head as a matrix: the query runs down, the key across, dark is much attention.
 
     Up to a dozen tokens the weights stand in the cells. White is a weight of zero, as behind a causal mask. Beyond
     24 keys the colours follow the square root up to a quantile of the weights, and beyond 900 tokens a cell is the
     largest of the weights that it stands for; the figure says so.
 
-    figsize: inches; ax: draw into this Axes instead and return its figure.
+    cmap: other colours, by the name of a map of matplotlib; figsize: inches; ax: draw into this Axes instead and
+        return its figure.
 
     Raises InputError for a layer or a head that is not there.
 
@@ -48,12 +50,13 @@ def head(
     number = given.numbered("head", head, attention.heads)
     values, step = pooled(attention, SHARPEST, [number])
     title = f"Layer {layer % len(trace)}, head {number}"
-    return _single(trace, layer, values[0].numpy(), step, (title, "attention weight"), figsize, ax)
+    return _single(trace, layer, values[0].numpy(), step, (title, "attention weight"), cmap, figsize, ax)
 
 
 def average(
-    trace: Trace, layer: int | None = None, *, figsize: pieces.Size | None = None, ax: Axes | None = None
-) -> Figure:
+    trace: Trace, layer: int | None = None, *, cmap: pieces.Colours = None, figsize: pieces.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
     """The mean over the heads of one layer, or over all heads of all layers where none is named.
 
     A mean hides what single heads do: it shows where attention goes on the whole. Drawn as `head` draws.
@@ -66,14 +69,14 @@ def average(
     else:
         chosen, title = same_shape(trace, "average"), f"Mean of all heads in {len(trace)} layers"
     values, step = pooled_mean(chosen, SHARPEST)
-    return _single(
-        trace, -1 if layer is None else layer, values.numpy(), step, (title, "mean weight"), figsize, ax
-    )
+    number = -1 if layer is None else layer
+    return _single(trace, number, values.numpy(), step, (title, "mean weight"), cmap, figsize, ax)
 
 
 def row(
-    trace: Trace, token: int | str, *, figsize: pieces.Size | None = None, ax: Axes | None = None
-) -> Figure:
+    trace: Trace, token: int | str, *, cmap: pieces.Colours = None, figsize: pieces.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
     """Where one token looks in every layer, heads averaged: a row per layer, the first at the top; keys across.
 
     token: its number (negative ones from the end) or its text; of several that read the same, the first.
@@ -86,10 +89,10 @@ def row(
     means = torch.stack([layer[:, at].mean(0).cpu() for layer in layers])
     values, step = pooled_signed(means, SHARPEST)
     across, room = pieces.side(len(keys), most=10), pieces.label_room(keys)
-    own = ax is None
+    own, colours = ax is None, pieces.weight_colours(cmap)
     ax = pieces.panel(ax, figsize, (max(5.0, across + 1.6), 1.25 + room + 0.32 * max(2, len(trace))))
     norm = pieces.weight_scale([values.numpy()], len(keys))
-    image = pieces.matrix(ax, values.numpy(), norm, tuple(means.shape), step=step)
+    image = pieces.matrix(ax, values.numpy(), norm, tuple(means.shape), colours, step)
     ax.set_aspect("auto")
     if len(keys) <= pieces.MOST_NUMBERS and len(trace) <= 2 * pieces.MOST_NUMBERS:
         pieces.numbers(ax, image)
@@ -101,12 +104,12 @@ def row(
         )
     pieces.colour_bar(image, ax, "mean weight", shrink=0.95, aspect=16)
     title = f"Where “{pieces.fonts.readable(str(queries[at]), 24)}” (position {at}) looks, layer by layer"
-    return pieces.done(
-        ax, title, pieces.named(trace, "mean of the heads", "dark is much attention", _cells(step)), own
-    )
+    return pieces.done(ax, title, pieces.named(trace, "mean of the heads", _dark(cmap), _cells(step)), own)
 
 
-def heads(trace: Trace, layer: int = -1, *, figsize: pieces.Size | None = None) -> Figure:
+def heads(
+    trace: Trace, layer: int = -1, *, cmap: pieces.Colours = None, figsize: pieces.Size | None = None
+) -> Figure:
     """Every head of one layer: the query runs down, the key across, dark is much attention.
 
     All heads share one colour scale, so a pale square is a head that spreads its attention. Beyond 24 keys the
@@ -121,22 +124,24 @@ def heads(trace: Trace, layer: int = -1, *, figsize: pieces.Size | None = None) 
         columns * (wide + 0.08) + pieces.label_room(queries) + 1.2,
         math.ceil(attention.heads / columns) * (high + 0.28) + pieces.label_room(keys) + 0.7,
     )
+    colours = pieces.weight_colours(cmap)
     figure, axes = pieces.blank(figsize or size, math.ceil(attention.heads / columns), columns)
     norm = pieces.weight_scale(values.numpy(), len(keys))
     for number, ax in enumerate(axes.flat):
         if number >= attention.heads:
             ax.axis("off")
             continue
-        pieces.matrix(ax, values[number].numpy(), norm, attention.shape[1:], step=step)
+        pieces.matrix(ax, values[number].numpy(), norm, attention.shape[1:], colours, step)
         ax.set_title(f"head {number}", fontsize=9, color=pieces.INK, pad=4)
         pieces.label(ax.yaxis, queries if number % columns == 0 else ())
         pieces.label(ax.xaxis, keys if number + columns >= attention.heads else ())
-    pieces.colour_bar(pieces.scale(norm, values.numpy()), axes, "attention weight")
+    pieces.colour_bar(pieces.scale(norm, values.numpy(), colours), axes, "attention weight")
     title = f"Layer {layer % len(trace)}, every head"
-    return pieces.finish(figure, title, pieces.named(trace, READING, "one scale for all heads", _cells(step)))
+    words = (_reading(cmap), "one scale for all heads", _cells(step))
+    return pieces.finish(figure, title, pieces.named(trace, *words))
 
 
-def grid(trace: Trace, *, figsize: pieces.Size | None = None) -> Figure:
+def grid(trace: Trace, *, cmap: pieces.Colours = None, figsize: pieces.Size | None = None) -> Figure:
     """All heads at a glance: rows are layers, columns heads, and within a square the query runs down, the key across.
 
     Of an image, a square shows where the class token looks, laid out as the patches lie. All squares share one scale,
@@ -145,18 +150,18 @@ def grid(trace: Trace, *, figsize: pieces.Size | None = None) -> Figure:
     given.one_trace(trace, "grid")
     most = max(layer.attention.heads for layer in trace.layers)
     tiles = [_tiles(trace, number) for number in range(len(trace))]
-    norm = pieces.weight_scale(tiles, _longest(trace))
+    norm, colours = pieces.weight_scale(tiles, _longest(trace)), pieces.weight_colours(cmap)
     side = max(most, len(trace))
     each = min(2.2, max(4.5 / side, min(0.78, 13 / side)))
     size = (max(4.6, most * each + 1.3), max(2.4, len(trace) * each + 1.15))
     ax = pieces.blank(figsize or size)[1][0, 0]
     for down, layer in enumerate(tiles):
         for across, tile in enumerate(layer):
-            _thumbnail(ax, tile, down, across, norm)
+            _thumbnail(ax, tile, down, across, norm, colours)
     _layers_and_heads(ax, len(trace), most)
     ax.add_collection(LineCollection(_frames(tiles), colors=pieces.HAIRLINE, linewidths=0.8))
-    pieces.colour_bar(pieces.scale(norm, tiles), ax, "attention weight", shrink=0.6)
-    reading, cells = READING, ""
+    pieces.colour_bar(pieces.scale(norm, tiles, colours), ax, "attention weight", shrink=0.6)
+    reading, cells = _reading(cmap), ""
     if _of_class_token(trace, trace.layers[0]):
         reading = "a square: where the class token looks"
     elif _longest(trace) > THUMBNAIL:
@@ -197,21 +202,31 @@ def _single(
     values: np.ndarray,
     step: tuple[int, int],
     words: tuple[str, str],
+    cmap: pieces.Colours,
     figsize: pieces.Size | None,
     ax: Axes | None,
 ) -> Figure:
     """One matrix with its tokens, its scale and, where they fit, its numbers; words: title, name of the scale."""
     queries, keys = trace.axis_tokens(layer)
     shape = (len(queries), len(keys))
-    own = ax is None
+    own, colours = ax is None, pieces.weight_colours(cmap)
     ax = pieces.panel(ax, figsize, _size(queries, keys))
-    image = pieces.matrix(ax, values, pieces.weight_scale([values], len(keys)), shape, step=step)
+    image = pieces.matrix(ax, values, pieces.weight_scale([values], len(keys)), shape, colours, step)
     if max(shape) <= pieces.MOST_NUMBERS:
         pieces.numbers(ax, image)
     pieces.label(ax.yaxis, queries)
     pieces.label(ax.xaxis, keys)
     pieces.colour_bar(image, ax, words[1])
-    return pieces.done(ax, words[0], pieces.named(trace, READING, _cells(step)), own)
+    return pieces.done(ax, words[0], pieces.named(trace, _reading(cmap), _cells(step)), own)
+
+
+def _dark(cmap: pieces.Colours) -> str:
+    """What a dark cell is; of other colours the bar says it."""
+    return "dark is much attention" if cmap is None else ""
+
+
+def _reading(cmap: pieces.Colours) -> str:
+    return ", ".join(filter(None, (READING, _dark(cmap))))
 
 
 def _size(queries: tuple[Token, ...], keys: tuple[Token, ...]) -> pieces.Size:
@@ -260,10 +275,12 @@ HALF = 0.46
 """Half a square of the grid; the rest is the gap."""
 
 
-def _thumbnail(ax: Axes, tile: np.ndarray, down: int, across: int, norm: Normalize) -> None:
+def _thumbnail(
+    ax: Axes, tile: np.ndarray, down: int, across: int, norm: Normalize, colours: Colormap
+) -> None:
     place = (across - HALF, across + HALF, down + HALF, down - HALF)
     shown = np.ma.masked_equal(tile, 0)
-    ax.imshow(shown, cmap=pieces.WEIGHTS, norm=norm, extent=place, interpolation="nearest")
+    ax.imshow(shown, cmap=colours, norm=norm, extent=place, interpolation="nearest")
 
 
 def _frames(tiles: list[np.ndarray]) -> list[list[tuple[float, float]]]:

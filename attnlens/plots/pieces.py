@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,6 +34,9 @@ SIGNED = sns.color_palette("RdBu", as_cmap=True)
 
 UNSIGNED = plt.colormaps["Purples"]
 """Of scores without a sign: the darker, the more."""
+
+Colours = str | Colormap | None
+"""The option cmap: a colour map of matplotlib, or its name; None for the one that a figure has by itself."""
 
 INK, QUIET, HAIRLINE = "#1d2430", "#68707d", "#d5d9df"
 
@@ -160,6 +164,27 @@ def scale(norm: Normalize, values: Sequence[np.ndarray], cmap: Colormap = WEIGHT
     return shared
 
 
+def colours(cmap: Colours, default: Colormap) -> Colormap:
+    """The colour map that cmap= names. Raises InputError, with the nearest names, for what is none."""
+    if cmap is None:
+        return default
+    if isinstance(cmap, Colormap):
+        return cmap
+    if not isinstance(cmap, str) or cmap not in plt.colormaps:
+        close = get_close_matches(str(cmap), list(plt.colormaps), n=5)
+        nearest = f" Nearest: {', '.join(close)}." if close else ""
+        raise InputError(
+            "cmap must be a colour map of matplotlib or the name of one, such as 'viridis' or 'PuOr', not "
+            f"{cmap!r}.{nearest}"
+        )
+    return plt.colormaps[cmap]
+
+
+def weight_colours(cmap: Colours) -> Colormap:
+    """The same for weights: of which one of exactly zero is white, whatever the map."""
+    return WEIGHTS if cmap is None else colours(cmap, WEIGHTS).with_extremes(bad="white")
+
+
 ENDS = {(True, True): "both", (True, False): "max", (False, True): "min", (False, False): "neither"}
 
 
@@ -230,12 +255,16 @@ def matrix(
     shape: tuple[int, int],
     cmap: Colormap = WEIGHTS,
     step: tuple[int, int] = (1, 1),
+    weights: bool = True,
 ) -> AxesImage:
-    """A matrix `[row, column]` over `shape` positions, each of its cells standing for `step` of them."""
+    """A matrix `[row, column]` over `shape` positions, each of its cells standing for `step` of them.
+
+    weights: whether a zero is nothing, and white
+    """
     rows, columns = values.shape
     extent = (-0.5, columns * step[1] - 0.5, rows * step[0] - 0.5, -0.5)
     shown = np.ma.masked_invalid(values)
-    if cmap is WEIGHTS:
+    if weights:
         shown = np.ma.masked_equal(shown, 0)
     image = ax.imshow(shown, cmap=cmap, norm=norm, interpolation="nearest", aspect="auto", extent=extent)
     ax.set(xlim=(-0.5, shape[1] - 0.5), ylim=(shape[0] - 0.5, -0.5))

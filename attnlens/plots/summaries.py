@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, CenteredNorm, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, CenteredNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -44,13 +44,14 @@ def stats(
     frame: pd.DataFrame | Trace,
     metric: str = "entropy",
     *,
+    cmap: pieces.Colours = None,
     figsize: pieces.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """One statistic of every head, a row per layer; dark is much of it. A dash is a head for which it is not defined.
 
     frame: what `head_stats` returned, or a trace, of which the statistics are then taken.
-    metric: a column of it.
+    metric: a column of it. cmap: other colours, by the name of a map of matplotlib.
 
     Raises InputError for a table without that column, listing those that it has.
 
@@ -69,8 +70,10 @@ def stats(
         raise InputError(
             f"{metric!r} is not defined for any head of this table; defined: {', '.join(defined)}"
         )
+    signed = float(np.nanmin(values, initial=0)) < 0
+    colours = pieces.colours(cmap, pieces.SIGNED if signed else pieces.LEVELS)
     ax = pieces.panel(ax, figsize, _heads_size(values))
-    _heads(ax, values, str(metric).replace("_", " "), signed=float(np.nanmin(values, initial=0)) < 0)
+    _heads(ax, values, str(metric).replace("_", " "), signed, colours)
     return pieces.done(ax, f"Every head: {str(metric).replace('_', ' ')}", _meaning(str(metric)), own)
 
 
@@ -172,14 +175,15 @@ def _heads_size(values: np.ndarray) -> pieces.Size:
     return max(4.4, min(0.52 * heads, 12) + 1.7), max(2.5, min(0.42 * layers, 10) + 1.5)
 
 
-def _heads(ax: Axes, values: np.ndarray, name: str, signed: bool = False) -> None:
+def _heads(
+    ax: Axes, values: np.ndarray, name: str, signed: bool = False, cmap: Colormap = pieces.LEVELS
+) -> None:
     """A heat map layers x heads, with its numbers where they fit."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     start = low if low > 0.25 * high else 0.0  # of numbers far from zero one sees how they differ
     norm = CenteredNorm(0, max(-low, high) or 1.0) if signed else Normalize(start, high or 1.0)
-    cmap = pieces.SIGNED if signed else pieces.LEVELS
-    image = pieces.matrix(ax, values, norm, values.shape, cmap)
+    image = pieces.matrix(ax, values, norm, values.shape, cmap, weights=False)
     ax.set_aspect("auto")
     if max(values.shape) <= 16:
         pieces.numbers(ax, image, 7.5, ".2f" if max(abs(low), abs(high)) < 10 else ".0f")
@@ -279,7 +283,7 @@ def _changes(
             ax.axis("off")
             continue
         values, step = pooled[number]
-        pieces.matrix(ax, values.numpy(), norm, changes[number].shape, pieces.SIGNED, step)
+        pieces.matrix(ax, values.numpy(), norm, changes[number].shape, pieces.SIGNED, step, weights=False)
         ax.set_title(f"layer {chosen[number][0]}, head {chosen[number][1]}", fontsize=9.5, color=pieces.INK)
         pieces.label(ax.yaxis, comparison.tokens if number % columns == 0 else ())
         pieces.label(ax.xaxis, comparison.tokens if number + columns >= len(chosen) else ())

@@ -69,17 +69,25 @@ def rollout(
     return pieces.done(ax, title, pieces.named(trace, *rest), own)
 
 
-def tokens(attribution: Attribution, *, figsize: pieces.Size | None = None, ax: Axes | None = None) -> Figure:
+def tokens(
+    attribution: Attribution,
+    *,
+    cmap: pieces.Colours = None,
+    figsize: pieces.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """An attribution as coloured text: blue speaks for the target, red against it; the darker, the more.
 
     Lines run as the text does, for Arabic or Hebrew from right to left. The line below names the method and its
     completeness gap, the error of the scores.
+
+    cmap: other colours, by the name of a map of matplotlib; one with two ends, as "PuOr", where scores have a sign.
     """
     if not hasattr(attribution, "scores") or not hasattr(attribution, "gap"):
         raise InputError(
             f"plots.tokens draws one attribution, not {type(attribution).__name__}: lens.attribute(text)"
         )
-    own = ax is None
+    own, scale = ax is None, text_scale(attribution, cmap)
     wide = (figsize or WIDTH)[0] - 2 * MARGIN if own else _inches(pieces.panel(ax, figsize, WIDTH))[0]
     names = [fonts.readable(str(token), 40) for token in attribution.tokens]
     lines = _wrap(names, wide)
@@ -89,7 +97,7 @@ def tokens(attribution: Attribution, *, figsize: pieces.Size | None = None, ax: 
     ax = _page(figsize or (WIDTH[0], high + below + 0.17), high) if own else ax
     ax.set(xlim=(0, wide), ylim=(_inches(ax)[1], 0))
     ax.axis("off")
-    scale = _text(ax, attribution, names, lines)
+    _text(ax, attribution, names, lines, scale)
     ax.text(0.04, high + 0.2, caption, va="top", linespacing=1.5, **pieces.CAPTION)
     question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
     if not own:
@@ -113,21 +121,25 @@ def _bars(ax: Axes, values: list[float], tokens: list[Token]) -> None:
 
 
 def _text(
-    ax: Axes, attribution: Attribution, names: list[str], lines: list[list[tuple[int, float]]]
-) -> ScalarMappable:
-    """Every token on the colour of its score; returns the scale."""
+    ax: Axes, attribution: Attribution, names: list[str], lines: list[list[tuple[int, float]]],
+    scale: ScalarMappable,
+) -> None:  # fmt: skip
+    """Every token on the colour of its score."""
     scores = attribution.scores.detach().cpu().numpy()
-    end = float(np.abs(scores).max(initial=0)) or 1.0
-    scale = ScalarMappable(CenteredNorm(0, end), pieces.SIGNED)
-    if not attribution.signed:
-        scale = ScalarMappable(Normalize(0, end), pieces.UNSIGNED)
     leftwards = fonts.right_to_left("".join(str(token) for token in attribution.tokens))
     wide = ax.get_xlim()[1]
     for number, line in enumerate(lines):
         for index, middle in line:
             at = (wide - middle if leftwards else middle, LINE * (number + 0.5))
             _chip(ax, at, names[index], scale.to_rgba(scores[index]))
-    return scale
+
+
+def text_scale(attribution: Attribution, cmap: pieces.Colours) -> ScalarMappable:
+    """From scores to colours: around zero where they have a sign, else from zero on."""
+    end = float(np.abs(attribution.scores.detach().cpu().numpy()).max(initial=0)) or 1.0
+    if attribution.signed:
+        return ScalarMappable(CenteredNorm(0, end), pieces.colours(cmap, pieces.SIGNED))
+    return ScalarMappable(Normalize(0, end), pieces.colours(cmap, pieces.UNSIGNED))
 
 
 def _strongest(shares: Tensor, at: int) -> list[int]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from .. import __version__, files
 from ..errors import InputError, unknown_name
+from ..inputs import listed
 from ..lens import Lens
 from ..trace import Trace
 from .page import Page
@@ -66,6 +67,7 @@ def report(
     >>> al.report(lens, "a gripping , funny film", "report.html")
     """
     path, wanted = _path(path), _views(views)
+    files.check_writable(path, PATH)
     page = Page(compress)
     found = list(_given(source, input, wanted, window))
     if not found:
@@ -109,7 +111,8 @@ def _views(views: Any) -> tuple[str, ...]:
 
 
 def _inputs(input: Any) -> list[Any]:
-    return input if isinstance(input, list) else [input]
+    found = listed(input)
+    return [input] if found is None else found
 
 
 def _given(source: Any, input: Any, views: tuple[str, ...], window: int | None) -> Iterator[Given]:

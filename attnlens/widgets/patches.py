@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ..analysis import rollout
 from ..errors import AttnlensError, InputError, unknown_name
+from ..inputs import listed
 from ..lens import ImageLens, Lens
-from ..trace import PatchGrid, Trace
+from ..trace import PatchGrid, Trace, no_patches
 from . import payload
 from .view import STATIC, Answer, Layers, View, bulk, given_trace, known_heads, known_layer, state, validate
 
@@ -75,7 +76,7 @@ class PatchView(View):
 
     def __init__(
         self,
-        source: Trace | ImageLens,
+        source: Trace | Lens,
         image: Any = None,
         target: str | int | None = None,
         *,
@@ -110,7 +111,7 @@ class PatchView(View):
         self.asks |= {"line": self._line, "received": self._received, "map": self._send_map}
         self._send_all(asked=panels is not None)
 
-    def show(self, source: Trace | ImageLens, image: Any = None, target: str | int | None = None) -> None:
+    def show(self, source: Trace | Lens, image: Any = None, target: str | int | None = None) -> None:
         """Another image in the same view, given as at first; what is selected stays as far as it is there."""
         named = self._hold(source, image, target)
         usable, grid = _usable(self._trace), self._trace.patches
@@ -257,7 +258,7 @@ class PatchView(View):
 def _traced(source: object, image: Any, target: Any) -> Trace:
     """The trace of an image with a layer over its patches; InputError for anything else."""
     if isinstance(source, ImageLens):
-        if image is None or isinstance(image, list):
+        if image is None or listed(image) is not None:
             raise InputError(
                 "PatchView(lens, image) needs one image: a path, a PIL image, an array or a tensor"
             )
@@ -273,7 +274,7 @@ def _traced(source: object, image: Any, target: Any) -> Trace:
         )
     trace = given_trace(source, "PatchView")
     if trace.patches is None:
-        raise InputError("PatchView shows the trace of an image; for a text take AttentionView(trace)")
+        raise no_patches(trace, "PatchView", "AttentionView(trace)")
     if not _usable(trace):
         sizes = ", ".join(str(list(layer.attention.shape)) for layer in trace.layers[:3])
         raise InputError(

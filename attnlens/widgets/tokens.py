@@ -64,7 +64,7 @@ class TokensView(View):
 
     def __init__(
         self,
-        given: TextLens | TextAttribution | Iterable[TextAttribution],
+        given: Lens | TextAttribution | Iterable[TextAttribution],
         text: str | tuple[str, str] | None = None,
         target: str | int | None = None,
         *,

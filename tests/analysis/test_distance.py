@@ -419,6 +419,15 @@ def test_heads_of_a_trained_model_are_more_like_those_of_their_layer():
     assert within < between
 
 
+def test_two_traces_are_a_list_or_a_comparison():
+    trace = next(al.load("minivit").traces([torch.rand(3, 32, 32)]))
+    with pytest.raises(InputError, match=r"head_distance\(\[a, b\]\); .* side by side: compare\(a, b\)"):
+        head_distance(trace, trace)
+    with pytest.raises(InputError, match="residual must be between 0 and 1, not Trace of") as caught:
+        al.rollout(trace, trace)
+    assert "\n" not in str(caught.value)
+
+
 def test_both_metrics_rank_alike():
     from scipy.stats import spearmanr
 

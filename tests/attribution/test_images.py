@@ -484,11 +484,17 @@ def test_scores_lie_where_the_model_looked(linear):
 
 def test_lists_of_inputs_and_of_targets(vit):
     pictures = [photograph(), photograph(33, 70), np.asarray(photograph(8, 8)), torch.rand(3, 32, 32)]
-    found = attribute_image(vit, pictures, [0, 2], method="gradient")
+    found = attribute_image(vit, pictures, [[0, 2]] * 4, method="gradient")
     assert [[one.target_index for one in row] for row in found] == [[0, 2]] * 4
     for picture, row in zip(pictures, found):
         alone = attribute_image(vit, picture, 2, method="gradient")
         torch.testing.assert_close(row[1].scores, alone.scores)
+    own = attribute_image(vit, pictures, [2, 0, None, 1], against=[0, 1, 0, 2], method="gradient_x_input")
+    for picture, target, against, one in zip(pictures, (2, 0, None, 1), (0, 1, 0, 2), own):
+        alone = attribute_image(vit, picture, target, against=against, method="gradient_x_input")
+        torch.testing.assert_close(one.scores, alone.scores)
+    with pytest.raises(InputError, match="target= holds 2 for 4 inputs"):
+        attribute_image(vit, pictures, [0, 2], method="gradient")
     single = attribute_image(vit, photograph(), (0, 2), method="gradient")
     assert [one.target_index for one in single] == [0, 2]
     assert isinstance(attribute_image(vit, [photograph()], method="gradient"), list)
@@ -564,7 +570,7 @@ def test_pictures_of_every_kind(vit, picture):
         (dict(method=["gradient"]), "unknown method ['gradient']; expected one of: integrated_gradients"),
         (dict(method="grad_cam", layer=["vit"]), "unknown layer ['vit']"),
         (dict(baseline="random", seed="a"), "seed must be an integer of at least 0, not 'a'"),
-        (dict(target=np.array([1, 2])), "target array([1, 2]) is no class"),
+        (dict(against=[1, 2]), "against=[1, 2] is a list"),
     ],
 )  # fmt: skip
 def test_options_that_are_wrong(vit, options, message):

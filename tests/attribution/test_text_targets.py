@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -67,13 +69,63 @@ def test_the_predicted_one(lens):
 
 
 def test_several_nest_inside_of_inputs(lens):
-    found = lens.attribute([TEXT, "see it"], [0, "LABEL_2"], **EXACT)
+    found = lens.attribute([TEXT, "see it"], [[0, "LABEL_2"]] * 2, **EXACT)
     assert [[one.target_index for one in row] for row in found] == [[0, 2], [0, 2]]
     torch.testing.assert_close(found[1][0].scores, lens.attribute("see it", 0, **EXACT).scores)
     alone = lens.attribute(TEXT, (2, 0), **EXACT)
     assert [one.target_index for one in alone] == [2, 0]
     torch.testing.assert_close(alone[0].scores, found[0][1].scores)
-    assert lens.attribute([], [0, 1]) == []
+    assert lens.attribute([], []) == []
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, torch.tensor, pd.Series])
+def test_each_of_several_inputs_has_its_own_target_and_contrast(lens, kind):
+    texts = [TEXT, "see it", "the story goes nowhere"]
+    found = lens.attribute(texts, kind([0, 2, 1]), against=kind([1, 1, 0]), method="gradient_x_input")
+    for text, target, against, one in zip(texts, (0, 2, 1), (1, 1, 0), found):
+        alone = lens.attribute(text, target, against=against, method="gradient_x_input")
+        assert (one.target_index, one.against_index) == (target, against)
+        torch.testing.assert_close(one.scores, alone.scores)
+
+
+def test_targets_of_inputs_may_be_lists_names_or_the_predicted_one(lens):
+    texts = [TEXT, "see it", "flat"]
+    found = lens.attribute(texts, [None, ["LABEL_2", 0], "predicted"], method="gradient")
+    assert found[0].target == found[0].prediction.label
+    assert [one.target_index for one in found[1]] == [2, 0]
+    assert found[2].target == found[2].prediction.label
+    windowed = lens.attribute(texts, [0, 1, 2], window=32, method="gradient", against=[1, 0, 0])
+    assert [(one.target_index, one.against_index) for one in windowed] == [(0, 1), (1, 0), (2, 0)]
+
+
+@pytest.mark.parametrize(
+    ("input", "target", "options", "message"),
+    [
+        (
+            [TEXT] * 3,
+            [0, 1],
+            {},
+            r"target= holds 2 for 3 inputs; .* for several classes of every input: target=\[\[",
+        ),
+        ([TEXT] * 3, 0, {"against": [1, 2]}, "against= holds 2 for 3 inputs; give one for each"),
+        (TEXT, 0, {"against": [1, 2]}, r"against=\[1, 2\] is a list, .* for one input name one class"),
+        ([TEXT] * 2, [0, []], {}, r"target=\[\] names no class"),
+        ([TEXT] * 2, [0, 1], {"against": [1, None]}, "for some inputs and none for others"),
+        ([TEXT] * 2, [0, 1], {"against": [1, 1]}, "target and against are the same class, 'LABEL_1'"),
+        ([TEXT] * 2, [0, 7], {}, "target 7 is no class"),
+    ],
+)
+def test_targets_of_other_numbers_than_the_inputs(lens, input, target, options, message):
+    with pytest.raises(InputError, match=message):
+        lens.attribute(input, target, method="gradient", **options)
+
+
+def test_questions_have_their_own_side(lenses):
+    lens, pairs = lenses("question"), [("what is it", TEXT), ("who", "it"), ("what", "a film")]
+    found = lens.attribute(pairs, ["end", "start", "end"], method="gradient")
+    assert [one.target.split()[0] for one in found] == ["end", "start", "end"]
+    for pair, side, one in zip(pairs, ("end", "start", "end"), found):
+        torch.testing.assert_close(one.scores, lens.attribute(pair, side, method="gradient").scores)
 
 
 @pytest.mark.parametrize("unit", ["logit", "probability"])

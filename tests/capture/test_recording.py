@@ -135,6 +135,9 @@ def test_tokens_of_an_encoder_are_not_those_of_its_decoder():
         ([["a"] * N] * 2, "tokens of 2 inputs were given, but the recording has 3 traces"),
         ([["a"] * 4] * B, "input 0 of its batch has 7 tokens, but 4 were given"),
         ("abc", "a list for each input"),
+        (3, "a list for each input"),
+        ([None] * 3, "a list for each input is expected, .* not one with None; .* without them"),
+        ([list("abc"), list("abc"), ["a", None, "c"]], "a list for each input is expected"),
         (["abc", "abc", "abc"], "a list for each input"),
     ],
 )
@@ -171,6 +174,8 @@ def test_cross_attention_has_tokens_on_both_sides():
         next(recording.traces(output_tokens=queries))
     with pytest.raises(InputError, match="4 output tokens were given, and no layer attends between so many"):
         next(recording.traces(tokens=keys, output_tokens=[list("abcd")] * 2))
+    with pytest.raises(InputError, match=r"a list for each input is expected, .* not one with None"):
+        next(recording.traces(tokens=keys, output_tokens=[None]))
 
 
 def test_a_decoders_tokens_name_its_self_attention_too():
