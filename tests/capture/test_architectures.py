@@ -250,3 +250,27 @@ def test_padding_that_sees_itself_is_removed(side):
         real = inputs["attention_mask"][item].nonzero().squeeze(1)
         expected = eager[0][item][:, real][:, :, real]
         assert torch.allclose(trace[0][:], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_input_of_a_batch_is_recorded_as_alone(name):
+    """Of different lengths, two and three together: the same layers, heads and weights as each without padding."""
+    case = CASES[name]
+    model, _ = case.build()
+    inputs = text_inputs("right") if case.inputs is text_inputs else case.inputs()
+    count = len(next(iter(inputs.values())))
+
+    def record(rows, trimmed=False):
+        given = {key: value[rows] for key, value in inputs.items()}
+        if trimmed:
+            for ids, mask in (("input_ids", "attention_mask"), ("decoder_input_ids", "decoder_attention_mask")):
+                if mask in given:
+                    real = given[mask][0].bool()
+                    given[ids], given[mask] = given[ids][:, real], given[mask][:, real]
+        with torch.no_grad(), al.capture(model, verify=True) as recording:
+            model(**given)
+        return recording
+
+    alone = [record(slice(item, item + 1), trimmed=True) for item in range(count)]
+    for size in {2, count}:
+        record(slice(0, size)).verify(alone[:size])
