@@ -17,6 +17,7 @@ from torch import Tensor
 from .provenance import (
     FEATURE,
     FIXED,
+    GIVEN,
     POSITION,
     UNKNOWN,
     Axes,
@@ -101,7 +102,7 @@ def axes_after(known: Provenance, func: Callable, args: tuple, kwargs: dict, res
 
 def _reshaped(source: Axes, shape: Sequence[int]) -> tuple[Axis, ...] | None:
     """The parts dealt out anew, in order, over axes of these sizes; None where they do not fit."""
-    left = [part for axis in reversed(source.axes) for part in reversed(axis)]
+    left = [part for axis in reversed(source.axes) for part in reversed(axis) if part.size > 1]
     axes = []
     for size in shape:
         axis: list[Part] = []
@@ -122,12 +123,18 @@ def _reshaped(source: Axes, shape: Sequence[int]) -> tuple[Axis, ...] | None:
     return None if left else tuple(axes)
 
 
-def _cut(axis: Axis, size: int) -> Axis:
-    """An axis made shorter or longer: of one kind, it stays of that kind."""
+def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
+    """An axis made shorter or longer: of one kind, it stays of that kind.
+
+    start: where a slice begins
+    """
     if length(axis) == size:
         return axis
     whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
-    return axis_of(size, _common(kinds(axis)), whole)
+    kind = _common(kinds(axis))
+    if size == 1 and start is not None and whole is not None and kind in (POSITION, GIVEN):
+        return (Part(1, kind, whole, start=start),)  # one of the queries that are taken piece by piece
+    return axis_of(size, kind, whole, start)
 
 
 def _common(said: set[str]) -> str:
@@ -332,7 +339,9 @@ def _index(source: Axes, step: Step) -> Axes | None:
         elif isinstance(i, slice):
             size = step.shape[len(axes)]
             dropped += left[0] if size == 1 else ()
-            axes.append(_cut(left.pop(0), size))
+            axis = left.pop(0)
+            start, _, step_size = i.indices(length(axis))
+            axes.append(_cut(axis, size, start if step_size == 1 else None))
         elif isinstance(i, Tensor) and i.ndim > 0:
             axis, at = left.pop(0), len(axes)
             axes += [
@@ -357,9 +366,10 @@ def _without(source: Axes, dim: int) -> Axes:
 
 
 def _split(source: Axes, step: Step) -> list[Axes]:
-    pieces = []
+    pieces, starts = [], [0] * len(source.axes)
     for piece in step.result:
-        axes = tuple(map(_cut, source.axes, piece.shape))
+        axes = tuple(map(_cut, source.axes, piece.shape, starts))
+        starts = [start + size for start, size in zip(starts, piece.shape)]
         gone = next((axis for axis, size in zip(source.axes, piece.shape) if size == 1 != length(axis)), ())
         pieces.append(replace(source, axes=axes, dropped=(*source.dropped, *gone)))
     return pieces

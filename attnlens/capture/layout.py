@@ -20,6 +20,27 @@ from .provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, Pa
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Queries that are a slice of a longer axis, from `start` on; own_keys: the keys are the same slice of theirs."""
+
+    whole: Part
+    start: int
+    own_keys: bool
+
+    @classmethod
+    def of(cls, query: Axis, key: Axis) -> Piece | None:
+        if len(query) != 1 or query[0].start is None or query[0].whole is None:
+            return None
+        rows, cols = query[0], key[0] if len(key) == 1 else None
+        own = (
+            cols is not None
+            and cols.whole is rows.whole
+            and (cols.start, cols.size) == (rows.start, rows.size)
+        )
+        return cls(rows.whole, rows.start, own)
+
+
+@dataclass(frozen=True)
 class Layout:
     """How tensors `[*lead, x, y]` become `[batch, head, x, y]`.
 
@@ -37,6 +58,8 @@ class Layout:
     kind: str
     part: bool = False
     """Whether it is less than the batch that the module was given: a loop over inputs."""
+    piece: Piece | None = None
+    """Which of the queries they are, where a module takes them piece by piece."""
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -150,7 +173,8 @@ def read(
         part = any(p.kind == BATCH and total % p.size for p in weave.dropped)
         if not kinds(weave.inner) & {FEATURE, GIVEN} and _channel(given, queries, keys, inner, total):
             kind = "channel"
-        return Layout(lead, parts, batch_axes, head_axes, items, kind, part)
+        piece = Piece.of(weave.query, weave.key)
+        return Layout(lead, parts, batch_axes, head_axes, items, kind, part, piece)
     return _by_shape(frames, given, lead, queries, keys, inner, kind)
 
 

@@ -671,6 +671,7 @@ class Listener(TorchFunctionMode):
             kind=where.kind,
             items=where.items,
             part=where.part,
+            piece=where.piece,
             mask=self._declared_padding(shape) if mask is None else mask,
             mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
             **what,

@@ -83,14 +83,17 @@ class Mask:
             return None
         return seen.nonzero().squeeze(1)
 
-    def real_rows(self, item: int) -> Tensor | None:
+    def real_rows(self, item: int, start: int | None = None) -> Tensor | None:
         """Positions of the queries that are no padding (int64), or None when that is all of them, where the queries
         are a part of the keys: after a cache, a prefix or memories.
+
+        start: which key is that of the first query, where it is known
         """
         real, queries, keys = self.real_keys(item), self.shape[2], self.shape[3]
         if real is None or not 1 < queries <= keys:
             return None
-        start = keys - queries if self.visible is None else self._start(item)
+        if start is None:
+            start = keys - queries if self.visible is None else self._start(item)
         own = torch.arange(start, start + queries, device=real.device)
         kept = torch.isin(own, real)
         return None if bool(kept.all()) or not bool(kept.any()) else kept.nonzero().squeeze(1)

@@ -31,16 +31,18 @@ what it is; FIXED: of parameters, buffers and constants; UNKNOWN: repeated, or o
 
 @dataclass(eq=False)
 class Part:
-    """A part of an axis. Parts of size 1 are left out of axes.
+    """A part of an axis. Parts of size 1 are left out of axes, but for a slice of positions.
 
     whole: the part that this is a slice or a factor of, or None
     path: of a factor, how the part that was not yet split was split: two that were split alike are the same
+    start: of a slice, its first place in the whole; None where that is not known
     """
 
     size: int
     kind: str
     whole: Part | None = None
     path: tuple[int, ...] = ()
+    start: int | None = None
 
     def halves(self, outer: int) -> tuple[Part, Part]:
         """The part as an axis of `outer` and an axis of the rest."""
@@ -95,8 +97,8 @@ def length(axis: Axis) -> int:
     return prod(part.size for part in axis)
 
 
-def axis_of(size: int, kind: str, whole: Part | None = None) -> Axis:
-    return (Part(size, kind, whole),) if size != 1 else ()
+def axis_of(size: int, kind: str, whole: Part | None = None, start: int | None = None) -> Axis:
+    return (Part(size, kind, whole, start=start),) if size != 1 else ()
 
 
 def of_input(shape: Sequence[int], floating: bool, batch: Part | None) -> Axes:

@@ -15,6 +15,7 @@ from ..attention import Attention, Factors, Weights, Windows
 from ..errors import CaptureWarning, InputError
 from ..trace import Layer, Token, Trace
 from .checking import Check, Evidence, verify
+from .layout import Piece
 from .masks import Mask
 from .mixture import Mixture, keep
 
@@ -46,6 +47,8 @@ class Call:
     sink: Tensor | None = None
     part: bool = False
     """Whether it held less than the batch that its module was given."""
+    piece: Piece | None = None
+    """Which queries these are, where the module took them piece by piece."""
     appended: int = 0
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
     mixture: Mixture | None = None
@@ -181,6 +184,13 @@ class Recording:
         as what runs the model anew counts them.
         """
         named = self._named(forward, select)
+        pieces = next((call for _, call in named if id(call) in _in_pieces(named)), None)
+        if pieces is not None:
+            raise InputError(
+                f"the queries of {pieces.module!r} were attended piece by piece, and would stand here as layers. A "
+                "recording joins them: run the model inside `with attnlens.capture(model) as recording:` and take "
+                "recording[0]."
+            )
         several = next((group for group in _groups(named) if len(group) > 1), None)
         if several is not None:
             warnings.warn(
@@ -314,7 +324,11 @@ class _Padding:
             if real is not None and queries == tokens:
                 rows = real[real < tokens]
             else:
-                rows = None if call.mask is None or call.kind == "channel" else call.mask.real_rows(item)
+                rows = (
+                    None
+                    if call.mask is None or call.kind == "channel"
+                    else call.mask.real_rows(item, _start(call))
+                )
             self._seen.append((call.module, queries, rows))
             return rows, real
         near = [(_shared(module, call.module), rows) for module, n, rows in self._seen if n == queries]
@@ -322,13 +336,44 @@ class _Padding:
         return rows, real
 
 
+def _start(call: Call) -> int | None:
+    return None if call.piece is None else call.piece.start
+
+
 def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
-    """The calls of each layer: one, or several where its heads are modules of their own."""
+    """The calls of each layer: one, or several where heads are modules of their own or queries came in pieces."""
+    pieces = _in_pieces(named)
     found: dict[object, list[tuple[str, Call]]] = {}
     for number, (name, call) in enumerate(named):
-        alone = call.beside is None or call.mixture is not None
-        found.setdefault(("alone", number) if alone else call.beside, []).append((name, call))
+        if id(call) in pieces:
+            key = pieces[id(call)]
+        elif call.beside is None or call.mixture is not None:
+            key = ("alone", number)
+        else:
+            key = call.beside
+        found.setdefault(key, []).append((name, call))
     return list(found.values())
+
+
+def _in_pieces(named: list[tuple[str, Call]]) -> dict[int, object]:
+    """Calls, by identity, whose queries are together all of one axis, taken slice by slice in one module."""
+    chosen: dict[object, list[Call]] = {}
+    for _, call in named:
+        if call.piece is not None:
+            key = ("pieces", call.module, id(call.piece.whole), call.piece.own_keys, call.shape[1])
+            chosen.setdefault(key, []).append(call)
+    return {id(call): key for key, calls in chosen.items() if _tiles(calls) for call in calls}
+
+
+def _tiles(calls: list[Call]) -> bool:
+    """Whether slices follow each other from the first query to the last, over the same keys or each over its own."""
+    end = 0
+    for call in calls:
+        if call.piece.start != end:
+            return False
+        end += call.shape[2]
+    keys = {call.shape[3] for call in calls}
+    return len(calls) > 1 and end == calls[0].piece.whole.size and (calls[0].piece.own_keys or len(keys) == 1)
 
 
 def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -341,10 +386,24 @@ def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer]) -> Layer:
     """One layer with the heads of several, named after the module that they are all in."""
     if len(parts) == 1:
         return parts[0]
+    piece = group[0][1].piece
+    if piece is not None and id(group[0][1]) in _in_pieces(group):
+        attention = _end_to_end([part.attention for part in parts], piece.own_keys)
+        return replace(parts[0], name=group[0][1].module, attention=attention)
     first, last = group[0][1].module, group[-1][1].module
     common = ".".join(first.split(".")[: _shared(first, last)])
     name = common or (f"{first} to {last}" if first != last else first)
     return replace(parts[0], name=name, attention=_stacked([part.attention for part in parts]))
+
+
+def _end_to_end(parts: list[Attention], own_keys: bool) -> Attention:
+    """Pieces of the queries in a row: over the same keys, or each over its own, along the diagonal."""
+    if not own_keys:
+        return Weights(torch.cat([part[:] for part in parts], 1))
+    if len({part.shape for part in parts}) == 1:
+        return Windows(tuple(parts))
+    heads = zip(*(part[:] for part in parts))
+    return Weights(torch.stack([torch.block_diag(*blocks) for blocks in heads]))
 
 
 def _stacked(parts: list[Attention]) -> Attention:

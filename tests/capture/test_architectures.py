@@ -263,7 +263,10 @@ def test_each_input_of_a_batch_is_recorded_as_alone(name):
     def record(rows, trimmed=False):
         given = {key: value[rows] for key, value in inputs.items()}
         if trimmed:
-            for ids, mask in (("input_ids", "attention_mask"), ("decoder_input_ids", "decoder_attention_mask")):
+            for ids, mask in (
+                ("input_ids", "attention_mask"),
+                ("decoder_input_ids", "decoder_attention_mask"),
+            ):
                 if mask in given:
                     real = given[mask][0].bool()
                     given[ids], given[mask] = given[ids][:, real], given[mask][:, real]

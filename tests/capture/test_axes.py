@@ -9,7 +9,7 @@ from torch import nn
 
 import attnlens as al
 from attnlens.attention import Factors, Windows
-from attnlens.errors import CaptureError
+from attnlens.errors import CaptureError, InputError
 
 from .handwritten import DIM, HEADS, Attention
 from .oracle import assert_heard, attention, run, weights
@@ -416,3 +416,56 @@ def test_weights_without_a_sink_are_whole():
     )
     recording = recorded(model, torch.randn(2, N, DIM))
     assert (weights(recording).sum(-1) < 1).all()
+
+
+# -- queries piece by piece -------------------------------------------------------------------------------------
+
+
+class InChunks(Attention):
+    """Queries a few at a time, to save memory, or blocks of tokens that attend to themselves alone (CANINE)."""
+
+    def __init__(self, cut, own_keys, sdpa=False):
+        super().__init__()
+        self.cut, self.own_keys, self.sdpa = cut, own_keys, sdpa
+
+    def forward(self, x):
+        q, k, v = (self.heads(m(x)) for m in (self.q, self.k, self.v))
+        pieces = zip(*map(self.cut, (q, k, v))) if self.own_keys else ((part, k, v) for part in self.cut(q))
+        out = [
+            F.scaled_dot_product_attention(q, k, v) if self.sdpa else (q @ k.mT * D**-0.5).softmax(-1) @ v
+            for q, k, v in pieces
+        ]
+        return self.out(torch.cat(out, 2).transpose(1, 2).flatten(2))
+
+
+CUTS = {
+    "split": lambda t: t.split(3, dim=2),
+    "chunk": lambda t: t.chunk(2, 2),
+    "slices": lambda t: [t[:, :, start : start + 2] for start in range(0, t.shape[2], 2)],
+}
+
+
+@pytest.mark.parametrize("sdpa", [True, False])
+@pytest.mark.parametrize("own_keys", [False, True])
+@pytest.mark.parametrize("cut", CUTS)
+def test_queries_that_are_taken_piece_by_piece_are_one_layer(cut, own_keys, sdpa):
+    n = 8 if cut == "slices" else N
+    model, x = nn.Sequential(InChunks(CUTS[cut], own_keys, sdpa), Attention()), torch.randn(2, n, DIM)
+    recording = recorded(model, x)
+    visible = None
+    if own_keys:
+        of = torch.cat(
+            [torch.full((part.shape[2],), i) for i, part in enumerate(CUTS[cut](torch.empty(1, 1, n, 1)))]
+        )
+        visible = of[:, None] == of
+    assert [layer.name for layer in recording[0].layers] == ["0", "1"]
+    assert_heard(recording, attention(*model[0].oracle_inputs(x), visible=visible))
+    with pytest.raises(InputError, match="'0' were attended piece by piece"):
+        list(recording.layers(1))
+
+
+def test_a_few_queries_alone_are_what_they_are():
+    """CaiT's class attention: one query of all, and nothing of the others."""
+    model = Attention(scores=lambda q, k, s: q[:, :, :2] @ k.mT * s)
+    recording = recorded(model, torch.randn(2, N, DIM))
+    assert [trace[0].shape for trace in recording] == [(HEADS, 2, N)] * 2
