@@ -83,6 +83,10 @@ class Mask:
             return None
         return seen.nonzero().squeeze(1)
 
+    def hides_all(self, item: int) -> bool:
+        """Whether one input's queries see no key at all."""
+        return self.visible is not None and not bool(self._mine(self.visible, item).any())
+
     def real_rows(self, item: int, start: int | None = None) -> Tensor | None:
         """Positions of the queries that are no padding (int64), or None when that is all of them, where the queries
         are a part of the keys: after a cache, a prefix or memories.

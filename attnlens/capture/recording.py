@@ -75,6 +75,10 @@ class Call:
     def windows(self) -> int:
         return self.batch // self.items
 
+    def hides_all(self, item: int) -> bool:
+        """Whether one input is nothing but padding in this call, as the last of its pieces may be."""
+        return self.mask is not None and self.mask.hides_all(item)
+
 
 @dataclass(repr=False)
 class Recording:
@@ -113,7 +117,7 @@ class Recording:
             named = self._named(forward, "")
             items = self._items(named)
             if at < items:
-                return Trace(layers=_joined(named, self._layers(named, at)), model=self.model)
+                return Trace(layers=_joined(named, self._layers(named, at), at), model=self.model)
             at -= items
 
     def __repr__(self) -> str:
@@ -153,7 +157,7 @@ class Recording:
         for forward in self.forwards:
             named = self._named(forward, select)
             for item in range(self._items(named)):
-                layers = _joined(named, self._layers(named, item))
+                layers = _joined(named, self._layers(named, item), item)
                 if given is None:
                     yield Trace(layers=layers, model=self.model)
                 else:
@@ -376,19 +380,20 @@ def _tiles(calls: list[Call]) -> bool:
     return len(calls) > 1 and end == calls[0].piece.whole.size and (calls[0].piece.own_keys or len(keys) == 1)
 
 
-def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...], item: int) -> tuple[Layer, ...]:
     """The layers, with heads that are modules of their own side by side in one."""
     left = iter(layers)
-    return tuple(_side_by_side(group, [next(left) for _ in group]) for group in _groups(named))
+    return tuple(_side_by_side(group, [next(left) for _ in group], item) for group in _groups(named))
 
 
-def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer]) -> Layer:
+def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer], item: int) -> Layer:
     """One layer with the heads of several, named after the module that they are all in."""
     if len(parts) == 1:
         return parts[0]
     piece = group[0][1].piece
     if piece is not None and id(group[0][1]) in _in_pieces(group):
-        attention = _end_to_end([part.attention for part in parts], piece.own_keys)
+        real = [part.attention for (_, call), part in zip(group, parts) if not call.hides_all(item)]
+        attention = _end_to_end(real or [part.attention for part in parts], piece.own_keys)
         return replace(parts[0], name=group[0][1].module, attention=attention)
     first, last = group[0][1].module, group[-1][1].module
     common = ".".join(first.split(".")[: _shared(first, last)])

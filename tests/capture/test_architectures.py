@@ -277,3 +277,19 @@ def test_each_input_of_a_batch_is_recorded_as_alone(name):
     alone = [record(slice(item, item + 1), trimmed=True) for item in range(count)]
     for size in {2, count}:
         record(slice(0, size)).verify(alone[:size])
+
+
+def test_texts_in_pieces_of_which_some_are_all_padding():
+    """CANINE attends to characters in blocks, each by a call of its own."""
+    config = hf.CanineConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, num_hash_buckets=64,
+        local_transformer_stride=8, downsampling_rate=4,
+    )  # fmt: skip
+    model = hf.CanineModel(config).eval()
+    ids, mask = torch.randint(5, 60, (2, 32)), torch.ones(2, 32, dtype=torch.long)
+    mask[1, 13:] = 0
+    with torch.no_grad(), al.capture(model, verify=True) as recording:
+        model(input_ids=ids, attention_mask=mask)
+    recording.verify()
+    assert [trace[0].shape for trace in recording] == [(4, 32, 32), (4, 13, 13)]
+    assert {len(trace.layers) for trace in recording} == {4}
