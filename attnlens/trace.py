@@ -147,6 +147,9 @@ class Layer:
     query_side, key_side: whose tokens index the axes: the "input" (encoder), the "output" (decoder), or "other"
         where positions are not tokens one to one (pooled, latent, channels, window by window)
     values: what the attention mixes, where asked for
+    normalized: whether each row of weights is a distribution over the keys: none negative, the sum one, or zero for a
+        query that attends to nothing. False for weights that the model changed after the softmax, for those beside a
+        sink, and for what is no weight (`norms`). Factors are normalized as they say themselves, by mask and sink.
     """
 
     name: str
@@ -155,6 +158,7 @@ class Layer:
     query_side: str = "input"
     key_side: str = "input"
     values: Values | None = None
+    normalized: bool = True
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,10 @@ def norms(trace: Trace, kind: str = "sum") -> Trace:
         )
     if kind not in KINDS:
         raise unknown_name("kind of norms", kind, KINDS)
+    moved = (Weights(torch.cat(list(_blocks(layer, kind)), dim=1)) for layer in trace.layers)
     layers = tuple(
-        replace(layer, attention=Weights(torch.cat(list(_blocks(layer, kind)), dim=1)), values=None)
-        for layer in trace.layers
+        replace(layer, attention=norm, values=None, normalized=False)
+        for layer, norm in zip(trace.layers, moved)
     )
     return replace(trace, layers=layers, target=None)
 

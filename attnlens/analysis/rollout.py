@@ -91,7 +91,11 @@ def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0
         Weights(torch.cat([block for _, block, _ in blocks]).unsqueeze(0))
         for blocks in _fusions(trace, attentions, heads, discard)
     ]
-    layers = tuple(replace(layer, attention=one) for layer, one in zip(trace.layers, fused))
+    whole = not discard and heads not in ("max", "min")
+    layers = tuple(
+        replace(layer, attention=one, normalized=layer.normalized and whole)
+        for layer, one in zip(trace.layers, fused)
+    )
     return replace(trace, layers=layers)
 
 

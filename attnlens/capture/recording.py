@@ -75,6 +75,11 @@ class Call:
     def windows(self) -> int:
         return self.batch // self.items
 
+    @property
+    def normalized(self) -> bool:
+        """Whether rows sum to 1: the weights are those of a softmax, and no sink takes a part."""
+        return not self.touched and self.sink is None
+
     def hides_all(self, item: int) -> bool:
         """Whether one input is nothing but padding in this call, as the last of its pieces may be."""
         return self.mask is not None and self.mask.hides_all(item)
@@ -244,10 +249,12 @@ class Recording:
     def _layer(self, name: str, call: Call, item: int, padding: _Padding) -> Layer:
         if call.windows > 1:
             span = range(item * call.windows, (item + 1) * call.windows)
-            return Layer(name, call.kind, Windows(tuple(self.attention(call, i, None, None) for i in span)))
+            attention = Windows(tuple(self.attention(call, i, None, None) for i in span))
+            return Layer(name, call.kind, attention, normalized=call.normalized)
         rows, cols = padding.of(call, item)
         values = None if call.mixture is None else call.mixture.item(item, rows, cols)
-        return Layer(name, call.kind, self.attention(call, item, rows, cols), values=values)
+        attention = self.attention(call, item, rows, cols)
+        return Layer(name, call.kind, attention, values=values, normalized=call.normalized)
 
     def _given(self, tokens: Iterable[Sequence[str | Token]], select: str) -> Iterator[tuple[Token, ...]]:
         """The tokens of each trace, if they are lists and as many as there are traces."""
@@ -398,7 +405,9 @@ def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer], item: int) 
     first, last = group[0][1].module, group[-1][1].module
     common = ".".join(first.split(".")[: _shared(first, last)])
     name = common or (f"{first} to {last}" if first != last else first)
-    return replace(parts[0], name=name, attention=_stacked([part.attention for part in parts]))
+    attention = _stacked([part.attention for part in parts])
+    normalized = all(part.normalized for part in parts)
+    return replace(parts[0], name=name, attention=attention, normalized=normalized)
 
 
 def _end_to_end(parts: list[Attention], own_keys: bool) -> Attention:
