@@ -27,6 +27,10 @@ class FileError(AttnlensError, ValueError):
     """A file is not a trace, is damaged, or comes from another format version."""
 
 
+class FileWarning(UserWarning):
+    """A file could be read but not checked for damage; the message says how to mend that."""
+
+
 LONGEST = 200
 """Characters of a name that a message repeats."""
 

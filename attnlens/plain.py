@@ -17,13 +17,11 @@ import torch
 
 from .attention import Attention, Weights
 from .errors import InputError
+from .soundness import TOLERANCE
 from .trace import Layer, Token, Trace
 
 DIGITS = 6
 """Significant digits that are written."""
-
-TOLERANCE = 0.01
-"""How far from one a row's sum may be: what rounding to three or four digits leaves."""
 
 
 def to_json(trace: Trace) -> str:

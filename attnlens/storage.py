@@ -2,8 +2,9 @@
 
 | metadata in the header | |
 | --- | --- |
-| `format`, `version` | `attnlens.trace`, `1` |
-| `trace` | JSON: all that is no tensor, as `_FIELDS` below; a token has only what is not default |
+| `format`, `version` | `attnlens.trace`, `2` |
+| `sha256` | `files.checksum` of `trace` and of all tensors; files of version `1` have none |
+| `trace` | JSON: all that is no tensor, as `_FIELDS` below; a token and a layer have only what is not default |
 
 | tensor | shape | dtype |
 | --- | --- | --- |
@@ -19,17 +20,21 @@
 | `logits` | `[class]`, `[token, class]` or `[class, token]` | float |
 | `image` | `[height, width, 3]` | uint8 |
 
-The JSON lists the tensors of each layer, so that a missing one is noticed. Everything is checked before
-something is built from it: reading costs memory in proportion to the file, whatever the file claims. `save`
+A file is what was saved or is refused: no byte of it is outside of the checksum, the format itself and what a reader
+of safetensors checks. The JSON lists the tensors of each layer, so that a missing one is noticed. Everything is checked
+before something is built from it: reading costs memory in proportion to the file, whatever the file claims. `save`
 reads back in memory what it is about to write, so what `load` would refuse is refused by `save` already.
+
+In a file of version 1 damage is noticed only where it leaves what no trace can be; `load` says so by a FileWarning.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any
@@ -41,17 +46,18 @@ from torch import Tensor
 
 from . import files
 from .attention import Attention, Band, Factors, Weights, Windows
-from .errors import FileError, InputError
+from .errors import FileError, FileWarning, InputError
+from .soundness import check_trace
 from .trace import KINDS, SIDES, Layer, PatchGrid, Token, Trace, Values
 
 FORMAT = "attnlens.trace"
-VERSION = "1"
+VERSION = "2"
 
-MOST_CHECKED = 256
-"""Heads of a layer whose log-sum-exp is checked."""
+_METADATA = {"1": {"format", "version", "trace"}, "2": {"format", "version", "sha256", "trace"}}
+"""The entries of the header's metadata, by version."""
 
-CHECKED_TOGETHER = 2**18
-"""Weights that are computed at once for that check."""
+MOST_AXES = 3
+"""Of any tensor of a trace."""
 
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
@@ -59,10 +65,12 @@ _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 def save(trace: Trace, path: str | Path) -> Path:
     """Writes the trace and returns the path, with `.safetensors` added where it has no suffix.
 
-    A file of that name is replaced when the new one is complete. The same trace gives the same bytes. The
-    log-sum-exp of factors is saved too, so that a loaded trace need not compute it again.
+    A file of that name is replaced when the new one is complete and on the disk; it keeps its mode, and of a link the
+    file that it leads to is replaced. The same trace gives the same bytes. The log-sum-exp of factors is saved too, so
+    that a loaded trace need not compute it again.
 
-    Raises FileError when the place cannot be written to, InputError when the trace holds what a file cannot.
+    Raises FileError when the place cannot be written to, InputError when the trace holds what a file cannot, or what
+    no attention is: NaN, negative weights, rows that do not sum to one (see `Layer.normalized`).
     """
     path = files.suffixed(files.named(path))
     try:
@@ -70,34 +78,57 @@ def save(trace: Trace, path: str | Path) -> Path:
         described = _describe(trace, tensors)
         text = json.dumps(described, default=_number, separators=(",", ":"))
         specs = {name: (files.code(tensor), list(tensor.shape)) for name, tensor in tensors.items()}
-        _trace(json.loads(text), _Source(specs, tensors.__getitem__))
+        check_trace(_trace(json.loads(text), _Source(specs, tensors.__getitem__)))
         if _HALVES.search(json.dumps(described, default=_number, ensure_ascii=False)):
             raise InputError("a text in it has a character as two surrogates, which JSON would join into one")
-        header = files.header({"format": FORMAT, "version": VERSION, "trace": text}, tensors)
+        header = _header(text, tensors)
     except InputError as error:
         raise InputError(f"this trace cannot be saved: {error}") from None
     files.write(path, header, tensors)
     return path
 
 
+def _header(text: str, tensors: dict[str, Tensor]) -> bytes:
+    """The header with its checksum. What aligns the tensors stands in the JSON, where the checksum covers it."""
+    metadata = {"format": FORMAT, "version": VERSION, "sha256": "0" * 64, "trace": text}
+    text += " " * files.padding(files.header(metadata, tensors))
+    return files.header(metadata | {"sha256": files.checksum(text, tensors), "trace": text}, tensors)
+
+
 def load(path: str | Path) -> Trace:
     """Reads a file that `save` wrote, into main memory.
 
-    Raises FileError, which names the file and what is wrong with it, for anything else.
+    Raises FileError, which names the file and what is wrong with it, for anything else: also for one in which a bit
+    has changed since. A file of version 1 has no checksum; it gives a FileWarning.
     """
     path = files.found(files.named(path))
     try:
         with safe_open(path, framework="pt") as file:
+            version, metadata = _metadata(file.metadata() or {})
             slices = {name: file.get_slice(name) for name in file.keys()}
             specs = {name: (found.get_dtype(), found.get_shape()) for name, found in slices.items()}
+            _check_specs(specs)
+            mapped = {name: file.get_tensor(name) for name in specs}
+            if version != "1" and files.checksum(metadata["trace"], mapped) != metadata["sha256"]:
+                raise InputError(
+                    "it is not what was saved: its contents have another checksum (sha256); take another copy of it, "
+                    "or save the trace again"
+                )
             # clone: a tensor that stays mapped to its file changes, or ends the process, when the file does
-            return _trace(
-                _parsed(file.metadata() or {}), _Source(specs, lambda n: file.get_tensor(n).clone())
-            )
+            trace = _trace(_parsed(metadata["trace"]), _Source(specs, lambda name: mapped[name].clone()))
+            check_trace(trace, complete=version != "1")
     except SafetensorError as error:
         raise FileError(f"{path} is no safetensors file, or is damaged or cut off: {error}") from None
     except (InputError, OSError) as error:
         raise FileError(f"{path} cannot be read as a trace: {error}") from None
+    if version == "1":
+        warnings.warn(
+            f"{path} has format version 1, without a checksum: whether a bit of it has changed is not known. Save the "
+            "loaded trace to have one from now on: trace.save(path)",
+            FileWarning,
+            stacklevel=3,  # of Trace.load
+        )
+    return trace
 
 
 # -- from a trace to JSON and tensors -----------------------------------------------------------------------
@@ -116,6 +147,7 @@ def _describe(trace: Trace, tensors: dict[str, Tensor]) -> dict:
         "tensors": _hold({"logits": trace.logits, "image": image}, "", tensors),
         "layers": [
             {name: getattr(layer, name) for name in ("name", "kind", "query_side", "key_side")}
+            | ({} if layer.normalized else {"normalized": False})
             | {"attention": _describe_attention(layer.attention, f"layer.{number}.", tensors)}
             | _describe_values(layer.values, f"layer.{number}.", tensors)
             for number, layer in enumerate(trace.layers)
@@ -225,6 +257,7 @@ _FIELDS = {
         "kind": _one_of(*KINDS),
         "query_side": _one_of(*SIDES),
         "key_side": _one_of(*SIDES),
+        "normalized": _FLAG,
         "attention": _OBJECT,
         "values": _TEXTS,
     },
@@ -294,17 +327,36 @@ class _Source:
         return self.get(name)
 
 
-def _parsed(metadata: dict[str, str]) -> Any:
-    """The JSON of a file, from the metadata in its header."""
+def _metadata(metadata: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """(version, metadata) of a file that is a trace of a version that is known."""
     if metadata.get("format") != FORMAT:
         raise InputError("it is a safetensors file but not a trace; perhaps it holds a model's weights")
     version = metadata.get("version")
-    if version != VERSION:
+    if version not in _METADATA:
         raise InputError(
-            f"it has format version {short(version)}, this attnlens reads {VERSION}: update attnlens"
+            f"it has format version {short(version)}, this attnlens reads {' and '.join(_METADATA)}: update attnlens"
         )
+    if metadata.keys() != _METADATA[version]:
+        names = ", ".join(sorted(_METADATA[version]))
+        raise InputError(f"its header has the entries {short(sorted(metadata))}, not {names}")
+    return version, metadata
+
+
+def _check_specs(specs: dict[str, tuple[str, list[int]]]) -> None:
+    """InputError for a tensor that no trace has, before anything is read of it."""
+    for name, (code, shape) in specs.items():
+        if code not in files.CODES.values():
+            raise InputError(f"the tensor {short(name)} has dtype {code}, which no trace has")
+        if not 1 <= len(shape) <= MOST_AXES or 0 in shape:
+            raise InputError(
+                f"the tensor {short(name)} has shape {short(shape)}, not 1 to {MOST_AXES} axes of length 1 or more"
+            )
+
+
+def _parsed(text: str) -> Any:
+    """The JSON of a file."""
     try:
-        return json.loads(metadata.get("trace", ""))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the JSON in its header is damaged: {error}") from None
 
@@ -361,7 +413,7 @@ def _patches(value: Any, tokens: int, image: Tensor | None) -> PatchGrid | None:
 
 
 def _layer(value: Any, where: str, source: _Source) -> Layer:
-    entries = _entries("layer", value, where, optional=("values",))
+    entries = _entries("layer", value, where, optional=("values", "normalized"))
     attention = _attention(entries["attention"], where, source)
     listed = entries.pop("values", None)
     values = None if listed is None else _values(source.take("values", listed, f"{where}."), attention, where)
@@ -416,28 +468,4 @@ def _factors(entries: dict[str, Any], held: dict[str, Tensor], where: str) -> Fa
         held["mask"] = Band(**_entries("band", entries["band"], f"{where}.band"))
     scale, softcap = float(entries["scale"]), entries["softcap"]  # torch takes no whole number of 70 bits
     softcap = None if softcap is None else float(softcap)
-    factors = Factors(known_lse=held.pop("lse"), scale=scale, softcap=softcap, **held)
-    if not _sound(factors):
-        raise InputError("its log-sum-exp does not fit its query and key")
-    return factors
-
-
-def _sound(factors: Factors) -> bool:
-    """Whether the stored log-sum-exp is that of the scores, in the first, middle and last row of every head.
-
-    Of very many heads some are looked at, a few at a time: the check takes memory in proportion to the file.
-    """
-    fresh = replace(factors, known_lse=None)
-    rows = torch.tensor(sorted({0, factors.queries // 2, factors.queries - 1}))
-    heads = torch.arange(0, factors.heads, -(-factors.heads // MOST_CHECKED))
-    together = max(1, CHECKED_TOGETHER // (len(rows) * factors.keys))
-    return all(
-        torch.allclose(
-            factors.known_lse[some][:, rows].double(),
-            fresh._lse(some, rows).double(),
-            rtol=1e-3,
-            atol=0.05,
-            equal_nan=True,
-        )
-        for some in heads.split(together)
-    )
+    return Factors(known_lse=held.pop("lse"), scale=scale, softcap=softcap, **held)

@@ -21,6 +21,7 @@ STOREYS = (
     {"axes", "files", "gates", "inputs", "signs", "textfiles"},
     {"attention"},
     {"trace"},
+    {"soundness"},
     {"storage", "plain", "capture", "analysis", "kernels", "thumbnails"},
     {"models", "images", "texts", "tasks", "running", "loading", "lens", "attribution", "answers"},
     {"plots", "widgets", "bertviz"},
@@ -28,7 +29,7 @@ STOREYS = (
     {"cli"},
     {"__main__"},
 )
-NEIGHBOURS = STOREYS[5]
+NEIGHBOURS = STOREYS[6]
 """Rooms of one storey that may import each other, as long as that goes in no circle."""
 
 UPSTAIRS = {
