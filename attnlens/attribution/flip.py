@@ -15,6 +15,11 @@ from ..errors import InputError
 MOST = 4000
 """Inputs after which a search begins to end; among them every pair of some 90 parts."""
 
+TIE = 1e-6
+"""Classes whose logits differ by less than this share of the largest logit are level, and neither is predicted rather
+than the other: float32 rounds such differences away, and which class comes first changes with the batch.
+"""
+
 
 @dataclass(frozen=True)
 class Flip:
@@ -38,18 +43,23 @@ class _Search:
 
     def __init__(self, removal: Any, index: int):
         self.removal, self.index, self.tried = removal, index, 0
-        self.size = len(removal.parts)
+        self.size, self.tie = len(removal.parts), 0.0
 
     def margins(self, sets: Sequence[Iterable[int]]) -> Tensor:
-        """Per set of removed parts: the class's logit minus the best other one, `[set]`; below 0 it has flipped."""
+        """Per set of removed parts: the class's logit minus the best other one, `[set]`; see `flips`."""
         kept = torch.ones(len(sets), self.size, dtype=torch.bool)
         for row, gone in zip(kept, sets):
             row[list(gone)] = False
         self.tried += len(sets)
         logits = self.removal.logits(kept).double()
+        self.tie = self.tie or TIE * float(logits.abs().amax())
         own = logits[:, self.index].clone()
         logits[:, self.index] = -torch.inf
         return own - logits.max(-1).values
+
+    def flips(self, margins: Tensor) -> Tensor:
+        """bool `[set]`: whether another class is ahead, by more than a tie; its scale is that of the first margins."""
+        return margins < -self.tie
 
     def best(self, sets: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
         """Of the sets that flip, the one that does so most clearly; None where none does."""
@@ -57,7 +67,7 @@ class _Search:
             return None
         margins = self.margins(sets)
         lowest = int(margins.argmin())
-        return tuple(sets[lowest]) if margins[lowest] < 0 else None
+        return tuple(sets[lowest]) if self.flips(margins[lowest]) else None
 
 
 def smallest_flip(removal: Any, index: int, scores: Tensor | None = None, *, most: int = MOST) -> Flip | None:
@@ -70,12 +80,14 @@ def smallest_flip(removal: Any, index: int, scores: Tensor | None = None, *, mos
     Single parts are all tried, pairs as long as there are at most `most`. Larger sets are searched: the part that
     costs the class most is taken away, again and again; the strongest parts by `scores` are taken away together; and
     from the smaller of the two sets what is not needed is put back. None means that the model says the same even
-    without all parts.
+    without all parts. Where the other class only draws level (`TIE`), the class has not changed.
     """
     search = _Search(removal, index)
     if not search.size:
         raise InputError("the input has no parts that could be removed")
-    found = search.best([(part,) for part in range(search.size)])
+    found = search.best(
+        [(), *((part,) for part in range(search.size))]
+    )  # with the whole, for the scale of a tie
     minimal = True
     if found is None and search.size * (search.size - 1) // 2 <= most:
         found = search.best(list(combinations(range(search.size), 2)))
@@ -98,7 +110,7 @@ def _greedy(search: _Search, most: int) -> tuple[int, ...] | None:
         rest = [part for part in range(search.size) if part not in gone]
         margins = search.margins([(*gone, part) for part in rest])
         gone = (*gone, rest[int(margins.argmin())])
-        if margins.min() < 0:
+        if search.flips(margins.min()):
             return gone
     return None
 
@@ -107,7 +119,7 @@ def _in_order(search: _Search, scores: Tensor | None) -> tuple[int, ...] | None:
     """The fewest of the strongest parts, in their order, that flip the class together."""
     order = range(search.size) if scores is None else scores.argsort(descending=True, stable=True).tolist()
     prefixes = [tuple(order[: count + 1]) for count in range(search.size)]
-    flipped = (search.margins(prefixes) < 0).nonzero()
+    flipped = search.flips(search.margins(prefixes)).nonzero()
     return prefixes[int(flipped[0])] if len(flipped) else None
 
 

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
@@ -33,16 +33,26 @@ class Additive:
 
 
 def every_set(removal, index):
-    """The size of the smallest set that flips the answer, from trying all of them; None where none does."""
-    size = len(removal.parts)
+    """The size of the smallest set that flips the answer, from trying all of them; None where none does.
+
+    Weights have two decimals, so that whole numbers of hundredths are exact: a tie is a tie, and flips nothing.
+    """
+    size, (offset, *weights) = (
+        len(removal.parts),
+        map(hundredths, (removal.offset, *removal.weights.tolist())),
+    )
+    pairs = {pair: hundredths(weight) for pair, weight in removal.pairs.items()}
     for count in range(1, size + 1):
-        for gone in combinations(range(size), count):
-            kept = torch.ones(1, size, dtype=torch.bool)
-            kept[0, list(gone)] = False
-            logits = removal.logits(kept)[0]
-            if logits[1 - index] > logits[index]:
+        for gone in map(set, combinations(range(size), count)):
+            left = offset + sum(weight for i, weight in enumerate(weights) if i not in gone)
+            left += sum(weight for pair, weight in pairs.items() if not gone & set(pair))
+            if (left < 0) if index == 0 else (left > 0):
                 return count
     return None
+
+
+def hundredths(number):
+    return round(100 * number)
 
 
 weight = st.floats(-2, 2).map(lambda x: round(x, 2))
@@ -54,6 +64,7 @@ weight = st.floats(-2, 2).map(lambda x: round(x, 2))
     st.dictionaries(st.tuples(st.integers(0, 6), st.integers(0, 6)), weight, max_size=4),
     weight,
 )
+@example([2.0, 1.13, 0.76, -1.9, 0.01], {}, 0.0)  # without part 0 the sum is 0, but for rounding
 def test_finds_what_trying_every_set_finds(weights, pairs, offset):
     pairs = {(i, j): w for (i, j), w in pairs.items() if i < len(weights) and j < len(weights)}
     removal = Additive(weights, pairs, offset)
@@ -91,6 +102,14 @@ def test_pairs_that_only_work_together():
     assert found.minimal
 
 
+@pytest.mark.parametrize(("behind", "parts"), [(1e-16, (0, 1)), (1e-7, (0, 1)), (1e-5, (0,)), (0.1, (0,))])
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_a_class_that_only_draws_level_has_not_flipped(scale, behind, parts):
+    """Without part 0 the other class is ahead by so much: too little where float32 rounds it away, at any scale."""
+    removal = Additive([2.0 * scale, 1.0 * scale], offset=-(1.0 + behind) * scale)
+    assert smallest_flip(removal, 0).parts == parts
+
+
 def test_nothing_flips():
     removal = Additive([1.0, 1.0], offset=5.0)
     assert smallest_flip(removal, 0) is None
@@ -112,7 +131,9 @@ def test_a_small_budget_ends_the_search_and_still_answers():
     weights = torch.rand(150, generator=torch.Generator().manual_seed(1))
     removal = Additive(weights.tolist(), offset=-0.9 * float(weights.sum()))
     found = smallest_flip(removal, 0, torch.arange(150.0), most=1)
-    assert found.tried == 150 + 150 + 1  # each alone, the strongest together, and the answer once more
+    assert (
+        found.tried == 1 + 150 + 150 + 1
+    )  # none, each alone, the strongest together, and the answer once more
     assert found.parts == tuple(range(found.parts[0], 150))
 
 
