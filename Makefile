@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test test-lowest lint format docs widgets bench bench-gpu clean
+.PHONY: demo test test-lowest fuzz lint format docs widgets bench bench-gpu clean
 
 demo: .venv/demo
 	$(BIN)/attnlens demo
 
 test: .venv/test .venv/chromium lint
 	$(BIN)/pytest -n auto --dist worksteal
+
+# What `make test` does with the same examples each time, with new ones: Hypothesis, and 20,000 damaged files.
+fuzz: .venv/test
+	HYPOTHESIS_PROFILE=random ATTNLENS_FUZZ=20000 $(BIN)/pytest -n auto --dist worksteal -m 'hypothesis or fuzz' tests
 
 # The oldest versions that setup.cfg allows, but for torch, which is the one of constraints.txt: README's tour, the
 # readers of files and the demo run with them.

@@ -1,4 +1,8 @@
-"""Shared by all tests: no network, one seed, few threads."""
+"""Shared by all tests: no network, one seed, few threads.
+
+Hypothesis tries the same examples in every run (`HYPOTHESIS_PROFILE=fixed`, the default), so that a change is what
+fails and not chance; `HYPOTHESIS_PROFILE=random`, as in `make fuzz`, looks for new ones. Neither has a deadline.
+"""
 
 import os
 
@@ -9,6 +13,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # of kernels and commands, too
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("random", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # Test processes share the cores among themselves.
 torch.set_num_threads(1)

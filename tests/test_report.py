@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import html.parser
 import json
@@ -16,6 +17,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ipywidgets import Widget
 
 import attnlens as al
 from attnlens.attention import Factors, Weights
@@ -24,7 +26,7 @@ from attnlens.report import page as pages
 from attnlens.report.packing import LIFTED, Packed, pack, unpack
 from attnlens.report.sections import coarse, telling_head, top_level
 from attnlens.trace import Layer, Token, Trace
-from attnlens.widgets import payload
+from attnlens.widgets import HeadsView, payload
 from attnlens.widgets.tiles import Shown, Tiles
 from attnlens.widgets.view import STATIC
 
@@ -156,11 +158,40 @@ def test_bundles_are_those_of_the_notebook_and_the_policy_names_them(lens, tmp_p
     code = [text for given, text in scripts.found if given.get("type") == "module"]
     names = ("report", "heads", "attention", "tokens")
     assert code == [(STATIC / f"{name}.js").read_text(encoding="utf-8") for name in names]
-    for one in code:
-        assert base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() in scripts.policy
-    assert "unsafe" not in scripts.policy
-    assert "default-src 'none'" in scripts.policy
-    assert "http" not in scripts.policy
+    style = re.search(
+        "<style>(.*?)</style>", (tmp_path / "report.html").read_text(encoding="utf-8"), re.DOTALL
+    )[1]
+    directives = [one.split() for one in scripts.policy.split(";")]
+    assert {name: " ".join(allowed) for name, *allowed in directives} == {
+        "default-src": "'none'",
+        "script-src": " ".join(map(fingerprint, code)),
+        "style-src": fingerprint(style),
+        "img-src": "data: blob:",
+        "connect-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    assert len(directives) == 7  # the first of two of one name would hold
+
+
+def fingerprint(code: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
+
+
+HOSTILE = ("</script><script>alert(1)</script>", "<!--<script>", "]]>", "&lt;", "\u2028")
+
+
+def test_a_text_ends_no_script_of_the_page(tmp_path):
+    trace = replace(
+        made(len(HOSTILE)), tokens=tuple(map(Token, HOSTILE)), model=HOSTILE[0], text=(HOSTILE[1],)
+    )
+    scripts = Scripts(al.report(trace, path=tmp_path / "report.html", title=HOSTILE[0]))
+    (contents,) = (text for given, text in scripts.found if given.get("id") == "contents")
+    assert "<" not in contents
+    states = [view["state"] for view in json.loads(contents)["views"]]
+    assert all(text in json.dumps(states, ensure_ascii=False) for text in (HOSTILE[0], HOSTILE[1]))
+    assert [given.get("type") for given, _ in scripts.found].count(None) == 0
+    assert "alert" not in "".join(text for given, text in scripts.found if given.get("type") == "module")
 
 
 def test_no_bundle_holds_what_ends_or_hides_a_script():
@@ -394,6 +425,35 @@ def test_a_trace_without_tokens_has_positions(tmp_path):
 def test_a_name_or_a_model_is_told_to_become_a_lens(source):
     with pytest.raises(InputError, match=r"al\.Lens\(model, tokenizer\)"):
         al.report(source, "a fine film")
+
+
+def living() -> tuple[list[str], int]:
+    """The widgets that somebody still holds, and the classes that they had made for their layers."""
+    gc.collect()
+    held = [o for o in gc.get_objects() if isinstance(o, Widget)]
+    classes = sum(isinstance(o, type) and issubclass(o, Widget) for o in gc.get_objects())
+    return sorted(type(one).__name__ for one in held), classes
+
+
+def test_reports_hold_no_widget_alive(lens, trace, tmp_path, monkeypatch):
+    """Of views that go into the page, of one that is left out as too long, and of a report that fails."""
+    path, kept = tmp_path / "report.html", HeadsView(trace)
+    al.report(lens, [SENTENCE, "a dull film"], path)
+    before = living()
+    assert "HeadsView" in before[0]
+    al.report(lens, [SENTENCE, "a dull film"], path)
+    with monkeypatch.context() as patched:
+        patched.setattr(payload, "LARGEST", 0)
+        al.report([made(), made()], path=path, views=["attention", "compare"])
+    monkeypatch.setattr("attnlens.report.sections.with_stats", failing)
+    with pytest.raises(MemoryError):
+        al.report(trace, path=path)
+    assert living() == before
+    assert kept.comm is not None
+
+
+def failing(*_):
+    raise MemoryError
 
 
 def test_the_signature_is_that_of_the_call():

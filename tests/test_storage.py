@@ -1339,6 +1339,7 @@ def refused(path: Path, data: bytes) -> bool:
     return False
 
 
+@pytest.mark.fuzz
 def test_of_mutated_files_none_is_accepted(tmp_path, files):
     """Whatever changes in a file that was saved, it is refused; one that is accepted would be another trace."""
     seed = np.random.SeedSequence(None if "ATTNLENS_FUZZ" in os.environ else 0).entropy

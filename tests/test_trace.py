@@ -178,6 +178,30 @@ def test_no_class_scores_no_prediction(logits):
     assert trace.probabilities is None
 
 
+CLS, WORD = Token("[CLS]", special=True), Token("a")
+READERS = {
+    "class token of an encoder": ((CLS, WORD, WORD), weights(), 0),
+    "first token of a causal model": ((CLS, WORD, WORD), factors(), 2),
+    "no special token": ((WORD, WORD, WORD), weights(), 2),
+    "no special token, causal": ((WORD, WORD, WORD), factors(), 2),
+    "no tokens": ((), weights(), 0),
+    "no tokens, causal": ((), factors(), 2),
+    "one token": ((CLS,), factors(queries=1, keys=1), 0),
+}
+
+
+@pytest.mark.parametrize(("given", "attention", "expected"), READERS.values(), ids=READERS)
+def test_a_classifier_reads_at_the_first_token_that_sees_all_or_at_the_last(given, attention, expected):
+    layers = (Layer("cross", "cross", weights(), "other", "other"), Layer("self", "self", attention))
+    assert Trace(layers, tokens=given).reader == expected
+
+
+def test_a_classifier_of_images_reads_at_the_class_token_or_the_last_patch():
+    for attention, expected in ((weights(), 0), (factors(), 2)):
+        trace = Trace((Layer("self", "self", attention),), patches=PatchGrid(1, 2, ("[CLS]",)))
+        assert trace.reader == expected
+
+
 def test_a_class_without_a_name_has_its_number():
     assert answered([0.0, 1.0, -1.0], labels=()).prediction.label == "class 1"
     assert answered([0.0, 0.0, 1.0], labels=("a", "b")).prediction.label == "class 2"

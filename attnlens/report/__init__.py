@@ -24,6 +24,7 @@ from ..errors import InputError, unknown_name
 from ..inputs import listed
 from ..lens import Lens
 from ..trace import Trace
+from ..widgets.view import temporary
 from .page import Page
 from .sections import VIEWS, Given, compared, section, summary, whole_text
 
@@ -72,18 +73,21 @@ def report(
     found = list(_given(source, input, wanted, window))
     if not found:
         raise InputError("there is nothing to report on: the list is empty")
-    sections = [section(page, number, given, wanted, len(found) > 1) for number, given in enumerate(found)]
     traces = [given.trace for given in found]
+    wholes = []
+    with temporary():  # of the views only their state goes into the page
+        sections = [
+            section(page, number, given, wanted, len(found) > 1) for number, given in enumerate(found)
+        ]
+        if window is not None and "tokens" in wanted:
+            explained = (
+                whole_text(page, number, source, one, window) for number, one in enumerate(_inputs(input))
+            )
+            wholes = [whole for whole in explained if whole is not None]
+        if "compare" in wanted and window is None:
+            sections.append(compared(page, traces))
     names = list(dict.fromkeys(trace.model or "a model" for trace in traces))
     title = title or f"Attention of {', '.join(names[:3])}{' …' if names[3:] else ''}"
-    wholes = []
-    if window is not None and "tokens" in wanted:
-        explained = (
-            whole_text(page, number, source, one, window) for number, one in enumerate(_inputs(input))
-        )
-        wholes = [whole for whole in explained if whole is not None]
-    if "compare" in wanted and window is None:
-        sections.append(compared(page, traces))
     top = summary(title, traces, [whole.answer for whole in wholes])
     body = "\n".join([top, *(whole.html for whole in wholes), *sections, FOOTER])
     files.place(path, [page.written(title, body)], PATH)

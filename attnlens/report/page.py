@@ -12,7 +12,7 @@ from ipywidgets import DOMWidget
 
 from .. import __version__
 from ..signs import seen
-from ..widgets.view import STATIC, View
+from ..widgets.view import View, bundle
 from .packing import pack
 
 POLICY = (
@@ -116,7 +116,7 @@ class Page:
 
     def written(self, title: str, body: str) -> bytes:
         """The whole file. `body` is HTML, `title` is text."""
-        code = [(STATIC / "report.js").read_text(encoding="utf-8"), *self._bundles]
+        code = [bundle("report"), *self._bundles]
         policy = POLICY.format(scripts=" ".join(map(fingerprint, code)), style=fingerprint(STYLE))
         contents = json.dumps({"views": self._views, "links": self._links}).replace("<", "\\u003c")
         return "\n".join([

@@ -13,11 +13,11 @@ from ..trace import Trace
 from . import payload
 from .tiles import PAIRS, POOLS, Shown, Tiles
 from .view import (
-    STATIC,
     Answer,
     Layers,
     View,
     bulk,
+    bundle,
     given_trace,
     known_heads,
     known_layer,
@@ -42,7 +42,7 @@ class AttentionView(View):
     >>> view.observe(lambda change: ..., "query")    # a click on a token arrives here
     """
 
-    _esm = STATIC / "attention.js"
+    _esm = bundle("attention")
 
     trace = bulk(t.Dict(), "The trace without its weights.")
     layer = state(t.Int(0), "The layer that is shown.")

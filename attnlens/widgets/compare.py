@@ -15,11 +15,11 @@ from ..trace import Trace
 from . import payload
 from .tiles import Shown, Tiles
 from .view import (
-    STATIC,
     Answer,
     Layers,
     View,
     bulk,
+    bundle,
     given_trace,
     known_heads,
     known_layer,
@@ -42,7 +42,7 @@ class CompareView(View):
     >>> al.CompareView(trace, layer=2, head=11, other_layer=0, other_head=2)   # two heads
     """
 
-    _esm = STATIC / "compare.js"
+    _esm = bundle("compare")
 
     a_trace = bulk(t.Dict(), "The first trace without its weights.")
     b_trace = bulk(t.Dict(), "The second trace without its weights.")

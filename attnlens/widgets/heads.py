@@ -17,7 +17,7 @@ from ..errors import unknown_name
 from ..thumbnails import sees_patches
 from ..trace import Layer, Trace
 from . import payload
-from .view import STATIC, View, bulk, given_trace, known_heads, known_layer, state, validate
+from .view import View, bulk, bundle, given_trace, known_heads, known_layer, state, validate
 
 SIDE = 32
 """Most rows and columns of a thumbnail."""
@@ -42,7 +42,7 @@ class HeadsView(View):
     >>> view.observe(lambda change: ..., "heads")   # a click in the browser arrives here
     """
 
-    _esm = STATIC / "heads.js"
+    _esm = bundle("heads")
 
     thumbnails = bulk(t.Bytes(), "All thumbnails as float16, layer by layer, `[head, row, column]`.")
     sizes = bulk(t.List(), "`[heads, rows, columns]` of each layer's thumbnails.")

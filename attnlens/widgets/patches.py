@@ -14,7 +14,7 @@ from ..inputs import listed
 from ..lens import ImageLens, Lens
 from ..trace import PatchGrid, Trace, no_patches
 from . import payload
-from .view import STATIC, Answer, Layers, View, bulk, given_trace, known_heads, known_layer, state, validate
+from .view import Answer, Layers, View, bulk, bundle, given_trace, known_heads, known_layer, state, validate
 
 if TYPE_CHECKING:
     from ..attribution import ImageAttribution
@@ -51,7 +51,7 @@ class PatchView(View):
     >>> view.observe(lambda change: ..., "query")    # a click on a patch arrives here
     """
 
-    _esm = STATIC / "patches.js"
+    _esm = bundle("patches")
 
     trace = bulk(t.Dict(), "The trace without its weights.")
     size = bulk(

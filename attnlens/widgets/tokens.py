@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..trace import Token
 from .explained import Given, Live, Result, Source, Target, Wish
-from .view import STATIC, View, bulk, known_number, state, validate
+from .view import View, bulk, bundle, known_number, state, validate
 
 
 class TokensView(View):
@@ -35,7 +35,7 @@ class TokensView(View):
     >>> al.TokensView(lens.explain("not a bad film"))   # attributions that are there, without a model
     """
 
-    _esm = STATIC / "tokens.js"
+    _esm = bundle("tokens")
 
     shown = bulk(
         t.Dict(), "What can be picked without the model: `texts` with their parts, `results` without scores."

@@ -6,7 +6,9 @@ buffers, or `error` in words. So it never waits for nothing while the kernel liv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial, wraps
 from operator import index as as_index
 from pathlib import Path
@@ -22,8 +24,31 @@ from . import payload
 STATIC = Path(__file__).parent / "static"
 """The bundles, built from `widgets/src` by `npm run build`."""
 
+
+def bundle(name: str) -> str:
+    """A bundle's text. Not its path: anywidget holds for good what is drawn by a file, to follow the file's changes."""
+    return (STATIC / f"{name}.js").read_text(encoding="utf-8")
+
+
 AT_ONCE = 4 << 20
 """Bytes of all layers up to which they go to the browser with the view; of more each goes when it is shown."""
+
+
+_TEMPORARY: ContextVar[list[View] | None] = ContextVar("temporary views", default=None)
+
+
+@contextmanager
+def temporary() -> Iterator[None]:
+    """Closes, at the end, the views that are made inside: ipywidgets keeps every widget that nobody closes."""
+    made: list[View] = []
+    token = _TEMPORARY.set(made)
+    try:
+        yield
+    finally:
+        _TEMPORARY.reset(token)
+        for view in made:
+            view.layout.close()
+            view.close()
 
 
 class Refused(InputError, traitlets.TraitError):
@@ -58,6 +83,8 @@ class View(anywidget.AnyWidget):
                 raise unknown_name("option", name, self.state_names())
         self.asks = {}
         super().__init__(**traits)
+        if (made := _TEMPORARY.get()) is not None:
+            made.append(self)
         self.on_msg(self._hear)
 
     def _hear(self, widget: View, message: Any, buffers: list) -> None:

@@ -86,6 +86,40 @@ def twice(model, x, run=lambda model, x: model(x)):
     return recording, without, result
 
 
+class Overwriting(nn.Module):
+    """Attention whose tensors are used for something else at once, as in a model that saves memory."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.qkv, self.kind = nn.Linear(DIM, 3 * DIM), kind
+
+    def forward(self, x):
+        q, k, v = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+        if self.kind == "sdpa":
+            out = F.scaled_dot_product_attention(q, k, v)
+        else:
+            w = (q @ k.transpose(2, 3) / q.shape[-1] ** 0.5).softmax(-1)
+            out = w @ v
+            w.fill_(9.0)
+        for tensor in (q, k, v):
+            tensor.fill_(7.0)
+        return out
+
+
+@pytest.mark.parametrize("store", ["auto", "factors", "weights"])
+@pytest.mark.parametrize("kind", ["hand", "sdpa"])
+def test_what_a_model_overwrites_afterwards_was_recorded_before(kind, store):
+    model, x = Overwriting(kind), torch.randn(B, N, DIM)
+    q, k, v = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in model.qkv(x).detach().chunk(3, -1))
+    with torch.no_grad(), al.capture(model, store=store, values=True) as recording:
+        out = model(x)
+    assert_heard(recording, attention(q, k))
+    for item, trace in enumerate(recording):
+        mixed = trace[0][:] @ trace.layers[0].values.of_heads(HEADS)
+        assert torch.allclose(trace.layers[0].values.of_heads(HEADS), v[item])
+        assert torch.allclose(mixed, out[item], atol=1e-6)
+
+
 def snapshot(model):
     """Everything of a model that a capture could have changed."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_forward_hooks_always_called")
