@@ -430,18 +430,19 @@ def test_a_name_or_a_model_is_told_to_become_a_lens(source):
 def living() -> tuple[list[str], int]:
     """The widgets that somebody still holds, and the classes that they had made for their layers."""
     gc.collect()
-    held = [o for o in gc.get_objects() if isinstance(o, Widget)]
-    classes = sum(isinstance(o, type) and issubclass(o, Widget) for o in gc.get_objects())
-    return sorted(type(one).__name__ for one in held), classes
+    kinds = [(type(one), one) for one in gc.get_objects()]
+    held = [kind.__name__ for kind, _ in kinds if issubclass(kind, Widget)]
+    classes = sum(issubclass(kind, type) and issubclass(one, Widget) for kind, one in kinds)
+    return sorted(held), classes
 
 
 def test_reports_hold_no_widget_alive(lens, trace, tmp_path, monkeypatch):
     """Of views that go into the page, of one that is left out as too long, and of a report that fails."""
     path, kept = tmp_path / "report.html", HeadsView(trace)
-    al.report(lens, [SENTENCE, "a dull film"], path)
+    al.report(lens, "a dull film", path)
     before = living()
     assert "HeadsView" in before[0]
-    al.report(lens, [SENTENCE, "a dull film"], path)
+    al.report(lens, "a dull film", path)
     with monkeypatch.context() as patched:
         patched.setattr(payload, "LARGEST", 0)
         al.report([made(), made()], path=path, views=["attention", "compare"])

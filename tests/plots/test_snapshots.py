@@ -10,12 +10,15 @@ a change that is meant, renew them, look at what changed, and commit:
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -224,6 +227,15 @@ def test_a_figure_looks_as_it_did(name, tmp_path):
             pictures.append(ImageChops.difference(found.convert("RGB"), kept.convert("RGB")))
         beside(pictures).save(tmp_path / f"{name}.png")
     assert not said, f"{said}; found, kept and difference: {tmp_path / f'{name}.png'}"
+
+
+@pytest.mark.parametrize("name", ["map_of_heads", "sentiment_tokens", "patches_of_heads", "tokens_of_hebrew"])
+def test_a_figure_that_nobody_keeps_is_gone(name):
+    """A hundred figures in a loop take the room of one: neither pyplot nor the package holds them."""
+    open_before, figure = plt.get_fignums(), weakref.ref(SNAPSHOTS[name]())
+    gc.collect()
+    assert figure() is None
+    assert plt.get_fignums() == open_before
 
 
 def test_every_snapshot_has_its_figure_and_all_are_small():
