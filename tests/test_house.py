@@ -182,7 +182,7 @@ def test_transformers_and_captum_come_when_they_are_needed():
 def loaded_after(code: str) -> set[str]:
     """Which heavy libraries a fresh interpreter holds after running some code."""
     ending = f"\nimport sys; print('loaded:', *[m for m in {HEAVY!r} if m in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, timeout=120)
+    run = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     return set(run.stdout.rpartition("loaded:")[2].split())
 

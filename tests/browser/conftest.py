@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from .mounting import PATIENCE
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -25,7 +27,7 @@ def chromium():
         pytest.skip("no chromium on this machine; install it (Debian: apt-get install chromium)")
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)  # test processes share the cores
+    expect.set_options(timeout=PATIENCE)  # test processes share the cores
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -36,6 +38,7 @@ def chromium():
 def page(chromium):
     """A fresh page without network; its console errors fail the test."""
     context = chromium.new_context(offline=True)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

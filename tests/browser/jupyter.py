@@ -15,7 +15,8 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import expect
 
-PATIENCE = 60_000
+from .mounting import PATIENCE
+
 """Milliseconds that a cell may take: the first one imports torch and transformers."""
 
 
@@ -57,7 +58,7 @@ class Lab:
                  "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
                 env=os.environ | own, cwd=folder, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE / 1000
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.url}/api", timeout=1).read()

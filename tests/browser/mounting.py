@@ -4,12 +4,36 @@ half behind it, which answers and hears as it does behind a kernel."""
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
+
+PATIENCE = 180_000
+"""Milliseconds after which something will not come: a limit and no expectation, as on a loaded machine."""
 
 NOT_SHOWN = ("layout", "tabbable", "tooltip")
 
 SCRIPT = """
 window.views = [];
+// What is under way: short timers, and what Python was asked.
+const waiting = new Set(), [later, never] = [window.setTimeout, window.clearTimeout];
+let unanswered = 0;
+window.setTimeout = (act, wait = 0, ...given) => {
+    const id = later(() => (waiting.delete(id), act(...given)), wait);
+    if (wait < 5000) waiting.add(id);
+    return id;
+};
+window.clearTimeout = (id) => (waiting.delete(id), never(id));
+const asking = async (answer) => {
+    unanswered += 1;
+    try { return await answer(); } finally { unanswered -= 1; }
+};
+// Until nothing is under way and two frames were drawn since.
+window.settled = async () => {
+    for (let frames = 0; frames < 3; ) {
+        await new Promise(requestAnimationFrame);
+        frames = waiting.size + unanswered ? 0 : frames + 1;
+    }
+};
 window.python ??= async () => [{}, []];
 const bytes = (value) => value?.$bytes === undefined ? value
     : new DataView(Uint8Array.from(atob(value.$bytes), (c) => c.charCodeAt(0)).buffer);
@@ -36,20 +60,22 @@ window.mount = async (number, bundle, state, places) => {
         save_changes() {
             const changed = Object.fromEntries([...own].map((name) => [name, held[name]]));
             own.clear();
-            window.python(number, { state: changed }).then(hear);
+            asking(async () => hear(await window.python(number, { state: changed })));
         },
         on: (event, act) => heard.set(event, (heard.get(event) ?? new Set()).add(act)),
         off: (event, act) => heard.get(event)?.delete(act),
         send: (content) => {
-            window.views[number].asked.push(content);
-            setTimeout(() => window.python(number, { content }).then(hear), window.views[number].delay);
+            const { asked, delay, held } = window.views[number];
+            asked.push(content);
+            const answer = async () => { await held; hear(await window.python(number, { content })); };
+            setTimeout(() => asking(answer), delay);
         },
     };
     take(state);
     const url = URL.createObjectURL(new Blob([bundle], { type: "text/javascript" }));
     const { default: view } = await import(url);
     const listeners = () => [...heard.values()].reduce((sum, one) => sum + one.size, 0);
-    window.views[number] = { model, take, listeners, asked: [], delay: 0, ends: [] };
+    window.views[number] = { model, take, listeners, asked: [], delay: 0, held: null, ends: [] };
     for (const place of places) {
         const el = document.createElement("div");
         el.className = "place";
@@ -77,7 +103,11 @@ class Mounted:
             view.send = self._out(number)
             given = [number, str(view._esm), self._changes(number), list(range(places))]
             page.evaluate("(given) => window.mount(...given)", given)
-        page.wait_for_timeout(100)
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until the page has drawn all that it has, however long that takes."""
+        self.page.evaluate("() => window.settled()")
 
     def root(self, place: int = 0) -> Any:
         """The section of one place."""
@@ -95,7 +125,7 @@ class Mounted:
         """Tells the browser what Python changed."""
         given = [number, self._changes(number)]
         self.page.evaluate("([number, changed]) => window.views[number].take(changed)", given)
-        self.page.wait_for_timeout(80)
+        self.settle()
 
     def _out(self, number: int) -> Any:
         return lambda content, buffers=(): self._sent[number].append([content, list(map(crossing, buffers))])
@@ -121,6 +151,15 @@ class Mounted:
         }
         known |= changed
         return {name: crossing(value) for name, value in changed.items()}
+
+
+def eventually(page: Any, holds: Callable[[], Any]) -> None:
+    """Waits until something holds; where it never does, says what was there instead by asserting it once more."""
+    for _ in range(PATIENCE // 50):
+        if holds():
+            return
+        page.wait_for_timeout(50)
+    assert holds()
 
 
 def crossing(value: Any) -> Any:

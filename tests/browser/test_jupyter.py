@@ -10,7 +10,8 @@ from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
 
-from .jupyter import PATIENCE, Lab
+from .jupyter import Lab
+from .mounting import PATIENCE, eventually
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
 
@@ -101,8 +102,7 @@ def test_a_layer_is_sent_when_it_is_shown_and_a_lost_kernel_is_told(page, lab):
     sent = "[name for name in view.keys if name.startswith('layer_')]"
     assert notebook.evaluate(1, sent) == "['layer_0']"
     view.get_by_label("Layer", exact=True).select_option("3")
-    page.wait_for_timeout(500)
-    assert notebook.evaluate(1, sent) == "['layer_0', 'layer_3']"
+    eventually(page, lambda: notebook.evaluate(1, sent) == "['layer_0', 'layer_3']")
     assert view.locator(".notice").is_hidden()
 
     notebook.write(1, "import os; os._exit(0)")
@@ -130,8 +130,10 @@ def test_a_long_trace_comes_block_by_block_and_zooms_down_to_single_weights(page
     for _ in range(8):
         page.mouse.dblclick(*middle)
     page.mouse.move(*middle)
-    page.wait_for_timeout(1000)
-    page.mouse.move(middle[0] + 1, middle[1])
+    weight_said = re.compile(
+        r": ([\d.e-]+) ·"
+    )  # of the single weight, which is brought where the pointer rests
+    eventually(page, lambda: weight_said.search(view.locator(".readout").inner_text()))
     said = view.locator(".readout").inner_text()
     query, key = map(int, re.search(r"query (\d+), key (\d+)", said).groups())
     weight = float(re.search(r": ([\d.e-]+) ·", said).group(1))
@@ -144,7 +146,7 @@ def test_a_saved_notebook_shows_its_views_without_a_kernel(page, lab):
         cells=[nbformat.v4.new_code_cell(LENS + "al.AttentionView(trace, layer=1, heads=8)")],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
-    NotebookClient(made, timeout=120).execute()
+    NotebookClient(made, timeout=600).execute()
     nbformat.write(made, lab.folder / "saved.ipynb")
     NotebookNotary(data_dir=str(lab.folder / ".data")).sign(made)  # as a notebook that one ran oneself
     page.goto(f"{lab.url}/lab/tree/saved.ipynb?reset")
@@ -152,8 +154,7 @@ def test_a_saved_notebook_shows_its_views_without_a_kernel(page, lab):
     view.locator(".token.query").first.wait_for(timeout=PATIENCE)
     view.get_by_label("Layer", exact=True).select_option("4")
     view.locator(".token.query").nth(4).hover()
-    page.wait_for_timeout(200)
-    assert "looks at" in view.locator(".readout").inner_text()
+    eventually(page, lambda: "looks at" in view.locator(".readout").inner_text())
     assert view.locator(".notice").is_hidden()
 
 

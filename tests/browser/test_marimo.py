@@ -12,7 +12,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from .jupyter import PATIENCE, free_port
+from .jupyter import free_port
+from .mounting import PATIENCE
 
 NOTEBOOK = """
 import marimo
@@ -70,7 +71,7 @@ def address(tmp_path_factory):
         server = subprocess.Popen(
             command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"HOME": str(folder)}
         )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline and server.poll() is None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()

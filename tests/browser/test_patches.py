@@ -11,6 +11,8 @@ import torch
 
 import attnlens as al
 
+from .mounting import eventually
+
 PAGE = """<!doctype html><body style="margin:16px;background:%(paper)s"><div id="view" style="max-width:900px"></div>
 <script type="module">
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -190,8 +192,7 @@ def test_the_blend_goes_from_the_image_to_the_map(mounted, trace):
     page = mounted(al.PatchView(trace, layer=3, blend=0.0))
     assert opacities(page, ".large .heat").max() == 0
     page.evaluate("put('blend', 1)")
-    page.wait_for_timeout(100)
-    assert opacities(page, ".large .heat").min() == 255
+    eventually(page, lambda: opacities(page, ".large .heat").min() == 255)
 
 
 def test_nothing_moves_while_one_points_at_things(mounted, lens, image):

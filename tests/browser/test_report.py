@@ -11,6 +11,8 @@ import attnlens as al
 from attnlens.attention import Factors, Weights
 from attnlens.trace import Layer, Token, Trace
 
+from .mounting import eventually
+
 SENTENCE = "a gripping , funny film with one dull stretch ."
 HOSTILE = (
     "</script><img src=x onerror='window.ran = true'>",
@@ -39,11 +41,7 @@ def written(lens, tmp_path_factory):
 
 def wait_for(page, expression, argument=None):
     """Until the expression holds; Playwright's own waiting evaluates a string, which the page's policy forbids."""
-    for _ in range(100):
-        if page.evaluate(expression, argument):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never came true: {expression}")
+    eventually(page, lambda: page.evaluate(expression, argument))
 
 
 def open_report(page, path):
@@ -231,12 +229,11 @@ def test_a_trace_too_long_for_a_page_comes_as_a_map_and_says_so(page, tmp_path):
     assert "too long for a page" in page.inner_text("main")
     matrix = attention.locator("canvas.matrix")
     matrix.wait_for()
-    page.wait_for_timeout(500)
-    colours = matrix.evaluate(
+    colours = (
         "c => new Set(new Uint32Array(c.getContext('2d').getImageData(120, 100, 200, 200).data.buffer)).size"
     )
-    assert colours > 20
-    assert attention.locator(".notice").is_hidden()
+    eventually(page, lambda: matrix.evaluate(colours) > 20)
+    attention.locator(".notice").wait_for(state="hidden")
     attention.get_by_role("button", name="lines").click()
     matrix.wait_for(state="hidden")
 
@@ -288,14 +285,10 @@ def test_two_inputs_stand_beside_each_other_too(page, lens, tmp_path):
     scroll_through(page)
     compared = page.locator("#compared [data-view]")
     compared.locator(".distances button").nth(2 * 12 + 4).click()
-    for _ in range(100):  # drawn with the next frame
-        if compared.get_by_label("other layer").input_value() == "2":
-            break
-        page.wait_for_timeout(50)
-    assert compared.get_by_label("other layer").input_value() == "2"
+    eventually(page, lambda: compared.get_by_label("other layer").input_value() == "2")
     box = compared.locator("canvas.matrix").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_timeout(300)
+    eventually(page, lambda: "b − a" in compared.locator(".readout").inner_text())
     said = compared.locator(".readout").inner_text()
     query, key = (int(axis) for axis in said_cell(said, traces[0]))
     first, second = (float(trace[2, 4, query, key]) for trace in traces)

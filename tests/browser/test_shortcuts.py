@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .jupyter import Lab
+from .mounting import eventually
 
 VIEWS = (
     "import attnlens as al\nlens = al.load('sentiment')\ntrace = lens.trace('a gripping film')\nal.HeadsView(trace)",
@@ -43,12 +44,11 @@ def test_letters_in_a_view_are_no_commands_of_the_notebook(chromium, lab):
     expect(matrix).to_be_focused()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-    page.wait_for_timeout(300)
-    assert notebook.evaluate(3, "view.mode, view.query, view.key") == "matrix 0 2"
+    eventually(page, lambda: notebook.evaluate(3, "view.mode, view.query, view.key") == "matrix 0 2")
     # Keys with Ctrl, and the one that runs a cell, are the notebook's.
     notebook.cell(0).locator(".tile >> nth=2").focus()
-    before = notebook.cell(0).locator(".jp-InputPrompt").first.inner_text()
+    prompt = notebook.cell(0).locator(".jp-InputPrompt").first
+    before = prompt.inner_text()
     page.keyboard.press("Shift+Enter")
-    page.wait_for_timeout(3000)
-    assert notebook.cell(0).locator(".jp-InputPrompt").first.inner_text() != before
+    eventually(page, lambda: prompt.inner_text() != before)
     page.context.close()

@@ -7,6 +7,7 @@ import re
 
 import pytest
 import torch
+from playwright.sync_api import expect
 
 import attnlens as al
 from attnlens.errors import InputError
@@ -76,7 +77,7 @@ def assert_drawn(mounted, weights: torch.Tensor, place: int = 0) -> None:
 
 
 def said(mounted, place=0) -> str:
-    mounted.page.wait_for_timeout(60)
+    mounted.settle()
     return mounted.root(place).locator(".readout").inner_text()
 
 
@@ -152,7 +153,7 @@ def test_of_many_tokens_the_picture_says_what_it_shows_and_the_single_weight(pag
     for pool, of in (("max", "largest"), ("mean", "mean")):
         mounted.put(pool=pool)
         assert "there:" in point(mounted, 200, 100, 1)
-        page.wait_for_timeout(300)  # the pointer rests, and the single weight is brought
+        mounted.settle()  # the pointer rests, and the single weight is brought
         text = said(mounted)
         query, key = (int(found) for found in re.search(r"query (\d+), key (\d+)", text).groups())
         assert weight_said(text) == rounded(weights[query, key])
@@ -170,12 +171,12 @@ def test_a_remote_matrix_is_drawn_from_answers_and_takes_no_room_while_it_waits(
     mounted = Mounted(page, view)
     canvas = mounted.root().locator("canvas.matrix")
     before = canvas.bounding_box()
-    page.evaluate("() => { window.views[0].delay = 400 }")
+    page.evaluate("() => { window.views[0].held = new Promise((free) => { window.free = free }) }")
     mounted.root().get_by_label("Layer", exact=True).select_option("1")
-    page.wait_for_timeout(300)
-    assert mounted.root().locator(".notice").inner_text() == "Computing …"
+    expect(mounted.root().locator(".notice")).to_have_text("Computing …")
     assert canvas.bounding_box() == before
-    page.wait_for_timeout(800)
+    page.evaluate("() => window.free()")
+    mounted.settle()
     assert mounted.root().locator(".notice").is_hidden()
 
 
@@ -186,10 +187,10 @@ def test_answers_to_what_is_no_longer_shown_are_not_drawn(page, remote):
     select = mounted.root().get_by_label("Layer", exact=True)
     for layer in "120212":
         select.select_option(layer)
-    page.wait_for_timeout(700)
+    mounted.settle()
     expected = remote.renormalize()[2, 1][1:, 1:]
     text = point(mounted, 300, 200, PLOT / 699)
-    page.wait_for_timeout(700)
+    mounted.settle()
     text = said(mounted)
     query, key = (int(found) for found in re.search(r"query (\d+), key (\d+)", text).groups())
     assert "layer 2" in text
@@ -198,7 +199,7 @@ def test_answers_to_what_is_no_longer_shown_are_not_drawn(page, remote):
     select.select_option("1")
     mounted.views[0].show(small)
     mounted.follow()
-    page.wait_for_timeout(500)
+    mounted.settle()
     mounted.put(hide_special=False)
     assert_drawn(mounted, small[mounted.views[0].layer, 1])
 
@@ -216,10 +217,10 @@ def test_a_tile_that_fails_is_told_until_something_else_is_shown(page, remote):
     mounted = Mounted(page, view)
     mounted.put(layer=1)
     mounted.root().locator("canvas.matrix").dblclick(position={"x": LEFT + 5, "y": TOP + 5})
-    page.wait_for_timeout(400)
+    mounted.settle()
     assert mounted.root().locator(".notice").inner_text() == "the weights are gone"
     mounted.put(layer=2)
-    page.wait_for_timeout(300)
+    mounted.settle()
     assert mounted.root().locator(".notice").is_hidden()
 
 
@@ -250,7 +251,7 @@ def test_a_click_is_kept_though_the_view_is_drawn_anew_under_it(page, trace):
     page.mouse.down()
     mounted.put(log=True)
     page.mouse.up()
-    page.wait_for_timeout(80)
+    mounted.settle()
     assert view.query == 4
 
 
@@ -258,7 +259,7 @@ def test_a_selected_token_can_be_read_while_it_is_pointed_at(page, trace):
     mounted = Mounted(page, al.AttentionView(trace, heads=3, query=4))
     token = mounted.root().locator(".token.query").nth(4)
     token.hover()
-    page.wait_for_timeout(80)
+    mounted.settle()
     style = token.evaluate("(one) => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]")
     assert style == ["rgb(255, 255, 255)", "rgb(28, 92, 159)"]
 
@@ -272,10 +273,10 @@ def test_keys_step_through_a_matrix_and_leave_the_browser_its_own(page, trace):
         page.keyboard.press(key)
     assert "query 1, key 10" in said(mounted)
     page.keyboard.press("Enter")
-    page.wait_for_timeout(80)
+    mounted.settle()
     assert (view.query, view.key) == (1, 10)
     page.keyboard.press("Escape")
-    page.wait_for_timeout(80)
+    mounted.settle()
     assert (view.query, view.key) == (None, None)
     prevented = matrix.evaluate("""(one) => ["+", "-", "0"].map((key) => !one.dispatchEvent(
         new KeyboardEvent("keydown", { key, ctrlKey: true, bubbles: true, cancelable: true })))""")
@@ -324,7 +325,7 @@ def test_two_views_of_one_widget_go_together_and_leave_nothing_behind(page, trac
     view = al.AttentionView(trace, heads=3)
     mounted = Mounted(page, view, places=2)
     mounted.root(0).locator(".token.query").nth(2).click()
-    page.wait_for_timeout(80)
+    mounted.settle()
     assert mounted.root(1).locator(".token.query").nth(2).get_attribute("aria-selected") == "true"
     page.evaluate("() => window.views[0].ends[0]()")
     mounted.put(mode="matrix", query=None)
@@ -357,7 +358,7 @@ def test_the_map_of_distances_keeps_the_keyboards_focus(page, trace, lens):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(100)
+    mounted.settle()
     assert (view.layer, view.head) == (2, 3)
     focused = page.evaluate(
         "() => document.activeElement.shadowRoot.activeElement.getAttribute('aria-label')"
@@ -382,7 +383,7 @@ def test_compared_weights_are_those_of_both_traces_and_their_difference(page, tr
 def test_weights_that_stay_in_python_are_compared_too(page, remote):
     mounted = Mounted(page, al.CompareView(remote, made(700, layers=3), layer=1, head=1), width=1200)
     mounted.root().locator("canvas.matrix").first.hover(position={"x": 200, "y": 150})
-    page.wait_for_timeout(500)
+    mounted.settle()
     text = said(mounted)
     assert "no partner" not in text
     assert re.search(r"a [\d.e-]+ · b [\d.e-]+ · b − a 0$", text)
