@@ -236,8 +236,9 @@ def _linear(source: Axes, step: Step) -> tuple[Axis, ...] | None:
 
 def _projected(axis: Axis, rest: Sequence[Axis]) -> str:
     """What a linear layer makes of an axis: features, but of positions beside features positions (MLP-Mixer)."""
-    beside = any(kinds(other) == {FEATURE} for other in rest)
-    return POSITION if beside and kinds(axis) == {POSITION} else FEATURE
+    if kinds(axis) != {POSITION}:
+        return FEATURE
+    return POSITION if any(kinds(other) == {FEATURE} for other in rest) else FEATURE
 
 
 def _conv(source: Axes, step: Step) -> tuple[Axis, ...] | None:
@@ -535,6 +536,12 @@ def follow(known: Provenance, func: Callable, args: tuple, kwargs: dict, result:
                         known[result] = tag
                         return
                     break
+        elif RULES[func] is _linear and args:
+            tag = known.get(args[0])
+            if tag is not None and not tag.fixed and not tag.learned and len(tag.axes) == result.ndim:
+                *rest, axis = tag.axes
+                known[result] = Axes((*rest, axis_of(result.shape[-1], _projected(axis, rest))), tag.dropped)
+                return
         _note(known, result, _axes(known, func, args, kwargs, result))
     elif isinstance(result, (tuple, list)):
         tags = _axes(known, func, args, kwargs, result)
