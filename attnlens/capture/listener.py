@@ -272,11 +272,12 @@ class Listener(TorchFunctionMode):
     def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.mha(*args, **kwargs)
         query, key = concrete(heard.query), concrete(heard.key)
-        where = self._mha_layout(query, key.shape[-2], heard.kind)
+        where = self._mha_layout(args, kwargs, query, key.shape[-2], heard.kind)
         place = self.record_factors(query, key, heard.scale, heard.mask, where=where, appended=heard.appended)
         call, weight = self.recording.calls[-1], functions.out_projection(args, kwargs)
         if self.verify and not vmapped(result[0]):
-            out = result[0].detach().clone()
+            out = result[0].detach()
+            out = place.where.put((out.transpose(0, 1) if out.ndim == 3 else out[None])[:, None]).clone()
             projection = weight, functions.out_bias(args, kwargs)
             self._keep(
                 Evidence(place.where.put(heard.value.detach()).clone(), out, heard.dropped, projection)
@@ -291,16 +292,18 @@ class Listener(TorchFunctionMode):
         if self.gradients and result[0].requires_grad:
             result[0].register_hook(mixed.take_projected)
 
-    def _mha_layout(self, query: Tensor, keys: int, kind: str) -> Layout:
-        """The axes are known, but for windows: only a module that takes the batch first can have them there."""
+    def _mha_layout(self, args: tuple, kwargs: dict, query: Tensor, keys: int, kind: str) -> Layout:
+        """The axes are known, but for windows beside the inputs, and what torch.vmap hides."""
         *hidden, batch, heads, queries, d_head = query.shape
-        if hidden:  # by torch.vmap
-            weave = Weave((axis_of(batch, BATCH), axis_of(heads, FEATURE)), (), ())
-            where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, weave)
-            return replace(where, kind=kind)
-        batch_first = getattr(self.stack.frames[-1].module, "batch_first", False)
-        items = layout.items_of(self.stack.frames, batch) if batch_first else batch
-        return layout.of_heads(batch, heads, items, kind)
+        axes = self.stack.provenance.of(operands(args, kwargs, ("query",))[0])
+        batched = axes is not None and len(axes.axes) == 3
+        if not hidden and not batched:
+            return layout.of_heads(batch, heads, batch, kind)
+        inputs = axes.axes[1] if batched else axis_of(batch, BATCH)
+        rows = axes.axes[0] if batched else ()
+        weave = Weave((inputs, axis_of(heads, FEATURE)), rows, (), axis_of(d_head, FEATURE))
+        where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, weave)
+        return replace(where, kind="cross" if axes is not None and (axes.fixed or axes.learned) else kind)
 
     def _hear_flex(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         query, key, scale, mask, weights = functions.flex(*args, **kwargs)
