@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,110 +24,13 @@ from .layout import Layout, Weave
 from .masks import Mask
 from .mixture import Mixed, Mixture, Place
 from .modules import Frame, ModuleStack, label
+from .previous import InterfaceCall, Last, PreviousCall, one_place, one_rule, version
 from .probabilities import Mixing
 from .provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, Axes, Axis, axis_of, kinds
 from .recording import Call, Recording
 from .tags import Lost, Probabilities, Scores, SoftmaxOrigin, Tags, concrete, operands, vmapped
 from .trail import factors_behind
 from .vocabulary import PRODUCTS, PROJECTIONS, ROLES, STEPS, overwrites
-
-
-@dataclass
-class InterfaceCall:
-    """A call through the attention interface of transformers, and how much was heard inside it."""
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    mask: Any = None
-    heard: int = 0
-
-
-@dataclass
-class Given:
-    """What the module of the last call was given, and the number of the first call that was given the same.
-
-    query: kept alive, so that no other tensor can come to lie where it lies
-    """
-
-    name: str
-    call: tuple
-    tensors: list[tuple[weakref.ref, float | Tensor]]
-    query: Tensor
-    number: int
-
-    def same(self, name: str, tensors: list[Tensor], query: Tensor) -> bool:
-        """Whether the next call is another head of the layer: its query another slice of the same tensor, or its module
-        one beside, at one place of the path another, that was given the very same tensors, unchanged.
-        """
-        if name == self.name:
-            batch, _, queries, keys = self.call[-1]
-            return queries == keys and _sliced(self.query, query, interleaved=batch > 1)
-        pairs = list(zip_longest(self.name.split("."), name.split(".")))
-        if sum(one != other for one, other in pairs) != 1 or None in pairs[-1]:
-            return False
-        if not tensors or len(tensors) != len(self.tensors):
-            return False
-        held = zip(self.tensors, tensors)
-        return all(ref() is tensor and bool(version == _version(tensor)) for (ref, version), tensor in held)
-
-
-@dataclass(frozen=True)
-class Last:
-    """The last attention call: its query and key, kept alive so that no others come to lie where they lie.
-
-    rule: its mask, or the scale of its scores
-    """
-
-    frame: Frame
-    query: Tensor
-    key: Tensor
-    rule: Tensor | float | None
-    place: Place
-
-
-def _one_rule(one: Tensor | float | None, other: Tensor | float | None) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return _one_place(one, other)
-    return one is other or (isinstance(one, float) and isinstance(other, float) and one == other)
-
-
-def _one_place(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same numbers in memory."""
-    if one is other:
-        return True
-    try:
-        laid = (one.untyped_storage()._cdata, one.storage_offset(), one.shape, one.stride(), one.dtype)
-        return laid == (
-            other.untyped_storage()._cdata,
-            other.storage_offset(),
-            other.shape,
-            other.stride(),
-            other.dtype,
-        )
-    except RuntimeError:  # kinds of tensors that lie in no one place
-        return False
-
-
-def _sliced(one: Tensor, other: Tensor, interleaved: bool) -> bool:
-    """Whether two tensors are different places of one; interleaved, they do not lie one behind the other, as the inputs
-    of a batch do.
-    """
-    try:
-        held = one.untyped_storage()._cdata == other.untyped_storage()._cdata
-        apart = abs(one.storage_offset() - other.storage_offset())
-        extent = sum((size - 1) * stride for size, stride in zip(one.shape, one.stride()))
-    except RuntimeError:  # kinds of tensors that lie in no one place
-        return False
-    return held and apart > 0 and (apart <= extent or not interleaved)
-
-
-def _version(tensor: Tensor) -> float | Tensor:
-    """What changes when a tensor is changed in place; inference tensors do not count that, their sum stands for it."""
-    try:
-        return tensor.sum() if tensor.is_inference() else tensor._version
-    except RuntimeError:  # kinds of tensors that have no sum: never the same
-        return float("nan")
 
 
 class Listener(TorchFunctionMode):
@@ -166,7 +68,7 @@ class Listener(TorchFunctionMode):
         self._copies: dict = {}
         self._masks: dict[tuple, tuple[Tensor, Mask | None]] = {}
         self._numbers: dict[tuple[int, str], int] = {}
-        self._before: Given | None = None
+        self._before: PreviousCall | None = None
         self._tentative: list[tuple[Axis, Call]] = []
         self._last: Last | None = None
         self.missed: list[SoftmaxOrigin] = []
@@ -394,9 +296,9 @@ class Listener(TorchFunctionMode):
         same = (
             last is not None
             and last.frame is self.stack.frames[-1]
-            and _one_rule(last.rule, rule)
-            and _one_place(last.query, query)
-            and _one_place(last.key, key)
+            and one_rule(last.rule, rule)
+            and one_place(last.query, query)
+            and one_place(last.key, key)
         )
         if same and self.interface:
             self.interface[-1].heard += 1
@@ -691,8 +593,8 @@ class Listener(TorchFunctionMode):
         call, before = (self.stack.forwards, kind, shape), self._before
         if before is not None and call == before.call and before.same(frame.name, tensors, query):
             number = before.number
-        kept = [(weakref.ref(tensor), _version(tensor)) for tensor in tensors]
-        self._before = Given(frame.name, call, kept, query, number)
+        kept = [(weakref.ref(tensor), version(tensor)) for tensor in tensors]
+        self._before = PreviousCall(frame.name, call, kept, query, number)
         return number
 
     def _copy(self, tensor: Tensor) -> Tensor:
