@@ -24,7 +24,7 @@ from .layout import Layout, Weave
 from .masks import Mask
 from .mixture import Mixed, Mixture, Place
 from .modules import Frame, ModuleStack, label
-from .previous import InterfaceCall, Last, PreviousCall, one_place, one_rule, version
+from .previous import InterfaceCall, LastPair, PreviousCall, one_place, one_rule, version
 from .probabilities import Mixing
 from .provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, Axes, Axis, axis_of, kinds
 from .recording import Call, Recording
@@ -70,7 +70,7 @@ class Listener(TorchFunctionMode):
         self._numbers: dict[tuple[int, str], int] = {}
         self._before: PreviousCall | None = None
         self._tentative: list[tuple[Axis, Call]] = []
-        self._last: Last | None = None
+        self._last: LastPair | None = None
         self.missed: list[SoftmaxOrigin] = []
 
     def __torch_function__(
@@ -108,6 +108,8 @@ class Listener(TorchFunctionMode):
                 axis_rules.written(self.stack.provenance, args, kwargs)
             if isinstance(result, (Tensor, tuple, list)):
                 axis_rules.follow(self.stack.provenance, func, args, kwargs, result)
+        except (RuntimeError, NotImplementedError):  # kinds of tensors that have no one shape
+            return
         except Exception as fault:
             self.fault = self.fault or fault
 
@@ -159,16 +161,19 @@ class Listener(TorchFunctionMode):
     def _hear_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.sdpa(func, args, kwargs)
         query, key, value, mask = concrete(heard.query), concrete(heard.key), heard.value, heard.mask
-        sides = self._sides(heard.query, heard.key, mask)
+        asked, sides = self._asked(heard.query, heard.key, mask), (heard.query, heard.key)
         if self.interface:
             called = self.interface[-1]
+            own = query, key
             query, key, mask = _as_called(query, key, mask, called)
             value = called.value if key is called.key else value
+            now = (called.query, called.key)
+            sides = tuple(t if a is b else c for t, a, b, c in zip(sides, own, (query, key), now))
         band = Band(None, 0) if heard.causal else None
-        place = self._repeated(*sides)
+        place = self._repeated(*asked)
         if place is None:
-            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides[:2])
-            self._last = Last(self.stack.frames[-1], *sides, place)
+            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides)
+            self._last = LastPair(self.stack.frames[-1], *asked, place)
         self.mixes(place, value, result[0] if isinstance(result, tuple) else result, heard.dropped)
 
     def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
@@ -265,8 +270,8 @@ class Listener(TorchFunctionMode):
             return
         tag.origin.confirm(tag.cut)
         behind = tag.scores
-        sides = None if behind is None else self._sides(behind.query, behind.key, behind.scale)
-        self._latest = None if sides is None else self._repeated(*sides)
+        asked = None if behind is None else self._asked(behind.query, behind.key, behind.scale)
+        self._latest = None if asked is None else self._repeated(*asked)
         if self._latest is not None:
             return
         weights = (source if tag.clean is None else tag.clean).permute(mixing.order)
@@ -276,26 +281,31 @@ class Listener(TorchFunctionMode):
             between = self._weave(tag.scores.query, tag.scores.key)
             weave = replace(weave, learned=between.learned)
         place = self._record_weights(concrete(weights), tag.scores, weave, touched=tag.touched)
-        if sides is not None:
-            self._last = Last(self.stack.frames[-1], *sides, replace(place, axes=mixing.axes))
+        if asked is not None:
+            self._last = LastPair(self.stack.frames[-1], *asked, replace(place, axes=mixing.axes))
         if mixing.arranged is not None:
             self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result, tag.clean is not None)
         if not axes.product and kinds(weave.query) == {FEATURE}:
             self._tentative.append((weave.query, self.recording.calls[-1]))
 
-    def _sides(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
-        """Query, key and rule of a call, as the attention interface was given them where it was used."""
-        if not self.interface:
-            return query, key, rule
+    def _asked(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
+        """What tells that an attention is asked for once more: its query, key and rule, as the attention interface of
+        transformers was given them where that was used for it alone, and that call.
+        """
+        if not self.interface or self.interface[-1].heard:
+            return query, key, rule, None
         called = self.interface[-1]
-        return called.query, called.key, called.mask
+        return called.query, called.key, called.mask, called
 
-    def _repeated(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> Place | None:
+    def _repeated(
+        self, query: Tensor, key: Tensor, rule: Tensor | float | None, call: InterfaceCall | None
+    ) -> Place | None:
         """Where the last call was of the same query and key in the same module: its attention, on other values."""
         last = self._last
         same = (
             last is not None
             and last.frame is self.stack.frames[-1]
+            and (last.call is None) == (call is None)
             and one_rule(last.rule, rule)
             and one_place(last.query, query)
             and one_place(last.key, key)

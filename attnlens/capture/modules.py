@@ -229,8 +229,7 @@ class ModuleStack:
             self.forwards += 1
             self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
         self.called.add(name)
-        given = (*args, *kwargs.values())
-        self.provenance.enter(given) if self.frames else self.provenance.begin(given)
+        self.provenance.enter((*args, *kwargs.values()), outermost=not self.frames)
         self.frames.append(Frame(name, module, args, kwargs, projects))
 
     def projected(self, *tensors: Any) -> None:

@@ -54,16 +54,18 @@ class PreviousCall:
 
 
 @dataclass(frozen=True)
-class Last:
+class LastPair:
     """The last attention call: its query and key, kept alive so that no others come to lie where they lie.
 
     rule: its mask, or the scale of its scores
+    call: the call of the attention interface that it is, None where it is none or a part of one
     """
 
     frame: Frame
     query: Tensor
     key: Tensor
     rule: Tensor | float | None
+    call: InterfaceCall | None
     place: Place
 
 
