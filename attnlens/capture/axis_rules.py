@@ -439,7 +439,9 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
         apart.append(kinds(axis))
     if apart and all(kind == {FEATURE} for kind in apart):
         return axis_of(count, FEATURE), first.dropped
-    return axis_of(count, POSITION if any(POSITION in kind for kind in apart) else UNKNOWN), first.dropped
+    # Several views of each input, one behind the other in the batch; a new axis may as well be heads.
+    views = dim is not None and any(POSITION in kind for kind in apart)
+    return axis_of(count, POSITION if views else UNKNOWN), first.dropped
 
 
 def _equal(a: Axis, b: Axis) -> bool:
