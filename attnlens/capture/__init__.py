@@ -160,7 +160,13 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
         )
     suspects = _unheard(recording, stack)
     if not recording.calls:
+        lost = [label(origin.module, stack.modules[origin.module]) for origin in listener.missed]
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
+        ran += (
+            f" A softmax over tokens went into values in a way that is not followed in {_few(lost)}."
+            if lost
+            else ""
+        )
         raise CaptureError(
             f"no attention was heard in {root}.{ran} A model without attention, such as a convolutional network, is "
             "explained by lens.attribute(input). attnlens hears scaled_dot_product_attention, "

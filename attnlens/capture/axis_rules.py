@@ -338,11 +338,11 @@ def _index(source: Axes, step: Step) -> Axes | None:
         elif i is None:
             axes.append(())
         elif isinstance(i, slice):
-            size = step.shape[len(axes)]
-            dropped += left[0] if size == 1 else ()
             axis = left.pop(0)
-            start, _, step_size = i.indices(length(axis))
-            axes.append(_cut(axis, size, start if step_size == 1 else None))
+            start, _, by = i.indices(length(axis))
+            kept, gone = _slice(axis, step.shape[len(axes)], start if by == 1 else None)
+            axes.append(kept)
+            dropped += gone
         elif isinstance(i, Tensor) and i.ndim > 0:
             axis, at = left.pop(0), len(axes)
             axes += [
@@ -369,11 +369,21 @@ def _without(source: Axes, dim: int) -> Axes:
 def _split(source: Axes, step: Step) -> list[Axes]:
     pieces, starts = [], [0] * len(source.axes)
     for piece in step.result:
-        axes = tuple(map(_cut, source.axes, piece.shape, starts))
+        cuts = [_slice(axis, size, start) for axis, size, start in zip(source.axes, piece.shape, starts)]
         starts = [start + size for start, size in zip(starts, piece.shape)]
-        gone = next((axis for axis, size in zip(source.axes, piece.shape) if size == 1 != length(axis)), ())
-        pieces.append(replace(source, axes=axes, dropped=(*source.dropped, *gone)))
+        gone = sum((out for _, out in cuts), source.dropped)
+        pieces.append(replace(source, axes=tuple(axis for axis, _ in cuts), dropped=gone))
     return pieces
+
+
+def _slice(axis: Axis, size: int, start: int | None) -> tuple[Axis, Axis]:
+    """(a slice of an axis, what was indexed away): one turn of the outer parts leaves the inner ones whole."""
+    if length(axis) == size:
+        return axis, ()
+    for at in range(1, len(axis)):
+        if length(axis[at:]) == size and start is not None and start % size == 0:
+            return axis[at:], axis[:at]
+    return _cut(axis, size, start), axis if size == 1 else ()
 
 
 def _reduce(source: Axes, step: Step) -> Any:

@@ -120,6 +120,43 @@ def test_what_happens_between_does_not_matter(between):
     assert [trace[0].shape for trace in recording] == [(HEADS, N, N)] * 2
 
 
+class SetBlock(nn.Module):
+    """Set Transformer's block (Lee et al. 2019): heads before the batch, and the residual in the folded form."""
+
+    def __init__(self, latents=0):
+        super().__init__()
+        self.q, self.kv = nn.Linear(DIM, DIM), nn.Linear(DIM, 2 * DIM)
+        self.latents = nn.Parameter(torch.randn(1, latents, DIM)) if latents else None
+
+    def forward(self, x, context=None):
+        rows = x if self.latents is None else self.latents.repeat(len(x), 1, 1)
+        q, (k, v) = self.q(rows), self.kv(x if context is None else context).chunk(2, -1)
+        q, k, v = (torch.cat(t.split(D, 2), 0) for t in (q, k, v))
+        out = q + torch.softmax(q.bmm(k.transpose(1, 2)) / D**0.5, 2).bmm(v)
+        return torch.cat(out.split(len(x), 0), 2)
+
+
+class SetTransformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.up, self.pool = SetBlock(4), SetBlock(), SetBlock(2)
+
+    def forward(self, x):
+        return self.pool(self.up(x, self.down(x)))
+
+
+@pytest.mark.parametrize("batch", [1, 2, HEADS, 4])
+def test_a_whole_set_transformer(batch):
+    recording = recorded(SetTransformer(), torch.randn(batch, N, DIM))
+    assert [call.kind for call in recording.calls] == ["cross"] * 3
+    for trace in recording:
+        assert [layer.attention.shape for layer in trace.layers] == [
+            (HEADS, 4, N),
+            (HEADS, N, 4),
+            (HEADS, 2, N),
+        ]
+
+
 def test_gates_reach_the_head_that_they_name():
     model = Folded(FOLDS["cat of split"][0], BACK["heads first"])
     model.out = nn.Identity()
