@@ -424,7 +424,8 @@ def _put(tags: list[Axes], dim: int, axis: Axis, dropped: Axis, insert: bool) ->
     tags = sorted(tags, key=lambda tag: -prod(tag.shape))
     axes = [min((tag.axes[i] for tag in tags), key=_doubt) for i in range(len(tags[0].axes))]
     axes[dim : dim + (not insert)] = [axis]
-    return Axes(tuple(axes), dropped, all(tag.fixed for tag in tags))
+    fixed = all(tag.fixed for tag in tags)
+    return Axes(tuple(axes), dropped, fixed, not fixed and all(tag.fixed or tag.learned for tag in tags))
 
 
 def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
