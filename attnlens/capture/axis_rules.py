@@ -406,7 +406,7 @@ def _cat(source: Axes, step: Step) -> Axes | None:
     dim = step.dim(0) % step.result.ndim
     tags = [tag for tag in map(step.known.known, step.tensors()) if len(tag.axes) == step.result.ndim]
     own = [tag.axes[dim] for tag in tags]
-    same = len(tags) > 1 and own[0] and all(_equal(axis, own[0]) for axis in own)
+    same = len(tags) > 1 and all(_equal(axis, own[0]) for axis in own)
     if same:
         counted, dropped = _counted(tags, dim)
         return _put(tags, dim, (*counted, *own[0]), dropped, insert=False)

@@ -162,6 +162,7 @@ def read(
     owner = _owner(frames, query)
     given = owner.activations(queries) if owner is not None else []
     kind = _kind(given, owner.contexts() if owner is not None else [], queries, keys)
+    kind = _kind_of_parts(weave) or kind
     known = _by_parts(weave, whole)
     if known is not None:
         parts, batch_axes, head_axes, items = known
@@ -169,7 +170,6 @@ def read(
         total = prod(sizes[i] for i in batch_axes)
         if items is None:
             items = items_of(frames, total)
-        kind = _kind_of_parts(weave) or kind
         part = any(p.kind == BATCH and total % p.size for p in weave.dropped)
         if not kinds(weave.inner) & {FEATURE, GIVEN} and _channel(given, queries, keys, inner, total):
             kind = "channel"
