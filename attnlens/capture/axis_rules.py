@@ -443,9 +443,7 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
         wholes = {id(part.whole) for tag in tags for part in tag.axes[at]}
         if len(axis) == 1 and axis[0].whole is not None and len(wholes) == 1:
             whole = axis[0].whole
-            pieces = (
-                sum(tag.axes[at][0].size for tag in tags) == whole.size
-            )  # else they overlap: a sliding window
+            pieces = _are_disjoint([tag.axes[at][0] for tag in tags])  # else they are a sliding window
             return axis_of(count, whole.kind if pieces else UNKNOWN, whole), first.dropped
         apart.append(kinds(axis))
     if apart and all(kind == {FEATURE} for kind in apart):
@@ -453,6 +451,15 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
     # Several views of each input, one behind the other in the batch; a new axis may as well be heads.
     views = dim is not None and any(POSITION in kind for kind in apart)
     return axis_of(count, POSITION if views else UNKNOWN), first.dropped
+
+
+def _are_disjoint(slices: list[Part]) -> bool:
+    """Whether slices of one part have no place in common, where it is known where they begin."""
+    starts = [part.start for part in slices]
+    if None in starts:
+        return sum(part.size for part in slices) <= slices[0].whole.size
+    ordered = sorted(zip(starts, (part.size for part in slices)))
+    return all(start + size <= after for (start, size), (after, _) in zip(ordered, ordered[1:]))
 
 
 def _equal(a: Axis, b: Axis) -> bool:
