@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -133,7 +134,7 @@ def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
     whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
     kind = _common(kinds(axis))
     if size == 1 and start is not None and whole is not None and kind in (POSITION, GIVEN):
-        return (Part(1, kind, whole, start=start),)  # one of the queries that are taken piece by piece
+        return (Part(1, kind, whole, start=start),)  # one of the queries that are taken in chunks
     return axis_of(size, kind, whole, start)
 
 
@@ -459,7 +460,7 @@ def _are_disjoint(slices: list[Part]) -> bool:
     if None in starts:
         return sum(part.size for part in slices) <= slices[0].whole.size
     ordered = sorted(zip(starts, (part.size for part in slices)))
-    return all(start + size <= after for (start, size), (after, _) in zip(ordered, ordered[1:]))
+    return all(start + size <= after for (start, size), (after, _) in pairwise(ordered))
 
 
 def _equal(a: Axis, b: Axis) -> bool:

@@ -20,7 +20,7 @@ from ..attention import Band
 from ..errors import CaptureError
 from . import axis_rules, functions, layout, mixture, probabilities, scores
 from .checking import Evidence
-from .layout import Layout, Weave
+from .layout import AttentionAxes, Layout
 from .masks import Mask
 from .mixture import Mixed, Mixture, Place
 from .modules import Frame, ModuleStack, label
@@ -208,8 +208,8 @@ class Listener(TorchFunctionMode):
             return layout.of_heads(batch, heads, batch, kind)
         inputs = axes.axes[1] if batched else axis_of(batch, BATCH)
         rows = axes.axes[0] if batched else ()
-        weave = Weave((inputs, axis_of(heads, FEATURE)), rows, (), axis_of(d_head, FEATURE))
-        where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, weave)
+        attention_axes = AttentionAxes((inputs, axis_of(heads, FEATURE)), rows, (), axis_of(d_head, FEATURE))
+        where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, attention_axes)
         return replace(where, kind="cross" if axes is not None and (axes.fixed or axes.learned) else kind)
 
     def _hear_flex(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
@@ -217,7 +217,7 @@ class Listener(TorchFunctionMode):
         if weights is None:
             place = self.record_factors(query, key, scale, mask)
         else:
-            place = self._record_weights(weights, None, self._weave(query, key), query, mask)
+            place = self._record_weights(weights, None, self._axes_between(query, key), query, mask)
         self.mixes(place, args[2], result[0])
 
     def _hear_softmax(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
@@ -276,17 +276,17 @@ class Listener(TorchFunctionMode):
             return
         weights = (source if tag.clean is None else tag.clean).permute(mixing.order)
         inner = () if values is None or mixing.inner is None else values.axes[mixing.inner]
-        weave = Weave.of(axes, mixing.order, inner)
+        attention_axes = AttentionAxes.of(axes, mixing.order, inner)
         if tag.scores is not None:
-            between = self._weave(tag.scores.query, tag.scores.key)
-            weave = replace(weave, learned=between.learned)
-        place = self._record_weights(concrete(weights), tag.scores, weave, touched=tag.touched)
+            between = self._axes_between(tag.scores.query, tag.scores.key)
+            attention_axes = replace(attention_axes, learned=between.learned)
+        place = self._record_weights(concrete(weights), tag.scores, attention_axes, touched=tag.touched)
         if asked is not None:
             self._last = LastPair(self.stack.frames[-1], *asked, replace(place, axes=mixing.axes))
         if mixing.arranged is not None:
             self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result, tag.clean is not None)
-        if not axes.product and kinds(weave.query) == {FEATURE}:
-            self._tentative.append((weave.query, self.recording.calls[-1]))
+        if not axes.product and kinds(attention_axes.query) == {FEATURE}:
+            self._tentative.append((attention_axes.query, self.recording.calls[-1]))
 
     def _asked(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
         """What tells that an attention is asked for once more: its query, key and rule, as the attention interface of
@@ -454,8 +454,8 @@ class Listener(TorchFunctionMode):
                 lead = tuple(map(max, query.shape[:-2], key.shape[:-2]))
             elif query.shape[:-2] != key.shape[:-2]:
                 lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-            weave = self._weave(*sides, lead=tuple(lead))
-            where = self._layout(tuple(lead), queries, keys, query.shape[-1], query, weave)
+            attention_axes = self._axes_between(*sides, lead=tuple(lead))
+            where = self._layout(tuple(lead), queries, keys, query.shape[-1], query, attention_axes)
         shape = (where.batch, where.heads, queries, keys)
         beside = self._beside(where.kind, shape, query)
         query, key = _spread(where.put(query), shape), _spread(where.put(key, shared=True), shape)
@@ -537,25 +537,31 @@ class Listener(TorchFunctionMode):
         gated = heads * gate.to(weight.device, weight.dtype).unsqueeze(-1)
         return functions.with_out_projection(args, kwargs, gated.flatten(1))
 
-    def _weave(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> Weave:
+    def _axes_between(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> AttentionAxes:
         """What the axes of attention between these two are made of."""
         known = self.stack.provenance
         lead = tuple(query.shape[:-2]) if lead is None else lead[len(lead) + 2 - max(query.ndim, key.ndim) :]
-        return Weave.between(known.of(query), known.of(key), lead)
+        return AttentionAxes.between(known.of(query), known.of(key), lead)
 
     def _layout(
-        self, lead: tuple[int, ...], queries: int, keys: int, inner: int | None, query: Tensor, weave: Weave
+        self,
+        lead: tuple[int, ...],
+        queries: int,
+        keys: int,
+        inner: int | None,
+        query: Tensor,
+        attention_axes: AttentionAxes,
     ) -> Layout:
         known = self.stack.provenance
-        hidden = len(lead) - len(weave.lead)  # axes that torch.vmap hides
-        weave = replace(weave, lead=(*known.mapped(lead[:hidden]), *weave.lead))
-        return layout.read(self.stack.frames, lead, queries, keys, inner, query, weave, known.batch)
+        hidden = len(lead) - len(attention_axes.lead)  # axes that torch.vmap hides
+        attention_axes = replace(attention_axes, lead=(*known.mapped(lead[:hidden]), *attention_axes.lead))
+        return layout.read(self.stack.frames, lead, queries, keys, inner, query, attention_axes, known.batch)
 
     def _record_weights(
         self,
         weights: Tensor,
         behind: Scores | None,
-        weave: Weave,
+        attention_axes: AttentionAxes,
         query: Tensor | None = None,
         mask: Tensor | None = None,
         touched: bool = False,
@@ -564,7 +570,7 @@ class Listener(TorchFunctionMode):
             query = weights if behind is None else concrete(behind.query)
         inner = None if query is weights else query.shape[-1]
         queries, keys = weights.shape[-2:]
-        where = self._layout(tuple(weights.shape[:-2]), queries, keys, inner, query, weave)
+        where = self._layout(tuple(weights.shape[:-2]), queries, keys, inner, query, attention_axes)
         weights = where.put(weights)
         shape = tuple(weights.shape)
         found, what = self._mask(mask, where, shape, None), None
@@ -586,7 +592,7 @@ class Listener(TorchFunctionMode):
             kind=where.kind,
             items=where.items,
             part=where.part,
-            piece=where.piece,
+            chunk=where.chunk,
             mask=self._declared_padding(shape) if mask is None else mask,
             mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
             **what,

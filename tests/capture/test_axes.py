@@ -524,7 +524,7 @@ def test_queries_that_are_taken_piece_by_piece_are_one_layer(cut, own_keys, sdpa
         visible = of[:, None] == of
     assert [layer.name for layer in recording[0].layers] == ["0", "1"]
     assert_heard(recording, attention(*model[0].oracle_inputs(x), visible=visible))
-    with pytest.raises(InputError, match="'0' were attended piece by piece"):
+    with pytest.raises(InputError, match="'0' were attended in chunks"):
         list(recording.layers(1))
 
 
