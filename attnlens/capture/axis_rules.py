@@ -571,16 +571,14 @@ def follow(known: Provenance, func: Callable, args: tuple, kwargs: dict, result:
                 _note(known, tensor, tag)
 
 
+_UNREADABLE = (TypeError, ValueError, IndexError, KeyError, RuntimeError, ZeroDivisionError)
+"""What a rule raises for a form of a call that it does not read, or for an axis of no length."""
+
+
 def _axes(known: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
     try:
         return axes_after(known, func, args, kwargs, result)
-    except (
-        TypeError,
-        ValueError,
-        IndexError,
-        KeyError,
-        RuntimeError,
-    ):  # a form of the call that no rule reads
+    except _UNREADABLE:
         return None
 
 
