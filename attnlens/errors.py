@@ -20,7 +20,7 @@ class CaptureError(AttnlensError, RuntimeError):
 
 
 class CaptureWarning(UserWarning):
-    """Some attention of the model was not heard; the rest of the recording is complete."""
+    """Some attention of the model was not recorded: the message names the modules; numbers of layers leave them out."""
 
 
 class FileError(AttnlensError, ValueError):

@@ -159,9 +159,14 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             'inside `with torch.compiler.set_stance("force_eager"):`.'
         )
     suspects = _unheard(recording, stack)
-    modules = dict(stack.model.named_modules())
     if not recording.calls:
+        lost = [label(origin.module, stack.modules[origin.module]) for origin in listener.missed]
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
+        ran += (
+            f" A softmax over tokens went into values in a way that is not followed in {_few(lost)}."
+            if lost
+            else ""
+        )
         raise CaptureError(
             f"no attention was heard in {root}.{ran} A model without attention, such as a convolutional network, is "
             "explained by lens.attribute(input). attnlens hears scaled_dot_product_attention, "
@@ -183,7 +188,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
     }
     recording.unheard = tuple(dict.fromkeys([*suspects, *lost]))
     if recording.unheard:
-        named = {f"{label(name, modules[name])}: {way!r}" for name, way in lost.items()}
+        named = {f"{label(name, stack.modules[name])}: {way!r}" for name, way in lost.items()}
         what = (
             f" A softmax over tokens went into values in a way that is not followed in {_few(sorted(named))}."
         )
@@ -200,35 +205,32 @@ def _unheard(recording: Recording, stack: ModuleStack) -> list[str]:
     """Innermost modules called *Attention that ran and in which, and around which, nothing was recorded; and blocks of
     a list in whose equals something was.
     """
-    heard = [call.module for call in recording.calls]
-    modules = dict(stack.model.named_modules())
-    equal = _equal_blocks(heard, stack.called, modules)
+    heard = {call.module for call in recording.calls}
+    having = {
+        ".".join(name.split(".")[:n]) for name in heard for n in range(len(name.split(".")) + 1)
+    } | heard
+    equal = _equal_blocks(having, stack)
     suspects = []
     for name in sorted(stack.called):
-        if not (name in equal or type(modules[name]).__name__.endswith(("Attention", "Attn"))):
-            continue
-        related = any(h == name or h.startswith(f"{name}.") or name.startswith(f"{h}.") for h in heard)
-        if not related:
-            suspects.append(name)
+        if name in equal or type(stack.modules[name]).__name__.endswith(("Attention", "Attn")):
+            if name not in having and not any(name.startswith(f"{h}.") for h in heard):
+                suspects.append(name)
     return [a for a in suspects if not any(b.startswith(f"{a}.") for b in suspects)]
 
 
-def _equal_blocks(heard: list[str], called: set[str], modules: dict[str, nn.Module]) -> set[str]:
+def _equal_blocks(having: set[str], stack: ModuleStack) -> set[str]:
     """Modules that ran without attention, where a module beside them that is built alike has it."""
-    lists = [name for name, module in modules.items() if isinstance(module, (nn.ModuleList, nn.Sequential))]
     silent: set[str] = set()
-    for name in lists:
-        blocks = [f"{name}.{part}" if name else part for part, _ in modules[name].named_children()]
-        blocks = [block for block in blocks if block in called]
-        having = {_build(modules[block]) for block in blocks if any(_within(h, block) for h in heard)}
-        silent |= {
-            b for b in blocks if not any(_within(h, b) for h in heard) and _build(modules[b]) in having
-        }
+    for name, module in stack.modules.items():
+        if not isinstance(module, (nn.ModuleList, nn.Sequential)):
+            continue
+        blocks = [f"{name}.{part}" if name else part for part in module._modules]
+        blocks = [block for block in blocks if block in stack.called]
+        without = [block for block in blocks if block not in having]
+        if 0 < len(without) < len(blocks):
+            alike = {_build(stack.modules[block]) for block in blocks if block in having}
+            silent |= {block for block in without if _build(stack.modules[block]) in alike}
     return silent
-
-
-def _within(name: str, module: str) -> bool:
-    return name == module or name.startswith(f"{module}.")
 
 
 def _build(module: nn.Module) -> tuple:

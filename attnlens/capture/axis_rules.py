@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -133,7 +134,7 @@ def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
     whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
     kind = _common(kinds(axis))
     if size == 1 and start is not None and whole is not None and kind in (POSITION, GIVEN):
-        return (Part(1, kind, whole, start=start),)  # one of the queries that are taken piece by piece
+        return (Part(1, kind, whole, start=start),)  # one of the queries that are taken in chunks
     return axis_of(size, kind, whole, start)
 
 
@@ -236,8 +237,9 @@ def _linear(source: Axes, step: Step) -> tuple[Axis, ...] | None:
 
 def _projected(axis: Axis, rest: Sequence[Axis]) -> str:
     """What a linear layer makes of an axis: features, but of positions beside features positions (MLP-Mixer)."""
-    beside = any(kinds(other) == {FEATURE} for other in rest)
-    return POSITION if beside and kinds(axis) == {POSITION} else FEATURE
+    if kinds(axis) != {POSITION}:
+        return FEATURE
+    return POSITION if any(kinds(other) == {FEATURE} for other in rest) else FEATURE
 
 
 def _conv(source: Axes, step: Step) -> tuple[Axis, ...] | None:
@@ -337,11 +339,11 @@ def _index(source: Axes, step: Step) -> Axes | None:
         elif i is None:
             axes.append(())
         elif isinstance(i, slice):
-            size = step.shape[len(axes)]
-            dropped += left[0] if size == 1 else ()
             axis = left.pop(0)
-            start, _, step_size = i.indices(length(axis))
-            axes.append(_cut(axis, size, start if step_size == 1 else None))
+            start, _, by = i.indices(length(axis))
+            kept, gone = _slice(axis, step.shape[len(axes)], start if by == 1 else None)
+            axes.append(kept)
+            dropped += gone
         elif isinstance(i, Tensor) and i.ndim > 0:
             axis, at = left.pop(0), len(axes)
             axes += [
@@ -368,11 +370,21 @@ def _without(source: Axes, dim: int) -> Axes:
 def _split(source: Axes, step: Step) -> list[Axes]:
     pieces, starts = [], [0] * len(source.axes)
     for piece in step.result:
-        axes = tuple(map(_cut, source.axes, piece.shape, starts))
+        cuts = [_slice(axis, size, start) for axis, size, start in zip(source.axes, piece.shape, starts)]
         starts = [start + size for start, size in zip(starts, piece.shape)]
-        gone = next((axis for axis, size in zip(source.axes, piece.shape) if size == 1 != length(axis)), ())
-        pieces.append(replace(source, axes=axes, dropped=(*source.dropped, *gone)))
+        gone = sum((out for _, out in cuts), source.dropped)
+        pieces.append(replace(source, axes=tuple(axis for axis, _ in cuts), dropped=gone))
     return pieces
+
+
+def _slice(axis: Axis, size: int, start: int | None) -> tuple[Axis, Axis]:
+    """(a slice of an axis, what was indexed away): one turn of the outer parts leaves the inner ones whole."""
+    if length(axis) == size:
+        return axis, ()
+    for at in range(1, len(axis)):
+        if length(axis[at:]) == size and start is not None and start % size == 0:
+            return axis[at:], axis[:at]
+    return _cut(axis, size, start), axis if size == 1 else ()
 
 
 def _reduce(source: Axes, step: Step) -> Any:
@@ -395,7 +407,7 @@ def _cat(source: Axes, step: Step) -> Axes | None:
     dim = step.dim(0) % step.result.ndim
     tags = [tag for tag in map(step.known.known, step.tensors()) if len(tag.axes) == step.result.ndim]
     own = [tag.axes[dim] for tag in tags]
-    same = len(tags) > 1 and own[0] and all(_equal(axis, own[0]) for axis in own)
+    same = len(tags) > 1 and all(_equal(axis, own[0]) for axis in own)
     if same:
         counted, dropped = _counted(tags, dim)
         return _put(tags, dim, (*counted, *own[0]), dropped, insert=False)
@@ -413,7 +425,8 @@ def _put(tags: list[Axes], dim: int, axis: Axis, dropped: Axis, insert: bool) ->
     tags = sorted(tags, key=lambda tag: -prod(tag.shape))
     axes = [min((tag.axes[i] for tag in tags), key=_doubt) for i in range(len(tags[0].axes))]
     axes[dim : dim + (not insert)] = [axis]
-    return Axes(tuple(axes), dropped, all(tag.fixed for tag in tags))
+    fixed = all(tag.fixed for tag in tags)
+    return Axes(tuple(axes), dropped, fixed, not fixed and all(tag.fixed or tag.learned for tag in tags))
 
 
 def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
@@ -431,14 +444,23 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
         wholes = {id(part.whole) for tag in tags for part in tag.axes[at]}
         if len(axis) == 1 and axis[0].whole is not None and len(wholes) == 1:
             whole = axis[0].whole
-            pieces = (
-                sum(tag.axes[at][0].size for tag in tags) == whole.size
-            )  # else they overlap: a sliding window
+            pieces = _are_disjoint([tag.axes[at][0] for tag in tags])  # else they are a sliding window
             return axis_of(count, whole.kind if pieces else UNKNOWN, whole), first.dropped
         apart.append(kinds(axis))
     if apart and all(kind == {FEATURE} for kind in apart):
         return axis_of(count, FEATURE), first.dropped
-    return axis_of(count, POSITION if any(POSITION in kind for kind in apart) else UNKNOWN), first.dropped
+    # Several views of each input, one behind the other in the batch; a new axis may as well be heads.
+    views = dim is not None and any(POSITION in kind for kind in apart)
+    return axis_of(count, POSITION if views else UNKNOWN), first.dropped
+
+
+def _are_disjoint(slices: list[Part]) -> bool:
+    """Whether slices of one part have no place in common, where it is known where they begin."""
+    starts = [part.start for part in slices]
+    if None in starts:
+        return sum(part.size for part in slices) <= slices[0].whole.size
+    ordered = sorted(zip(starts, (part.size for part in slices)))
+    return all(start + size <= after for (start, size), (after, _) in pairwise(ordered))
 
 
 def _equal(a: Axis, b: Axis) -> bool:
@@ -535,6 +557,12 @@ def follow(known: Provenance, func: Callable, args: tuple, kwargs: dict, result:
                         known[result] = tag
                         return
                     break
+        elif RULES[func] is _linear and args:
+            tag = known.get(args[0])
+            if tag is not None and not tag.fixed and not tag.learned and len(tag.axes) == result.ndim:
+                *rest, axis = tag.axes
+                known[result] = Axes((*rest, axis_of(result.shape[-1], _projected(axis, rest))), tag.dropped)
+                return
         _note(known, result, _axes(known, func, args, kwargs, result))
     elif isinstance(result, (tuple, list)):
         tags = _axes(known, func, args, kwargs, result)
@@ -543,16 +571,14 @@ def follow(known: Provenance, func: Callable, args: tuple, kwargs: dict, result:
                 _note(known, tensor, tag)
 
 
+_UNREADABLE = (TypeError, ValueError, IndexError, KeyError, RuntimeError, ZeroDivisionError)
+"""What a rule raises for a form of a call that it does not read, or for an axis of no length."""
+
+
 def _axes(known: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
     try:
         return axes_after(known, func, args, kwargs, result)
-    except (
-        TypeError,
-        ValueError,
-        IndexError,
-        KeyError,
-        RuntimeError,
-    ):  # a form of the call that no rule reads
+    except _UNREADABLE:
         return None
 
 

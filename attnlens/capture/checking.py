@@ -27,7 +27,7 @@ class Evidence:
     value `[batch, key_head, key, d_head]`, result `[batch, head, query, d_head]`
     dropped: whether dropout changed the weights between, so that only their rows can be checked
     projection: weight `[d_model, head * d_head]` and bias of nn.MultiheadAttention, whose result is
-        `[query, batch, d_model]`
+        `[batch, 1, query, d_model]`
     """
 
     value: Tensor
@@ -44,8 +44,7 @@ class Evidence:
         weight, bias = self.projection
         mixed = mixed.transpose(0, 1).flatten(1) @ weight.detach().to(weights).T
         mixed = mixed if bias is None else mixed + bias.detach().to(weights)
-        result = self.result[:, item] if self.result.ndim == 3 else self.result
-        return mixed[None], result[None].to(weights)
+        return mixed[None], self.result[item].to(weights)
 
 
 @dataclass(frozen=True)

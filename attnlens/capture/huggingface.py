@@ -19,8 +19,9 @@ from torch import Tensor
 
 from ..attention import Band
 from ..errors import CaptureError
-from .listener import InterfaceCall, Listener
+from .listener import Listener
 from .modules import recomputing
+from .previous import InterfaceCall
 
 _listening = threading.local()
 _lock = threading.RLock()

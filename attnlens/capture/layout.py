@@ -20,7 +20,7 @@ from .provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, Pa
 
 
 @dataclass(frozen=True)
-class Piece:
+class QueryChunk:
     """Queries that are a slice of a longer axis, from `start` on; own_keys: the keys are the same slice of theirs."""
 
     whole: Part
@@ -28,7 +28,7 @@ class Piece:
     own_keys: bool
 
     @classmethod
-    def of(cls, query: Axis, key: Axis) -> Piece | None:
+    def of(cls, query: Axis, key: Axis) -> QueryChunk | None:
         if len(query) != 1 or query[0].start is None or query[0].whole is None:
             return None
         rows, cols = query[0], key[0] if len(key) == 1 else None
@@ -58,8 +58,8 @@ class Layout:
     kind: str
     part: bool = False
     """Whether it is less than the batch that the module was given: a loop over inputs."""
-    piece: Piece | None = None
-    """Which of the queries they are, where a module takes them piece by piece."""
+    chunk: QueryChunk | None = None
+    """Which of the queries they are, where a module takes them in chunks."""
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ def _leads(sizes: list[int]) -> bool:
 
 
 @dataclass(frozen=True)
-class Weave:
+class AttentionAxes:
     """What the axes of an attention `[*lead, query, key]` are made of, and `inner`, over which scores were summed."""
 
     lead: tuple[Axis, ...]
@@ -119,7 +119,7 @@ class Weave:
     """Whether the queries are parameters or made of these, and the keys are not."""
 
     @classmethod
-    def between(cls, query: Axes | None, key: Axes | None, lead: tuple[int, ...]) -> Weave:
+    def between(cls, query: Axes | None, key: Axes | None, lead: tuple[int, ...]) -> AttentionAxes:
         """Of the product of query and key `[*lead, token, d_head]`."""
         sides = [side for side in (query, key) if side is not None and len(side.axes) > 1]
         axes = broadcast([(side.axes[:-2], side.fixed) for side in sides], lead)
@@ -129,7 +129,7 @@ class Weave:
         return cls(axes, rows, cols, inner, () if query is None else query.dropped, learned)
 
     @classmethod
-    def of(cls, weights: Axes, order: tuple[int, ...], values: Axis) -> Weave:
+    def of(cls, weights: Axes, order: tuple[int, ...], values: Axis) -> AttentionAxes:
         """Of weights whose axes in this order are `[*lead, query, key]`; values: the mixed axis of the values."""
         *lead, query, key = (weights.axes[at] for at in order)
         return cls(tuple(lead), query, key, values, weights.dropped)
@@ -151,30 +151,32 @@ def read(
     keys: int,
     inner: int | None,
     query: Tensor,
-    weave: Weave,
+    attention_axes: AttentionAxes,
     whole: Part | None,
 ) -> Layout:
     """The layout of an attention `[*lead, query, key]` recorded while these modules ran.
 
     inner: length of the axis that query and key were multiplied over; query: what its rows were made of
-    weave: what its axes are made of, as far as that is known; whole: the batch of the model's inputs
+    attention_axes: what its axes are made of, as far as that is known; whole: the batch of the model's inputs
     """
     owner = _owner(frames, query)
     given = owner.activations(queries) if owner is not None else []
     kind = _kind(given, owner.contexts() if owner is not None else [], queries, keys)
-    known = _by_parts(weave, whole)
+    kind = _kind_of_parts(attention_axes) or kind
+    known = _by_parts(attention_axes, whole)
     if known is not None:
         parts, batch_axes, head_axes, items = known
         sizes = sum(parts, ())
         total = prod(sizes[i] for i in batch_axes)
         if items is None:
             items = items_of(frames, total)
-        kind = _kind_of_parts(weave) or kind
-        part = any(p.kind == BATCH and total % p.size for p in weave.dropped)
-        if not kinds(weave.inner) & {FEATURE, GIVEN} and _channel(given, queries, keys, inner, total):
+        part = any(p.kind == BATCH and total % p.size for p in attention_axes.dropped)
+        if not kinds(attention_axes.inner) & {FEATURE, GIVEN} and _channel(
+            given, queries, keys, inner, total
+        ):
             kind = "channel"
-        piece = Piece.of(weave.query, weave.key)
-        return Layout(lead, parts, batch_axes, head_axes, items, kind, part, piece)
+        chunk = QueryChunk.of(attention_axes.query, attention_axes.key)
+        return Layout(lead, parts, batch_axes, head_axes, items, kind, part, chunk)
     return _by_shape(frames, given, lead, queries, keys, inner, kind)
 
 
@@ -218,16 +220,18 @@ def _unsettled(frames: list[Frame], shape: tuple[int, ...]) -> CaptureError:
 
 
 def _by_parts(
-    weave: Weave, whole: Part | None
+    attention_axes: AttentionAxes, whole: Part | None
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], tuple[int, ...], int | None] | None:
     """(parts of the leading axes, batch axes, head axes, number of inputs) by what the axes are made of.
 
     None where that is not known; the number is None where the batch holds more than inputs.
     """
-    flat = [part for axis in weave.lead for part in axis or (_NOTHING,)]
-    mine = {id(part.root) for axis in (weave.query, weave.key) for part in axis}
-    ready = FEATURE not in kinds(weave.inner)  # handed over as query and key, or heads of an input as it came
-    turned = any(part.kind == BATCH for part in (*weave.query, *weave.key))
+    flat = [part for axis in attention_axes.lead for part in axis or (_NOTHING,)]
+    mine = {id(part.root) for axis in (attention_axes.query, attention_axes.key) for part in axis}
+    ready = FEATURE not in kinds(
+        attention_axes.inner
+    )  # handed over as query and key, or heads of an input as it came
+    turned = any(part.kind == BATCH for part in (*attention_axes.query, *attention_axes.key))
     batch, windows, heads = [], [], []
     for at, part in enumerate(flat):
         if part is _NOTHING or part.kind == BATCH:
@@ -241,7 +245,7 @@ def _by_parts(
             batch.append(at)
         else:
             return None
-    parts = tuple(tuple(part.size for part in axis) or (1,) for axis in weave.lead)
+    parts = tuple(tuple(part.size for part in axis) or (1,) for axis in attention_axes.lead)
     inputs = prod(flat[at].size for at in batch)
     own = all(flat[at].kind != BATCH or flat[at] is whole for at in batch)
     return parts, (*batch, *windows), tuple(heads), inputs if own else None
@@ -251,12 +255,12 @@ _NOTHING = Part(1, "nothing")
 """Stands for an axis of size 1."""
 
 
-def _kind_of_parts(weave: Weave) -> str | None:
+def _kind_of_parts(attention_axes: AttentionAxes) -> str | None:
     """The kind, where the parts say it."""
-    rows, cols, inner = kinds(weave.query), kinds(weave.key), kinds(weave.inner)
+    rows, cols, inner = kinds(attention_axes.query), kinds(attention_axes.key), kinds(attention_axes.inner)
     if rows == cols == {FEATURE} and POSITION in inner:
         return "channel"
-    return "cross" if weave.learned else None
+    return "cross" if attention_axes.learned else None
 
 
 def _channel(given: list[Tensor], queries: int, keys: int, inner: int | None, total: int) -> bool:

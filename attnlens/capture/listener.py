@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,114 +20,17 @@ from ..attention import Band
 from ..errors import CaptureError
 from . import axis_rules, functions, layout, mixture, probabilities, scores
 from .checking import Evidence
-from .layout import Layout, Weave
+from .layout import AttentionAxes, Layout
 from .masks import Mask
 from .mixture import Mixed, Mixture, Place
 from .modules import Frame, ModuleStack, label
+from .previous import InterfaceCall, LastPair, PreviousCall, one_place, one_rule, version
 from .probabilities import Mixing
 from .provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, Axes, Axis, axis_of, kinds
 from .recording import Call, Recording
 from .tags import Lost, Probabilities, Scores, SoftmaxOrigin, Tags, concrete, operands, vmapped
 from .trail import factors_behind
 from .vocabulary import PRODUCTS, PROJECTIONS, ROLES, STEPS, overwrites
-
-
-@dataclass
-class InterfaceCall:
-    """A call through the attention interface of transformers, and how much was heard inside it."""
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    mask: Any = None
-    heard: int = 0
-
-
-@dataclass
-class Given:
-    """What the module of the last call was given, and the number of the first call that was given the same.
-
-    query: kept alive, so that no other tensor can come to lie where it lies
-    """
-
-    name: str
-    call: tuple
-    tensors: list[tuple[weakref.ref, float | Tensor]]
-    query: Tensor
-    number: int
-
-    def same(self, name: str, tensors: list[Tensor], query: Tensor) -> bool:
-        """Whether the next call is another head of the layer: its query another slice of the same tensor, or its module
-        one beside, at one place of the path another, that was given the very same tensors, unchanged.
-        """
-        if name == self.name:
-            batch, _, queries, keys = self.call[-1]
-            return queries == keys and _sliced(self.query, query, interleaved=batch > 1)
-        pairs = list(zip_longest(self.name.split("."), name.split(".")))
-        if sum(one != other for one, other in pairs) != 1 or None in pairs[-1]:
-            return False
-        if not tensors or len(tensors) != len(self.tensors):
-            return False
-        held = zip(self.tensors, tensors)
-        return all(ref() is tensor and bool(version == _version(tensor)) for (ref, version), tensor in held)
-
-
-@dataclass(frozen=True)
-class Last:
-    """The last attention call: its query and key, kept alive so that no others come to lie where they lie.
-
-    rule: its mask, or the scale of its scores
-    """
-
-    frame: Frame
-    query: Tensor
-    key: Tensor
-    rule: Tensor | float | None
-    place: Place
-
-
-def _one_rule(one: Tensor | float | None, other: Tensor | float | None) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return _one_place(one, other)
-    return one is other or (isinstance(one, float) and isinstance(other, float) and one == other)
-
-
-def _one_place(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same numbers in memory."""
-    if one is other:
-        return True
-    try:
-        laid = (one.untyped_storage()._cdata, one.storage_offset(), one.shape, one.stride(), one.dtype)
-        return laid == (
-            other.untyped_storage()._cdata,
-            other.storage_offset(),
-            other.shape,
-            other.stride(),
-            other.dtype,
-        )
-    except RuntimeError:  # kinds of tensors that lie in no one place
-        return False
-
-
-def _sliced(one: Tensor, other: Tensor, interleaved: bool) -> bool:
-    """Whether two tensors are different places of one; interleaved, they do not lie one behind the other, as the inputs
-    of a batch do.
-    """
-    try:
-        held = one.untyped_storage()._cdata == other.untyped_storage()._cdata
-        apart = abs(one.storage_offset() - other.storage_offset())
-        extent = sum((size - 1) * stride for size, stride in zip(one.shape, one.stride()))
-    except RuntimeError:  # kinds of tensors that lie in no one place
-        return False
-    return held and apart > 0 and (apart <= extent or not interleaved)
-
-
-def _version(tensor: Tensor) -> float | Tensor:
-    """What changes when a tensor is changed in place; inference tensors do not count that, their sum stands for it."""
-    try:
-        return tensor.sum() if tensor.is_inference() else tensor._version
-    except RuntimeError:  # kinds of tensors that have no sum: never the same
-        return float("nan")
 
 
 class Listener(TorchFunctionMode):
@@ -166,9 +68,9 @@ class Listener(TorchFunctionMode):
         self._copies: dict = {}
         self._masks: dict[tuple, tuple[Tensor, Mask | None]] = {}
         self._numbers: dict[tuple[int, str], int] = {}
-        self._before: Given | None = None
+        self._before: PreviousCall | None = None
         self._tentative: list[tuple[Axis, Call]] = []
-        self._last: Last | None = None
+        self._last: LastPair | None = None
         self.missed: list[SoftmaxOrigin] = []
 
     def __torch_function__(
@@ -206,6 +108,8 @@ class Listener(TorchFunctionMode):
                 axis_rules.written(self.stack.provenance, args, kwargs)
             if isinstance(result, (Tensor, tuple, list)):
                 axis_rules.follow(self.stack.provenance, func, args, kwargs, result)
+        except (RuntimeError, NotImplementedError):  # kinds of tensors that have no one shape
+            return
         except Exception as fault:
             self.fault = self.fault or fault
 
@@ -257,26 +161,30 @@ class Listener(TorchFunctionMode):
     def _hear_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.sdpa(func, args, kwargs)
         query, key, value, mask = concrete(heard.query), concrete(heard.key), heard.value, heard.mask
-        sides = self._sides(heard.query, heard.key, mask)
+        asked, sides = self._asked(heard.query, heard.key, mask), (heard.query, heard.key)
         if self.interface:
             called = self.interface[-1]
+            own = query, key
             query, key, mask = _as_called(query, key, mask, called)
             value = called.value if key is called.key else value
+            now = (called.query, called.key)
+            sides = tuple(t if a is b else c for t, a, b, c in zip(sides, own, (query, key), now))
         band = Band(None, 0) if heard.causal else None
-        place = self._repeated(*sides)
+        place = self._repeated(*asked)
         if place is None:
-            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides[:2])
-            self._last = Last(self.stack.frames[-1], *sides, place)
+            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides)
+            self._last = LastPair(self.stack.frames[-1], *asked, place)
         self.mixes(place, value, result[0] if isinstance(result, tuple) else result, heard.dropped)
 
     def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         heard = functions.mha(*args, **kwargs)
         query, key = concrete(heard.query), concrete(heard.key)
-        where = self._mha_layout(query, key.shape[-2], heard.kind)
+        where = self._mha_layout(args, kwargs, query, key.shape[-2], heard.kind)
         place = self.record_factors(query, key, heard.scale, heard.mask, where=where, appended=heard.appended)
         call, weight = self.recording.calls[-1], functions.out_projection(args, kwargs)
         if self.verify and not vmapped(result[0]):
-            out = result[0].detach().clone()
+            out = result[0].detach()
+            out = place.where.put((out.transpose(0, 1) if out.ndim == 3 else out[None])[:, None]).clone()
             projection = weight, functions.out_bias(args, kwargs)
             self._keep(
                 Evidence(place.where.put(heard.value.detach()).clone(), out, heard.dropped, projection)
@@ -291,23 +199,25 @@ class Listener(TorchFunctionMode):
         if self.gradients and result[0].requires_grad:
             result[0].register_hook(mixed.take_projected)
 
-    def _mha_layout(self, query: Tensor, keys: int, kind: str) -> Layout:
-        """The axes are known, but for windows: only a module that takes the batch first can have them there."""
+    def _mha_layout(self, args: tuple, kwargs: dict, query: Tensor, keys: int, kind: str) -> Layout:
+        """The axes are known, but for windows beside the inputs, and what torch.vmap hides."""
         *hidden, batch, heads, queries, d_head = query.shape
-        if hidden:  # by torch.vmap
-            weave = Weave((axis_of(batch, BATCH), axis_of(heads, FEATURE)), (), ())
-            where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, weave)
-            return replace(where, kind=kind)
-        batch_first = getattr(self.stack.frames[-1].module, "batch_first", False)
-        items = layout.items_of(self.stack.frames, batch) if batch_first else batch
-        return layout.of_heads(batch, heads, items, kind)
+        axes = self.stack.provenance.of(operands(args, kwargs, ("query",))[0])
+        batched = axes is not None and len(axes.axes) == 3
+        if not hidden and not batched:
+            return layout.of_heads(batch, heads, batch, kind)
+        inputs = axes.axes[1] if batched else axis_of(batch, BATCH)
+        rows = axes.axes[0] if batched else ()
+        attention_axes = AttentionAxes((inputs, axis_of(heads, FEATURE)), rows, (), axis_of(d_head, FEATURE))
+        where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, attention_axes)
+        return replace(where, kind="cross" if axes is not None and (axes.fixed or axes.learned) else kind)
 
     def _hear_flex(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         query, key, scale, mask, weights = functions.flex(*args, **kwargs)
         if weights is None:
             place = self.record_factors(query, key, scale, mask)
         else:
-            place = self._record_weights(weights, None, self._weave(query, key), query, mask)
+            place = self._record_weights(weights, None, self._axes_between(query, key), query, mask)
         self.mixes(place, args[2], result[0])
 
     def _hear_softmax(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
@@ -360,40 +270,45 @@ class Listener(TorchFunctionMode):
             return
         tag.origin.confirm(tag.cut)
         behind = tag.scores
-        sides = None if behind is None else self._sides(behind.query, behind.key, behind.scale)
-        self._latest = None if sides is None else self._repeated(*sides)
+        asked = None if behind is None else self._asked(behind.query, behind.key, behind.scale)
+        self._latest = None if asked is None else self._repeated(*asked)
         if self._latest is not None:
             return
         weights = (source if tag.clean is None else tag.clean).permute(mixing.order)
         inner = () if values is None or mixing.inner is None else values.axes[mixing.inner]
-        weave = Weave.of(axes, mixing.order, inner)
+        attention_axes = AttentionAxes.of(axes, mixing.order, inner)
         if tag.scores is not None:
-            between = self._weave(tag.scores.query, tag.scores.key)
-            weave = replace(weave, learned=between.learned)
-        place = self._record_weights(concrete(weights), tag.scores, weave, touched=tag.touched)
-        if sides is not None:
-            self._last = Last(self.stack.frames[-1], *sides, replace(place, axes=mixing.axes))
+            between = self._axes_between(tag.scores.query, tag.scores.key)
+            attention_axes = replace(attention_axes, learned=between.learned)
+        place = self._record_weights(concrete(weights), tag.scores, attention_axes, touched=tag.touched)
+        if asked is not None:
+            self._last = LastPair(self.stack.frames[-1], *asked, replace(place, axes=mixing.axes))
         if mixing.arranged is not None:
             self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result, tag.clean is not None)
-        if not axes.product and kinds(weave.query) == {FEATURE}:
-            self._tentative.append((weave.query, self.recording.calls[-1]))
+        if not axes.product and kinds(attention_axes.query) == {FEATURE}:
+            self._tentative.append((attention_axes.query, self.recording.calls[-1]))
 
-    def _sides(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
-        """Query, key and rule of a call, as the attention interface was given them where it was used."""
-        if not self.interface:
-            return query, key, rule
+    def _asked(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
+        """What tells that an attention is asked for once more: its query, key and rule, as the attention interface of
+        transformers was given them where that was used for it alone, and that call.
+        """
+        if not self.interface or self.interface[-1].heard:
+            return query, key, rule, None
         called = self.interface[-1]
-        return called.query, called.key, called.mask
+        return called.query, called.key, called.mask, called
 
-    def _repeated(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> Place | None:
+    def _repeated(
+        self, query: Tensor, key: Tensor, rule: Tensor | float | None, call: InterfaceCall | None
+    ) -> Place | None:
         """Where the last call was of the same query and key in the same module: its attention, on other values."""
         last = self._last
         same = (
             last is not None
             and last.frame is self.stack.frames[-1]
-            and _one_rule(last.rule, rule)
-            and _one_place(last.query, query)
-            and _one_place(last.key, key)
+            and (last.call is None) == (call is None)
+            and one_rule(last.rule, rule)
+            and one_place(last.query, query)
+            and one_place(last.key, key)
         )
         if same and self.interface:
             self.interface[-1].heard += 1
@@ -539,8 +454,8 @@ class Listener(TorchFunctionMode):
                 lead = tuple(map(max, query.shape[:-2], key.shape[:-2]))
             elif query.shape[:-2] != key.shape[:-2]:
                 lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-            weave = self._weave(*sides, lead=tuple(lead))
-            where = self._layout(tuple(lead), queries, keys, query.shape[-1], query, weave)
+            attention_axes = self._axes_between(*sides, lead=tuple(lead))
+            where = self._layout(tuple(lead), queries, keys, query.shape[-1], query, attention_axes)
         shape = (where.batch, where.heads, queries, keys)
         beside = self._beside(where.kind, shape, query)
         query, key = _spread(where.put(query), shape), _spread(where.put(key, shared=True), shape)
@@ -622,25 +537,31 @@ class Listener(TorchFunctionMode):
         gated = heads * gate.to(weight.device, weight.dtype).unsqueeze(-1)
         return functions.with_out_projection(args, kwargs, gated.flatten(1))
 
-    def _weave(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> Weave:
+    def _axes_between(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> AttentionAxes:
         """What the axes of attention between these two are made of."""
         known = self.stack.provenance
         lead = tuple(query.shape[:-2]) if lead is None else lead[len(lead) + 2 - max(query.ndim, key.ndim) :]
-        return Weave.between(known.of(query), known.of(key), lead)
+        return AttentionAxes.between(known.of(query), known.of(key), lead)
 
     def _layout(
-        self, lead: tuple[int, ...], queries: int, keys: int, inner: int | None, query: Tensor, weave: Weave
+        self,
+        lead: tuple[int, ...],
+        queries: int,
+        keys: int,
+        inner: int | None,
+        query: Tensor,
+        attention_axes: AttentionAxes,
     ) -> Layout:
         known = self.stack.provenance
-        hidden = len(lead) - len(weave.lead)  # axes that torch.vmap hides
-        weave = replace(weave, lead=(*known.mapped(lead[:hidden]), *weave.lead))
-        return layout.read(self.stack.frames, lead, queries, keys, inner, query, weave, known.batch)
+        hidden = len(lead) - len(attention_axes.lead)  # axes that torch.vmap hides
+        attention_axes = replace(attention_axes, lead=(*known.mapped(lead[:hidden]), *attention_axes.lead))
+        return layout.read(self.stack.frames, lead, queries, keys, inner, query, attention_axes, known.batch)
 
     def _record_weights(
         self,
         weights: Tensor,
         behind: Scores | None,
-        weave: Weave,
+        attention_axes: AttentionAxes,
         query: Tensor | None = None,
         mask: Tensor | None = None,
         touched: bool = False,
@@ -649,7 +570,7 @@ class Listener(TorchFunctionMode):
             query = weights if behind is None else concrete(behind.query)
         inner = None if query is weights else query.shape[-1]
         queries, keys = weights.shape[-2:]
-        where = self._layout(tuple(weights.shape[:-2]), queries, keys, inner, query, weave)
+        where = self._layout(tuple(weights.shape[:-2]), queries, keys, inner, query, attention_axes)
         weights = where.put(weights)
         shape = tuple(weights.shape)
         found, what = self._mask(mask, where, shape, None), None
@@ -671,7 +592,7 @@ class Listener(TorchFunctionMode):
             kind=where.kind,
             items=where.items,
             part=where.part,
-            piece=where.piece,
+            chunk=where.chunk,
             mask=self._declared_padding(shape) if mask is None else mask,
             mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
             **what,
@@ -688,8 +609,8 @@ class Listener(TorchFunctionMode):
         call, before = (self.stack.forwards, kind, shape), self._before
         if before is not None and call == before.call and before.same(frame.name, tensors, query):
             number = before.number
-        kept = [(weakref.ref(tensor), _version(tensor)) for tensor in tensors]
-        self._before = Given(frame.name, call, kept, query, number)
+        kept = [(weakref.ref(tensor), version(tensor)) for tensor in tensors]
+        self._before = PreviousCall(frame.name, call, kept, query, number)
         return number
 
     def _copy(self, tensor: Tensor) -> Tensor:

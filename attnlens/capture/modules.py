@@ -146,6 +146,10 @@ def _nothing(*args: Any) -> None:
 
 
 _TABLES = ("_forward_hooks", "_forward_pre_hooks")
+_NOTED = sorted(
+    (name for name in vars(nn.Module()) if name.startswith(_TABLES)), key=lambda name: name in _TABLES
+)
+"""All tables in which torch notes a forward hook. The hook itself goes last: an interrupt before leaves it findable."""
 
 
 def take_hook(module: nn.Module, hook: Callable) -> None:
@@ -155,10 +159,9 @@ def take_hook(module: nn.Module, hook: Callable) -> None:
 
 
 def _take(module: nn.Module, number: int) -> None:
-    # The hook itself goes last: until then, who is interrupted finds it again.
-    for name in sorted(vars(module), key=_TABLES.__contains__):
-        if name.startswith(_TABLES):
-            vars(module)[name].pop(number, None)
+    tables = vars(module)
+    for name in _NOTED:
+        tables[name].pop(number, None)
 
 
 class ModuleStack:
@@ -180,26 +183,30 @@ class ModuleStack:
         self._elsewhere: set[int] = set()
         self.copies: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self.compiled: list[bool] = []
+        self.modules: dict[str, nn.Module] = {}
+        self._hooked: list[nn.Module] = []
 
     def open(self) -> None:
         _open_here().add(self)
         _tasks.set(_tasks.get() | {id(self)})
-        modules = dict(self.model.named_modules())
-        projecting = _projecting(modules)
-        for name, module in modules.items():
+        self.modules = dict(self.model.named_modules())
+        projecting = _projecting(self.modules)
+        for name, module in self.modules.items():
             if name and _is_plain(module):
                 continue
             enter, leave = partial(self._enter, name, name in projecting), partial(self._leave, name)
+            self._hooked.append(module)
             module.register_forward_pre_hook(Hook(enter, module, self), with_kwargs=True)
             module.register_forward_hook(Hook(leave, module, self), always_call=True)
 
     def close(self) -> None:
         """Takes back what `open` did, also where it was interrupted; once more does no harm."""
-        for module in (*self.model.modules(), *self.copies):
-            for table in _TABLES:
-                for number, hook in list(vars(module)[table].items()):
-                    if isinstance(hook, Hook) and hook.stack is self:
-                        _take(module, number)
+        for module in (*self._hooked, *(part for copied in self.copies for part in copied.modules())):
+            tables = vars(module)
+            for number, hook in [*tables["_forward_pre_hooks"].items(), *tables["_forward_hooks"].items()]:
+                if isinstance(hook, Hook) and hook.stack is self:
+                    _take(module, number)
+        self._hooked = []
         self.frames.clear()
         self.provenance.clear()
         _open_here().discard(self)
@@ -222,8 +229,7 @@ class ModuleStack:
             self.forwards += 1
             self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
         self.called.add(name)
-        given = (*args, *kwargs.values())
-        self.provenance.enter(given) if self.frames else self.provenance.begin(given)
+        self.provenance.enter((*args, *kwargs.values()), outermost=not self.frames)
         self.frames.append(Frame(name, module, args, kwargs, projects))
 
     def projected(self, *tensors: Any) -> None:

@@ -127,19 +127,22 @@ class Provenance:
         self._mapped: dict[int, Axis] = {}
         self.batch: Part | None = None
 
-    def begin(self, values: Iterable[Any]) -> None:
-        """The inputs of the whole model: those that are as long as the first share its batch."""
-        self.batch = None
+    def enter(self, values: Iterable[Any], outermost: bool = False) -> None:
+        """What a module was given: the inputs of the whole model, or those of a part that were not followed so far."""
+        if outermost:
+            self.batch = None
         for tensor in _tensors(values):
-            if self.batch is None and tensor.ndim > 1 and tensor.shape[0] > 1 and not vmapped(tensor):
-                self.batch = Part(tensor.shape[0], BATCH)
-            self._tags[tensor] = of_input(tensor.shape, tensor.is_floating_point(), self.batch)
+            try:
+                if outermost or (tensor.ndim > 1 and tensor.is_floating_point() and self.of(tensor) is None):
+                    self._begin(tensor, outermost)
+            except (RuntimeError, NotImplementedError):  # kinds of tensors that have no one shape
+                continue
 
-    def enter(self, values: Iterable[Any]) -> None:
-        """The inputs of a module inside: those that were not followed so far begin anew."""
-        for tensor in _tensors(values):
-            if tensor.ndim > 1 and tensor.is_floating_point() and self.of(tensor) is None:
-                self._tags[tensor] = of_input(tensor.shape, True, self.batch)
+    def _begin(self, tensor: Tensor, outermost: bool) -> None:
+        shape = tensor.shape
+        if outermost and self.batch is None and len(shape) > 1 and shape[0] > 1 and not vmapped(tensor):
+            self.batch = Part(shape[0], BATCH)
+        self._tags[tensor] = of_input(shape, tensor.is_floating_point(), self.batch)
 
     def of(self, tensor: Any) -> Axes | None:
         tag = self._tags.get(tensor)

@@ -15,7 +15,7 @@ from ..attention import Attention, Factors, Weights, Windows
 from ..errors import CaptureWarning, InputError
 from ..trace import Layer, Token, Trace
 from .checking import Check, Evidence, verify
-from .layout import Piece
+from .layout import QueryChunk
 from .masks import Mask
 from .mixture import Mixture, keep
 
@@ -47,8 +47,8 @@ class Call:
     sink: Tensor | None = None
     part: bool = False
     """Whether it held less than the batch that its module was given."""
-    piece: Piece | None = None
-    """Which queries these are, where the module took them piece by piece."""
+    chunk: QueryChunk | None = None
+    """Which queries these are, where the module took them in chunks."""
     appended: int = 0
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
     mixture: Mixture | None = None
@@ -81,7 +81,7 @@ class Call:
         return not self.touched and self.sink is None
 
     def hides_all(self, item: int) -> bool:
-        """Whether one input is nothing but padding in this call, as the last of its pieces may be."""
+        """Whether one input is nothing but padding in this call, as the last of its chunks may be."""
         return self.mask is not None and self.mask.hides_all(item)
 
 
@@ -193,10 +193,10 @@ class Recording:
         as what runs the model anew counts them.
         """
         named = self._named(forward, select)
-        pieces = next((call for _, call in named if id(call) in _in_pieces(named)), None)
-        if pieces is not None:
+        chunked = next((call for _, call in named if id(call) in _in_chunks(named)), None)
+        if chunked is not None:
             raise InputError(
-                f"the queries of {pieces.module!r} were attended piece by piece, and would stand here as layers. A "
+                f"the queries of {chunked.module!r} were attended in chunks, and would stand here as layers. A "
                 "recording joins them: run the model inside `with attnlens.capture(model) as recording:` and take "
                 "recording[0]."
             )
@@ -348,16 +348,16 @@ class _Padding:
 
 
 def _start(call: Call) -> int | None:
-    return None if call.piece is None else call.piece.start
+    return None if call.chunk is None else call.chunk.start
 
 
 def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
-    """The calls of each layer: one, or several where heads are modules of their own or queries came in pieces."""
-    pieces = _in_pieces(named)
+    """The calls of each layer: one, or several where heads are modules of their own or queries came in chunks."""
+    chunks = _in_chunks(named)
     found: dict[object, list[tuple[str, Call]]] = {}
     for number, (name, call) in enumerate(named):
-        if id(call) in pieces:
-            key = pieces[id(call)]
+        if id(call) in chunks:
+            key = chunks[id(call)]
         elif call.beside is None or call.mixture is not None:
             key = ("alone", number)
         else:
@@ -366,12 +366,12 @@ def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
     return list(found.values())
 
 
-def _in_pieces(named: list[tuple[str, Call]]) -> dict[int, object]:
+def _in_chunks(named: list[tuple[str, Call]]) -> dict[int, object]:
     """Calls, by identity, whose queries are together all of one axis, taken slice by slice in one module."""
     chosen: dict[object, list[Call]] = {}
     for _, call in named:
-        if call.piece is not None:
-            key = ("pieces", call.module, id(call.piece.whole), call.piece.own_keys, call.shape[1])
+        if call.chunk is not None:
+            key = ("chunks", call.module, id(call.chunk.whole), call.chunk.own_keys, call.shape[1])
             chosen.setdefault(key, []).append(call)
     return {id(call): key for key, calls in chosen.items() if _tiles(calls) for call in calls}
 
@@ -380,11 +380,11 @@ def _tiles(calls: list[Call]) -> bool:
     """Whether slices follow each other from the first query to the last, over the same keys or each over its own."""
     end = 0
     for call in calls:
-        if call.piece.start != end:
+        if call.chunk.start != end:
             return False
         end += call.shape[2]
     keys = {call.shape[3] for call in calls}
-    return len(calls) > 1 and end == calls[0].piece.whole.size and (calls[0].piece.own_keys or len(keys) == 1)
+    return len(calls) > 1 and end == calls[0].chunk.whole.size and (calls[0].chunk.own_keys or len(keys) == 1)
 
 
 def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...], item: int) -> tuple[Layer, ...]:
@@ -397,11 +397,11 @@ def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer], item: int) 
     """One layer with the heads of several, named after the module that they are all in."""
     if len(parts) == 1:
         return parts[0]
-    piece = group[0][1].piece
-    if piece is not None and id(group[0][1]) in _in_pieces(group):
+    chunk = group[0][1].chunk
+    if chunk is not None and id(group[0][1]) in _in_chunks(group):
         real = [part.attention for (_, call), part in zip(group, parts) if not call.hides_all(item)]
-        attention = _end_to_end(real or [part.attention for part in parts], piece.own_keys)
-        return replace(parts[0], name=group[0][1].module, attention=attention)
+        attention = _end_to_end(real or [part.attention for part in parts], chunk.own_keys)
+        return replace(parts[0], name=group[0][1].module, attention=attention, values=None)
     first, last = group[0][1].module, group[-1][1].module
     common = ".".join(first.split(".")[: _shared(first, last)])
     name = common or (f"{first} to {last}" if first != last else first)

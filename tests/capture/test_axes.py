@@ -120,6 +120,43 @@ def test_what_happens_between_does_not_matter(between):
     assert [trace[0].shape for trace in recording] == [(HEADS, N, N)] * 2
 
 
+class SetBlock(nn.Module):
+    """Set Transformer's block (Lee et al. 2019): heads before the batch, and the residual in the folded form."""
+
+    def __init__(self, latents=0):
+        super().__init__()
+        self.q, self.kv = nn.Linear(DIM, DIM), nn.Linear(DIM, 2 * DIM)
+        self.latents = nn.Parameter(torch.randn(1, latents, DIM)) if latents else None
+
+    def forward(self, x, context=None):
+        rows = x if self.latents is None else self.latents.repeat(len(x), 1, 1)
+        q, (k, v) = self.q(rows), self.kv(x if context is None else context).chunk(2, -1)
+        q, k, v = (torch.cat(t.split(D, 2), 0) for t in (q, k, v))
+        out = q + torch.softmax(q.bmm(k.transpose(1, 2)) / D**0.5, 2).bmm(v)
+        return torch.cat(out.split(len(x), 0), 2)
+
+
+class SetTransformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.up, self.pool = SetBlock(4), SetBlock(), SetBlock(2)
+
+    def forward(self, x):
+        return self.pool(self.up(x, self.down(x)))
+
+
+@pytest.mark.parametrize("batch", [1, 2, HEADS, 4])
+def test_a_whole_set_transformer(batch):
+    recording = recorded(SetTransformer(), torch.randn(batch, N, DIM))
+    assert [call.kind for call in recording.calls] == ["cross"] * 3
+    for trace in recording:
+        assert [layer.attention.shape for layer in trace.layers] == [
+            (HEADS, 4, N),
+            (HEADS, N, 4),
+            (HEADS, 2, N),
+        ]
+
+
 def test_gates_reach_the_head_that_they_name():
     model = Folded(FOLDS["cat of split"][0], BACK["heads first"])
     model.out = nn.Identity()
@@ -150,26 +187,53 @@ def test_a_joint_axis_that_was_not_followed_is_refused():
 # -- windows ----------------------------------------------------------------------------------------------------
 
 
-class PictureWindows(nn.Module):
-    """Windows of a picture whose channels come last (MaxViT, Tu et al. 2022)."""
+class WindowAttention(nn.Module):
+    """Windows of a picture whose channels come last, `[batch, x, y, w, w, d_model]` (MaxViT, Tu et al. 2022)."""
 
-    def __init__(self, heads, grid=False):
+    def __init__(self, heads):
         super().__init__()
-        self.stem, self.qkv, self.heads, self.grid = (
-            nn.Conv2d(3, DIM, 1),
-            nn.Linear(DIM, 3 * DIM),
-            heads,
-            grid,
-        )
+        self.qkv, self.heads = nn.Linear(DIM, 3 * DIM), heads
 
     def forward(self, x):
-        x = self.stem(x)
-        axes = (0, 3, 5, 2, 4, 1) if self.grid else (0, 2, 4, 3, 5, 1)
-        x = x.unflatten(3, (2, 2)).unflatten(2, (2, 2)).permute(axes)
         windows = F.layer_norm(x, (DIM,)).reshape(-1, 4, DIM)
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.qkv(windows).chunk(3, -1))
         self.seen = q, k
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return ((q @ k.mT * q.shape[-1] ** -0.5).softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+
+class PictureWindows(nn.Module):
+    def __init__(self, heads, grid=False):
+        super().__init__()
+        self.stem, self.attention, self.grid = nn.Conv2d(3, DIM, 1), WindowAttention(heads), grid
+
+    def forward(self, x):
+        axes = (0, 3, 5, 2, 4, 1) if self.grid else (0, 2, 4, 3, 5, 1)
+        return self.attention(self.stem(x).unflatten(3, (2, 2)).unflatten(2, (2, 2)).permute(axes))
+
+
+class WindowsFirst(nn.Module):
+    """nn.MultiheadAttention over windows that stand before the inputs in its batch axis."""
+
+    def __init__(self, batch_first):
+        super().__init__()
+        self.embed, self.batch_first = nn.Linear(DIM, DIM), batch_first
+        self.mha = nn.MultiheadAttention(DIM, HEADS, batch_first=batch_first)
+
+    def forward(self, x):
+        windows = self.embed(x).unflatten(1, (4, 5)).transpose(0, 1).flatten(0, 1)
+        windows = windows if self.batch_first else windows.transpose(0, 1)
+        return self.mha(windows, windows, windows)[0]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 4])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_windows_before_the_inputs(batch_first, batch):
+    model, x = WindowsFirst(batch_first), torch.randn(batch, 20, DIM)
+    recording = recorded(model, x)
+    assert [trace[0].shape for trace in recording] == [(HEADS, 20, 20)] * batch
+    projected = F.linear(model.embed(x), model.mha.in_proj_weight, model.mha.in_proj_bias)
+    q, k, _ = projected.detach().unflatten(1, (4, 5)).unflatten(-1, (3, HEADS, D)).permute(3, 0, 1, 4, 2, 5)
+    assert_heard(recording, diagonal(attention(q, k)))
 
 
 class BlocksBesideHeads(nn.Module):
@@ -233,7 +297,7 @@ def diagonal(parts):
 def test_windows_of_a_picture(heads, batch, grid):
     model = PictureWindows(heads, grid)
     recording = recorded(model, torch.randn(batch, 3, 4, 4))
-    expected = attention(*model.seen).unflatten(0, (batch, 4))
+    expected = attention(*model.attention.seen).unflatten(0, (batch, 4))
     assert_heard(recording, diagonal(expected))
 
 
@@ -460,7 +524,7 @@ def test_queries_that_are_taken_piece_by_piece_are_one_layer(cut, own_keys, sdpa
         visible = of[:, None] == of
     assert [layer.name for layer in recording[0].layers] == ["0", "1"]
     assert_heard(recording, attention(*model[0].oracle_inputs(x), visible=visible))
-    with pytest.raises(InputError, match="'0' were attended piece by piece"):
+    with pytest.raises(InputError, match="'0' were attended in chunks"):
         list(recording.layers(1))
 
 

@@ -304,3 +304,26 @@ def test_values_and_gates(name, implementation):
         assert torch.allclose(ours.values.value, theirs.values.value, atol=1e-5)
         assert torch.equal(ours.values.output, theirs.values.output)
         assert torch.allclose(ours.values.residual, theirs.values.residual, atol=1e-5)
+
+
+def in_chunks(module, query, key, value, attention_mask, **options):
+    """An implementation that attends with a few queries at a time."""
+    out = [torch.nn.functional.scaled_dot_product_attention(q, key, value) for q in query.split(4, dim=2)]
+    return torch.cat(out, 2).transpose(1, 2).contiguous(), None
+
+
+def test_an_implementation_that_goes_through_the_queries_in_chunks():
+    AttentionInterface.register("in_chunks", in_chunks)
+    AttentionMaskInterface.register("in_chunks", sdpa_mask)
+    model, _ = CASES["bert"].build()
+    ids = torch.randint(5, 60, (2, 11))
+    recordings = []
+    for implementation in ("in_chunks", "sdpa"):
+        model.set_attn_implementation(implementation)
+        with torch.no_grad(), al.capture(model, verify=True) as recording:
+            model(ids)
+        recording.verify()
+        recordings.append(recording)
+    for trace, expected in zip(*recordings, strict=True):
+        for layer, other in zip(trace.layers, expected.layers, strict=True):
+            assert torch.allclose(layer.attention[:], other.attention[:], atol=1e-6)
