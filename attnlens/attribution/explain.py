@@ -71,7 +71,7 @@ class Explanation:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per attribution: method, baseline, target, value, change, gap, rule difference, steps, converged."""
+        """A row per attribution: method, baseline, target, value, change, gap, estimated error, steps, converged."""
         import pandas as pd
 
         columns = (
@@ -81,7 +81,7 @@ class Explanation:
             "value",
             "change",
             "gap",
-            "rule_difference",
+            "estimated_error",
             "steps",
             "converged",
         )

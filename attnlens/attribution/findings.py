@@ -208,7 +208,7 @@ def errors(case: Case) -> Finding | None:
     doubtful = [one for one in case.explanation if one.converged is False]
     if not doubtful:
         return None
-    worst = max(max(one.gap, one.rule_difference or 0.0) for one in doubtful)
+    worst = max(max(one.sum_error, one.estimated_error or 0.0) for one in doubtful)
     words = f"Some scores did not converge: their error is {worst:.0%}, see explanation.table."
     return Finding("error", words, worst)
 

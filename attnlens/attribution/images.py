@@ -126,7 +126,7 @@ def _attributed(
         value=float(asked(answer.logits[None].double())),
         change=found.change,
         gap=found.gap,
-        rule_difference=found.rule_difference,
+        estimated_error=found.estimated_error,
         steps=found.steps,
         tolerance=found.tolerance,
         signed=signed,

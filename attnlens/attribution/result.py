@@ -36,10 +36,10 @@ class Attribution:
     change: F(x) - F(baseline), what the scores divide up; None where a method compares with no baseline
     gap: the completeness gap `|sum of scores - change| / |change|`, the error of the sum; None where the scores
         have no unit
-    rule_difference: how far two integration rules over the same points lie apart, `sum |s - s'| / sum |s|`: an
-        estimate of the error of the single scores; None for methods that integrate nothing
+    estimated_error: by how much the single scores are estimated to be off, `sum |s - true| / sum |s|`, see
+        `attnlens.attribution.path`; None for methods that estimate none
     steps: gradients that were computed; 0 where none was
-    tolerance: what gap and rule difference had to meet; None where the method does not iterate
+    tolerance: what gap and estimated error had to meet; None where the method does not iterate
     complete: whether the method promises that the scores add up to the change
     """
 
@@ -55,7 +55,7 @@ class Attribution:
     value: float
     change: float | None = None
     gap: float | None = None
-    rule_difference: float | None = None
+    estimated_error: float | None = None
     steps: int = 0
     tolerance: float | None = None
     signed: bool = True
@@ -64,12 +64,22 @@ class Attribution:
 
     @property
     def converged(self) -> bool | None:
-        """Whether rule difference, and gap where the scores are to add up, are within the tolerance; None where the
-        method does not iterate."""
+        """Whether estimated error, and gap where the scores are to add up, are within the tolerance; None where the
+        method does not iterate. Where the scores' own error is estimated, a gap that is large for the small change
+        alone is judged beside the scores, see `sum_error`."""
         if self.tolerance is None or self.gap is None:
             return None
-        errors = (self.gap if self.complete else 0.0, self.rule_difference or 0.0)
+        errors = (self.sum_error if self.complete else 0.0, self.estimated_error or 0.0)
         return all(error <= self.tolerance for error in errors)
+
+    @property
+    def sum_error(self) -> float | None:
+        """The gap, as `converged` judges it: where the change is below a tenth of the sum of |score|, and an estimated
+        error tells how good the scores are, relative to that tenth."""
+        if self.gap is None or self.estimated_error is None:
+            return self.gap
+        size = SMALL_CHANGE * float(self.scores.double().abs().sum())
+        return scaled_gap(self.gap, float(self.scores.double().sum()), self.change, size)
 
     @property
     def question(self) -> str:
@@ -95,19 +105,19 @@ class Attribution:
     @property
     def _reason(self) -> str:
         """Why it did not converge, and what to do."""
-        rules_agree = self.rule_difference is None or self.rule_difference <= self.tolerance
+        fine = self.estimated_error is None or self.estimated_error <= self.tolerance
         small = abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum())
-        if rules_agree and small:
+        if self.estimated_error is None and small:
             return "did not converge: the baseline scores nearly the same, so the relative gap is large"
-        rules = "" if rules_agree else f"rule difference {self.rule_difference:.1%}, "
-        option = "n_steps" if self.rule_difference is None else "max_steps"
-        return f"{rules}did not converge in {self.steps} steps: raise {option}"
+        error = "" if fine else f"estimated error {self.estimated_error:.1%}, "
+        option = "n_steps" if self.estimated_error is None else "max_steps"
+        return f"{error}did not converge in {self.steps} steps: raise {option}"
 
     def _header(self) -> dict[str, Any]:
         """The fields that are neither scores nor parts, for JSON."""
         names = (
             "method", "baseline", "target", "target_index", "against", "unit", "value", "change", "gap",
-            "rule_difference", "steps", "tolerance", "converged", "signed", "model",
+            "estimated_error", "steps", "tolerance", "converged", "signed", "model",
         )  # fmt: skip
         found = {name: getattr(self, name) for name in names}
         found["prediction"] = self.prediction and {
@@ -275,6 +285,13 @@ def gap_of(total: float, change: float) -> float:
     """|total - change| / |change|; infinite where the model does not change at all but the scores do."""
     error = abs(total - change)
     return error / abs(change) if change else (0.0 if error == 0 else float("inf"))
+
+
+def scaled_gap(gap: float, total: float, change: float, least: float) -> float:
+    """The gap relative to `least`, where |change| is smaller than that."""
+    if not abs(change) < least:
+        return gap
+    return abs(total - change) / least
 
 
 def as_json(data: Any, **options: Any) -> str:

@@ -233,7 +233,7 @@ def _result(
         value=value,
         change=change,
         gap=None if change is None else gap_of(float(scores.sum()), change),
-        rule_difference=None if found.rule_difference is None else float(found.rule_difference[number]),
+        estimated_error=None if found.estimated_error is None else float(found.estimated_error[number]),
         steps=found.steps[number],
         tolerance=found.tolerance,
         signed=wish.method not in methods.UNSIGNED,
@@ -243,11 +243,11 @@ def _result(
 
 
 def _added(one: methods.Found, other: methods.Found) -> methods.Found:
-    """Sums over baselines; rule differences as bounds in the units of the scores."""
+    """Sums over baselines; estimated errors as bounds in the units of the scores."""
     difference = None
-    if one.rule_difference is not None:
-        sizes = [found.scores.abs().sum(-1).to(found.rule_difference) for found in (one, other)]
-        both = one.rule_difference * sizes[0] + other.rule_difference * sizes[1]
+    if one.estimated_error is not None:
+        sizes = [found.scores.abs().sum(-1).to(found.estimated_error) for found in (one, other)]
+        both = one.estimated_error * sizes[0] + other.estimated_error * sizes[1]
         difference = both / (one.scores + other.scores).abs().sum(-1).to(both).clamp(min=1e-30)
     steps = [a + b for a, b in zip(one.steps, other.steps)]
     return methods.Found(
@@ -423,16 +423,16 @@ def _windowed(
         value=sum(part.value for part in parts) / len(parts),
         change=change,
         gap=None if change is None else gap_of(float(scores.sum()), change),
-        rule_difference=_worst(parts, scores),
+        estimated_error=_worst(parts, scores),
         steps=sum(part.steps for part in parts),
     )
 
 
 def _worst(parts: list[TextAttribution], scores: Tensor) -> float | None:
     """A bound: the windows' differences, added up in the units of the scores."""
-    if parts[0].rule_difference is None:
+    if parts[0].estimated_error is None:
         return None
-    sizes = [part.rule_difference * float(part.scores.abs().sum()) for part in parts]
+    sizes = [part.estimated_error * float(part.scores.abs().sum()) for part in parts]
     return sum(sizes) / len(parts) / max(float(scores.abs().sum()), 1e-30)
 
 

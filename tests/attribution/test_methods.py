@@ -68,7 +68,7 @@ def test_integrated_gradients_by_a_fixed_number_of_steps(lens, hand, rule):
     close(found.scores, expected)
     assert (found.steps, found.tolerance) == (7, FIXED_TOLERANCE)
     assert found.change == pytest.approx(float(number(end) - number(start)))
-    assert found.rule_difference is None
+    assert found.estimated_error is None
 
 
 def test_integrated_gradients_in_as_many_steps_as_it_needs(lens, hand):
@@ -102,7 +102,7 @@ def test_sequential_scores_are_what_the_model_loses(lens):
     torch.testing.assert_close(found.scores, alone.scores, rtol=1e-3, atol=1e-5)
     assert found.change == pytest.approx(alone.change)
     assert found.converged
-    assert 0 < found.rule_difference <= 1e-4
+    assert 0 < found.estimated_error <= 1e-4
     assert found.steps >= 9 * 5
 
 

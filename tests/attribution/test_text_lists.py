@@ -51,7 +51,7 @@ def assert_same(one, other):
     torch.testing.assert_close(one.scores, other.scores, rtol=1e-5, atol=1e-8)
     assert one.tokens == other.tokens
     assert (one.target, one.steps, one.method) == (other.target, other.steps, other.method)
-    for name in ("value", "change", "gap", "rule_difference"):
+    for name in ("value", "change", "gap", "estimated_error"):
         pair = getattr(one, name), getattr(other, name)
         assert pair == (None, None) or pair[0] == pytest.approx(pair[1], rel=1e-4, abs=1e-7)
 
@@ -256,14 +256,14 @@ def test_words_and_lists_in_windows(lens):
     assert (found[0].steps, found[0].change) == (tokens.steps, tokens.change)
 
 
-def test_the_rule_difference_of_windows_bounds_the_error(lens):
+def test_the_estimated_error_of_windows_bounds_the_error(lens):
     found = lens.attribute(LONG, 1, window=12, tolerance=0.2)
     exact = lens.attribute(LONG, 1, window=12, n_steps=200)
     error = (found.scores - exact.scores).abs().sum() / exact.scores.abs().sum()
-    assert 0 < float(error) <= found.rule_difference
+    assert 0 < float(error) <= found.estimated_error
     parts = attributed(lens, texts.windows(lens.tokenizer, LONG, 12, None, 64), 1, {"tolerance": 0.2})
-    wrong = sum(part.rule_difference * float(part.scores.abs().sum()) for part in parts) / len(parts)
-    assert found.rule_difference == pytest.approx(wrong / float(found.scores.abs().sum()), rel=1e-4)
+    wrong = sum(part.estimated_error * float(part.scores.abs().sum()) for part in parts) / len(parts)
+    assert found.estimated_error == pytest.approx(wrong / float(found.scores.abs().sum()), rel=1e-4)
 
 
 def test_special_tokens_of_windows_lie_on_those_of_the_text(lens):
