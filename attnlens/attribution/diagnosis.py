@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .. import tasks
 from ..errors import CaptureError, InputError
 from ..running import evaluating
 from ..trace import Trace
@@ -221,7 +222,7 @@ def _traced(lens: Lens, input: Any) -> Trace:
             raise
         pixels = Picture.of(lens, input).pixels[None]
         with torch.no_grad(), evaluating(lens.model):
-            logits = ImageAnswer(lens).logits(pixels)[0].cpu()
+            logits = tasks.finite(ImageAnswer(lens).logits(pixels)[0].cpu())
         trace = Trace((), lens.name, logits=logits, labels=lens.labels, activation=lens.activation)
     if not isinstance(trace, Trace) or trace.probabilities is None:
         raise InputError(f"debug() is for classifiers; {lens.name} gives no probabilities of classes")

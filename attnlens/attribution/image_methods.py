@@ -22,7 +22,7 @@ from .options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, positive, quiet, see
 from .pictures import ImageAnswer, Picture, tokens_of
 from .relevance import gradient_rollout as gradient_roll
 from .relevance import relevance as chefer
-from .result import SMALL_CHANGE, gap_of, scaled_gap
+from .result import SMALL_CHANGE, gap_of, sampling_error, scaled_gap
 
 if TYPE_CHECKING:
     from ..lens import ImageLens
@@ -105,6 +105,7 @@ class Found:
     estimated_error: float | None = None
     steps: int = 0
     tolerance: float | None = None
+    samples: Tensor | None = None  # [sample, height, width]
 
     @property
     def gap(self) -> float | None:
@@ -320,7 +321,8 @@ def _covered(job: Job, start: Tensor, down: Tensor, across: Tensor, rows: int) -
 
 def shapley(job: Job, *, baseline: Any = None, grid: Any = None, n_samples: int = 25, seed: int = 0) -> Found:
     """Castro et al. 2009: the mean gain of each cell over `n_samples` random orders in which cells take the place of
-    the baseline, spread evenly over its pixels; grid: (rows, cols), the model's patches by default."""
+    the baseline, spread evenly over its pixels; grid: (rows, cols), the model's patches by default. The result holds
+    what each order gave: `attribution.standard_error` is how far the mean may be off."""
     from captum.attr import ShapleyValueSampling
 
     from .image_removal import checked
@@ -332,14 +334,20 @@ def shapley(job: Job, *, baseline: Any = None, grid: Any = None, n_samples: int 
     mask = cells[None, None].expand_as(job.pixels).contiguous()
 
     def run(rows: int) -> Tensor:
+        sampler = ShapleyValueSampling(job.number)
         with torch.no_grad(), quiet(), seeded(seed, cells.device):
-            return ShapleyValueSampling(job.number).attribute(
-                job.pixels, start, feature_mask=mask, n_samples=n_samples,
-                perturbations_per_eval=rows,
-            )  # fmt: skip
+            orders = [
+                sampler.attribute(
+                    job.pixels, start, feature_mask=mask, n_samples=1, perturbations_per_eval=rows
+                )
+                for _ in range(n_samples)
+            ]
+        return torch.cat(orders)[:, 0]
 
-    scores = job.batched(run)[0, 0].double() / cells.flatten().bincount()[cells]
-    return Found(scores, name, float(job.at(job.pixels) - job.at(start)))
+    samples = job.batched(run).double() / cells.flatten().bincount()[cells]
+    scores, change = samples.mean(0), float(job.at(job.pixels) - job.at(start))
+    error = sampling_error(samples, scores)
+    return Found(scores, name, change, estimated_error=error, samples=samples.float().cpu())
 
 
 # -- attention ------------------------------------------------------------------------------------------------

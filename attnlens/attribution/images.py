@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .. import tasks
 from ..errors import InputError
 from ..running import PREDICTED, Budget
 from ..trace import Trace
@@ -96,7 +97,7 @@ def _numbered(
         except InputError as error:
             raise error if number is None else InputError(f"input {number}: {error}") from error
         with torch.no_grad():
-            logits = ImageAnswer(lens).logits(picture.pixels[None])[0].cpu()
+            logits = tasks.finite(ImageAnswer(lens).logits(picture.pixels[None])[0].cpu())
         answer = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
         return [_attributed(lens, picture, answer, target, wish) for target in targets]
 
@@ -127,6 +128,7 @@ def _attributed(
         change=found.change,
         gap=found.gap,
         estimated_error=found.estimated_error,
+        samples=found.samples,
         steps=found.steps,
         tolerance=found.tolerance,
         signed=signed,

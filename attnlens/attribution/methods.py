@@ -82,6 +82,7 @@ class Found:
     steps: list[int] = field(default_factory=list)
     tolerance: float | None = None
     baseline: str | None = ""  # "": that of the job
+    samples: Tensor | None = None  # [sample, text, token]
 
 
 # -- gradients along a path -----------------------------------------------------------------------------------
@@ -233,19 +234,25 @@ def leave_one_out(job: Job) -> Found:
 
 
 def shapley(job: Job, *, n_samples: int = 25, seed: int = 0) -> Found:
-    """Castro et al. 2009: mean gain of each token over `n_samples` random orders, the rest at the baseline."""
+    """Castro et al. 2009: mean gain of each token over `n_samples` random orders, the rest at the baseline. The result
+    holds what each order gave: `attribution.standard_error` is how far the mean may be off."""
     from captum.attr import ShapleyValueSampling
 
     whole("n_samples", n_samples)
-    found = []
+    sampler, found = ShapleyValueSampling(job.number), []
     for row, numbers in _one_by_one(job):
+        moves, features = _moves(job, int(numbers)), _features(job, int(numbers))
         with seeded(seed, row.device), quiet():
-            parts = ShapleyValueSampling(job.number).attribute(
-                row, job.start[numbers], additional_forward_args=(numbers,),
-                feature_mask=_features(job, int(numbers)), n_samples=n_samples, perturbations_per_eval=job.rows,
-            )  # fmt: skip
-        found.append(parts.double()[..., 0] * _moves(job, int(numbers)))
-    return Found(torch.cat(found), _change(job), steps=[0] * len(job.end))
+            orders = [
+                sampler.attribute(
+                    row, job.start[numbers], additional_forward_args=(numbers,), feature_mask=features, n_samples=1,
+                    perturbations_per_eval=job.rows,
+                )
+                for _ in range(n_samples)
+            ]  # fmt: skip
+        found.append(torch.cat(orders).double()[..., 0] * moves)
+    samples = torch.stack(found, 1)
+    return Found(samples.mean(0), _change(job), samples=samples, steps=[0] * len(job.end))
 
 
 # -- attention ------------------------------------------------------------------------------------------------

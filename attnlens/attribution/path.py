@@ -458,7 +458,9 @@ def _answers(space: _Line | _Turns, model: Function, paths: Tensor, alphas: Tens
         found, gradients = model.at(space.examples[numbers], space.points(numbers, alphas[some]))
         values.append(found.cpu())
         products.append(space.products(numbers, gradients))
-    return _Nodes(paths, alphas, torch.cat(values), torch.cat(products))
+    nodes = _Nodes(paths, alphas, torch.cat(values), torch.cat(products))
+    _check_finite(nodes)
+    return nodes
 
 
 def _collected(
@@ -474,6 +476,19 @@ def _collected(
             values[paths] = getattr(estimate, name)[ended]
     empty = torch.zeros(0, 1, device=space.examples.device)
     return (empty if scores is None else scores), ErrorEstimate(**fields)
+
+
+def _check_finite(nodes: _Nodes) -> None:
+    """No scores come of a path on which F or its gradient is no number."""
+    of_f, of_gradient = nodes.values.isfinite(), nodes.products.isfinite().all(1).cpu()
+    wrong = (~(of_f & of_gradient)).nonzero()[:, 0]
+    if len(wrong):
+        what = "its gradient" if bool(of_f[wrong[0]]) else "what is explained"
+        raise InputError(
+            f"{what} is NaN or infinite at {float(nodes.alpha[wrong[0]]):.3g} of the way from the baseline (0) to the "
+            "input (1), so nothing can be integrated; look at the model's output there: take another baseline=, or run "
+            "the model in float32"
+        )
 
 
 # -- what is given ----------------------------------------------------------------------------------------------

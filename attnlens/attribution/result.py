@@ -36,8 +36,9 @@ class Attribution:
     change: F(x) - F(baseline), what the scores divide up; None where a method compares with no baseline
     gap: the completeness gap `|sum of scores - change| / |change|`, the error of the sum; None where the scores
         have no unit
-    estimated_error: by how much the single scores are estimated to be off, `sum |s - true| / sum |s|`, see
-        `attnlens.attribution.path`; None for methods that estimate none
+    estimated_error: by how much the single scores are estimated to be off, `sum |s - true| / sum |s|`: of integrated
+        gradients see `attnlens.attribution.path`, of samples the error to be expected; None where nothing estimates it
+    samples: `[sample, ...]`, what each draw of a method that samples (Shapley values) gave, the scores being their mean
     steps: gradients that were computed; 0 where none was
     tolerance: what gap and estimated error had to meet; None where the method does not iterate
     complete: whether the method promises that the scores add up to the change
@@ -56,6 +57,7 @@ class Attribution:
     change: float | None = None
     gap: float | None = None
     estimated_error: float | None = None
+    samples: Tensor | None = None
     steps: int = 0
     tolerance: float | None = None
     signed: bool = True
@@ -82,6 +84,13 @@ class Attribution:
         return scaled_gap(self.gap, float(self.scores.double().sum()), self.change, size)
 
     @property
+    def standard_error(self) -> Tensor | None:
+        """The standard error of each score, like the scores; None where nothing was sampled, or once."""
+        if self.samples is None or len(self.samples) < 2:
+            return None
+        return standard_error(self.samples)
+
+    @property
     def question(self) -> str:
         """What is explained, in words: "negative", or "negative rather than positive"."""
         return self.target if self.against is None else f"{self.target} rather than {self.against}"
@@ -98,6 +107,9 @@ class Attribution:
         if self.gap is None:
             return "no unit: the scores rank, they divide nothing up"
         said = f"completeness gap {self.gap:.1%}"
+        if self.samples is not None:
+            error = "unknown" if self.estimated_error is None else f"{self.estimated_error:.1%}"
+            return f"{said}, sampling error {error} of the scores from {len(self.samples)} random orders"
         if not self.complete:
             said = f"{said}: the method does not promise that the scores add up to the change"
         return said if self.converged in (None, True) else f"{said}, {self._reason}"
@@ -152,13 +164,16 @@ class TextAttribution(Attribution):
 
     @property
     def table(self) -> pd.DataFrame:
-        """token, score, start, end and segment of each token, in the order of the text."""
+        """token, score, start, end and segment of each token, in the order of the text; where the scores were sampled
+        also their standard_error."""
         import pandas as pd
 
+        sampled = {} if self.standard_error is None else {"standard_error": self.standard_error.tolist()}
         return pd.DataFrame(
             {
                 "token": [token.text for token in self.tokens],
                 "score": self.scores.tolist(),
+                **sampled,
                 "start": pd.array([token.start for token in self.tokens], dtype="Int64"),
                 "end": pd.array([token.end for token in self.tokens], dtype="Int64"),
                 "segment": [token.segment for token in self.tokens],
@@ -184,6 +199,9 @@ class TextAttribution(Attribution):
              "segment": token.segment, "special": token.special}
             for token, score in zip(self.tokens, self.scores.tolist())
         ]  # fmt: skip
+        if self.standard_error is not None:
+            for token, error in zip(tokens, self.standard_error.tolist()):
+                token["standard_error"] = error
         return {**self._header(), "level": self.level, "text": list(self.text), "tokens": tokens}
 
     def __repr__(self) -> str:
@@ -271,7 +289,8 @@ class ImageAttribution(Attribution):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers: the method with its error, and the scores row by row."""
-        return {**self._header(), "box": list(self.box), "scores": self.scores.tolist()}
+        sampled = {} if self.standard_error is None else {"standard_error": self.standard_error.tolist()}
+        return {**self._header(), "box": list(self.box), "scores": self.scores.tolist(), **sampled}
 
     def __repr__(self) -> str:
         height, width = self.scores.shape
@@ -285,6 +304,19 @@ def gap_of(total: float, change: float) -> float:
     """|total - change| / |change|; infinite where the model does not change at all but the scores do."""
     error = abs(total - change)
     return error / abs(change) if change else (0.0 if error == 0 else float("inf"))
+
+
+def standard_error(samples: Tensor) -> Tensor:
+    """Of the mean over `[sample, ...]`, in float64."""
+    return samples.double().std(0) / math.sqrt(len(samples))
+
+
+def sampling_error(samples: Tensor, scores: Tensor) -> float | None:
+    """The expected `sum |s - true| / sum |s|` of scores that are a mean over normally distributed samples."""
+    size = float(scores.double().abs().sum())
+    if len(samples) < 2 or not size:
+        return None
+    return math.sqrt(2 / math.pi) * float(standard_error(samples).sum()) / size
 
 
 def scaled_gap(gap: float, total: float, change: float, least: float) -> float:

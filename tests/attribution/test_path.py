@@ -337,15 +337,22 @@ def test_a_right_sum_does_not_pass_for_right_scores():
     assert float(off(found, reference)) <= 0.01 < float(off(coarse, reference))
 
 
-def test_a_function_that_is_no_number_stops():
-    _, estimate = AdaptiveIntegratedGradients(lambda x: (x.sum(1) - 1).log()).attribute(
-        row(1.0, 1.0), return_estimate=True
-    )
-    assert not bool(estimate.converged)
-    assert int(estimate.steps) == 9
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (
+            lambda x: (x.sum(1) - 1).log(),
+            "what is explained is NaN or infinite at 0 of the way from the baseline",
+        ),
+        (lambda x: x.sum(1).sqrt(), "its gradient is NaN or infinite at 0 of the way"),
+    ],
+)
+def test_what_is_no_number_is_refused(forward, message):
+    with pytest.raises(InputError, match=message):
+        AdaptiveIntegratedGradients(forward).attribute(row(1.0, 1.0))
 
 
-def test_a_estimate_reads_as_a_sentence():
+def test_an_estimate_reads_as_a_sentence():
     values = torch.tensor([0.5, 0.001], dtype=torch.float64)
     estimate = ErrorEstimate(values, values, values, torch.tensor([9, 33]), torch.tensor([False, True]))
     assert repr(estimate) == (

@@ -292,3 +292,14 @@ def test_windows_that_are_none(build, options, message):
 def test_a_text_over_the_limit_names_the_window(lens):
     with pytest.raises(InputError, match=r"has 101 tokens, the model takes 64; .*window="):
         lens.attribute("film " * 99)
+
+
+def test_what_was_sampled_is_summed_draw_by_draw(lens):
+    tokens = lens.attribute(TEXTS[0], method="shapley", n_samples=5)
+    words = lens.attribute(TEXTS[0], method="shapley", n_samples=5, level="word")
+    assert len(words) <= len(tokens)
+    torch.testing.assert_close(words.samples.mean(0), words.scores, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(words.samples.sum(1), tokens.samples.sum(1), atol=1e-5, rtol=1e-4)
+    windows = lens.attribute(TEXTS[0], method="shapley", n_samples=5, window=8, overlap=2)
+    assert windows.standard_error.shape == tokens.scores.shape
+    torch.testing.assert_close(windows.samples.mean(0), windows.scores, atol=1e-5, rtol=1e-4)
