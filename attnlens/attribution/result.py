@@ -320,10 +320,10 @@ def sampling_error(samples: Tensor, scores: Tensor) -> float | None:
 
 
 def scaled_gap(gap: float, total: float, change: float, least: float) -> float:
-    """The gap relative to `least`, where |change| is smaller than that."""
+    """The gap relative to `least`, where |change| is smaller than that; total: of the scores."""
     if not abs(change) < least:
         return gap
-    return abs(total - change) / least
+    return (gap * abs(change) if change else abs(total)) / least
 
 
 def as_json(data: Any, **options: Any) -> str:
