@@ -28,8 +28,10 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on a number is worth a sentence: chosen so that about a fifth of the inputs of one part of a data set,
-    hits and errors in equal numbers, are beyond each. The guide says how often each sentence is said of another part.
+    """From where on a number is worth a sentence: chosen so that at most about a fifth of the inputs of one part of a
+    data set, hits and errors in equal numbers, are beyond each. The guide says how often each sentence is said of
+    another part. What one part holds half of is carried by it, and what the edge drives must hold more than its area,
+    however seldom that is.
 
     close: difference of two probabilities up to which the answer is a close call
     unlikely: probability up to which the true class was hardly considered
@@ -51,9 +53,9 @@ class Limits:
     outer: float = 1.0
 
 
-TEXT = Limits(close=0.2, unlikely=0.05, carried=0.5, spread=0.4, against=0.2, agree=0.3)
+TEXT = Limits(close=0.2, unlikely=0.02, carried=0.5, spread=0.2, against=0.35, agree=0.25)
 IMAGE = Limits(
-    close=0.2, unlikely=0.05, carried=0.5, spread=0.2, against=0.2, agree=0.3, inner=0.3, outer=0.6
+    close=0.2, unlikely=0.02, carried=0.5, spread=0.13, against=0.18, agree=0.17, inner=0.23, outer=0.6
 )
 
 MARGIN = 0.1
