@@ -14,6 +14,7 @@ import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def pictures(folder: Path, part: str) -> Iterator[tuple[Image.Image, int]]:
 def sorted_out(lens: Any, inputs: Iterator[tuple[Any, int]], count: int) -> dict[str, list[tuple[Any, int]]]:
     """The first inputs that are answered rightly, and wrongly; fewer where there are no more."""
     found: dict[str, list[tuple[Any, int]]] = {"hits": [], "errors": []}
-    while batch := [one for one, _ in zip(inputs, range(BATCH))]:
+    while batch := list(islice(inputs, BATCH)):
         for one, trace in zip(batch, lens.traces([given for given, _ in batch])):
             kind = found["hits" if trace.prediction.index == one[1] else "errors"]
             kind.extend([one][: count - len(kind)])
