@@ -349,6 +349,7 @@ class TextLens(Lens):
         wanted = getattr(model, "main_input_name", "input_ids")
         if wanted != "input_ids":
             raise InputError(f"{type(model).__name__} takes {wanted}, not text; give it its own processor")
+        texts.check_vocabulary(model, self.tokenizer)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -535,6 +536,7 @@ class TextLens(Lens):
 
     def batch(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
         """Padded tensors `[batch, token]` on the model's device, by the names that the model takes."""
+        texts.check_ids(self.model, self.tokenizer, encoded)
         taken = inspect.signature(self.model.forward).parameters
         rows = [one.inputs for one in encoded]
         if "input_ids" in taken:  # a wrapper that passes everything on names nothing

@@ -59,8 +59,23 @@ def read(output: Any) -> Tensor | None:
 
 
 def kept(logits: Tensor | None) -> Tensor | None:
-    """A copy: a view would keep the logits of the whole batch, a language model's at every token."""
-    return None if logits is None else logits.detach().clone()
+    """A copy: a view would keep the logits of the whole batch, a language model's at every token.
+
+    Raises InputError for logits that are no numbers.
+    """
+    return None if logits is None else finite(logits).detach().clone()
+
+
+def finite(logits: Tensor) -> Tensor:
+    """The logits; InputError where they are NaN or overflow. Minus infinity is a class that a model rules out."""
+    wrong = logits.isnan() | logits.isposinf()
+    if bool(wrong.any()):
+        raise InputError(
+            f"the model's logits are not finite: {int(wrong.sum())} of {wrong.numel()} are NaN or infinite, so it "
+            "predicts nothing; look for NaN in its weights (a damaged checkpoint?) and in the input, and where it runs "
+            "in half precision load it in float32: model.float()"
+        )
+    return logits
 
 
 def unknown_target(target: str, labels: tuple[str, ...]) -> InputError:

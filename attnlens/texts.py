@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import InputError
 from .trace import Token
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 
 
 @dataclass
@@ -115,6 +119,73 @@ def vocabulary(tokenizer: Any) -> tuple[str, ...]:
     spell = speller(tokenizer)
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     return tuple(f"token {i}" if piece is None else spell(str(piece)) for i, piece in enumerate(pieces))
+
+
+# -- tokenizer and model --------------------------------------------------------------------------------------
+
+
+def check_vocabulary(model: nn.Module, tokenizer: Any) -> None:
+    """Warns of a tokenizer that is not the model's: one with more tokens than the model has embeddings, or one that
+    numbers them otherwise than that which was saved beside the model."""
+    rows, size = _embeddings(model), len(tokenizer)
+    if rows is not None and size > rows:
+        warnings.warn(
+            f"the tokenizer has {size} tokens and {type(model).__name__} embeds {rows}: texts with one of the others "
+            "are refused. Is it the model's own? After tokenizer.add_tokens(...) call "
+            "model.resize_token_embeddings(len(tokenizer))",
+            stacklevel=4,
+        )
+    own = _own_tokenizer(model, tokenizer)
+    if own is None:
+        return
+    known, given = own.get_vocab(), tokenizer.get_vocab()
+    other = [token for token, id in known.items() if given.get(token) != id]
+    if other:
+        folder = model.config._name_or_path
+        warnings.warn(
+            f"{len(other)} of the {len(known)} tokens of the model's own tokenizer (in {folder}) have another number "
+            f"in the one that is given, such as {other[0]!r} ({known[other[0]]} there, {given.get(other[0])} here): "
+            f"the model reads other words than you. Take AutoTokenizer.from_pretrained({folder!r})",
+            stacklevel=4,
+        )
+
+
+def check_ids(model: nn.Module, tokenizer: Any, encoded: Sequence[Encoded]) -> None:
+    """Raises InputError for a token that the model has no embedding of."""
+    rows = _embeddings(model)
+    if rows is None:
+        return
+    beyond = next((id for one in encoded for id in one.inputs.get("input_ids", ()) if id >= rows), None)
+    if beyond is not None:
+        raise InputError(
+            f"the token {tokenizer.convert_ids_to_tokens(beyond)!r} has the id {beyond}, and {type(model).__name__} "
+            f"embeds {rows} tokens: the tokenizer is not this model's. Load both from one place, or call "
+            "model.resize_token_embeddings(len(tokenizer))"
+        )
+
+
+def _embeddings(model: nn.Module) -> int | None:
+    """Rows of the table of word embeddings; None where it is no such table."""
+    try:
+        table = model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        return None
+    return table.num_embeddings if isinstance(table, nn.Embedding) else None
+
+
+def _own_tokenizer(model: nn.Module, tokenizer: Any) -> Any:
+    """The tokenizer in the folder that the model was loaded from, where that is another than the given one's."""
+    folder = getattr(getattr(model, "config", None), "_name_or_path", None) or ""
+    if not folder or folder == getattr(tokenizer, "name_or_path", None) or not Path(folder).is_dir():
+        return None
+    if not any((Path(folder) / name).exists() for name in TOKENIZER_FILES):
+        return None
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError):  # a folder that only looks like one
+        return None
 
 
 # -- checks ---------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from attnlens.attribution.faithfulness import faithfulness
 from attnlens.attribution.text import METHODS
 
 SHOWN = (
-    "sequential_integrated_gradients", "integrated_gradients", "gradient_x_input", "gradient", "rollout", "relevance",
-    "leave_one_out", "shapley",
+    "sequential_integrated_gradients", "integrated_gradients", "gradient_x_input", "gradient", "rollout",
+    "gradient_rollout", "relevance", "leave_one_out", "shapley",
 )  # fmt: skip
 BETTER = {"comprehensiveness": "↑", "sufficiency": "↓", "log_odds": "↓", "deletion": "↓", "insertion": "↑"}
 BATCH = 8

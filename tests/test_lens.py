@@ -162,7 +162,8 @@ def test_a_hand_written_text_model():
 
 
 def test_a_model_that_fails_on_its_input_says_which():
-    small = tiny.seeded(lambda: hf.BertModel(hf.BertConfig(vocab_size=9, **tiny.TEXT)))
+    small = tiny.seeded(lambda: hf.BertModel(hf.BertConfig(vocab_size=120, **tiny.TEXT)))
+    small.embeddings.position_embeddings = nn.Embedding(2, small.config.hidden_size)
     with pytest.raises(
         InputError, match=r"BertModel failed on its input \(input_ids \[1, 5\] int64, .*IndexError"
     ):
@@ -289,7 +290,7 @@ def test_modes_are_restored_and_answers_come_from_eval_mode():
         lens.trace("see it " * 90)
     with pytest.raises(InputError, match="unknown store"):
         lens.trace("see it", store="no")
-    lens.model.bert.embeddings.word_embeddings = nn.Embedding(2, 32)
+    lens.model.bert.embeddings.position_embeddings = nn.Embedding(2, 32)
     with pytest.raises(InputError, match="failed on its input"):
         lens.trace("see it")
     assert [module.training for module in lens.model.modules()] == modes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .. import tasks
 from ..errors import CaptureError, InputError
 from ..inputs import listed
 from ..running import evaluating
@@ -49,8 +50,10 @@ class Diagnosis:
     explanation: attributions of the predicted class, of its rival, of the difference between the two, and, where the
         model has attention, the relevance for both
     flip: the smallest set of parts without which another class is predicted; None where there is none
-    findings: sentences that follow from these numbers, most important first
+    findings: sentences that follow from these numbers, most important first; each is said only where it is true of
+        this input and false of most, but for the answer and what flips it
     grid: rows and columns of the cells of an image that flip and findings speak of; None of a text
+    numbers: what the findings are judged by, also where they say nothing: see `attnlens.attribution.findings.Limits`
     """
 
     trace: Trace
@@ -60,6 +63,7 @@ class Diagnosis:
     flip: Flip | None
     findings: tuple[Finding, ...]
     grid: tuple[int, int] | None = None
+    numbers: dict[str, float] = field(default_factory=dict)
 
     @property
     def correct(self) -> bool:
@@ -116,6 +120,7 @@ class Diagnosis:
             "probability": self.probability,
             "top": self.top.to_dict("records"),
             "findings": [vars(finding) for finding in self.findings],
+            "numbers": self.numbers,
             "flip": flip,
             "attributions": self.explanation.to_dict(),
         }
@@ -194,7 +199,7 @@ def debug(
     flip = smallest_flip(parts.removal, predicted, parts.scores, most=most)
     explanation = Explanation(tuple(found), tuple(found.values()))
     case = Case(lens, trace, true, rival, explanation, parts, flip, mask)
-    return Diagnosis(trace, true, rival, explanation, flip, tuple(findings(case)), grid)
+    return Diagnosis(trace, true, rival, explanation, flip, tuple(findings(case)), grid, case.numbers)
 
 
 def _cells(patches: tuple[int, int]) -> tuple[int, int]:
@@ -222,7 +227,7 @@ def _traced(lens: Lens, input: Any) -> Trace:
             raise
         pixels = Picture.of(lens, input).pixels[None]
         with torch.no_grad(), evaluating(lens.model):
-            logits = ImageAnswer(lens).logits(pixels)[0].cpu()
+            logits = tasks.finite(ImageAnswer(lens).logits(pixels)[0].cpu())
         trace = Trace((), lens.name, logits=logits, labels=lens.labels, activation=lens.activation)
     if not isinstance(trace, Trace) or trace.probabilities is None:
         raise InputError(f"debug() is for classifiers; {lens.name} gives no probabilities of classes")

@@ -72,7 +72,7 @@ class Explanation:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per attribution: method, baseline, target, value, change, gap, rule difference, steps, converged."""
+        """A row per attribution: method, baseline, target, value, change, gap, estimated error, steps, converged."""
         import pandas as pd
 
         columns = (
@@ -82,7 +82,7 @@ class Explanation:
             "value",
             "change",
             "gap",
-            "rule_difference",
+            "estimated_error",
             "steps",
             "converged",
         )

@@ -22,7 +22,7 @@ from .options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, positive, quiet, see
 from .pictures import ImageAnswer, Picture, tokens_of
 from .relevance import gradient_rollout as gradient_roll
 from .relevance import relevance as chefer
-from .result import gap_of
+from .result import SMALL_CHANGE, gap_of, sampling_error, scaled_gap
 
 if TYPE_CHECKING:
     from ..lens import ImageLens
@@ -102,14 +102,23 @@ class Found:
     scores: Tensor
     baseline: str | None = None
     change: float | None = None
-    rule_difference: float | None = None
+    estimated_error: float | None = None
     steps: int = 0
     tolerance: float | None = None
+    samples: Tensor | None = None  # [sample, height, width]
 
     @property
     def gap(self) -> float | None:
         """Of the sum of the scores, where there is a change that they are measured by."""
         return None if self.change is None else gap_of(float(self.scores.double().sum()), self.change)
+
+    @property
+    def sum_error(self) -> float:
+        """The gap as it is judged, see `Attribution.sum_error`."""
+        scores = self.scores.double()
+        return scaled_gap(
+            self.gap, float(scores.sum()), self.change, SMALL_CHANGE * float(scores.abs().sum())
+        )
 
 
 # -- gradients at the picture ---------------------------------------------------------------------------------
@@ -210,7 +219,7 @@ def integrated_gradients(
     """Sundararajan et al. 2017, eq. 1, summed over channels: in as many steps as the tolerance needs; with `n_steps`
     Captum's fixed number. Over several baselines the mean, as expected gradients (Erion et al. 2021) have it.
 
-    tolerance: of gap and rule difference, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
+    tolerance: of gap and estimated error, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
         to which these were enough, `FIXED_TOLERANCE` by default.
     max_steps: of each adaptive path, `MAX_STEPS` by default
     """
@@ -224,7 +233,7 @@ def integrated_gradients(
     for _ in range(MOST_ROUNDS):
         found, done = _adaptive(job, starts, asked, MAX_STEPS if max_steps is None else max_steps)
         steps += found.steps
-        worst = max(found.gap, found.rule_difference)
+        worst = max(found.sum_error, found.estimated_error)
         if worst <= tolerance or not done or len(starts) == 1:
             break
         # Scores and changes of several paths cancel in the mean, their errors do not.
@@ -237,18 +246,18 @@ def _adaptive(job: Job, starts: Tensor, tolerance: float, max_steps: int) -> tup
     from .path import AdaptiveIntegratedGradients
 
     shares, numbers = torch.ones_like(starts[:, 0]), torch.arange(len(starts), device=starts.device)
-    each, certificate = job.batched(
+    each, estimate = job.batched(
         lambda rows: AdaptiveIntegratedGradients(job.number_by_share(starts)).attribute(
             shares, additional_forward_args=(numbers,), tolerance=tolerance, max_steps=max_steps,
-            internal_batch_size=rows, return_certificate=True,
+            internal_batch_size=rows, return_estimate=True,
         )
     )  # fmt: skip
     each = each.double()
     scores, sizes = each.mean(0), each.abs().sum((1, 2)).cpu()
-    off, size = (certificate.rule_difference.cpu() * sizes).mean(), scores.abs().sum().clamp(min=1e-30)
-    change, steps = float(certificate.change.mean()), int(certificate.steps.sum())
+    off, size = (estimate.error.cpu() * sizes).mean(), scores.abs().sum().clamp(min=1e-30)
+    change, steps = float(estimate.change.mean()), int(estimate.steps.sum())
     found = Found(scores, None, change, float(off) / float(size), steps)
-    return found, bool(certificate.converged.all())
+    return found, bool(estimate.converged.all())
 
 
 def _fixed(job: Job, starts: Tensor, name: str, n_steps: int, tolerance: float) -> Found:
@@ -312,7 +321,8 @@ def _covered(job: Job, start: Tensor, down: Tensor, across: Tensor, rows: int) -
 
 def shapley(job: Job, *, baseline: Any = None, grid: Any = None, n_samples: int = 25, seed: int = 0) -> Found:
     """Castro et al. 2009: the mean gain of each cell over `n_samples` random orders in which cells take the place of
-    the baseline, spread evenly over its pixels; grid: (rows, cols), the model's patches by default."""
+    the baseline, spread evenly over its pixels; grid: (rows, cols), the model's patches by default. The result holds
+    what each order gave: `attribution.standard_error` is how far the mean may be off."""
     from captum.attr import ShapleyValueSampling
 
     from .image_removal import checked
@@ -324,14 +334,20 @@ def shapley(job: Job, *, baseline: Any = None, grid: Any = None, n_samples: int 
     mask = cells[None, None].expand_as(job.pixels).contiguous()
 
     def run(rows: int) -> Tensor:
+        sampler = ShapleyValueSampling(job.number)
         with torch.no_grad(), quiet(), seeded(seed, cells.device):
-            return ShapleyValueSampling(job.number).attribute(
-                job.pixels, start, feature_mask=mask, n_samples=n_samples,
-                perturbations_per_eval=rows,
-            )  # fmt: skip
+            orders = [
+                sampler.attribute(
+                    job.pixels, start, feature_mask=mask, n_samples=1, perturbations_per_eval=rows
+                )
+                for _ in range(n_samples)
+            ]
+        return torch.cat(orders)[:, 0]
 
-    scores = job.batched(run)[0, 0].double() / cells.flatten().bincount()[cells]
-    return Found(scores, name, float(job.at(job.pixels) - job.at(start)))
+    samples = job.batched(run).double() / cells.flatten().bincount()[cells]
+    scores, change = samples.mean(0), float(job.at(job.pixels) - job.at(start))
+    error = sampling_error(samples, scores)
+    return Found(scores, name, change, estimated_error=error, samples=samples.float().cpu())
 
 
 # -- attention ------------------------------------------------------------------------------------------------

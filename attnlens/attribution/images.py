@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .. import tasks
 from ..errors import InputError
 from ..inputs import as_asked, contrasts_of, listed, one_by_one, targets_of
 from ..running import PREDICTED, Budget
@@ -99,7 +100,7 @@ def _numbered(
         except InputError as error:
             raise error if number is None else InputError(f"input {number}: {error}") from error
         with torch.no_grad():
-            logits = ImageAnswer(lens).logits(picture.pixels[None])[0].cpu()
+            logits = tasks.finite(ImageAnswer(lens).logits(picture.pixels[None])[0].cpu())
         lens.check_classes(len(logits))
         answer = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
         return [_attributed(lens, picture, answer, target, wish) for _, target in one_by_one(targets)]
@@ -130,7 +131,8 @@ def _attributed(
         value=float(asked(answer.logits[None].double())),
         change=found.change,
         gap=found.gap,
-        rule_difference=found.rule_difference,
+        estimated_error=found.estimated_error,
+        samples=found.samples,
         steps=found.steps,
         tolerance=found.tolerance,
         signed=signed,

@@ -33,6 +33,32 @@ TOKENS = 1024
 """Tokens that go through the model together, with the activations that a gradient needs."""
 
 
+class Sensitivity(float):
+    """The largest relative change of the scores that was seen, and how far another set of samples may lie from it.
+
+    changes: `[sample]`, the relative change at each perturbation; standard_error: of their largest, by the bootstrap
+    """
+
+    def __new__(cls, changes: Tensor) -> Sensitivity:
+        return super().__new__(cls, float(changes.max()))
+
+    def __init__(self, changes: Tensor):
+        self.changes = changes
+
+    @property
+    def standard_error(self) -> float:
+        """Of the largest of as many changes, drawn with replacement from those that were seen: in closed form, since
+        it is at most the k-th of n with a chance of (k / n)^n. The true maximum can only be larger."""
+        largest = self.changes.double().sort().values
+        below = (torch.arange(len(largest) + 1) / len(largest)).double() ** len(largest)
+        chance = below.diff()
+        mean = (chance * largest).sum()
+        return float((chance * (largest - mean) ** 2).sum().sqrt())
+
+    def __repr__(self) -> str:
+        return f"{float(self):.4g} ± {self.standard_error:.2g} (the largest of {len(self.changes)} samples)"
+
+
 def infidelity(
     lens: Lens,
     attribution: Attribution,
@@ -95,7 +121,7 @@ def sensitivity(
     n_samples: int = 10,
     seed: int = 0,
     **options: Any,
-) -> float:
+) -> Sensitivity:
     """By how much of their own length the scores change, at most, when the input moves a little; 0 is best.
 
     max over perturbations of |scores(x + d) - scores(x)| / |scores(x)|. Each entry of d is uniform within `radius`
@@ -129,11 +155,19 @@ def sensitivity(
         noise = torch.rand(points.shape, generator=generator, dtype=torch.float64) * 2 - 1
         return points + reach * noise.to(points) * moves
 
+    seen: list[Tensor] = []
+
     def explained_at(points: Tensor | tuple[Tensor]) -> Tensor | tuple[Tensor]:
         # Captum asks in tuples for the input, and without for what it has moved.
-        return (scores_at(points[0]),) if isinstance(points, tuple) else scores_at(points)
+        several = not isinstance(points, tuple)
+        scores = scores_at(points if several else points[0])
+        seen.append(scores.detach().flatten(1).double())
+        return scores if several else (scores,)
 
-    return float(metrics.sensitivity_max(explained_at, point, moved, n_perturb_samples=n_samples))
+    metrics.sensitivity_max(explained_at, point, moved, n_perturb_samples=n_samples)
+    here, there = seen[0], torch.cat(seen[1:])
+    length = here.norm(dim=1)
+    return Sensitivity((there - here).norm(dim=1) / torch.where(length > 0, length, 1.0))
 
 
 def _text_scores(

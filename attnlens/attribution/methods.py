@@ -78,10 +78,11 @@ class Found:
 
     scores: Tensor
     change: Tensor | None = None
-    rule_difference: Tensor | None = None
+    estimated_error: Tensor | None = None
     steps: list[int] = field(default_factory=list)
     tolerance: float | None = None
     baseline: str | None = ""  # "": that of the job
+    samples: Tensor | None = None  # [sample, text, token]
 
 
 # -- gradients along a path -----------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ def integrated_gradients(
 ) -> Found:  # fmt: skip
     """Sundararajan et al. 2017, eq. 1: adaptive; with `n_steps` Captum's fixed number of steps by `rule`.
 
-    tolerance: of gap and rule difference, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
+    tolerance: of gap and estimated error, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
         to which these were enough, `FIXED_TOLERANCE` by default.
     max_steps: of the adaptive path, `MAX_STEPS` by default; rule: of `n_steps`, one of `RULES`, the first by default.
     """
@@ -106,14 +107,14 @@ def integrated_gradients(
     from .path import AdaptiveIntegratedGradients
 
     start, end = job.shares
-    scores, certificate = AdaptiveIntegratedGradients(job.number_by_share).attribute(
+    scores, estimate = AdaptiveIntegratedGradients(job.number_by_share).attribute(
         end, start, additional_forward_args=(job.numbers,),
         tolerance=TOLERANCE if tolerance is None else tolerance,
         max_steps=MAX_STEPS if max_steps is None else max_steps, internal_batch_size=job.rows,
-        return_certificate=True,
+        return_estimate=True,
     )  # fmt: skip
     return Found(
-        scores.double(), certificate.change, certificate.rule_difference, certificate.steps.tolist(),
+        scores.double(), estimate.change, estimate.error, estimate.steps.tolist(),
         TOLERANCE if tolerance is None else tolerance,
     )  # fmt: skip
 
@@ -141,18 +142,18 @@ def sequential_integrated_gradients(
     """Enguehard 2023: each token on a path of its own, the others as they are. What a token gets is, by
     completeness, what the model loses without it: as leave-one-out, but from gradients.
 
-    tolerance, max_steps: of each token's path; the rule difference is that of all tokens together.
+    tolerance, max_steps: of each token's path; the estimated error is that of all tokens together.
     """
     from .path import SequentialIntegratedGradients
 
     start, end = job.shares
-    scores, certificate = SequentialIntegratedGradients(job.number_by_share).attribute(
+    scores, estimate = SequentialIntegratedGradients(job.number_by_share).attribute(
         end, start, additional_forward_args=(job.numbers,), tolerance=tolerance, max_steps=max_steps,
-        internal_batch_size=job.rows, return_certificate=True,
+        internal_batch_size=job.rows, return_estimate=True,
     )  # fmt: skip
     sizes = scores.double().abs()
-    wrong = (certificate.rule_difference.to(sizes) * sizes).sum(-1) / sizes.sum(-1).clamp(min=1e-30)
-    return Found(scores.double(), _change(job), wrong, certificate.steps.sum(-1).tolist(), tolerance)
+    wrong = (estimate.error.to(sizes) * sizes).sum(-1) / sizes.sum(-1).clamp(min=1e-30)
+    return Found(scores.double(), _change(job), wrong, estimate.steps.sum(-1).tolist(), tolerance)
 
 
 def deeplift(job: Job) -> Found:
@@ -233,19 +234,25 @@ def leave_one_out(job: Job) -> Found:
 
 
 def shapley(job: Job, *, n_samples: int = 25, seed: int = 0) -> Found:
-    """Castro et al. 2009: mean gain of each token over `n_samples` random orders, the rest at the baseline."""
+    """Castro et al. 2009: mean gain of each token over `n_samples` random orders, the rest at the baseline. The result
+    holds what each order gave: `attribution.standard_error` is how far the mean may be off."""
     from captum.attr import ShapleyValueSampling
 
     whole("n_samples", n_samples)
-    found = []
+    sampler, found = ShapleyValueSampling(job.number), []
     for row, numbers in _one_by_one(job):
+        moves, features = _moves(job, int(numbers)), _features(job, int(numbers))
         with seeded(seed, row.device), quiet():
-            parts = ShapleyValueSampling(job.number).attribute(
-                row, job.start[numbers], additional_forward_args=(numbers,),
-                feature_mask=_features(job, int(numbers)), n_samples=n_samples, perturbations_per_eval=job.rows,
-            )  # fmt: skip
-        found.append(parts.double()[..., 0] * _moves(job, int(numbers)))
-    return Found(torch.cat(found), _change(job), steps=[0] * len(job.end))
+            orders = [
+                sampler.attribute(
+                    row, job.start[numbers], additional_forward_args=(numbers,), feature_mask=features, n_samples=1,
+                    perturbations_per_eval=job.rows,
+                )
+                for _ in range(n_samples)
+            ]  # fmt: skip
+        found.append(torch.cat(orders).double()[..., 0] * moves)
+    samples = torch.stack(found, 1)
+    return Found(samples.mean(0), _change(job), samples=samples, steps=[0] * len(job.end))
 
 
 # -- attention ------------------------------------------------------------------------------------------------

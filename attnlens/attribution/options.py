@@ -14,7 +14,7 @@ import torch
 from ..errors import InputError, unknown_name
 
 TOLERANCE = 0.01
-"""Gap and rule difference up to which an adaptive attribution has converged."""
+"""Gap and estimated error up to which an adaptive attribution has converged."""
 
 FIXED_TOLERANCE = 0.05
 """The completeness gap up to which a fixed number of steps was enough."""

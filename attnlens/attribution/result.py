@@ -36,10 +36,11 @@ class Attribution:
     change: F(x) - F(baseline), what the scores divide up; None where a method compares with no baseline
     gap: the completeness gap `|sum of scores - change| / |change|`, the error of the sum; None where the scores
         have no unit
-    rule_difference: how far two integration rules over the same points lie apart, `sum |s - s'| / sum |s|`: an
-        estimate of the error of the single scores; None for methods that integrate nothing
+    estimated_error: by how much the single scores are estimated to be off, `sum |s - true| / sum |s|`: of integrated
+        gradients see `attnlens.attribution.path`, of samples the error to be expected; None where nothing estimates it
+    samples: `[sample, ...]`, what each draw of a method that samples (Shapley values) gave, the scores being their mean
     steps: gradients that were computed; 0 where none was
-    tolerance: what gap and rule difference had to meet; None where the method does not iterate
+    tolerance: what gap and estimated error had to meet; None where the method does not iterate
     complete: whether the method promises that the scores add up to the change
     """
 
@@ -55,7 +56,8 @@ class Attribution:
     value: float
     change: float | None = None
     gap: float | None = None
-    rule_difference: float | None = None
+    estimated_error: float | None = None
+    samples: Tensor | None = None
     steps: int = 0
     tolerance: float | None = None
     signed: bool = True
@@ -68,12 +70,29 @@ class Attribution:
 
     @property
     def converged(self) -> bool | None:
-        """Whether rule difference, and gap where the scores are to add up, are within the tolerance; None where the
-        method does not iterate."""
+        """Whether estimated error, and gap where the scores are to add up, are within the tolerance; None where the
+        method does not iterate. Where the scores' own error is estimated, a gap that is large for the small change
+        alone is judged beside the scores, see `sum_error`."""
         if self.tolerance is None or self.gap is None:
             return None
-        errors = (self.gap if self.complete else 0.0, self.rule_difference or 0.0)
+        errors = (self.sum_error if self.complete else 0.0, self.estimated_error or 0.0)
         return all(error <= self.tolerance for error in errors)
+
+    @property
+    def sum_error(self) -> float | None:
+        """The gap, as `converged` judges it: where the change is below a tenth of the sum of |score|, and an estimated
+        error tells how good the scores are, relative to that tenth."""
+        if self.gap is None or self.estimated_error is None:
+            return self.gap
+        size = SMALL_CHANGE * float(self.scores.double().abs().sum())
+        return scaled_gap(self.gap, float(self.scores.double().sum()), self.change, size)
+
+    @property
+    def standard_error(self) -> Tensor | None:
+        """The standard error of each score, like the scores; None where nothing was sampled, or once."""
+        if self.samples is None or len(self.samples) < 2:
+            return None
+        return standard_error(self.samples)
 
     @property
     def question(self) -> str:
@@ -92,6 +111,9 @@ class Attribution:
         if self.gap is None:
             return "no unit: the scores rank, they divide nothing up"
         said = f"completeness gap {self.gap:.1%}"
+        if self.samples is not None:
+            error = "unknown" if self.estimated_error is None else f"{self.estimated_error:.1%}"
+            return f"{said}, sampling error {error} of the scores from {len(self.samples)} random orders"
         if not self.complete:
             said = f"{said}: the method does not promise that the scores add up to the change"
         return said if self.converged in (None, True) else f"{said}, {self._reason}"
@@ -99,19 +121,19 @@ class Attribution:
     @property
     def _reason(self) -> str:
         """Why it did not converge, and what to do."""
-        rules_agree = self.rule_difference is None or self.rule_difference <= self.tolerance
+        fine = self.estimated_error is None or self.estimated_error <= self.tolerance
         small = abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum())
-        if rules_agree and small:
+        if self.estimated_error is None and small:
             return "did not converge: the baseline scores nearly the same, so the relative gap is large"
-        rules = "" if rules_agree else f"rule difference {self.rule_difference:.1%}, "
-        option = "n_steps" if self.rule_difference is None else "max_steps"
-        return f"{rules}did not converge in {self.steps} steps: raise {option}"
+        error = "" if fine else f"estimated error {self.estimated_error:.1%}, "
+        option = "n_steps" if self.estimated_error is None else "max_steps"
+        return f"{error}did not converge in {self.steps} steps: raise {option}"
 
     def _header(self) -> dict[str, Any]:
         """The fields that are neither scores nor parts, for JSON."""
         names = (
             "method", "baseline", "target", "target_index", "against", "unit", "value", "change", "gap",
-            "rule_difference", "steps", "tolerance", "converged", "signed", "model",
+            "estimated_error", "steps", "tolerance", "converged", "signed", "model",
         )  # fmt: skip
         found = {name: getattr(self, name) for name in names}
         found["prediction"] = self.prediction and {
@@ -146,13 +168,16 @@ class TextAttribution(Attribution):
 
     @property
     def table(self) -> pd.DataFrame:
-        """token, score, start, end and segment of each token, in the order of the text."""
+        """token, score, start, end and segment of each token, in the order of the text; where the scores were sampled
+        also their standard_error."""
         import pandas as pd
 
+        sampled = {} if self.standard_error is None else {"standard_error": self.standard_error.tolist()}
         return pd.DataFrame(
             {
                 "token": [token.text for token in self.tokens],
                 "score": self.scores.tolist(),
+                **sampled,
                 "start": pd.array([token.start for token in self.tokens], dtype="Int64"),
                 "end": pd.array([token.end for token in self.tokens], dtype="Int64"),
                 "segment": [token.segment for token in self.tokens],
@@ -178,6 +203,9 @@ class TextAttribution(Attribution):
              "segment": token.segment, "special": token.special}
             for token, score in zip(self.tokens, self.scores.tolist())
         ]  # fmt: skip
+        if self.standard_error is not None:
+            for token, error in zip(tokens, self.standard_error.tolist()):
+                token["standard_error"] = error
         return {**self._header(), "level": self.level, "text": list(self.text), "tokens": tokens}
 
     def __repr__(self) -> str:
@@ -265,7 +293,8 @@ class ImageAttribution(Attribution):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers: the method with its error, and the scores row by row."""
-        return {**self._header(), "box": list(self.box), "scores": self.scores.tolist()}
+        sampled = {} if self.standard_error is None else {"standard_error": self.standard_error.tolist()}
+        return {**self._header(), "box": list(self.box), "scores": self.scores.tolist(), **sampled}
 
     def __repr__(self) -> str:
         height, width = self.scores.shape
@@ -279,6 +308,26 @@ def gap_of(total: float, change: float) -> float:
     """|total - change| / |change|; infinite where the model does not change at all but the scores do."""
     error = abs(total - change)
     return error / abs(change) if change else (0.0 if error == 0 else float("inf"))
+
+
+def standard_error(samples: Tensor) -> Tensor:
+    """Of the mean over `[sample, ...]`, in float64."""
+    return samples.double().std(0) / math.sqrt(len(samples))
+
+
+def sampling_error(samples: Tensor, scores: Tensor) -> float | None:
+    """The expected `sum |s - true| / sum |s|` of scores that are a mean over normally distributed samples."""
+    size = float(scores.double().abs().sum())
+    if len(samples) < 2 or not size:
+        return None
+    return math.sqrt(2 / math.pi) * float(standard_error(samples).sum()) / size
+
+
+def scaled_gap(gap: float, total: float, change: float, least: float) -> float:
+    """The gap relative to `least`, where |change| is smaller than that; total: of the scores."""
+    if not abs(change) < least:
+        return gap
+    return (gap * abs(change) if change else abs(total)) / least
 
 
 def as_json(data: Any, **options: Any) -> str:

@@ -19,7 +19,7 @@ from . import methods, text_baselines
 from .answer import Asked, TextAnswer, answers_once, explained, unit
 from .merging import first_sign, groups, joined, known_level, summed
 from .options import ATTENTION, COMPLETE, check_contrast, check_options
-from .result import TextAttribution, gap_of
+from .result import TextAttribution, gap_of, sampling_error
 
 if TYPE_CHECKING:
     from ..lens import TextLens
@@ -94,7 +94,22 @@ def merged(attribution: TextAttribution, level: str) -> TextAttribution:
     if level == attribution.level:
         return attribution
     tokens = tuple(joined([attribution.tokens[i] for i in group], attribution.text) for group in together)
-    return replace(attribution, scores=summed(attribution.scores, together), tokens=tokens, level=level)
+    scores = summed(attribution.scores, together)
+    return replace(
+        attribution,
+        scores=scores,
+        tokens=tokens,
+        level=level,
+        **_merged_errors(attribution, scores, together),
+    )
+
+
+def _merged_errors(attribution: TextAttribution, scores: Tensor, together: Any) -> dict[str, Any]:
+    """What was sampled is summed draw by draw: the tokens of a word do not vary independently."""
+    if attribution.samples is None:
+        return {}
+    samples = torch.stack([summed(row, together) for row in attribution.samples])
+    return {"samples": samples, "estimated_error": sampling_error(samples, scores)}
 
 
 def _checked(
@@ -250,7 +265,7 @@ def _result(
         value=value,
         change=change,
         gap=None if change is None else gap_of(float(scores.sum()), change),
-        rule_difference=None if found.rule_difference is None else float(found.rule_difference[number]),
+        **_errors(found, number, scores),
         steps=found.steps[number],
         tolerance=found.tolerance,
         signed=wish.method not in methods.UNSIGNED,
@@ -259,23 +274,35 @@ def _result(
     )
 
 
+def _errors(found: methods.Found, number: int, scores: Tensor) -> dict[str, Any]:
+    """What a method knows of the error of one text's scores."""
+    if found.samples is not None:
+        samples = found.samples[:, number, : len(scores)].detach().float().cpu()
+        return {"samples": samples, "estimated_error": sampling_error(samples, scores)}
+    return {
+        "estimated_error": None if found.estimated_error is None else float(found.estimated_error[number])
+    }
+
+
 def _added(one: methods.Found, other: methods.Found) -> methods.Found:
-    """Sums over baselines; rule differences as bounds in the units of the scores."""
+    """Sums over baselines; estimated errors as bounds in the units of the scores."""
     difference = None
-    if one.rule_difference is not None:
-        sizes = [found.scores.abs().sum(-1).to(found.rule_difference) for found in (one, other)]
-        both = one.rule_difference * sizes[0] + other.rule_difference * sizes[1]
+    if one.estimated_error is not None:
+        sizes = [found.scores.abs().sum(-1).to(found.estimated_error) for found in (one, other)]
+        both = one.estimated_error * sizes[0] + other.estimated_error * sizes[1]
         difference = both / (one.scores + other.scores).abs().sum(-1).to(both).clamp(min=1e-30)
+    samples = None if one.samples is None else one.samples + other.samples
     steps = [a + b for a, b in zip(one.steps, other.steps)]
     return methods.Found(
-        one.scores + other.scores, one.change + other.change, difference, steps, one.tolerance, one.baseline
-    )
+        one.scores + other.scores, one.change + other.change, difference, steps, one.tolerance, one.baseline, samples
+    )  # fmt: skip
 
 
 def _divided(found: methods.Found, count: int) -> methods.Found:
     if count == 1:
         return found
-    return replace(found, scores=found.scores / count, change=found.change / count)
+    samples = None if found.samples is None else found.samples / count
+    return replace(found, scores=found.scores / count, change=found.change / count, samples=samples)
 
 
 def _in_full_precision(answer: TextAnswer, asked: Asked, found: methods.Found, wish: Wish) -> methods.Found:
@@ -304,6 +331,7 @@ def _question(
         return _question_of_answers(lens, encoded, targets[0], contrasts, wish)
     places = [_place(lens, one, head, wish.position) for one in encoded]
     answer = TextAnswer(lens, encoded, places, layer=wish.layer)
+    tasks.finite(answer.end_logits)
     traces = [
         Trace((), logits=row.cpu(), labels=lens.labels, activation=lens.activation)
         for row in answer.end_logits
@@ -334,6 +362,7 @@ def _question_of_answers(
         raise unknown_name("target", target, SIDES)
     other = TextAnswer(lens, encoded, side=SIDES[side == "start"]).end_logits
     answer = TextAnswer(lens, encoded, side=side, layer=wish.layer)
+    tasks.finite(answer.end_logits)
     best = {side: answer.end_logits.argmax(-1), SIDES[side == "start"]: other.argmax(-1)}
     indices = best[side].tolist()
     if wish.position is not None:
@@ -427,11 +456,15 @@ def _windowed(
     pieces = texts.windows(lens.tokenizer, text, window, overlap, lens.max_tokens)
     with explained(lens):
         logits = torch.cat([TextAnswer(lens, [piece]).end_logits for piece in pieces]).mean(0).cpu()
-    trace = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
+    trace = Trace((), logits=tasks.finite(logits), labels=lens.labels, activation=lens.activation)
     index = trace.prediction.index if _is_predicted(lens, target) else lens.target_index(target)
     parts = _in_order(lens, pieces, index, wish, progress)
     tokens = texts.encode(lens.tokenizer, text).tokens
-    scores = _laid_together(tokens, parts)
+    scores = _laid_together(tokens, parts, [part.scores for part in parts])
+    samples = None
+    if parts[0].samples is not None:
+        draws = zip(*(part.samples for part in parts))
+        samples = torch.stack([_laid_together(tokens, parts, draw) for draw in draws]).float()
     change = None if parts[0].change is None else sum(part.change for part in parts) / len(parts)
     return replace(
         parts[0],
@@ -441,28 +474,33 @@ def _windowed(
         value=sum(part.value for part in parts) / len(parts),
         change=change,
         gap=None if change is None else gap_of(float(scores.sum()), change),
-        rule_difference=_worst(parts, scores),
+        estimated_error=_worst(parts, scores) if samples is None else sampling_error(samples, scores),
+        samples=samples,
         steps=sum(part.steps for part in parts),
     )
 
 
 def _worst(parts: list[TextAttribution], scores: Tensor) -> float | None:
     """A bound: the windows' differences, added up in the units of the scores."""
-    if parts[0].rule_difference is None:
+    if parts[0].estimated_error is None:
         return None
-    sizes = [part.rule_difference * float(part.scores.abs().sum()) for part in parts]
+    sizes = [part.estimated_error * float(part.scores.abs().sum()) for part in parts]
     return sum(sizes) / len(parts) / max(float(scores.abs().sum()), 1e-30)
 
 
-def _laid_together(tokens: Sequence[Token], parts: Sequence[TextAttribution]) -> Tensor:
-    """`[token]` of the whole text: each one's scores, summed over the windows and divided by their number.
+def _laid_together(
+    tokens: Sequence[Token], parts: Sequence[TextAttribution], numbers: Sequence[Tensor]
+) -> Tensor:
+    """`[token]` of the whole text: each one's numbers, summed over the windows and divided by how many there are.
+
+    numbers: `[token]` of each window
 
     Special tokens stand in every window; they are laid on those of the whole text.
     """
     scores, at = torch.zeros(len(tokens), dtype=torch.float64), 0
-    for part in parts:
+    for part, own in zip(parts, numbers):
         places, at = _places(tokens, part.tokens, part.text, at)
-        scores.index_add_(0, torch.tensor(places), part.scores.double())
+        scores.index_add_(0, torch.tensor(places), own.double())
     return scores / len(parts)
 
 

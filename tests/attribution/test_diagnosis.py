@@ -122,8 +122,9 @@ def test_near_and_far_answers(lens, mixed, logits, kind):
 @pytest.mark.parametrize(
     ("scores", "kind", "words"),
     [
-        ([3.0, 1.0, 1.0], "one part", "has 60% of what speaks"),
-        ([1.0, 1.0, 1.0, 1.0], "spread", "2 of 4 parts make up half"),
+        ([9.0, 0.5, 0.5], "one part", "has 90% of what speaks"),
+        ([1.0] * 10, "spread", "5 of 10 parts make up half"),
+        ([3.0, 3.0, *[0.1] * 30], None, ""),  # 2 of 32 parts make up half
         ([-1.0, -2.0], None, ""),
     ],
 )
@@ -160,6 +161,37 @@ def test_as_text_as_html_and_as_json(mixed):
     assert strict["attributions"][mixed.explanation.names[0]]["gap"] is None
 
 
+def test_a_word_that_occurs_twice_is_told_apart(lens):
+    found = al.debug(lens, "not a good film , not a good story", "positive")
+    names = findings._names(case(found, lens))
+    assert names[0] == "'not' (1 of 2)"
+    assert names[5] == "'not' (2 of 2)"
+    assert names[3] == "'film'"
+    for part in found.flip.parts:
+        assert names[part] in kinds(found)["flip"].text
+
+
+@pytest.mark.parametrize(("negative", "correlation"), [(1.0, 1.0), (-9.0, 1.0)])
+def test_attention_is_compared_with_what_speaks_for_the_answer(mixed, lens, negative, correlation):
+    """Relevance has no negative scores: how strongly a part speaks against does not make them disagree."""
+    ordinary = sum(not token.special for token in mixed.explanation[0].tokens)
+    positive = torch.arange(ordinary).double()
+    gradients = torch.cat([torch.zeros(1), positive, torch.zeros(1)])
+    gradients[1] = -abs(negative)
+    relevant = torch.cat([torch.zeros(1), positive, torch.zeros(1)])
+    scores = {"for positive": gradients, "attention for positive": relevant}
+    attributions = [
+        replace(one, scores=scores.get(name, one.scores))
+        for name, one in zip(mixed.explanation.names, mixed.explanation)
+    ]
+    given = case(mixed, lens, explanation=replace(mixed.explanation, attributions=tuple(attributions)))
+    assert given.numbers["agreement"] == pytest.approx(correlation)
+    assert findings.attention(given) is None
+    attributions[0] = replace(attributions[0], scores=gradients.flip(0))
+    given = case(mixed, lens, explanation=replace(mixed.explanation, attributions=tuple(attributions)))
+    assert findings.attention(given).number < 0
+
+
 # -- images ---------------------------------------------------------------------------------------------------
 
 
@@ -170,12 +202,11 @@ def test_an_image_and_its_background():
     assert not found.correct
     assert len(found.top) == 5
     assert {one.baseline for one in list(found.explanation)[:3]} == {"blur"}
-    said = kinds(found)["background"]
     scores = found.explanation["difference"].on_image.clamp(min=0)
     inside = torch.zeros(32, 32, dtype=torch.bool)
     inside[5:27, 5:27] = True
-    assert said.number == pytest.approx(float(scores[~inside].sum() / scores.sum()), abs=1e-4)
-    assert "in the outer half of the picture" in said.text
+    outside = float(scores[~inside].sum() / scores.sum())
+    assert found.numbers["outside"] == pytest.approx(outside, abs=1e-4)
     mask = np.zeros((32, 32), bool)
     mask[:, 10:20] = True
     masked = kinds(al.debug(lens, picture, "deer", mask=mask))["background"]
@@ -185,6 +216,67 @@ def test_an_image_and_its_background():
     assert "in the background, 69% of the area" in masked.text
     with pytest.raises(InputError, match=r"mask must be bool \[32, 32\]"):
         al.debug(lens, picture, "deer", mask=mask[:5])
+
+
+class Grid:
+    """Stands for what removes the cells of a picture."""
+
+    grid, parts = (8, 8), tuple(f"{row},{col}" for row in range(8) for col in range(8))
+
+
+def pictured(scores, mask=None, **others):
+    """A case of one picture whose difference has these scores `[32, 32]`; others: attributions by their names."""
+    lens = al.load("cifar")
+    given = {"difference": scores, **others}
+    made = [
+        al.attribution.result.ImageAttribution(
+            scores=one, seen=np.zeros((32, 32, 3), np.uint8), image=np.zeros((32, 32, 3), np.uint8),
+            box=(0.0, 0.0, 32.0, 32.0), target="cat", target_index=3, prediction=None, method="gradient", value=0.0,
+        )
+        for one in given.values()
+    ]  # fmt: skip
+    explanation = al.attribution.explain.Explanation(tuple(given), tuple(made))
+    trace = al.Trace((), logits=torch.arange(10.0), labels=lens.labels, activation="softmax")
+    parts = al.attribution.parts.Parts(Grid(), made[0].pooled(8, 8).flatten(), None)
+    return findings.Case(lens, trace, 3, 3, explanation, parts, None, mask)
+
+
+@pytest.mark.parametrize(
+    ("inner", "verdict"), [(0.98, "Driven by the middle"), (0.47, None), (0.05, "Driven by the outer half")]
+)
+def test_the_middle_the_edge_or_neither(inner, verdict):
+    inside = torch.zeros(32, 32)
+    inside[5:27, 5:27] = 1.0
+    scores = inner * inside / inside.sum() + (1 - inner) * (1 - inside) / (1 - inside).sum()
+    found = findings.background(pictured(scores))
+    assert (found is None) if verdict is None else found.text.startswith(verdict)
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [(0.9, "Driven by the background"), (0.5, "Driven by neither"), (0.1, "Driven by the object")],
+)
+def test_a_mask_has_three_verdicts(share, verdict):
+    mask = np.zeros((32, 32), bool)
+    mask[:, :16] = True
+    outside = torch.from_numpy(~mask).float()
+    scores = share * outside / outside.sum() + (1 - share) * (1 - outside) / (1 - outside).sum()
+    found = findings.background(pictured(scores, mask))
+    assert found.text.startswith(verdict)
+    assert found.number == pytest.approx(share, abs=0.05)  # pixels at the border are interpolated
+
+
+def test_attention_and_gradients_of_an_image_are_compared_by_part():
+    """Pixels of a part share its relevance; what gradients say within a part has no counterpart there."""
+    cells = torch.rand(8, 8)
+    noise = torch.rand(8, 8, 4, 4)
+    noise = noise / noise.sum((2, 3), keepdim=True)
+    gradients = (cells[:, :, None, None] * noise).permute(0, 2, 1, 3).reshape(32, 32)
+    relevant = cells.repeat_interleave(4, 0).repeat_interleave(4, 1)
+    explanation = {"attention for cat": relevant}
+    found = pictured(gradients, **explanation)
+    assert found.numbers["agreement"] == pytest.approx(1.0)
+    assert findings.spearman(gradients.flatten(), relevant.flatten()) < 0.9
 
 
 def test_a_flip_of_an_image_is_true():

@@ -108,7 +108,7 @@ def test_tables(lens):
     table = found.table
     assert list(table.index) == list(found.names)
     assert list(table.columns) == [
-        "method", "baseline", "target", "value", "change", "gap", "rule_difference", "steps", "converged",
+        "method", "baseline", "target", "value", "change", "gap", "estimated_error", "steps", "converged",
     ]  # fmt: skip
     assert table.value.tolist() == [one.value for one in found]
     pairs = found.agreement

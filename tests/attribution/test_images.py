@@ -265,7 +265,7 @@ def test_integrated_gradients_meet_their_tolerance(bent):
     exact = attribute_image(bent, photograph(), 1, n_steps=500)
     assert found.converged
     assert found.gap <= 0.002
-    assert found.rule_difference <= 0.002
+    assert found.estimated_error <= 0.002
     assert 9 <= found.steps < 500
     off = float((found.scores - exact.scores).abs().sum() / exact.scores.abs().sum())
     assert off < 0.01
@@ -300,7 +300,7 @@ def test_the_errors_are_those_of_the_sums_over_channels():
         found = attribute_image(lens, pixels, tolerance=tolerance)
         off = float((found.scores - exact).abs().sum() / exact.abs().sum())
         assert found.converged
-        assert off <= found.rule_difference <= tolerance
+        assert off <= found.estimated_error <= tolerance
 
 
 def test_several_baselines_are_averaged(bent):

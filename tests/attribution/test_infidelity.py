@@ -152,6 +152,10 @@ def test_is_a_loop_of_autograd(lens, attribution):
     changes = [(scores_at(vectors + d) - whole).norm() / whole.norm() for d in noise_of(vectors, 4, 6, 0.2)]
     found = sensitivity(lens, attribution, radius=0.2, n_samples=6, seed=4)
     assert found == pytest.approx(float(max(changes)), rel=1e-5)
+    assert found.changes.tolist() == pytest.approx([float(change) for change in changes], rel=1e-4)
+    drawn = found.changes[torch.randint(6, (20_000, 6))].max(1).values
+    assert found.standard_error == pytest.approx(float(drawn.std()), rel=0.05)
+    assert repr(found) == f"{float(found):.4g} ± {found.standard_error:.2g} (the largest of 6 samples)"
 
 
 class Bag(nn.Module):

@@ -68,7 +68,7 @@ def test_integrated_gradients_by_a_fixed_number_of_steps(lens, hand, rule):
     close(found.scores, expected)
     assert (found.steps, found.tolerance) == (7, FIXED_TOLERANCE)
     assert found.change == pytest.approx(float(number(end) - number(start)))
-    assert found.rule_difference is None
+    assert found.estimated_error is None
 
 
 def test_integrated_gradients_in_as_many_steps_as_it_needs(lens, hand):
@@ -102,7 +102,7 @@ def test_sequential_scores_are_what_the_model_loses(lens):
     torch.testing.assert_close(found.scores, alone.scores, rtol=1e-3, atol=1e-5)
     assert found.change == pytest.approx(alone.change)
     assert found.converged
-    assert 0 < found.rule_difference <= 1e-4
+    assert 0 < found.estimated_error <= 1e-4
     assert found.steps >= 9 * 5
 
 
@@ -262,7 +262,16 @@ def test_shapley_values_of_four_tokens(lens):
     error = (found.scores[1:-1] - expected).abs().sum() / expected.abs().sum()
     assert float(error) < 0.05  # 400 of random orders: about 1 / sqrt(400)
     assert found.gap < 1e-4  # every order adds up by itself, in float32
+    assert found.samples.shape == (400, len(found))
+    off = (found.scores[1:-1] - expected).abs()
+    assert bool((off <= 4 * found.standard_error[1:-1] + 1e-6).all())
+    assert 0.3 < float(off.sum() / found.scores.abs().sum()) / found.estimated_error < 3
+    assert "sampling error" in found.verdict
+    assert "from 400 random orders" in repr(found)
     few = lens.attribute(text, 1, method="shapley", n_samples=3)
+    assert few.table["standard_error"].tolist() == pytest.approx(few.standard_error.tolist())
+    assert few.estimated_error > found.estimated_error
+    assert lens.attribute(text, 1, method="shapley", n_samples=1).standard_error is None
     assert few.gap < 1e-4
     assert not torch.allclose(few.scores, found.scores, rtol=1e-3)
 

@@ -32,7 +32,7 @@ def text(**changes):
         "scores": torch.tensor([0.0, 0.5, -2.0, 1.0]), "tokens": TOKENS, "text": ("a <b> film",),
         "target": "good", "target_index": 1, "prediction": Prediction("bad", 0, 0.75),
         "method": "integrated_gradients", "baseline": "pad", "value": 1.25, "change": -0.5, "gap": 0.002,
-        "rule_difference": 0.004, "steps": 17, "tolerance": 0.01, "model": "tiny",
+        "estimated_error": 0.004, "steps": 17, "tolerance": 0.01, "model": "tiny",
     }  # fmt: skip
     return TextAttribution(**given | changes)
 
@@ -54,7 +54,7 @@ def image(**changes):
     ("changes", "converged", "verdict"),
     [
         ({}, True, "completeness gap 0.2%"),
-        ({"rule_difference": None}, True, "completeness gap 0.2%"),
+        ({"estimated_error": None}, True, "completeness gap 0.2%"),
         ({"tolerance": None}, None, "completeness gap 0.2%"),
         ({"gap": None}, None, "no unit: the scores rank, they divide nothing up"),
         (
@@ -63,28 +63,28 @@ def image(**changes):
             "completeness gap 5.0%, did not converge in 17 steps: raise max_steps",
         ),
         (
-            {"gap": 0.05, "rule_difference": None},
+            {"gap": 0.05, "estimated_error": None},
             False,
             "completeness gap 5.0%, did not converge in 17 steps: raise n_steps",
         ),
         (
-            {"rule_difference": 0.04},
+            {"estimated_error": 0.04},
             False,
-            "completeness gap 0.2%, rule difference 4.0%, did not converge in 17 steps: raise max_steps",
+            "completeness gap 0.2%, estimated error 4.0%, did not converge in 17 steps: raise max_steps",
         ),
         (
-            {"gap": 2.0, "change": 0.01},
+            {"gap": 2.0, "change": 0.01, "estimated_error": None},
             False,
             "completeness gap 200.0%, did not converge: the baseline scores nearly the same, so the relative gap is "
             "large",
         ),
         (
-            {"change": 0.01, "rule_difference": 0.04},  # the gap is small: it is not what is wrong
+            {"change": 0.01, "estimated_error": 0.04},  # the gap is small: it is not what is wrong
             False,
-            "completeness gap 0.2%, rule difference 4.0%, did not converge in 17 steps: raise max_steps",
+            "completeness gap 0.2%, estimated error 4.0%, did not converge in 17 steps: raise max_steps",
         ),
         (
-            {"gap": 0.7, "complete": False, "tolerance": None, "rule_difference": None},
+            {"gap": 0.7, "complete": False, "tolerance": None, "estimated_error": None},
             None,
             "completeness gap 70.0%: the method does not promise that the scores add up to the change",
         ),
@@ -94,13 +94,13 @@ def image(**changes):
             "completeness gap 70.0%: the method does not promise that the scores add up to the change",
         ),
         (
-            {"gap": 0.7, "complete": False, "rule_difference": 0.5},
+            {"gap": 0.7, "complete": False, "estimated_error": 0.5},
             False,
-            "completeness gap 70.0%: the method does not promise that the scores add up to the change, rule "
-            "difference 50.0%, did not converge in 17 steps: raise max_steps",
+            "completeness gap 70.0%: the method does not promise that the scores add up to the change, "
+            "estimated error 50.0%, did not converge in 17 steps: raise max_steps",
         ),
         (
-            {"gap": math.inf, "change": 0.0},
+            {"gap": math.inf, "change": 0.0, "estimated_error": None},
             False,
             "completeness gap inf%, did not converge: the baseline scores nearly the same, so the relative gap is "
             "large",
@@ -117,6 +117,16 @@ def test_the_verdict(changes, converged, verdict):
     assert found.converged is converged
     assert found.verdict == verdict
     assert verdict in repr(found)
+
+
+@pytest.mark.parametrize(("total", "converged"), [(0.001, True), (0.003, False)])
+def test_a_small_change_is_judged_beside_the_scores(total, converged):
+    """Scores of 2 in all and no change: a hundredth of a tenth of 2 is allowed."""
+    scores = torch.tensor([0.0, 1.0, total - 1.0, 0.0])
+    found = text(scores=scores, change=1e-9, gap=gap_of(total, 1e-9))
+    assert found.converged is converged
+    assert found.sum_error == pytest.approx(total / 0.2, rel=0.01)
+    assert not text(scores=scores, change=1e-9, gap=gap_of(total, 1e-9), estimated_error=None).converged
 
 
 @pytest.mark.parametrize(

@@ -202,15 +202,15 @@ def test_several_are_averaged(lens, options):
     assert found.value == single[0].value
 
 
-def test_the_rule_difference_of_several_bounds_the_error(lens):
+def test_the_estimated_error_of_several_bounds_the_error(lens):
     options = {"baseline": ["pad", "mask", "zero"], "tolerance": 0.3}
     found = lens.attribute(TEXT, 1, **options)
     exact = lens.attribute(TEXT, 1, baseline=options["baseline"], n_steps=300)
     error = (found.scores - exact.scores).abs().sum() / exact.scores.abs().sum()
-    assert 0 < float(error) <= found.rule_difference
+    assert 0 < float(error) <= found.estimated_error
     single = [lens.attribute(TEXT, 1, baseline=one, tolerance=0.3) for one in options["baseline"]]
-    sums = sum(one.rule_difference * float(one.scores.abs().sum()) for one in single)
-    assert found.rule_difference == pytest.approx(sums / float(3 * found.scores.abs().sum()), rel=1e-4)
+    sums = sum(one.estimated_error * float(one.scores.abs().sum()) for one in single)
+    assert found.estimated_error == pytest.approx(sums / float(3 * found.scores.abs().sum()), rel=1e-4)
 
 
 def test_methods_without_a_baseline_ask_it_once(lens):

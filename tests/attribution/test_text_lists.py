@@ -51,7 +51,7 @@ def assert_same(one, other):
     torch.testing.assert_close(one.scores, other.scores, rtol=1e-5, atol=1e-8)
     assert one.tokens == other.tokens
     assert (one.target, one.steps, one.method) == (other.target, other.steps, other.method)
-    for name in ("value", "change", "gap", "rule_difference"):
+    for name in ("value", "change", "gap", "estimated_error"):
         pair = getattr(one, name), getattr(other, name)
         assert pair == (None, None) or pair[0] == pytest.approx(pair[1], rel=1e-4, abs=1e-7)
 
@@ -256,14 +256,14 @@ def test_words_and_lists_in_windows(lens):
     assert (found[0].steps, found[0].change) == (tokens.steps, tokens.change)
 
 
-def test_the_rule_difference_of_windows_bounds_the_error(lens):
+def test_the_estimated_error_of_windows_bounds_the_error(lens):
     found = lens.attribute(LONG, 1, window=12, tolerance=0.2)
     exact = lens.attribute(LONG, 1, window=12, n_steps=200)
     error = (found.scores - exact.scores).abs().sum() / exact.scores.abs().sum()
-    assert 0 < float(error) <= found.rule_difference
+    assert 0 < float(error) <= found.estimated_error
     parts = attributed(lens, texts.windows(lens.tokenizer, LONG, 12, None, 64), 1, {"tolerance": 0.2})
-    wrong = sum(part.rule_difference * float(part.scores.abs().sum()) for part in parts) / len(parts)
-    assert found.rule_difference == pytest.approx(wrong / float(found.scores.abs().sum()), rel=1e-4)
+    wrong = sum(part.estimated_error * float(part.scores.abs().sum()) for part in parts) / len(parts)
+    assert found.estimated_error == pytest.approx(wrong / float(found.scores.abs().sum()), rel=1e-4)
 
 
 def test_special_tokens_of_windows_lie_on_those_of_the_text(lens):
@@ -292,3 +292,14 @@ def test_windows_that_are_none(build, options, message):
 def test_a_text_over_the_limit_names_the_window(lens):
     with pytest.raises(InputError, match=r"has 101 tokens, the model takes 64; .*window="):
         lens.attribute("film " * 99)
+
+
+def test_what_was_sampled_is_summed_draw_by_draw(lens):
+    tokens = lens.attribute(TEXTS[0], method="shapley", n_samples=5)
+    words = lens.attribute(TEXTS[0], method="shapley", n_samples=5, level="word")
+    assert len(words) <= len(tokens)
+    torch.testing.assert_close(words.samples.mean(0), words.scores, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(words.samples.sum(1), tokens.samples.sum(1), atol=1e-5, rtol=1e-4)
+    windows = lens.attribute(TEXTS[0], method="shapley", n_samples=5, window=8, overlap=2)
+    assert windows.standard_error.shape == tokens.scores.shape
+    torch.testing.assert_close(windows.samples.mean(0), windows.scores, atol=1e-5, rtol=1e-4)

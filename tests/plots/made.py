@@ -83,7 +83,7 @@ def attribution(words: list[str] | int = 8, seed: int = 1) -> TextAttribution:
     prediction = Prediction("negative", 0, 0.93)
     return TextAttribution(
         tokens=given, scores=scores, target="negative", target_index=0, prediction=prediction, value=1.5, gap=0.012,
-        change=2.0, rule_difference=0.01, tolerance=0.05, method="integrated_gradients", baseline="pad", steps=64,
+        change=2.0, estimated_error=0.01, tolerance=0.05, method="integrated_gradients", baseline="pad", steps=64,
     )  # fmt: skip
 
 
