@@ -72,7 +72,7 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 	sed -n '/^install_requires/,/^docs/s/^ *\([a-z0-9-]*\)>=\(.*\)/\1==\2/p' setup.cfg | grep -v '^torch==' \
 		> .venv/lowest/constraints.txt
 	.venv/lowest/bin/pip install --quiet --config-settings editable_mode=compat -c .venv/lowest/constraints.txt \
-		"$$(grep '^pytest==' constraints.txt)" -e '.[train]'
+		$$(grep -E '^(pytest|hypothesis)==' constraints.txt) -e '.[train]'
 	touch $@
 
 # Without Chromium, where one may not install it, the browser tests skip and say so.
