@@ -136,7 +136,7 @@ def test_what_cannot_be_predicted():
         LENSES["bert"]().predict(["see it", ""])
     broken = LENSES["bert"]()
     broken.model.classifier.bias.data[:] = torch.nan
-    with pytest.raises(InputError, match="the model's logits are NaN"):
+    with pytest.raises(InputError, match="the model's logits are not finite: 3 of 3 are NaN"):
         broken.predict("see it")
 
 
