@@ -23,7 +23,7 @@ from .provenance import (
     UNKNOWN,
     Axes,
     Axis,
-    Part,
+    AxisPart,
     Provenance,
     axis_of,
     kinds,
@@ -106,7 +106,7 @@ def _reshaped(source: Axes, shape: Sequence[int]) -> tuple[Axis, ...] | None:
     left = [part for axis in reversed(source.axes) for part in reversed(axis) if part.size > 1]
     axes = []
     for size in shape:
-        axis: list[Part] = []
+        axis: list[AxisPart] = []
         while size > 1:
             if not left:
                 return None
@@ -134,7 +134,7 @@ def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
     whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
     kind = _common(kinds(axis))
     if size == 1 and start is not None and whole is not None and kind in (POSITION, GIVEN):
-        return (Part(1, kind, whole, start=start),)  # one of the queries that are taken in chunks
+        return (AxisPart(1, kind, whole, start=start),)  # one of the queries that are taken in chunks
     return axis_of(size, kind, whole, start)
 
 
@@ -175,7 +175,7 @@ def _doubt(axis: Axis) -> int:
 
 def _featured(axis: Axis, fixed: bool) -> Axis:
     """An axis that a parameter brings beside activations: features."""
-    return tuple(Part(part.size, FEATURE, part) for part in axis) if fixed else axis
+    return tuple(AxisPart(part.size, FEATURE, part) for part in axis) if fixed else axis
 
 
 def _unfollowed(tags: list[Axes], result: Any, fixed: bool) -> Any:
@@ -454,7 +454,7 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
     return axis_of(count, POSITION if views else UNKNOWN), first.dropped
 
 
-def _are_disjoint(slices: list[Part]) -> bool:
+def _are_disjoint(slices: list[AxisPart]) -> bool:
     """Whether slices of one part have no place in common, where it is known where they begin."""
     starts = [part.start for part in slices]
     if None in starts:

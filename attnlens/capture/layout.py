@@ -16,14 +16,14 @@ from torch import Tensor
 from ..errors import CaptureError
 from .axis_rules import broadcast
 from .modules import Frame, label
-from .provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, Part, kinds
+from .provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, AxisPart, kinds
 
 
 @dataclass(frozen=True)
 class QueryChunk:
     """Queries that are a slice of a longer axis, from `start` on; own_keys: the keys are the same slice of theirs."""
 
-    whole: Part
+    whole: AxisPart
     start: int
     own_keys: bool
 
@@ -152,7 +152,7 @@ def read(
     inner: int | None,
     query: Tensor,
     attention_axes: AttentionAxes,
-    whole: Part | None,
+    whole: AxisPart | None,
 ) -> Layout:
     """The layout of an attention `[*lead, query, key]` recorded while these modules ran.
 
@@ -220,7 +220,7 @@ def _unsettled(frames: list[Frame], shape: tuple[int, ...]) -> CaptureError:
 
 
 def _by_parts(
-    attention_axes: AttentionAxes, whole: Part | None
+    attention_axes: AttentionAxes, whole: AxisPart | None
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], tuple[int, ...], int | None] | None:
     """(parts of the leading axes, batch axes, head axes, number of inputs) by what the axes are made of.
 
@@ -251,7 +251,7 @@ def _by_parts(
     return parts, (*batch, *windows), tuple(heads), inputs if own else None
 
 
-_NOTHING = Part(1, "nothing")
+_NOTHING = AxisPart(1, "nothing")
 """Stands for an axis of size 1."""
 
 

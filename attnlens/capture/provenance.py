@@ -5,7 +5,7 @@ this along: a linear layer makes features, `view` splits and joins, `permute` mo
 put together. So when attention is computed on a tensor `[(head batch), query, d_head]`, its first axis is known to be
 features of several heads around the batch, whatever the sizes are.
 
-`Axes` of different tensors share their `Part`s: two axes that are made of the same input axis hold the same object.
+`Axes` of different tensors share their `AxisPart`s: two axes that are made of the same input axis hold the same object.
 `axis_rules` holds what each function does to them.
 """
 
@@ -30,7 +30,7 @@ what it is; FIXED: of parameters, buffers and constants; UNKNOWN: repeated, or o
 
 
 @dataclass(eq=False)
-class Part:
+class AxisPart:
     """A part of an axis. Parts of size 1 are left out of axes, but for a slice of positions.
 
     whole: the part that this is a slice or a factor of, or None
@@ -40,31 +40,31 @@ class Part:
 
     size: int
     kind: str
-    whole: Part | None = None
+    whole: AxisPart | None = None
     path: tuple[int, ...] = ()
     start: int | None = None
 
-    def halves(self, outer: int) -> tuple[Part, Part]:
+    def halves(self, outer: int) -> tuple[AxisPart, AxisPart]:
         """The part as an axis of `outer` and an axis of the rest."""
         inner = self.size // outer
         return (
-            Part(outer, self.kind, self, (*self.path, outer, 0)),
-            Part(inner, self.kind, self, (*self.path, outer, 1)),
+            AxisPart(outer, self.kind, self, (*self.path, outer, 0)),
+            AxisPart(inner, self.kind, self, (*self.path, outer, 1)),
         )
 
-    def same(self, other: Part) -> bool:
+    def same(self, other: AxisPart) -> bool:
         return self is other or (self.path == other.path != () and self._unsplit is other._unsplit)
 
     @property
-    def _unsplit(self) -> Part:
+    def _unsplit(self) -> AxisPart:
         return self.whole._unsplit if self.path else self
 
     @property
-    def root(self) -> Part:
+    def root(self) -> AxisPart:
         return self if self.whole is None else self.whole.root
 
 
-Axis = tuple[Part, ...]
+Axis = tuple[AxisPart, ...]
 """From the outermost part to the innermost; () for an axis of size 1."""
 
 
@@ -97,11 +97,11 @@ def length(axis: Axis) -> int:
     return prod(part.size for part in axis)
 
 
-def axis_of(size: int, kind: str, whole: Part | None = None, start: int | None = None) -> Axis:
-    return (Part(size, kind, whole, start=start),) if size != 1 else ()
+def axis_of(size: int, kind: str, whole: AxisPart | None = None, start: int | None = None) -> Axis:
+    return (AxisPart(size, kind, whole, start=start),) if size != 1 else ()
 
 
-def of_input(shape: Sequence[int], floating: bool, batch: Part | None) -> Axes:
+def of_input(shape: Sequence[int], floating: bool, batch: AxisPart | None) -> Axes:
     """The axes of what a module was given: `[batch, position, feature]`, `[batch, position]` of numbers of tokens.
 
     batch: the batch of the model's other inputs, shared where the first axis is as long
@@ -125,7 +125,7 @@ class Provenance:
         self._tags = Tags()
         self._constants = {id(buffer) for buffer in model.buffers()}
         self._mapped: dict[int, Axis] = {}
-        self.batch: Part | None = None
+        self.batch: AxisPart | None = None
 
     def enter(self, values: Iterable[Any], outermost: bool = False) -> None:
         """What a module was given: the inputs of the whole model, or those of a part that were not followed so far."""
@@ -141,7 +141,7 @@ class Provenance:
     def _begin(self, tensor: Tensor, outermost: bool) -> None:
         shape = tensor.shape
         if outermost and self.batch is None and len(shape) > 1 and shape[0] > 1 and not vmapped(tensor):
-            self.batch = Part(shape[0], BATCH)
+            self.batch = AxisPart(shape[0], BATCH)
         self._tags[tensor] = of_input(shape, tensor.is_floating_point(), self.batch)
 
     def of(self, tensor: Any) -> Axes | None:
