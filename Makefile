@@ -18,8 +18,8 @@ fuzz: .venv/test
 # The oldest versions that setup.cfg allows, but for torch, which is the one of constraints.txt: README's tour, the
 # readers of files and the demo run with them.
 test-lowest: .venv/lowest/installed
-	.venv/lowest/bin/python -m pytest -p no:cacheprovider tests/test_textfiles.py tests/test_package.py \
-		-k 'textfiles or block_of_the_readme'
+	.venv/lowest/bin/python -m pytest -p no:cacheprovider tests/io/test_text_files.py tests/test_package.py \
+		-k 'text_files or block_of_the_readme'
 	.venv/lowest/bin/attnlens heads --help
 	.venv/lowest/bin/attnlens demo --out .venv/lowest/demo
 

@@ -1,4 +1,4 @@
-"""attnlens opens up Transformer models: which token looked at which, and what made the model decide.
+"""attnlens opens up Transformer models: which token attended to which, and what made the model decide.
 
     import attnlens as al
 
@@ -7,20 +7,18 @@
     trace[3, 5]                                    # Tensor [query, key]
     lens.attribute("a gripping , funny film")      # an attribution: a score per token, and its own error
 
-The kinds of object, and where each name comes from:
+What stands here is what most people need; each group holds the rest:
 
-- lens: `load`, `Lens`, `TextLens`, `ImageLens`
-- trace: `Trace`, `Token`, `PatchGrid`; its layers are `Attention` stored as `Weights` or `Factors`
-- flow through the stack: `rollout`, `fuse`, `flow`, `norms` of a trace; `relevance`, `gradient_rollout` of a class
-- one head: `head_stats`, `find_heads`
-- heads beside heads: `head_distance` with `nearest_heads`, `cluster_heads`, `map_heads`, `layer_similarity`; `compare`
-- what made the model decide: `Attribution`, from `lens.attribute`; `Explanation`, several beside each other, from
-  `lens.explain`, `compare_methods` and `compare_baselines`; `debug`, a `Diagnosis` of one input; `ablate`
-- whether it is true: `faithfulness`, `agreement`, `infidelity`, `sensitivity`, `sanity_check`
+- a model: `load`, `Lens`; the embedded ones in `models`
+- what it did: `Trace`, with its parts in `data`; `capture` records any torch module
+- its attention: `rollout`, `head_stats`, `compare`, and `analysis` for flow, norms, distances between heads, patterns
+- what made it decide: `Attribution`, from `lens.attribute` and `lens.explain`; `attribution` for relevance and for
+  methods, baselines or targets beside each other; `debug` reports on one input
+- whether that is true: `faithfulness`, and `evaluation` for agreement, infidelity, sensitivity and the sanity check
+- what heads are good for: `ablate`
 - views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; all of them linked:
   `Explorer`
-- the layer below, for any torch module: `capture`
-- static figures: `plots`; all of it in one HTML file: `report`; BertViz's own views of any trace: `bertviz`
+- static figures: `plots`; one self-contained HTML page: `report`; BertViz's own views of any trace: `bertviz`
 - errors: `errors`, all children of `AttnlensError`
 
 Importing attnlens loads none of torch, transformers, matplotlib or pandas: each comes with the first name
@@ -38,101 +36,89 @@ from .errors import AttnlensError
 __version__ = "0.1.0"
 
 _HOMES = {
-    # lens
-    "load": "lens",
+    "load": "_loading",
     "Lens": "lens",
-    "TextLens": "lens",
-    "ImageLens": "lens",
-    # trace
-    "Trace": "trace",
-    "Token": "trace",
-    "PatchGrid": "trace",
-    "Attention": "attention",
-    "Weights": "attention",
-    "Factors": "attention",
-    # analysis
-    **dict.fromkeys(("rollout", "fuse", "flow", "norms"), "analysis"),
-    **dict.fromkeys(("head_stats", "find_heads"), "analysis"),
-    **dict.fromkeys(("head_distance", "nearest_heads", "cluster_heads"), "analysis"),
-    **dict.fromkeys(("map_heads", "layer_similarity", "compare", "Comparison"), "analysis"),
-    # attribution
-    **dict.fromkeys(("Attribution", "Explanation", "compare_methods", "compare_baselines"), "attribution"),
-    **dict.fromkeys(
-        ("faithfulness", "agreement", "infidelity", "sensitivity", "sanity_check"), "attribution"
-    ),
-    **dict.fromkeys(
-        ("debug", "Diagnosis", "relevance", "gradient_rollout", "ablate", "Ablation"), "attribution"
-    ),
-    # widgets
+    "Trace": "data",
+    "capture": "recorder",
+    **dict.fromkeys(("rollout", "head_stats", "compare"), "analysis"),
+    "Attribution": "attribution",
+    "debug": "diagnosis",
+    "faithfulness": "evaluation",
+    "ablate": "circuits",
     **dict.fromkeys(
         ("HeadsView", "AttentionView", "CompareView", "PatchView", "TokensView", "Explorer"), "widgets"
     ),
+    "report": "reporting",
 }
-_MODULES = ("bertviz", "capture", "models", "plots", "report", "widgets")
+_GROUPS = (
+    "analysis",
+    "attribution",
+    "bertviz",
+    "circuits",
+    "data",
+    "diagnosis",
+    "evaluation",
+    "lens",
+    "models",
+    "plots",
+    "recorder",
+    "widgets",
+)
 
-__all__ = ["AttnlensError", "errors", *_HOMES, *_MODULES]
+__all__ = ["AttnlensError", "errors", *_HOMES, *_GROUPS]
 
-# "as" says to a type checker that the names are public. Functions that are called like the
-# module or package that they are in come from there: it would take the module for them.
-# isort: off
+# "as" says to a type checker that the names are public.
 if TYPE_CHECKING:
-    from . import bertviz as bertviz, models as models, plots as plots, widgets as widgets
-    from .analysis import (
-        Comparison as Comparison,
-        cluster_heads as cluster_heads,
-        find_heads as find_heads,
-        fuse as fuse,
-        head_distance as head_distance,
-        head_stats as head_stats,
-        layer_similarity as layer_similarity,
-        map_heads as map_heads,
-        nearest_heads as nearest_heads,
-    )
-    from .analysis.compare import compare as compare
-    from .analysis.flow import flow as flow
-    from .analysis.norms import norms as norms
-    from .analysis.rollout import rollout as rollout
-    from .attention import Attention as Attention, Factors as Factors, Weights as Weights
-    from .attribution import (
-        Ablation as Ablation,
-        Attribution as Attribution,
-        Diagnosis as Diagnosis,
-        Explanation as Explanation,
-        ablate as ablate,
-        compare_baselines as compare_baselines,
-        compare_methods as compare_methods,
-        debug as debug,
-        gradient_rollout as gradient_rollout,
-        sanity_check as sanity_check,
-        sensitivity as sensitivity,
-    )
-    from .attribution.agreement import agreement as agreement
-    from .attribution.faithfulness import faithfulness as faithfulness
-    from .attribution.infidelity import infidelity as infidelity
-    from .attribution.relevance import relevance as relevance
-    from .capture import capture as capture
-    from .lens import ImageLens as ImageLens, Lens as Lens, TextLens as TextLens, load as load
-    from .report import report as report
-    from .trace import PatchGrid as PatchGrid, Token as Token, Trace as Trace
-    from .widgets import (
-        AttentionView as AttentionView,
-        CompareView as CompareView,
-        Explorer as Explorer,
-        HeadsView as HeadsView,
-        PatchView as PatchView,
-        TokensView as TokensView,
-    )
-# isort: on
+    from . import analysis as analysis
+    from . import attribution as attribution
+    from . import bertviz as bertviz
+    from . import circuits as circuits
+    from . import data as data
+    from . import diagnosis as diagnosis
+    from . import evaluation as evaluation
+    from . import lens as lens
+    from . import models as models
+    from . import plots as plots
+    from . import recorder as recorder
+    from . import widgets as widgets
+    from ._loading import load as load
+    from .analysis import compare as compare
+    from .analysis import head_stats as head_stats
+    from .analysis import rollout as rollout
+    from .attribution import Attribution as Attribution
+    from .circuits import ablate as ablate
+    from .data import Trace as Trace
+    from .diagnosis import debug as debug
+    from .evaluation import faithfulness as faithfulness
+    from .lens import Lens as Lens
+    from .recorder import capture as capture
+    from .reporting import report as report
+    from .widgets import AttentionView as AttentionView
+    from .widgets import CompareView as CompareView
+    from .widgets import Explorer as Explorer
+    from .widgets import HeadsView as HeadsView
+    from .widgets import PatchView as PatchView
+    from .widgets import TokensView as TokensView
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _GROUPS:
         return import_module(f".{name}", __name__)
     if name in _HOMES:
         value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_elsewhere(name)}")
+
+
+def _elsewhere(name: str) -> str:
+    """Where a name stands that is one step away: in one of the groups."""
+    if name.startswith("_"):
+        return ""
+    homes = [
+        group for group in _GROUPS if name in getattr(import_module(f".{group}", __name__), "__all__", ())
+    ]
+    return f"; it is {__name__}.{homes[0]}.{name}" if homes else ""
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,5 @@
 """`python -m attnlens` is the command line."""
 
-from .cli import main
+from .terminal._cli import main
 
 main()

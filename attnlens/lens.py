@@ -19,17 +19,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import torch
 from torch import Tensor, nn
 
-from . import answers, gates, images, running, tasks, texts
+from ._checks import listed, refuse_columns
+from .data._trace import Prediction, Trace
 from .errors import InputError, unknown_name
-from .inputs import listed, refuse_columns
-from .loading import load
-from .texts import Encoded
-from .trace import Prediction, Trace
+from .models import _forward, _gates, _image_inputs, _predictions, _tasks, _text_inputs
+from .models._text_inputs import Encoded
 
 if TYPE_CHECKING:
     from .attribution import Explanation, ImageAttribution, TextAttribution
 
-__all__ = ["ImageLens", "Lens", "TextLens", "load"]
+__all__ = ["ImageLens", "Lens", "TextLens"]
 
 READ_AHEAD = 4
 """Batches that are sorted by length together; so many traces are in memory at once."""
@@ -69,8 +68,8 @@ class Lens:
     ):
         self.model = model
         self.processor = processor
-        self._given_labels = None if labels is None else answers.labels_of(labels, model)
-        known = tasks.config_of(model, "_name_or_path") or type(model).__name__
+        self._given_labels = None if labels is None else _predictions.labels_of(labels, model)
+        known = _tasks.config_of(model, "_name_or_path") or type(model).__name__
         self.name = Path(known).name if Path(known).is_dir() else known
 
     def __getnewargs__(self) -> tuple[nn.Module, Any]:
@@ -93,24 +92,24 @@ class Lens:
         """Class names in the order of the logits; () where nobody names any."""
         if self._given_labels is not None:
             return self._given_labels
-        names = tasks.config_of(self.model, "id2label")
-        if names and tasks.of(self.model) in ("sequence", "image", "token"):
+        names = _tasks.config_of(self.model, "id2label")
+        if names and _tasks.of(self.model) in ("sequence", "image", "token"):
             return tuple(str(names[i]) for i in sorted(names))
         return tuple(map(str, getattr(self.model, "labels", None) or ()))
 
     @property
     def activation(self) -> str:
         """From logits to probabilities: "softmax", "sigmoid" (multi-label) or "none" (regression)."""
-        problem = tasks.config_of(self.model, "problem_type")
+        problem = _tasks.config_of(self.model, "problem_type")
         if problem == "multi_label_classification":
             return "sigmoid"
-        single = tasks.of(self.model) in ("sequence", "image") and len(self.labels) == 1
+        single = _tasks.of(self.model) in ("sequence", "image") and len(self.labels) == 1
         return "none" if problem == "regression" or single else "softmax"
 
     def check_classes(self, count: int) -> None:
         """Raises InputError where labels were given, and not one for each of `count` logits."""
         if self._given_labels is not None:
-            answers.check_count(self._given_labels, count, self.model)
+            _predictions.check_count(self._given_labels, count, self.model)
 
     def target_index(self, target: str | int) -> int:
         """The class index of a target by name (in any case) or number.
@@ -123,13 +122,13 @@ class Lens:
                 found = [same(label) for label in labels]
                 if same(target) in found:
                     return found.index(same(target))
-            raise tasks.unknown_target(target, labels)
+            raise _tasks.unknown_target(target, labels)
         try:
             number = index(target)
         except TypeError:
             number = None
         # A language model may have more logits than its tokenizer has tokens: they are counted when it has run.
-        counted = labels and tasks.of(self.model) not in tasks.LANGUAGE
+        counted = labels and _tasks.of(self.model) not in _tasks.LANGUAGE
         if isinstance(target, bool) or number is None or number < 0 or (counted and number >= len(labels)):
             known = f"an index from 0 to {len(labels) - 1}, or a name" if counted else "an index from 0 on"
             raise InputError(f"target {target!r} is no class; give {known}")
@@ -163,7 +162,7 @@ class Lens:
 
         Raises InputError for an input that cannot be read, with its number.
         """
-        running.check_options(options, *running.OPTIONS, "batch_size")
+        _forward.check_options(options, *_forward.OPTIONS, "batch_size")
         if "target" in options:
             options["target"] = self._target(options["target"])
         _check_whole("batch_size", batch_size)
@@ -172,7 +171,9 @@ class Lens:
             raise InputError(
                 f"traces() takes an iterable of inputs, not {type(inputs).__name__}; for a single one: trace(input)"
             )
-        run = self._gated(options) if gates.are_pairs(options.get("gates")) else partial(self._run, **options)
+        run = (
+            self._gated(options) if _gates.are_pairs(options.get("gates")) else partial(self._run, **options)
+        )
         return self._in_order(inputs, batch_size, run)
 
     def _gated(self, options: dict[str, Any]) -> Callable[[Sequence[Any]], Iterator[Trace]]:
@@ -183,7 +184,7 @@ class Lens:
             if not known:
                 layers = next(self._run(prepared[:1])).layers
                 heads = [layer.attention.heads for layer in layers]
-                known["gates"] = gates.factors(options["gates"], heads, self.name)
+                known["gates"] = _gates.factors(options["gates"], heads, self.name)
             return self._run(prepared, **{**options, **known})
 
         return run
@@ -204,7 +205,7 @@ class Lens:
 
     def _target(self, target: str | int | None) -> str | int | None:
         """A target as its index, but "predicted" and None as they are."""
-        same = target is None or (target == running.PREDICTED and target not in self.labels)
+        same = target is None or (target == _forward.PREDICTED and target not in self.labels)
         return target if same else self.target_index(target)
 
     def _prepared(self, inputs: Iterable[Any]) -> Iterator[Any]:
@@ -248,7 +249,7 @@ class Lens:
 
         >>> lens.predict(["not a bad film", "flat"])[0].label
         """
-        running.check_options(options)
+        _forward.check_options(options)
         _check_whole("top_k", top_k)
         _check_whole("batch_size", batch_size)
         inputs = listed(input)
@@ -264,16 +265,16 @@ class Lens:
     def _prediction(self, prepared: Any, logits: Tensor | None, top_k: int) -> Any:
         """The answer of logits `[class]`."""
         if logits is None or logits.ndim != 1:
-            raise answers.none(self.model)
-        return answers.prediction(logits, self.labels, self.activation, top_k)
+            raise _predictions.none(self.model)
+        return _predictions.prediction(logits, self.labels, self.activation, top_k)
 
     def _answers(self, prepared: Sequence[Any]) -> list[Tensor | None]:
         """The logits of each input of a batch, without listening to the attention."""
         raise NotImplementedError
 
     def _forward(self, inputs: Tensor | dict[str, Tensor]) -> Any:
-        with running.evaluating(self.model), torch.no_grad():
-            return running.answer(self.model, inputs)
+        with _forward.evaluating(self.model), torch.no_grad():
+            return _forward.answer(self.model, inputs)
 
     # -- attributions ---------------------------------------------------------------------------------------
 
@@ -349,22 +350,22 @@ class TextLens(Lens):
         wanted = getattr(model, "main_input_name", "input_ids")
         if wanted != "input_ids":
             raise InputError(f"{type(model).__name__} takes {wanted}, not text; give it its own processor")
-        texts.check_vocabulary(model, self.tokenizer)
+        _text_inputs.check_vocabulary(model, self.tokenizer)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the logits; for a language model the text of every token."""
-        return self._vocabulary if tasks.of(self.model) in tasks.LANGUAGE else super().labels
+        return self._vocabulary if _tasks.of(self.model) in _tasks.LANGUAGE else super().labels
 
     @cached_property
     def _vocabulary(self) -> tuple[str, ...]:
-        return texts.vocabulary(self.tokenizer)
+        return _text_inputs.vocabulary(self.tokenizer)
 
     @property
     def max_tokens(self) -> int | None:
         """The longest input in tokens, special ones included; None where neither model nor tokenizer has a limit."""
         limits = [self.tokenizer.model_max_length]
-        positions = tasks.config_of(self.model, "max_position_embeddings")
+        positions = _tasks.config_of(self.model, "max_position_embeddings")
         if isinstance(positions, int) and positions > 0:
             # RoBERTa counts positions from the padding index on.
             shift = [
@@ -404,7 +405,7 @@ class TextLens(Lens):
 
         Raises InputError for an empty text, another type, or a text over the limit without `window`.
         """
-        running.check_options(options, *running.OPTIONS, "batch_size", "window", "overlap", "output")
+        _forward.check_options(options, *_forward.OPTIONS, "batch_size", "window", "overlap", "output")
         self._check_whole_text(input, window, overlap, output)
         if output is not None:
             return next(self.traces([self.encode(input, output)], **options))
@@ -413,7 +414,7 @@ class TextLens(Lens):
         inputs = listed(input)
         if inputs is not None:
             return [self.trace(one, window=window, overlap=overlap, **options) for one in inputs]
-        pieces = texts.windows(self.tokenizer, input, window, overlap, self.max_tokens)
+        pieces = _text_inputs.windows(self.tokenizer, input, window, overlap, self.max_tokens)
         return list(self.traces(pieces, **options))
 
     @staticmethod
@@ -459,13 +460,13 @@ class TextLens(Lens):
         inputs = listed(input)
         if inputs is not None:
             return [self.predict(one, window=window, overlap=overlap, **options) for one in inputs]
-        if tasks.of(self.model) in ("question", "token", *tasks.LANGUAGE):
+        if _tasks.of(self.model) in ("question", "token", *_tasks.LANGUAGE):
             raise InputError(
                 f"window= is for models that give one answer for a text, and {type(self.model).__name__} answers at "
                 "a place in it; cut the text around that place"
             )
-        running.check_options(options, "top_k", "batch_size")
-        pieces = texts.windows(self.tokenizer, input, window, overlap, self.max_tokens)
+        _forward.check_options(options, "top_k", "batch_size")
+        pieces = _text_inputs.windows(self.tokenizer, input, window, overlap, self.max_tokens)
         rows = list(self._in_order(pieces, batch_size, self._answers))
         mean = None if None in rows else torch.stack(rows).mean(0)
         return self._prediction(pieces[0], mean, top_k)
@@ -490,7 +491,7 @@ class TextLens(Lens):
             list of texts, holds the target of each: one, or a list of several. For a language model a token of the
             vocabulary, for question answering "start" (the default) or "end".
         method: "integrated_gradients" (the default: adaptive, in as many steps as `tolerance` needs), or any of
-            `attnlens.attribution.METHODS`, each explained in `attnlens.attribution.methods`.
+            `attnlens.attribution.METHODS`, each explained in the guide's page on methods.
         against: a second class: explain why `target` rather than that one; of a list of texts one for all, or a list
             with one for each.
         unit: "logit" (the default) or "probability", what the scores divide up.
@@ -522,7 +523,7 @@ class TextLens(Lens):
 
         Raises InputError as `trace` does.
         """
-        encoded = texts.encode(self.tokenizer, input)
+        encoded = _text_inputs.encode(self.tokenizer, input)
         if self.max_tokens is not None and len(encoded) > self.max_tokens:
             raise InputError(
                 f"the text has {len(encoded)} tokens, the model takes {self.max_tokens}; read it in overlapping "
@@ -536,13 +537,13 @@ class TextLens(Lens):
 
     def batch(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
         """Padded tensors `[batch, token]` on the model's device, by the names that the model takes."""
-        texts.check_ids(self.model, self.tokenizer, encoded)
+        _text_inputs.check_ids(self.model, self.tokenizer, encoded)
         taken = inspect.signature(self.model.forward).parameters
         rows = [one.inputs for one in encoded]
         if "input_ids" in taken:  # a wrapper that passes everything on names nothing
             rows = [{name: row[name] for name in row if name in taken} for row in rows]
         blanks = {"input_ids": self._pad_id or 0, "token_type_ids": self.tokenizer.pad_token_type_id}
-        return {name: rows.to(self.device) for name, rows in texts.pad(rows, blanks).items()}
+        return {name: rows.to(self.device) for name, rows in _text_inputs.pad(rows, blanks).items()}
 
     def inputs(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
         """`batch`, and what the decoder of an encoder-decoder reads."""
@@ -555,18 +556,18 @@ class TextLens(Lens):
     @property
     def _pad_id(self) -> int | None:
         """The model's padding token before the tokenizer's: by it the model finds the end of a text."""
-        own = tasks.config_of(self.model, "pad_token_id")
+        own = _tasks.config_of(self.model, "pad_token_id")
         return own if isinstance(own, int) and own >= 0 else self.tokenizer.pad_token_id
 
     @property
     def batches(self) -> bool:
         """Whether texts of several lengths can go through the model together and come out as if alone."""
-        head = tasks.of(self.model)
+        head = _tasks.of(self.model)
         if self._seq2seq and head in ("sequence", "question"):
             return False  # its decoder reads the padding too
         if head == "sequence" and hasattr(self.model, "config"):
             # GPT-2 looks for the last token that is no padding.
-            return tasks.config_of(self.model, "pad_token_id") is not None
+            return _tasks.config_of(self.model, "pad_token_id") is not None
         taken = inspect.signature(self.model.forward).parameters
         return "input_ids" not in taken or "attention_mask" in taken
 
@@ -586,15 +587,15 @@ class TextLens(Lens):
         prepared = [self._with_start(one) for one in prepared]
         inputs = self.inputs(prepared)
         logits_of = partial(self._checked_logits, encoded=prepared)
-        output, layers, targets = running.run_for(self.model, inputs, logits_of, len(prepared), **options)
+        output, layers, targets = _forward.run_for(self.model, inputs, logits_of, len(prepared), **options)
         for item, one in enumerate(prepared):
             yield Trace(
-                layers=running.sided(layers[item], len(one.tokens), len(one.output_tokens), self._seq2seq),
+                layers=_forward.sided(layers[item], len(one.tokens), len(one.output_tokens), self._seq2seq),
                 model=self.name,
                 tokens=one.tokens,
                 output_tokens=one.output_tokens,
                 text=one.text,
-                logits=tasks.kept(logits_of(output, item)),
+                logits=_tasks.kept(logits_of(output, item)),
                 labels=self.labels,
                 activation=self.activation,
                 target=targets[item],
@@ -602,16 +603,18 @@ class TextLens(Lens):
 
     @property
     def _seq2seq(self) -> bool:
-        return bool(tasks.config_of(self.model, "is_encoder_decoder"))
+        return bool(_tasks.config_of(self.model, "is_encoder_decoder"))
 
     def _with_start(self, encoded: Encoded) -> Encoded:
         """With the decoder's start token where it reads nothing yet; a classifier makes its decoder's input itself."""
-        makes = not self._seq2seq or tasks.of(self.model) in ("sequence", "question")
+        makes = not self._seq2seq or _tasks.of(self.model) in ("sequence", "question")
         return encoded if makes or encoded.output_ids else self._with_output(encoded, "")
 
     def _with_output(self, encoded: Encoded, output: str) -> Encoded:
-        start = tasks.config_of(self.model, "decoder_start_token_id")
-        ids, tokens = texts.output(self.tokenizer, output, int(self._pad_id or 0) if start is None else start)
+        start = _tasks.config_of(self.model, "decoder_start_token_id")
+        ids, tokens = _text_inputs.output(
+            self.tokenizer, output, int(self._pad_id or 0) if start is None else start
+        )
         return replace(encoded, output_ids=ids, output_tokens=tokens)
 
     def _answers(self, prepared: Sequence[Encoded]) -> list[Tensor | None]:
@@ -619,16 +622,16 @@ class TextLens(Lens):
             return [logits for one in prepared for logits in self._answers([one])]
         prepared = [self._with_start(one) for one in prepared]
         output = self._forward(self.inputs(prepared))
-        return [tasks.kept(self._checked_logits(output, item, prepared)) for item in range(len(prepared))]
+        return [_tasks.kept(self._checked_logits(output, item, prepared)) for item in range(len(prepared))]
 
     def _prediction(self, prepared: Encoded, logits: Tensor | None, top_k: int) -> Any:
-        head = tasks.of(self.model)
+        head = _tasks.of(self.model)
         if logits is None or logits.ndim == 1 or head not in ("question", "token"):
             return super()._prediction(prepared, logits, top_k)
         if head == "question":
-            from .attribution.merging import joined
+            from .attribution.text._merging import joined
 
-            return answers.span(logits, lambda a, b: joined(prepared.tokens[a:b], prepared.text).text)
+            return _predictions.span(logits, lambda a, b: joined(prepared.tokens[a:b], prepared.text).text)
         return [super(TextLens, self)._prediction(prepared, row, top_k) for row in logits]
 
     def _checked_logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
@@ -639,11 +642,11 @@ class TextLens(Lens):
 
     def _logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
         """One input's logits without padding, in the shape that `Trace` says."""
-        head, one = tasks.of(self.model), encoded[item]
+        head, one = _tasks.of(self.model), encoded[item]
         length = len(one)
         if head == "question" and hasattr(output, "start_logits"):
             return torch.stack([output.start_logits[item, :length], output.end_logits[item, :length]])
-        logits = tasks.read(output)
+        logits = _tasks.read(output)
         if logits is None or logits.ndim == 2:
             return None if logits is None else logits[item]
         if head == "token":
@@ -653,7 +656,7 @@ class TextLens(Lens):
 
     def answer_place(self, encoded: Encoded) -> int | None:
         """Which position's logits are a language model's answer: the last token, or the first mask; else None."""
-        head = tasks.of(self.model)
+        head = _tasks.of(self.model)
         if head == "masked":
             places = [i for i, token in enumerate(encoded.tokens) if token.id == self.tokenizer.mask_token_id]
             return places[0] if places else None
@@ -719,7 +722,7 @@ class ImageLens(Lens):
         target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
             list of pictures, holds the target of each: one, or a list of several.
         method: "integrated_gradients" (the default), or another of `attnlens.attribution.IMAGE_METHODS`, each explained
-            in `attnlens.attribution.image_methods`.
+            in the guide's page on methods.
         against: a second class: explain why `target` rather than that one; of a list of pictures one for all, or a list
             with one for each.
         unit: "logit" (the default) or "probability", what the scores divide up.
@@ -740,8 +743,8 @@ class ImageLens(Lens):
 
     def _prepare(self, input: Any) -> tuple[Tensor, Any, bool]:
         """(pixels, the picture that they show, whether it is a picture that nothing prepared)"""
-        raw = not isinstance(input, Tensor) and images.preprocess(self) is None
-        return *images.prepare(self, input), raw
+        raw = not isinstance(input, Tensor) and _image_inputs.preprocess(self) is None
+        return *_image_inputs.prepare(self, input), raw
 
     def _length(self, prepared: tuple[Tensor, Any, bool]) -> int:
         return prepared[0].shape[-1] * prepared[0].shape[-2]
@@ -753,16 +756,16 @@ class ImageLens(Lens):
                 yield from self._run([one], **options)
             return
         with _explaining_raw(prepared):
-            output, layers, targets = running.run_for(
+            output, layers, targets = _forward.run_for(
                 self.model, self._inputs(prepared), self._logits, len(prepared), **options
             )
         for item, (one, shown, _) in enumerate(prepared):
-            grid = images.grid(self, one, shown, layers[item])
+            grid = _image_inputs.grid(self, one, shown, layers[item])
             yield Trace(
-                layers=running.sided(layers[item], 0 if grid is None else len(grid), 0),
+                layers=_forward.sided(layers[item], 0 if grid is None else len(grid), 0),
                 model=self.name,
                 patches=grid,
-                logits=tasks.kept(self._logits(output, item)),
+                logits=_tasks.kept(self._logits(output, item)),
                 labels=self.labels,
                 activation=self.activation,
                 target=targets[item],
@@ -778,10 +781,10 @@ class ImageLens(Lens):
             return [logits for one in prepared for logits in self._answers([one])]
         with _explaining_raw(prepared):
             output = self._forward(self._inputs(prepared))
-        return [tasks.kept(self._logits(output, item)) for item in range(len(prepared))]
+        return [_tasks.kept(self._logits(output, item)) for item in range(len(prepared))]
 
     def _logits(self, output: Any, item: int) -> Tensor | None:
-        logits = tasks.read(output)
+        logits = _tasks.read(output)
         if logits is None or logits.ndim != 2:
             return None
         self.check_classes(logits.shape[1])
@@ -837,4 +840,4 @@ def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:
         return True
     if hasattr(processor, "preprocess") and not hasattr(processor, "tokenizer"):
         return True
-    return images.looks_like_images(model)
+    return _image_inputs.looks_like_images(model)

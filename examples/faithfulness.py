@@ -20,8 +20,8 @@ import typer
 from rich.progress import Progress
 
 import attnlens as al
-from attnlens.attribution.faithfulness import faithfulness
-from attnlens.attribution.text import METHODS
+from attnlens.attribution.text._explain import METHODS
+from attnlens.evaluation._faithfulness import faithfulness
 
 SHOWN = (
     "sequential_integrated_gradients", "integrated_gradients", "gradient_x_input", "gradient", "rollout",
@@ -72,7 +72,7 @@ def measured(model: str, methods: list[str], batch: list[str]) -> pd.DataFrame:
 
 
 @cache
-def loaded(model: str) -> al.TextLens:
+def loaded(model: str) -> al.lens.TextLens:
     """The lens, loaded once in each process."""
     lens = al.load(model)
     lens.model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -13,8 +13,8 @@ import pytest
 
 import attnlens as al
 from attnlens.attribution import IMAGE_METHODS, METHODS
-from attnlens.cli import app
-from attnlens.widgets.view import View
+from attnlens.terminal._cli import app
+from attnlens.widgets._view import View
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LOADED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")}
@@ -68,9 +68,13 @@ def test_every_public_name_has_an_entry(reference):
 
 
 def test_methods_of_what_is_public_have_entries_and_so_have_the_traits_of_views(reference):
-    assert {"attnlens.Trace.save", "attnlens.TextLens.attribute", "attnlens.Factors.block"} <= reference
     assert {
-        "attnlens.capture.Recording.traces",
+        "attnlens.Trace.save",
+        "attnlens.lens.TextLens.attribute",
+        "attnlens.data.Factors.block",
+    } <= reference
+    assert {
+        "attnlens.recorder.Recording.traces",
         "attnlens.bertviz.head_view",
         "attnlens.plots.heads",
     } <= reference
@@ -82,8 +86,8 @@ def test_methods_of_what_is_public_have_entries_and_so_have_the_traits_of_views(
 
 
 def test_every_method_of_attribution_is_explained(reference):
-    assert {f"attnlens.attribution.methods.{name}" for name in METHODS} - reference == set()
-    assert {f"attnlens.attribution.image_methods.{name}" for name in IMAGE_METHODS} - reference == set()
+    assert {f"attnlens.attribution.text._methods.{name}" for name in METHODS} - reference == set()
+    assert {f"attnlens.attribution.image._methods.{name}" for name in IMAGE_METHODS} - reference == set()
 
 
 def test_every_notebook_has_a_page_and_every_command_its_help(site):

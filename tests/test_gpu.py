@@ -16,10 +16,10 @@ from transformers import (
 )
 
 import attnlens as al
-from attnlens.attention import Factors
-from attnlens.attribution.relevance import _relevance
-from attnlens.running import run_for
-from attnlens.trace import Trace
+from attnlens.attribution._relevance import relevance
+from attnlens.data._attention import Factors
+from attnlens.data._trace import Trace
+from attnlens.models._forward import run_for
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
@@ -86,13 +86,13 @@ def test_values_gradients_and_gates_equal_those_of_the_cpu(kind):
         traces = [Trace(one) for one in layers]
         found[device] = [
             gated.logits,
-            *(_relevance(trace, None) for trace in traces),
-            *(_relevance(trace, 0) for trace in traces),
-            *(al.norms(trace)[1][:] for trace in traces),
+            *(relevance(trace, None) for trace in traces),
+            *(relevance(trace, 0) for trace in traces),
+            *(al.analysis.norms(trace)[1][:] for trace in traces),
             *(torch.tensor(al.head_stats(trace).drop(columns="name").to_numpy(float)) for trace in traces),
-            torch.tensor(al.head_distance(traces[0]).to_numpy()),
+            torch.tensor(al.analysis.head_distance(traces[0]).to_numpy()),
             al.compare(traces[0], traces[0].renormalize([0])).difference(1, 2),
-            al.flow(traces[1]),
+            al.analysis.flow(traces[1]),
         ]
     for ours, expected in zip(found["cuda"], found["cpu"], strict=True):
         assert torch.allclose(ours.cpu().double(), expected.double(), atol=2e-5, rtol=1e-4, equal_nan=True)

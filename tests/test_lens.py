@@ -65,10 +65,10 @@ def lens(lenses):
 
 
 def test_a_tokenizer_makes_a_text_lens_and_a_processor_an_image_lens():
-    assert type(al.Lens(tiny.bert(), tiny.wordpiece())) is al.TextLens
-    assert type(al.Lens(tiny.vit(), tiny.processor())) is al.ImageLens
-    assert type(al.Lens(tiny.vit())) is al.ImageLens
-    assert type(al.Lens(tiny.HandViT(), patches=(8, 8))) is al.ImageLens
+    assert type(al.Lens(tiny.bert(), tiny.wordpiece())) is al.lens.TextLens
+    assert type(al.Lens(tiny.vit(), tiny.processor())) is al.lens.ImageLens
+    assert type(al.Lens(tiny.vit())) is al.lens.ImageLens
+    assert type(al.Lens(tiny.HandViT(), patches=(8, 8))) is al.lens.ImageLens
 
 
 def test_a_text_model_without_its_tokenizer():
@@ -268,9 +268,9 @@ def test_a_batch_size_that_is_none(lens, batch_size):
 
 def test_store_and_dtype_reach_the_capture(lens):
     factors = lens.trace("see it", store="factors", dtype=torch.float16)
-    assert type(factors[0]) is al.Factors
+    assert type(factors[0]) is al.data.Factors
     assert factors[0].query.dtype is torch.float16
-    assert type(lens.trace("see it", store="weights")[0]) is al.Weights
+    assert type(lens.trace("see it", store="weights")[0]) is al.data.Weights
     with pytest.raises(InputError, match="unknown store 'dense'"):
         lens.trace("see it", store="dense")
 
@@ -357,11 +357,13 @@ def place(token):
 def tiny_tokens(lens, text):
     encoded = lens.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     encoded = zip(encoded["input_ids"], encoded["offset_mapping"], encoded.word_ids())
-    from attnlens.texts import speller
+    from attnlens.models._text_inputs import speller
 
     spell = speller(lens.tokenizer)
     return tuple(
-        al.Token(spell(lens.tokenizer.convert_ids_to_tokens(id), text[a:b]), id, word=word, start=a, end=b)
+        al.data.Token(
+            spell(lens.tokenizer.convert_ids_to_tokens(id), text[a:b]), id, word=word, start=a, end=b
+        )
         for id, (a, b), word in encoded
     )
 
@@ -527,7 +529,7 @@ def test_metaspace_tokens_are_readable(lenses):
 
 
 def test_byte_fallback_tokens_show_their_character():
-    from attnlens.texts import speller
+    from attnlens.models._text_inputs import speller
 
     spell = speller(tiny.metaspace())
     assert spell("<0xF0>", "🎬") == "🎬"

@@ -72,7 +72,7 @@ def test_the_head_comes_from_the_configuration(case, tmp_path, asked):
     lens = al.load(saved(tmp_path / "it", expected, processor()))
     assert type(lens.model) is type(expected)
     assert [name for name in asked if name.startswith("AutoModel")] == [auto]
-    assert isinstance(lens, al.ImageLens if "image" in case else al.TextLens)
+    assert isinstance(lens, al.lens.ImageLens if "image" in case else al.lens.TextLens)
     assert lens.name == "it"
     assert not lens.model.training
     for name, weight in expected.state_dict().items():
@@ -305,7 +305,7 @@ def mini(tmp_path):
 
 def test_a_minivit_folder(mini):
     lens = al.load(mini)
-    assert isinstance(lens, al.ImageLens)
+    assert isinstance(lens, al.lens.ImageLens)
     assert (lens.name, lens.patches) == ("mini", (8, 8))
     assert lens.labels == ("airplane", "cat", "frog", "truck")
     assert al.load(mini, dtype="float64").dtype is torch.float64
@@ -345,7 +345,7 @@ def test_a_damaged_minivit(mini):
 def test_the_sizes_of_a_minivit_are_those_of_its_weights(mini, change, message, monkeypatch):
     config = json.loads((mini / "config.json").read_text())
     (mini / "config.json").write_text(json.dumps(config | change))
-    monkeypatch.setattr("attnlens.models.minivit.load_file", None)  # told before the weights are read
+    monkeypatch.setattr("attnlens.models._minivit.load_file", None)  # told before the weights are read
     with pytest.raises(InputError, match=message):
         al.load(mini)
 
@@ -356,9 +356,9 @@ def test_the_sizes_of_a_minivit_are_those_of_its_weights(mini, change, message, 
 @pytest.mark.parametrize(
     ("name", "kind", "labels"),
     [
-        ("sentiment", al.TextLens, ("negative", "positive")),
-        ("cifar", al.ImageLens, None),
-        ("minivit", al.ImageLens, None),
+        ("sentiment", al.lens.TextLens, ("negative", "positive")),
+        ("cifar", al.lens.ImageLens, None),
+        ("minivit", al.lens.ImageLens, None),
     ],
 )
 def test_the_embedded_models(name, kind, labels):

@@ -9,15 +9,15 @@ import attnlens as al
 
 
 def lenses(model: nn.Module, tokenizer: object) -> None:
-    text = al.TextLens(model, tokenizer, labels=["bad", "good"])
+    text = al.lens.TextLens(model, tokenizer, labels=["bad", "good"])
     image = al.Lens(model, patches=(8, 8), labels={0: "cat", 1: "dog"})
     loaded: al.Lens = al.load("sentiment", device="cpu", dtype=torch.float32)
     print(text.labels, image.activation, loaded.target_index("positive"))
 
 
-def traces(lens: al.Lens, text: al.TextLens) -> None:
+def traces(lens: al.Lens, text: al.lens.TextLens) -> None:
     for one in (lens.trace("a"), text.trace("a", store="factors"), *text.traces(["a"], batch_size=2)):
-        layer: al.Attention = one[-1]
+        layer: al.data.Attention = one[-1]
         row: Tensor = one[0, 1]
         part: al.Trace = one[1:3]
         means: Tensor = one[-1].mean("head")
@@ -31,7 +31,7 @@ def predictions(lens: al.Lens) -> tuple[str, float | None, list[str]]:
     return one.label, one.probability, [other.label for other in one.top]
 
 
-def attributions(lens: al.TextLens, vision: al.ImageLens) -> None:
+def attributions(lens: al.lens.TextLens, vision: al.lens.ImageLens) -> None:
     scores: Tensor = lens.attribute("a", "good", against="bad").scores
     pixels: Tensor = vision.attribute("cat.png").scores
     gaps = [one.gap for one in lens.attribute("a", ["good", "bad"])]
@@ -54,15 +54,18 @@ def errors() -> None:
 
 
 FUNCTIONS = (
-    al.ablate, al.agreement, al.capture, al.cluster_heads, al.compare, al.compare_baselines, al.compare_methods,
-    al.debug, al.faithfulness, al.find_heads, al.flow, al.fuse, al.gradient_rollout, al.head_distance, al.head_stats,
-    al.infidelity, al.layer_similarity, al.load, al.map_heads, al.nearest_heads, al.norms, al.relevance, al.report,
-    al.rollout, al.sanity_check, al.sensitivity,
+    al.ablate, al.evaluation.agreement, al.capture, al.analysis.cluster_heads, al.compare,
+    al.attribution.compare_baselines, al.attribution.compare_methods, al.debug, al.faithfulness,
+    al.analysis.find_heads, al.analysis.flow, al.analysis.fuse, al.attribution.gradient_rollout,
+    al.analysis.head_distance, al.head_stats, al.evaluation.infidelity, al.analysis.layer_similarity, al.load,
+    al.analysis.map_heads, al.analysis.nearest_heads, al.analysis.norms, al.attribution.relevance, al.report,
+    al.rollout, al.evaluation.sanity_check, al.evaluation.sensitivity,
 )  # fmt: skip
 CLASSES: tuple[type, ...] = (
-    al.Ablation, al.Attention, al.Attribution, al.AttentionView, al.Comparison, al.CompareView, al.Diagnosis,
-    al.Explanation, al.Explorer, al.Factors, al.HeadsView, al.ImageLens, al.Lens, al.PatchGrid, al.PatchView,
-    al.TextLens, al.Token, al.TokensView, al.Trace, al.Weights,
+    al.circuits.Ablation, al.data.Attention, al.Attribution, al.AttentionView, al.analysis.Comparison,
+    al.CompareView, al.diagnosis.Diagnosis, al.attribution.Explanation, al.Explorer, al.data.Factors, al.HeadsView,
+    al.lens.ImageLens, al.Lens, al.data.PatchGrid, al.PatchView, al.lens.TextLens, al.data.Token, al.TokensView,
+    al.Trace, al.data.Weights,
 )  # fmt: skip
 MODULES = (
     al.bertviz.head_view,
@@ -70,4 +73,5 @@ MODULES = (
     al.models.MiniViT,
     al.plots.heads,
     al.widgets.HeadsView,
+    al.recorder.Recording,
 )

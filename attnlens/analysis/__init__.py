@@ -1,14 +1,15 @@
 """Pure functions of a trace: they run no model, know no widget, and never ask for all weights at once."""
 
-from .compare import Comparison, compare
-from .distance import cluster_heads, head_distance, layer_similarity, map_heads, nearest_heads
-from .flow import flow
-from .norms import norms
-from .patterns import find_heads
-from .rollout import fuse, rollout
-from .stats import head_stats
+from ._compare import Comparison, compare
+from ._distance import cluster_heads, head_distance, layer_similarity, map_heads, nearest_heads
+from ._flow import flow
+from ._head_stats import COLUMNS, head_stats
+from ._norms import norms
+from ._patterns import find_heads
+from ._rollout import fuse, rollout
 
 __all__ = [
+    "COLUMNS",
     "Comparison",
     "cluster_heads",
     "compare",

@@ -1,40 +1,47 @@
 """What made the model decide: importance per token or pixel for one target, with the method's own error."""
 
-from .ablation import Ablation, ablate
-from .agreement import agreement
-from .diagnosis import Diagnosis, debug
-from .explain import Explanation, compare_baselines, compare_methods
-from .faithfulness import Curves, curves, faithfulness
-from .images import METHODS as IMAGE_METHODS
-from .images import attribute_image
-from .infidelity import infidelity, sensitivity
-from .relevance import gradient_rollout, relevance
-from .result import Attribution, ImageAttribution, TextAttribution
-from .sanity import sanity_check
-from .text import METHODS, attribute_text
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._compare_methods import Explanation, compare_baselines, compare_methods
+from ._relevance import gradient_rollout, relevance
+from ._result import Attribution, ImageAttribution, TextAttribution
+from .image._explain import METHODS as IMAGE_METHODS
+from .image._explain import attribute_image
+from .text._explain import METHODS, attribute_text
+
+if TYPE_CHECKING:
+    from ._integrated_gradients import AdaptiveIntegratedGradients as AdaptiveIntegratedGradients
+    from ._integrated_gradients import ErrorEstimate as ErrorEstimate
+    from ._integrated_gradients import SequentialIntegratedGradients as SequentialIntegratedGradients
+    from .image._cam import LayerGradCamPlusPlus as LayerGradCamPlusPlus
+
+_CHILDREN_OF_CAPTUM = {
+    "AdaptiveIntegratedGradients": "._integrated_gradients",
+    "ErrorEstimate": "._integrated_gradients",
+    "LayerGradCamPlusPlus": ".image._cam",
+    "SequentialIntegratedGradients": "._integrated_gradients",
+}
+"""They load Captum, so each comes with its first use."""
 
 __all__ = [
+    *_CHILDREN_OF_CAPTUM,
     "IMAGE_METHODS",
     "METHODS",
-    "Ablation",
     "Attribution",
-    "Curves",
-    "Diagnosis",
     "Explanation",
     "ImageAttribution",
     "TextAttribution",
-    "ablate",
-    "agreement",
     "attribute_image",
     "attribute_text",
     "compare_baselines",
     "compare_methods",
-    "curves",
-    "debug",
-    "faithfulness",
     "gradient_rollout",
-    "infidelity",
     "relevance",
-    "sanity_check",
-    "sensitivity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CHILDREN_OF_CAPTUM:
+        return getattr(import_module(_CHILDREN_OF_CAPTUM[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

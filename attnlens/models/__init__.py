@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING
 from ..errors import unknown_name
 
 if TYPE_CHECKING:
-    from .minivit import MiniViT as MiniViT
+    from ._minivit import MiniViT as MiniViT
+
+MOST_PIXELS = 2**26
+"""Pixels of the largest picture that is read, whatever file it comes from: 8192 x 8192, which takes 200 MB in RGB.
+Assign another number to `attnlens.models.MOST_PIXELS` to change it."""
 
 EMBEDDED = ("sentiment", "cifar", "resnet", "minivit")
 
@@ -45,7 +49,7 @@ def sample_images() -> dict[str, Path]:
 
 def __getattr__(name: str) -> type[MiniViT]:
     if name == "MiniViT":
-        from .minivit import MiniViT
+        from ._minivit import MiniViT
 
         return MiniViT
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

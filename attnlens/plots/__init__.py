@@ -20,12 +20,12 @@ Every function takes `figsize=` in inches; those that draw one panel take `ax=` 
 statistics are drawn in other colours by `cmap=`, a colour map of matplotlib or its name.
 """
 
-from .attributions import attributions, pixels
-from .images import layers, patches
-from .matrices import average, grid, head, heads, row
-from .pieces import MOST_LABELS, SIGNED, WEIGHTS
-from .summaries import compare, head_map, stats
-from .texts import rollout, tokens
+from ._attributions import attributions, pixels
+from ._images import layers, patches
+from ._matrices import average, grid, head, heads, row
+from ._style import MOST_LABELS, SIGNED, WEIGHTS
+from ._summaries import compare, head_map, stats
+from ._texts import rollout, tokens
 
 __all__ = [
     "attributions", "average", "compare", "grid", "head", "head_map", "heads", "layers", "patches", "pixels",

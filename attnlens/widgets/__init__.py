@@ -4,11 +4,11 @@ A view is a widget of ipywidgets. What is selected and how it is drawn are trait
 weights cross once, as bytes.
 """
 
-from .attention import AttentionView
-from .compare import CompareView
-from .explorer import Explorer
-from .heads import HeadsView
-from .patches import PatchView
-from .tokens import TokensView
+from ._attention import AttentionView
+from ._compare import CompareView
+from ._explorer import Explorer
+from ._heads import HeadsView
+from ._patches import PatchView
+from ._tokens import TokensView
 
 __all__ = ["AttentionView", "CompareView", "Explorer", "HeadsView", "PatchView", "TokensView"]

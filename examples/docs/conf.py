@@ -31,8 +31,9 @@ from sphinx.util.nodes import make_refnode
 from typer.testing import CliRunner
 
 import attnlens as al
-from attnlens import axes, cli
-from attnlens.report.page import Page, room
+from attnlens.data import _axes
+from attnlens.reporting._page import Page, room
+from attnlens.terminal import _cli
 
 project = "attnlens"
 release = al.__version__
@@ -48,7 +49,7 @@ myst_heading_anchors = 3
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {name: name for name, it in vars(axes).items() if get_origin(it) is Annotated}
+autodoc_type_aliases = {name: name for name, it in vars(_axes).items() if get_origin(it) is Annotated}
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 nitpicky = True
@@ -203,9 +204,9 @@ class Commands(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         ask = CliRunner()
         sections = []
-        for name in ("", *(one.name or one.callback.__name__ for one in cli.app.registered_commands)):
+        for name in ("", *(one.name or one.callback.__name__ for one in _cli.app.registered_commands)):
             words = [*filter(None, [name]), "--help"]
-            told = ask.invoke(cli.app, words, prog_name="attnlens", catch_exceptions=False).output
+            told = ask.invoke(_cli.app, words, prog_name="attnlens", catch_exceptions=False).output
             title = f"attnlens {name}".strip()
             section = nodes.section(ids=[nodes.make_id(title)], names=[title])
             section += [nodes.title(text=title), nodes.literal_block(told, told, language="text")]

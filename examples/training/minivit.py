@@ -28,7 +28,7 @@ from common import (
 )
 from torch import Tensor
 
-from attnlens.models.minivit import MiniViT
+from attnlens.models._minivit import MiniViT
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 LABELS = ("airplane", "cat", "frog", "truck")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from attnlens.attention import Attention, Weights
-from attnlens.trace import Layer, Token, Trace, Values
+from attnlens.data._attention import Attention, Weights
+from attnlens.data._trace import Layer, Token, Trace, Values
 
 
 def weights(

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.analysis import distance
-from attnlens.analysis.compare import compare
-from attnlens.analysis.distance import METRICS
-from attnlens.attention import Band, Factors, Weights, Windows
+from attnlens.analysis import _distance
+from attnlens.analysis._compare import compare
+from attnlens.analysis._distance import METRICS
+from attnlens.data._attention import Band, Factors, Weights, Windows
+from attnlens.data._trace import Layer, PatchGrid, Token, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, PatchGrid, Token, Trace
 
 from .. import tiny
 from . import made
@@ -276,7 +276,7 @@ def test_walking_in_blocks_gives_the_same(monkeypatch, metric, layers):
     a = trace_of(*(factors(**MASKS["one head's rows"]()) for _ in range(layers)), tokens="abcdefghi")
     b = trace_of(factors(mask=Band(None, 0)), tokens="xbxdefxhx")
     whole = compare(a, b, metric=metric).heads
-    monkeypatch.setattr(distance, "BLOCK_ELEMENTS", 2 * 9 * 4 * (layers + 1))
+    monkeypatch.setattr(_distance, "BLOCK_ELEMENTS", 2 * 9 * 4 * (layers + 1))
     pd.testing.assert_frame_equal(compare(a, b, metric=metric).heads, whole)
 
 

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.analysis import distance as module
-from attnlens.analysis.distance import (
+from attnlens.analysis import _distance as module
+from attnlens.analysis._distance import (
     METRICS,
     cluster_heads,
     head_distance,
@@ -29,9 +29,9 @@ from attnlens.analysis.distance import (
     map_heads,
     nearest_heads,
 )
-from attnlens.attention import Band, Factors, Weights, Windows
+from attnlens.data._attention import Band, Factors, Weights, Windows
+from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Trace
 
 from .. import tiny
 from .made import trace_of
@@ -494,7 +494,7 @@ def test_unknown_pairs_cannot_be_drawn_or_grouped(function):
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():
-    code = "import sys, attnlens.analysis.distance, attnlens.analysis.compare; print(*sys.modules)"
+    code = "import sys, attnlens.analysis._distance, attnlens.analysis._compare; print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True
     )

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.analysis.flow import MOST_EDGES, flow
-from attnlens.attention import Band, Factors, Weights, Windows
+from attnlens.analysis._flow import MOST_EDGES, flow
+from attnlens.data._attention import Band, Factors, Weights, Windows
 from attnlens.errors import InputError
 
 from .. import tiny
@@ -134,7 +134,7 @@ def test_factors_flow_as_weights_do(name, monkeypatch):
     dense = [a[:] for a in found]
     flows = flow(trace_of(*dense), 7)
     torch.testing.assert_close(flows, by_networkx(dense, 7), atol=1e-8, rtol=0)
-    monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 50)
+    monkeypatch.setattr("attnlens.data._attention.BLOCK_ELEMENTS", 50)
     assert torch.equal(flow(trace_of(*(replace(a) for a in found)), 7), flows)
     assert flows[8] == 0
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.analysis.norms import KINDS, norms
-from attnlens.attention import Factors, Weights
+from attnlens.analysis._norms import KINDS, norms
+from attnlens.data._attention import Factors, Weights
+from attnlens.data._trace import Layer, Trace, Values
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Trace, Values
 
 from .. import tiny
 
@@ -90,8 +90,8 @@ def test_factors_and_blocks_give_the_same(kind, monkeypatch):
     one, other = (Trace((Layer("a", "self", a, values=values),)) for a in (factors, Weights(factors[:])))
     whole = norms(one, kind)[0][:]
     assert torch.allclose(whole, norms(other, kind)[0][:], atol=1e-5)
-    monkeypatch.setattr(import_module("attnlens.analysis.norms"), "BLOCK_ELEMENTS", 70)
-    monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 70)
+    monkeypatch.setattr(import_module("attnlens.analysis._norms"), "BLOCK_ELEMENTS", 70)
+    monkeypatch.setattr("attnlens.data._attention.BLOCK_ELEMENTS", 70)
     assert torch.allclose(whole, norms(one, kind)[0][:], atol=1e-5)
 
 
@@ -121,7 +121,7 @@ def test_what_was_not_kept_is_named():
 
 
 @pytest.mark.parametrize(
-    "function", [al.head_stats, al.head_distance, lambda trace: al.compare(trace, trace)]
+    "function", [al.head_stats, al.analysis.head_distance, lambda trace: al.compare(trace, trace)]
 )
 def test_norms_are_no_shares_of_attention(function):
     found = norms(al.load("sentiment").trace(TEXT, values=True), "heads")

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.analysis.patterns import PATTERNS, find_heads, is_punctuation
-from attnlens.analysis.stats import head_stats
-from attnlens.attention import Band, Factors, Weights, Windows
+from attnlens.analysis._head_stats import head_stats
+from attnlens.analysis._patterns import PATTERNS, find_heads, is_punctuation
+from attnlens.data._attention import Band, Factors, Weights, Windows
+from attnlens.data._trace import Layer, PatchGrid, Token, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, PatchGrid, Token, Trace
 
 from .. import tiny
 from .made import trace_of

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.analysis.rollout import fuse
-from attnlens.attention import Band, Factors, Weights, Windows
+from attnlens.analysis._rollout import fuse
+from attnlens.data._attention import Band, Factors, Weights, Windows
+from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Trace
 
 from .. import tiny
 from .made import trace_of, weights
@@ -116,7 +116,7 @@ def thinned(matrix, discard, kept):
 @pytest.mark.parametrize("special", [True, False])
 def test_fusion_and_discard(how, discard, special):
     found = weights(heads=3, size=7)
-    tokens = (al.Token("[CLS]", special=special), *(al.Token(str(i)) for i in range(6)))
+    tokens = (al.data.Token("[CLS]", special=special), *(al.data.Token(str(i)) for i in range(6)))
     trace = replace(trace_of(*found), tokens=tokens)
     heads = [0, 2] if how == "listed" else how
     fused = [thinned(FUSED[how](a.weights), discard, 0 if special else None)[None] for a in found]
@@ -126,7 +126,7 @@ def test_fusion_and_discard(how, discard, special):
     for i in (0, -2):
         torch.testing.assert_close(al.rollout(trace, heads=heads, discard=discard, row=i), rolled[i])
         torch.testing.assert_close(al.rollout(trace, heads=heads, discard=discard, column=i), rolled[:, i])
-    once = al.fuse(trace, heads, discard)
+    once = al.analysis.fuse(trace, heads, discard)
     assert [layer.attention.heads for layer in once.layers] == [1] * len(found)
     torch.testing.assert_close(al.rollout(once, row=1), rolled[1])
 
@@ -139,8 +139,8 @@ def test_start_and_end_are_a_slice():
 
 def test_the_class_column_of_an_image_stays():
     trace = al.load("cifar").trace(al.models.sample_images()["cat"])
-    assert bool((al.fuse(trace, discard=0.9)[0][0, :, 0] > 0).all())
-    rows = (al.fuse(trace, discard=0.9)[0][0] > 0).sum(-1)
+    assert bool((al.analysis.fuse(trace, discard=0.9)[0][0, :, 0] > 0).all())
+    rows = (al.analysis.fuse(trace, discard=0.9)[0][0] > 0).sum(-1)
     assert rows.max() <= 65 - int(0.9 * 65)
 
 
@@ -197,7 +197,7 @@ def test_factors_equal_weights_and_rows_are_normalised(name, residual):
 def test_walking_in_blocks_gives_the_same(monkeypatch):
     found = [factors(mask=Band(None, 0)) for _ in range(3)]
     whole, row = al.rollout(trace_of(*found)), al.rollout(trace_of(*found), row=-1)
-    monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 50)
+    monkeypatch.setattr("attnlens.data._attention.BLOCK_ELEMENTS", 50)
     assert len(list(found[0].blocks())) > 1
     again = [replace(a) for a in found]  # without the log-sum-exp that the first walk left
     torch.testing.assert_close(al.rollout(trace_of(*again)), whole)

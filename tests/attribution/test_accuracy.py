@@ -9,8 +9,8 @@ import torch
 from captum.attr import IntegratedGradients
 
 import attnlens as al
-from attnlens.attribution import text_baselines
-from attnlens.attribution.answer import TextAnswer, explained
+from attnlens.attribution.text import _baselines
+from attnlens.attribution.text._forward import TextAnswer, explained
 
 SENTENCES = al.models.sample_sentences()[:8]
 TOLERANCE = 0.01
@@ -37,7 +37,7 @@ def reference(exact, text, target, baseline):
     """`[token]`: by Captum's own rule."""
     with explained(exact):
         answer = TextAnswer(exact, [exact.encode(text)])
-        start, end = text_baselines.start(answer, baseline), answer.vectors()
+        start, end = _baselines.start(answer, baseline), answer.vectors()
 
         def number(points):
             return answer.logits(points, torch.zeros(len(points), dtype=torch.long))[:, target]

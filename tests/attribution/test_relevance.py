@@ -10,7 +10,7 @@ import torch
 import transformers as hf
 
 import attnlens as al
-from attnlens.attribution.relevance import gradient_rollout, relevance
+from attnlens.attribution._relevance import gradient_rollout, relevance
 from attnlens.errors import InputError
 
 from .. import tiny
@@ -113,7 +113,7 @@ def test_rows_and_blocks_and_single_inputs(name, monkeypatch):
         assert torch.allclose(together, relevance(lens, text, 1), atol=1e-5)
     for store in ("weights", "factors"):
         assert torch.allclose(relevance(lens, TEXTS[0], 1, store=store), whole, atol=1e-5)
-    monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 64)
+    monkeypatch.setattr("attnlens.data._attention.BLOCK_ELEMENTS", 64)
     assert torch.allclose(relevance(lens, TEXTS[0], 1), whole, atol=1e-5)
 
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.attribution.result import ImageAttribution, TextAttribution, as_json, gap_of
+from attnlens.attribution._result import ImageAttribution, TextAttribution, as_json, gap_of
+from attnlens.data._trace import Prediction, Token
 from attnlens.errors import InputError
-from attnlens.trace import Prediction, Token
 
 from .. import tiny
 

@@ -1,6 +1,6 @@
 """How far adaptive scores are from the truth, over SST-2: `python -m tests.benchmarks.accuracy --data FOLDER`.
 
-4,000 sentences of the training part are drawn by a seed. On one half the rules of `attnlens.attribution.path` were
+4,000 sentences of the training part are drawn by a seed. On one half the rules of adaptive integrated gradients were
 chosen (`--half chosen`); by default the other half is measured, which they have not seen. For every model and
 tolerance: how many sentences converged, how many of these are off by more than the tolerance, how far the worst is
 off, in tolerances, and the mean number of steps. A sentence's error is `sum |s - s'| / sum |s'|` over its tokens, s'
@@ -30,9 +30,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import attnlens as al
-from attnlens.attribution import text_baselines
-from attnlens.attribution.answer import TextAnswer, explained
-from attnlens.attribution.text_baselines import BASELINES
+from attnlens.attribution.text import _baselines
+from attnlens.attribution.text._baselines import BASELINES
+from attnlens.attribution.text._forward import TextAnswer, explained
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -191,7 +191,7 @@ def references(lens: al.Lens, texts: Sequence[str], baseline: str, nodes: int) -
 def _integrals(answer: TextAnswer, baseline: str, nodes: int) -> Iterator[Tensor]:
     """`[token]` of each text of a batch."""
     places, weights = (x.to(answer.ids.device) for x in gauss_legendre(nodes))
-    start, end = text_baselines.start(answer, baseline), answer.vectors()
+    start, end = _baselines.start(answer, baseline), answer.vectors()
     target = answer.end_logits.argmax(-1)
     total = torch.zeros(end.shape[:2], dtype=torch.float64, device=end.device)
     rows = torch.arange(len(end), device=end.device)

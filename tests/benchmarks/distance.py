@@ -9,9 +9,9 @@ import torch
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from attnlens.analysis.distance import head_distance
-from attnlens.attention import Weights
-from attnlens.trace import Layer, Trace
+from attnlens.analysis._distance import head_distance
+from attnlens.data._attention import Weights
+from attnlens.data._trace import Layer, Trace
 
 from .measure import cpu_seconds, ratio
 

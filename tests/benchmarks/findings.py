@@ -2,7 +2,7 @@
 
 100 inputs that the embedded models get right and 100 that they get wrong, of SST-2 and of CIFAR-10, the first of each
 in an order drawn by a seed. Part "judged" are SST-2's validation sentences (93 are misread, all of which are taken) and
-one half of CIFAR-10's test pictures. The limits of `attnlens.attribution.findings` were chosen on 30 hits and 30 errors
+one half of CIFAR-10's test pictures. The limits of `attnlens.diagnosis._findings` were chosen on 30 hits and 30 errors
 of part "chosen": training sentences of ten words and more, and the other half of the pictures. The quantiles of the
 numbers that sentences are judged by are printed too.
 """

@@ -9,9 +9,9 @@ import torch
 from networkx.algorithms.flow import preflow_push, shortest_augmenting_path
 from rich.table import Table
 
-from attnlens.analysis.flow import flow
-from attnlens.attention import Weights
-from attnlens.trace import Layer, Trace
+from attnlens.analysis._flow import flow
+from attnlens.data._attention import Weights
+from attnlens.data._trace import Layer, Trace
 
 from .measure import cpu_seconds, ratio
 

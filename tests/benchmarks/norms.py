@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from rich.table import Table
 
-from attnlens.analysis.norms import norms
-from attnlens.attention import Weights
-from attnlens.trace import Layer, Trace, Values
+from attnlens.analysis._norms import norms
+from attnlens.data._attention import Weights
+from attnlens.data._trace import Layer, Trace, Values
 
 from .measure import cpu_seconds, peak_megabytes, ratio
 

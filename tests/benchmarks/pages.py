@@ -11,8 +11,8 @@ from unittest.mock import patch
 import torch
 
 import attnlens as al
-from attnlens.attention import Weights
-from attnlens.trace import Layer, Token, Trace
+from attnlens.data._attention import Weights
+from attnlens.data._trace import Layer, Token, Trace
 
 from .attribution import SENTENCES
 
@@ -65,7 +65,7 @@ def base_sized(size: int) -> Trace:
     """As many layers, heads and dimensions as BERT base has, of queries and keys without structure."""
     torch.manual_seed(0)
     layers = tuple(
-        Layer(f"layer {n}", "self", al.Factors(*torch.randn(2, HEADS, size, 64), 64**-0.5))
+        Layer(f"layer {n}", "self", al.data.Factors(*torch.randn(2, HEADS, size, 64), 64**-0.5))
         for n in range(LAYERS)
     )
     return Trace(layers, model="of BERT's size", tokens=tuple(Token(f"token{n}") for n in range(size)))

@@ -34,8 +34,8 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import attnlens as al
-from attnlens.attention import Weights
-from attnlens.trace import Layer, Token, Trace
+from attnlens.data._attention import Weights
+from attnlens.data._trace import Layer, Token, Trace
 from tests import tiny
 
 from . import pages, painting
@@ -447,7 +447,7 @@ def images(tool: str) -> str:
     return f"{found.count('yes')} of {len(found)}"
 
 
-def mapped(tool: str, lens: al.ImageLens, layer: nn.Module, method: str) -> str:
+def mapped(tool: str, lens: al.lens.ImageLens, layer: nn.Module, method: str) -> str:
     """Whether the scores lie over the picture: rows and columns, of pixels or of a feature map."""
     picture = Image.open(al.models.sample_images()["cat"]).convert("RGB")
     if tool == "attnlens":

@@ -8,9 +8,9 @@ import torch
 from rich.table import Table
 from transformers import BertConfig, BertForSequenceClassification
 
-from attnlens.attribution.relevance import _relevance
-from attnlens.running import run_for
-from attnlens.trace import Trace
+from attnlens.attribution._relevance import relevance
+from attnlens.data._trace import Trace
+from attnlens.models._forward import run_for
 
 from .measure import cpu_seconds, peak_megabytes, ratio
 
@@ -42,7 +42,7 @@ def variant(name: str, length: int) -> Callable[[], torch.Tensor]:
 
     def ours() -> torch.Tensor:
         _, layers, _ = run_for(model, inputs, lambda output, item: output.logits[item], 1, 0, values=False)
-        return _relevance(Trace(layers[0]), None)
+        return relevance(Trace(layers[0]), None)
 
     return eager if name == "eager" else ours
 

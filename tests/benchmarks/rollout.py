@@ -6,8 +6,8 @@ import torch
 from rich.table import Table
 
 import attnlens as al
-from attnlens.attention import Factors
-from attnlens.trace import Layer, Trace
+from attnlens.data._attention import Factors
+from attnlens.data._trace import Layer, Trace
 
 from .measure import cpu_seconds, ratio
 
@@ -44,7 +44,7 @@ def run(lengths: tuple[int, ...] = (197, 577, 1024, 2048), rounds: int = 3) -> t
     times = 0.0
     for length in lengths:
         trace = trace_of(length)
-        fused = al.fuse(trace)
+        fused = al.analysis.fuse(trace)
         means = [layer.attention[0] for layer in fused.layers]
         seconds = cpu_seconds(
             {"full": lambda means=means: full(means), "row": lambda fused=fused: al.rollout(fused, row=0)},

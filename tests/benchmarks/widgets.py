@@ -24,8 +24,8 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from attnlens.trace import Trace
-from attnlens.widgets import payload
+from attnlens.data._trace import Trace
+from attnlens.widgets import _payload
 
 from . import notebook, pages, painting
 from .accuracy import minilm_folder
@@ -160,9 +160,9 @@ def made(row: Row, trace: Trace, path: Path) -> None:
     row.bytes, row.seconds = pages.made(row.name, trace, path)
     if row.name == "attnlens heads":
         row.note = "thumbnails alone"
-    elif row.name == "attnlens attention" and payload.header(trace)["remote"]:
+    elif row.name == "attnlens attention" and _payload.header(trace)["remote"]:
         row.note = "coarse maps"
-        row.weights = sum(layer["bytes"] for layer in payload.header(trace)["layers"])
+        row.weights = sum(layer["bytes"] for layer in _payload.header(trace)["layers"])
 
 
 def unmade(row: Row, trace: Trace) -> str:

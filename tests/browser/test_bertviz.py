@@ -10,8 +10,8 @@ import torch
 from playwright.sync_api import expect
 
 import attnlens as al
-from attnlens.attention import Factors, Weights
-from attnlens.trace import Layer, Token, Trace
+from attnlens.data._attention import Factors, Weights
+from attnlens.data._trace import Layer, Token, Trace
 from tests import tiny
 
 from .jupyter import Lab

@@ -27,7 +27,7 @@ torch.manual_seed(0)
 def layer(n):
     query, key = torch.randn(2, 2, 4096, 64)
     query[:, torch.arange(4096), torch.arange(4096) % 64] += 20  # a pattern one recognises
-    return al.trace.Layer(f"layer {n}", "self", al.Factors(query, key, 0.125))
+    return al.trace.Layer(f"layer {n}", "self", al.data.Factors(query, key, 0.125))
 trace = al.Trace(layers=tuple(layer(n) for n in range(24)), model="long")
 view = al.AttentionView(trace, heads=1, mode="matrix")
 view
@@ -93,7 +93,7 @@ def test_a_layer_is_sent_when_it_is_shown_and_a_lost_kernel_is_told(page, lab):
         page,
         "lost.ipynb",
         LENS
-        + "from attnlens.widgets import view as made\nmade.AT_ONCE = 0\nview = al.AttentionView(trace, heads=1)\nview",
+        + "from attnlens.widgets import _view as made\nmade.AT_ONCE = 0\nview = al.AttentionView(trace, heads=1)\nview",
         "",
     )
     notebook.run(0)

@@ -143,7 +143,7 @@ def test_panels_of_one_kind_are_on_one_scale_and_read_the_same_patch(mounted, le
     page = mounted(view)
     attention = trace[-1].mean("head")[0, 1:].reshape(8, 8)
     rollout = al.rollout(trace, row=0)[1:].reshape(8, 8)
-    relevance = al.relevance(lens, image, row=0)[1:].reshape(8, 8)
+    relevance = al.attribution.relevance(lens, image, row=0)[1:].reshape(8, 8)
     signed = lens.attribute(image, method="integrated_gradients").pooled(8, 8)
     top = max(attention.max(), rollout.max())
     for number, (values, most) in enumerate(

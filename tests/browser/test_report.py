@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.attention import Factors, Weights
-from attnlens.trace import Layer, Token, Trace
+from attnlens.data._attention import Factors, Weights
+from attnlens.data._trace import Layer, Token, Trace
 
 from .mounting import eventually
 

@@ -10,9 +10,9 @@ import torch
 from playwright.sync_api import expect
 
 import attnlens as al
+from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Token, Trace
-from attnlens.widgets import payload
+from attnlens.widgets import _payload
 from tests import tiny
 
 from .mounting import Mounted
@@ -41,7 +41,7 @@ def trace(lens):
 def made(count: int, layers: int = 2, heads: int = 2, special: tuple[int, ...] = (0,)) -> Trace:
     """A trace of random weights of that many tokens."""
     torch.manual_seed(count)
-    factors = [al.Factors(*torch.randn(2, heads, count, 16), 0.6) for _ in range(layers)]
+    factors = [al.data.Factors(*torch.randn(2, heads, count, 16), 0.6) for _ in range(layers)]
     return Trace(
         tokens=tuple(Token(f"t{n}", special=n in special) for n in range(count)),
         layers=tuple(Layer(f"layer {n}", "self", one) for n, one in enumerate(factors)),
@@ -51,7 +51,7 @@ def made(count: int, layers: int = 2, heads: int = 2, special: tuple[int, ...] =
 @pytest.fixture
 def remote(monkeypatch):
     """A trace whose weights stay in Python."""
-    monkeypatch.setattr(payload, "MOST_WEIGHTS", 10_000)
+    monkeypatch.setattr(_payload, "MOST_WEIGHTS", 10_000)
     return made(700, layers=3)
 
 
@@ -300,7 +300,7 @@ def test_the_cell_that_is_pointed_at_has_its_labels_among_sixty(page):
 def test_a_layer_of_fewer_heads_and_a_selection_of_none_show_a_head(page):
     torch.manual_seed(0)
     layers = tuple(
-        Layer(f"{heads}", "self", al.Factors(*torch.randn(2, heads, 6, 8), 0.5)) for heads in (4, 2)
+        Layer(f"{heads}", "self", al.data.Factors(*torch.randn(2, heads, 6, 8), 0.5)) for heads in (4, 2)
     )
     trace = Trace(tokens=tuple(Token(f"t{n}") for n in range(6)), layers=layers)
     mounted = Mounted(page, al.AttentionView(trace, heads=3, mode="matrix"))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import attnlens as al
-from attnlens.attribution.faithfulness import faithfulness
+from attnlens.evaluation._faithfulness import faithfulness
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "faithfulness.py"
 SENTENCES = ["not a bad film", "a gripping , funny film with one dull stretch .", "flat", "left out"]

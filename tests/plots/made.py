@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from attnlens.attention import Attention, Band, Factors, Weights
 from attnlens.attribution import TextAttribution
-from attnlens.trace import Layer, PatchGrid, Prediction, Token, Trace
+from attnlens.data._attention import Attention, Band, Factors, Weights
+from attnlens.data._trace import Layer, PatchGrid, Prediction, Token, Trace
 
 WORDS = (
     "the quick brown fox jumps over a lazy dog while nobody in the old theatre laughs at this dull but honest story"

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from attnlens import plots
-from attnlens.attribution.result import ImageAttribution, TextAttribution
+from attnlens.attribution._result import ImageAttribution, TextAttribution
+from attnlens.data._trace import Prediction, Token
 from attnlens.errors import InputError
-from attnlens.plots.attributions import STRONG, _error
-from attnlens.trace import Prediction, Token
+from attnlens.plots._attributions import STRONG, _error
 
 from .made import bars, panels, said
 

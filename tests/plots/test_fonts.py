@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from attnlens import plots
-from attnlens.plots import fonts
-from attnlens.trace import Token, Trace
+from attnlens.data._trace import Token, Trace
+from attnlens.plots import _fonts
 
 from .made import attribution, labels, said, text
 
@@ -28,13 +28,13 @@ BEYOND = chr(0xF0001)
     ],
 )  # fmt: skip
 def test_readable(given, drawn):
-    assert fonts.readable(given) == drawn
+    assert _fonts.readable(given) == drawn
 
 
 def test_long_texts_end_in_an_ellipsis():
-    assert fonts.readable("internationalisation", 10) == "internati…"
-    assert fonts.readable("abcdefghij", 10) == "abcdefghij"
-    cut = fonts.readable(BEYOND * 4, 16)
+    assert _fonts.readable("internationalisation", 10) == "internati…"
+    assert _fonts.readable("abcdefghij", 10) == "abcdefghij"
+    cut = _fonts.readable(BEYOND * 4, 16)
     assert cut == r"\U000f0001…"
 
 
@@ -42,11 +42,11 @@ def test_long_texts_end_in_an_ellipsis():
 @given(st.text(max_size=12))
 def test_any_text_has_a_shape(given):
     """What is drawn lies in the figure's font or in one of its fallbacks."""
-    drawn = fonts.readable(given)
+    drawn = _fonts.readable(given)
     assert drawn
-    assert not fonts._lacking(drawn)
+    assert not _fonts._lacking(drawn)
     own = set(map(chr, get_font(findfont(FontProperties())).get_charmap()))
-    more = fonts._fonts(fonts._beyond(drawn, ("sans-serif",)), 0)
+    more = _fonts._fonts(_fonts._beyond(drawn, ("sans-serif",)), 0)
     for name in more:
         own |= set(map(chr, get_font(findfont(FontProperties(family=[name]))).get_charmap()))
     assert set(drawn) - {" "} <= own | {"\u00a0"} | {c for c in drawn if c.isspace()}
@@ -71,23 +71,23 @@ def test_a_text_that_can_be_drawn_needs_no_remark():
 def test_a_fallback_is_taken_for_what_the_own_font_lacks(monkeypatch):
     letters = {"own": set("abc"), "more": set("de"), "most": set("defg")}
     entries = [type("Entry", (), dict(name=name, fname=name))() for name in ("more", "most")]
-    monkeypatch.setattr(fonts, "_candidates", lambda: entries)
-    monkeypatch.setattr(fonts, "_characters", lambda path: frozenset(letters[path]))
-    fonts._fonts.cache_clear()
-    assert fonts._fonts(frozenset("de"), 1) == ("more",)
-    assert fonts._fonts(frozenset("dg"), 1) == ("more", "most")
-    assert fonts._fonts(frozenset("z"), 1) == ()
-    fonts._fonts.cache_clear()
+    monkeypatch.setattr(_fonts, "_candidates", lambda: entries)
+    monkeypatch.setattr(_fonts, "_characters", lambda path: frozenset(letters[path]))
+    _fonts._fonts.cache_clear()
+    assert _fonts._fonts(frozenset("de"), 1) == ("more",)
+    assert _fonts._fonts(frozenset("dg"), 1) == ("more", "most")
+    assert _fonts._fonts(frozenset("z"), 1) == ()
+    _fonts._fonts.cache_clear()
 
 
 def test_boxes_and_bitmaps_are_no_fallback():
-    assert not any(word in entry.name for entry in fonts._candidates() for word in ("Last Resort", "Emoji"))
+    assert not any(word in entry.name for entry in _fonts._candidates() for word in ("Last Resort", "Emoji"))
 
 
 def test_widths_and_directions():
-    assert fonts.width("ab") == 2
-    assert fonts.width("電影") == 4
-    assert fonts.width("e\u0301") == 1
-    assert fonts.right_to_left("[CLS] שלום")
-    assert not fonts.right_to_left("[CLS] hello שלום")
-    assert not fonts.right_to_left("123 !")
+    assert _fonts.width("ab") == 2
+    assert _fonts.width("電影") == 4
+    assert _fonts.width("e\u0301") == 1
+    assert _fonts.right_to_left("[CLS] שלום")
+    assert not _fonts.right_to_left("[CLS] hello שלום")
+    assert not _fonts.right_to_left("123 !")

@@ -9,9 +9,9 @@ from matplotlib.patches import Rectangle
 
 import attnlens as al
 from attnlens import models, plots
-from attnlens.attention import Windows
+from attnlens.data._attention import Windows
+from attnlens.data._trace import Layer, PatchGrid, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, PatchGrid, Trace
 
 from .made import bars, drawn, image, numbers, panels, said, text, weights
 

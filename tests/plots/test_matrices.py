@@ -10,9 +10,9 @@ from matplotlib.colors import PowerNorm
 
 import attnlens as al
 from attnlens import plots
-from attnlens.attention import Attention, Weights
+from attnlens.data._attention import Attention, Weights
+from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Token, Trace
 
 from .made import (
     bars,
@@ -225,8 +225,8 @@ def test_grid_asks_for_blocks_only(monkeypatch):
         return block(self, heads, rows, cols)
 
     monkeypatch.setattr(type(trace[0]), "block", seen)
-    monkeypatch.setattr("attnlens.attention.BLOCK_ELEMENTS", 10_000)
-    monkeypatch.setattr("attnlens.analysis.pooling.BLOCK_ELEMENTS", 10_000)
+    monkeypatch.setattr("attnlens.data._attention.BLOCK_ELEMENTS", 10_000)
+    monkeypatch.setattr("attnlens.analysis._pooling.BLOCK_ELEMENTS", 10_000)
     for draw in (plots.grid, plots.heads, plots.average, lambda t: plots.head(t, 0, 0)):
         draw(trace)
     assert max(largest) <= 10_000

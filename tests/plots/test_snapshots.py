@@ -27,7 +27,7 @@ from PIL import Image, ImageChops
 
 import attnlens as al
 from attnlens import models, plots
-from attnlens.analysis.compare import compare
+from attnlens.analysis._compare import compare
 
 from .made import attribution, causal, crossing, image, text, weights
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from attnlens import plots
-from attnlens.analysis.compare import compare
-from attnlens.analysis.distance import head_distance, map_heads
-from attnlens.analysis.stats import head_stats
+from attnlens.analysis._compare import compare
+from attnlens.analysis._distance import head_distance, map_heads
+from attnlens.analysis._head_stats import head_stats
+from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Trace
 
 from .made import bars, drawn, image, numbers, panels, said, text, tokens, weights
 

@@ -88,8 +88,8 @@ def test_hebrew_runs_from_right_to_left():
 
 
 def test_wide_characters_take_room(monkeypatch):
-    monkeypatch.setattr("attnlens.plots.texts.fonts.readable", lambda text, most=None: text)
-    wide, narrow = (plots.texts._wrap(["電影" * 4] * 30, 8), plots.texts._wrap(["ab" * 4] * 30, 8))
+    monkeypatch.setattr("attnlens.plots._texts._fonts.readable", lambda text, most=None: text)
+    wide, narrow = (plots._texts._wrap(["電影" * 4] * 30, 8), plots._texts._wrap(["ab" * 4] * 30, 8))
     assert len(wide) > len(narrow)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from attnlens.attention import Attention, Band, Factors, Weights, Windows
-from attnlens.trace import Layer
-from attnlens.widgets import payload
+from attnlens.data._attention import Attention, Band, Factors, Weights, Windows
+from attnlens.data._trace import Layer
+from attnlens.widgets import _payload
 
 PATH = Path(__file__).parents[2] / "widgets" / "tests" / "fixtures" / "layers.json"
 
@@ -60,7 +60,7 @@ def as_seen(attention: Attention) -> Tensor:
         return attention[:].half().float()
     rounded = {}
     for name in ("query", "key"):
-        shrink = payload.shrink(getattr(attention, name))
+        shrink = _payload.shrink(getattr(attention, name))
         rounded[name] = (getattr(attention, name) / shrink).half().float() * shrink
     extras = {name: getattr(attention, name) for name in ("mask", "bias", "softcap", "sink")}
     return Factors(**rounded, scale=attention.scale, **extras)[:]
@@ -73,8 +73,8 @@ def fixtures() -> list[dict]:
         layer = Layer(name, "self" if attention.queries == attention.keys else "cross", attention)
         found.append(
             {
-                "header": payload.layer_header(layer, detail=True),
-                "bytes": base64.b64encode(payload.layer_bytes(attention, detail=True)).decode(),
+                "header": _payload.layer_header(layer, detail=True),
+                "bytes": base64.b64encode(_payload.layer_bytes(attention, detail=True)).decode(),
                 "weights": base64.b64encode(as_seen(attention).numpy().astype("<f4").tobytes()).decode(),
             }
         )

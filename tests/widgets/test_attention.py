@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.attention import Factors, Weights
+from attnlens.data._attention import Factors, Weights
+from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Trace
-from attnlens.widgets import payload
-from attnlens.widgets import view as made
+from attnlens.widgets import _payload
+from attnlens.widgets import _view as made
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def hear(view: al.AttentionView, message: dict, monkeypatch) -> list[tuple[dict,
 def test_a_small_trace_goes_to_the_browser_at_once(trace):
     view = al.AttentionView(trace)
     assert sent(view) == [f"layer_{n}" for n in range(6)]
-    assert view.layer_2 == payload.layer_bytes(trace[2])
-    assert view.trace == payload.header(trace)
+    assert view.layer_2 == _payload.layer_bytes(trace[2])
+    assert view.trace == _payload.header(trace)
 
 
 def test_of_a_larger_one_a_layer_goes_when_it_is_shown(trace, monkeypatch):
@@ -118,7 +118,7 @@ def test_another_trace_takes_its_place_with_all_of_its_bytes(trace, monkeypatch)
     monkeypatch.setattr(made, "AT_ONCE", 10)
     view.show(other)
     assert sent(view) == ["layer_5"]
-    assert view.layer_5 == payload.layer_bytes(other[5])
+    assert view.layer_5 == _payload.layer_bytes(other[5])
     assert (view.layer, view.heads, view.query) == (5, [3, 11], None)
     assert view.trace["tokens"]["input"]["text"] == ["[CLS]", "good", "[SEP]"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from attnlens import widgets
-from attnlens.widgets.view import STATIC, View
+from attnlens.widgets._view import STATIC, View
 
 SOURCES = Path(__file__).parents[2] / "widgets"
 BUNDLES = sorted(STATIC.glob("*.js"))
@@ -30,7 +30,7 @@ def fingerprint() -> str:
 
 def test_there_is_a_bundle_for_every_view():
     assert {path.stem for path in BUNDLES} - {"report"} == {
-        view.__module__.rpartition(".")[2] for view in DRAWN
+        view.__module__.rpartition("._")[2] for view in DRAWN
     }
 
 
@@ -53,7 +53,7 @@ def test_a_bundle_fetches_nothing(path):
 
 @pytest.mark.parametrize("view", DRAWN, ids=lambda view: view.__name__)
 def test_the_state_that_typescript_knows_is_what_python_syncs(view):
-    source = SOURCES / "src" / f"{view.__module__.rpartition('.')[2]}.ts"
+    source = SOURCES / "src" / f"{view.__module__.rpartition('._')[2]}.ts"
     body = re.search(r"export interface State \{\n(.*?)\n\}", source.read_text(encoding="utf-8"), re.S)[1]
     inherited = set(View.class_traits(sync=True))
     synced = {

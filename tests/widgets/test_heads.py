@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.attention import Factors, Weights
+from attnlens.data._attention import Factors, Weights
+from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Trace
-from attnlens.widgets import heads
+from attnlens.widgets import _heads
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +34,15 @@ def test_thumbnails_of_a_short_text_are_its_weights(trace):
 
 def test_those_of_a_long_one_are_the_largest_weights_of_their_cells():
     weights = torch.rand(2, 70, 100)
-    tile = heads.thumbnails(Weights(weights))
+    tile = _heads.thumbnails(Weights(weights))
     assert tile.shape == (2, 24, 25)
     assert tile[1, 3, 5] == weights[1, 9:12, 20:24].max()
 
 
 def test_of_a_very_long_one_some_queries_are_looked_at(monkeypatch):
-    monkeypatch.setattr(heads, "MOST_WEIGHTS", 1000)
+    monkeypatch.setattr(_heads, "MOST_WEIGHTS", 1000)
     attention = Factors(torch.randn(2, 500, 4), torch.randn(2, 500, 4), 1.0)
-    tile = heads.thumbnails(attention)
+    tile = _heads.thumbnails(attention)
     assert tile.shape == (2, 32, 32)
     torch.testing.assert_close(tile[:, 0, 0], attention[:, 0, :16].amax(-1))
     torch.testing.assert_close(tile[:, -1, -1], attention[:, -1, 31 * 16 :].amax(-1))
@@ -70,7 +70,7 @@ def test_statistics_come_with_a_short_text_and_are_those_of_head_stats(trace):
 
 
 def test_of_a_long_text_they_are_computed_when_they_are_asked_for(trace, monkeypatch):
-    monkeypatch.setattr(heads, "STATS_AT_ONCE", 0)
+    monkeypatch.setattr(_heads, "STATS_AT_ONCE", 0)
     view = al.HeadsView(trace)
     assert view.stats == {}
     view.by = "entropy"

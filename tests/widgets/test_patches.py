@@ -12,8 +12,8 @@ import torch
 import transformers as hf
 
 import attnlens as al
+from attnlens.data._trace import PatchGrid
 from attnlens.errors import InputError
-from attnlens.trace import PatchGrid
 
 from .. import tiny
 
@@ -87,7 +87,7 @@ def test_without_a_class_token_rollout_is_the_mean_over_positions():
 
 def test_relevance_is_the_patches_own_and_a_signed_map_keeps_the_sum(lens, image):
     view = al.PatchView(lens, image, "dog", panels=["relevance", "integrated_gradients"])
-    expected = al.relevance(lens, image, "dog", row=0)[1:].reshape(8, 8)
+    expected = al.attribution.relevance(lens, image, "dog", row=0)[1:].reshape(8, 8)
     torch.testing.assert_close(scores(view, "relevance"), expected.float())
     attribution = lens.attribute(image, "dog", method="integrated_gradients")
     torch.testing.assert_close(scores(view, "integrated_gradients"), attribution.pooled(8, 8).float())
@@ -166,7 +166,7 @@ def test_another_image_keeps_what_is_selected(lens, image, trace):
     assert (view.layer, view.heads, view.query, view.panels) == (2, [1], 9, ["rollout", "relevance"])
     assert view.target == lens.trace(other).prediction.label
     torch.testing.assert_close(
-        scores(view, "relevance"), al.relevance(lens, other, row=0)[1:].reshape(8, 8).float()
+        scores(view, "relevance"), al.attribution.relevance(lens, other, row=0)[1:].reshape(8, 8).float()
     )
     view.show(trace)
     assert (view.offered, view.panels, view.target) == (["image", "attention", "rollout"], ["rollout"], "")

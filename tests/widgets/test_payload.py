@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.attention import Factors, Weights
-from attnlens.trace import Layer, PatchGrid, Token, Trace
-from attnlens.widgets import payload
+from attnlens.data._attention import Factors, Weights
+from attnlens.data._trace import Layer, PatchGrid, Token, Trace
+from attnlens.widgets import _payload
 
 from .fixtures import PATH, attentions, fixtures
 
@@ -34,16 +34,16 @@ def test_the_fixtures_of_the_browser_are_what_python_writes_today():
 @pytest.mark.parametrize("name", attentions())
 def test_a_layer_has_the_bytes_that_its_header_announces(name, detail):
     attention = attentions()[name]
-    header = payload.layer_header(Layer(name, "self", attention), detail)
-    assert len(payload.layer_bytes(attention, detail)) == header["bytes"]
+    header = _payload.layer_header(Layer(name, "self", attention), detail)
+    assert len(_payload.layer_bytes(attention, detail)) == header["bytes"]
     assert header["bytes"] % 4 == 0
 
 
 def test_whatever_is_smaller_is_sent():
     query, key = torch.randn(2, 100, 8), torch.randn(2, 100, 8)
-    (name, _, shape), *_ = payload.layer_header(Layer("long", "self", Factors(query, key, 1.0)))["parts"]
+    (name, _, shape), *_ = _payload.layer_header(Layer("long", "self", Factors(query, key, 1.0)))["parts"]
     assert (name, shape) == ("query", [2, 100, 8])
-    (name, _, shape), *_ = payload.layer_header(
+    (name, _, shape), *_ = _payload.layer_header(
         Layer("short", "self", Factors(query[:, :5], key[:, :5], 1.0))
     )["parts"]
     assert (name, shape) == ("weights", [2, 5, 5])
@@ -59,7 +59,7 @@ def test_rounding_moves_little_of_the_rows_of_real_heads():
 
 def test_a_header_says_what_a_view_must_know_and_holds_no_weight():
     trace = al.load("sentiment").trace(("a fine film", "a dull one"))
-    header = payload.header(trace)
+    header = _payload.header(trace)
     assert header["tokens"]["input"]["text"] == [token.text for token in trace.tokens]
     assert header["tokens"]["input"]["segment"] == [token.segment for token in trace.tokens]
     assert header["tokens"]["input"]["special"] == [
@@ -76,7 +76,7 @@ def test_lone_surrogates_and_controls_cross_as_json():
         layers=(Layer("one", "self", Weights(torch.ones(1, 2, 2) / 2)),),
         tokens=(Token("\ud800"), Token("\0\u202e</script>")),
     )
-    text = json.loads(json.dumps(payload.header(trace)).encode())["tokens"]["input"]["text"]
+    text = json.loads(json.dumps(_payload.header(trace)).encode())["tokens"]["input"]["text"]
     assert text == ["?", "\0\u202e</script>"]
 
 
@@ -86,15 +86,15 @@ def test_an_image_crosses_as_a_picture():
         layers=(Layer("one", "self", Weights(torch.ones(1, 7, 7) / 7)),),
         patches=PatchGrid(2, 3, ("[CLS]",), image),
     )
-    patches = payload.header(trace)["patches"]
+    patches = _payload.header(trace)["patches"]
     assert (patches["rows"], patches["cols"], patches["leading"]) == (2, 3, 1)
     assert patches["image"].startswith("data:image/png;base64,")
 
 
 def test_a_trace_is_remote_where_it_is_large_or_one_head_is():
     one = Layer("one", "self", Factors(torch.zeros(1, 2000, 4), torch.zeros(1, 2000, 4), 1.0))
-    assert payload.header(Trace(layers=(one,)))["remote"]
+    assert _payload.header(Trace(layers=(one,)))["remote"]
     other = dataclasses.replace(one, attention=Factors(torch.zeros(1, 1000, 4), torch.zeros(1, 1000, 4), 1.0))
-    assert not payload.header(Trace(layers=(other,)))["remote"]
+    assert not _payload.header(Trace(layers=(other,)))["remote"]
     wide = dataclasses.replace(one, attention=Weights(torch.zeros(40, 1000, 1000, dtype=torch.float16)))
-    assert payload.header(Trace(layers=(wide,)))["remote"]
+    assert _payload.header(Trace(layers=(wide,)))["remote"]

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from attnlens.attention import Band, Factors, Weights
+from attnlens.data._attention import Band, Factors, Weights
+from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Token, Trace
-from attnlens.widgets import tiles
-from attnlens.widgets.tiles import Shown, Tiles, base_level
+from attnlens.widgets import _tiles
+from attnlens.widgets._tiles import Shown, Tiles, base_level
 
 
 def trace_of(queries: int, keys: int, heads: int = 2) -> Trace:
@@ -33,8 +33,8 @@ def pooled(weights: torch.Tensor, size: int, pool: str) -> torch.Tensor:
 @pytest.mark.parametrize("pool", ["max", "mean"])
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_a_tile_is_the_pooled_part_of_the_mean_of_its_heads(monkeypatch, level, pool):
-    monkeypatch.setattr(tiles, "SIDE", 16)
-    monkeypatch.setattr(tiles, "BASE", 64)
+    monkeypatch.setattr(_tiles, "SIDE", 16)
+    monkeypatch.setattr(_tiles, "BASE", 64)
     trace = trace_of(200, 130)
     whole = pooled(trace[0][:].mean(0), 2**level, pool)
     rows, cols = -(-whole.shape[0] // 16), -(-whole.shape[1] // 16)
@@ -47,16 +47,16 @@ def test_a_tile_is_the_pooled_part_of_the_mean_of_its_heads(monkeypatch, level, 
 
 
 def test_rows_are_walked_in_strips_that_keep_cells_whole(monkeypatch):
-    monkeypatch.setattr(tiles, "BLOCK_ELEMENTS", 1000)
-    monkeypatch.setattr(tiles, "BASE", 32)
+    monkeypatch.setattr(_tiles, "BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr(_tiles, "BASE", 32)
     trace = trace_of(150, 150)
     found = Tiles(trace).tile(Shown(0, (1,)), base_level(150, 150), 0, 0)
     torch.testing.assert_close(found, pooled(trace[0, 1], 8, "max"))
 
 
 def test_a_base_is_walked_once_and_only_the_last_few_are_kept(monkeypatch):
-    monkeypatch.setattr(tiles, "BASE", 32)
-    monkeypatch.setattr(tiles, "KEPT", 2)
+    monkeypatch.setattr(_tiles, "BASE", 32)
+    monkeypatch.setattr(_tiles, "KEPT", 2)
     walked = []
     maker = Tiles(trace_of(100, 100, heads=4))
     walk = maker._walk

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import attnlens as al
-from attnlens.attribution.text import merged
+from attnlens.attribution.text._explain import merged
 from attnlens.errors import InputError
 from attnlens.widgets import TokensView
-from attnlens.widgets.explained import titles
+from attnlens.widgets._attribution_sources import titles
 
 from .. import tiny
 
@@ -248,7 +248,7 @@ def test_a_language_model_takes_a_typed_target():
 
 
 def test_more_classes_than_a_list_can_offer_are_typed(lens, monkeypatch):
-    monkeypatch.setattr("attnlens.widgets.explained.MOST_TARGETS", 1)
+    monkeypatch.setattr("attnlens.widgets._attribution_sources.MOST_TARGETS", 1)
     assert TokensView(lens, "flat").choices["targets"] == []
 
 

@@ -10,9 +10,9 @@ import torch
 import traitlets
 
 import attnlens as al
+from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import InputError
-from attnlens.trace import Layer, Token, Trace
-from attnlens.widgets.view import known_heads
+from attnlens.widgets._view import known_heads
 from tests import tiny
 
 
@@ -20,7 +20,7 @@ from tests import tiny
 def trace():
     torch.manual_seed(0)
     layers = tuple(
-        Layer(f"{heads}", "self", al.Factors(*torch.randn(2, heads, 5, 8), 0.3)) for heads in (4, 2)
+        Layer(f"{heads}", "self", al.data.Factors(*torch.randn(2, heads, 5, 8), 0.3)) for heads in (4, 2)
     )
     return Trace(tokens=tuple(Token(f"t{n}") for n in range(5)), layers=layers)
 
@@ -100,7 +100,7 @@ def test_the_head_that_differs_most_is_looked_for_in_the_layer_that_is_asked_for
     other = Trace(
         tokens=trace.tokens,
         layers=tuple(
-            Layer(one.name, "self", al.Factors(*torch.randn(2, one.attention.heads, 5, 8), 0.3))
+            Layer(one.name, "self", al.data.Factors(*torch.randn(2, one.attention.heads, 5, 8), 0.3))
             for one in trace.layers
         ),
     )

@@ -1,0 +1,418 @@
+"""How unlike two heads look at the same input: distances between all heads, and what can be read off them.
+
+A head is one distribution over keys per query. Two heads are compared query by query, and the mean over all
+queries of all inputs is their distance. The table of all pairs is then asked for neighbours, clusters, a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from operator import index as as_index
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data._attention import Attention, Index, Weights, Windows
+from ..data._trace import Layer, Trace
+from ..errors import InputError, unknown_name
+from ._rollout import advice, check_shares
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS = ("hellinger", "jensen_shannon")
+
+BLOCK_ELEMENTS = 1 << 20
+"""How many weights of all heads together are held at once (8 MiB in float64); at least one row of each head."""
+
+
+def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") -> pd.DataFrame:
+    """Distances between all heads, a DataFrame `[layer*head, layer*head]` with (layer, head) on both axes.
+
+    0 on the diagonal: the same head; the larger, the less two heads look at the same keys. The measure is taken
+    per query and averaged over all queries of all inputs; queries masked out in one of the two heads are left
+    out, and a pair that shares none is NaN. Where a sink takes a part of a row, that part is one more outcome.
+
+    traces: one, or any iterable of traces of one model; it is read once and nothing of it is kept.
+    metric: "hellinger", the square root of the mean of `1 - sum_j sqrt(p_j q_j)`: a metric from 0 to 1; all pairs
+        of a block are one matrix product. "jensen_shannon", the mean divergence in nats, 0 to ln 2: slower, and
+        it ranks pairs nearly the same.
+
+    `frame.attrs` holds the metric and how many inputs and queries went in.
+
+    Raises InputError where heads do not look from the same queries at the same keys (see `trace.select`).
+    Sources: Hellinger 1909; Lin 1991, "Divergence Measures Based on the Shannon Entropy"; heads compared so in
+    Clark et al. 2019, "What Does BERT Look At?", section 6, whose sum over queries of smoothed weights is a mean
+    of the weights themselves here, so that inputs of other sizes give distances of one size.
+
+    >>> head_distance(trace).loc[(5, 3)].sort_values()  # from head 3 of layer 5 to all heads
+    """
+    if isinstance(metric, Trace):
+        raise InputError(
+            "head_distance() takes one trace, or a list of which it takes the mean: head_distance([a, b]); the heads "
+            "of two traces side by side: compare(a, b)"
+        )
+    check_metric(metric)
+    total, count, inputs, queries, names = 0.0, 0.0, 0, 0, []
+    for inputs, trace in enumerate(_one_by_one(traces), 1):
+        attentions = _same_axes(trace)
+        here = [(layer, head) for layer, one in enumerate(attentions) for head in range(one.heads)]
+        if inputs > 1 and here != names:
+            raise InputError(_other_heads(inputs - 1, here, names))
+        names = here
+        for rows in row_blocks(attentions[0].queries, len(names) * attentions[0].keys):
+            found = outcomes(attentions, rows)
+            sums, seen = divergences(found, found, metric)
+            total, count = total + sums.cpu(), count + seen.cpu()
+            queries += int(found.seen.any(0).sum())
+    if not inputs:
+        raise InputError("head_distance() was given no trace; give one, or an iterable of at least one")
+    return _frame(mean_distance(total, count, metric), names, metric, inputs=inputs, queries=queries)
+
+
+# -- reading the table ----------------------------------------------------------------------------------------
+
+
+def nearest_heads(distance: pd.DataFrame, layer: int, head: int, count: int = 5) -> pd.DataFrame:
+    """The heads most like one head, nearest first: columns layer, head, distance.
+
+    distance: what `head_distance` returned.
+    count: how many at most; heads without a known distance are none.
+
+    >>> nearest_heads(head_distance(trace), layer=5, head=3)
+    """
+    _check_table(distance, "nearest_heads")
+    count = whole_number(count, "count", 1)
+    if (layer, head) not in distance.index:
+        raise InputError(f"there is no head (layer {layer!r}, head {head!r}); {_known(distance)}")
+    others = distance.loc[(layer, head)].drop((layer, head)).dropna().sort_values(kind="stable").head(count)
+    return others.rename("distance").reset_index()
+
+
+def cluster_heads(distance: pd.DataFrame, count: int) -> pd.Series:
+    """Heads in `count` groups that look alike: a cluster number per (layer, head).
+
+    Cluster 0 is the largest; of equally large ones the one with the earlier head comes first.
+
+    distance: what `head_distance` returned.
+    Source: hierarchical clustering by average linkage (Sokal & Michener 1958).
+
+    >>> cluster_heads(head_distance(trace), 4).value_counts()
+    """
+    import pandas as pd
+    from scipy.cluster.hierarchy import average, cut_tree
+
+    values = _check_table(distance, "cluster_heads", pairs=True)
+    count = whole_number(count, "count", 1, len(values))
+    tree = average(_pairs(values))
+    raw = [int(number) for number in cut_tree(tree, n_clusters=count)[:, 0]]
+    order = sorted(set(raw), key=lambda number: (-raw.count(number), raw.index(number)))
+    numbers = [order.index(number) for number in raw]
+    return pd.Series(numbers, index=distance.index, name="cluster")
+
+
+def map_heads(distance: pd.DataFrame) -> pd.DataFrame:
+    """Heads as points of a plane that keep their distances as well as a plane can: columns x, y per (layer, head).
+
+    x is the direction in which heads differ most. The sign of an axis says nothing; its farthest point is
+    positive. `frame.attrs["stress"]` is the map's own error: the root of the squared differences between map and
+    table, relative to the map's squared distances; 0 is a map without error, above 0.2 it is a rough one.
+
+    The plane is found by making that error as small as it gets, from the classical map on: many dimensions cannot
+    lie flat, and the classical map alone draws far too small what it cannot show.
+
+    distance: what `head_distance` returned.
+    Sources: stress-1, Kruskal 1964, "Multidimensional Scaling by Optimizing Goodness of Fit"; the classical map,
+    Torgerson 1952, "Multidimensional Scaling: I".
+
+    >>> map_heads(head_distance(trace)).plot.scatter("x", "y")
+    """
+    import pandas as pd
+    from scipy.linalg import eigh
+    from scipy.spatial.distance import pdist
+
+    values = _check_table(distance, "map_heads", pairs=True)
+    squared = values**2
+    centred = -(squared - squared.mean(0) - squared.mean(1)[:, None] + squared.mean()) / 2
+    size = len(values)
+    variances, axes = eigh(centred, subset_by_index=[size - 2, size - 1])
+    points = _least_stress(axes * np.sqrt(variances.clip(min=0)), values)
+    points = points - points.mean(0)
+    points = points @ eigh(points.T @ points)[1][:, ::-1]  # x is where they differ most
+    points = points * np.where(points[abs(points).argmax(0), [0, 1]] < 0, -1.0, 1.0)
+    drawn = pdist(points)
+    scale = float((drawn**2).sum())
+    frame = pd.DataFrame(points, index=distance.index, columns=["x", "y"])
+    frame.attrs["stress"] = float((((drawn - _pairs(values)) ** 2).sum() / scale) ** 0.5) if scale else 0.0
+    return frame
+
+
+def _least_stress(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Points `[head, 2]` moved until their distances are as near to the wanted ones as they get."""
+    from scipy.optimize import minimize
+
+    def error(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        """(half the sum over all ordered pairs of squared differences, its gradient)"""
+        apart = flat.reshape(-1, 2)[:, None] - flat.reshape(-1, 2)
+        drawn = np.sqrt((apart**2).sum(-1))
+        wrong = drawn - wanted
+        pull = np.divide(wrong, drawn, out=np.zeros_like(wrong), where=drawn > 0)
+        return (wrong**2).sum() / 2, (2 * pull[..., None] * apart).sum(1).ravel()
+
+    return minimize(error, points.ravel(), jac=True, method="L-BFGS-B").x.reshape(-1, 2)
+
+
+def layer_similarity(distance: pd.DataFrame) -> pd.DataFrame:
+    """Are heads more alike within a layer than between layers? Mean distances `[layer, layer]`.
+
+    The diagonal is the mean over pairs of different heads of that layer, NaN for a layer of one head.
+
+    distance: what `head_distance` returned.
+
+    >>> layer_similarity(head_distance(trace))
+    """
+    import pandas as pd
+
+    values = _check_table(distance, "layer_similarity")
+    numbers = distance.index.get_level_values("layer")
+    layers = pd.Index(sorted(set(numbers)), name="layer")
+    member = (numbers.to_numpy()[:, None] == layers.to_numpy()).astype(float)  # [layer*head, layer]
+    known = ~np.isnan(values) & ~np.eye(len(values), dtype=bool)
+    pairs = member.T @ known @ member
+    sums = member.T @ np.where(known, values, 0.0) @ member
+    means = np.divide(sums, pairs, out=np.full_like(sums, np.nan), where=pairs > 0)
+    frame = pd.DataFrame(means, index=layers, columns=layers)
+    frame.attrs.update(distance.attrs)
+    return frame
+
+
+# -- the measures ---------------------------------------------------------------------------------------------
+
+
+class Rows(NamedTuple):
+    """Rows of several heads as distributions.
+
+    shares: `[head, row, outcome]`: the keys asked for, then whatever mass is elsewhere; 0 where a row is masked out
+    seen: bool `[head, row]`: False where a row is masked out
+    """
+
+    shares: Tensor
+    seen: Tensor
+
+    def to(self, device: torch.device) -> Rows:
+        """The same on another device."""
+        return Rows(self.shares.to(device), self.seen.to(device))
+
+
+def outcomes(attentions: Sequence[Attention], rows: Index, cols: list[int] | None = None) -> Rows:
+    """The rows of all heads of several layers, one layer after the other, over all keys or some of them."""
+    found = [_outcomes(one, rows, cols).to(attentions[0].device) for one in attentions]
+    return Rows(*(torch.cat(parts) for parts in zip(*found)))
+
+
+def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> Rows:
+    weights = attention[:, rows]
+    check_shares(weights)
+    seen = weights.amax(-1) > 0
+    elsewhere = 1 - weights.sum(-1)
+    elsewhere.masked_fill_(~seen | (elsewhere < _rounding(attention)), 0.0)
+    if cols is not None:
+        # Summed, not taken from one: the root of a small share would show the rounding of a difference.
+        others = torch.ones(attention.keys, dtype=torch.bool)
+        others[cols] = False
+        elsewhere += weights[..., others.to(weights.device)].sum(-1)
+        weights = weights[..., cols]
+    return Rows(torch.cat([weights, elsewhere.unsqueeze(-1)], -1), seen)
+
+
+def _rounding(attention: Attention) -> float:
+    """How much of a row may be lost by rounding alone: no sink took it."""
+    stored = attention.weights.dtype if isinstance(attention, Weights) else attention.dtype
+    return torch.finfo(stored).eps + 128 * torch.finfo(attention.dtype).eps
+
+
+def row_blocks(queries: int, width: int) -> Iterator[slice]:
+    """Walks the queries so that a block of rows of `width` weights each stays within BLOCK_ELEMENTS."""
+    step = max(1, BLOCK_ELEMENTS // max(1, width))
+    return (slice(start, min(start + step, queries)) for start in range(0, queries, step))
+
+
+def divergences(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
+    """Of every head of a against every head of b: (sum over the rows seen in both, how many those are).
+
+    Both float64 `[head of a, head of b]`. The squared Hellinger distance, or the Jensen-Shannon divergence in nats.
+    """
+    measure = _hellinger if metric == "hellinger" else _jensen_shannon
+    return measure(a, b), a.seen.double() @ b.seen.double().T
+
+
+def _hellinger(a: Rows, b: Rows) -> Tensor:
+    """`sum (sqrt p - sqrt q)^2 / 2`, multiplied out: half the masses minus the product of the roots.
+
+    For rows that sum to one that is `1 - sum sqrt(p q)`. In float64: like heads are a small difference of large sums.
+    """
+    roots = a.shares.sqrt().double()
+    masses = torch.linalg.vector_norm(roots, dim=-1).square() @ b.seen.double().T
+    if b is a:
+        return (masses + masses.T) / 2 - _gram(roots.flatten(1))
+    others = b.shares.sqrt().double()
+    other_masses = a.seen.double() @ torch.linalg.vector_norm(others, dim=-1).square().T
+    return (masses + other_masses) / 2 - roots.flatten(1) @ others.flatten(1).T
+
+
+def _gram(roots: Tensor) -> Tensor:
+    """`roots @ roots.T`; the quarter of it that mirrors another is not multiplied."""
+    half = len(roots) // 2
+    upper, corner = roots[:half] @ roots.T, roots[half:] @ roots[half:].T
+    return torch.cat([upper, torch.cat([upper[:, half:].T, corner], 1)])
+
+
+def _jensen_shannon(a: Rows, b: Rows) -> Tensor:
+    """`sum p ln p / 2 + sum q ln q / 2 - sum m ln m` with m the mean of p and q; one head of a at a time."""
+    total = torch.zeros(len(a.shares), len(b.shares), dtype=torch.float64, device=a.shares.device)
+    own, others = p_log_p(a.shares), p_log_p(b.shares)
+    halves = b.shares / 2
+    for head, shares in enumerate(a.shares):
+        start = head if b is a else 0  # the other half of a symmetric table is copied
+        apart = (own[head] + others[start:]) / 2 - p_log_p(halves[start:] + shares / 2)
+        total[head, start:] = (apart * (a.seen[head] & b.seen[start:])).sum(-1)
+    return total + total.triu(1).T if b is a else total
+
+
+def p_log_p(shares: Tensor) -> Tensor:
+    """`sum p ln p` over outcomes, `[head, row]` in float64; minus the entropy in nats."""
+    # Not xlogy, which takes three times as long: a share of 0 is moved so little that its term stays 0.
+    return (shares + torch.finfo(shares.dtype).tiny).log_().mul_(shares).sum(-1).double()
+
+
+def mean_distance(total: Tensor, count: Tensor, metric: str) -> Tensor:
+    """From sums of divergences to distances; NaN where nothing was summed."""
+    mean = (total / count).clamp(min=0)
+    return mean.sqrt() if metric == "hellinger" else mean
+
+
+# -- checks ---------------------------------------------------------------------------------------------------
+
+
+def check_metric(metric: str) -> None:
+    """Raises InputError for a metric that there is not."""
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+
+
+def whole_number(given: object, name: str, least: int, most: int | None = None) -> int:
+    """An argument that counts something; InputError where it does not, or lies outside."""
+    try:
+        number = None if isinstance(given, bool) else as_index(given)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        expected = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} must be a whole number {expected}, not {given!r}")
+    return number
+
+
+def _one_by_one(traces: Trace | Iterable[Trace]) -> Iterator[Trace]:
+    if isinstance(traces, Trace):
+        traces = (traces,)
+    if not isinstance(traces, Iterable) or isinstance(traces, str):
+        kind = type(traces).__name__
+        raise InputError(f"head_distance() takes a trace or an iterable of traces, not {kind}")
+    for number, trace in enumerate(traces):
+        if not isinstance(trace, Trace):
+            raise InputError(
+                f"input {number} is no trace but {type(trace).__name__}; give what lens.traces(inputs) yields"
+            )
+        yield trace
+
+
+def _same_axes(trace: Trace) -> list[Attention]:
+    """The layers, if all their heads look from the same queries at the same keys."""
+    if not trace.layers:
+        raise InputError("the trace has no layers; heads are compared within those that a trace holds")
+    first = trace.layers[0]
+    for layer in trace.layers:
+        if isinstance(layer.attention, Windows) or layer.kind == "channel":
+            what = "within windows" if isinstance(layer.attention, Windows) else "between channels"
+            raise InputError(
+                f"heads are compared where all look at the same tokens; {layer.name!r} attends {what}, which are "
+                "others in every layer. Choose other layers with trace.select(path)."
+            )
+        if _axes(layer) != _axes(first):
+            raise InputError(
+                f"heads are compared where all look from the same queries at the same keys; {layer.name!r} is "
+                f"{layer.kind} attention {list(layer.attention.shape)} beside {first.name!r}, {first.kind} "
+                f"attention {list(first.attention.shape)}. {advice(trace)}"
+            )
+    return [layer.attention for layer in trace.layers]
+
+
+def _axes(layer: Layer) -> tuple[str, str, str, int, int]:
+    attention = layer.attention
+    return layer.kind, layer.query_side, layer.key_side, attention.queries, attention.keys
+
+
+def _other_heads(number: int, here: list[tuple[int, int]], before: list[tuple[int, int]]) -> str:
+    sizes = [f"{len({layer for layer, _ in names})} layers, {len(names)} heads" for names in (here, before)]
+    return (
+        f"input {number} has {sizes[0]} in all, but those before it {sizes[1]}; one table takes traces of one "
+        "model. compare(a, b) puts heads of two models side by side."
+    )
+
+
+def _frame(values: Tensor, names: list[tuple[int, int]], metric: str, **attrs: int) -> pd.DataFrame:
+    import pandas as pd
+
+    heads = pd.MultiIndex.from_tuples(names, names=["layer", "head"])
+    frame = pd.DataFrame(values.fill_diagonal_(0.0).numpy(), index=heads, columns=heads)
+    frame.attrs.update(metric=metric, **attrs)
+    return frame
+
+
+def _check_table(distance: pd.DataFrame, function: str, pairs: bool = False) -> np.ndarray:
+    """The values of a table of head distances; with `pairs`, of one that knows every pair of at least two heads."""
+    import pandas as pd
+
+    square = isinstance(distance, pd.DataFrame) and list(distance.index.names) == ["layer", "head"]
+    if not square or not distance.index.equals(distance.columns) or not distance.index.is_unique:
+        shape = f" {list(distance.shape)}" if isinstance(distance, pd.DataFrame) else ""
+        raise InputError(
+            f"{function}() takes the table of head_distance(), (layer, head) on both axes, not "
+            f"{type(distance).__name__}{shape}"
+        )
+    values = distance.to_numpy(dtype=float)
+    if values.diagonal().any() or not np.allclose(values, values.T, equal_nan=True) or (values < 0).any():
+        raise InputError(
+            f"{function}() takes distances: symmetric, not negative, 0 on the diagonal. This table is not; "
+            "give the one that head_distance() returned."
+        )
+    if pairs:
+        _check_pairs(distance, values, function)
+    return values
+
+
+def _check_pairs(distance: pd.DataFrame, values: np.ndarray, function: str) -> None:
+    unknown = np.isnan(values).any(1)
+    if unknown.any():
+        layer, head = distance.index[unknown.argmax()]
+        raise InputError(
+            f"{function}() needs the distance of every pair, but head {head} of layer {layer} shares no query with "
+            "some other (NaN); leave such heads out of the table"
+        )
+    if len(values) < 2:
+        raise InputError(f"{function}() needs at least two heads; the table has {len(values)}")
+
+
+def _pairs(values: np.ndarray) -> np.ndarray:
+    """Every pair once, as scipy orders them; symmetric to the last bit."""
+    from scipy.spatial.distance import squareform
+
+    return squareform((values + values.T) / 2, checks=False)
+
+
+def _known(distance: pd.DataFrame) -> str:
+    layers = distance.index.get_level_values("layer")
+    heads = distance.index.get_level_values("head")
+    return f"layers are {layers.min()} to {layers.max()}, heads {heads.min()} to {heads.max()}"

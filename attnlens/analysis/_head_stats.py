@@ -1,0 +1,326 @@
+"""Statistics of every head: how it spreads its attention, how far it looks, and at what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data._attention import Attention
+from ..data._axes import HeadQuery
+from ..data._trace import PatchGrid, Trace, Values
+from ..errors import InputError
+from ._patterns import Block, Means, Measure, blocks, is_image, is_ordered, is_square, named_patterns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = {
+    "entropy": "of the row normalised to one, in nats; log(keys) where it looks at all alike, 0 where at one",
+    "perplexity": "exp(entropy) of each row: at how many keys it looks, as it were",
+    "max_weight": "the largest weight of the row",
+    "distance": "expected |key - query| under the row normalised to one; of an image in pixels, over its patches",
+    "signed_distance": "expected key - query under the row normalised to one; negative looks back",
+    "self": "weight on the query itself",
+    "previous": "weight on the token before; the first token has none and does not count",
+    "next": "weight on the token after; the last token has none and does not count",
+    "first": "weight on the first key",
+    "class": "weight on the first token where it is special: [CLS], <s>, a vision model's class token",
+    "separator": "weight on all other special tokens: [SEP], </s>, a vision model's registers",
+    "punctuation": "weight on tokens that are nothing but Unicode punctuation (categories P*)",
+    "duplicate": "weight on the same token elsewhere, over the rows that may see one",
+    "induction": "weight on what follows an earlier occurrence of the query's token, over the rows that may see one",
+    "sink": "the largest mean weight that one key receives; a sink logit is one more key, with 1 - the row's sum",
+}
+"""What each column of `head_stats` is: a mean over the queries for which it is defined."""
+
+VALUE = "value_"
+"""Prefix of the columns over `weight * ||f_h(x_j)||`, rows normalised to one."""
+
+IMPORTANCE = "importance"
+"""|sum over queries of <O, dO>|, O what a head mixes and dO the gradient of the target's logit by it."""
+
+
+def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
+    """A row per layer and head: columns `layer`, `head`, `name` (module path), then one number per statistic.
+
+    `attnlens.analysis.COLUMNS` says in a line each what the columns are. Each is the mean over the queries for
+    which it is defined; rows that see nothing are left out. NaN where no row counts: punctuation in a text
+    without any, neighbours in an image, and in cross attention all that needs query and key to be the same tokens
+    (`self`, `previous`, `next`, the distances, `duplicate`, `induction`).
+
+    Shares (`max_weight` to `sink`) are of the weights as they are, also beside a sink logit. `entropy`,
+    `perplexity` and the distances are of the row normalised to one. `distance` of an image is Euclidean between
+    patch centres, in pixels of `trace.patches.image` or, without it, in patches, from patches to patches alone.
+
+    Two more kinds of column, where some trace has what they need (`trace.layers[i].values`):
+
+    - `value_entropy` ... `value_sink`: the same of `weight * ||f_h(x_j)||`, rows normalised to one: what a head
+      takes from a token, not only how it looks at it.
+    - `importance`: |sum over queries of <O, dO>|, by how much the target's logit changes with a gate at the head.
+
+    traces: one trace, or any iterable of traces of one model, of which none is kept. Then each column is the mean over
+        the inputs that have the number, beside its sample standard deviation `entropy_std`, ..., and
+        `frame.attrs["inputs"]` says how many inputs there were.
+
+    Where other definitions differ: Clark et al. (2019) divide `previous` and `next` by all tokens, not by those
+    that have a neighbour; count "." and "," alone as punctuation; and smooth weights before the entropy.
+    TransformerLens's head detector looks back only and gives the share of all attention that falls on a pattern:
+    in a causal model that is ours times the share of the rows that have one (it can leave out the first key).
+
+    Raises InputError for no trace, for a trace without layers, and for traces whose layers or heads differ.
+    Sources: entropy and shares, Clark et al. 2019, "What Does BERT Look At?", section 3; perplexity of it; mean
+    attention distance, Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", appendix; value-weighted
+    norms, Kobayashi et al. 2020, "Attention is Not Only a Weight"; importance, Michel et al. 2019, "Are
+    Sixteen Heads Really Better than One?", section 4; induction, Olsson et al. 2022.
+
+    >>> head_stats(trace).nlargest(5, "previous")[["layer", "head", "previous"]]
+    >>> head_stats(lens.traces(texts))  # means and standard deviations over a corpus
+    """
+    import pandas as pd
+
+    if isinstance(traces, Trace):
+        return pd.DataFrame(_index(_layout(traces)) | _numbers(traces))
+    layers, running, inputs = (), {}, 0
+    for trace in _checked(traces):
+        layers = layers or _layout(trace)
+        _require_layout(trace, layers, inputs)
+        inputs += 1
+        for name, numbers in _numbers(trace).items():
+            running.setdefault(name, Running(len(numbers))).add(numbers)
+    if not inputs:
+        raise InputError(
+            "head_stats() got no trace; an iterator can be read once: make it anew, e.g. lens.traces(texts)"
+        )
+    columns = {}
+    for name in (name for name in _names() if name in running):
+        columns |= {name: running[name].mean, f"{name}_std": running[name].std}
+    frame = pd.DataFrame(_index(layers) | columns)
+    frame.attrs["inputs"] = inputs
+    return frame
+
+
+class Running:
+    """Mean and sample standard deviation of arrays that come one after the other; NaN does not count.
+
+    Source: Welford 1962, "Note on a Method for Calculating Corrected Sums of Squares and Products".
+    """
+
+    def __init__(self, size: int):
+        self._count, self._mean, self._squares = np.zeros(size), np.zeros(size), np.zeros(size)
+
+    def add(self, numbers: np.ndarray) -> None:
+        known = ~np.isnan(numbers)
+        self._count += known
+        before = np.where(known, numbers - self._mean, 0.0)
+        self._mean += before / np.maximum(self._count, 1)
+        self._squares += before * np.where(known, numbers - self._mean, 0.0)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """NaN where there was no number."""
+        return np.where(self._count > 0, self._mean, np.nan)
+
+    @property
+    def std(self) -> np.ndarray:
+        """With count - 1 below the root; NaN for fewer than two numbers."""
+        return np.where(self._count > 1, np.sqrt(self._squares / np.maximum(self._count - 1, 1)), np.nan)
+
+
+# -- traces ---------------------------------------------------------------------------------------------------
+
+Layout = tuple[tuple[str, int], ...]
+"""The name and number of heads of each layer."""
+
+
+def _layout(trace: Trace) -> Layout:
+    if not trace.layers:
+        raise InputError("the trace has no layers; trace an input, or choose layers that are there")
+    return tuple((layer.name, layer.attention.heads) for layer in trace.layers)
+
+
+def _index(layers: Layout) -> dict[str, list]:
+    rows = [(number, head, name) for number, (name, heads) in enumerate(layers) for head in range(heads)]
+    return {key: list(column) for key, column in zip(("layer", "head", "name"), zip(*rows))}
+
+
+def _checked(traces: Iterable[Trace]) -> Iterator[Trace]:
+    if not isinstance(traces, Iterable):
+        raise InputError(f"head_stats() takes a trace or an iterable of traces, not {type(traces).__name__}")
+    for trace in traces:
+        if not isinstance(trace, Trace):
+            raise InputError(
+                f"head_stats() takes traces, not {type(trace).__name__}; of texts: head_stats(lens.traces(texts))"
+            )
+        yield trace
+
+
+def _require_layout(trace: Trace, first: Layout, number: int) -> None:
+    layers = _layout(trace)
+    if layers == first:
+        return
+    differs = f"has another number of layers, {len(layers)}, than trace 0, {len(first)}"
+    if len(layers) == len(first):
+        at = next(i for i, (one, other) in enumerate(zip(layers, first)) if one != other)
+        (name, heads), (first_name, first_heads) = layers[at], first[at]
+        differs = (
+            f"has layer {at} {name!r} with {heads} heads where trace 0 has {first_name!r} with {first_heads}"
+        )
+    raise InputError(
+        f"trace {number} {differs}; give traces of one model, or make a table of each: "
+        "[head_stats(trace) for trace in traces]"
+    )
+
+
+# -- one trace ------------------------------------------------------------------------------------------------
+
+
+def _names() -> list[str]:
+    """Every column that there can be, in order."""
+    return [*COLUMNS, *(VALUE + name for name in COLUMNS), IMPORTANCE]
+
+
+def _numbers(trace: Trace) -> dict[str, np.ndarray]:
+    """The columns of one trace, float64 `[layer * head]`: each that some layer has."""
+    found = [_of_layer(trace, number) for number in range(len(trace))]
+    names = [name for name in _names() if any(name in one for one in found)]
+    heads = [layer.attention.heads for layer in trace.layers]
+    return {
+        name: np.concatenate([one.get(name, np.full(n, np.nan)) for one, n in zip(found, heads)])
+        for name in names
+    }
+
+
+def _of_layer(trace: Trace, number: int) -> dict[str, np.ndarray]:
+    layer = trace.layers[number]
+    attention, values = layer.attention, layer.values
+    measures = _measures(trace, number)
+    plain, mixed = _Tally(measures, attention), _Tally(measures, attention)
+    norms = None if values is None else value_norms(values, attention.heads)
+    gate = None if values is None or values.gradient is None else _Gate(values, attention.heads)
+    for block in blocks(attention):
+        plain.add(block)
+        if norms is not None:
+            mixed.add(_value_weighted(block, norms))
+        if gate is not None:
+            gate.add(block)
+    found = plain.result()
+    if norms is not None:
+        found |= {VALUE + name: mean for name, mean in mixed.result().items()}
+    if gate is not None:
+        found[IMPORTANCE] = gate.total.abs()
+    return {name: mean.cpu().numpy() for name, mean in found.items()}
+
+
+class _Tally:
+    """All statistics of one layer's weights, block by block."""
+
+    def __init__(self, measures: dict[str, Measure], attention: Attention):
+        self.means = Means(measures, attention)
+        heads, keys, device = attention.heads, attention.keys, attention.device
+        self.received = torch.zeros(heads, keys + 1, dtype=torch.float64, device=device)
+        self.rows = torch.zeros(heads, dtype=torch.int64, device=device)
+
+    def add(self, block: Block) -> None:
+        self.means.add(block)
+        counted = block.total > 0
+        self.rows += counted.sum(-1)
+        self.received[:, :-1] += block.weights.sum(1)
+        self.received[:, -1] += (1 - block.total.double()).masked_fill(~counted, 0.0).sum(-1)
+
+    def result(self) -> dict[str, Tensor]:
+        """`[head]` for each of `COLUMNS`; NaN where it is not defined."""
+        undefined = torch.full_like(self.received[:, 0], torch.nan)
+        sink = {"sink": self.received.amax(-1) / self.rows}
+        return dict.fromkeys(COLUMNS, undefined) | self.means.result() | sink
+
+
+class _Gate:
+    """The gradient of the target's logit by a gate in front of each head: the sum over queries of <O, dO>, `[head]`."""
+
+    def __init__(self, values: Values, heads: int):
+        self.value = values.of_heads(heads)
+        self.gradient = values.gradient
+        self.total = torch.zeros(heads, dtype=torch.float64, device=self.value.device)
+
+    def add(self, block: Block) -> None:
+        mixed = block.weights @ self.value.to(block.weights.dtype)
+        self.total += (mixed * self.gradient[:, block.rows]).double().sum((1, 2))
+
+
+def value_norms(values: Values, heads: int) -> Tensor:
+    """`||f_h(x_j)||`, float64 `[head, key]`, without the transformed vectors: the root of `v (W W^T) v^T`.
+
+    W is `[d_head, d_model]`, so W W^T is small however wide the model is. Without a projection, `||v||`.
+    """
+    group = heads // len(values.value)
+    norms = []
+    for head in range(heads):
+        value = values.value[head // group].double()
+        moved = value
+        if values.output is not None:
+            output = values.output[head].double()
+            moved = value @ (output @ output.T)
+        norms.append((moved * value).sum(-1).clamp(min=0).sqrt())
+    return torch.stack(norms)
+
+
+def _value_weighted(block: Block, norms: Tensor) -> Block:
+    weights = block.weights * norms.to(block.weights.dtype).unsqueeze(1)
+    total = weights.sum(-1, keepdim=True)
+    return Block(weights / total.masked_fill(total == 0, 1.0), block.rows)
+
+
+# -- measures of one layer ------------------------------------------------------------------------------------
+
+
+def _measures(trace: Trace, number: int) -> dict[str, Measure]:
+    """All that is a mean over rows and defined in one layer."""
+    layer = trace.layers[number]
+    measures: dict[str, Measure] = {
+        "entropy": lambda block: (block.entropy, True),
+        "perplexity": lambda block: (block.entropy.exp(), True),
+        "max_weight": lambda block: (block.weights.amax(-1), True),
+    }
+    along = is_square(layer) and is_ordered(layer)
+    if along and is_image(trace, layer):
+        measures["distance"] = _patch_distance(trace.patches, layer.attention.device)
+    elif along:
+        measures["distance"] = lambda block: (_expected(block, _offsets(block).abs()), True)
+        measures["signed_distance"] = lambda block: (_expected(block, _offsets(block)), True)
+    return measures | named_patterns(trace, number)
+
+
+def _offsets(block: Block) -> Tensor:
+    """key - query, int64 `[row, key]`"""
+    return torch.arange(block.weights.shape[-1], device=block.rows.device) - block.rows.unsqueeze(1)
+
+
+def _expected(block: Block, numbers: Tensor) -> HeadQuery:
+    """The expectation of numbers `[row, key]` under each row normalised to one."""
+    return torch.einsum("hrk,rk->hr", block.weights, numbers.to(block.weights.dtype)) / block.total
+
+
+def _patch_distance(patches: PatchGrid, device: torch.device) -> Measure:
+    """Expected distance between patch centres, from patches to patches, as if no other key were there."""
+    leading, centres = len(patches.leading), _centres(patches).to(device)
+
+    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
+        inside = Block(block.weights[..., leading:], block.rows - leading)
+        here = centres[inside.rows.clamp(min=0)]
+        apart = (here.unsqueeze(1) - centres).square().sum(-1).sqrt()
+        return _expected(inside, apart), (inside.rows >= 0) & (inside.total > 0)
+
+    return measure
+
+
+def _centres(patches: PatchGrid) -> Tensor:
+    """Where patches lie, `[patch, 2]`, down and across: in pixels of the image, or in patches without one."""
+    grid = torch.cartesian_prod(torch.arange(patches.rows), torch.arange(patches.cols)).double()
+    if patches.image is None:
+        return grid
+    height, width = patches.image.shape[:2]
+    return grid * torch.tensor([height / patches.rows, width / patches.cols])

@@ -1,0 +1,272 @@
+"""Attention rollout: how much of each input token reaches each position through the whole stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from reprlib import repr as short
+
+import torch
+from torch import Tensor
+
+from ..data._attention import Attention, Weights, Windows
+from ..data._trace import Trace
+from ..errors import InputError, unknown_name
+
+FUSIONS = ("mean", "max", "min")
+
+MOST_WAYS = 4
+"""Choices of layers that an error message shows."""
+
+
+def rollout(
+    trace: Trace,
+    residual: float = 0.5,
+    *,
+    heads: str | Sequence[int] = "mean",
+    discard: float = 0.0,
+    start: int = 0,
+    end: int | None = None,
+    row: int | None = None,
+    column: int | None = None,
+) -> Tensor:
+    """Attention rollout `[query, key]`: the product over layers of `residual * I + (1 - residual) * heads fused`.
+
+    Entry `[i, j]` is the share of position i in the last layer that comes from input token j, if attention and
+    the residual path were all that mixes tokens. Rows sum to one: what a sink took, what was discarded, or what
+    a row masked out everywhere lacks, is made up by scaling.
+
+    residual: share of the residual path in each layer, 0 to 1; 0.5 counts both equally, as in the paper.
+    heads: how the heads of a layer become one matrix: their "mean", "max" or "min", or the mean of those listed.
+    discard: share of each fused row that is set to zero, its smallest weights, as vision models need it; the
+        column of a class token always stays.
+    start, end: only these layers, as in a slice.
+    row: only this row, `[key]`: what position `row` is made of, by vector products from the top down.
+    column: only this column, `[query]`: where token `column` goes, by vector products from the bottom up.
+
+    A row or a column builds no matrix; for many of them fuse the heads once: `rollout(fuse(trace), row=i)`.
+
+    Raises InputError where layers cannot be multiplied: cross attention, other lengths (see `trace.select`).
+    Sources: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", eqs. 1 and 2; fusion and
+    discarding after Gildenblat 2020, "Exploring Explainability for Vision Transformers".
+
+    >>> rollout(trace, row=0)  # what the class token is made of
+    """
+    check_trace(trace, "rollout")
+    if not isinstance(residual, Real) or not 0 <= residual <= 1:
+        raise InputError(f"residual must be between 0 and 1, not {short(residual)}")
+    layers = stack(trace, start, end, "rollout")
+    mixed = [mixed_blocks(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
+    if row is not None and column is not None:
+        raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
+    size = layers[0].queries
+    if row is None and column is None:
+        return _product(mixed)
+    vector = torch.zeros(size, device=layers[0].device, dtype=layers[0].dtype)
+    vector[position("row", row, size) if column is None else position("column", column, size)] = 1.0
+    for blocks in reversed(mixed) if column is None else mixed:
+        vector = (_pulled if column is None else _pushed)(vector, blocks)
+    return vector
+
+
+def position(name: str, number: int, size: int) -> int:
+    """A position counted from 0 on; InputError for one that the trace does not have."""
+    if not isinstance(number, Integral):
+        raise InputError(f"{name} must be the number of a position, not {number!r}")
+    if not -size <= number < size:
+        raise InputError(f"{name} {number} is out of range: the trace has {size} positions")
+    return int(number) % size
+
+
+def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0) -> Trace:
+    """The same trace with each layer's heads fused into one, stored as weights `[1, query, key]`.
+
+    Fused once, rows and columns of the rollout are cheap enough to follow a mouse. The options are those of
+    `rollout`.
+    """
+    check_trace(trace, "fuse")
+    attentions = [layer.attention for layer in trace.layers]
+    fused = [
+        Weights(torch.cat([block for _, block, _ in blocks]).unsqueeze(0))
+        for blocks in _fusions(trace, attentions, heads, discard)
+    ]
+    whole = not discard and heads not in ("max", "min")
+    layers = tuple(
+        replace(layer, attention=one, normalized=layer.normalized and whole)
+        for layer, one in zip(trace.layers, fused)
+    )
+    return replace(trace, layers=layers)
+
+
+MOST_MASS = 1.05
+"""What a row of attention may sum to: 1, and the rounding of half precision."""
+
+
+def check_shares(weights: Tensor) -> None:
+    """Raises InputError for rows that are no shares of attention, as those of `norms` are."""
+    most = float(weights.sum(-1).amax()) if weights.numel() else 0.0
+    if most > MOST_MASS:
+        raise InputError(
+            f"a row sums to {most:.3g}: these are no shares of attention (norms?); make them such by "
+            "trace.renormalize([])"
+        )
+
+
+def check_trace(trace: Trace, function: str) -> None:
+    """Raises InputError for what is no trace, with the remedy for a list."""
+    if not isinstance(trace, Trace):
+        raise InputError(
+            f"{function}() takes one trace, not {type(trace).__name__}; of several: "
+            f"[{function}(trace) for trace in traces]"
+        )
+
+
+Blocks = Iterator[tuple[slice, Tensor, Tensor]]
+"""(rows, fused weights `[row, key]`, what each row sums to `[row]`)"""
+
+Mixed = Iterator[tuple[slice, Tensor, Tensor, Tensor]]
+"""(rows, share that stays `[row]`, share that moves along the weights `[row]`, weights `[row, key]`)"""
+
+
+def _fusions(
+    trace: Trace, layers: list[Attention], heads: str | Sequence[int], discard: float
+) -> list[Blocks]:
+    """Per layer its fused weights, walked in blocks `[row, key]`."""
+    if isinstance(heads, str) and heads not in FUSIONS:
+        raise unknown_name("fusion of heads", heads, (*FUSIONS, "a list of head numbers"))
+    if not isinstance(discard, Real) or not 0 <= discard < 1:
+        raise InputError(f"discard must be at least 0 and less than 1, not {discard!r}")
+    if not isinstance(heads, str | Iterable):
+        raise InputError(
+            f"heads must be one of {', '.join(FUSIONS)}, or a list of head numbers, not {heads!r}"
+        )
+    if not isinstance(heads, str) and not list(heads):
+        raise InputError("heads lists no head; give at least one number")
+    leading = trace.patches.leading if trace.patches is not None else trace.tokens[:1]
+    kept = 0 if leading and getattr(leading[0], "special", True) else None
+    return [fused_blocks(attention, heads, discard, kept) for attention in layers]
+
+
+def fused_blocks(
+    attention: Attention, heads: str | Sequence[int], discard: float, kept: int | None
+) -> Blocks:
+    """One layer's heads fused, walked over its queries; the column `kept` is never discarded."""
+    if isinstance(attention, Weights) and attention.heads == 1 and isinstance(heads, str) and not discard:
+        # Fused before: nothing is copied, so that a row can follow a mouse.
+        yield slice(0, attention.queries), attention.weights[0].to(attention.dtype), attention.mass[0]
+        return
+    chosen = slice(None) if isinstance(heads, str) else list(heads)
+    how = heads if isinstance(heads, str) else "mean"
+    for rows, block in attention.blocks(chosen):
+        fused = block.mean(0) if how == "mean" else getattr(block, f"a{how}")(0)
+        count = int(discard * attention.keys)
+        if count:
+            order = fused.clone()
+            if kept is not None:
+                order[:, kept] = torch.inf
+            fused = fused.scatter(1, order.topk(count, largest=False).indices, 0.0)
+        yield rows, fused, fused.sum(-1)
+
+
+def mixed_blocks(blocks: Blocks, residual: float) -> Mixed:
+    """Each row with its residual path, the two together summing to one."""
+    for rows, block, sums in blocks:
+        mass = residual + (1 - residual) * sums
+        mass = mass.masked_fill(mass == 0, 1.0)
+        yield rows, residual / mass, (1 - residual) / mass, block
+
+
+def _pulled(vector: Tensor, blocks: Mixed) -> Tensor:
+    """`vector @ mixed`: from a row above to the row below."""
+    pulled = torch.zeros_like(vector)
+    for rows, stays, moves, block in blocks:
+        pulled[rows] += vector[rows] * stays
+        pulled += (vector[rows] * moves) @ block.to(vector.dtype)
+    return pulled
+
+
+def _pushed(vector: Tensor, blocks: Mixed) -> Tensor:
+    """`mixed @ vector`: from a column below to the column above."""
+    return torch.cat(
+        [
+            stays * vector[rows] + moves * (block.to(vector.dtype) @ vector)
+            for rows, stays, moves, block in blocks
+        ]
+    )
+
+
+def _product(mixed: list[Mixed]) -> Tensor:
+    result = None
+    for blocks in mixed:
+        parts = []
+        for rows, stays, moves, weights in blocks:
+            block = moves.unsqueeze(-1) * weights
+            if result is None:
+                at = torch.arange(len(block), device=block.device)
+                block[at, at + rows.start] += stays
+                parts.append(block)
+            else:
+                parts.append(block @ result + stays.unsqueeze(-1) * result[rows])
+        result = torch.cat(parts)
+    return result
+
+
+def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Attention]:
+    """The layers from start to end, if they are one chain of square self-attention over the same positions."""
+    for name, number in (("start", start), ("end", end)):
+        if not isinstance(number, Integral | type(None)):
+            raise InputError(f"{name} must be the number of a layer, as in a slice, not {number!r}")
+    trace = trace[start:end]
+    if not trace.layers:
+        raise InputError("the trace has no layers, or start and end leave none")
+    first = trace.layers[0]
+    for layer in trace.layers:
+        attention = layer.attention
+        chained = attention.queries == attention.keys == first.attention.queries
+        if isinstance(attention, Windows):
+            raise InputError(
+                f"{function} follows tokens through the layers; {layer.name!r} attends within windows, whose positions "
+                "change from layer to layer. Look at single layers: trace[layer].mean('head')."
+            )
+        if layer.kind != "self" or layer.query_side != first.query_side or not chained:
+            raise InputError(
+                f"{function} follows self-attention over the same positions; {layer.name or 'the model'!r} is "
+                f"{layer.kind} attention {list(attention.shape)} beside {first.name!r} {list(first.attention.shape)}. "
+                f"{advice(trace)}"
+            )
+    return [layer.attention for layer in trace.layers]
+
+
+def _longest_run(trace: Trace) -> tuple[int, int]:
+    """The longest slice of layers that attend over one and the same positions."""
+    axes = [(one.kind, one.query_side, *one.attention.shape[1:]) for one in trace.layers]
+    best, start = (0, 0), 0
+    for at, (kind, _, queries, keys) in enumerate(axes):
+        if kind != "self" or queries != keys:
+            start = at + 1
+        elif axes[at] != axes[start]:
+            start = at
+        best = max(best, (start, at + 1), key=lambda run: run[1] - run[0])
+    return best
+
+
+def advice(trace: Trace) -> str:
+    """How to choose layers of this trace that can be multiplied: the shortest paths that hold only such."""
+    ways = {}
+    for layer in trace.layers:
+        parts = layer.name.split(".") if layer.kind == "self" else []
+        for prefix in (".".join(parts[:n]) for n in range(len(parts) + 1)) if parts else ():
+            inside = trace.select(prefix).layers
+            chain = [one for one in inside if one.kind == "self"]
+            axes = {(a.query_side, n) for a in chain for n in (a.attention.queries, a.attention.keys)}
+            if len(axes) == 1:
+                kind = "" if len(chain) == len(inside) else ", kind='self'" if prefix else "kind='self'"
+                ways[f"trace.select({repr(prefix) if prefix else ''}{kind})"] = len(chain)
+                break
+    start, stop = _longest_run(trace)
+    if stop - start > max(ways.values(), default=1):
+        ways = {f"trace[{start}:{stop}]": stop - start} | ways
+    if not ways:
+        return "Look at single layers: trace[layer].mean('head')."
+    return f"Choose the layers: {', '.join(list(ways)[:MOST_WAYS])}."

@@ -1,0 +1,173 @@
+"""The function that a gradient method explains: F at any points between baselines and inputs, with its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..models._forward import hooked
+
+
+class Function:
+    """F at points of the path's space: the target's output for an example of the batch whose inputs are replaced.
+
+    forward: `(*inputs, *more) -> [point, ...]`; layer: a module whose output is replaced instead, or None
+    inputs: a tensor `[example, ...]` or a tuple of them; target: as Captum takes it
+    more: other arguments; a tensor with a row for each example is read row by row
+
+    plural: whether attributions are a tuple, as the inputs or the layer's output are
+    """
+
+    def __init__(
+        self, forward: Callable[..., Tensor], layer: nn.Module | None, inputs: Any, target: Any, more: Any
+    ):
+        if not isinstance(layer, nn.Module | None):
+            raise InputError(
+                f"layer must be a module of the model, not {layer!r}; of a path: model.get_submodule(path)"
+            )
+        self.forward, self.layer, self.target = forward, layer, target
+        self.plural, self.inputs = isinstance(inputs, tuple), _tensors(inputs)
+        self.count = len(self.inputs[0])
+        self.more = () if more is None else more if isinstance(more, tuple) else (more,)
+        several = isinstance(target, (list, Tensor)) and (isinstance(target, list) or target.numel() > 1)
+        if several and len(target) != self.count:
+            raise InputError(
+                f"{len(target)} targets for {self.count} examples; give one for each, or one for all"
+            )
+        self.per_example = several
+
+    def ends(self, baselines: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Where the paths start and end: baselines and inputs, or what the layer makes of them."""
+        start = _beside(self.inputs, baselines)
+        if self.layer is None:
+            ends = start, tuple(x.detach().clone() for x in self.inputs)
+        else:
+            ends = self._heard(start), self._heard(self.inputs)
+        for one in ends[1]:
+            if not one.is_floating_point():
+                raise InputError(
+                    f"there is no path between {str(one.dtype).removeprefix('torch.')} values; for token ids give "
+                    "layer=, the layer of word embeddings"
+                )
+        return ends
+
+    def at(self, examples: Tensor, points: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """(F `[point]`, its gradient at each point, like the points)"""
+        leaves = [point.requires_grad_() for point in points]
+        values = self._values(
+            examples, [leaf.clone() for leaf in leaves]
+        )  # some models write into their inputs
+        gradients = [None]
+        if values.requires_grad:
+            gradients = torch.autograd.grad(values, leaves, torch.ones_like(values), allow_unused=True)
+        if all(gradient is None for gradient in gradients):
+            raise InputError(
+                "the target has no gradient along the path: the model detaches it or runs under no_grad, or the "
+                "target does not depend on these inputs or on this layer; explain another, or give another layer="
+            )
+        known = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, leaves)]
+        return values.detach().double(), known
+
+    def _values(self, examples: Tensor, points: list[Tensor]) -> Tensor:
+        """F `[point]`"""
+        if self.layer is None:
+            return self._chosen(self.forward(*points, *self._rows(self.more, examples)), examples)
+        with hooked([(self.layer, lambda *_: tuple(points) if self.plural else points[0])]):
+            output = self.forward(*self._rows((*self.inputs, *self.more), examples))
+        return self._chosen(output, examples)
+
+    def _rows(self, arguments: Sequence[Any], examples: Tensor) -> list[Any]:
+        """Arguments for those examples: tensors with a row for each example of the batch give theirs."""
+        return [x.index_select(0, examples.to(x.device)) if self._has_rows(x) else x for x in arguments]
+
+    def _has_rows(self, argument: Any) -> bool:
+        return isinstance(argument, Tensor) and argument.ndim > 0 and len(argument) == self.count
+
+    def _chosen(self, output: Any, examples: Tensor) -> Tensor:
+        """The target of a model's output, `[point]`."""
+        from captum._utils.common import _select_targets
+
+        try:
+            values = _select_targets(output, self._targets(examples))
+            fits = values.ndim > 0 and len(values) == values.numel() == len(examples)
+        except (AssertionError, IndexError, RuntimeError, TypeError, AttributeError) as error:
+            raise InputError(f"target {self.target!r} does not fit {_described(output)}: {error}") from error
+        if not fits:
+            raise InputError(
+                f"the model gave {_described(output)} for {len(examples)} points, with target {self.target!r} "
+                f"{list(values.shape)}; one number per point is needed: give target=, the class to explain"
+            )
+        return values.reshape(-1)
+
+    def _targets(self, examples: Tensor) -> Any:
+        if not self.per_example:
+            return self.target
+        if isinstance(self.target, Tensor):
+            return self.target[examples.to(self.target.device)]
+        return [self.target[number] for number in examples.tolist()]
+
+    def _heard(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What the layer makes of inputs."""
+        heard: list[Any] = []
+        rows = self._rows((*inputs, *self.more), torch.arange(self.count, device=inputs[0].device))
+        with torch.no_grad(), hooked([(self.layer, lambda *seen: heard.append(seen[2]))]):
+            self.forward(*rows)
+        if len(heard) != 1:
+            raise InputError(
+                f"{type(self.layer).__name__} ran {len(heard)} times in one forward pass; a path needs a layer that "
+                "runs once: give another layer="
+            )
+        self.plural = isinstance(heard[0], tuple)  # attributions are then like the layer's output
+        found = heard[0] if self.plural else (heard[0],)
+        if not all(map(self._has_rows, found)):
+            raise InputError(
+                f"{type(self.layer).__name__} does not answer with a row for each of the {self.count} examples; give "
+                "a layer= that does"
+            )
+        return tuple(x.detach().clone() for x in found)
+
+
+def _tensors(inputs: Any) -> tuple[Tensor, ...]:
+    found = inputs if isinstance(inputs, tuple) else (inputs,)
+    if not found or not all(isinstance(x, Tensor) and x.ndim and len(x) for x in found):
+        raise InputError(
+            "inputs must be a tensor [example, ...] or a tuple of them, with at least one example, not "
+            f"{_described(inputs)}"
+        )
+    if len({len(x) for x in found}) > 1:
+        raise InputError(f"inputs must have as many examples each, not {[len(x) for x in found]}")
+    return found
+
+
+def _beside(inputs: tuple[Tensor, ...], baselines: Any) -> tuple[Tensor, ...]:
+    """Baselines as tensors like the inputs: zeros by default, a number everywhere, one example for all."""
+    given = (
+        baselines
+        if isinstance(baselines, tuple)
+        else (baselines,) * (len(inputs) if baselines is None else 1)
+    )
+    if len(given) != len(inputs):
+        raise InputError(f"{len(given)} baselines for {len(inputs)} inputs; give a tuple with one for each")
+    return tuple(map(_baseline, inputs, given))
+
+
+def _baseline(like: Tensor, given: Any) -> Tensor:
+    if isinstance(given, Tensor) and given.shape[1:] == like.shape[1:] and given.ndim == like.ndim:
+        if len(given) in (1, len(like)):
+            return given.detach().to(like.device, like.dtype).expand_as(like).clone()
+    if given is None or (isinstance(given, (int, float)) and not isinstance(given, bool)):
+        return torch.full_like(like, given or 0, requires_grad=False)
+    raise InputError(
+        f"a baseline must be a number, or a tensor {list(like.shape)} like its input (or with one example), not "
+        f"{_described(given)}"
+    )
+
+
+def _described(given: Any) -> str:
+    if isinstance(given, Tensor):
+        return f"a tensor {list(given.shape)}"
+    return type(given).__name__

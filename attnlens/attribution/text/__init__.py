@@ -1,0 +1,1 @@
+"""Attributions of texts: a score per token."""

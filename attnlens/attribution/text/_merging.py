@@ -1,0 +1,112 @@
+"""From tokens to words and sentences: scores are summed over what belongs together."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, groupby
+
+import torch
+
+from ...data._trace import Token
+from ...errors import unknown_name
+
+LEVELS = ("token", "word", "sentence")
+
+_WORD = re.compile(
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3040-\u9fff]+(?:['’-][^\W\u3040-\u9fff]+)*|\S"
+)
+
+_SIGN = re.compile(r"\S")
+
+_END = re.compile(r"""(?:[.!?…]+["')\]»”’]*(?=\s|$)|[。！？]+["')\]»”’」』）]*|\n)\s*""")
+"""Where a sentence ends, up to where the next begins: its full stop with the quotes or brackets that close after it.
+No space follows that of Chinese and Japanese."""
+
+
+def known_level(level: str) -> None:
+    """Raises InputError for a level that is none of "token", "word", "sentence"."""
+    if level not in LEVELS:
+        raise unknown_name("level", level, LEVELS)
+
+
+def groups(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[list[int]]:
+    """Positions of the tokens that make up each word or sentence, in order; a special token stands alone.
+
+    A word is a run of letters and digits, also across an apostrophe or hyphen inside ("isn't", "well-made"); other
+    signs, and the characters of Chinese and Japanese, stand alone. A sentence ends after . ! ? … or with a line.
+
+    Raises InputError for a level that is none of "token", "word", "sentence".
+    """
+    known_level(level)
+    if level == "token":
+        return [[i] for i in range(len(tokens))]
+    numbers = _numbers(tokens, text, level)
+    keys = [(token.special, token.segment, number) for token, number in zip(tokens, numbers)]
+    found: list[list[int]] = []
+    for (special, *_), run in groupby(range(len(tokens)), key=keys.__getitem__):
+        together = list(run)
+        found += [[i] for i in together] if special else [together]
+    return found
+
+
+def joined(tokens: Sequence[Token], text: Sequence[str]) -> Token:
+    """Tokens that belong together as one, with the text that they cover."""
+    first, last = tokens[0], tokens[-1]
+    if first.special:
+        return first
+    if first.start is None or last.end is None or first.segment >= len(text):
+        written = "".join(token.text.removeprefix("##") for token in tokens).strip()
+        return Token(written, None, first.word, False, None, None, first.segment)
+    covered = text[first.segment][first.start : last.end]
+    written = covered.strip()
+    start = first.start + len(covered) - len(covered.lstrip())
+    id = first.id if first is last else None
+    return Token(written, id, first.word, False, start, start + len(written), first.segment)
+
+
+def _numbers(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[int]:
+    """Of which word or sentence of its segment each token is."""
+    if any(not one.special and (one.start is None or one.segment >= len(text)) for one in tokens):
+        return list(accumulate(_begins(tokens, level)))
+    starts = [_starts(one, level) for one in text]
+    return [
+        0 if one.special else bisect_right(starts[one.segment], first_sign(one.start, text[one.segment]))
+        for one in tokens
+    ]
+
+
+def _starts(text: str, level: str) -> list[int]:
+    """Where its words or sentences begin."""
+    if level == "word":
+        return [match.start() for match in _WORD.finditer(text)]
+    return [match.end() for match in _END.finditer(text)]
+
+
+def first_sign(start: int, text: str) -> int:
+    """Where the first sign at or after `start` stands: byte-level tokens begin with spaces, or are spaces."""
+    found = _SIGN.search(text, start)
+    return found.start() if found else len(text)
+
+
+def _begins(tokens: Sequence[Token], level: str) -> list[bool]:
+    """Whether each token begins a word or sentence, by its spelling alone: its tokenizer tells no spans."""
+    pieces = any(token.text.startswith("##") for token in tokens)
+    spaces = any(token.text.startswith(" ") for token in tokens)
+    found = []
+    for before, token in zip((None, *tokens), tokens):
+        edge = before is None or before.special or token.special or before.segment != token.segment
+        if level == "sentence":
+            begins = not edge and bool(_END.fullmatch(before.text.strip()))
+        elif pieces:  # WordPiece marks what goes on, SentencePiece and byte-level BPE what begins
+            begins = not token.text.startswith("##")
+        else:
+            begins = not spaces or token.text.startswith(" ")
+        found.append(edge or begins)
+    return found
+
+
+def summed(scores: torch.Tensor, numbers: Iterable[Sequence[int]]) -> torch.Tensor:
+    """`[group]`: the sum of the scores of each group."""
+    return torch.stack([scores[list(group)].sum() for group in numbers])

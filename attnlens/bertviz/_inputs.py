@@ -1,0 +1,83 @@
+"""The way back: what one gives to BertViz, as a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..data._attention import Weights
+from ..data._trace import Layer, Token, Trace
+from ..errors import InputError
+
+WRITTEN = {"Ġ": " ", "▁": " ", "</w>": ""}
+"""How tokenizers write spaces and ends of words, and what BertViz makes of it."""
+
+Layers = Sequence[Tensor]
+
+
+def trace(
+    attention: Layers | None = None,
+    tokens: Sequence[str] | None = None,
+    sentence_b_start: int | None = None,
+    *,
+    encoder_attention: Layers | None = None,
+    decoder_attention: Layers | None = None,
+    cross_attention: Layers | None = None,
+    encoder_tokens: Sequence[str] | None = None,
+    decoder_tokens: Sequence[str] | None = None,
+) -> Trace:
+    """The trace of what BertViz's own `head_view` takes, so that a notebook made for it can go on with all of attnlens.
+
+    attention: a model's `attentions`: for each layer a tensor `[1, head, query, key]`, or without its first axis
+    tokens: the tokens, or none; sentence_b_start: where the second text begins
+    encoder_attention, ...: the same of an encoder-decoder
+
+    Raises InputError for tensors of other shapes, and for layers and tokens that do not fit each other.
+
+    >>> trace = al.bertviz.trace(outputs.attentions, tokenizer.convert_ids_to_tokens(ids))
+    >>> al.AttentionView(trace)
+    """
+    sided = encoder_attention, decoder_attention, cross_attention
+    if (attention is None) == all(layers is None for layers in sided):
+        raise InputError(
+            "give attention with tokens, or those of an encoder-decoder: encoder_attention and so on"
+        )
+    kinds = {
+        "attention": (attention, "self", "input", "input"),
+        "encoder_attention": (encoder_attention, "self", "input", "input"),
+        "decoder_attention": (decoder_attention, "self", "output", "output"),
+        "cross_attention": (cross_attention, "cross", "output", "input"),
+    }
+    layers = (layer for name, (given, *rest) in kinds.items() for layer in _layers(name, given, *rest))
+    return Trace(
+        tuple(layers),
+        tokens=_tokens(tokens if encoder_tokens is None else encoder_tokens, sentence_b_start),
+        output_tokens=_tokens(decoder_tokens),
+    )
+
+
+def _layers(name: str, given: Layers | None, *rest: str) -> Iterator[Layer]:
+    prefix = name.removesuffix("attention").strip("_")
+    for i, layer in enumerate(() if given is None else given):
+        weights = layer.detach() if isinstance(layer, Tensor) else None
+        if weights is not None and weights.ndim == 4 and len(weights) == 1:
+            weights = weights[0]
+        if weights is None or weights.ndim != 3:
+            raise InputError(
+                f"{name}[{i}] is {_kind(layer)}, not a tensor [1, head, query, key]; a model that computes its "
+                "attention in one piece returns none: al.Lens(model, tokenizer).trace(text) hears it all the same"
+            )
+        yield Layer(".".join(filter(None, (prefix, f"layer.{i}"))), rest[0], Weights(weights), *rest[1:])
+
+
+def _tokens(given: Sequence[str] | None, second: int | None = None) -> tuple[Token, ...]:
+    texts = list(given or ())
+    for written, shown in WRITTEN.items():
+        texts = [text.replace(written, shown) for text in texts]
+    return tuple(Token(text, segment=int(second is not None and i >= second)) for i, text in enumerate(texts))
+
+
+def _kind(value: Any) -> str:
+    return f"a tensor {list(value.shape)}" if isinstance(value, Tensor) else f"of type {type(value).__name__}"

@@ -1,0 +1,19 @@
+"""One input's finished record, as frozen data that knows no model: `Trace`, its layers, and the weights of each.
+
+| object | what it is |
+| --- | --- |
+| `Trace` | tokens or patches, logits, and one attention per layer |
+| `Layer` | an attention with the path of its module and its kind: "self", "cross" or "channel" |
+| `Attention` | weights `[head, query, key]`, stored as `Weights`, as `Factors` or as `Windows` |
+| `Token`, `PatchGrid` | where the positions of a layer come from |
+| `Values` | what an attention multiplied, and where the product went |
+| `Prediction` | label, class index and probability |
+"""
+
+from ._attention import Attention, Band, Factors, Weights, Windows
+from ._trace import Layer, PatchGrid, Prediction, Token, Trace, Values
+
+__all__ = [
+    "Attention", "Band", "Factors", "Layer", "PatchGrid", "Prediction", "Token", "Trace", "Values", "Weights",
+    "Windows",
+]  # fmt: skip

@@ -1,0 +1,495 @@
+"""One input's finished record: what went in, what came out, and the attention of every layer in between.
+
+A trace is frozen data. It knows no model and no tokenizer, so it can be saved, sent, compared and drawn where
+neither is installed. Attention is not a stack of equal tensors: layers may differ in heads, in kind (self,
+cross) and in how they are stored, so a trace holds a tuple of layers and is indexed like
+`[layer, head, query, key]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from operator import index as as_index
+from pathlib import Path
+from reprlib import repr as short
+from typing import TYPE_CHECKING, SupportsIndex, overload
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ._attention import Attention
+from ._axes import HeadTokenDim, Index, positions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KINDS = ("self", "cross", "channel")
+SIDES = ("input", "output", "other")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: its text, vocabulary id, and where it came from.
+
+    word: index of the word it is part of, None for special tokens
+    start, end: character span in the text (of its own segment), None for special tokens
+    segment: 0, or 1 for the second text of a pair
+    """
+
+    text: str
+    id: int | None = None
+    word: int | None = None
+    special: bool = False
+    start: int | None = None
+    end: int | None = None
+    segment: int = 0
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        span = [f"{self.start}:{self.end}"] if self.start is not None else []
+        return f"Token({', '.join([repr(self.text), *span, *(['special'] if self.special else [])])})"
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """How the tokens of a vision model cover its image.
+
+    rows, cols: patches down and across, in row-major order after the leading tokens
+    leading: names of the tokens before the patches, e.g. ("[CLS]",) or ("[CLS]", "register 1")
+    image: uint8 `[height, width, 3]`, the picture as the model saw it (resized, cropped), or None
+    """
+
+    rows: int
+    cols: int
+    leading: tuple[str, ...] = ()
+    image: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.leading) + self.rows * self.cols
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The grid as tokens: the leading ones, then `row,col`."""
+        names = [Token(name, special=True) for name in self.leading]
+        return (*names, *(Token(f"{r},{c}") for r in range(self.rows) for c in range(self.cols)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PatchGrid):
+            return NotImplemented
+        same = (self.rows, self.cols, self.leading) == (other.rows, other.cols, other.leading)
+        if not same or self.image is None or other.image is None:
+            return same and self.image is other.image
+        return self.image.shape == other.image.shape and bool((self.image == other.image).all())
+
+    __hash__ = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Values:
+    """What one layer's attention mixes, kept where `values=True` or a target asked for it.
+
+    value: `[key_head, key, d_head]`; fewer key heads than heads is grouped-query attention
+    output: `[head, d_head, d_model]`, the output projection; None where none was seen. What head h takes from
+        token j is `f_h(x_j) = value[h, j] @ output[h]`
+    residual: `[query, d_model]`, what the mixed values are added to; None where no addition was seen
+    scale, spread: `[d_model]`, `[query]`: of the LayerNorm over that sum, its weight and its standard deviation;
+        None where none follows at once
+    gradient: `[head, query, d_head]`, of the target's logit by each head's mixed values; None without a target
+    """
+
+    value: HeadTokenDim
+    output: Tensor | None = None
+    residual: Tensor | None = None
+    scale: Tensor | None = None
+    spread: Tensor | None = None
+    gradient: HeadTokenDim | None = None
+
+    def transformed(self, heads: int) -> Tensor:
+        """`f_h(x_j)`, `[head, key, d_model]`; the values themselves, `[head, key, d_head]`, without a projection.
+
+        heads: how many heads the layer has, `layer.attention.heads`; its key heads may be fewer
+        """
+        value = self.of_heads(heads)
+        return value if self.output is None else value @ self.output.to(value.dtype)
+
+    def of_heads(self, heads: int) -> HeadTokenDim:
+        """The values that each head mixes, `[head, key, d_head]` in float32 (float64 when stored so).
+
+        heads: as for `transformed`
+        """
+        dtype = torch.float64 if self.value.dtype == torch.float64 else torch.float32
+        return self.value.to(dtype).repeat_interleave(heads // len(self.value), dim=0)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {list(t.shape)}" for name, t in vars(self).items() if t is not None)
+        return f"Values({shapes})"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(t.numel() * t.element_size() for t in vars(self).values() if t is not None)
+
+    def to(self, target: torch.device | str | torch.dtype) -> Values:
+        """The same on another device, or in another dtype."""
+        return replace(self, **{name: t.to(target) for name, t in vars(self).items() if t is not None})
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer's attention with its name.
+
+    name: module path, with `#n` for the n-th call of a module that is called several times (ALBERT)
+    kind: "self", "cross", or "channel"
+    query_side, key_side: whose tokens index the axes: the "input" (encoder), the "output" (decoder), or "other"
+        where positions are not tokens one to one (pooled, latent, channels, window by window)
+    values: what the attention mixes, where asked for
+    normalized: whether each row of weights is a distribution over the keys: none negative, the sum one, or zero for a
+        query that attends to nothing. False for weights that the model changed after the softmax, for those beside a
+        sink, and for what is no weight (`norms`). Factors are normalized as they say themselves, by mask and sink.
+    """
+
+    name: str
+    kind: str
+    attention: Attention
+    query_side: str = "input"
+    key_side: str = "input"
+    values: Values | None = None
+    normalized: bool = True
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model answered: label, class index and probability (None for a regression, where label is the value).
+
+    top: the likeliest classes, this one first, where `lens.predict` was asked
+    """
+
+    label: str
+    index: int
+    probability: float | None
+    top: tuple[Prediction, ...] = field(default=(), compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.label if self.probability is None else f"{self.label} ({self.probability:.2f})"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One input's record. What is inside, for a trace called `trace`:
+
+    | | |
+    | --- | --- |
+    | `trace[layer]` | Attention `[head, query, key]` |
+    | `trace[layer, head]` | Tensor `[query, key]` |
+    | `trace[layer, head, query]` | Tensor `[key]` |
+    | `trace[2:5]` | Trace of these layers |
+    | `trace.select("decoder")` | Trace of the layers whose path starts so |
+    | `trace.renormalize()` | Trace without attention to special tokens |
+    | `trace.layers` | the layers with names and kinds |
+    | `trace.tokens` | tuple of Token (for an image: the leading tokens, then `row,col`) |
+    | `trace.patches` | PatchGrid, None for text |
+    | `trace.logits` | Tensor `[class]`, None where the model has no head |
+    | `trace.prediction` | label and probability |
+
+    logits: `[class]`; `[token, class]` for token tasks; `[class, token]` of start and end for question answering
+    labels: class names, () where there are none
+    activation: "softmax", "sigmoid" (multi-label) or "none" (regression): from logits to probabilities
+    target: the class whose gradients `values` hold, None where none was asked for
+    """
+
+    layers: tuple[Layer, ...]
+    model: str = ""
+    tokens: tuple[Token, ...] = ()
+    output_tokens: tuple[Token, ...] = ()
+    text: tuple[str, ...] = ()
+    patches: PatchGrid | None = None
+    logits: Tensor | None = None
+    labels: tuple[str, ...] = ()
+    activation: str = "softmax"
+    target: int | None = None
+
+    def __post_init__(self):
+        if self.patches is not None and not self.tokens:
+            object.__setattr__(self, "tokens", self.patches.tokens)
+        for layer in self.layers:
+            for axis, side, size in _sides(layer):
+                tokens = self._tokens_of(side)
+                if tokens and len(tokens) != size:
+                    raise InputError(
+                        f"layer {layer.name!r} has {size} {axis} positions but the trace has {len(tokens)} "
+                        f"{side} tokens"
+                    )
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @overload
+    def __getitem__(self, index: slice) -> Trace: ...
+    @overload
+    def __getitem__(self, index: tuple[Index, ...]) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Attention: ...
+    def __getitem__(self, index: SupportsIndex | slice | tuple[Index, ...]) -> Attention | Tensor | Trace:
+        layer, *rest = index if isinstance(index, tuple) and index else (index,)
+        try:
+            if isinstance(index, slice):
+                return replace(self, layers=self.layers[index])
+            layer = as_index(layer)
+        except TypeError:
+            raise InputError(
+                f"a trace has no [{_written(index)}]; name one layer by number: trace[layer], "
+                "trace[layer, head]; several by a slice: trace[a:b]; trace[layer][:] is all weights of a layer"
+            ) from None
+        if not -len(self.layers) <= layer < len(self.layers):
+            raise IndexError(f"layer {layer} is out of range: the trace has {len(self.layers)} layers")
+        attention = self.layers[layer].attention
+        return attention[tuple(rest)] if rest else attention
+
+    def select(self, prefix: str = "", kind: str | None = None) -> Trace:
+        """The trace of those layers whose path starts with `prefix` and, if given, are of one kind.
+
+        prefix: whole parts of a path: "layer.1" is layer.1 and what is inside it, not layer.10; "" is every layer.
+
+        Raises InputError when none is, listing the layers.
+        """
+        chosen = tuple(x for x in self.layers if _inside(x.name, prefix) and kind in (None, x.kind))
+        if not chosen:
+            known = ", ".join(f"{layer.name} ({layer.kind})" for layer in self.layers)
+            raise InputError(f"no layer starts with {prefix!r} and has kind {kind!r}; there are: {known}")
+        return replace(self, layers=chosen)
+
+    def axis_tokens(self, layer: int) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
+        """(query tokens, key tokens) of one layer; numbered placeholders where the trace has none."""
+        found = []
+        for _, side, size in _sides(self.layers[layer]):
+            found.append(self._tokens_of(side) or tuple(Token(str(i)) for i in range(size)))
+        return found[0], found[1]
+
+    def _tokens_of(self, side: str) -> tuple[Token, ...]:
+        return {"input": self.tokens, "output": self.output_tokens}.get(side, ())
+
+    def renormalize(self, drop: str | Sequence[int | str] = "special") -> Trace:
+        """The trace as if nobody could look at some tokens: their columns are 0, each row sums to one again.
+
+        drop: "special" for all special tokens ([CLS], [SEP], BOS, a ViT's class and register tokens), or a list
+            of positions and token texts, e.g. `[0]` for the sink at the first token of GPT-2, `["[SEP]", "."]`.
+            [] only makes rows sum to one: without a model's sink logit, or after `norms`.
+
+        Every axis keeps its length, so that whatever takes a trace takes the result; a row that looked at nothing
+        else becomes a masked row. Gradients are left out: they are those of the model's own attention.
+
+        Raises InputError for a token that is in no layer, and when no key would be left in any.
+        """
+        if hasattr(drop, "tolist"):
+            drop = drop.tolist()
+        if not isinstance(drop, list | tuple | set | range) and drop != "special":
+            raise InputError(f"drop must be 'special' or a list of positions and token texts, not {drop!r}")
+        layers, unused = [], set() if isinstance(drop, str) else set(drop)
+        left = 0
+        for layer in self.layers:
+            tokens = self._tokens_of(layer.key_side)
+            keys = self._dropped(drop, tokens, layer.attention.keys, unused)
+            left += layer.attention.keys - len(keys)
+            values = layer.values and replace(layer.values, gradient=None)
+            layers.append(replace(layer, attention=layer.attention.without(keys), values=values))
+        if unused:
+            raise InputError(f"no token {min(map(str, unused))!r} to drop; trace.tokens lists the tokens")
+        if self.layers and not left:
+            raise InputError("drop leaves no key in any layer; leave at least one token")
+        return replace(self, layers=tuple(layers), target=None)
+
+    @staticmethod
+    def _dropped(
+        drop: str | Sequence[int | str], tokens: tuple[Token, ...], size: int, unused: set
+    ) -> Tensor:
+        """Which of a layer's keys are meant; what was found is taken from `unused`."""
+        if drop == "special":
+            found = [i for i, token in enumerate(tokens) if token.special]
+        else:
+            texts = {part for part in drop if isinstance(part, str)}
+            found = [
+                i for i, token in enumerate(tokens) if token.text in texts or token.text.strip() in texts
+            ]
+            unused -= {text for i in found for text in (tokens[i].text, tokens[i].text.strip())}
+            numbers = [part for part in drop if not isinstance(part, str)]
+            within = [number for number in numbers if isinstance(number, int) and -size <= number < size]
+            found += positions(within, size, "key").tolist()
+            unused -= set(within)
+        return torch.tensor(sorted(set(found)), dtype=torch.long)
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """`[class]`, or None where the model has no class scores."""
+        if self.logits is None or self.logits.ndim != 1:
+            return None
+        if self.activation == "softmax":
+            return self.logits.float().softmax(-1)
+        return self.logits.float().sigmoid() if self.activation == "sigmoid" else None
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The likeliest class; for a regression the value itself; None where the model has no class scores."""
+        if self.logits is None or self.logits.ndim != 1:
+            return None
+        if self.activation == "none":
+            return Prediction(f"{self.logits.float()[0]:.4g}", 0, None)
+        index = int(self.logits.argmax())
+        return Prediction(self.label(index), index, float(self.probabilities[index]))
+
+    def label(self, index: int) -> str:
+        """The name of a class, `class 3` where the model gives none."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"
+
+    @property
+    def passages(self) -> tuple[str, ...]:
+        """Of each text the part that the tokens come from: all of it, or a window's."""
+        found = []
+        for segment, text in enumerate(self.text):
+            places = [t for t in self.tokens if t.segment == segment and t.end]
+            found.append(text[min(t.start for t in places) : max(t.end for t in places)] if places else text)
+        return tuple(found)
+
+    @property
+    def reader(self) -> int:
+        """The position that a classifier of this kind reads its answer from: the class token, which comes first and
+        sees the whole input; else the last token, as in a decoder, whose first token sees itself alone.
+        """
+        first = next((layer.attention for layer in self.layers if layer.kind == "self"), None)
+        if self.tokens and not self.tokens[0].special and self.patches is None:
+            return len(self.tokens) - 1
+        if first is None or first.queries < 2:
+            return 0
+        return 0 if bool((first[:, 0, 1:] > 0).any()) else first.queries - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of attention and values that the trace holds."""
+        return sum(one.attention.nbytes + (one.values.nbytes if one.values else 0) for one in self.layers)
+
+    def to(self, target: torch.device | str | torch.dtype) -> Trace:
+        """The same trace on another device, or its attention stored in another dtype."""
+        layers = tuple(
+            replace(one, attention=one.attention.to(target), values=one.values and one.values.to(target))
+            for one in self.layers
+        )
+        moved = self.logits is not None and not isinstance(target, torch.dtype)
+        return replace(self, layers=layers, logits=self.logits.to(target) if moved else self.logits)
+
+    # -- files ----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Writes one .safetensors file (no pickle); `Trace.load` reads it back. The format is described in
+        `attnlens/io/_trace_file.py`."""
+        from ..io import _trace_file
+
+        return _trace_file.save(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> Trace:
+        """Reads a file that `save` wrote. Raises FileError, with the reason, for anything else."""
+        from ..io import _trace_file
+
+        return _trace_file.load(path)
+
+    def to_json(self) -> str:
+        """The tokens and all weights as plain JSON: `{"tokens": [...], "attentions": [layer][head][query][key]}`.
+
+        Weights have six significant digits. For programs that read nothing better: `save` keeps everything, smaller.
+
+        Raises InputError where layers lie between different tokens (choose some by `select`), and for rows that do not
+        sum to one (see `renormalize`).
+
+        >>> Path("trace.json").write_text(trace.to_json())
+        """
+        from ..io import _trace_json
+
+        return _trace_json.to_json(self)
+
+    @staticmethod
+    def from_json(text: str | bytes | dict) -> Trace:
+        """The trace of such JSON, as a text or parsed already; `attentions` may be one head's `[query][key]` too.
+
+        Raises InputError, which says where, for lists of other lengths than the tokens, for what is no weight from 0 to
+        1 (NaN too), and for rows that do not sum to one; rows of zeros are masked.
+
+        >>> al.Trace.from_json('{"tokens": ["a", "b"], "attentions": [[1, 0], [0.5, 0.5]]}')
+        """
+        from ..io import _trace_json
+
+        return _trace_json.from_json(text)
+
+    # -- showing --------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        what = f"{len(self.tokens)} tokens"
+        if self.patches is not None:
+            what = f"{self.patches.rows} x {self.patches.cols} patches"
+        elif not self.tokens and self.layers:
+            what = f"{self.layers[0].attention.queries} tokens"
+        heads = sorted({layer.attention.heads for layer in self.layers})
+        heads_text = _count(heads[-1], "head") if heads else "0 heads"
+        if len(heads) > 1:
+            heads_text = f"{heads[0]}-{heads_text}"
+        lines = [
+            f"Trace of {self.model or 'a model'}: {what}, {_count(len(self.layers), 'layer')} x {heads_text}"
+        ]
+        if self.prediction is not None:
+            lines[0] += f", prediction {self.prediction}"
+        if self.layers:
+            shape = list(self.layers[-1].attention.shape)
+            lines += [
+                f"  trace[layer]        Attention [head, query, key], here {shape} in the last layer",
+                "  trace[layer, head]  Tensor [query, key]",
+                "  trace.tokens, trace.logits, trace.layers; trace.save(path)",
+            ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The tokens, the prediction, and every head as a thumbnail: rows are layers."""
+        from ._thumbnails import summary
+
+        return summary(self)
+
+
+def no_patches(trace: Trace, what: str, text: str) -> InputError:
+    """The error for a trace without patches, asked for by `what`; text: what there is for the trace of a text."""
+    if trace.tokens:
+        return InputError(f"{what} needs the trace of an image; for a text take {text}")
+    return InputError(
+        f"{what} needs the trace of an image, and this one of {trace.model or 'a model'} has no grid of patches; give "
+        "its rows and columns: al.Lens(model, patches=(rows, cols)).trace(image)"
+    )
+
+
+def single(given: object) -> str:
+    """What to write for one trace, where a recording, a list or something else was given: for error messages."""
+    if hasattr(given, "traces") and not hasattr(given, "trace"):  # a recording; a lens has both
+        return "recording[0]"
+    return "traces[0]" if isinstance(given, list) else "lens.trace(input)"
+
+
+def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
+    attention = layer.attention
+    return ("query", layer.query_side, attention.queries), ("key", layer.key_side, attention.keys)
+
+
+def _inside(name: str, prefix: str) -> bool:
+    """Whether a path is the prefix, inside it, or one of its calls."""
+    return not prefix or name == prefix or name.startswith((f"{prefix}.", f"{prefix}#"))
+
+
+def _written(index: object) -> str:
+    """An index as it was written between brackets."""
+    known = (str, int, float, list, tuple, type(None), type(Ellipsis))
+    text = short(index) if isinstance(index, known) else type(index).__name__
+    return "..." if index is Ellipsis else text
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,114 @@
+"""Do attributions of one input say the same? Rank correlation, and what their strongest parts have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..attribution._result import Attribution, TextAttribution
+from ..errors import InputError
+from ._perturbation import input_of, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOP = 0.2
+"""Share of the parts that count as the strongest."""
+
+
+def agreement(attributions: Iterable[Attribution]) -> pd.DataFrame:
+    """How far every two attributions of one input agree: a row per pair, in the given order.
+
+    Columns: first, second (their methods, with the target where targets differ), spearman (rank correlation of the
+    scores, from -1 to 1; of their sizes where one of the two has no sign; NaN where one is the same everywhere), and
+    overlap (of the strongest fifth by size: shared parts over parts in either, Jaccard, from 0 to 1).
+
+    Special tokens are left out. Equal sizes at the edge of the fifth: the first in the input counts.
+
+    Raises InputError for fewer than two attributions, of several inputs, or of other tokens.
+    Source: Spearman's rank correlation of attributions and the overlap of the top features, as in Krishna et al.
+    2022, "The Disagreement Problem in Explainable Machine Learning", section 3.2.
+
+    >>> agreement([lens.attribute(text, method=name) for name in ("gradient", "shapley", "relevance")])
+    """
+    import pandas as pd
+
+    given = listed(attributions)
+    if len(given) < 2:
+        raise InputError("agreement is between attributions; give at least two of the same input")
+    for other in given[1:]:
+        _check_same(given[0], other)
+    names = _names(given)
+    rows = []
+    for one, other in combinations(range(len(given)), 2):
+        pair = [ordinary_scores(given[number]) for number in (one, other)]
+        signed = given[one].signed and given[other].signed
+        correlation = spearman(*pair) if signed else spearman(*(scores.abs() for scores in pair))
+        row = {
+            "first": names[one],
+            "second": names[other],
+            "spearman": correlation,
+            "overlap": _overlap(*pair),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def ordinary_scores(attribution: Attribution) -> Tensor:
+    """`[part]` in float64: of a text its tokens but for special ones, of an image all pixels."""
+    scores = attribution.scores.detach().double().cpu()
+    if isinstance(attribution, TextAttribution):
+        return scores[[not token.special for token in attribution.tokens]]
+    return scores.flatten()
+
+
+def spearman(one: Tensor, other: Tensor) -> float:
+    """Spearman's rank correlation, ties at their mean rank; NaN where one is constant or not finite."""
+    from scipy.stats import rankdata
+
+    if not bool(torch.isfinite(one).all() and torch.isfinite(other).all()):
+        return float("nan")
+    ranks = [torch.from_numpy(rankdata(scores.numpy())) for scores in (one, other)]
+    centred = [rank - rank.mean() for rank in ranks]
+    size = centred[0].norm() * centred[1].norm()
+    return float(centred[0] @ centred[1] / size) if size > 0 else float("nan")
+
+
+def _overlap(one: Tensor, other: Tensor) -> float:
+    count = max(1, math.ceil(round(TOP * len(one), 9)))
+    strongest = [
+        scores.abs().argsort(descending=True, stable=True)[:count].tolist() for scores in (one, other)
+    ]
+    shared = set(strongest[0]) & set(strongest[1])
+    return len(shared) / (2 * count - len(shared))
+
+
+def _names(attributions: list[Attribution]) -> list[str]:
+    """Methods in words; with their targets where these differ, numbered where that is not enough."""
+    several = len({attribution.question for attribution in attributions}) > 1
+    names = [f"{one.how} for {one.question}" if several else one.how for one in attributions]
+    return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
+
+
+def _check_same(one: Attribution, other: Attribution) -> None:
+    if type(one) is not type(other) or input_of(one) != input_of(other):
+        raise InputError(
+            "agreement is between attributions of one input; of several inputs: pandas.concat of "
+            "agreement(attributions) of each"
+        )
+    for name in ("tokens", "level"):
+        if getattr(one, name, None) != getattr(other, name, None):
+            raise InputError(
+                f"the attributions have other {name}: {one.how} has {len(one)} {one.level}s, {other.how} {len(other)} "
+                f"{other.level}s; make them with the same lens and level"
+            )
+    if one.scores.shape != other.scores.shape:
+        raise InputError(
+            f"the attributions have scores of {list(one.scores.shape)} and {list(other.scores.shape)} pixels; make "
+            "them with the same lens"
+        )

@@ -1,0 +1,299 @@
+"""Is an attribution faithful? Take the parts away that it names, in its order, and see what the model says then.
+
+    table = al.faithfulness(lens, [lens.attribute(text, method=name) for name in ("gradient", "shapley")])
+    table[["method", "comprehensiveness", "comprehensiveness_random"]]
+
+All five measures are read off two curves: the probability of the explained class without the first parts
+(deletion), and with the first parts alone (insertion). Chance has curves too, those of random orders of the same
+parts, so that every number stands beside what it would be for scores that know nothing.
+
+Parts are ranked by score, the largest first: what speaks against the class comes last. Equal scores keep the order
+of the text, patches row by row. A removed part becomes what `by` says, which is no input that the model was trained
+on; a measure tells about the model, the attribution and this way of removing together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..attribution._options import whole
+from ..attribution._result import Attribution
+from ..errors import InputError
+from ._perturbation import Parts, input_of, listed, parts_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..models._protocols import ModelWithProcessor
+
+FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5)
+"""Shares of the parts at which comprehensiveness and sufficiency are averaged: the bins of ERASER, section 4.2."""
+
+TOP = 0.2
+"""Share of the parts that log-odds takes away."""
+
+MOST_POINTS = 65
+"""Points of a curve at most, evenly spread: of more parts than 64 several leave at once."""
+
+ROWS = 512
+"""Rows whose logits are held at once: those of a language model are as many as its vocabulary."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The probability of the explained class while parts leave, and while parts come.
+
+    counts: `[point]`, how many parts have left, or come, from 0 to all
+    deletion: `[order, point]`, the probability without the first parts
+    insertion: `[order, point]`, the probability with the first parts alone
+
+    The first order is the attribution's; the others are random ones.
+    """
+
+    counts: Tensor
+    deletion: Tensor
+    insertion: Tensor
+
+    @property
+    def fractions(self) -> Tensor:
+        """`[point]`, the share of the parts, from 0 to 1."""
+        return self.counts.double() / self.counts[-1]
+
+    def at(self, fraction: float) -> int:
+        """The point at which that share of the parts, rounded up, has left.
+
+        Raises InputError where the curves of a long input have no point there.
+        """
+        count = _count(fraction, int(self.counts[-1]))
+        found = (self.counts == count).nonzero()
+        if not len(found):
+            raise InputError(
+                f"the curves have no point at {fraction:g} of {int(self.counts[-1])} parts; name it where they are "
+                f"made: curves(lens, attribution, fractions=({fraction:g},))"
+            )
+        return int(found[0])
+
+    def __repr__(self) -> str:
+        return (
+            f"Curves of {int(self.counts[-1])} parts at {len(self.counts)} points, in the attribution's order and in "
+            f"{len(self.deletion) - 1} random ones\n"
+            "  curves.fractions [point], curves.deletion, curves.insertion [order, point]"
+        )
+
+
+# -- measures -------------------------------------------------------------------------------------------------
+
+
+def comprehensiveness(curves: Curves, fractions: Sequence[float] = FRACTIONS) -> Tensor:
+    """How far the probability falls without the strongest parts, `[order]`; the larger, the more faithful.
+
+    p(x) - p(x without the first parts), averaged over shares of the parts. Source: DeYoung et al. 2020, "ERASER: A
+    Benchmark to Evaluate Rationalized NLP Models", eq. 1 and section 4.2. The mean is over the bins, as in the
+    scorer released with it; the paper's 1 / (bins + 1) also counts the bin of nothing, and is smaller by that.
+
+    >>> comprehensiveness(curves(lens, attribution))[0]       # the attribution's; [1:] are those of random orders
+    """
+    points = [curves.at(fraction) for fraction in checked(fractions)]
+    return (curves.deletion[:, :1] - curves.deletion[:, points]).mean(1)
+
+
+def sufficiency(curves: Curves, fractions: Sequence[float] = FRACTIONS) -> Tensor:
+    """How far the probability falls when the strongest parts stand alone, `[order]`; the smaller, the more faithful.
+
+    p(x) - p(the first parts alone), averaged over shares of the parts. Source: as for `comprehensiveness`, eq. 2.
+    """
+    points = [curves.at(fraction) for fraction in checked(fractions)]
+    return (curves.deletion[:, :1] - curves.insertion[:, points]).mean(1)
+
+
+def log_odds(curves: Curves) -> Tensor:
+    """log p(x without the strongest fifth) - log p(x), `[order]`; the smaller (below 0), the more faithful.
+
+    Source: Shrikumar et al. 2017, "Learning Important Features Through Propagating Activation Differences", section
+    4.1, in the form of Sanyal and Ren 2021, "Discretized Integrated Gradients", section 4.2: log of the probability,
+    the top 20 %. They round 20 % down, which takes nothing from texts of four tokens; here it is rounded up.
+    """
+    logs = curves.deletion.log()
+    return logs[:, curves.at(TOP)] - logs[:, 0]
+
+
+def deletion(curves: Curves) -> Tensor:
+    """Area under the deletion curve over the share of parts removed, `[order]`, in 0..1; the smaller, the better.
+
+    Source: Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models", section 4.1.
+    """
+    return torch.trapezoid(curves.deletion, curves.fractions)
+
+
+def insertion(curves: Curves) -> Tensor:
+    """Area under the insertion curve over the share of parts put back, `[order]`, in 0..1; the larger, the better.
+
+    Source: as for `deletion`.
+    """
+    return torch.trapezoid(curves.insertion, curves.fractions)
+
+
+# -- from attributions ----------------------------------------------------------------------------------------
+
+
+def faithfulness(
+    lens: ModelWithProcessor,
+    attributions: Attribution | Iterable[Attribution],
+    *,
+    by: str | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    n_random: int = 10,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How faithful each attribution is, beside chance: a row per attribution, in the given order.
+
+    Columns: input (number of the input, in the order in which inputs first occur), method, baseline, target, parts
+    (how many can be removed), and for each of comprehensiveness, sufficiency, log_odds, deletion and insertion its
+    value, `_random`, the mean over random orders, and `_random_std`, their standard deviation. For several inputs:
+    `table.groupby("method").mean(numeric_only=True)`.
+
+    attributions: of one or several inputs, for any targets, by the methods to compare.
+    by: what a removed part becomes: "pad" (default), "mask" or "delete" in texts; in images as `ImageRemoval` says.
+    fractions: shares of the parts for comprehensiveness and sufficiency, above 0 and at most 1.
+    n_random, seed: random orders, the same for all attributions of an input.
+
+    Words and sentences (`level`) are removed as wholes. Every probability is that of the target, also where an
+    attribution contrasts it with another class.
+
+    Raises InputError for scores that are not finite, an attribution of another lens, one whose input it does not
+    hold (a text in windows, an answer of question answering, an encoder-decoder's output), and a regression.
+    """
+    import pandas as pd
+
+    given = listed(attributions)
+    found = curves(lens, given, by=by, fractions=fractions, n_random=n_random, seed=seed)
+    numbers: dict[Any, int] = {}
+    rows = []
+    for attribution, one in zip(given, found):
+        number = numbers.setdefault(input_of(attribution), len(numbers))
+        rows.append({"input": number, **_named(attribution, one), **_measured(one, fractions)})
+    return pd.DataFrame(rows)
+
+
+def curves(
+    lens: ModelWithProcessor,
+    attributions: Attribution | Iterable[Attribution],
+    *,
+    by: str | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    n_random: int = 10,
+    seed: int = 0,
+) -> Curves | list[Curves]:
+    """The deletion and insertion curves behind `faithfulness`; of several attributions a list.
+
+    Whatever all attributions of one input ask of the model is asked together, and nothing twice.
+    Arguments and errors: as for `faithfulness`.
+
+    >>> found = curves(lens, attribution)
+    >>> found.deletion[0], found.deletion[1:].mean(0)         # beside chance, both [point]
+    """
+    fractions = checked(fractions, n_random, seed)
+    given = listed(attributions)
+    parts = parts_of(lens, given, by)
+    together: dict[int, list[int]] = {}
+    for number, one in enumerate(parts):
+        together.setdefault(id(one.removal), []).append(number)
+    done: dict[int, Curves] = {}
+    for numbers in together.values():
+        found = follow([parts[number] for number in numbers], fractions, n_random, seed)
+        done.update(zip(numbers, found))
+    return (
+        done[0] if isinstance(attributions, Attribution) else [done[number] for number in range(len(given))]
+    )
+
+
+def follow(parts: Sequence[Parts], fractions: Sequence[float], n_random: int, seed: int) -> list[Curves]:
+    """The curves of several attributions of the same parts of one input."""
+    size = len(parts[0].scores)
+    counts = _counts(size, fractions)
+    generator = torch.Generator().manual_seed(seed)
+    chance = torch.stack([torch.randperm(size, generator=generator) for _ in range(n_random)])
+    orders = torch.cat([torch.stack([one.order for one in parts]), chance])
+    gone = orders.argsort(-1)[:, None] < counts[:, None]  # [order, point, part]
+    kept = torch.stack([~gone, gone])
+    classes = torch.cat([one.asked.index for one in parts])
+    found = _probabilities(parts[0], kept.flatten(0, 2), classes).unflatten(0, kept.shape[:3])
+    return [_of_one(number, counts, found[..., number], n_random) for number in range(len(parts))]
+
+
+def _of_one(number: int, counts: Tensor, found: Tensor, n_random: int) -> Curves:
+    """One attribution's order before the random ones, of probabilities `[curve, order, point]` of its class."""
+    count = found.shape[1] - n_random
+    gone, kept = (torch.cat([curve[number : number + 1], curve[count:]]) for curve in found)
+    return Curves(counts, gone, kept)
+
+
+def _probabilities(parts: Parts, kept: Tensor, classes: Tensor) -> Tensor:
+    """`[row, class]` of some classes, in float64; the logits of all are never held for more than `ROWS` rows."""
+    different, where = kept.unique(dim=0, return_inverse=True)
+    blocks = [
+        probabilities(parts.removal.logits(rows).double(), parts.asked.activation)[:, classes]
+        for rows in different.split(ROWS)
+    ]
+    return torch.cat(blocks)[where]
+
+
+def probabilities(logits: Tensor, activation: str) -> Tensor:
+    """`[row, class]` of logits. Raises InputError for a regression."""
+    if activation == "none":
+        raise InputError(
+            "these measures are of probabilities, and a regression has none; agreement, infidelity and sanity_check "
+            "work on it"
+        )
+    return logits.sigmoid() if activation == "sigmoid" else logits.softmax(-1)
+
+
+def _counts(size: int, fractions: Iterable[float]) -> Tensor:
+    """`[point]`: from none to all, evenly, and where the measures look."""
+    even = torch.linspace(0, size, min(size + 1, MOST_POINTS)).round().long()
+    asked = torch.tensor([_count(fraction, size) for fraction in (*fractions, *FRACTIONS, TOP)])
+    return torch.cat([even, asked]).unique()
+
+
+def _count(fraction: float, size: int) -> int:
+    """A share of the parts, rounded up, one at least; 0.07 of 100 is 7, whatever floating point makes of it."""
+    return max(1, math.ceil(round(fraction * size, 9)))
+
+
+def checked(fractions: Sequence[float], n_random: int = 2, seed: int = 0) -> tuple[float, ...]:
+    """The fractions as a tuple. Raises InputError for one that is none, and for what are no random orders."""
+    found = tuple(fractions) if isinstance(fractions, Iterable) else (fractions,)
+    if not found or not all(isinstance(one, int | float) and 0 < one <= 1 for one in found):
+        raise InputError(f"fractions must be numbers above 0 and at most 1, not {fractions!r}")
+    if isinstance(n_random, bool) or not isinstance(n_random, int) or n_random < 2:
+        raise InputError(
+            f"n_random must be an integer of at least 2, so that chance has a spread, not {n_random!r}"
+        )
+    whole("seed", seed, least=0)
+    return found
+
+
+def _named(attribution: Attribution, one: Curves) -> dict[str, Any]:
+    names = {name: getattr(attribution, name) for name in ("method", "baseline", "target")}
+    return {**names, "parts": int(one.counts[-1])}
+
+
+def _measured(one: Curves, fractions: Sequence[float]) -> dict[str, float]:
+    """Each measure of the attribution's order, and mean and deviation of the random ones."""
+    found = {
+        "comprehensiveness": comprehensiveness(one, fractions),
+        "sufficiency": sufficiency(one, fractions),
+        **{measure.__name__: measure(one) for measure in (log_odds, deletion, insertion)},
+    }
+    row: dict[str, float] = {}
+    for name, values in found.items():
+        row[name] = float(values[0])
+        row[f"{name}_random"] = float(values[1:].mean())
+        row[f"{name}_random_std"] = float(values[1:].std())
+    return row

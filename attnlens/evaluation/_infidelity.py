@@ -1,0 +1,264 @@
+"""Infidelity and sensitivity: do scores foretell what the model does, and do they stay when the input moves?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..attribution._options import check_options, positive, whole
+from ..attribution._result import Attribution, ImageAttribution, TextAttribution
+from ..attribution.text import _baselines, _methods
+from ..attribution.text._forward import TextAnswer, explained
+from ..errors import InputError
+from ..models._forward import Budget
+from ._perturbation import Parts, listed, parts_of
+
+if TYPE_CHECKING:
+    from ..models._protocols import ModelWithProcessor
+
+GRADIENTS = (
+    "integrated_gradients", "sequential_integrated_gradients", "deeplift", "gradient", "gradient_x_input", "smoothgrad",
+    "layer_gradient_x_activation", "grad_cam", "grad_cam_plus_plus", "guided_backprop",
+)  # fmt: skip
+"""Methods that are functions of vectors or pixels, and so can be run again beside the input."""
+
+WITH_BASELINE = ("integrated_gradients", "sequential_integrated_gradients", "deeplift")
+"""Those of them that compare with a baseline."""
+
+TOKENS = 1024
+"""Tokens that go through the model together, with the activations that a gradient needs."""
+
+
+class Sensitivity(float):
+    """The largest relative change of the scores that was seen, and how far another set of samples may lie from it.
+
+    changes: `[sample]`, the relative change at each perturbation; standard_error: of their largest, by the bootstrap
+    """
+
+    def __new__(cls, changes: Tensor) -> Sensitivity:
+        return super().__new__(cls, float(changes.max()))
+
+    def __init__(self, changes: Tensor):
+        self.changes = changes
+
+    @property
+    def standard_error(self) -> float:
+        """Of the largest of as many changes, drawn with replacement from those that were seen: in closed form, since
+        it is at most the k-th of n with a chance of (k / n)^n. The true maximum can only be larger."""
+        largest = self.changes.double().sort().values
+        below = (torch.arange(len(largest) + 1) / len(largest)).double() ** len(largest)
+        chance = below.diff()
+        mean = (chance * largest).sum()
+        return float((chance * (largest - mean) ** 2).sum().sqrt())
+
+    def __repr__(self) -> str:
+        return f"{float(self):.4g} ± {self.standard_error:.2g} (the largest of {len(self.changes)} samples)"
+
+
+def infidelity(
+    lens: ModelWithProcessor,
+    attribution: Attribution,
+    *,
+    by: str | None = None,
+    n_samples: int = 200,
+    normalize: bool = False,
+    seed: int = 0,
+) -> float:
+    """The mean squared error of the scores as a forecast of what removing parts does to F; 0 is perfect.
+
+    E over perturbations I of (I . scores - (F(x) - F(x - I)))^2, in squared units of F. I takes a random half of the
+    parts to what `by` says, all the way: the paper's subset of the difference to a baseline. Scores that sum to
+    F(x) - F(baseline), the baseline being that of `by`, are scores of this kind; those of other baselines are
+    measured against another question than theirs.
+
+    attribution: one, of any method.
+    by: what a removed part becomes, as for `faithfulness`.
+    n_samples, seed: subsets that are drawn, each part with chance one half.
+    normalize: scale the scores first, by the factor that serves them best: the way to compare methods, some of
+        whose scores have no unit. Those need it.
+
+    Raises InputError for scores without a unit where `normalize` is off, and as `faithfulness` does.
+    Source: Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 2.1 and section 2.2,
+    computed by Captum; the optimal scaling is that of their released code.
+
+    >>> infidelity(lens, lens.attribute("not a bad film"))
+    """
+    from captum import metrics
+
+    (given,) = _single(attribution)
+    if not given.signed and not normalize:
+        raise InputError(f"scores of {given.how} have no unit that could add up; use normalize=True")
+    whole("n_samples", n_samples)
+    whole("seed", seed, least=0)
+    (parts,) = parts_of(lens, [given], by)
+    generator = torch.Generator().manual_seed(seed)
+
+    def perturbed(kept: Tensor) -> tuple[Tensor, Tensor]:
+        gone = torch.randint(2, kept.shape, generator=generator).double()
+        return gone, kept - gone
+
+    every = torch.ones_like(parts.scores)[None]
+    found = metrics.infidelity(
+        _number(parts), perturbed, every, parts.scores[None], n_perturb_samples=n_samples, normalize=normalize
+    )
+    return float(found)
+
+
+def _number(parts: Parts) -> Callable[[Tensor], Tensor]:
+    """F `[row]` with only the kept parts `[row, part]`, 1 for what stays."""
+    return lambda kept: parts.asked(parts.removal.logits(kept > 0.5).double())
+
+
+def sensitivity(
+    lens: ModelWithProcessor,
+    attribution: Attribution,
+    *,
+    radius: float = 0.1,
+    n_samples: int = 10,
+    seed: int = 0,
+    **options: Any,
+) -> Sensitivity:
+    """By how much of their own length the scores change, at most, when the input moves a little; 0 is best.
+
+    max over perturbations of |scores(x + d) - scores(x)| / |scores(x)|. Each entry of d is uniform within `radius`
+    standard deviations of the entries of x: of the text's word embeddings (special tokens stay), or the image's pixels
+    as the model gets them. The method runs anew at each, for the same target and from the same baseline.
+
+    attribution: of a gradient method, see `GRADIENTS`, with a baseline that has a name.
+    radius: in standard deviations of the input's entries; n_samples, seed: perturbations that are tried.
+    options: those of the method, if the attribution was made with others than the default.
+
+    Raises InputError for other methods and baselines, and an attribution of another lens.
+    Source: Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 3.1, by Captum's
+    `sensitivity_max`, which divides by the length of the scores.
+
+    >>> sensitivity(lens, lens.attribute("not a bad film", method="gradient_x_input"))
+    """
+    from captum import metrics
+
+    (given,) = _single(attribution)
+    _check_gradient(given)
+    whole("n_samples", n_samples)
+    whole("seed", seed, least=0)
+    positive("radius", radius)
+    (parts,) = parts_of(lens, [given])
+    build = _text_scores if isinstance(given, TextAttribution) else _image_scores
+    scores_at, point, moves = build(lens, given, parts, options)
+    generator = torch.Generator().manual_seed(seed)
+    reach = radius * float(point.std())
+
+    def moved(points: Tensor) -> Tensor:
+        noise = torch.rand(points.shape, generator=generator, dtype=torch.float64) * 2 - 1
+        return points + reach * noise.to(points) * moves
+
+    seen: list[Tensor] = []
+
+    def explained_at(points: Tensor | tuple[Tensor]) -> Tensor | tuple[Tensor]:
+        # Captum asks in tuples for the input, and without for what it has moved.
+        several = not isinstance(points, tuple)
+        scores = scores_at(points if several else points[0])
+        seen.append(scores.detach().flatten(1).double())
+        return scores if several else (scores,)
+
+    metrics.sensitivity_max(explained_at, point, moved, n_perturb_samples=n_samples)
+    here, there = seen[0], torch.cat(seen[1:])
+    length = here.norm(dim=1)
+    return Sensitivity((there - here).norm(dim=1) / torch.where(length > 0, length, 1.0))
+
+
+def _text_scores(
+    lens: ModelWithProcessor, attribution: TextAttribution, parts: Parts, options: dict[str, Any]
+) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
+    """(vectors `[row, token, d]` -> scores `[row, token]`, the vectors of the text, 1 where they may move)"""
+    check_options(_methods.METHODS, attribution.method, options)
+    method = _methods.METHODS[attribution.method]
+    layer = "embeddings" if attribution.method == "layer_gradient_x_activation" else "word"
+    baseline = _baseline(attribution, _baselines.BASELINES) or "pad"
+
+    def answer(rows: int) -> TextAnswer:
+        removal = parts.removal
+        places = None if removal.place is None else [removal.place] * rows
+        return TextAnswer(lens, [removal.encoded] * rows, places, removal.side, layer)
+
+    def scores(points: Tensor) -> Tensor:
+        with explained(lens):
+            there = answer(len(points))
+            start = there.points(_baselines.start(there, baseline))
+            together = Budget(TOKENS).rows(points.shape[1])
+            job = _methods.Job(there, _for_rows(parts, len(points)), start, points.clone(), together)
+            return method(job, **options).scores
+
+    with explained(lens):
+        there = answer(1)
+        point = there.points(there.vectors())
+    moves = torch.zeros_like(point[:, :, :1])
+    moves[:, [place for group in parts.removal.groups for place in group]] = 1.0
+    return scores, point, moves
+
+
+def _image_scores(
+    lens: ModelWithProcessor, attribution: ImageAttribution, parts: Parts, options: dict[str, Any]
+) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
+    """(pixels `[row, channel, height, width]` -> scores `[row, height, width]`, the pixels of the image, 1)"""
+    from ..attribution.image._baselines import BASELINES, image_baseline
+    from ..attribution.image._explain import attribute_image
+
+    baseline, picture = _baseline(attribution, BASELINES), parts.removal.picture
+    if (
+        baseline is not None
+    ):  # made once: what has moved may be beyond black and white, and blurs to something else
+        options = options | {"baseline": image_baseline(lens, picture, baseline, options.get("seed", 0))}
+    asked = {"method": attribution.method, "against": attribution.against_index, "unit": attribution.unit}
+
+    def scores(points: Tensor) -> Tensor:
+        found = attribute_image(lens, list(points), attribution.target_index, **asked, **options)
+        return torch.stack([one.scores for one in found])
+
+    return scores, picture.pixels[None], torch.ones(())
+
+
+def _for_rows(parts: Parts, rows: int) -> Any:
+    """The same question at each of several points."""
+    asked = parts.asked
+    against = None if asked.against is None else asked.against.expand(rows)
+    return replace(asked, index=asked.index.expand(rows), against=against)
+
+
+# -- checks ---------------------------------------------------------------------------------------------------
+
+
+def _single(attribution: Attribution) -> list[Attribution]:
+    found = listed(attribution)
+    if len(found) != 1 or not isinstance(attribution, Attribution):
+        raise InputError(
+            "this measures one attribution at a time: [infidelity(lens, one) for one in attributions]"
+        )
+    return found
+
+
+def _check_gradient(attribution: Attribution) -> None:
+    if attribution.method not in GRADIENTS:
+        raise InputError(
+            f"sensitivity runs a method again at points beside the input; {attribution.how} is no function of vectors "
+            f"or pixels. These are: {', '.join(GRADIENTS)}"
+        )
+    if getattr(attribution, "level", "token") != "token":
+        raise InputError(
+            f"sensitivity compares tokens; attribute with level='token', not {attribution.level!r}"
+        )
+
+
+def _baseline(attribution: Attribution, known: tuple[str, ...]) -> str | None:
+    """The name of the attribution's baseline, where its method has one."""
+    if attribution.method not in WITH_BASELINE:
+        return None
+    if attribution.baseline not in known:
+        raise InputError(
+            f"an attribution does not hold the baseline {attribution.baseline} itself; sensitivity needs one with a "
+            f"name: {', '.join(known)}"
+        )
+    return attribution.baseline

@@ -1,0 +1,220 @@
+"""The parts of an attribution's input, removable: what measuring it against the model needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..attribution._result import Attribution, ImageAttribution, TextAttribution
+from ..attribution.text._forward import Asked
+from ..attribution.text._merging import groups, joined
+from ..attribution.text._perturbation import TextRemoval, ordinary
+from ..errors import InputError
+from ..models import _tasks
+
+if TYPE_CHECKING:
+    from ..models._protocols import ModelWithProcessor
+    from ..models._text_inputs import Encoded
+
+ROUNDING = 0.05
+"""Share of F(x), of 1 at least, by which the same model may answer differently: half precision, other kernels."""
+
+
+class Removal(Protocol):
+    """What `TextRemoval` and `ImageRemoval` have in common: logits `[row, class]` with only the kept parts."""
+
+    parts: Any
+
+    def logits(self, kept: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """One attribution's scores, part by part, and the model's answer without some of them.
+
+    scores: `[part]` in float64; asked: the number F that is explained
+    """
+
+    removal: Removal
+    scores: Tensor
+    asked: Asked
+
+    @property
+    def order(self) -> Tensor:
+        """`[part]`, the parts by score, largest first; equal ones as they stand in the input."""
+        return self.scores.argsort(descending=True, stable=True)
+
+
+def listed(attributions: Attribution | Iterable[Attribution]) -> list[Attribution]:
+    """Attributions as a list. Raises InputError for none, and for what is no attribution."""
+    one = isinstance(attributions, Attribution) or not isinstance(attributions, Iterable)
+    found = [attributions] if one else list(attributions)
+    if not found:
+        raise InputError(
+            "no attribution to measure: the list is empty; give what lens.attribute(...) returned"
+        )
+    for attribution in found:
+        if not isinstance(attribution, TextAttribution | ImageAttribution):
+            raise InputError(
+                f"only attributions can be measured, not {type(attribution).__name__}; give what "
+                "lens.attribute(...) returned, or a flat list of that"
+            )
+    return found
+
+
+def input_of(attribution: Attribution) -> Any:
+    """Equal for attributions of the same input."""
+    if isinstance(attribution, TextAttribution):
+        return attribution.text
+    given = attribution.image if attribution.pixels is None else attribution.pixels.numpy()
+    return given.dtype.str, given.shape, given.tobytes()
+
+
+def parts_of(
+    lens: ModelWithProcessor,
+    attributions: Sequence[Attribution],
+    by: str | None = None,
+    grid: tuple[int, int] | None = None,
+) -> list[Parts]:
+    """Each attribution's parts, in order; those of the same parts of one input share what removes them.
+
+    by: what a removed part becomes, see `TextRemoval` ("pad" by default) and `ImageRemoval`.
+    grid: of an image, rows and columns of its parts; the model's patches by default.
+
+    Raises InputError for scores that are not finite, and an input that this lens does not read as it was read.
+    """
+    together: dict[Any, list[int]] = {}
+    for number, attribution in enumerate(attributions):
+        _check_scores(attribution)
+        key = (input_of(attribution), getattr(attribution, "level", None), _side(lens, attribution))
+        together.setdefault(key, []).append(number)
+    done: dict[int, Parts] = {}
+    for numbers in together.values():
+        done.update(zip(numbers, _of_one_input(lens, [attributions[number] for number in numbers], by, grid)))
+    return [done[number] for number in range(len(attributions))]
+
+
+def _of_one_input(
+    lens: ModelWithProcessor,
+    attributions: Sequence[Attribution],
+    by: str | None,
+    grid: tuple[int, int] | None,
+) -> list[Parts]:
+    if isinstance(attributions[0], TextAttribution):
+        removal, scores = _text_parts(lens, attributions, by)
+    else:
+        removal, scores = _image_parts(lens, attributions, by, grid)
+    whole = removal.logits(torch.ones(1, len(scores[0]), dtype=torch.bool)).double()
+    return [
+        Parts(removal, own.detach().double().cpu(), _asked(lens, attribution, whole))
+        for attribution, own in zip(attributions, scores)
+    ]
+
+
+def _asked(lens: ModelWithProcessor, attribution: Attribution, whole: Tensor) -> Asked:
+    """The number that is explained, if the lens gives for the `whole` input what it gave when it was explained."""
+    question = _tasks.of(lens.model) == "question"
+    index = torch.tensor([attribution.target_index])
+    other = attribution.against_index
+    against = None if other is None else torch.tensor([other])
+    asked = Asked(index, against, attribution.unit, "softmax" if question else lens.activation)
+    value = float(asked(whole)) if attribution.target_index < whole.shape[1] else float("nan")
+    if not abs(value - attribution.value) <= ROUNDING * max(1.0, abs(attribution.value)):
+        raise InputError(
+            f"the attribution explains {attribution.question!r} with F(x) = {attribution.value:.4g}, but {lens.name} "
+            f"gives {value:.4g} for its input: it is of another model, or of an answer that an attribution does not "
+            "hold (another position or output of the text). Attribute with this lens anew"
+        )
+    return asked
+
+
+def _check_scores(attribution: Attribution) -> None:
+    if not bool(torch.isfinite(attribution.scores).all()):
+        raise InputError(
+            f"the scores of {attribution.how} are not all finite and rank nothing; look at attribution.scores, and at "
+            "the model's dtype"
+        )
+
+
+# -- texts ----------------------------------------------------------------------------------------------------
+
+
+def _text_parts(
+    lens: ModelWithProcessor, attributions: Sequence[TextAttribution], by: str | None
+) -> tuple[TextRemoval, list[Tensor]]:
+    encoded = _encoded(lens, attributions[0])
+    together = groups(encoded.tokens, encoded.text, attributions[0].level)
+    for attribution in attributions:
+        _check_tokens(lens, attribution, encoded, together)
+    removable = {place for (place,) in ordinary(lens, encoded.tokens)}
+    kept = [[place for place in group if place in removable] for group in together]
+    numbers = [number for number, group in enumerate(kept) if group]
+    side = _side(lens, attributions[0])
+    removal = TextRemoval(lens, encoded, by or "pad", [kept[number] for number in numbers], side=side)
+    return removal, [attribution.scores[numbers] for attribution in attributions]
+
+
+def _encoded(lens: ModelWithProcessor, attribution: TextAttribution) -> Encoded:
+    if not hasattr(lens, "encode"):
+        raise InputError(
+            f"{lens.name} reads images; the attribution of a text needs the text lens that it is from"
+        )
+    if _tasks.of(lens.model) == "token":
+        raise InputError(
+            "a model that answers for every token cannot be asked again: an attribution does not hold which one it "
+            "explains"
+        )
+    text = attribution.text
+    if not text:
+        raise InputError(
+            "the attribution holds no text to remove parts of; make it with lens.attribute(text)"
+        )
+    try:
+        return lens.encode(text[0] if len(text) == 1 else text)
+    except InputError as error:
+        raise InputError(
+            f"the model has to read the whole text of an attribution at once: {error}"
+        ) from error
+
+
+def _check_tokens(
+    lens: ModelWithProcessor, attribution: TextAttribution, encoded: Encoded, together: list
+) -> None:
+    tokens = encoded.tokens
+    if attribution.level != "token":
+        tokens = tuple(joined([tokens[i] for i in group], encoded.text) for group in together)
+    if attribution.tokens != tokens:
+        raise InputError(
+            f"the attribution is of {len(attribution)} {attribution.level}s, but {lens.name} reads its text as "
+            f"{len(tokens)} others; give the lens that it is from"
+        )
+
+
+def _side(lens: ModelWithProcessor, attribution: Attribution) -> str | None:
+    """Of question answering, "start" or "end": the first word of the target."""
+    return attribution.target.split()[0] if _tasks.of(lens.model) == "question" else None
+
+
+# -- images ---------------------------------------------------------------------------------------------------
+
+
+def _image_parts(
+    lens: ModelWithProcessor,
+    attributions: Sequence[ImageAttribution],
+    by: str | None,
+    grid: tuple[int, int] | None,
+) -> tuple[Removal, list[Tensor]]:
+    from ..attribution.image._perturbation import ImageRemoval
+
+    if hasattr(lens, "encode"):
+        raise InputError(
+            f"{lens.name} reads texts; the attribution of an image needs the image lens that it is from"
+        )
+    first = attributions[0]
+    given = first.image if first.pixels is None else first.pixels
+    removal = ImageRemoval(lens, given, "blur" if by is None else by, grid)
+    return removal, [attribution.pooled(*removal.grid).flatten() for attribution in attributions]

@@ -1,0 +1,167 @@
+"""Does an attribution depend on what the model has learned? Randomise its parameters, layer by layer, and see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import listed
+from ..attribution._options import whole
+from ..errors import InputError
+from ..models import _tasks
+from ..models._forward import exclusive, undone
+from ._agreement import ordinary_scores, spearman
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..models._protocols import ModelWithProcessor
+
+MODES = ("cascade", "independent")
+
+
+def sanity_check(
+    lens: ModelWithProcessor,
+    input: Any,
+    target: str | int | None = None,
+    *,
+    method: str = "integrated_gradients",
+    n: int = 1,
+    seed: int = 0,
+    **options: Any,
+) -> pd.DataFrame:
+    """How similar the scores of the trained model are to those of models that have forgotten some layers.
+
+    A method that shows what the model has learned loses its likeness to the first row's model soon; one that shows
+    the input, whatever the model, keeps it. Layers come from the logits down: the head, the blocks, the embeddings.
+    "cascade" randomises a layer and all above it, "independent" this layer alone; the class that is explained stays
+    that of the trained model, and its parameters are put back, bit for bit, also after an error.
+
+    Columns: layer, mode, draw, similarity (Spearman's rank correlation of the sizes of the scores) and
+    similarity_signed (of the scores themselves); NaN where all scores are the same. Special tokens are left out.
+
+    method, options: as for `lens.attribute`.
+    n, seed: how often each layer is drawn anew; the same draws for both modes.
+
+    Layers are drawn by their modules' own `reset_parameters`; parameters without one, from a normal distribution with
+    the mean and deviation that they have. A parameter that two layers share belongs to the one that is defined first.
+
+    Raises InputError for a list of inputs, and as `lens.attribute` does.
+    Source: Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 3.
+
+    >>> table = sanity_check(lens, "not a bad film", method="gradient_x_input")
+    >>> table[table["mode"] == "cascade"].set_index("layer")["similarity"]
+    """
+    import pandas as pd
+
+    if listed(input) is not None or isinstance(target, list | tuple):
+        raise InputError("sanity_check takes one input and one target at a time; call it for each")
+    whole("n", n)
+    whole("seed", seed, least=0)
+    trained = lens.attribute(input, target, method=method, **options)
+    if _tasks.of(lens.model) == "question":  # its classes are places in the text
+        options = {"position": trained.target_index} | options
+    else:
+        target = trained.target_index
+    rows = []
+    with restored(lens.model) as back:
+        for layer, mode, draw in _randomised(lens.model, back, n, seed):
+            found = ordinary_scores(lens.attribute(input, target, method=method, **options))
+            rows.append(
+                {"layer": layer, "mode": mode, "draw": draw, **_similar(ordinary_scores(trained), found)}
+            )
+    return pd.DataFrame(rows)
+
+
+def _randomised(
+    model: nn.Module, back: Callable[[], None], n: int, seed: int
+) -> Iterator[tuple[str, str, int]]:
+    """The model in each state of the check, one after the other: (layer, mode, draw)."""
+    found = layers(model)
+    for draw, mode in product(range(n), MODES):
+        back()
+        for number, (layer, names) in enumerate(found):
+            if mode == "independent":
+                back()
+            randomise(model, names, seed + draw * len(found) + number)
+            yield layer, mode, draw
+
+
+def _similar(one: Tensor, other: Tensor) -> dict[str, float]:
+    return {"similarity": spearman(one.abs(), other.abs()), "similarity_signed": spearman(one, other)}
+
+
+# -- layers ---------------------------------------------------------------------------------------------------
+
+
+def layers(model: nn.Module) -> list[tuple[str, list[str]]]:
+    """(name, names of its parameters) of each layer, from the logits down.
+
+    The blocks are those of the longest list of like modules (`nn.ModuleList` or `nn.Sequential`, two at least); what
+    is defined after it is the head, a decoder too, what is defined before it the embeddings. Without such a list the
+    model's own children are the layers.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    path = _stack(model)
+    parents = [f"{path}.{i}" for i in range(len(model.get_submodule(path)))] if path is not None else []
+    parents = parents or [name for name, _ in model.named_children()]
+    inside = {parent: [name for name in names if name.startswith(f"{parent}.")] for parent in parents}
+    places = [names.index(name) for own in inside.values() for name in own]
+    first, last = min(places, default=len(names)), max(places, default=-1)
+    rest = [name for name in names if not any(name in own for own in inside.values())]
+    head = [name for name in rest if names.index(name) > first]
+    found = [("head", head), *reversed(inside.items()), ("embeddings", [n for n in rest if n not in head])]
+    return [(name, own) for name, own in found if own and last >= 0]
+
+
+def _stack(model: nn.Module) -> str | None:
+    """The path of the longest list of like modules."""
+    best: tuple[int, str | None] = (1, None)
+    for name, module in model.named_modules():
+        alike = len({type(child) for child in module.children()}) == 1
+        if name and isinstance(module, nn.ModuleList | nn.Sequential) and alike and len(module) > best[0]:
+            best = len(module), name
+    return best[1]
+
+
+def randomise(model: nn.Module, names: list[str], seed: int) -> None:
+    """Draws the named parameters anew, in place; the random state of the caller is left as it was."""
+    devices = {parameter.device for parameter in model.parameters() if parameter.is_cuda}
+    with torch.random.fork_rng(list(devices)), torch.no_grad():
+        torch.manual_seed(seed)
+        for path, module in model.named_modules():
+            own = {
+                f"{path}.{name}" if path else name: p for name, p in module.named_parameters(recurse=False)
+            }
+            if own and set(own) <= set(names) and callable(getattr(module, "reset_parameters", None)):
+                module.reset_parameters()
+                continue
+            for name, parameter in own.items():
+                if name in names:
+                    _draw(parameter)
+
+
+def _draw(parameter: Tensor) -> None:
+    mean = parameter.float().mean()
+    deviation = parameter.float().std(correction=0)
+    parameter.copy_(mean + deviation * torch.randn_like(parameter, dtype=torch.float32))
+
+
+@contextmanager
+def restored(model: nn.Module) -> Iterator[Callable[[], None]]:
+    """Parameters and buffers are afterwards what they were, bit for bit; what it yields puts them back at once."""
+    with exclusive(model):
+        kept = [(tensor, tensor.detach().clone()) for tensor in (*model.parameters(), *model.buffers())]
+
+        def back() -> None:
+            with torch.no_grad():
+                for tensor, before in kept:
+                    tensor.copy_(before)
+
+        with undone(back):
+            yield back

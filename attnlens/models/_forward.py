@@ -1,0 +1,300 @@
+"""Running a model that belongs to somebody else: once, captured, and left as it was."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
+
+from ..data._attention import Windows
+from ..data._trace import Layer
+from ..errors import InputError, unknown_name
+from ..recorder._capture import listen
+from ..recorder._modules import take_hook
+
+Result = TypeVar("Result")
+
+OPTIONS = ("store", "dtype", "values", "target", "gates")
+"""What a run can be asked for."""
+
+PREDICTED = "predicted"
+"""The target of whoever asks for the class that the model itself names."""
+
+
+_locks = WeakIdKeyDictionary()
+
+
+@contextmanager
+def exclusive(model: nn.Module) -> Iterator[None]:
+    """One thread at a time: whoever changes a model for a run of ours holds its lock, and may take it again.
+
+    Models that share their parameters, as a classifier and its encoder do, share the lock.
+    """
+    with _locks.setdefault(next(model.parameters(), model), threading.RLock()):
+        yield
+
+
+@contextmanager
+def undone(*undo: Callable[[], None]) -> Iterator[None]:
+    """Runs what undoes a change, registered before the change is made.
+
+    Each must do no harm when it runs again: it runs twice, for an interrupt may come in the middle of the first time.
+    """
+    try:
+        try:
+            yield
+        finally:
+            for step in undo:
+                step()
+    finally:
+        for step in undo:
+            step()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode for a while, in this thread alone; afterwards every module is in the mode that it was in."""
+    with exclusive(model):
+        training = [module for module in model.modules() if module.training]
+
+        def back() -> None:
+            for module in training:
+                module.training = True
+
+        with undone(back):
+            model.eval()
+            yield
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """No gradients for parameters for a while: they would cost a quarter of the memory.
+
+    Parameters made under `torch.inference_mode` want none, and nobody may ask them to.
+    """
+    with exclusive(model):
+        wanted = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]
+
+        def back() -> None:
+            for parameter in wanted:
+                parameter.requires_grad_(True)
+
+        with undone(back):
+            for parameter in wanted:
+                parameter.requires_grad_(False)
+            yield
+
+
+def check_options(options: dict[str, Any], *known: str) -> None:
+    """Raises InputError for an option that is none of the known ones, listing them."""
+    for name in options:
+        if name not in known:
+            raise unknown_name("option", name, known)
+
+
+@contextmanager
+def differentiable(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Forward passes keep what a backward pass down to the embeddings needs; yields those, as they come.
+
+    Whole numbers have no gradient: each embedding's answer stands for them. Parameters get none.
+    """
+    leaves: list[Tensor] = []
+
+    def begin(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        leaves.append(output.detach().requires_grad_())
+        return leaves[-1].clone()  # some models add positions in place
+
+    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    with exclusive(model), hooked((table, begin) for table in tables):
+        with torch.inference_mode(False), torch.enable_grad(), frozen(model):
+            yield leaves
+
+
+@contextmanager
+def hooked(
+    hooks: Iterable[tuple[nn.Module, Callable]], *, before: bool = False, with_kwargs: bool = False
+) -> Iterator[None]:
+    """Forward hooks on modules for a while, for what this thread runs.
+
+    before: whether they run before the module
+    """
+    owner = threading.get_ident()
+    own = [(module, partial(_if_mine, owner, hook)) for module, hook in hooks]
+
+    def back() -> None:
+        for module, hook in own:
+            take_hook(module, hook)
+
+    with undone(back):
+        for module, hook in own:
+            register = module.register_forward_pre_hook if before else module.register_forward_hook
+            register(hook, with_kwargs=with_kwargs)
+        yield
+
+
+def _if_mine(owner: int, hook: Callable, *args: Any) -> Any:
+    return hook(*args) if threading.get_ident() == owner else None
+
+
+def run(
+    model: nn.Module,
+    inputs: Tensor | dict[str, Tensor],
+    *,
+    score: Callable[[Any], Tensor] | None = None,
+    **options: Any,
+) -> tuple[Any, list[tuple[Layer, ...]]]:
+    """One captured forward pass: (the model's output, layers per input).
+
+    score: the number, of the model's output, whose gradient at every attention is kept in the layers' values
+
+    Raises InputError with the shapes of the inputs where the model fails on them.
+    """
+    if score is None:
+        with evaluating(model), torch.no_grad(), listen(model, **options) as recording:
+            output = answer(model, inputs)
+    else:
+        with evaluating(model), differentiable(model) as leaves:
+            inputs = _leaves(inputs, leaves)
+            with listen(model, gradients=True, **options) as recording:
+                output = answer(model, inputs)
+            _backward(model, score(output), leaves)
+    return output, list(recording.layers(recording.forwards[-1]))
+
+
+def run_for(
+    model: nn.Module,
+    inputs: Tensor | dict[str, Tensor],
+    logits_of: Callable[[Any, int], Tensor | None],
+    count: int,
+    target: str | int | None = None,
+    **options: Any,
+) -> tuple[Any, list[tuple[Layer, ...]], list[int | None]]:
+    """`run` for the gradient of a target: (output, layers, the class index of each of `count` inputs).
+
+    logits_of: from the output and the number of an input to its logits `[class]`
+    target: a class index, "predicted" for the one that each input itself gets, or None for no gradient
+    """
+    chosen: list[int | None] = []
+
+    def score(output: Any) -> Tensor:
+        logits = [logits_of(output, item) for item in range(count)]
+        if any(row is None or row.ndim != 1 for row in logits):
+            raise InputError(
+                f"{type(model).__name__} gives no class logits whose gradient could be kept: it answers for each "
+                "token, or there is no mask in the text to answer at, or it has no head (…ForSequenceClassification, "
+                "…ForImageClassification, …ForCausalLM); leave target= away, or change that"
+            )
+        chosen.extend(int(row.argmax()) if target == PREDICTED else target for row in logits)
+        if max(chosen) >= len(logits[0]):
+            raise InputError(
+                f"target {max(chosen)} is no class: the model has {len(logits[0])}, numbered from 0"
+            )
+        return sum(row[index] for row, index in zip(logits, chosen))
+
+    output, layers = run(model, inputs, score=None if target is None else score, **options)
+    return output, layers, chosen or [None] * count
+
+
+def answer(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
+    """The model's output; InputError with the shapes of the inputs where it fails on them."""
+    try:
+        return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        if _out_of_memory(error):
+            raise
+        raise _refused(model, inputs, error) from error
+
+
+def _leaves(inputs: Tensor | dict[str, Tensor], leaves: list[Tensor]) -> Tensor | dict[str, Tensor]:
+    """The inputs, those of floating point noted as leaves of the graph."""
+    if isinstance(inputs, Tensor):
+        leaves.append(
+            inputs.detach().clone().requires_grad_()
+        )  # a clone can be a leaf under inference_mode too
+        return leaves[-1]
+    return {
+        name: _leaves(x, leaves) if x.is_floating_point() and "mask" not in name else x
+        for name, x in inputs.items()
+    }
+
+
+def _backward(model: nn.Module, score: Tensor, leaves: list[Tensor]) -> None:
+    if not score.requires_grad:
+        raise InputError(
+            f"{type(model).__name__} gives no gradient: its forward detaches its output, or runs under no_grad"
+        )
+    torch.autograd.grad(score, leaves, allow_unused=True)
+
+
+def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Exception) -> InputError:
+    named = {"a tensor": inputs} if isinstance(inputs, Tensor) else inputs
+    given = ", ".join(
+        f"{name} {list(x.shape)} {str(x.dtype).removeprefix('torch.')}" for name, x in named.items()
+    )
+    if "nference tensor" in str(error):
+        return InputError(
+            f"the parameters of {type(model).__name__} were made under torch.inference_mode, so no gradient can go "
+            "through them; build or load the model outside of it, or explain by a method without gradients"
+        )
+    reason = next(iter(str(error).strip().splitlines()), "no reason given")
+    return InputError(
+        f"{type(model).__name__} failed on its input ({given}): {type(error).__name__}: {reason}"
+    )
+
+
+def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = False) -> tuple[Layer, ...]:
+    """Layers with the side of each axis: a decoder's queries are output tokens, cross attention looks at the input.
+
+    inputs, outputs: how many tokens each side has, 0 where they are not known; an axis of another length is "other".
+    """
+    found = []
+    for layer in layers:
+        attention = layer.attention
+        decodes = seq2seq and "decoder" in layer.name.split(".")
+        query = "output" if decodes else "input"
+        key = "output" if decodes and layer.kind == "self" else "input"
+        if layer.kind == "channel" or isinstance(attention, Windows):
+            query = key = "other"
+        counts = {"input": inputs, "output": outputs}
+        query = query if counts.get(query, 0) in (0, attention.queries) else "other"
+        key = key if counts.get(key, 0) in (0, attention.keys) else "other"
+        found.append(replace(layer, query_side=query, key_side=key))
+    return tuple(found)
+
+
+@dataclass
+class Budget:
+    """How many tokens go through a model together; it halves itself when memory runs out.
+
+    tokens: rows times their length, padding included
+    """
+
+    tokens: int = 4096
+
+    def rows(self, length: int) -> int:
+        """How many rows of so many tokens fit: at least one."""
+        return max(1, self.tokens // max(length, 1))
+
+    def fit(self, run: Callable[[int], Result], size: int) -> Result:
+        """`run(size)`, with half as many rows as often as memory runs out; MemoryError of one row is the caller's."""
+        while True:
+            try:
+                return run(size)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if size == 1 or not _out_of_memory(error):
+                    raise
+            self.tokens = max(1, self.tokens // 2)
+            size //= 2
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """torch's allocator on the CPU raises a plain RuntimeError."""
+    named = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return named or "not enough memory" in str(error) or "can't allocate memory" in str(error)

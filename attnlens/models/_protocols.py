@@ -1,0 +1,56 @@
+"""What the rooms below the lens call of it: a model together with what turns an input into its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from ..data._trace import Trace
+    from ._text_inputs import Encoded
+
+
+class ModelWithProcessor(Protocol):
+    """A model that reads raw inputs: it can be run, asked for traces, and for attributions."""
+
+    model: nn.Module
+    name: str
+
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def activation(self) -> str: ...
+    def check_classes(self, count: int) -> None: ...
+    def target_index(self, target: str | int) -> int: ...
+    def trace(self, input: Any, **options: Any) -> Any: ...
+    def traces(self, inputs: Iterable[Any], *, batch_size: int = 16, **options: Any) -> Iterator[Trace]: ...
+    def attribute(self, input: Any, target: Any = None, **options: Any) -> Any: ...
+    def explain(self, input: Any, methods: Any = None, target: Any = None, **options: Any) -> Any: ...
+
+
+class TextModel(ModelWithProcessor, Protocol):
+    """A text model with its tokenizer."""
+
+    tokenizer: Any
+
+    @property
+    def max_tokens(self) -> int | None: ...
+    @property
+    def batches(self) -> bool: ...
+    def encode(self, input: Any, output: str | None = None) -> Encoded: ...
+    def inputs(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]: ...
+    def answer_place(self, encoded: Encoded) -> int | None: ...
+
+
+class ImageModel(ModelWithProcessor, Protocol):
+    """A vision model with its image processor, a function that prepares pictures, or none."""
+
+    processor: Any
+    patches: tuple[int, int] | None

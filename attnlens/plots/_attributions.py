@@ -1,0 +1,370 @@
+"""Figures of attributions: scores over the picture, and several methods, baselines or targets beside each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..attribution._result import Attribution, ImageAttribution, TextAttribution
+from ..errors import InputError
+from . import _fonts, _style, _texts
+from ._images import HEAT
+
+LIMIT = 99
+"""The percentile of the scores' absolute values at which colours end: single pixels would leave the rest pale."""
+
+STRONG = 0.9
+"""How opaque the last colour is; where scores are 0 the picture shows through."""
+
+ACROSS = 5
+"""Panels side by side."""
+
+BELOW = dict(orientation="horizontal", shrink=0.8, aspect=22, pad=0.03, fraction=0.06)
+"""Where the bar of one of several panels lies."""
+
+PANEL = (2.3, 3.4)
+"""Inches of a panel's longer side, among several and beside the picture."""
+
+LABEL = 32
+"""Characters of a line's name, beside its tokens."""
+
+"""Of tokens without a sign: no colour that speaks for or against."""
+
+
+def pixels(
+    attribution: ImageAttribution,
+    *,
+    cmap: _style.Colours = None,
+    figsize: _style.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """An attribution over its picture in grey, beside the picture: blue speaks for the target, red against it.
+
+    Where a method gives no sign, the brighter the more. The scale ends at the 99th percentile of the scores' absolute
+    values; a frame shows what of the picture the model saw, where it was cut.
+
+    cmap: other colours, by the name of a map of matplotlib; one with two ends, as "PuOr", where scores have a sign.
+    ax: draw the scores alone into this Axes.
+
+    Raises InputError for what is no attribution of an image.
+    """
+    if not isinstance(attribution, ImageAttribution):
+        raise InputError(
+            f"plots.pixels draws the attribution of one image, not {type(attribution).__name__}: "
+            "lens.attribute(image); of a text: plots.tokens"
+        )
+    _style.colours(cmap, HEAT)  # told before anything is drawn
+    question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
+    if ax is not None:
+        scale = _over(_style.panel(ax, figsize, PANEL), attribution, cmap)
+        _bar(scale, ax, _meaning(attribution))
+        return _style.done(ax, question, "", own=False)
+    wide, high = _size(attribution.image, PANEL[1])
+    figure, axes = _style.blank(figsize or (2 * wide + 1.2, high + 1.15), 1, 2)
+    _picture(axes[0, 0], attribution)
+    scale = _over(axes[0, 1], attribution, cmap)
+    _bar(scale, axes, _meaning(attribution), shrink=0.85)
+    return _style.finish(figure, question, "  ·  ".join(_words(attribution, scale)))
+
+
+def attributions(
+    attributions: Iterable[Attribution],
+    *,
+    titles: Sequence[str] | None = None,
+    cmap: _style.Colours = None,
+    figsize: _style.Size | None = None,
+) -> Figure:
+    """Several attributions beside each other, each with its name, its error and a scale of its own.
+
+    Of images each lies over the picture, which stands first; of texts each is a line of coloured tokens, one under
+    the other, with equal tokens in columns. Colours are those of `pixels` and `tokens`; a text's tokens are the
+    darker the more where a method gives no sign.
+
+    titles: a name for each; by default what they differ in: method and baseline, the target, or both.
+    cmap: other colours for all, by the name of a map of matplotlib.
+
+    Raises InputError for an empty list, a mixture of texts and images, and as many titles as there are not.
+    """
+    found = _listed(attributions)
+    names = _titles(found) if titles is None else [str(title) for title in titles]
+    if len(names) != len(found):
+        raise InputError(f"{len(names)} titles for {len(found)} attributions; give one for each")
+    draw = _images if isinstance(found[0], ImageAttribution) else _lines
+    return draw(found, names, cmap, figsize)
+
+
+def _listed(given: Iterable[Attribution]) -> list:
+    found = list(given) if isinstance(given, Iterable) else [given]
+    for kind in (ImageAttribution, TextAttribution):
+        if found and isinstance(given, Iterable) and all(isinstance(one, kind) for one in found):
+            return found
+    names = ", ".join(sorted({type(one).__name__ for one in found})) or "an empty list"
+    raise InputError(
+        f"plots.attributions draws a list of attributions, all of texts or all of images, not {names}; a single one: "
+        "attribution.plot()"
+    )
+
+
+def _titles(found: Sequence[Attribution]) -> list[str]:
+    """What they differ in: the method with its baseline, the question, or both."""
+    if len({one.question for one in found}) == 1:
+        return [one.how for one in found]
+    if len({one.how for one in found}) == 1:
+        return [one.question for one in found]
+    return [f"{one.question}: {one.how}" for one in found]
+
+
+def _common(found: Sequence[Attribution]) -> list[str]:
+    """The model, and the method where it is the same for several questions, so that no title says it."""
+    one_method = len({one.how for one in found}) == 1 < len({one.question for one in found})
+    return [found[0].model, found[0].how] if one_method else [found[0].model]
+
+
+def _question(found: Sequence[Attribution]) -> str:
+    questions = {one.question for one in found}
+    why = f"Why {questions.pop()}?   " if len(questions) == 1 else ""
+    return f"{why}Predicted: {found[0].prediction}"
+
+
+# -- over a picture -------------------------------------------------------------------------------------------
+
+
+def _images(
+    found: list[ImageAttribution], names: list[str], cmap: _style.Colours, figsize: _style.Size | None
+) -> Figure:
+    _style.colours(cmap, HEAT)  # told before anything is drawn
+    same = all(np.array_equal(one.image, found[0].image) for one in found)
+    count = len(found) + same
+    rows = math.ceil(count / ACROSS)
+    across = math.ceil(count / rows)
+    wide, high = _size(found[0].image, PANEL[0])
+    figure, axes = _style.blank(
+        figsize or (across * (wide + 0.2) + 0.2, rows * (high + 0.95) + 0.75), rows, across
+    )
+    spots = list(axes.flat)
+    for ax in spots:
+        ax.axis("off")
+    if same:
+        first = spots.pop(0)
+        _picture(first, found[0])
+        same_height = _style.scale(Normalize(0, 1), [np.zeros(1)])
+        _bar(same_height, first, " ", **BELOW).ax.set_visible(False)
+    for ax, one, name in zip(spots, found, names):
+        scale = _over(ax, one, cmap)
+        ax.set_title(_fitted(name, wide), fontsize=9, color=_style.INK, parse_math=False)
+        _bar(scale, ax, _error(one), **BELOW)
+    caption = [
+        *_common(found),
+        "each on its own scale",
+        f"colours end at the {LIMIT}th percentile of |score|",
+    ]
+    if cmap is None and any(one.signed for one in found):
+        caption.append("blue speaks for the class, red against it")
+    if cmap is None and any(not one.signed for one in found):
+        caption.append("without a sign: the brighter the more")
+    return _style.finish(figure, _question(found), "  ·  ".join(caption))
+
+
+def _bar(scale: ScalarMappable, axes: object, label: str, **more: object) -> Colorbar:
+    """A bar with a number at each end and in the middle."""
+    _style.colour_bar(scale, axes, label, **more)
+    bar, low, high = scale.colorbar, scale.norm.vmin, scale.norm.vmax
+    at = [low, (low + high) / 2, high]
+    bar.set_ticks(at, labels=[f"{value:.2g}" for value in at])
+    return bar
+
+
+def _picture(ax: Axes, attribution: ImageAttribution) -> None:
+    """The picture that was given, with a frame around what of it the model saw."""
+    height, width = attribution.image.shape[:2]
+    ax.imshow(attribution.image, extent=(0, width, height, 0), interpolation=_smooth(attribution.image))
+    _frame(ax, attribution)
+    ax.axis("off")
+    ax.set_title("the picture", fontsize=9, color=_style.INK)
+
+
+def _over(ax: Axes, attribution: ImageAttribution, cmap: _style.Colours) -> ScalarMappable:
+    """The scores over the picture in grey; returns the scale as the eye meets it."""
+    height, width = attribution.image.shape[:2]
+    grey = np.repeat(attribution.image.mean(-1, keepdims=True), 3, axis=-1) / 255
+    ax.imshow(0.45 + 0.55 * grey, extent=(0, width, height, 0), interpolation=_smooth(attribution.image))
+    scores = attribution.scores.detach().cpu().double().numpy()
+    norm, colours = _norm(attribution, scores, cmap)
+    left, top, right, bottom = attribution.box
+    ax.imshow(
+        colours(norm(scores)), extent=(left, right, bottom, top), interpolation="nearest", clip_on=True
+    )  # fmt: skip
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    _frame(ax, attribution)
+    ax.axis("off")
+    scale = ScalarMappable(norm, _on_grey(colours))
+    scale.set_array(scores.ravel())
+    return scale
+
+
+def _norm(
+    attribution: ImageAttribution, scores: np.ndarray, cmap: _style.Colours
+) -> tuple[Normalize, Colormap]:
+    """The scale up to the percentile, with colours the more opaque the further they are from 0."""
+    end = (
+        float(np.percentile(np.abs(scores[np.isfinite(scores)]), LIMIT)) if np.isfinite(scores).any() else 0.0
+    )
+    end = end or float(np.abs(np.nan_to_num(scores)).max()) or 1.0
+    low = -end if attribution.signed else 0.0
+    share = np.linspace(0, 1, 256)
+    colours = _style.colours(cmap, _style.SIGNED if attribution.signed else HEAT)(share)
+    away = np.abs(2 * share - 1) if attribution.signed else share
+    colours[:, 3] = STRONG * np.sqrt(away)
+    return Normalize(low, end), ListedColormap(colours)
+
+
+def _on_grey(colours: ListedColormap) -> ListedColormap:
+    """Colours over the middle of the grey picture, for the bar."""
+    rgba = np.asarray(colours.colors)
+    return ListedColormap(rgba[:, 3:] * rgba[:, :3] + (1 - rgba[:, 3:]) * 0.78)
+
+
+def _frame(ax: Axes, attribution: ImageAttribution) -> None:
+    """What of the picture the model saw, if that is not all of it."""
+    height, width = attribution.image.shape[:2]
+    left, top, right, bottom = attribution.box
+    cut = max(left, top, width - right, height - bottom)
+    if cut > 0.01 * max(height, width):
+        for colour, line in (("black", 2.2), ("white", 1.1)):
+            place = dict(fill=False, edgecolor=colour, linewidth=line, clip_on=False)
+            ax.add_patch(Rectangle((left, top), right - left, bottom - top, **place))
+
+
+def _smooth(image: np.ndarray) -> str:
+    """A small picture is drawn in its pixels, a large one is made smaller without moiré."""
+    return "nearest" if max(image.shape[:2]) <= 128 else "antialiased"
+
+
+def _size(image: np.ndarray, longer: float) -> _style.Size:
+    """Inches of a panel, its longer side as long as asked."""
+    height, width = image.shape[:2]
+    unit = longer / max(height, width)
+    return max(width * unit, 0.6 * longer), max(height * unit, 0.25 * longer)
+
+
+def _meaning(attribution: Attribution) -> str:
+    if not attribution.signed:
+        return "importance: it only ranks"
+    return f"contribution to the {attribution.unit}, per pixel"
+
+
+def _words(attribution: ImageAttribution, scale: ScalarMappable) -> list[str]:
+    """The model, the method with its error, and where the colours end."""
+    how = attribution.how if attribution.gap is None else f"{attribution.how}; {attribution.verdict}"
+    end = f"colours end at the {LIMIT}th percentile of |score|, {scale.norm.vmax:.2g}"
+    return [part for part in (attribution.model, how, end) if part]
+
+
+def _error(attribution: Attribution) -> str:
+    """The method's own error in a few words."""
+    if attribution.gap is None:
+        return "only ranks"
+    if not attribution.complete:
+        return f"per {attribution.unit}; no sum promised"
+    late = ", not converged" if attribution.converged is False else ""
+    return f"gap {attribution.gap:.1%}{late}"
+
+
+def _fitted(name: str, wide: float) -> str:
+    return _style.wrapped(name, max(12, wide / 0.075))
+
+
+# -- under each other -----------------------------------------------------------------------------------------
+
+
+def _lines(
+    found: list[TextAttribution], names: list[str], cmap: _style.Colours, figsize: _style.Size | None
+) -> Figure:
+    scales = [_texts.text_scale(one, cmap) for one in found]
+    wide = (figsize or (10.4, 0))[0] - 2 * _texts.MARGIN
+    labels = [_style.wrapped(name, LABEL).split("\n")[:2] for name in names]
+    room = 0.075 * max(len(line) for label in labels for line in label) + 0.25
+    rows = _rows(found, wide - room)
+    high = sum(_texts.LINE for _ in rows) + 0.16 * sum(last for *_, last in rows)
+    size = figsize or (wide + 2 * _texts.MARGIN, high + 1.25)
+    ax = _texts._page(size, high)
+    ax.set(xlim=(0, wide), ylim=(high, 0))
+    ax.axis("off")
+    top = 0.0
+    for number, line, last in rows:
+        _row(ax, found[number], line, scales[number], room, top + _texts.LINE / 2)
+        _label(ax, labels[number], top + _texts.LINE / 2)
+        top += _texts.LINE + 0.16 * last
+    return _said(ax, found, high, cmap)
+
+
+def _rows(found: list[TextAttribution], wide: float) -> list[tuple[int, list[tuple[int, float]], bool]]:
+    """(attribution, its tokens with their middles, whether a gap follows): line by line where all have the same
+    tokens, so that each token stands in a column; else attribution by attribution."""
+    wrapped = [_wrapped([_fonts.readable(str(token), 40) for token in one.tokens], wide) for one in found]
+    texts_of = {tuple(str(token) for token in one.tokens) for one in found}
+    if len(texts_of) == 1:
+        count = len(wrapped[0])
+        return [
+            (number, wrapped[number][line], number == len(found) - 1 and line < count - 1)
+            for line in range(count)
+            for number in range(len(found))
+        ]
+    return [
+        (number, line, line is lines[-1] and number < len(found) - 1)
+        for number, lines in enumerate(wrapped)
+        for line in lines
+    ]
+
+
+def _wrapped(names: list[str], wide: float) -> list[list[tuple[int, float]]]:
+    """As few lines as fit, of about the same length: no last line of a single token."""
+    lines = _texts._wrap(names, wide)
+    for share in np.linspace(1 / len(lines), 1, 20):
+        even = _texts._wrap(names, share * wide)
+        if len(even) == len(lines):
+            return even
+    return lines
+
+
+def _row(
+    ax: Axes, attribution: TextAttribution, line: list, scale: ScalarMappable, left: float, middle: float
+) -> None:
+    scores = attribution.scores.detach().cpu().numpy()
+    for index, at in line:
+        name = _fonts.readable(str(attribution.tokens[index]), 40)
+        _texts._chip(ax, (left + at, middle), name, scale.to_rgba(scores[index]))
+
+
+def _label(ax: Axes, lines: list[str], middle: float) -> None:
+    style = dict(fontsize=8.5 if len(lines) == 1 else 7.2, color=_style.INK, va="center", parse_math=False)
+    ax.text(0.0, middle, "\n".join(lines), linespacing=1.05, **style)
+
+
+def _said(ax: Axes, found: list[TextAttribution], high: float, cmap: _style.Colours) -> Figure:
+    """Title, and below what the colours mean."""
+    figure = ax.figure
+    wide, tall = figure.get_size_inches()
+    words = [*_common(found), "each line on its own scale"]
+    if cmap is None and any(one.signed for one in found):
+        words.append("blue speaks for the class, red against it")
+    if cmap is None and any(not one.signed for one in found):
+        words.append("violet: no sign, the darker the more")
+    if cmap is not None:
+        words.append(
+            "the last colours of the map speak for the class, where scores have a sign the first against it"
+        )
+    caption = _style.wrapped("  ·  ".join(words), wide / 0.066)
+    ax.text(0.0, high + 0.22, caption, va="top", linespacing=1.5, **_style.CAPTION)
+    place = (_texts.MARGIN / wide, 1 - 0.3 / tall)
+    figure.text(*place, _question(found), va="center", **_style.TITLE)
+    _fonts.letter(figure)
+    return _style.closed(figure)

@@ -1,0 +1,215 @@
+"""Figures over images: attention as a heat map over the patches of the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from ..data._attention import Attention
+from ..data._trace import PatchGrid, Trace, no_patches
+from ..errors import InputError
+from . import _checks, _style
+
+HEAT = colormaps["inferno"]
+"""Over images, which are light and dark themselves: dark violet to yellow."""
+
+FAINT, STRONG = 0.15, 0.85
+"""How opaque the smallest and the largest share are: where there is little attention the image shows through."""
+
+MOST_ACROSS = 7
+"""Panels side by side."""
+
+Query = int | str | tuple[int, int]
+"""A position by number or text, or a patch by (row, column)."""
+
+
+def patches(
+    trace: Trace,
+    layer: int | Sequence[int] = -1,
+    query: Query = 0,
+    *,
+    head: int | Sequence[int] | None = None,
+    cmap: _style.Colours = None,
+    figsize: _style.Size | None = None,
+) -> Figure:
+    """Where one position of a vision model looks, the class token by default, as a heat map over the image.
+
+    The image stands first; all maps share one scale, and a patch that asks is outlined.
+
+    layer: one layer or several, drawn side by side.
+    query: the position's number, or a patch as (row, column).
+    head: one head or several; None is the mean over the heads.
+    cmap: other colours, by the name of a map of matplotlib.
+
+    Raises InputError for the trace of a text, and for a layer whose positions are not the patches.
+    """
+    grid = _grid(trace, "patches")
+    at = _asked(grid, query)
+    layers = [_checks.numbered("layer", one, len(trace)) for one in _listed(layer)]
+    looks, titles = [], []
+    for number in layers:
+        attention = _over_patches(trace, number)
+        for one in [None] if head is None else _listed(head):
+            chosen = one if one is None else _checks.numbered("head", one, attention.heads)
+            looks.append(attention[:, at].mean(0) if chosen is None else attention[chosen, at])
+            titles.append(f"layer {number}" + ("" if chosen is None else f", head {chosen}"))
+    caption = _style.named(trace, "mean of the heads" if head is None else "", "one scale for all maps")
+    rows = len(layers) if len(layers) > 1 and head is not None else None
+    words = f"Where {name_of(grid, at)} looks", caption
+    return over_image(trace, looks, titles, words, at, figsize, rows, _style.colours(cmap, HEAT))
+
+
+def layers(
+    trace: Trace, query: Query = 0, *, cmap: _style.Colours = None, figsize: _style.Size | None = None
+) -> Figure:
+    """Where one position of a vision model looks in every layer: the mean over heads over the image, on one scale.
+
+    The image stands first, then the layers from the first to the last. See `patches` for single layers and heads.
+    """
+    _grid(trace, "layers")
+    return patches(trace, range(len(trace)), query, cmap=cmap, figsize=figsize)
+
+
+def over_image(
+    trace: Trace,
+    looks: list[Tensor],
+    titles: list[str],
+    words: tuple[str, str],
+    at: int,
+    figsize: _style.Size | None = None,
+    rows: int | None = None,
+    colours: Colormap = HEAT,
+) -> Figure:
+    """The image, then each `[key]` as a heat map over it, all on one scale.
+
+    words: title and caption; at: the position that is outlined where it is a patch
+    rows: of maps, as many in each, the image beside the first; None: wrapped, the image among them
+    """
+    grid = trace.patches
+    maps = [look[len(grid.leading) :].reshape(grid.rows, grid.cols).cpu().numpy() for look in looks]
+    pictured = grid.image is not None
+    down, columns = (rows, len(maps) // rows + pictured) if rows else _wrapped(len(maps) + pictured)
+    figure, axes = _style.blank(figsize or _size(grid, down, columns), down, columns)
+    for ax in axes.flat:
+        ax.axis("off")
+    if pictured:
+        axes[0, 0].imshow(grid.image, interpolation="nearest", extent=_extent(grid))
+        _finish(axes[0, 0], grid, at, str(trace.prediction or "the image"))
+    norm = _style.weight_scale(maps, len(grid), even=2, linear=False)
+    spots = axes[:, pictured:] if rows else axes.flat[pictured:]
+    for ax, heat, title in zip(np.ravel(spots), maps, titles):
+        _lay(ax, grid, heat, norm, colours)
+        _finish(ax, grid, at, title)
+    _bar(axes, norm, maps, _as_seen(colours) if pictured else colours)
+    return _style.finish(figure, *words)
+
+
+def _finish(ax: Axes, grid: PatchGrid, at: int, title: str) -> None:
+    """The title of a panel and the frame of the patch that asks."""
+    ax.set_title(title, fontsize=9.5, color=_style.INK, parse_math=False)
+    _outline(ax, grid, at)
+
+
+def _bar(axes: np.ndarray, norm: Normalize, maps: list[np.ndarray], colours: Colormap) -> None:
+    """The scale of all maps."""
+    seen = _style.scale(norm, maps, colours)
+    _style.colour_bar(seen, axes, "share of attention", shrink=0.85 if len(axes) == 1 else 0.6, aspect=18)
+
+
+def _lay(ax: Axes, grid: PatchGrid, heat: np.ndarray, norm: Normalize, colours: Colormap) -> None:
+    """A heat map over the image in grey; alone where there is no image."""
+    place = dict(interpolation="nearest", extent=_extent(grid))
+    opaque = 1.0
+    if grid.image is not None:
+        grey = np.repeat(np.asarray(grid.image).mean(-1, keepdims=True), 3, axis=-1) / 255
+        ax.imshow(0.35 + 0.65 * grey, **place)
+        opaque = FAINT + (STRONG - FAINT) * np.clip(norm(np.nan_to_num(heat)), 0, 1)
+    ax.imshow(np.ma.masked_invalid(heat), cmap=colours, norm=norm, alpha=opaque, **place)
+
+
+def _as_seen(colours: Colormap) -> ListedColormap:
+    """The colours of the bar as the eye meets them: laid, as in the maps, over grey."""
+    share = np.linspace(0, 1, 256)[:, None]
+    opaque = FAINT + (STRONG - FAINT) * share
+    return ListedColormap(opaque * colours(share[:, 0])[:, :3] + (1 - opaque) * 0.7)
+
+
+def _outline(ax: Axes, grid: PatchGrid, at: int) -> None:
+    """A frame around the patch that asks, in two inks so that it is seen over any colour."""
+    patch = at - len(grid.leading)
+    if patch < 0:
+        return
+    _, width, height, _ = _extent(grid)
+    wide, high = width / grid.cols, height / grid.rows
+    corner = (patch % grid.cols * wide, patch // grid.cols * high)
+    for colour, line in (("black", 3.2), ("#4de1ff", 1.6)):
+        ax.add_patch(
+            Rectangle(corner, wide, high, fill=False, edgecolor=colour, linewidth=line, clip_on=False)
+        )
+
+
+def _extent(grid: PatchGrid) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top in pixels of the image, or in patches where there is none."""
+    height, width = (grid.rows, grid.cols) if grid.image is None else np.asarray(grid.image).shape[:2]
+    return 0, width, height, 0
+
+
+def _wrapped(panels: int) -> tuple[int, int]:
+    """Rows and columns of panels."""
+    rows = math.ceil(panels / MOST_ACROSS)
+    return rows, math.ceil(panels / rows)
+
+
+def _size(grid: PatchGrid, down: int, columns: int) -> _style.Size:
+    _, width, height, _ = _extent(grid)
+    each = 2.3 if columns <= 5 else 1.8
+    return columns * each + 1.0, down * (0.93 * each * height / width + 0.28) + 0.85
+
+
+def _grid(trace: Trace, function: str) -> PatchGrid:
+    """The patches of an image's trace."""
+    if _checks.one_trace(trace, function).patches is None:
+        raise no_patches(trace, f"plots.{function}", "plots.heads, plots.row or plots.rollout")
+    return trace.patches
+
+
+def _over_patches(trace: Trace, number: int) -> Attention:
+    layer = trace.layers[number]
+    if not layer.query_side == layer.key_side == "input":
+        raise InputError(
+            f"layer {number}, {layer.name!r}, is {layer.kind} attention {list(layer.attention.shape)} whose positions "
+            "are not the image's patches; look at it as a matrix: plots.heads(trace, layer)"
+        )
+    return _checks.attention_of(trace, number)
+
+
+def _asked(grid: PatchGrid, query: Query) -> int:
+    """The position of a query, also given as (row, column)."""
+    if not isinstance(query, tuple | list):
+        return _checks.position(grid.tokens, query, "query")
+    if len(query) != 2:
+        raise InputError(f"query {query!r} is no patch; give its number, or (row, column)")
+    row, column = (_checks.numbered(*one) for one in zip(("row", "column"), query, (grid.rows, grid.cols)))
+    return len(grid.leading) + row * grid.cols + column
+
+
+def name_of(grid: PatchGrid, at: int) -> str:
+    """A position in words: a leading token by its name, a patch by its place."""
+    token = str(grid.tokens[at])
+    return token if at < len(grid.leading) else f"patch ({token.replace(',', ', ')})"
+
+
+def _listed(given: int | Sequence[int]) -> list[int]:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        return [given]
+    if not len(given):
+        raise InputError("an empty list names no layer or head; give at least one number")
+    return list(given)

@@ -1,0 +1,292 @@
+"""Figures of weights as matrices: the query runs down, the key across, dark is much attention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+
+from ..analysis._pooling import pooled, pooled_mean, pooled_signed
+from ..data._attention import Attention
+from ..data._trace import Layer, Token, Trace
+from ..errors import InputError
+from . import _checks, _style
+
+SHARPEST = 900
+"""Most rows and columns of a matrix that fills a figure; longer inputs are pooled to that."""
+
+PANEL = 360
+"""Most rows and columns of one among several panels."""
+
+THUMBNAIL = 64
+"""Most rows and columns of one head in the grid of all heads."""
+
+READING = "query down, key across"
+
+
+def head(
+    trace: Trace, layer: int, head: int, *, cmap: _style.Colours = None, figsize: _style.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
+    """One head as a matrix: the query runs down, the key across, dark is much attention.
+
+    Up to a dozen tokens the weights stand in the cells. White is a weight of zero, as behind a causal mask. Beyond
+    24 keys the colours follow the square root up to a quantile of the weights, and beyond 900 tokens a cell is the
+    largest of the weights that it stands for; the figure says so.
+
+    cmap: other colours, by the name of a map of matplotlib; figsize: inches; ax: draw into this Axes instead and
+        return its figure.
+
+    Raises InputError for a layer or a head that is not there.
+
+    >>> attnlens.plots.head(trace, 5, 3)
+    """
+    attention = _checks.attention_of(_checks.one_trace(trace, "head"), layer)
+    number = _checks.numbered("head", head, attention.heads)
+    values, step = pooled(attention, SHARPEST, [number])
+    title = f"Layer {layer % len(trace)}, head {number}"
+    return _single(trace, layer, values[0].numpy(), step, (title, "attention weight"), cmap, figsize, ax)
+
+
+def average(
+    trace: Trace, layer: int | None = None, *, cmap: _style.Colours = None, figsize: _style.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
+    """The mean over the heads of one layer, or over all heads of all layers where none is named.
+
+    A mean hides what single heads do: it shows where attention goes on the whole. Drawn as `head` draws.
+
+    Raises InputError where layers differ in shape and cannot be averaged (see `trace.select`).
+    """
+    _checks.one_trace(trace, "average")
+    if layer is not None:
+        chosen, title = [_checks.attention_of(trace, layer)], f"Layer {layer % len(trace)}, mean of its heads"
+    else:
+        chosen, title = same_shape(trace, "average"), f"Mean of all heads in {len(trace)} layers"
+    values, step = pooled_mean(chosen, SHARPEST)
+    number = -1 if layer is None else layer
+    return _single(trace, number, values.numpy(), step, (title, "mean weight"), cmap, figsize, ax)
+
+
+def row(
+    trace: Trace, token: int | str, *, cmap: _style.Colours = None, figsize: _style.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
+    """Where one token looks in every layer, heads averaged: a row per layer, the first at the top; keys across.
+
+    token: its number (negative ones from the end) or its text; of several that read the same, the first.
+
+    Raises InputError for a token that is not there, and where layers have other keys (see `trace.select`).
+    """
+    layers = same_shape(_checks.one_trace(trace, "row"), "row")
+    queries, keys = trace.axis_tokens(-1)
+    at = _checks.position(queries, token)
+    means = torch.stack([layer[:, at].mean(0).cpu() for layer in layers])
+    values, step = pooled_signed(means, SHARPEST)
+    across, room = _style.side(len(keys), most=10), _style.label_room(keys)
+    own, colours = ax is None, _style.weight_colours(cmap)
+    ax = _style.panel(ax, figsize, (max(5.0, across + 1.6), 1.25 + room + 0.32 * max(2, len(trace))))
+    norm = _style.weight_scale([values.numpy()], len(keys))
+    image = _style.matrix(ax, values.numpy(), norm, tuple(means.shape), colours, step)
+    ax.set_aspect("auto")
+    if len(keys) <= _style.MOST_NUMBERS and len(trace) <= 2 * _style.MOST_NUMBERS:
+        _style.numbers(ax, image)
+    _style.label(ax.xaxis, keys)
+    _style.label_numbers(ax.yaxis, len(trace), "layer")
+    if keys is queries and len(keys) > 1:
+        ax.annotate(
+            "▼", (at, -0.5), (0, 1), textcoords="offset points", ha="center", fontsize=7, color=_style.INK
+        )
+    _style.colour_bar(image, ax, "mean weight", shrink=0.95, aspect=16)
+    title = f"Where “{_style._fonts.readable(str(queries[at]), 24)}” (position {at}) looks, layer by layer"
+    return _style.done(ax, title, _style.named(trace, "mean of the heads", _dark(cmap), _cells(step)), own)
+
+
+def heads(
+    trace: Trace, layer: int = -1, *, cmap: _style.Colours = None, figsize: _style.Size | None = None
+) -> Figure:
+    """Every head of one layer: the query runs down, the key across, dark is much attention.
+
+    All heads share one colour scale, so a pale square is a head that spreads its attention. Beyond 24 keys the
+    scale is the square root, up to a quantile of the weights; the colour bar shows it.
+    """
+    attention = _checks.attention_of(_checks.one_trace(trace, "heads"), layer)
+    values, step = pooled(attention, PANEL)
+    queries, keys = trace.axis_tokens(layer)
+    columns = _columns(attention.heads)
+    wide, high = (_panel_side(len(tokens), attention.heads) for tokens in (keys, queries))
+    size = (
+        columns * (wide + 0.08) + _style.label_room(queries) + 1.2,
+        math.ceil(attention.heads / columns) * (high + 0.28) + _style.label_room(keys) + 0.7,
+    )
+    colours = _style.weight_colours(cmap)
+    figure, axes = _style.blank(figsize or size, math.ceil(attention.heads / columns), columns)
+    norm = _style.weight_scale(values.numpy(), len(keys))
+    for number, ax in enumerate(axes.flat):
+        if number >= attention.heads:
+            ax.axis("off")
+            continue
+        _style.matrix(ax, values[number].numpy(), norm, attention.shape[1:], colours, step)
+        ax.set_title(f"head {number}", fontsize=9, color=_style.INK, pad=4)
+        _style.label(ax.yaxis, queries if number % columns == 0 else ())
+        _style.label(ax.xaxis, keys if number + columns >= attention.heads else ())
+    _style.colour_bar(_style.scale(norm, values.numpy(), colours), axes, "attention weight")
+    title = f"Layer {layer % len(trace)}, every head"
+    words = (_reading(cmap), "one scale for all heads", _cells(step))
+    return _style.finish(figure, title, _style.named(trace, *words))
+
+
+def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | None = None) -> Figure:
+    """All heads at a glance: rows are layers, columns heads, and within a square the query runs down, the key across.
+
+    Of an image, a square shows where the class token looks, laid out as the patches lie. All squares share one scale,
+    so a pale one is a head that spreads its attention; a cell of a long input is the largest weight within it.
+    """
+    _checks.one_trace(trace, "grid")
+    most = max(layer.attention.heads for layer in trace.layers)
+    tiles = [_tiles(trace, number) for number in range(len(trace))]
+    norm, colours = _style.weight_scale(tiles, _longest(trace)), _style.weight_colours(cmap)
+    side = max(most, len(trace))
+    each = min(2.2, max(4.5 / side, min(0.78, 13 / side)))
+    size = (max(4.6, most * each + 1.3), max(2.4, len(trace) * each + 1.15))
+    ax = _style.blank(figsize or size)[1][0, 0]
+    for down, layer in enumerate(tiles):
+        for across, tile in enumerate(layer):
+            _thumbnail(ax, tile, down, across, norm, colours)
+    _layers_and_heads(ax, len(trace), most)
+    ax.add_collection(LineCollection(_frames(tiles), colors=_style.HAIRLINE, linewidths=0.8))
+    _style.colour_bar(_style.scale(norm, tiles, colours), ax, "attention weight", shrink=0.6)
+    reading, cells = _reading(cmap), ""
+    if _of_class_token(trace, trace.layers[0]):
+        reading = "a square: where the class token looks"
+    elif _longest(trace) > THUMBNAIL:
+        cells = "a cell is the largest weight in it"
+    caption = _style.named(trace, reading, "one scale for all", cells)
+    return _style.finish(ax.figure, "Every head of every layer", caption)
+
+
+def _layers_and_heads(ax: Axes, layers: int, heads: int) -> None:
+    """Numbers of layers at the left and of heads at the top, without a frame."""
+    ax.set(xlim=(-0.5, heads - 0.5), ylim=(layers - 0.5, -0.5), aspect="equal")
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("top")
+    _style.label_numbers(ax.xaxis, heads, "head")
+    _style.label_numbers(ax.yaxis, layers, "layer")
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def same_shape(trace: Trace, function: str) -> list[Attention]:
+    """The layers, if one set of tokens labels them all."""
+    first = trace.layers[0]
+    for layer in trace.layers:
+        alike = (layer.kind, layer.query_side, layer.key_side, layer.attention.shape[1:])
+        if alike != (first.kind, first.query_side, first.key_side, first.attention.shape[1:]):
+            kinds = ", ".join(dict.fromkeys(x.name.split(".")[0] for x in trace.layers))
+            raise InputError(
+                f"plots.{function} lays all layers over the same tokens; {layer.name!r} is {layer.kind} attention "
+                f"{list(layer.attention.shape)} beside {first.name!r} {list(first.attention.shape)}. Choose layers "
+                f"of one kind: trace.select(prefix, kind={layer.kind!r}), where paths start with {kinds}."
+            )
+    return [_checks.attention_of(trace, number) for number in range(len(trace))]
+
+
+def _single(
+    trace: Trace,
+    layer: int,
+    values: np.ndarray,
+    step: tuple[int, int],
+    words: tuple[str, str],
+    cmap: _style.Colours,
+    figsize: _style.Size | None,
+    ax: Axes | None,
+) -> Figure:
+    """One matrix with its tokens, its scale and, where they fit, its numbers; words: title, name of the scale."""
+    queries, keys = trace.axis_tokens(layer)
+    shape = (len(queries), len(keys))
+    own, colours = ax is None, _style.weight_colours(cmap)
+    ax = _style.panel(ax, figsize, _size(queries, keys))
+    image = _style.matrix(ax, values, _style.weight_scale([values], len(keys)), shape, colours, step)
+    if max(shape) <= _style.MOST_NUMBERS:
+        _style.numbers(ax, image)
+    _style.label(ax.yaxis, queries)
+    _style.label(ax.xaxis, keys)
+    _style.colour_bar(image, ax, words[1])
+    return _style.done(ax, words[0], _style.named(trace, _reading(cmap), _cells(step)), own)
+
+
+def _dark(cmap: _style.Colours) -> str:
+    """What a dark cell is; of other colours the bar says it."""
+    return "dark is much attention" if cmap is None else ""
+
+
+def _reading(cmap: _style.Colours) -> str:
+    return ", ".join(filter(None, (READING, _dark(cmap))))
+
+
+def _size(queries: tuple[Token, ...], keys: tuple[Token, ...]) -> _style.Size:
+    width = _style.side(len(keys)) + _style.label_room(queries) + 1.1
+    return max(4.2, width), max(2.9, _style.side(len(queries)) + _style.label_room(keys) + 0.9)
+
+
+def _cells(step: tuple[int, int]) -> str:
+    across = f"{step[0]} × {step[1]}" if step[0] > 1 else step[1]
+    return "" if step == (1, 1) else f"a cell is the largest of {across} weights"
+
+
+def _columns(heads: int) -> int:
+    """Panels side by side, so that the last row is full where that is possible."""
+    widest = 4 if heads <= 16 else 8
+    return next((n for n in range(widest, widest // 2, -1) if heads % n == 0), min(widest, heads))
+
+
+def _panel_side(count: int, heads: int) -> float:
+    most = 2.6 if heads <= 16 else 1.9
+    return min(max(0.8, 0.19 * count), most)
+
+
+def _longest(trace: Trace) -> int:
+    """Queries or keys of the layer that has most of them."""
+    return max(max(layer.attention.shape[1:]) for layer in trace.layers)
+
+
+def _tiles(trace: Trace, number: int) -> np.ndarray:
+    """One layer's heads for the grid, `[head, row, column]`."""
+    attention, layer = _checks.attention_of(trace, number), trace.layers[number]
+    if not _of_class_token(trace, layer):
+        return pooled(attention, THUMBNAIL)[0].numpy()
+    patches = trace.patches
+    looks = attention[:, 0, len(patches.leading) :]
+    return looks.reshape(attention.heads, patches.rows, patches.cols).cpu().numpy()
+
+
+def _of_class_token(trace: Trace, layer: Layer) -> bool:
+    """Whether a class token looks at the patches of an image in this layer."""
+    grid = trace.patches
+    return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
+
+
+HALF = 0.46
+"""Half a square of the grid; the rest is the gap."""
+
+
+def _thumbnail(
+    ax: Axes, tile: np.ndarray, down: int, across: int, norm: Normalize, colours: Colormap
+) -> None:
+    place = (across - HALF, across + HALF, down + HALF, down - HALF)
+    shown = np.ma.masked_equal(tile, 0)
+    ax.imshow(shown, cmap=colours, norm=norm, extent=place, interpolation="nearest")
+
+
+def _frames(tiles: list[np.ndarray]) -> list[list[tuple[float, float]]]:
+    corners = ((-HALF, -HALF), (HALF, -HALF), (HALF, HALF), (-HALF, HALF), (-HALF, -HALF))
+    return [
+        [(across + x, down + y) for x, y in corners]
+        for down, tile in enumerate(tiles)
+        for across in range(len(tile))
+    ]

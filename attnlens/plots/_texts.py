@@ -1,0 +1,217 @@
+"""Figures of one number per token: an attribution as coloured text, a rollout as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import CenteredNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from ..analysis import rollout as roll
+from ..data._trace import Token, Trace
+from ..errors import InputError
+from . import _checks, _fonts, _style
+from ._images import name_of, over_image
+
+if TYPE_CHECKING:
+    from ..attribution import Attribution
+
+MOST_BARS = 40
+"""Of a longer text only the strongest tokens get a bar."""
+
+LETTER, GAP, LINE = 0.0866, 0.2, 0.33
+"""Inches: a character of the text, what is between two tokens, from line to line."""
+
+WIDTH, MARGIN = (8.4, 0.0), 0.22
+"""Of the page in inches; its height follows from the text."""
+
+BAR = 2.6
+"""Inches that the colour bar takes with its two words."""
+
+
+def rollout(
+    trace: Trace, row: int | str | None = None, *, figsize: _style.Size | None = None, ax: Axes | None = None
+) -> Figure:
+    """Attention rollout of one position: which tokens it is made of.
+
+    For an image the shares lie over the picture; for text they are bars, of a text beyond 60 tokens the 40
+    longest in the order of the text. The position's own share, mostly its residual path, is left out of the
+    drawing and named in the figure.
+
+    row: the position's number or its text. By default that which a model answers from: the class token or, of a
+        text that begins with none, the last token, as in a decoder.
+    ax: draw bars into this Axes, also of an image.
+    """
+    tokens, _ = _checks.one_trace(trace, "rollout").axis_tokens(-1)
+    at = _checks.position(tokens, trace.reader if row is None else row, "row")
+    shares = roll(trace, row=at)
+    if trace.patches is not None and trace.patches.image is not None and ax is None:
+        return _rollout_of_image(trace, shares, at, figsize)
+    name, itself = _fonts.readable(str(tokens[at]), 24), float(shares[at])
+    shown = _strongest(shares, at)
+    own = ax is None
+    ax = _style.panel(ax, figsize, (7, max(2.2, 0.24 * len(shown) + 1.15)))
+    values = [np.nan if i == at else float(shares[i]) for i in shown]
+    _bars(ax, values, [tokens[i] for i in shown])
+    ax.set_xlabel(f"share in “{name}” after all layers", color=_style.QUIET, fontsize=9, parse_math=False)
+    rest = [f"itself: {itself:.0%}, not drawn"]
+    if len(shown) < len(tokens):
+        rest.append(f"the {len(shown)} strongest of {len(tokens)} tokens, together {np.nansum(values):.0%}")
+    title = f"What “{name}” (position {at}) is made of: attention rollout"
+    return _style.done(ax, title, _style.named(trace, *rest), own)
+
+
+def tokens(
+    attribution: Attribution,
+    *,
+    cmap: _style.Colours = None,
+    figsize: _style.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """An attribution as coloured text: blue speaks for the target, red against it; the darker, the more.
+
+    Lines run as the text does, for Arabic or Hebrew from right to left. The line below names the method and its
+    completeness gap, the error of the scores.
+
+    cmap: other colours, by the name of a map of matplotlib; one with two ends, as "PuOr", where scores have a sign.
+    """
+    if not hasattr(attribution, "scores") or not hasattr(attribution, "gap"):
+        raise InputError(
+            f"plots.tokens draws one attribution, not {type(attribution).__name__}: lens.attribute(text)"
+        )
+    own, scale = ax is None, text_scale(attribution, cmap)
+    wide = (figsize or WIDTH)[0] - 2 * MARGIN if own else _inches(_style.panel(ax, figsize, WIDTH))[0]
+    names = [_fonts.readable(str(token), 40) for token in attribution.tokens]
+    lines = _wrap(names, wide)
+    high = LINE * len(lines)
+    caption = _caption(attribution, names, wide)
+    below = 0.85 + 0.18 * (1 + caption.count("\n"))
+    ax = _page(figsize or (WIDTH[0], high + below + 0.17), high) if own else ax
+    ax.set(xlim=(0, wide), ylim=(_inches(ax)[1], 0))
+    ax.axis("off")
+    _text(ax, attribution, names, lines, scale)
+    ax.text(0.04, high + 0.2, caption, va="top", linespacing=1.5, **_style.CAPTION)
+    question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
+    if not own:
+        return _style.done(ax, question, "", own)
+    _bar(ax, scale, ("against", "for") if attribution.signed else ("little", "much"))
+    wide, tall = ax.figure.get_size_inches()
+    ax.figure.text(MARGIN / wide, 1 - 0.3 / tall, question, va="center", **_style.TITLE)
+    _fonts.letter(ax.figure)
+    return _style.closed(ax.figure)
+
+
+def _bars(ax: Axes, values: list[float], tokens: list[Token]) -> None:
+    """A bar per token, from the top down."""
+    ax.barh(range(len(values)), values, color=_style.WEIGHTS(0.6), height=0.74)
+    ax.set(ylim=(len(values) - 0.4, -0.6))
+    ax.margins(x=0.02)
+    _style.label(ax.yaxis, tokens)
+    ax.tick_params(axis="x", labelsize=8, color=_style.HAIRLINE, length=2.5)
+    sns.despine(ax=ax, left=True)
+    ax.spines["bottom"].set_color(_style.HAIRLINE)
+
+
+def _text(
+    ax: Axes, attribution: Attribution, names: list[str], lines: list[list[tuple[int, float]]],
+    scale: ScalarMappable,
+) -> None:  # fmt: skip
+    """Every token on the colour of its score."""
+    scores = attribution.scores.detach().cpu().numpy()
+    leftwards = _fonts.right_to_left("".join(str(token) for token in attribution.tokens))
+    wide = ax.get_xlim()[1]
+    for number, line in enumerate(lines):
+        for index, middle in line:
+            at = (wide - middle if leftwards else middle, LINE * (number + 0.5))
+            _chip(ax, at, names[index], scale.to_rgba(scores[index]))
+
+
+def text_scale(attribution: Attribution, cmap: _style.Colours) -> ScalarMappable:
+    """From scores to colours: around zero where they have a sign, else from zero on."""
+    end = float(np.abs(attribution.scores.detach().cpu().numpy()).max(initial=0)) or 1.0
+    if attribution.signed:
+        return ScalarMappable(CenteredNorm(0, end), _style.colours(cmap, _style.SIGNED))
+    return ScalarMappable(Normalize(0, end), _style.colours(cmap, _style.UNSIGNED))
+
+
+def _strongest(shares: Tensor, at: int) -> list[int]:
+    """All positions of a short text; of a long one those with the largest shares, in order, and its own."""
+    if len(shares) <= _style.MOST_LABELS:
+        return list(range(len(shares)))
+    order = [i for i in shares.argsort(descending=True).tolist() if i != at]
+    return sorted(order[:MOST_BARS])
+
+
+def _rollout_of_image(trace: Trace, shares: Tensor, at: int, figsize: _style.Size | None) -> Figure:
+    own, shown = float(shares[at]), shares.clone()
+    shown[at] = np.nan
+    title = f"What {name_of(trace.patches, at)} is made of: attention rollout"
+    caption = _style.named(trace, f"itself: {own:.0%}, not drawn")
+    return over_image(trace, [shown], ["all layers"], (title, caption), at, figsize)
+
+
+def _wrap(names: Sequence[str], wide: float) -> list[list[tuple[int, float]]]:
+    """Lines of (token index, its middle in inches)."""
+    lines: list[list[tuple[int, float]]] = [[]]
+    at = 0.0
+    for index, name in enumerate(names):
+        room = _fonts.width(name) * LETTER + GAP
+        if at + room > wide and lines[-1]:
+            lines.append([])
+            at = 0.0
+        lines[-1].append((index, at + room / 2))
+        at += room
+    return lines
+
+
+def _page(size: _style.Size, high: float) -> Axes:
+    """An Axes measured in inches on a new figure, with room for a title above and a caption below."""
+    wide, tall = size
+    figure = plt.figure(figsize=size)
+    return figure.add_axes((MARGIN / wide, 1 - (0.55 + high) / tall, 1 - 2 * MARGIN / wide, high / tall))
+
+
+def _inches(ax: Axes) -> _style.Size:
+    area = ax.get_window_extent()
+    return area.width / ax.figure.dpi, area.height / ax.figure.dpi
+
+
+def _chip(ax: Axes, at: tuple[float, float], name: str, colour: tuple[float, ...]) -> None:
+    ink = "white" if _style.is_dark(colour) else _style.INK
+    box = dict(boxstyle="round,pad=0.26,rounding_size=0.35", facecolor=colour, edgecolor="none")
+    ax.text(*at, name, family="DejaVu Sans Mono", fontsize=10, color=ink, ha="center", va="center", bbox=box,
+            parse_math=False)  # fmt: skip
+
+
+def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
+    """The method and its error, in lines that leave room for the bar where there is some."""
+    score = f"contribution to the {attribution.unit}" if attribution.signed else "importance, without a sign"
+    words = [f"score: {score} ({attribution.how}; {attribution.verdict})"]
+    if any(_fonts.CODE.search(name) for name in names):
+        words.append(_style.UNDRAWN)
+    columns = (wide - BAR if wide > 2 * BAR else wide) / 0.062
+    return "\n".join(_style.wrapped(line, columns) for line in words)
+
+
+def _bar(ax: Axes, scale: ScalarMappable, ends: tuple[str, str]) -> None:
+    """A small colour bar at the lower right, its ends named."""
+    figure = ax.figure
+    wide, tall = figure.get_size_inches()
+    right, low = wide - MARGIN - 0.45, 0.36
+    place = figure.add_axes(((right - 1.5) / wide, low / tall, 1.5 / wide, 0.1 / tall))
+    bar = figure.colorbar(scale, cax=place, orientation="horizontal")
+    bar.ax.tick_params(labelsize=7.5, color=_style.HAIRLINE, labelcolor=_style.INK, length=2)
+    bar.locator = MaxNLocator(4, symmetric=scale.norm.vmin < 0)
+    bar.outline.set_visible(False)
+    for name, at, side in ((ends[0], right - 1.58, "right"), (ends[1], right + 0.08, "left")):
+        figure.text(
+            at / wide, (low + 0.05) / tall, name, color=_style.QUIET, fontsize=8, ha=side, va="center"
+        )

@@ -1,0 +1,204 @@
+"""Masks as rules: from the N x N tensor that a model builds to what it says.
+
+A model hands its attention a bool or float tensor; nearly always it means "causal", "a window", "not the
+padding", or a mixture of these. `Mask` keeps the tensor as it was heard and, per input, tells the padding
+and finds the rule; only what no rule describes stays a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data._attention import Band
+from .handwritten._tags import HIDDEN
+
+
+@dataclass
+class Mask:
+    """`visible` and `bias` broadcast to `[batch, head, query, key]`; `band` is a rule that the caller named."""
+
+    shape: tuple[int, int, int, int]
+    visible: Tensor | None = None
+    bias: Tensor | None = None
+    band: Band | None = None
+    real: Tensor | None = None
+    """bool [batch, key]: real tokens, where the caller said so outside the mask."""
+    _found: dict = field(default_factory=dict, repr=False)
+
+    def __post_init__(self):
+        if self.visible is not None and self.visible.shape[1] > 1:
+            one = self.visible[:, :1]
+            self.visible = one.clone() if bool((self.visible == one).all()) else self.visible
+
+    @classmethod
+    def of(cls, tensor: Tensor | None, shape: tuple[int, ...], band: Band | None = None) -> Mask | None:
+        """From an attention mask of four axes: bool (True: may look) or float (added to the scores)."""
+        if tensor is None:
+            return None if band is None else cls(shape, band=band)
+        if tensor.dtype == torch.bool:
+            return cls(shape, visible=tensor.clone(), band=band)
+        hidden = tensor <= HIDDEN
+        bias = tensor.masked_fill(hidden, 0.0)
+        return cls(
+            shape,
+            visible=~hidden if bool(hidden.any()) else None,
+            bias=bias if bool((bias != 0).any()) else None,
+            band=band,
+        )
+
+    def real_keys(self, item: int) -> Tensor | None:
+        """Positions of the keys that some query may see (int64), or None when that is all of them.
+
+        A key that no query may see, not even its own, is padding (or an empty place in a cache), and so is one that
+        its own query alone may see where all others see the same keys (XLNet); but not where a rule alone hides it
+        from the tokens themselves, as "only what came before" does the last one.
+        """
+        return self._once(item, lambda: self._real_keys(item))
+
+    def _once(self, key: object, compute: Callable[[], Any]) -> Any:
+        """Layers share a mask: what was found for one is found for all."""
+        if key not in self._found:
+            self._found[key] = compute()
+        return self._found[key]
+
+    def _real_keys(self, item: int) -> Tensor | None:
+        if self.real is not None:
+            seen = self.real[item]
+        elif self.visible is None:
+            return None
+        else:
+            mine = self._mine(self.visible, item)
+            if mine.shape[0] > 1:
+                return None  # heads that differ in what they hide: that is no padding
+            square = 1 < mine.shape[1] == mine.shape[2]
+            if square and _band(mine[0]) is not None:
+                return None
+            seen = _seen_by_others(mine[0]).expand(self.shape[3])
+        if bool(seen.all()) or not bool(seen.any()):
+            return None
+        return seen.nonzero().squeeze(1)
+
+    def hides_all(self, item: int) -> bool:
+        """Whether one input's queries see no key at all."""
+        return self.visible is not None and not bool(self._mine(self.visible, item).any())
+
+    def real_rows(self, item: int, start: int | None = None) -> Tensor | None:
+        """Positions of the queries that are no padding (int64), or None when that is all of them, where the queries
+        are a part of the keys: after a cache, a prefix or memories.
+
+        start: which key is that of the first query, where it is known
+        """
+        real, queries, keys = self.real_keys(item), self.shape[2], self.shape[3]
+        if real is None or not 1 < queries <= keys:
+            return None
+        if start is None:
+            start = keys - queries if self.visible is None else self._start(item)
+        own = torch.arange(start, start + queries, device=real.device)
+        kept = torch.isin(own, real)
+        return None if bool(kept.all()) or not bool(kept.any()) else kept.nonzero().squeeze(1)
+
+    def _start(self, item: int) -> int:
+        """Which key is that of the first query: the last that a causal mask shows it, else the queries end the keys."""
+        mine, (queries, keys) = self._mine(self.visible, item)[0], self.shape[2:]
+        seeing = mine[mine.any(1)]
+        if len(mine) == 1 or bool((seeing == seeing[:1]).all()):
+            return keys - queries
+        last = keys - 1 - mine.flip(1).int().argmax(1)
+        start = int((last - torch.arange(queries, device=last.device))[mine.any(1)].max())
+        return min(max(start, 0), keys - queries)
+
+    def item(
+        self, item: int, rows: Tensor | None, cols: Tensor | None
+    ) -> tuple[Band | Tensor | None, Tensor | None]:
+        """(mask, bias) of one input, restricted to the given rows and columns."""
+        return self._once((item, id(rows), id(cols)), lambda: self._item(item, rows, cols))
+
+    def _item(
+        self, item: int, rows: Tensor | None, cols: Tensor | None
+    ) -> tuple[Band | Tensor | None, Tensor | None]:
+        bias = None
+        if self.bias is not None:
+            bias = _restrict(self._mine(self.bias, item), rows, cols).clone()
+        _, _, queries, keys = self.shape
+        if self.visible is None and rows is None and cols is None:
+            return self.band, bias
+        r, c = torch.arange(queries) if rows is None else rows, torch.arange(keys) if cols is None else cols
+        visible = None
+        if self.visible is not None:
+            visible = _restrict(self._mine(self.visible, item), rows, cols)
+        if self.band is not None:
+            inside = self.band.visible(r, c.to(r.device))[None]
+            visible = inside if visible is None else visible & inside.to(visible.device)
+        return (None if visible is None else rule(visible, len(r), len(c))), bias
+
+    def _mine(self, tensor: Tensor, item: int) -> Tensor:
+        return tensor[item if tensor.shape[0] > 1 else 0]
+
+
+def rule(visible: Tensor, queries: int, keys: int) -> Band | Tensor | None:
+    """The band that a bool mask `[head | 1, query | 1, key | 1]` describes, None if it hides nothing, else itself."""
+    if bool(visible.all()):
+        return None
+    if visible.shape[0] == 1 and visible.shape[1] == queries and visible.shape[2] == keys:
+        band = _band(visible[0])
+        if band is not None:
+            return band
+    return visible.clone()
+
+
+def _seen_by_others(visible: Tensor) -> Tensor:
+    """bool `[key]`: keys that some query `[query, key]` sees; its own does not count where all others see the same."""
+    queries, keys = visible.shape
+    if 2 < queries <= keys:
+        own = torch.zeros_like(visible).diagonal_scatter(visible.new_ones(queries), keys - queries)
+        shown, hidden = (visible | own).all(0), (~visible | own).all(0)
+        if bool((shown | hidden).all()):
+            return shown & ~hidden | (visible & ~own).any(0)
+    return visible.any(0)
+
+
+def _band(visible: Tensor) -> Band | None:
+    """The rule of a 2-d mask whose every row shows one run of keys that moves along with the row."""
+    queries, keys = visible.shape
+    device = visible.device
+    shown = visible.any(1)
+    if not bool(shown.any()):
+        return None
+    first = visible.int().argmax(1)
+    last = keys - 1 - visible.flip(1).int().argmax(1)
+    row = torch.arange(queries, device=device)
+    before = _edge((row - first)[shown & (first > 0)])
+    after = _edge((last - row)[shown & (last < keys - 1)])
+    if before is False or after is False:
+        return None
+    # Distances are counted from the row number; a cache shifts both, which the offset then says.
+    offset = 0
+    if after is not None and after != 0 and (before is None or after > before):
+        offset = after
+    band = Band(
+        None if before is None else before + offset, None if after is None else after - offset, offset
+    )
+    wanted = band.visible(torch.arange(queries, device=device), torch.arange(keys, device=device))
+    return band if torch.equal(wanted, visible) else None
+
+
+def _edge(distances: Tensor) -> int | bool | None:
+    """The one value that all distances have; None when there are none, False when they differ."""
+    if len(distances) == 0:
+        return None
+    value = int(distances[0])
+    return value if bool((distances == value).all()) else False
+
+
+def _restrict(tensor: Tensor, rows: Tensor | None, cols: Tensor | None) -> Tensor:
+    """One input's `[head | 1, query | 1, key | 1]` with only the given rows and columns."""
+    if rows is not None and tensor.shape[1] > 1:
+        tensor = tensor.index_select(1, rows.to(tensor.device))
+    if cols is not None and tensor.shape[2] > 1:
+        tensor = tensor.index_select(2, cols.to(tensor.device))
+    return tensor

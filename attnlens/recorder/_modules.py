@@ -1,0 +1,328 @@
+"""Which module is running: a stack of module paths, kept by forward hooks for as long as a capture lasts."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from inspect import signature
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import CaptureError
+from .handwritten._provenance import Provenance
+from .handwritten._tags import concrete
+
+
+@dataclass(slots=True)
+class Frame:
+    """One module call under way: its path and what it was called with.
+
+    projects: whether the module holds weights; one that holds none is handed query and key ready-made
+    """
+
+    name: str
+    module: nn.Module
+    args: tuple
+    kwargs: dict[str, Any]
+    projects: bool = True
+    projected: list[Tensor] = field(default_factory=list)
+    """Those of its inputs that went straight into a projection or a product."""
+
+    def activations(self, queries: int) -> list[Tensor]:
+        """Floating tensors of three axes or more among the inputs, masks and positions left out.
+
+        Of a model without a batch axis, `[query, d_model]`.
+        """
+        given = [
+            concrete(value)
+            for name, value in self._named()
+            if isinstance(value, Tensor) and value.is_floating_point() and not _not_activation(name)
+        ]
+        deep = [t for t in given if t.ndim >= 3]
+        flat = [t for t in given if t.ndim == 2]
+        return deep or (flat if flat and flat[0].shape[0] == queries else [])
+
+    def contexts(self) -> list[Tensor]:
+        """The inputs that keys are made of, where a second one is: their name or the module's says so, or their use.
+
+        A second input of the same length may as well be a residual stream or a condition.
+        """
+        crossing = _says_context(type(self.module).__name__, self.name.rpartition(".")[2])
+        tensors = [(name, value) for name, value in self._named() if isinstance(value, Tensor)]
+        return [
+            concrete(value)
+            for name, value in tensors
+            if crossing or _is_context(name) or any(value is used for used in self.projected)
+        ]
+
+    def _named(self) -> list[tuple[str, Any]]:
+        names = _parameters(type(self.module))[: len(self.args)]
+        return [*zip_longest(names, self.args, fillvalue=""), *self.kwargs.items()]
+
+    def batches(self) -> set[int]:
+        """The leading sizes of all tensor inputs that have a batch axis."""
+        given = (v for v in (*self.args, *self.kwargs.values()) if isinstance(v, Tensor))
+        return {t.shape[0] for t in map(concrete, given) if t.ndim >= 2}
+
+
+_NOT_ACTIVATIONS = ("mask", "pos", "bias", "alibi", "cache", "freq", "rot", "rope", "cos", "sin", "resid")
+_CONTEXTS = ("context", "memor", "encod", "kv", "cross", "source", "src", "key", "value")
+
+
+def _not_activation(name: str) -> bool:
+    """Whether one of the words in a parameter's name says mask, position, rotation or the like."""
+    return any(word.startswith(_NOT_ACTIVATIONS) for word in name.lower().split("_"))
+
+
+def _is_context(name: str) -> bool:
+    return any(word.startswith(_CONTEXTS) for word in name.lower().split("_"))
+
+
+def _says_context(kind: str, attribute: str) -> bool:
+    """Whether the name of a module's class or its place in its parent says cross-attention."""
+    return (
+        "cross" in kind.lower() or "cross" in attribute or attribute.startswith(("encoder_attn", "enc_att"))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _parameters(kind: type[nn.Module]) -> tuple[str, ...]:
+    """The names of forward's parameters, without self; () where the signature cannot be read."""
+    try:
+        return tuple(signature(kind.forward).parameters)[1:]
+    except (TypeError, ValueError):
+        return ()
+
+
+_tasks: ContextVar[frozenset[int]] = ContextVar("attnlens_captures", default=frozenset())
+"""The captures that were opened in the running asynchronous task, or before it was started from there."""
+_listening = threading.local()
+
+
+def _open_here() -> set[ModuleStack]:
+    """The captures that are open in this thread."""
+    if not hasattr(_listening, "captures"):
+        _listening.captures = set()
+    return _listening.captures
+
+
+class Hook:
+    """A hook on one module: a copy of the module, or one read from a pickle, is none of the captured model."""
+
+    def __init__(self, call: Callable, module: nn.Module, stack: ModuleStack):
+        self._call, self._module, self.stack = call, weakref.ref(module), stack
+
+    def __call__(self, module: nn.Module, *args: Any) -> None:
+        if torch.compiler.is_dynamo_compiling():
+            self.stack.compiled.append(True)  # the compiler replays this when it has traced the module
+        elif module is self._module():
+            self._call(module, *args)
+
+    def __deepcopy__(self, memo: dict) -> Hook:
+        copied = memo.get(id(self._module()))
+        if copied is not None:
+            self.stack.copies.add(copied)
+        return self
+
+    def __reduce__(self) -> tuple:
+        return _no_hook, ()
+
+
+def _no_hook() -> Callable:
+    """What a pickled hook becomes."""
+    return _nothing
+
+
+def _nothing(*args: Any) -> None:
+    """A hook that does nothing."""
+
+
+_TABLES = ("_forward_hooks", "_forward_pre_hooks")
+_NOTED = sorted(
+    (name for name in vars(nn.Module()) if name.startswith(_TABLES)), key=lambda name: name in _TABLES
+)
+"""All tables in which torch notes a forward hook. The hook itself goes last: an interrupt before leaves it findable."""
+
+
+def take_hook(module: nn.Module, hook: Callable) -> None:
+    """Takes a forward hook from a module, wherever torch notes it or its options; nothing where it is not there."""
+    for number in [n for table in _TABLES for n, own in vars(module)[table].items() if own is hook]:
+        _take(module, number)
+
+
+def _take(module: nn.Module, number: int) -> None:
+    tables = vars(module)
+    for name in _NOTED:
+        tables[name].pop(number, None)
+
+
+class ModuleStack:
+    """Follows one model: `frames` from the outermost running module to the innermost.
+
+    The hooks hold no reference to the user's data once a module has returned, and `close` removes them all.
+    """
+
+    def __init__(self, model: nn.Module):
+        refuse_compiled(model)
+        self.model = model
+        self.provenance = Provenance(model)
+        self.frames: list[Frame] = []
+        self.forwards = 0
+        self.called: set[str] = set()
+        self.foreign: str | None = None
+        self.bypassed = False
+        self._owner = threading.get_ident()
+        self._elsewhere: set[int] = set()
+        self.copies: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self.compiled: list[bool] = []
+        self.modules: dict[str, nn.Module] = {}
+        self._hooked: list[nn.Module] = []
+
+    def open(self) -> None:
+        _open_here().add(self)
+        _tasks.set(_tasks.get() | {id(self)})
+        self.modules = dict(self.model.named_modules())
+        projecting = _projecting(self.modules)
+        for name, module in self.modules.items():
+            if name and _is_plain(module):
+                continue
+            enter, leave = partial(self._enter, name, name in projecting), partial(self._leave, name)
+            self._hooked.append(module)
+            module.register_forward_pre_hook(Hook(enter, module, self), with_kwargs=True)
+            module.register_forward_hook(Hook(leave, module, self), always_call=True)
+
+    def close(self) -> None:
+        """Takes back what `open` did, also where it was interrupted; once more does no harm."""
+        for module in (*self._hooked, *(part for copied in self.copies for part in copied.modules())):
+            tables = vars(module)
+            for number, hook in [*tables["_forward_pre_hooks"].items(), *tables["_forward_hooks"].items()]:
+                if isinstance(hook, Hook) and hook.stack is self:
+                    _take(module, number)
+        self._hooked = []
+        self.frames.clear()
+        self.provenance.clear()
+        _open_here().discard(self)
+        _tasks.set(_tasks.get() - {id(self)})
+
+    def _is_elsewhere(self) -> bool:
+        """Whether what runs belongs to another asynchronous task, which has opened captures of its own."""
+        here = _tasks.get()
+        return bool(here) and id(self) not in here
+
+    def _enter(self, name: str, projects: bool, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        if recomputing() or self._is_elsewhere():
+            return
+        if threading.get_ident() != self._owner:
+            self._heard_elsewhere(name, module)
+            return
+        if not name:
+            self.frames.clear()  # an interrupted run leaves its frames behind
+        if not self.frames:
+            self.forwards += 1
+            self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
+        self.called.add(name)
+        self.provenance.enter((*args, *kwargs.values()), outermost=not self.frames)
+        self.frames.append(Frame(name, module, args, kwargs, projects))
+
+    def projected(self, *tensors: Any) -> None:
+        """Notes which running modules' inputs these are: they went into a projection or a product."""
+        for frame in self.frames:
+            for given in (*frame.args, *frame.kwargs.values()):
+                if isinstance(given, Tensor) and any(given is tensor for tensor in tensors):
+                    frame.projected.append(given)
+
+    def given(self) -> list[Tensor]:
+        """The tensors that the running modules were given."""
+        values = (v for frame in self.frames for v in (*frame.args, *frame.kwargs.values()))
+        return [value for value in values if isinstance(value, Tensor)]
+
+    def _heard_elsewhere(self, name: str, module: nn.Module) -> None:
+        """Another thread may use the whole model for itself; parts of our own run that went there are lost."""
+        if _open_here():
+            return
+        thread = threading.get_ident()
+        if not name:
+            self._elsewhere.add(thread)
+        if not self.called or thread not in self._elsewhere:
+            self.foreign = self.foreign or label(name, module)
+
+    def _leave(self, name: str, module: nn.Module, args: tuple, output: Any) -> None:
+        if recomputing() or threading.get_ident() != self._owner or self._is_elsewhere():
+            return
+        while self.frames and self.frames.pop().name != name:
+            pass
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """torch's own layers without parts (Linear, LayerNorm, Dropout): no attention happens inside them."""
+    return type(module).__module__.startswith("torch.nn.modules.") and not module._modules
+
+
+def _projecting(modules: dict[str, nn.Module]) -> set[str]:
+    """Names of the modules that hold a weight matrix, themselves or in a part of them."""
+    found = set()
+    for name, module in modules.items():
+        # Quantized layers keep their weight outside of the parameters, behind a method.
+        own = any(p is not None and p.ndim > 1 for p in module._parameters.values())
+        if own or callable(getattr(module, "weight", None)):
+            parts = name.split(".") if name else []
+            found.update(".".join(parts[:i]) for i in range(len(parts) + 1))
+    return found
+
+
+def _forward_is_running(model: nn.Module) -> bool:
+    """Whether `model.forward` was called directly, past the model's hooks."""
+    code = getattr(type(model).forward, "__code__", None)
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code is code and next(iter(frame.f_locals.values()), None) is model:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def label(name: str, module: nn.Module) -> str:
+    """How an error names a module: its path and class."""
+    return f"{name!r} ({type(module).__name__})" if name else f"the model ({type(module).__name__})"
+
+
+def recomputing() -> bool:
+    """True inside a backward pass: checkpointed segments run their forward again there."""
+    return torch._C._current_graph_task_id() != -1
+
+
+def refuse_compiled(model: nn.Module) -> None:
+    """A graph that was compiled ahead runs no Python that could be heard: say so before the run."""
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise CaptureError(
+                f"{label(name, module)} is a TorchScript module: its attention runs inside the compiled graph "
+                "and cannot be heard. Capture the original Python module instead."
+            )
+        compiled = type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
+        if compiled and not _eager_stance():
+            original = ".".join(filter(None, ("model", name, "_orig_mod")))
+            way = (
+                f"Put the original, `{original}`, in its place"
+                if name
+                else f"Capture the original (`{original}`)"
+            )
+            raise CaptureError(
+                f"{label(name, module)} is compiled by torch.compile: its attention runs inside the compiled "
+                f"graph and cannot be heard. {way}, or wrap the capture in "
+                '`with torch.compiler.set_stance("force_eager"):`.'
+            )
+
+
+def _eager_stance() -> bool:
+    from torch._dynamo import eval_frame
+
+    return eval_frame._stance.stance == "force_eager"

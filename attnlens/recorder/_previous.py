@@ -1,0 +1,113 @@
+"""The calls before the present one: whether it is another head of the same layer, or the same attention once more."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from torch import Tensor
+
+from ._modules import Frame
+from ._value_path import Place
+
+
+@dataclass
+class InterfaceCall:
+    """A call through the attention interface of transformers, and how much was heard inside it."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    mask: Any = None
+    heard: int = 0
+
+
+@dataclass
+class PreviousCall:
+    """What the module of the last call was given, and the number of the first call that was given the same.
+
+    query: kept alive, so that no other tensor can come to lie where it lies
+    """
+
+    name: str
+    call: tuple
+    tensors: list[tuple[weakref.ref, float | Tensor]]
+    query: Tensor
+    number: int
+
+    def same(self, name: str, tensors: list[Tensor], query: Tensor) -> bool:
+        """Whether the next call is another head of the layer: its query another slice of the same tensor, or its module
+        one beside, at one place of the path another, that was given the very same tensors, unchanged.
+        """
+        if name == self.name:
+            batch, _, queries, keys = self.call[-1]
+            return queries == keys and _sliced(self.query, query, interleaved=batch > 1)
+        pairs = list(zip_longest(self.name.split("."), name.split(".")))
+        if sum(one != other for one, other in pairs) != 1 or None in pairs[-1]:
+            return False
+        if not tensors or len(tensors) != len(self.tensors):
+            return False
+        held = zip(self.tensors, tensors)
+        return all(ref() is tensor and bool(kept == version(tensor)) for (ref, kept), tensor in held)
+
+
+@dataclass(frozen=True)
+class LastPair:
+    """The last attention call: its query and key, kept alive so that no others come to lie where they lie.
+
+    rule: its mask, or the scale of its scores
+    call: the call of the attention interface that it is, None where it is none or a part of one
+    """
+
+    frame: Frame
+    query: Tensor
+    key: Tensor
+    rule: Tensor | float | None
+    call: InterfaceCall | None
+    place: Place
+
+
+def one_rule(one: Tensor | float | None, other: Tensor | float | None) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one_place(one, other)
+    return one is other or (isinstance(one, float) and isinstance(other, float) and one == other)
+
+
+def one_place(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same numbers in memory."""
+    if one is other:
+        return True
+    try:
+        laid = (one.untyped_storage()._cdata, one.storage_offset(), one.shape, one.stride(), one.dtype)
+        return laid == (
+            other.untyped_storage()._cdata,
+            other.storage_offset(),
+            other.shape,
+            other.stride(),
+            other.dtype,
+        )
+    except RuntimeError:  # kinds of tensors that lie in no one place
+        return False
+
+
+def _sliced(one: Tensor, other: Tensor, interleaved: bool) -> bool:
+    """Whether two tensors are different places of one; interleaved, they do not lie one behind the other, as the inputs
+    of a batch do.
+    """
+    try:
+        held = one.untyped_storage()._cdata == other.untyped_storage()._cdata
+        apart = abs(one.storage_offset() - other.storage_offset())
+        extent = sum((size - 1) * stride for size, stride in zip(one.shape, one.stride()))
+    except RuntimeError:  # kinds of tensors that lie in no one place
+        return False
+    return held and apart > 0 and (apart <= extent or not interleaved)
+
+
+def version(tensor: Tensor) -> float | Tensor:
+    """What changes when a tensor is changed in place; inference tensors do not count that, their sum stands for it."""
+    try:
+        return tensor.sum() if tensor.is_inference() else tensor._version
+    except RuntimeError:  # kinds of tensors that have no sum: never the same
+        return float("nan")

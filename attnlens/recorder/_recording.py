@@ -1,0 +1,488 @@
+"""What a capture heard: the attention calls of each forward pass, and the traces made of them."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from reprlib import repr as short
+
+import torch
+from torch import Tensor
+
+from ..data._attention import Attention, Factors, Weights, Windows
+from ..data._trace import Layer, Token, Trace
+from ..errors import CaptureWarning, InputError
+from ._layout import QueryChunk
+from ._masks import Mask
+from ._value_path import Mixture, keep
+from ._verification import Check, Evidence, verify
+
+
+@dataclass(frozen=True)
+class Call:
+    """One attention call over a whole batch, as it was heard.
+
+    module: path of the module that made it; number: 1 for the module's first call in this forward pass, ...
+    forward: 1 for the first forward pass under the capture, ...
+    kind: "self", "cross", or "channel" (attention between channels, not tokens)
+    items: how many inputs the batch axis holds; a multiple of it means windows (Swin)
+
+    weights `[batch, head, query, key]`, or query `[batch, head, query, d_head]` and
+    key `[batch, key_head, key, d_head]` with scale, softcap and sink
+    """
+
+    module: str
+    number: int
+    forward: int
+    kind: str
+    items: int
+    mask: Mask | None
+    weights: Tensor | None = None
+    query: Tensor | None = None
+    key: Tensor | None = None
+    scale: float = 1.0
+    softcap: float | None = None
+    sink: Tensor | None = None
+    part: bool = False
+    """Whether it held less than the batch that its module was given."""
+    chunk: QueryChunk | None = None
+    """Which queries these are, where the module took them in chunks."""
+    appended: int = 0
+    """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
+    mixture: Mixture | None = None
+    """The values and where they went, where the capture was asked for them."""
+    touched: bool = False
+    """Whether the model changed its weights after the softmax, so that rows need not sum to 1."""
+    evidence: Evidence | None = None
+    """What was mixed and what came out, where the capture was asked to keep it."""
+    beside: int | None = None
+    """Of heads that are heard one by one, each a module or a slice: the number of the first in `Recording.calls`."""
+
+    @property
+    def batch(self) -> int:
+        return (self.weights if self.weights is not None else self.query).shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(batch, head, query, key)"""
+        if self.weights is not None:
+            return tuple(self.weights.shape)
+        return (*self.query.shape[:3], self.key.shape[2])
+
+    @property
+    def windows(self) -> int:
+        return self.batch // self.items
+
+    @property
+    def normalized(self) -> bool:
+        """Whether rows sum to 1: the weights are those of a softmax, and no sink takes a part."""
+        return not self.touched and self.sink is None
+
+    def hides_all(self, item: int) -> bool:
+        """Whether one input is nothing but padding in this call, as the last of its chunks may be."""
+        return self.mask is not None and self.mask.hides_all(item)
+
+
+@dataclass(repr=False)
+class Recording:
+    """The attention calls that a capture heard, in order; complete once its `with` block has ended.
+
+    A sequence of traces: `len(recording)`, `recording[0]`, `for trace in recording`.
+
+    calls: every `Call`, in the order of execution
+    unheard: paths of modules that look like attention, ran, and were not heard
+    """
+
+    model: str
+    store: str = "auto"
+    calls: list[Call] = field(default_factory=list)
+    unheard: tuple[str, ...] = ()
+
+    @property
+    def forwards(self) -> list[int]:
+        """Numbers of the forward passes in which attention was heard."""
+        return sorted({call.forward for call in self.calls})
+
+    def __len__(self) -> int:
+        """How many traces there are: one for each input of each forward pass."""
+        return sum(self._items(self._named(forward, "")) for forward in self.forwards)
+
+    def __iter__(self) -> Iterator[Trace]:
+        return self.traces()
+
+    def __getitem__(self, index: int) -> Trace:
+        at = operator.index(index)
+        size = len(self)
+        if not -size <= at < size:
+            raise IndexError(f"trace {at} is out of range: the recording has {size}")
+        at %= size
+        for forward in self.forwards:
+            named = self._named(forward, "")
+            items = self._items(named)
+            if at < items:
+                return Trace(layers=_joined(named, self._layers(named, at), at), model=self.model)
+            at -= items
+
+    def __repr__(self) -> str:
+        items = [max(c.items for c in self.calls if c.forward == forward) for forward in self.forwards]
+        if not self.calls:
+            return f"Recording of {self.model}: nothing heard yet; run the model inside the `with` block"
+        found = [_groups(self._named(forward, "")) for forward in self.forwards]
+        layers = sorted({len(groups) for groups in found})
+        heads = sorted({sum(call.shape[1] for _, call in group) for groups in found for group in groups})
+        inputs = "1 input" if sum(items) == 1 else f"{sum(items)} inputs"
+        passes = "" if len(items) == 1 else f" in {len(items)} forward passes"
+        return (
+            f"Recording of {self.model}: {inputs}{passes}, {_span(layers, 'layer')} x {_span(heads, 'head')}; "
+            "recording[0], recording.traces()"
+        )
+
+    def traces(
+        self,
+        select: str = "",
+        tokens: Iterable[Sequence[str | Token]] | None = None,
+        output_tokens: Iterable[Sequence[str | Token]] | None = None,
+    ) -> Iterator[Trace]:
+        """One `Trace` per input of each batch, in order, each without its own padding.
+
+        select: only this module and those inside of it, by path ("encoder.layer.1"); needed where parts of a
+            model ran on batches of different sizes (the two towers of CLIP).
+        tokens: for each input its tokens, as strings or `Token`s; with or without those of the padding.
+        output_tokens: of cross attention, for each input the tokens of what looks: those of the decoder, without
+            padding. The keys are `tokens`.
+
+        Raises InputError when nothing matches, the batch sizes differ, or the tokens do not fit.
+        """
+        if output_tokens is not None and tokens is None:
+            raise InputError("output_tokens name what looks; give tokens= too: what is looked at")
+        given = None if tokens is None else self._given(tokens, select)
+        other = None if output_tokens is None else self._given(output_tokens, select)
+        for forward in self.forwards:
+            named = self._named(forward, select)
+            for item in range(self._items(named)):
+                layers = _joined(named, self._layers(named, item), item)
+                if given is None:
+                    yield Trace(layers=layers, model=self.model)
+                else:
+                    real = self._real(named, item, next(given))
+                    out = () if other is None else next(other)
+                    sided = _sided(layers, len(real), len(out))
+                    yield Trace(layers=sided, model=self.model, tokens=real, output_tokens=out)
+
+    def verify(self, alone: Sequence[Recording] | None = None) -> list[Check]:
+        """Compares each layer with what the model computed; needs `capture(model, verify=True)`.
+
+        Of every recorded layer, weights times values must be what came out (in float64, by a tolerance for the
+        model's dtype), and the rows of a softmax must sum to 1. Queries that may attend to nothing are left out.
+
+        alone: for each input a recording of it alone: heads, layers and weights must be the same as in this batch.
+
+        Returns a `Check` for each layer. Raises CaptureError for the worst layer that differs by more than rounding,
+        and InputError where nothing was kept to compare with.
+
+        >>> with capture(model, verify=True) as recording:
+        ...     model(**inputs)
+        >>> recording.verify()
+        """
+        return verify(self, alone)
+
+    def layers(self, forward: int, select: str = "") -> Iterator[tuple[Layer, ...]]:
+        """The layers of each input of one forward pass; heads that are modules of their own stay layers of their own,
+        as what runs the model anew counts them.
+        """
+        named = self._named(forward, select)
+        chunked = next((call for _, call in named if id(call) in _in_chunks(named)), None)
+        if chunked is not None:
+            raise InputError(
+                f"the queries of {chunked.module!r} were attended in chunks, and would stand here as layers. A "
+                "recording joins them: run the model inside `with attnlens.capture(model) as recording:` and take "
+                "recording[0]."
+            )
+        several = next((group for group in _groups(named) if len(group) > 1), None)
+        if several is not None:
+            warnings.warn(
+                f"{several[0][0]!r} to {several[-1][0]!r} were given one input: they are heads of one layer, and stand "
+                "here as layers that follow each other. A recording joins them: run the model inside "
+                "`with attnlens.capture(model) as recording:` and take recording[0].",
+                CaptureWarning,
+                stacklevel=2,
+            )
+        for item in range(self._items(named)):
+            yield self._layers(named, item)
+
+    def _named(self, forward: int, select: str) -> list[tuple[str, Call]]:
+        """The calls of one forward pass, with the names of their layers."""
+        calls = [call for call in self.calls if call.forward == forward]
+        named = [pair for pair in zip(_layer_names(calls), calls) if _inside(pair[0], select)]
+        if not named:
+            known = ", ".join(dict.fromkeys(call.module for call in self.calls))
+            raise InputError(f"no attention was heard in a module {select!r}; heard: {known}")
+        return named
+
+    @staticmethod
+    def _items(named: list[tuple[str, Call]]) -> int:
+        """How many inputs the calls of one forward pass hold."""
+        calls = [call for _, call in named]
+        for call in calls:
+            times = sum(other.module == call.module for other in calls)
+            if call.part and times > 1:
+                raise InputError(
+                    f"{call.module or 'the model'!r} went through its batch in a loop: {times} calls with weights "
+                    f"{list(call.shape[1:])} were heard, and which input each belongs to is not known. "
+                    "Run one input at a time."
+                )
+        sizes = {call.items for call in calls}
+        if len(sizes) > 1:
+            parts = ", ".join(sorted({f"{c.module.split('.')[0]!r} ({c.items})" for c in calls}))
+            raise InputError(
+                f"parts of the model ran on batches of different sizes: {parts}. "
+                "Ask for one part: recording.traces(select=...)."
+            )
+        return sizes.pop()
+
+    def _layers(self, named: list[tuple[str, Call]], item: int) -> tuple[Layer, ...]:
+        padding = _Padding()
+        return tuple(self._layer(name, call, item, padding) for name, call in named)
+
+    def _layer(self, name: str, call: Call, item: int, padding: _Padding) -> Layer:
+        if call.windows > 1:
+            span = range(item * call.windows, (item + 1) * call.windows)
+            attention = Windows(tuple(self.attention(call, i, None, None) for i in span))
+            return Layer(name, call.kind, attention, normalized=call.normalized)
+        rows, cols = padding.of(call, item)
+        values = None if call.mixture is None else call.mixture.item(item, rows, cols)
+        attention = self.attention(call, item, rows, cols)
+        return Layer(name, call.kind, attention, values=values, normalized=call.normalized)
+
+    def _given(self, tokens: Iterable[Sequence[str | Token]], select: str) -> Iterator[tuple[Token, ...]]:
+        """The tokens of each trace, if they are lists and as many as there are traces."""
+        rows = list(tokens) if isinstance(tokens, Iterable) and not isinstance(tokens, str) else [tokens]
+        for row in rows:
+            if isinstance(row, (str, Token)) or not isinstance(row, Iterable) or None in row:
+                raise InputError(
+                    'tokens: a list for each input is expected, as [["a", "b"], ["c", "d"]], not one with '
+                    f"{short(row)}; of inputs whose tokens are not known take the traces without them"
+                )
+        size = sum(self._items(self._named(forward, select)) for forward in self.forwards)
+        if len(rows) != size:
+            raise InputError(f"tokens of {len(rows)} inputs were given, but the recording has {size} traces")
+        return iter([tuple(t if isinstance(t, Token) else Token(str(t)) for t in row) for row in rows])
+
+    @staticmethod
+    def _real(named: list[tuple[str, Call]], item: int, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """The tokens without padding, by the first layer that attends to its own input, or to another."""
+        first = next((call for _, call in named if call.kind == "self"), named[0][1])
+        crossing = [call for _, call in named if call.kind == "cross"]
+        told = []
+        for call in (first, *crossing[:1]):
+            rows, cols = _Padding().of(call, item) if call.windows == 1 else (None, None)
+            real = cols if call.kind == "cross" else rows
+            padded = call.shape[3 if call.kind == "cross" else 2] * call.windows
+            size = padded if real is None else len(real)
+            if len(tokens) == size:
+                return tokens
+            if len(tokens) == padded:
+                return tuple(tokens[i] for i in real.tolist())
+            told.append(f"{size} tokens{'' if real is None else f' ({padded} with padding)'}")
+        looks = "; tokens= names what is looked at, output_tokens= what looks at it" if crossing else ""
+        raise InputError(
+            f"input {item} of its batch has {' or '.join(dict.fromkeys(told))}, but {len(tokens)} were given{looks}"
+        )
+
+    @staticmethod
+    def padding(call: Call, item: int) -> tuple[Tensor | None, Tensor | None]:
+        """Positions of the queries and keys of one batch entry that are no padding, by its own mask; None: all."""
+        return (None, None) if call.windows > 1 else _Padding().of(call, item)
+
+    def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
+        """One batch entry of a call as an attention, with only the given rows and columns (None: all)."""
+        if call.weights is not None:
+            return Weights(keep(keep(call.weights[item], rows, 1), cols, 2).contiguous())
+        mask, bias = (None, None) if call.mask is None else call.mask.item(item, rows, cols)
+        factors = Factors(
+            query=keep(call.query[item], rows, 1).contiguous(),
+            key=keep(call.key[item], cols, 1).contiguous(),
+            scale=call.scale,
+            mask=mask,
+            bias=bias,
+            softcap=call.softcap,
+            sink=call.sink,
+        )
+        heads, queries, keys = factors.shape
+        dense = heads * queries * keys * factors.query.element_size()
+        if self.store == "weights" or (self.store == "auto" and dense <= factors.nbytes):
+            return Weights(factors[:].to(factors.query.dtype))
+        return factors
+
+
+class _Padding:
+    """Which rows and columns of one input are real, learned from the masks of its layers.
+
+    The mask of a self-attention names the padding of its sequence. A cross-attention's mask speaks of its keys
+    alone; its queries are those of the self-attention that stands nearest to it in the module tree.
+    """
+
+    def __init__(self):
+        self._seen: list[tuple[str, int, Tensor | None]] = []
+
+    def of(self, call: Call, item: int) -> tuple[Tensor | None, Tensor | None]:
+        real = None if call.mask is None else call.mask.real_keys(item)
+        _, _, queries, keys = call.shape
+        if call.kind != "cross":
+            tokens = keys - call.appended
+            if real is not None and queries == tokens:
+                rows = real[real < tokens]
+            else:
+                rows = (
+                    None
+                    if call.mask is None or call.kind == "channel"
+                    else call.mask.real_rows(item, _start(call))
+                )
+            self._seen.append((call.module, queries, rows))
+            return rows, real
+        near = [(_shared(module, call.module), rows) for module, n, rows in self._seen if n == queries]
+        rows = max(near, key=lambda found: found[0])[1] if near else None
+        return rows, real
+
+
+def _start(call: Call) -> int | None:
+    return None if call.chunk is None else call.chunk.start
+
+
+def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
+    """The calls of each layer: one, or several where heads are modules of their own or queries came in chunks."""
+    chunks = _in_chunks(named)
+    found: dict[object, list[tuple[str, Call]]] = {}
+    for number, (name, call) in enumerate(named):
+        if id(call) in chunks:
+            key = chunks[id(call)]
+        elif call.beside is None or call.mixture is not None:
+            key = ("alone", number)
+        else:
+            key = call.beside
+        found.setdefault(key, []).append((name, call))
+    return list(found.values())
+
+
+def _in_chunks(named: list[tuple[str, Call]]) -> dict[int, object]:
+    """Calls, by identity, whose queries are together all of one axis, taken slice by slice in one module."""
+    chosen: dict[object, list[Call]] = {}
+    for _, call in named:
+        if call.chunk is not None:
+            key = ("chunks", call.module, id(call.chunk.whole), call.chunk.own_keys, call.shape[1])
+            chosen.setdefault(key, []).append(call)
+    return {id(call): key for key, calls in chosen.items() if _tiles(calls) for call in calls}
+
+
+def _tiles(calls: list[Call]) -> bool:
+    """Whether slices follow each other from the first query to the last, over the same keys or each over its own."""
+    end = 0
+    for call in calls:
+        if call.chunk.start != end:
+            return False
+        end += call.shape[2]
+    keys = {call.shape[3] for call in calls}
+    return len(calls) > 1 and end == calls[0].chunk.whole.size and (calls[0].chunk.own_keys or len(keys) == 1)
+
+
+def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...], item: int) -> tuple[Layer, ...]:
+    """The layers, with heads that are modules of their own side by side in one."""
+    left = iter(layers)
+    return tuple(_side_by_side(group, [next(left) for _ in group], item) for group in _groups(named))
+
+
+def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer], item: int) -> Layer:
+    """One layer with the heads of several, named after the module that they are all in."""
+    if len(parts) == 1:
+        return parts[0]
+    chunk = group[0][1].chunk
+    if chunk is not None and id(group[0][1]) in _in_chunks(group):
+        real = [part.attention for (_, call), part in zip(group, parts) if not call.hides_all(item)]
+        attention = _end_to_end(real or [part.attention for part in parts], chunk.own_keys)
+        return replace(parts[0], name=group[0][1].module, attention=attention, values=None)
+    first, last = group[0][1].module, group[-1][1].module
+    common = ".".join(first.split(".")[: _shared(first, last)])
+    name = common or (f"{first} to {last}" if first != last else first)
+    attention = _stacked([part.attention for part in parts])
+    normalized = all(part.normalized for part in parts)
+    return replace(parts[0], name=name, attention=attention, normalized=normalized)
+
+
+def _end_to_end(parts: list[Attention], own_keys: bool) -> Attention:
+    """Pieces of the queries in a row: over the same keys, or each over its own, along the diagonal."""
+    if not own_keys:
+        return Weights(torch.cat([part[:] for part in parts], 1))
+    if len({part.shape for part in parts}) == 1:
+        return Windows(tuple(parts))
+    heads = zip(*(part[:] for part in parts))
+    return Weights(torch.stack([torch.block_diag(*blocks) for blocks in heads]))
+
+
+def _stacked(parts: list[Attention]) -> Attention:
+    """All their heads as one attention: as factors where these are alike."""
+    first = parts[0]
+    if all(isinstance(part, Factors) for part in parts):
+        plain = all(part.bias is None and part.sink is None for part in parts)
+        rules = [(part.scale, part.softcap, part.mask) for part in parts]
+        if (
+            plain
+            and not any(isinstance(part.mask, Tensor) for part in parts)
+            and rules == rules[:1] * len(parts)
+        ):
+            query, key = (torch.cat([getattr(part, name) for part in parts]) for name in ("query", "key"))
+            return replace(first, query=query, key=key, known_lse=None)
+    return Weights(torch.cat([part[:] for part in parts]))
+
+
+def _shared(a: str, b: str) -> int:
+    """How many leading path parts two modules have in common."""
+    count = 0
+    for x, y in zip(a.split("."), b.split(".")):
+        if x != y:
+            break
+        count += 1
+    return count
+
+
+def _inside(name: str, path: str) -> bool:
+    """Whether a layer is the module at `path`, or inside of it; "" is the model."""
+    path = path.rstrip(".")
+    return not path or name == path or name.startswith((f"{path}.", f"{path}#"))
+
+
+def _sided(layers: tuple[Layer, ...], tokens: int, output: int) -> tuple[Layer, ...]:
+    """Layers whose axes are tokens only where they have as many positions: of the input outside of a decoder, of the
+    output inside of it, and in cross attention of both. InputError where tokens name no axis at all.
+    """
+    crossed = any(layer.kind == "cross" for layer in layers)
+    found = []
+    for layer in layers:
+        whole, sizes = not isinstance(layer.attention, Windows), layer.attention.shape[1:]
+        deep = crossed and "decoder" in layer.name.split(".")
+        mine = ("output", output) if deep or (output and sizes[0] == output != tokens) else ("input", tokens)
+        expected = (("output", output), ("input", tokens)) if layer.kind == "cross" else (mine, mine)
+        fits = whole and layer.kind != "channel"
+        sides = [side if fits and size == count else "other" for size, (side, count) in zip(sizes, expected)]
+        found.append(replace(layer, query_side=sides[0], key_side=sides[1]))
+    for side, count in (("input", tokens), ("output", output)):
+        if count and not any(side in (layer.query_side, layer.key_side) for layer in found):
+            shapes = ", ".join(f"{layer.name!r} {list(layer.attention.shape)}" for layer in layers[:3])
+            raise InputError(
+                f"{count} {side} tokens were given, and no layer attends between so many positions: {shapes} "
+                "[head, query, key]; leave them away, and positions have numbers"
+            )
+    return tuple(found)
+
+
+def _span(sizes: list[int], thing: str) -> str:
+    """`4 heads`, `2-4 heads`"""
+    number = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
+    return f"{number} {thing}" if number == "1" else f"{number} {thing}s"
+
+
+def _layer_names(calls: list[Call]) -> list[str]:
+    """Module paths; with the call's number where one module was called several times (ALBERT)."""
+    often = {call.module for call in calls if call.number > 1}
+    return [f"{call.module}#{call.number}" if call.module in often else call.module for call in calls]

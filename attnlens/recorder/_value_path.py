@@ -1,0 +1,240 @@
+"""What an attention mixes, and where the mixture goes: output projection, residual addition, LayerNorm.
+
+The result of an attention call carries a tag, `Mixed`, which follows it. A projection is believed only where its
+input is the mixture itself, head beside head; an addition only where the other operand came from outside into
+a module around the attention, as the residual stream does (the result of an MLP beside the attention does not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ..data._trace import Values
+from ._layout import Layout
+from .handwritten._functions import DROPOUT, PERMUTE, PROJECTIONS, STEPS, overwrites
+from .handwritten._tags import is_parameter, operands, with_operand
+
+
+@dataclass(eq=False)
+class Mixture:
+    """Of one call, over its whole batch; each part is None until it was seen.
+
+    value `[batch, key_head, key, d_head]`, output `[head, d_head, d_model]`, residual `[batch, query, d_model]`,
+    scale `[d_model]`, spread `[batch, query]`, gradient `[batch, head, query, d_head]`
+    """
+
+    batch: int
+    heads: int
+    queries: int
+    value: Tensor | None = None
+    output: Tensor | None = None
+    residual: Tensor | None = None
+    scale: Tensor | None = None
+    spread: Tensor | None = None
+    gradient: Tensor | None = None
+    ambiguous: bool = False
+    """Whether two projections read the mixture (as LoRA adds one), so that none is the whole way out."""
+    copies: dict[int, tuple[Tensor, int, Tensor]] = field(default_factory=dict, repr=False)
+    """Projections that were copied, by the id of their weight: one copy serves every input of a capture."""
+
+    def project(self, weight: Tensor, turned: bool) -> None:
+        """Notes the output projection `[head * d_head, d_model]`; a copy, for training may go on in place.
+
+        turned: it is `[d_model, head * d_head]`, as linear layers have it
+        """
+        if self.output is not None or self.ambiguous:
+            self.output, self.ambiguous = None, True
+            return
+        version = 0 if weight.is_inference() else weight._version
+        known = self.copies.get(id(weight))
+        if known is None or known[0] is not weight or known[1] != version:
+            copy = weight.detach().clone()
+            copy = (copy.t() if turned else copy).unflatten(0, (self.heads, -1))
+            known = self.copies[id(weight)] = (weight, version, copy)
+        self.output = known[2]
+
+    def item(self, item: int, rows: Tensor | None, cols: Tensor | None) -> Values | None:
+        """One input's values, with only the given queries and keys (None: all); None where none were seen."""
+        if self.value is None:
+            return None
+        per_row = {
+            "residual": (self.residual, 0),
+            "spread": (self.spread, 0),
+            "gradient": (self.gradient, 1),
+        }
+        return Values(
+            value=keep(self.value[item], cols, 1).contiguous(),
+            output=self.output,
+            scale=self.scale,
+            **{n: None if t is None else keep(t[item], rows, dim) for n, (t, dim) in per_row.items()},
+        )
+
+    def take_projected(self, gradient: Tensor) -> None:
+        """The gradient `[query, batch, d_model]` at the projection's result, taken back through it."""
+        rows = self.rows_of(gradient, turned=True)
+        self.gradient = torch.einsum("bqm,hdm->bhqd", rows, self.output.to(rows.dtype))
+
+    def rows_of(self, tensor: Tensor, turned: bool) -> Tensor | None:
+        """A tensor of the residual stream as `[batch, query, d_model]`; None where it is something else.
+
+        turned: it is `[query, batch, d_model]`
+        """
+        if turned and tensor.ndim == 3:
+            tensor = tensor.transpose(0, 1)
+        fits = tensor.numel() == self.batch * self.queries * tensor.shape[-1]
+        return tensor.reshape(self.batch, self.queries, -1) if fits else None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the heads are in the result of an attention call.
+
+    axes: the permutation that makes it `[*lead, query, d_head]`, None where it is so already
+    """
+
+    where: Layout
+    queries: int
+    axes: tuple[int, ...] | None = None
+    repeated: bool = False
+    """Whether it is the same attention once more, on other values."""
+
+    def put(self, result: Tensor) -> Tensor:
+        """The result as `[batch, head, query, d_head]`."""
+        if self.axes is not None:
+            result = result.permute(self.axes)
+        # One query over grouped heads comes back as [batch, key_head, group, d_head].
+        result = result.reshape(*self.where.lead, self.queries, result.shape[-1])
+        return self.where.put(result)
+
+    def along(self, result: Tensor, per_head: Tensor) -> Tensor:
+        """Numbers per head, so laid out that they multiply the result."""
+        laid = self.where.spread(per_head.to(result.device, result.dtype))
+        if self.axes is None:
+            # One query over grouped heads comes back as [batch, key_head, group, d_head].
+            packed = self.queries == 1 and result.shape[:-2] != self.where.lead
+            return laid.expand(*self.where.lead, 1, 1).reshape(*result.shape[:-1], 1) if packed else laid
+        back = [self.axes.index(axis) for axis in range(result.ndim)]
+        return laid.permute(back)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """The tag of a tensor on that way.
+
+    stage: "heads" (as the attention returned it), "projected", or "summed" with the residual stream
+    rows: the mixture as `[batch, query, head * d_head]`, at stage "heads"
+    turned: whether the tensor has the sequence before the batch
+    given: what the modules around the attention were given, until the sum is seen
+    """
+
+    mixture: Mixture
+    stage: str
+    rows: Tensor | None = None
+    turned: bool = False
+    given: tuple[Tensor, ...] = ()
+
+
+def follow(
+    tag: Mixed, source: Tensor, func: Callable, args: tuple, kwargs: dict, result: Tensor, given: list[Tensor]
+) -> Mixed | None:
+    """The tag after one more step, None where the way ends; what the step tells is noted in the mixture.
+
+    given: what the running modules were given
+    """
+    if func in PROJECTIONS:
+        return _projected(tag, source, args, kwargs) if tag.stage == "heads" else None
+    if func in PERMUTE:
+        return _permuted(tag, func, args, kwargs, source)
+    step = STEPS.get(func)
+    if step in ("same", "view") or func in DROPOUT:
+        return tag
+    if tag.stage == "projected" and step == "mul":
+        return _scaled(tag, source, args, kwargs)
+    if tag.stage == "projected" and step == "add":
+        return _summed(tag, source, func, args, kwargs, result, given)
+    if tag.stage == "summed" and getattr(func, "__name__", "").startswith("layer_norm"):
+        _normalised(tag, args, kwargs)
+    return None
+
+
+def passes_on(tag: Mixed, func: Callable) -> None:
+    """A sum that is added to later on goes on beside its LayerNorm, which then belongs to the next block."""
+    if tag.stage == "summed" and STEPS.get(func) == "add":
+        tag.mixture.scale = tag.mixture.spread = None
+
+
+def _projected(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+    """A linear layer (weight `[out, in]`), or addmm as GPT-2 has it (weight `[in, out]`)."""
+    given = operands(args, kwargs, ("input|self", "weight|mat1", "mat2"))
+    linear = given[0] is source
+    weight = given[1] if linear else given[2]
+    mixture, rows = tag.mixture, tag.mixture.rows_of(source, tag.turned)
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or rows is None or rows.shape != tag.rows.shape:
+        return None
+    if not torch.equal(rows, tag.rows):
+        return None
+    mixture.project(weight, turned=linear)
+    return replace(tag, stage="projected", rows=None)
+
+
+def _scaled(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+    """A learnt scale per dimension (LayerScale) is a part of the projection."""
+    left, right = operands(args, kwargs, ("input|self", "other"))
+    gamma = right if left is source else left
+    if not isinstance(gamma, Tensor) or not is_parameter(gamma) or gamma.ndim != 1:
+        return None
+    tag.mixture.output = tag.mixture.output * gamma.detach()
+    return tag
+
+
+def _summed(
+    tag: Mixed,
+    source: Tensor,
+    func: Callable,
+    args: tuple,
+    kwargs: dict,
+    result: Tensor,
+    given: list[Tensor],
+) -> Mixed | None:
+    left, right = operands(args, kwargs, ("input|self", "other"))
+    other = right if left is source else left
+    if not any(other is one for one in (*given, *tag.given)) or other.shape != source.shape:
+        return None
+    lost = overwrites(func) and left is not source
+    stream = (result - source if lost else other).detach()
+    rows = tag.mixture.rows_of(stream, tag.turned)
+    if rows is None or kwargs.get("alpha", 1) != 1:
+        return None
+    tag.mixture.residual = rows.clone()
+    return replace(tag, stage="summed", given=())
+
+
+def _normalised(tag: Mixed, args: tuple, kwargs: dict) -> None:
+    source, shape, weight = operands(args, kwargs, ("input|self", "normalized_shape", "weight"))
+    eps = kwargs.get("eps", args[4] if len(args) > 4 else 1e-5)
+    rows = tag.mixture.rows_of(source.detach(), tag.turned)
+    if rows is None or tuple(shape) != (rows.shape[-1],):
+        return
+    tag.mixture.scale = torch.ones_like(rows[0, 0]) if weight is None else weight.detach().clone()
+    tag.mixture.spread = (rows.float().var(-1, correction=0) + eps).sqrt()
+
+
+def _permuted(tag: Mixed, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> Mixed | None:
+    """Whether sequence and batch have changed places, tried on an index tensor; None where d_model moved."""
+    if tag.stage == "heads":
+        return tag
+    probe = torch.empty([2 + axis for axis in range(source.ndim)], device="meta")
+    args, kwargs = with_operand(args, kwargs, source, probe)
+    moved = func(*args, **kwargs)
+    if moved.shape[-1] != probe.shape[-1]:
+        return None
+    return replace(tag, turned=tag.turned != (moved.shape[:2] == (3, 2)))
+
+
+def keep(tensor: Tensor, positions: Tensor | None, dim: int) -> Tensor:
+    """Only the given positions along one axis; None: all."""
+    return tensor if positions is None else tensor.index_select(dim, positions.to(tensor.device))

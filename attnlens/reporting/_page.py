@@ -1,0 +1,151 @@
+"""The page itself: bundles, state, bytes, and a Content-Security-Policy that allows these and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from typing import Any
+
+from ipywidgets import DOMWidget
+
+from .. import __version__
+from ..io._escaping import seen
+from ..widgets._view import View, bundle
+from ._packing import pack
+
+POLICY = (
+    "default-src 'none'; script-src {scripts}; style-src {style}; img-src data: blob:; "
+    "connect-src 'none'; base-uri 'none'; form-action 'none'"
+)
+
+STYLE = """
+:root {
+  color-scheme: light dark; --ink: #1d2430; --quiet: #68707d; --line: #d5d9df; --paper: #ffffff; --ground: #f4f6f8;
+  --accent: #1c5c9f;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ink: #e6e9ee; --quiet: #98a1ae; --line: #333a45; --paper: #15181e; --ground: #0d0f13; --accent: #7ab8f0;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0; background: var(--ground); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;
+}
+main { max-width: 1040px; margin: 0 auto; padding: 32px 20px 24px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
+h2 { font-size: 20px; line-height: 1.3; margin: 0 0 12px; overflow-wrap: anywhere; }
+h3 { font-size: 16px; margin: 28px 0 8px; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+nav :is(ol, ul) { margin: 16px 0 0; padding-left: 26px; }
+nav a { color: var(--accent); overflow-wrap: anywhere; }
+.part { margin-top: 20px; }
+.part + .part, nav + .part { margin-top: 40px; padding-top: 28px; border-top: 1px solid var(--line); }
+.about { margin: 2px 0 0; color: var(--quiet); overflow-wrap: anywhere; }
+.given {
+  display: flex; flex-wrap: wrap; gap: 20px 40px; align-items: flex-start; padding: 16px 18px;
+  background: var(--paper); border: 1px solid var(--line); border-radius: 8px;
+}
+.input { flex: 1 1 340px; min-width: 0; max-height: 230px; overflow: auto; font-size: 18px; line-height: 1.45; }
+.input p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; }
+.input p + p { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }
+.input img { display: block; height: 200px; max-width: 100%; border-radius: 5px; image-rendering: pixelated; }
+.classes { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.classes td { padding: 2px 0 2px 10px; text-align: right; }
+.classes th {
+  font-weight: inherit; text-align: left; padding: 2px 14px 2px 0; max-width: 220px; overflow-wrap: anywhere;
+}
+.classes tr:first-child { font-weight: 600; }
+.classes svg { display: block; width: 140px; height: 10px; }
+.classes .all { fill: var(--line); }
+.classes .share { fill: var(--accent); }
+.failed { padding: 12px 16px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); }
+.note { margin: 0 0 10px; color: var(--quiet); }
+footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line); color: var(--quiet); font-size: 13px; }
+@media print {
+  body { background: none; }
+  main { max-width: none; padding: 0; }
+  [data-view], .given { break-inside: avoid; }
+  .input { max-height: none; }
+}
+"""
+
+WIDGET = frozenset(DOMWidget.class_trait_names())
+"""Traits of every widget, which say how a notebook finds and places it."""
+
+
+class Page:
+    """A page in the making: views are placed one after the other, then it is written."""
+
+    def __init__(self, compress: bool = True):
+        self._compress = compress
+        self._bundles: list[str] = []
+        self._views: list[dict[str, Any]] = []
+        self._links: list[tuple[int, str, int, str]] = []
+        self._held: list[str] = []
+
+    def place(self, view: View, **more: bytes) -> int:
+        """Takes a view's state as it is, and bytes beside its own; the view's number in the page."""
+        traits = {name: getattr(view, name) for name in view.traits(sync=True)}
+        state = {name: value for name, value in traits.items() if name[0] != "_" and name not in WIDGET}
+        held = {name: value for name, value in state.items() if isinstance(value, bytes)} | more
+        if view._esm not in self._bundles:
+            self._bundles.append(view._esm)
+        self._views.append({
+            "bundle": self._bundles.index(view._esm),
+            "state": {name: value for name, value in state.items() if name not in held},
+            "bytes": {name: self._hold(value) for name, value in held.items()},
+        })  # fmt: skip
+        return len(self._views) - 1
+
+    def link(self, first: int, trait: str, second: int, other: str) -> None:
+        """Makes traits of two views one; the first one's value holds."""
+        self._links.append((first, trait, second, other))
+
+    def _hold(self, data: bytes) -> int:
+        text, size, deflated = pack(data, self._compress)
+        number = len(self._held)
+        packed = "" if deflated is None else f' data-deflated="{deflated}"'
+        self._held.append(
+            f'<script type="text/plain" id="bytes-{number}" data-bytes="{size}"{packed}>{text}</script>'
+        )
+        return number
+
+    def written(self, title: str, body: str) -> bytes:
+        """The whole file. `body` is HTML, `title` is text."""
+        code = [bundle("report"), *self._bundles]
+        policy = POLICY.format(scripts=" ".join(map(fingerprint, code)), style=fingerprint(STYLE))
+        contents = json.dumps({"views": self._views, "links": self._links}).replace("<", "\\u003c")
+        return "\n".join([
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta name="generator" content="attnlens {__version__}">',
+            f"<title>{shown(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>",
+            body,
+            "</main>",
+            f'<script type="application/json" id="contents">{contents}</script>',
+            *self._held,
+            *(f'<script type="module">{one}</script>' for one in code),
+            "</body>\n</html>\n",
+        ]).encode()  # fmt: skip
+
+
+def fingerprint(code: str) -> str:
+    """What a Content-Security-Policy allows a script or a style by."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
+
+
+def room(view: int, height: int) -> str:
+    """Where a view is drawn, and about how many pixels of height it will take, so that the page does not jump."""
+    return f'<div data-view="{view}" data-height="{height}"></div>'
+
+
+def shown(text: str, longest: int = 4000) -> str:
+    """A text as HTML: nothing in it is read as markup, what is unseen gets a sign, what is endless an end."""
+    text = text.encode("utf-8", "replace").decode()
+    cut = text if len(text) <= longest else f"{text[:longest]} …"
+    return html.escape(seen(cut))

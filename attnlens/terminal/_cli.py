@@ -1,0 +1,427 @@
+"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare`, `report` and `info`.
+
+Everything heavy is imported inside the commands, so that `attnlens --help` answers at once. What a person reads
+goes to stdout in colour, or without colour into a pipe or under NO_COLOR; `--json` prints JSON and nothing else;
+progress and errors go to stderr. Bad input ends with one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from .. import __version__
+from ..errors import AttnlensError, InputError
+from ..io._escaping import seen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..lens import Lens
+
+app = typer.Typer(
+    help="See what a Transformer attends to, and why it decided as it did.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Model = Annotated[str, typer.Option("--model", "-m", help="embedded model, local folder, or hub id")]
+# Typer brings its own click or uses the installed one: the class of a wrong option or argument has no public name.
+UsageError = typer.BadParameter.__base__
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
+Window = Annotated[
+    int | None, typer.Option(help="read a text that is too long for the model in windows of so many tokens")
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="print every row as CSV and nothing else")]
+Png = Annotated[Path | None, typer.Option("--png", help="write a figure to this file")]
+METHODS = "integrated_gradients, leave_one_out, shapley, relevance, rollout ...; an unknown name lists all"
+Top = Annotated[int, typer.Option(min=1, help="how many heads to print")]
+File = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", help="read the texts of this file: .txt, .csv, .tsv, .jsonl or .parquet"),
+]
+Column = Annotated[str | None, typer.Option(help="the column of a table that holds the texts")]
+
+
+def main() -> None:
+    """Runs the command line; `--debug` before any `--` shows the traceback of an error."""
+    debug, arguments = _without_debug(sys.argv[1:])
+    _streams()
+    try:
+        code = app(arguments or ["--help"], prog_name="attnlens", standalone_mode=False)
+        sys.stdout.flush()  # a full disk is told here, not at the interpreter's end
+        sys.exit(code)
+    except (AttnlensError, UsageError) as error:
+        if debug:
+            raise
+        _fail(2, error.format_message() if isinstance(error, UsageError) else str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        _fail(130, "interrupted")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if debug:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(1, f"{error.strerror or error}: {error.filename or 'standard output'}")
+    except Exception as error:
+        if debug:
+            raise
+        _fail(1, f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+
+
+def _without_debug(arguments: list[str]) -> tuple[bool, list[str]]:
+    """Whether `--debug` stands among the options, and the arguments without it; behind `--` all are values."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != "--debug"]
+    return len(options) < end, options + arguments[end:]
+
+
+def _streams() -> None:
+    """Standard output and error as they can be written to; a closed one is None in Python."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        _fail(2, "standard output is closed; open it, for example: attnlens ... > FILE")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # an ASCII pipe shows ? for what it cannot
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    print(f"attnlens: {seen(' '.join(message.split()))}", file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"attnlens {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show it")
+    ] = False,
+) -> None:
+    """See what a Transformer attends to, and why it decided as it did."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the figures and the numbers")] = Path("attnlens-demo"),
+) -> None:
+    """Explain a sample sentence and a sample image with the embedded models."""
+    from .. import models
+    from . import _explanations
+
+    _explanations.make(out)
+    console = _console()
+    lens = _load("sentiment", console)
+    sentence = models.sample_sentences()[0]
+    with _working("explaining a sentence"):
+        text = _explanations.explain_text(lens, sentence)
+    _explanations.print_text(console, text)
+    lens = _load("cifar", console)
+    with _working("explaining an image"):
+        image = _explanations.explain_image(lens, models.sample_images()["chelsea"])
+    console.print()
+    _explanations.print_image(console, image)
+    with _working("drawing figures"):
+        written = _explanations.write(out, {"sentence": text, "image": image})
+    console.print()
+    for path in written:
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def text(
+    text: Annotated[
+        str | None, typer.Argument(help="the text to explain; - reads it from standard input")
+    ] = None,
+    model: Model = "sentiment",
+    file: File = None,
+    column: Column = None,
+    target: Annotated[str | None, typer.Option(help="class to explain; the predicted one by default")] = None,
+    against: Annotated[str | None, typer.Option(help="explain why the target rather than this class")] = None,
+    method: Annotated[str, typer.Option(help=METHODS)] = "integrated_gradients",
+    baseline: Annotated[str, typer.Option(help="pad, mask, zero, mean, or a text of several words")] = "pad",
+    window: Window = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain a text: prediction, tokens coloured by attribution, rollout, strongest heads."""
+    from . import _explanations, _sources
+
+    lens = _load(model)
+    _require(lens, "TextLens", "a text", "attnlens image FILE")
+    source = _sources.text(lens, [] if text is None else [text], file, column, "text explains")
+    with _working("explaining"):
+        given = {"against": _target(against), "method": method, "baseline": baseline, "window": window}
+        found = _explanations.explain_text(lens, source, _target(target), **given)
+    _answer(found, as_json, _explanations.print_text)
+
+
+@app.command()
+def image(
+    file: Annotated[str, typer.Argument(help="an image file")],
+    model: Model = "cifar",
+    as_json: AsJson = False,
+) -> None:
+    """Explain an image: prediction, and where the class token looks."""
+    from . import _explanations
+
+    lens = _load(model)
+    _require(lens, "ImageLens", "an image", "attnlens text TEXT")
+    with _working("explaining"):
+        found = _explanations.explain_image(lens, file)
+    _answer(found, as_json, _explanations.print_image)
+
+
+@app.command()
+def debug(
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT|IMAGE", help="a text, or an image file; - reads a text from standard input"
+        ),
+    ] = None,
+    *,
+    true_label: Annotated[str, typer.Argument(metavar="LABEL", help="the class that it should be")],
+    model: Model = "sentiment",
+    file: File = None,
+    column: Column = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why did the model say this? Rank of the truth, what drove the answer, the smallest change that flips it."""
+    from . import _explanations, _sources
+
+    if source is not None and len(source) > 1:
+        raise InputError("debug takes one text and its class; put the text in quotes")
+    lens = _load(model)
+    one = _sources.text(lens, source or [], file, column, "debug explains")
+    with _working("searching"):
+        found = _explanations.diagnose(lens, one, _target(true_label))
+    _answer(found, as_json, _explanations.print_diagnosis)
+
+
+@app.command()
+def heads(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TEXT|FILE",
+            help="a text, a file of texts, or an image file; - reads a text from each line of standard input",
+        ),
+    ] = None,
+    model: Model = "sentiment",
+    file: File = None,
+    column: Column = None,
+    sort: Annotated[str, typer.Option(help="statistic to sort by, the largest first")] = "entropy",
+    top: Top = 20,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+    png: Png = None,
+) -> None:
+    """What every head does: entropy, distance, weight on the previous token, on separators, and so on."""
+    from . import _sources, _tables
+
+    _one_of(as_csv, as_json)
+    _writable(png)
+    lens = _load(model)
+    inputs = _sources.inputs(lens, [] if source is None else [source], file, column)
+    with _working("measuring heads"):
+        found = _tables.measure_heads(lens, inputs, sort)
+    _table(found, _tables.print_heads, top, as_csv, as_json, png)
+
+
+@app.command()
+def compare(
+    model_a: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
+    model_b: Annotated[str, typer.Argument(help="the model, or the checkpoint, to put beside it")],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TEXT|FILE", help="a text, a file that holds one, or an image file; - reads it"
+        ),
+    ] = None,
+    file: File = None,
+    column: Column = None,
+    top: Top = 10,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+    png: Png = None,
+) -> None:
+    """Put the heads of two models, or of two checkpoints of one, side by side on the same input."""
+    from . import _sources, _tables
+
+    _one_of(as_csv, as_json)
+    _writable(png)
+    first, second = _load(model_a), _load(model_b)
+    if type(first) is not type(second):
+        raise InputError(
+            f"{first.name} and {second.name} do not read the same input: one is for text, one for images"
+        )
+    inputs = _sources.inputs(first, [] if source is None else [source], file, column)
+    one = _sources.single(inputs, "two models are compared on")
+    with _working("comparing"):
+        found = _tables.compare_models(first, second, one)
+    _table(found, _tables.print_comparison, top, as_csv, as_json, png)
+
+
+@app.command()
+def report(
+    model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT|FILE...",
+            help="texts, files of texts, or image files, a section for each; - reads a text from each line of "
+            "standard input",
+        ),
+    ] = None,
+    *,
+    file: File = None,
+    column: Column = None,
+    out: Annotated[Path, typer.Argument(metavar="REPORT", help="the file to write, ending in .html")],
+    title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
+    window: Window = None,
+) -> None:
+    """Write one HTML file that opens anywhere: every head, who looks at whom, and what made the model decide."""
+    import attnlens
+
+    from . import _sources
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"the last argument is the file to write and ends in .html; {str(out)!r} does not")
+    if not given and file is None:
+        raise InputError(
+            f"there is nothing to report on; {model!r} is taken for the model, which comes first: "
+            "attnlens report MODEL TEXT... REPORT.html"
+        )
+    _writable(out)
+    lens = _load(model)
+    inputs = _sources.inputs(lens, given or [], file, column)
+    if type(lens).__name__ == "ImageLens" and (lost := [one for one in inputs if not os.path.isfile(one)]):
+        raise InputError(f"{lens.name} reads images, and there is no image file {lost[0]!r}")
+    with _working("writing the report"):
+        written = attnlens.report(lens, inputs, out, title=title, window=window)
+    print(f"wrote {written}")
+
+
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
+    as_json: AsJson = False,
+) -> None:
+    """Describe a model: layers, heads, attention implementation, and what capture hears."""
+    from . import _explanations
+
+    lens = _load(model)
+    with _working("listening"):
+        found = _explanations.describe(lens)
+    _answer(found, as_json, _explanations.print_info)
+
+
+def _answer(found: Any, as_json: bool, show_it: Any) -> None:
+    if as_json:
+        print(json.dumps(found.numbers, ensure_ascii=False, indent=2))
+    else:
+        show_it(_console(), found)
+
+
+def _table(found: Any, show_it: Any, top: int, as_csv: bool, as_json: bool, png: Path | None) -> None:
+    """Answers with a table in one of its forms, and draws its figure if a file is named."""
+    if as_csv:
+        print(found.frame.to_csv(index=False), end="")
+    elif as_json:
+        print(json.dumps(found.numbers, ensure_ascii=False, indent=2))
+    else:
+        show_it(_console(), found, top)
+    if png is not None:
+        from . import _tables
+
+        _tables.save(found.figure(), png)
+        print(f"wrote {png}", file=sys.stderr if as_csv or as_json else sys.stdout)
+
+
+def _one_of(as_csv: bool, as_json: bool) -> None:
+    if as_csv and as_json:
+        raise InputError("give --csv or --json, not both")
+
+
+def _writable(path: Path | None) -> None:
+    """Raises for a file that cannot be written, before the work is done; a figure is a PNG."""
+    from ..io import _safetensors
+
+    if path is None:
+        return
+    if path.suffix.lower() not in (".png", ".html", ".htm"):
+        raise InputError(f"the figure is a PNG: give --png a name that ends in .png, not {str(path)!r}")
+    _safetensors.check_writable(path, f"figure{path.suffix}")
+
+
+def _console(stderr: bool = False) -> Console:
+    """A console on which a text gives no orders: of what is printed only the console's own colours are escapes."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Seen(Console):
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else seen(text), style, control)
+
+    return Seen(highlight=False, stderr=stderr)
+
+
+def _target(target: str | None) -> str | int | None:
+    return int(target) if target is not None and target.isdigit() else target
+
+
+def _require(lens: Lens, kind: str, what: str, instead: str) -> None:
+    if type(lens).__name__ != kind:
+        raise InputError(f"{lens.name} does not read {what}; use `{instead} --model {lens.name}`")
+
+
+def _load(model: str, console: Any = None) -> Lens:
+    with _working(f"loading {model}"):
+        _quiet()
+        import attnlens
+
+        return attnlens.load(model)
+
+
+def _quiet() -> None:
+    """A reader of the command line wants the answer, not the libraries' progress bars and advice."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    hub_logging.set_verbosity_error()
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time; nothing where stderr is no terminal."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+if __name__ == "__main__":
+    main()

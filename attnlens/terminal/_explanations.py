@@ -1,0 +1,445 @@
+"""Explanations for the terminal: the numbers behind each command, and how they are printed.
+
+An explanation is computed once and then printed, drawn or written as JSON: all three say the same.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from .. import models
+from ..analysis import rollout
+from ..attribution import Attribution, TextAttribution
+from ..data._trace import Trace
+from ..diagnosis import Diagnosis, debug
+from ..errors import FileError, InputError
+from ..io import _safetensors
+from ..io._escaping import quoted
+from ..lens import ImageLens, Lens, TextLens
+
+STRONGEST = 5
+"""How many heads are named."""
+
+MOST_BARS = 12
+MOST_WINDOWS = 20
+
+PANEL = 32
+"""Characters across a picture where the terminal is wide enough."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A trace (None of a text in windows) and what was found in it; `numbers` is the JSON."""
+
+    trace: Trace | None
+    attribution: Attribution | None
+    numbers: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """A diagnosis; `numbers` is the JSON."""
+
+    diagnosis: Diagnosis
+    numbers: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `attnlens info` tells; `numbers` is the JSON."""
+
+    numbers: dict[str, Any]
+
+
+# -- numbers ------------------------------------------------------------------------------------------------
+
+
+def explain_text(lens: TextLens, text: str, target: str | int | None = None, **options: Any) -> Report:
+    """options: as for `lens.attribute`; of a text in windows there is no one rollout and no strongest head"""
+    text = text.strip("\n")
+    windowed = options.get("window") is not None
+    traces = lens.trace(text, window=options["window"]) if windowed else [lens.trace(text)]
+    if traces[0].prediction is None:
+        raise InputError(f"{lens.name} has no classes to explain; try a model ...ForSequenceClassification")
+    attribution = lens.attribute(text, target, **options)
+    tokens = [
+        {"text": token.text, "start": token.start, "end": token.end, "score": float(score)}
+        for token, score in zip(attribution.tokens, attribution.scores)
+    ]
+    numbers = {
+        "text": text,
+        "target": attribution.target,
+        "against": attribution.against,
+        "method": attribution.method,
+        "baseline": attribution.baseline,
+        "gap": attribution.gap,
+        "converged": attribution.converged,
+        "tokens": tokens,
+    }
+    if windowed:
+        whole = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
+        return Report(None, attribution, _common(whole) | numbers | {"windows": _windows(traces)})
+    trace = traces[0]
+    for token, share in zip(tokens, rollout(trace, row=trace.reader)):
+        token["rollout"] = float(share)
+    return Report(trace, attribution, _common(trace) | numbers | {"heads": strongest_heads(trace)})
+
+
+def _windows(traces: list[Trace]) -> list[dict[str, Any]]:
+    """What the model says of each window, and which part of the text that is."""
+    return [{"text": trace.passages[-1]} | _common(trace) for trace in traces]
+
+
+def explain_image(lens: ImageLens, path: Path | str) -> Report:
+    trace = lens.trace(path)
+    grid = trace.patches
+    if grid is None or trace.layers[-1].query_side != "input":
+        raise InputError(
+            f"{lens.name} does not attend over a grid of patches; its layers can be read by capture"
+        )
+    lead = len(grid.leading)
+    numbers = _common(trace) | {
+        "image": Path(path).name,
+        "patches": [grid.rows, grid.cols],
+        "attention": {
+            f"layer {number}": _as_grid(layer.attention[:, 0].mean(0), grid)
+            for number, layer in enumerate(trace.layers)
+        },
+        "rollout": _as_grid(rollout(trace, row=0), grid),
+        "heads": strongest_heads(trace) if lead else [],
+    }
+    return Report(trace, None, numbers)
+
+
+def describe(lens: Lens) -> Description:
+    """Runs the lens on a small sample and reports what was heard."""
+    if isinstance(lens, TextLens):
+        trace = lens.trace(models.sample_sentences()[0])
+    else:
+        trace = lens.trace(models.sample_images()["chelsea"])
+    config = getattr(lens.model, "config", None)
+    layers = [
+        {
+            "module": layer.name,
+            "kind": layer.kind,
+            "heads": layer.attention.heads,
+            "queries": layer.attention.queries,
+            "keys": layer.attention.keys,
+        }
+        for layer in trace.layers
+    ]
+    numbers = {
+        "model": lens.name,
+        "class": type(lens.model).__name__,
+        "parameters": sum(p.numel() for p in lens.model.parameters()),
+        "attention_implementation": getattr(config, "_attn_implementation", None) or "the module's own",
+        "labels": list(lens.labels),
+        "max_tokens": getattr(lens, "max_tokens", None),
+        "patches": None if trace.patches is None else [trace.patches.rows, trace.patches.cols],
+        "heard": layers,
+    }
+    return Description(numbers)
+
+
+def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
+    """The heads in which the reading position (class token, or last token) looks hardest at one ordinary token."""
+    reader = trace.reader
+    found = []
+    for number, layer in enumerate(trace.layers):
+        tokens = trace.axis_tokens(number)[1]
+        ordinary = [i for i, token in enumerate(tokens) if not token.special]
+        if layer.kind != "self" or not ordinary:
+            continue
+        best, at = layer.attention[:, reader, ordinary].max(-1)
+        found += [
+            {
+                "layer": number,
+                "head": head,
+                "looks_at": tokens[ordinary[int(i)]].text,
+                "weight": float(weight),
+            }
+            for head, (weight, i) in enumerate(zip(best, at))
+        ]
+    return sorted(found, key=lambda head: -head["weight"])[:STRONGEST]
+
+
+def _common(trace: Trace) -> dict[str, Any]:
+    shown: dict[str, float] = {}
+    if trace.probabilities is not None:
+        best = trace.probabilities.topk(min(10, len(trace.probabilities)))
+        shown = {trace.label(int(i)): float(p) for p, i in zip(best.values, best.indices)}
+    prediction = trace.prediction
+    return {
+        "model": trace.model,
+        "prediction": None if prediction is None else prediction.label,
+        "probabilities": shown,
+    }
+
+
+def _as_grid(row: Tensor, grid: Any) -> list[list[float]]:
+    return row[len(grid.leading) :].reshape(grid.rows, grid.cols).tolist()
+
+
+# -- terminal -----------------------------------------------------------------------------------------------
+
+
+def print_text(console: Console, found: Report) -> None:
+    numbers = found.numbers
+    _headline(console, numbers)
+    if "windows" in numbers:
+        _print_windows(console, numbers["windows"])
+    scores = [token["score"] for token in numbers["tokens"]]
+    console.print(_coloured(console, [token["text"] for token in numbers["tokens"]], scores))
+    attribution = found.attribution
+    signs = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
+    key = signs if attribution.signed else "the more, the more important"
+    words = f"why {attribution.question}: {key} ({attribution.how}, {attribution.verdict})"
+    console.print(words, style="dim", markup=False)
+    if found.trace is not None:
+        console.print()
+        _print_bars(console, found)
+        _print_heads(console, numbers["heads"], found.trace.tokens[found.trace.reader].text)
+
+
+def diagnose(lens: Lens, source: str, true_label: str | int) -> Diagnosed:
+    """What `attnlens debug` tells of a text or an image file."""
+    found = debug(lens, source, true_label)
+    return Diagnosed(found, found.to_dict())
+
+
+def print_diagnosis(console: Console, found: Diagnosed) -> None:
+    diagnosis = found.diagnosis
+    trace = diagnosis.trace
+    console.print(f"{trace.model}: {trace.prediction}, true {trace.label(diagnosis.true)}", markup=False)
+    for finding in diagnosis.findings:
+        console.print(f"- {finding}", markup=False)
+    console.print()
+    table = Table("rank", "class", "logit", "probability", box=None, header_style="dim")
+    for row in diagnosis.top.itertuples():
+        name = Text(f"{row.label} (true)" if row.true else row.label)
+        table.add_row(str(row.rank), name, f"{row.logit:.3f}", f"{row.probability:.4f}")
+    console.print(table)
+    for name, one in zip(diagnosis.explanation.names, diagnosis.explanation):
+        if isinstance(one, TextAttribution) and one.signed:
+            console.print()
+            console.print(_coloured(console, [token.text for token in one.tokens], one.scores.tolist()))
+            console.print(f"{name} ({one.verdict})", style="dim", markup=False)
+
+
+def print_image(console: Console, found: Report) -> None:
+    numbers = found.numbers
+    _headline(console, numbers)
+    last = f"layer {len(found.trace) - 1}"
+    pictures = [(last, numbers["attention"][last]), ("rollout", numbers["rollout"])]
+    image = np.asarray(found.trace.patches.image)
+    grids = [(f"[CLS], {name}", np.array(grid)) for name, grid in pictures]
+    panels = len(grids) + _colour(console)
+    wide = _panel_width(console, panels)
+    size = _shrink(image, wide).shape[:2]
+    shown = [("the image", _half_blocks(_shrink(image, wide)))] if _colour(console) else []
+    shown += [(name, _heat(console, grid, size)) for name, grid in grids]
+    table = Table.grid(padding=(0, GAP))
+    if panels * (wide + GAP) <= console.width + GAP:
+        table.add_row(*(Text(name) for name, _ in shown))
+        table.add_row(*(drawn for _, drawn in shown))
+    else:
+        for name, drawn in shown:
+            table.add_row(Text(name))
+            table.add_row(drawn)
+    console.print(table)
+    much = "bright" if _colour(console) else "█"
+    key = f"{much} is much attention, mean over heads, each map on its own scale"
+    console.print(f"where the class token looks: {key}", style="dim")
+    console.print()
+    _print_heads(console, numbers["heads"], "[CLS]", what="patch (row,col)")
+
+
+def print_info(console: Console, found: Description) -> None:
+    numbers = found.numbers
+    console.print(
+        f"[bold]{numbers['model']}[/bold]  {numbers['class']}, {numbers['parameters'] / 1e6:.1f} M parameters"
+    )
+    facts = {
+        "attention implementation": numbers["attention_implementation"],
+        "labels": ", ".join(numbers["labels"][:12]) or None,
+        "longest input": f"{numbers['max_tokens']} tokens" if numbers["max_tokens"] else None,
+        "patches": " x ".join(map(str, numbers["patches"])) if numbers["patches"] else None,
+    }
+    for name, value in facts.items():
+        if value:
+            console.print(f"{name}: {value}", markup=False)
+    table = Table(title="what capture hears", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("layer", "module", "kind", "heads", "queries x keys"):
+        table.add_column(name, justify="right" if name in ("layer", "heads") else "left")
+    for number, layer in enumerate(numbers["heard"]):
+        size = f"{layer['queries']} x {layer['keys']}"
+        cells = (str(number), layer["module"], layer["kind"], str(layer["heads"]), size)
+        table.add_row(*map(Text, cells))
+    console.print()
+    console.print(table)
+
+
+GAP = 3
+
+
+def _panel_width(console: Console, panels: int) -> int:
+    """Characters across one picture: side by side where that leaves half the size, else one above the other."""
+    for wide in (PANEL, PANEL * 3 // 4, PANEL // 2):
+        if panels * wide + (panels - 1) * GAP <= console.width:
+            return wide
+    return min(PANEL, max(8, console.width // 8 * 8))
+
+
+def _headline(console: Console, numbers: dict[str, Any]) -> None:
+    what = quoted(numbers["text"]) if "text" in numbers else numbers["image"]
+    console.print(Text(what, style="bold"))
+    shares = ", ".join(f"{label} {share:.1%}" for label, share in list(numbers["probabilities"].items())[:4])
+    console.print(Text(f"{numbers['model']} says {numbers['prediction']} ({shares})"))
+    console.print()
+
+
+def _colour(console: Console) -> bool:
+    """Whether there are colours enough to show a scale: sixteen are not."""
+    return console.color_system in ("256", "truecolor", "windows") and not console.no_color
+
+
+def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
+    strongest = max(map(abs, scores)) or 1.0
+    line = Text()
+    for word, score in zip(words, scores):
+        share = abs(score) / strongest
+        if not _colour(console):
+            line.append(f"{word.strip()}({score:+.2f}) " if share >= 0.05 else f"{word.strip()} ")
+            continue
+        if share < 0.12:  # a nearly white patch would catch the eye on a dark terminal
+            line.append(f" {word.strip()} ")
+            continue
+        strong = (33, 102, 172) if score > 0 else (178, 24, 43)
+        shade = [round(255 + (c - 255) * share) for c in strong]
+        light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
+        ink = "rgb(0,0,0)" if light > 140 else "rgb(255,255,255)"
+        line.append(f" {word.strip()} ", style=f"{ink} on rgb({','.join(map(str, shade))})")
+    return line
+
+
+def _print_bars(console: Console, found: Report) -> None:
+    """The rollout row of the reading position as bars."""
+    reader = found.trace.reader
+    tokens = found.numbers["tokens"]
+    shares = [token["rollout"] if i != reader else 0.0 for i, token in enumerate(tokens)]
+    most = max(shares) or 1.0
+    name = tokens[reader]["text"]
+    shown = sorted((i for i in range(len(tokens)) if i != reader), key=lambda i: -shares[i])[:MOST_BARS]
+    part = "" if len(shown) == len(tokens) - 1 else f", the {len(shown)} largest of {len(tokens) - 1} others"
+    own = f"itself {tokens[reader]['rollout']:.0%}"
+    console.print(f"what {name} is made of, by attention rollout ({own}{part})", markup=False)
+    wide = max((len(tokens[i]["text"]) for i in shown), default=0)
+    room = max(4, min(24, console.width - wide - 12))
+    for i in sorted(shown):
+        bar = "█" * max(1, round(room * shares[i] / most))
+        console.print(Text(f"  {tokens[i]['text']:<{wide}} {bar} {shares[i]:.1%}"))
+    console.print()
+
+
+def _print_windows(console: Console, windows: list[dict[str, Any]]) -> None:
+    """What the model says of each window; of the text it says the mean of their logits."""
+    many = f"{len(windows)} windows that overlap; the answer is the mean of their logits"
+    console.print(f"read in {many if len(windows) > 1 else '1 window'}")
+    table = Table("window", "says", "", "its text", box=None, header_style="dim")
+    for number, window in enumerate(windows[:MOST_WINDOWS]):
+        share = window["probabilities"].get(window["prediction"])
+        text = " ".join(window["text"].split())
+        table.add_row(
+            str(number), Text(window["prediction"]), "" if share is None else f"{share:.1%}",
+            Text(text, no_wrap=True, overflow="ellipsis"),
+        )  # fmt: skip
+    console.print(table)
+    if windows[MOST_WINDOWS:]:
+        console.print(f"and {len(windows) - MOST_WINDOWS} more; --json has every window", style="dim")
+    console.print()
+
+
+def _print_heads(console: Console, heads: list[dict[str, Any]], reader: str, what: str = "") -> None:
+    if not heads:
+        return
+    console.print(f"strongest heads: where {reader} looks hardest at one {what or 'token'}", markup=False)
+    for head in heads:
+        place = f"layer {head['layer']:>2}, head {head['head']:>2}"
+        console.print(Text(f"  {place}  {head['weight']:.2f}  {head['looks_at'].strip()}"))
+
+
+def _shrink(image: np.ndarray, width: int = 32) -> np.ndarray:
+    from PIL import Image
+
+    height = max(2, round(image.shape[0] * width / image.shape[1] / 2) * 2)
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))
+
+
+def _half_blocks(image: np.ndarray) -> Text:
+    """An image as characters: each shows two pixels, the upper one in the ink and the lower one behind it."""
+    drawn = Text()
+    for y in range(0, image.shape[0] - 1, 2):
+        for above, below in zip(image[y], image[y + 1]):
+            drawn.append("▀", style=f"rgb({','.join(map(str, above))}) on rgb({','.join(map(str, below))})")
+        drawn.append("\n")
+    return drawn
+
+
+def _heat(console: Console, grid: np.ndarray, size: tuple[int, int]) -> Text:
+    """A patch grid stretched to the size of a picture: half blocks in colour, shades of grey signs without."""
+    rows = np.arange(size[0]) * grid.shape[0] // size[0]
+    cols = np.arange(size[1]) * grid.shape[1] // size[1]
+    share = (grid / max(grid.max(), 1e-12))[rows][:, cols]
+    if _colour(console):
+        import matplotlib
+
+        return _half_blocks((matplotlib.colormaps["inferno"](share)[..., :3] * 255).astype(np.uint8))
+    signs = np.array(list(" ░▒▓█"))[np.minimum((share * 5).astype(int), 4)]
+    return Text("\n".join("".join(line) for line in signs[::2]))
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+def make(folder: Path) -> None:
+    """The folder that `write` writes to; FileError where there can be none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
+        ) from error
+    _safetensors.check_writable(folder / "numbers.json", "numbers.json")
+
+
+def write(folder: Path, found: dict[str, Report]) -> list[Path]:
+    """Figures as PNG and all numbers as JSON, to a folder that is there; the paths written, in order."""
+    from .. import plots
+
+    text, image = found["sentence"], found["image"]
+    layers = sorted({0, len(image.trace) // 2, len(image.trace) - 1})
+    figures = {
+        "sentence-tokens.png": plots.tokens(text.attribution),
+        "sentence-heads.png": plots.heads(text.trace),
+        "sentence-rollout.png": plots.rollout(text.trace),
+        "image-attention.png": plots.patches(image.trace, layers),
+        "image-rollout.png": plots.rollout(image.trace),
+    }
+    written = []
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=160)
+        written.append(folder / name)
+    numbers = folder / "numbers.json"
+    as_json = json.dumps({k: v.numbers for k, v in found.items()}, ensure_ascii=False, indent=2)
+    numbers.write_text(as_json + "\n", encoding="utf-8")
+    return [*written, numbers]

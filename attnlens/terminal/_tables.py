@@ -1,0 +1,168 @@
+"""Tables for the terminal: what every head does, and the heads of two models side by side.
+
+A table is measured once and then printed, drawn or written as CSV or JSON: all say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..analysis import Comparison, compare, head_stats
+from ..data._trace import Trace
+from ..errors import FileError, InputError, unknown_name
+from ..io._escaping import quoted
+from ..lens import Lens
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FIRST_COLUMNS = (
+    "entropy", "max_weight", "distance", "self", "previous", "next", "first", "separator", "punctuation",
+    "duplicate", "induction", "sink",
+)  # fmt: skip
+"""Statistics in the order in which they are printed while there is room."""
+
+
+@dataclass(frozen=True)
+class HeadTable:
+    """The statistics of every head over some inputs, sorted by one of them."""
+
+    model: str
+    inputs: list[Any]
+    sort: str
+    frame: pd.DataFrame
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "inputs": len(self.inputs),
+            "sort": self.sort,
+            "heads": _records(self.frame),
+        }
+
+    def figure(self) -> Figure:
+        from .. import plots
+
+        return plots.stats(self.frame, self.sort)
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """Two models on one input."""
+
+    input: str
+    comparison: Comparison
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return self.comparison.most(len(self.comparison.heads))
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        return {
+            "input": self.input,
+            "a": _answer(self.comparison.a),
+            "b": _answer(self.comparison.b),
+            "metric": self.comparison.metric,
+            "matched": self.comparison.matched,
+            "alignment": [list(pair) for pair in self.comparison.alignment],
+            "heads": _records(self.frame),
+        }
+
+    def figure(self) -> Figure:
+        from .. import plots
+
+        return plots.compare(self.comparison)
+
+
+def measure_heads(lens: Lens, inputs: list[str], sort: str) -> HeadTable:
+    """`head_stats` of a text or an image file, or the means over several; sorted."""
+    traces = lens.traces(inputs, values=True)
+    frame = head_stats(next(traces) if len(inputs) == 1 else traces)
+    known = [
+        name for name in frame.columns if name not in ("layer", "head", "name") and not name.endswith("_std")
+    ]
+    if sort not in known:
+        raise unknown_name("statistic", sort, known)
+    if frame[sort].isna().all():
+        defined = ", ".join(name for name in known if frame[name].notna().any())
+        raise InputError(f"{sort!r} is not defined for any head on this input; defined: {defined}")
+    ordered = frame.sort_values(sort, ascending=False, kind="stable", ignore_index=True)
+    return HeadTable(lens.name, inputs, sort, ordered)
+
+
+def compare_models(first: Lens, second: Lens, input: str) -> ModelComparison:
+    """Both models on one input, head beside head."""
+    return ModelComparison(input, compare(*(lens.trace(input) for lens in (first, second))))
+
+
+def _answer(trace: Trace) -> dict[str, Any]:
+    return {"model": trace.model, "prediction": trace.prediction and trace.prediction.label}
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON has them: null for what is not defined."""
+    return [
+        {name: None if value != value else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+
+
+def print_heads(console: Console, found: HeadTable, top: int) -> None:
+    frame = found.frame
+    what = quoted(found.inputs[0]) if len(found.inputs) == 1 else f"the mean of {len(found.inputs)} texts"
+    console.print(Text(f"{found.model}: {what}", style="bold"))
+    wanted = dict.fromkeys([found.sort, *FIRST_COLUMNS])
+    known = [name for name in wanted if name in frame and frame[name].notna().any()]
+    room = max(1, (console.width - len("layer  head")) // 11)
+    _print_frame(console, frame.head(top), ["layer", "head", *known[:room]])
+    console.print(
+        f"{min(top, len(frame))} of {len(frame)} heads, by {found.sort}; --csv has every column", style="dim"
+    )
+
+
+def print_comparison(console: Console, found: ModelComparison, top: int) -> None:
+    comparison = found.comparison
+    console.print(Text(quoted(found.input), style="bold"))
+    for trace in (comparison.a, comparison.b):
+        said = "" if trace.prediction is None else f"  says {trace.prediction}"
+        console.print(Text(f"{trace.model}{said}"))
+    aligned = len(comparison.alignment)
+    beside = "" if comparison.matched == "same" else ", each beside its nearest head of the other model"
+    console.print(
+        f"{aligned} position{'s' * (aligned != 1)} aligned; heads by {comparison.metric} distance, 0 (the same) to 1"
+        + beside,
+        style="dim",
+    )
+    if comparison.only_special:
+        console.print("only special tokens stand beside each other: these distances say little of the models")
+    names = ["layer", "head", "layer_b", "head_b", "distance", "entropy_a", "entropy_b"]
+    _print_frame(console, comparison.most(top), names)
+
+
+def _print_frame(console: Console, frame: pd.DataFrame, names: list[str]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in frame[names].itertuples(index=False):
+        cells = ("-" if x != x else f"{x:.3f}" if isinstance(x, float) else str(x) for x in row)
+        table.add_row(*map(Text, cells))
+    console.print(table)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """One figure as PNG."""
+    try:
+        figure.savefig(path, dpi=160, format="png")
+    except OSError as error:
+        raise FileError(
+            f"cannot write {path}: {error.strerror}; name a file in a folder that is there"
+        ) from error

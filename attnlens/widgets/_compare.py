@@ -1,0 +1,168 @@
+"""Two traces side by side, head beside head, and their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import traitlets as t
+
+from ..analysis import compare
+from ..analysis._distance import check_metric
+from ..data._trace import Trace
+from ..errors import InputError
+from . import _payload
+from ._tiles import Shown, Tiles
+from ._view import (
+    Answer,
+    Layers,
+    View,
+    bulk,
+    bundle,
+    given_trace,
+    known_heads,
+    known_layer,
+    known_number,
+    known_token,
+    state,
+    validate,
+)
+
+
+class CompareView(View):
+    """Left and middle: a head of a and one of b, queries down, keys across, on one scale of colours. Right: b minus a
+    over the tokens that stand beside each other, blue where b looks more, red where it looks less. The small map above
+    says how far apart the heads are; click one to see it. Pointing at a cell shows its partner.
+
+    Tokens without a partner are in no difference and no distance; see `al.compare`, which aligns and measures.
+
+    >>> al.CompareView(lens.trace("a fine film"), lens.trace("a dull film"))
+    >>> al.CompareView(before.trace(text), after.trace(text))         # two checkpoints
+    >>> al.CompareView(trace, layer=2, head=11, other_layer=0, other_head=2)   # two heads
+    """
+
+    _esm = bundle("compare")
+
+    a_trace = bulk(t.Dict(), "The first trace without its weights.")
+    b_trace = bulk(t.Dict(), "The second trace without its weights.")
+    alignment = bulk(t.Bytes(), "Pairs of positions, int32 `[pair, (a, b)]`.")
+    partners = bulk(
+        t.List(), "For each head of a, `[layer][head]`: distance, layer and head of b; None for some."
+    )
+    metric = bulk(t.Unicode("hellinger"), "What the distances are measured by.")
+    note = bulk(t.Unicode(""), "Why there is no difference, where there is none.")
+    layer = state(t.Int(0), "The layer of a that is shown.")
+    head = state(t.Int(0), "The head of that layer that is shown.")
+    other_layer = state(t.Int(0), "The layer of b that is shown.")
+    other_head = state(t.Int(0), "The head of that layer that is shown.")
+    query = state(t.Int(None, allow_none=True), "The selected query, a position in a.")
+    key = state(t.Int(None, allow_none=True), "The selected key, a position in a.")
+    log = state(t.Bool(False), "Whether colours follow the logarithm of the weight.")
+
+    def __init__(
+        self,
+        a: Trace,
+        b: Trace | None = None,
+        *,
+        layer: int | None = None,
+        head: int | None = None,
+        other_layer: int | None = None,
+        other_head: int | None = None,
+        metric: str = "hellinger",
+        **traits: Any,
+    ):
+        """
+        a, b: two traces; without b two heads of one trace
+        layer, head: of a, by default the head that differs most; other_layer, other_head: of b, by default its partner
+
+        Raises InputError for a layer or a head that is not there.
+        """
+        self._a = given_trace(a, "CompareView")
+        if b is None and other_layer is None and other_head is None:
+            raise InputError(
+                "CompareView shows two traces, or two heads of one: give b, or other_head= (and other_layer=)"
+            )
+        self._b = self._a if b is None else given_trace(b, "CompareView")
+        partners, pairs, note = _compared(self._a, self._b, metric)
+        self._partners = partners
+        layers = range(len(self._a)) if layer is None else [known_layer(layer, len(self._a))]
+        layer, most = _farthest(partners, layers)
+        (head,) = known_heads(most if head is None else head, self._a[layer].heads)
+        found = self._partner(layer, head)
+        super().__init__(
+            layer=layer,
+            head=head,
+            other_layer=found[0] if other_layer is None else known_layer(other_layer, len(self._b)),
+            other_head=found[1] if other_head is None else other_head,
+            partners=partners,
+            alignment=np.asarray(pairs, dtype="<i4").tobytes(),
+            metric=metric,
+            note=note,
+            **traits,
+        )
+        self._tiles = {"a": Tiles(self._a), "b": Tiles(self._b)}
+        self.asks |= {"a_tile": self._tile_of("a"), "b_tile": self._tile_of("b")}
+        self.a_trace = Layers(self, "a_").show(self._a, self.layer)
+        self.b_trace = Layers(self, "b_").show(self._b, self.other_layer)
+        self.observe(self._follow, ["layer", "head"])
+
+    def _tile_of(self, side: str) -> Any:
+        def answer(layer: int, heads: list[int], level: int, row: int, col: int, **_: Any) -> Answer:
+            found = self._tiles[side].tile(Shown(layer, tuple(heads)), level, row, col)
+            return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
+
+        return answer
+
+    def _partner(self, layer: int, head: int) -> tuple[int, int]:
+        """The head of b that stands beside a head of a; the same number where none was compared."""
+        row = self._partners[layer] if layer < len(self._partners) else []
+        if head < len(row) and row[head] is not None:
+            return row[head][1], row[head][2]
+        layer = min(layer, len(self._b) - 1)
+        return layer, min(head, self._b[layer].heads - 1)
+
+    def _follow(self, change: dict[str, Any]) -> None:
+        """A head that Python sets brings its partner."""
+        self.other_layer, self.other_head = self._partner(self.layer, self.head)
+
+    @validate("layer", "other_layer")
+    def _known_layer(self, proposal: dict[str, Any]) -> int:
+        trace = self._a if proposal["trait"].name == "layer" else self._b
+        return known_layer(proposal["value"], len(trace))
+
+    @validate("head", "other_head")
+    def _known_head(self, proposal: dict[str, Any]) -> int:
+        trace = self._a if proposal["trait"].name == "head" else self._b
+        return known_number(
+            proposal["value"], max(one.attention.heads for one in trace.layers), "head", "heads"
+        )
+
+    @validate("query", "key")
+    def _known_token(self, proposal: dict[str, Any]) -> int | None:
+        return known_token(proposal["value"], self._a, proposal["trait"].name)
+
+
+def _compared(a: Trace, b: Trace, metric: str) -> tuple[list[list], list, str]:
+    """Partners and distances by layer and head, pairs of positions, and why there are none."""
+    check_metric(metric)
+    partners: list[list] = [[None] * layer.attention.heads for layer in a.layers]
+    try:
+        comparison = compare(a, b, metric=metric)
+    except InputError as error:
+        return partners, [], str(error)
+    for row in comparison.heads.itertuples():
+        known = None if row.distance != row.distance else float(row.distance)
+        partners[row.layer][row.head] = [known, int(row.layer_b), int(row.head_b)]
+    return partners, list(comparison.alignment), ""
+
+
+def _farthest(partners: list[list], layers: Iterable[int]) -> tuple[int, int]:
+    """The first of the heads that differ most among some layers; head 0 where nothing is known."""
+    known = [
+        (-one[0], layer, head)
+        for layer in layers
+        for head, one in enumerate(partners[layer])
+        if one is not None and one[0] is not None
+    ]
+    return min(known)[1:] if known else (next(iter(layers)), 0)

@@ -1,0 +1,127 @@
+"""One input, all views of it, linked: pick a head, see it, see the tokens; change the text and everything follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+
+from ..data._trace import Trace
+from ..errors import AttnlensError, InputError
+from ..lens import ImageLens, Lens, TextLens
+from ._attention import AttentionView
+from ._heads import HeadsView
+from ._patches import PatchView
+from ._tokens import TokensView
+
+
+class Explorer(ipywidgets.VBox):
+    """From top to bottom: the text with an attribution, every head as a thumbnail, and the attention of what is picked
+    there; of an image every head and where the patches look. A token picked in one view is picked in the others.
+
+    An attribution says what made the model decide, attention where information could flow: the two need not agree.
+
+    >>> explorer = al.Explorer(lens, "a gripping , funny film")
+    >>> explorer.heads.layer, explorer.heads.heads       # what is picked; the views are attributes
+    >>> explorer.show("a dull film")                     # the same as typing it
+    """
+
+    heads: HeadsView
+    attention: AttentionView
+    tokens: TokensView
+    patches: PatchView
+
+    def __init__(
+        self,
+        lens: Lens,
+        input: Any,
+        target: str | int | None = None,
+        *,
+        layer: int = 0,
+        head: int = 0,
+        **options: Any,
+    ):
+        """
+        input: what the lens reads: a text or a pair of texts, or an image
+        target: the class to explain, by default the predicted one; layer, head: what is shown first
+        options: of the attribution of a text, as for `lens.attribute`
+
+        Raises InputError for what is no lens, and as `lens.trace` and `lens.attribute` do.
+        """
+        if not isinstance(lens, Lens):
+            raise InputError(
+                f"Explorer takes a lens and an input, not {type(lens).__name__}: al.Explorer(lens, input)"
+            )
+        if "window" in options:
+            raise InputError(
+                "Explorer shows one text within the model's limit; longer ones: al.TokensView(lens, text, window=...)"
+            )
+        self._lens = lens
+        trace = lens.trace(input)
+        if not isinstance(trace, Trace):
+            raise InputError("Explorer shows one input; make one of each of the list")
+        self.heads = HeadsView(trace, layer=layer, heads=head)
+        if isinstance(lens, ImageLens):
+            self.patches = PatchView(lens, input, target, layer=layer, heads=head)
+            shown = [self.heads, self.patches]
+        else:
+            self.attention = AttentionView(trace, layer=layer, heads=head)
+            shown = [*self._text_views(lens, input, target, options), self.heads, self.attention]
+        super().__init__(shown)
+        other = self.patches if isinstance(lens, ImageLens) else self.attention
+        self._links = [ipywidgets.jslink((self.heads, name), (other, name)) for name in ("layer", "heads")]
+        if isinstance(lens, TextLens) and self._explained:
+            self._links.append(ipywidgets.jslink((self.tokens, "token"), (other, "query")))
+
+    def _text_views(
+        self, lens: TextLens, text: Any, target: str | int | None, options: dict[str, Any]
+    ) -> list[ipywidgets.DOMWidget]:
+        """The tokens of a model that has classes; of one that has none a field for the text alone."""
+        self._explained = bool(lens.labels)
+        if self._explained:
+            self.tokens = TokensView(lens, text, target, **options)
+            self.tokens.observe(lambda change: self._follow(change["new"]), "text")
+            return [self.tokens]
+        if target is not None or options:
+            raise InputError(f"{lens.name} has no classes, so there is no target and nothing to explain")
+        self._field = ipywidgets.Text(
+            text if isinstance(text, str) else "", description="Text", continuous_update=False,
+            layout=ipywidgets.Layout(width="100%"),
+        )  # fmt: skip
+        self._error = ipywidgets.Label()
+        self._field.observe(self._typed, "value")
+        return [self._field, self._error]
+
+    def show(self, input: Any) -> None:
+        """Another input in the same views; what is picked stays as far as it is there.
+
+        Raises InputError as `lens.trace` does; the views then stay as they are.
+        """
+        if isinstance(self._lens, ImageLens):
+            trace = self._lens.trace(input)
+            self.patches.show(self._lens, input)
+            self.heads.show(trace)
+        elif self._explained:
+            self.tokens.text = input
+        else:
+            self._follow(input)
+            self._write(input)
+
+    def _follow(self, text: Any) -> None:
+        trace = self._lens.trace(text)
+        self.heads.show(trace)
+        self.attention.show(trace)
+
+    def _write(self, text: Any) -> None:
+        """What the field shows, without asking the model again."""
+        self._error.value = ""
+        self._field.unobserve(self._typed, "value")
+        self._field.value = text if isinstance(text, str) else ""
+        self._field.observe(self._typed, "value")
+
+    def _typed(self, change: dict[str, Any]) -> None:
+        self._error.value = ""
+        try:
+            self._follow(change["new"])
+        except AttnlensError as error:
+            self._error.value = str(error)

@@ -1,0 +1,340 @@
+"""An image with attention over its patches, and beside it what else says which patches counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import traitlets as t
+from torch import Tensor
+
+from .._checks import listed
+from ..analysis import rollout
+from ..data._trace import PatchGrid, Trace, no_patches
+from ..errors import AttnlensError, InputError, unknown_name
+from ..lens import ImageLens, Lens
+from . import _payload
+from ._view import Answer, Layers, View, bulk, bundle, given_trace, known_heads, known_layer, state, validate
+
+if TYPE_CHECKING:
+    from ..attribution import ImageAttribution
+
+OF_TRACE = ("image", "attention", "rollout")
+"""Panels that a trace is enough for; without an image not the first."""
+
+OF_MODEL = (
+    "relevance", "gradient_rollout", "gradient", "gradient_x_input", "integrated_gradients", "occlusion",
+)  # fmt: skip
+"""Panels that run the model: methods of `lens.attribute`."""
+
+DRAWN = ("image", "attention")
+"""Panels that the browser draws out of the trace; the others have scores of their own."""
+
+FIRST = (*OF_TRACE, "relevance", "gradient")
+"""The panels that are shown at first, as far as the trace or the lens has them."""
+
+
+class PatchView(View):
+    """The large picture shows where one position looks: the brighter a patch, the more. Point at a patch to see where
+    it looks, click to keep it; then pointing reads the numbers. Beside it stand the class token's attention in the
+    same layer, its rollout through all layers, and attributions of a class. Of these each kind is on one scale: shares
+    of attention; scores that only rank, as shares of their own total; scores with a sign, in the unit of the answer.
+
+    Weights say where information could flow, not what was done with it; rollout knows no class; relevance and gradients
+    only rank. What a position gives to the tokens before the patches is no part of the picture: it stands below it. A
+    model without a class token shows what each patch receives, the mean over all queries, in its place. Layers whose
+    positions are not the image's patches (windows, pooled maps) are left out.
+
+    >>> view = al.PatchView(trace)                   # attention and rollout
+    >>> view = al.PatchView(lens, image, "cat")      # relevance and gradients of a class too
+    >>> view.layer, view.query = 3, 12               # where position 12 looks in layer 3, in the browser too
+    >>> view.observe(lambda change: ..., "query")    # a click on a patch arrives here
+    """
+
+    _esm = bundle("patches")
+
+    trace = bulk(t.Dict(), "The trace without its weights.")
+    size = bulk(
+        t.List(t.Int()), "Height and width of the image in pixels; without one, of the grid in patches."
+    )
+    offered = bulk(t.List(t.Unicode()), "The panels that can be shown.")
+    labels = bulk(t.List(t.Unicode()), "The classes that a lens can explain.")
+    maps = bulk(
+        t.Dict(),
+        "What is known of each panel's scores: kind, target, method, error, and which of `scores` they are.",
+    )
+    scores = bulk(t.Bytes(), "The panels' scores as float32, one after the other, `[row, column]`.")
+    layer = state(t.Int(0), "The layer whose attention is shown.")
+    heads = state(t.List(t.Int()), "The heads whose mean is shown; [] for all of them.")
+    query = state(
+        t.Int(None, allow_none=True), "The position that looks; None for the class token, or for all."
+    )
+    blend = state(t.Float(0.5), "How much the map covers the image, 0 to 1.")
+    panels = state(t.List(t.Unicode()), "The panels that stand beside the picture.")
+    shared = state(t.Bool(True), "Whether the panels of each kind are on one scale; else each is on its own.")
+    target = state(t.Unicode(""), "The class that the attributions explain; '' where there is none.")
+
+    def __init__(
+        self,
+        source: Trace | Lens,
+        image: Any = None,
+        target: str | int | None = None,
+        *,
+        layer: int | None = None,
+        heads: int | list[int] = (),
+        query: int | tuple[int, int] | None = None,
+        panels: list[str] | None = None,
+        **traits: Any,
+    ):
+        """
+        source: the trace of an image; or a lens, which runs on `image`
+        target: class name or index that attributions explain, of a lens; the predicted one by default
+        layer: what is shown first, the last one by default; heads: one or several, by default the mean over all
+        query: a position, or a patch as (row, column); the class token by default
+        panels: names out of `OF_TRACE` and, of a lens, `OF_MODEL`; traits: any of the others by name
+
+        Raises InputError for the trace of a text, for a layer, head, query, panel or class that is not there, and where
+        no layer attends over the patches.
+        """
+        named = self._hold(source, image, target)
+        layer = _usable(self._trace)[-1] if layer is None else known_layer(layer, len(self._trace))
+        first = [name for name in FIRST if name in self._offered]
+        super().__init__(
+            layer=layer,
+            heads=known_heads(heads, self._trace[layer].heads),
+            query=_position(self._trace.patches, query),
+            panels=first if panels is None else list(panels),
+            target=named,
+            **traits,
+        )
+        self._layers = Layers(self)
+        self.asks |= {"line": self._line, "received": self._received, "map": self._send_map}
+        self._send_all(asked=panels is not None)
+
+    def show(self, source: Trace | Lens, image: Any = None, target: str | int | None = None) -> None:
+        """Another image in the same view, given as at first; what is selected stays as far as it is there."""
+        named = self._hold(source, image, target)
+        usable, grid = _usable(self._trace), self._trace.patches
+        with self.hold_sync():
+            self.layer = self.layer if self.layer in usable else usable[-1]
+            self.heads = [head for head in self.heads if head < self._trace[self.layer].heads]
+            self.query = self.query if self.query is None or self.query < len(grid) else None
+            self.panels = [name for name in self.panels if name in self._offered]
+            self.target = named
+            self._send_all(asked=False)
+
+    def _hold(self, source: object, image: Any, target: Any) -> str:
+        """Takes the trace and the lens; the class that is explained."""
+        self._trace = _traced(source, image, target)
+        self._lens, self._image = (source if isinstance(source, ImageLens) else None), image
+        self._found: dict[str, tuple[dict[str, Any], Tensor]] = {}
+        named = _first_target(self._lens, self._trace, target)
+        self._offered = OF_TRACE[self._trace.patches.image is None :] + (OF_MODEL if named else ())
+        return named
+
+    def _send_all(self, asked: bool) -> None:
+        """Everything that does not change until another image comes, and the maps of the panels that are shown."""
+        grid = self._trace.patches
+        picture = (grid.rows, grid.cols) if grid.image is None else grid.image.shape[:2]
+        with self.hold_sync():
+            self.size = [int(pixels) for pixels in picture]
+            self.offered = list(self._offered)
+            self.labels = list(self._lens.labels) if self.target else []
+            self.maps, self.scores = {}, b""
+            self._send_first(asked)
+            self.trace = self._layers.show(self._trace, self.layer)
+
+    # -- answers --------------------------------------------------------------------------------------------
+
+    def _line(self, layer: int, heads: list[int], axis: str, position: int, **_: Any) -> Answer:
+        """What one query gives to each key, `[head, key]`."""
+        attention = self._trace[known_layer(layer, len(self._trace))]
+        heads, at = torch.tensor(known_heads(heads, attention.heads)), torch.tensor([position])
+        found = attention.block(heads, at, torch.arange(attention.keys))[:, 0]
+        return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
+
+    def _received(self, layer: int, heads: list[int]) -> Answer:
+        """What each key gets, the mean over queries and heads, `[key]`."""
+        attention = self._trace[known_layer(layer, len(self._trace))]
+        found = attention.mean("query")[known_heads(heads, attention.heads)].mean(0)
+        return Answer({}, (_singles(found),))
+
+    def _send_map(self, name: str) -> None:
+        """Computes a panel's scores, unless they are there, and puts them into the widget's state."""
+        known = [one for one in self._offered if one not in DRAWN]
+        if name not in known:
+            raise unknown_name("map", name, known)
+        if name in self._found and self._found[name][0]["target"] in ("", self.target):
+            return
+        self._found[name] = self._rolled() if name == "rollout" else self._attributed(name)
+        with self.hold_sync():
+            # A saved notebook sorts the names, so that their order says nothing.
+            self.maps = {
+                name: {**header, "place": place}
+                for place, (name, (header, _)) in enumerate(self._found.items())
+            }
+            self.scores = b"".join(_singles(scores) for _, scores in self._found.values())
+
+    def _send_first(self, asked: bool) -> None:
+        """The maps of the first panels; one that the model cannot have is left out unless it was asked for."""
+        for name in [name for name in self.panels if name not in DRAWN]:
+            try:
+                self._send_map(name)
+            except AttnlensError:
+                if asked:
+                    raise
+                self.panels = [one for one in self.panels if one != name]
+
+    def _rolled(self) -> tuple[dict[str, Any], Tensor]:
+        leading = len(self._trace.patches.leading)
+        found = rollout(self._trace, row=0) if leading else rollout(self._trace).mean(0)
+        whose = str(self._trace.tokens[0]) if leading else "mean over positions"
+        header = {"kind": "share", "target": "", "how": f"rollout of {whose}", "verdict": "knows no class"}
+        return header, found[leading:]
+
+    def _attributed(self, method: str) -> tuple[dict[str, Any], Tensor]:
+        from ..attribution._options import ATTENTION
+
+        grid, target = self._trace.patches, self.target
+        chosen = target if self.labels else int(target)
+        found = self._lens.attribute(self._image, chosen, method=method)
+        scores = found.pooled(grid.rows, grid.cols)
+        if method in ATTENTION:  # every pixel of a patch has the patch's own score
+            height, width = found.scores.shape
+            scores = found.scores[_middles(grid.rows, height)][:, _middles(grid.cols, width)]
+        kind = "signed" if found.signed else "share" if method == "gradient_rollout" else "rank"
+        header = {
+            "kind": kind,
+            "target": target,
+            "how": f"{found.how}: {found.verdict}",
+            "verdict": _error(found),
+        }
+        return header, scores
+
+    # -- what may be set ------------------------------------------------------------------------------------
+
+    @validate("layer")
+    def _known_layer(self, proposal: dict[str, Any]) -> int:
+        number = known_layer(proposal["value"], len(self._trace))
+        if number not in _usable(self._trace):
+            layer = self._trace.layers[number]
+            raise InputError(
+                f"layer {number}, {layer.name!r}, is {layer.kind} attention {list(layer.attention.shape)} whose "
+                "positions are not the image's patches; look at it as a matrix: AttentionView(trace, "
+                f"layer={number}, mode='matrix')"
+            )
+        return number
+
+    @validate("heads")
+    def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
+        return known_heads(proposal["value"], max(one.attention.heads for one in self._trace.layers))
+
+    @validate("query")
+    def _known_query(self, proposal: dict[str, Any]) -> int | None:
+        return _position(self._trace.patches, proposal["value"])
+
+    @validate("blend")
+    def _known_blend(self, proposal: dict[str, Any]) -> float:
+        if not 0 <= proposal["value"] <= 1:
+            raise InputError(
+                f"blend must be between 0 (the image) and 1 (the map), not {proposal['value']!r}"
+            )
+        return proposal["value"]
+
+    @validate("panels")
+    def _known_panels(self, proposal: dict[str, Any]) -> list[str]:
+        for name in proposal["value"]:
+            if name in OF_MODEL and name not in self._offered:
+                raise InputError(f"the panel {name!r} runs a model with classes: PatchView(lens, image)")
+            if name not in self._offered:
+                raise unknown_name("panel", name, self._offered)
+        return list(dict.fromkeys(proposal["value"]))
+
+    @validate("target")
+    def _known_target(self, proposal: dict[str, Any]) -> str:
+        return _class_name(self._lens, proposal["value"]) if OF_MODEL[0] in self._offered else ""
+
+
+def _traced(source: object, image: Any, target: Any) -> Trace:
+    """The trace of an image with a layer over its patches; InputError for anything else."""
+    if isinstance(source, ImageLens):
+        if image is None or listed(image) is not None:
+            raise InputError(
+                "PatchView(lens, image) needs one image: a path, a PIL image, an array or a tensor"
+            )
+        source = source.trace(image)
+    elif isinstance(source, Lens):
+        raise InputError(
+            f"PatchView shows images, and {source.name} reads texts: al.TokensView(lens, text) or "
+            "al.AttentionView(lens.trace(text))"
+        )
+    elif isinstance(source, Trace) and (image is not None or target is not None):
+        raise InputError(
+            "a trace has its image, and a class is explained by a model: PatchView(lens, image, target)"
+        )
+    trace = given_trace(source, "PatchView")
+    if trace.patches is None:
+        raise no_patches(trace, "PatchView", "AttentionView(trace)")
+    if not _usable(trace):
+        sizes = ", ".join(str(list(layer.attention.shape)) for layer in trace.layers[:3])
+        raise InputError(
+            f"no layer attends over the {trace.patches.rows} x {trace.patches.cols} patches of the image (the first: "
+            f"{sizes}); look at the layers as matrices: AttentionView(trace, mode='matrix')"
+        )
+    return trace
+
+
+def _usable(trace: Trace) -> list[int]:
+    """The layers in which patches look at patches."""
+    return [
+        number
+        for number, layer in enumerate(trace.layers)
+        if layer.query_side == layer.key_side == "input" and 0 not in layer.attention.shape
+    ]
+
+
+def _first_target(lens: ImageLens | None, trace: Trace, target: Any) -> str:
+    """The class that is explained first, by name; "" where nothing can be."""
+    if lens is not None and target is not None:
+        return _class_name(lens, target)
+    prediction = None if lens is None else trace.prediction
+    return "" if prediction is None else _class_name(lens, prediction.index)
+
+
+def _class_name(lens: ImageLens, target: str | int) -> str:
+    """A class by its label; by its number where the model names none."""
+    number = int(target) if isinstance(target, str) and target.isdigit() and not lens.labels else target
+    index = lens.target_index(number)
+    return lens.labels[index] if lens.labels else str(index)
+
+
+def _position(grid: PatchGrid, query: int | tuple[int, int] | None) -> int | None:
+    """A query's position, also given as a patch's (row, column); InputError for one that is not there."""
+    if query is None:
+        return None
+    if isinstance(query, tuple | list) and len(query) == 2:
+        row, col = query
+        if not (0 <= row < grid.rows and 0 <= col < grid.cols):
+            raise InputError(f"patch {tuple(query)} is not in the grid of {grid.rows} x {grid.cols}")
+        return len(grid.leading) + row * grid.cols + col
+    if not isinstance(query, int) or not 0 <= query < len(grid):
+        raise InputError(
+            f"query {query!r} is no position: they are 0 to {len(grid) - 1}, or a patch as (row, column)"
+        )
+    return query
+
+
+def _error(found: ImageAttribution) -> str:
+    """The verdict in a few words."""
+    if found.gap is None:
+        return "only ranks"
+    return f"gap {found.gap:.1%}" + ("" if found.converged in (None, True) else ", not converged")
+
+
+def _middles(cells: int, pixels: int) -> Tensor:
+    """The pixel in the middle of each cell along one axis."""
+    return ((torch.arange(cells) + 0.5) * pixels / cells).long()
+
+
+def _singles(tensor: Tensor) -> bytes:
+    return tensor.detach().float().cpu().numpy().astype("<f4").tobytes()

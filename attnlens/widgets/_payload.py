@@ -1,0 +1,157 @@
+"""A trace as bytes for the browser: a small header that says what is where, and one block of bytes per layer.
+
+A layer travels as whatever is smaller in float16: its weights, or the factors that they are made of, which the
+browser multiplies. Both keep what rounding to eight bits would lose: the many small weights of a row. Numbers
+lie one after the other, little-endian, in the order of a layer's `parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data._attention import Attention, Band, Factors, Windows
+from ..data._thumbnails import data_url
+from ..data._trace import Layer, PatchGrid, Token, Trace
+
+LARGEST = 64 << 20
+"""Bytes of all layers together above which the browser asks for the blocks that it shows instead."""
+
+MOST_WEIGHTS = 1 << 21
+"""Weights of one head that a browser computes itself; above it asks for blocks."""
+
+HALF_MAX = 2.0**15
+"""Queries and keys of larger numbers are scaled down by a power of two, which float16 does without loss."""
+
+
+def header(trace: Trace) -> dict[str, Any]:
+    """What a view must know before any weight: tokens, layers, image, and how each layer's bytes are laid out."""
+    layers = [layer_header(layer) for layer in trace.layers]
+    too_long = any(one["queries"] * one["keys"] > MOST_WEIGHTS for one in layers)
+    return {
+        "model": trace.model,
+        "prediction": None if trace.prediction is None else str(trace.prediction),
+        "tokens": {"input": _tokens(trace.tokens), "output": _tokens(trace.output_tokens)},
+        "patches": trace.patches and _patches(trace.patches),
+        "layers": layers,
+        "remote": too_long or sum(one["bytes"] for one in layers) > LARGEST,
+    }
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of a layer: its name, its type ("f2", "f4" or "bits") and its shape."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes, filled up to a multiple of four so that the next array is aligned."""
+        count = int(np.prod(self.shape))
+        size = {"f2": 2 * count, "f4": 4 * count, "bits": -(-count // 8)}[self.dtype]
+        return -(-size // 4) * 4
+
+
+def layer_header(layer: Layer, detail: bool = False) -> dict[str, Any]:
+    """One layer's names and sizes, and its parts.
+
+    detail: lay out the factors wherever there are any, for the products behind a score
+    """
+    attention = layer.attention
+    heads, queries, keys = attention.shape
+    parts = _parts(attention, detail)
+    found: dict[str, Any] = {
+        "name": layer.name, "kind": layer.kind, "query": layer.query_side, "key": layer.key_side,
+        "heads": heads, "queries": queries, "keys": keys,
+        "detail": isinstance(attention, Factors),
+        "parts": [[part.name, part.dtype, list(part.shape)] for part in parts],
+        "bytes": sum(part.nbytes for part in parts),
+    }  # fmt: skip
+    if parts[0].name == "query":
+        scale = attention.scale * shrink(attention.query) * shrink(attention.key)
+        found |= {"scale": scale, "softcap": attention.softcap, "band": _band(attention.mask)}
+    return found
+
+
+def layer_bytes(attention: Attention, detail: bool = False) -> bytes:
+    """The bytes that `layer_header` announces."""
+    return b"".join(_written(part, _array(attention, part.name)) for part in _parts(attention, detail))
+
+
+def _parts(attention: Attention, detail: bool) -> list[Part]:
+    """What is smaller: the weights, or the factors."""
+    weights = Part("weights", "f2", attention.shape)
+    if isinstance(attention, Windows):
+        size = attention.parts[0].shape
+        return [Part("windows", "f2", (len(attention.parts), *size))]
+    if not isinstance(attention, Factors):
+        return [weights]
+    factors = [
+        Part("query", "f2", tuple(attention.query.shape)),
+        Part("key", "f2", tuple(attention.key.shape)),
+    ]
+    if attention.bias is not None:
+        factors.append(Part("bias", "f4", tuple(attention.bias.shape)))
+    if isinstance(attention.mask, Tensor):
+        factors.append(Part("mask", "bits", tuple(attention.mask.shape)))
+    if attention.sink is not None:
+        factors.append(Part("sink", "f4", tuple(attention.sink.shape)))
+    smaller = sum(part.nbytes for part in factors) < weights.nbytes
+    return factors if smaller or detail else [weights]
+
+
+def _array(attention: Attention, name: str) -> Tensor:
+    if name == "weights":
+        return attention[:]
+    if name == "windows":
+        return torch.stack([part[:] for part in attention.parts])
+    found = getattr(attention, name)
+    return found / shrink(found) if name in ("query", "key") else found
+
+
+def shrink(tensor: Tensor) -> float:
+    """The power of two that brings the largest number into the range of float16; 1 for ordinary ones."""
+    largest = max(abs(float(end)) for end in torch.aminmax(tensor)) if tensor.numel() else 0.0
+    return 2.0 ** max(0, int(np.ceil(np.log2(largest / HALF_MAX)))) if largest > HALF_MAX else 1.0
+
+
+def _written(part: Part, tensor: Tensor) -> bytes:
+    if part.dtype == "bits":
+        data = np.packbits(tensor.cpu().numpy().reshape(-1), bitorder="little").tobytes()
+    else:
+        data = tensor.detach().float().cpu().numpy().astype(f"<{part.dtype}").tobytes()
+    return data.ljust(part.nbytes, b"\0")
+
+
+def halves(tensor: Tensor) -> bytes:
+    """A tensor's numbers as float16, little-endian."""
+    return tensor.detach().float().cpu().numpy().astype("<f2").tobytes()
+
+
+def _band(mask: Band | Tensor | None) -> list[int | None] | None:
+    return [mask.before, mask.after, mask.offset] if isinstance(mask, Band) else None
+
+
+def _tokens(tokens: Sequence[Token]) -> dict[str, list]:
+    """Texts, which are special, their segments and words; lists that say nothing are left empty."""
+    return {
+        "text": [token.text.encode("utf-8", "replace").decode() for token in tokens],
+        "special": [i for i, token in enumerate(tokens) if token.special],
+        "segment": [token.segment for token in tokens] if any(token.segment for token in tokens) else [],
+    }
+
+
+def _patches(grid: PatchGrid) -> dict[str, Any]:
+    return {
+        "rows": grid.rows,
+        "cols": grid.cols,
+        "leading": len(grid.leading),
+        "image": None if grid.image is None else data_url(grid.image),
+    }
