@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count, islice
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from ._checks import listed, refuse_columns
 from .data._trace import Prediction, Trace
 from .errors import InputError, unknown_name
-from .models import _forward, _gates, _image_inputs, _predictions, _tasks, _text_inputs
+from .models import _classes, _forward, _gates, _image_inputs, _predictions, _tasks, _text_inputs
 from .models._text_inputs import Encoded
 
 if TYPE_CHECKING:
@@ -68,7 +67,8 @@ class Lens:
     ):
         self.model = model
         self.processor = processor
-        self._given_labels = None if labels is None else _predictions.labels_of(labels, model)
+        self.task = _tasks.of(model)
+        self._given_labels = None if labels is None else _classes.labels_of(labels, model)
         known = _tasks.config_of(model, "_name_or_path") or type(model).__name__
         self.name = Path(known).name if Path(known).is_dir() else known
 
@@ -93,7 +93,7 @@ class Lens:
         if self._given_labels is not None:
             return self._given_labels
         names = _tasks.config_of(self.model, "id2label")
-        if names and _tasks.of(self.model) in ("sequence", "image", "token"):
+        if names and self.task in ("sequence", "image", "token"):
             return tuple(str(names[i]) for i in sorted(names))
         return tuple(map(str, getattr(self.model, "labels", None) or ()))
 
@@ -103,36 +103,22 @@ class Lens:
         problem = _tasks.config_of(self.model, "problem_type")
         if problem == "multi_label_classification":
             return "sigmoid"
-        single = _tasks.of(self.model) in ("sequence", "image") and len(self.labels) == 1
+        single = self.task in ("sequence", "image") and len(self.labels) == 1
         return "none" if problem == "regression" or single else "softmax"
 
     def check_classes(self, count: int) -> None:
         """Raises InputError where labels were given, and not one for each of `count` logits."""
         if self._given_labels is not None:
-            _predictions.check_count(self._given_labels, count, self.model)
+            _classes.check_count(self._given_labels, count, self.model)
 
     def target_index(self, target: str | int) -> int:
         """The class index of a target by name (in any case) or number.
 
         Raises InputError that lists the classes for a name or number that the model does not have.
         """
-        labels = self.labels
-        if isinstance(target, str):
-            for same in (str, str.casefold, lambda name: name.strip().casefold()):
-                found = [same(label) for label in labels]
-                if same(target) in found:
-                    return found.index(same(target))
-            raise _tasks.unknown_target(target, labels)
-        try:
-            number = index(target)
-        except TypeError:
-            number = None
         # A language model may have more logits than its tokenizer has tokens: they are counted when it has run.
-        counted = labels and _tasks.of(self.model) not in _tasks.LANGUAGE
-        if isinstance(target, bool) or number is None or number < 0 or (counted and number >= len(labels)):
-            known = f"an index from 0 to {len(labels) - 1}, or a name" if counted else "an index from 0 on"
-            raise InputError(f"target {target!r} is no class; give {known}")
-        return number
+        counted = bool(self.labels) and self.task not in _tasks.LANGUAGE
+        return _classes.class_index(target, self.labels, counted)
 
     # -- traces ---------------------------------------------------------------------------------------------
 
@@ -205,8 +191,9 @@ class Lens:
 
     def _target(self, target: str | int | None) -> str | int | None:
         """A target as its index, but "predicted" and None as they are."""
-        same = target is None or (target == _forward.PREDICTED and target not in self.labels)
-        return target if same else self.target_index(target)
+        if target is None:
+            return None
+        return _classes.PREDICTED if _classes.is_predicted(target, self.labels) else self.target_index(target)
 
     def _prepared(self, inputs: Iterable[Any]) -> Iterator[Any]:
         alone = isinstance(inputs, list) and len(inputs) == 1
@@ -274,7 +261,7 @@ class Lens:
 
     def _forward(self, inputs: Tensor | dict[str, Tensor]) -> Any:
         with _forward.evaluating(self.model), torch.no_grad():
-            return _forward.answer(self.model, inputs)
+            return _forward.call(self.model, inputs)
 
     # -- attributions ---------------------------------------------------------------------------------------
 
@@ -355,7 +342,7 @@ class TextLens(Lens):
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the logits; for a language model the text of every token."""
-        return self._vocabulary if _tasks.of(self.model) in _tasks.LANGUAGE else super().labels
+        return self._vocabulary if self.task in _tasks.LANGUAGE else super().labels
 
     @cached_property
     def _vocabulary(self) -> tuple[str, ...]:
@@ -460,7 +447,7 @@ class TextLens(Lens):
         inputs = listed(input)
         if inputs is not None:
             return [self.predict(one, window=window, overlap=overlap, **options) for one in inputs]
-        if _tasks.of(self.model) in ("question", "token", *_tasks.LANGUAGE):
+        if self.task in ("question", "token", *_tasks.LANGUAGE):
             raise InputError(
                 f"window= is for models that give one answer for a text, and {type(self.model).__name__} answers at "
                 "a place in it; cut the text around that place"
@@ -562,7 +549,7 @@ class TextLens(Lens):
     @property
     def batches(self) -> bool:
         """Whether texts of several lengths can go through the model together and come out as if alone."""
-        head = _tasks.of(self.model)
+        head = self.task
         if self._seq2seq and head in ("sequence", "question"):
             return False  # its decoder reads the padding too
         if head == "sequence" and hasattr(self.model, "config"):
@@ -607,7 +594,7 @@ class TextLens(Lens):
 
     def _with_start(self, encoded: Encoded) -> Encoded:
         """With the decoder's start token where it reads nothing yet; a classifier makes its decoder's input itself."""
-        makes = not self._seq2seq or _tasks.of(self.model) in ("sequence", "question")
+        makes = not self._seq2seq or self.task in ("sequence", "question")
         return encoded if makes or encoded.output_ids else self._with_output(encoded, "")
 
     def _with_output(self, encoded: Encoded, output: str) -> Encoded:
@@ -625,7 +612,7 @@ class TextLens(Lens):
         return [_tasks.kept(self._checked_logits(output, item, prepared)) for item in range(len(prepared))]
 
     def _prediction(self, prepared: Encoded, logits: Tensor | None, top_k: int) -> Any:
-        head = _tasks.of(self.model)
+        head = self.task
         if logits is None or logits.ndim == 1 or head not in ("question", "token"):
             return super()._prediction(prepared, logits, top_k)
         if head == "question":
@@ -642,7 +629,7 @@ class TextLens(Lens):
 
     def _logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
         """One input's logits without padding, in the shape that `Trace` says."""
-        head, one = _tasks.of(self.model), encoded[item]
+        head, one = self.task, encoded[item]
         length = len(one)
         if head == "question" and hasattr(output, "start_logits"):
             return torch.stack([output.start_logits[item, :length], output.end_logits[item, :length]])
@@ -656,7 +643,7 @@ class TextLens(Lens):
 
     def answer_place(self, encoded: Encoded) -> int | None:
         """Which position's logits are a language model's answer: the last token, or the first mask; else None."""
-        head = _tasks.of(self.model)
+        head = self.task
         if head == "masked":
             places = [i for i, token in enumerate(encoded.tokens) if token.id == self.tokenizer.mask_token_id]
             return places[0] if places else None

@@ -164,6 +164,6 @@ def test_a_diagnosis_and_faithfulness():
     pytest.importorskip("captum")
     lens = al.load("sentiment", device="cuda")
     found = al.debug(lens, "not a bad film", "positive")
-    assert found.flip.names == ("not",)
+    assert found.counterfactual.names == ("not",)
     table = al.faithfulness(lens, [found.explanation["difference"]])
     assert float(table.deletion.iloc[0]) < float(table.deletion_random.iloc[0])

@@ -665,7 +665,7 @@ def test_a_language_model_with_more_logits_than_tokens_answers_for_each():
     config = hf.GPT2Config(vocab_size=last + 1, **small)
     lens = al.Lens(tiny.seeded(lambda: hf.GPT2LMHeadModel(config)), tiny.byte_level())
     assert lens.trace("see it").label(last) == f"class {last}"
-    assert lens.attribute("see it", last, method="gradient_x_input").target_index == last
+    assert lens.attribute("see it", last, method="gradient_x_input").target.index == last
     with pytest.raises(InputError, match=f"target {last + 1} is no class: the model has {last + 1}"):
         lens.attribute("see it", last + 1, method="gradient_x_input")
 

@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._compare_methods import Explanation, compare_baselines, compare_methods
+from ._registry import Method, MethodNames, MethodScores, method
 from ._relevance import gradient_rollout, relevance
 from ._result import Attribution, ImageAttribution, TextAttribution
-from .image._explain import METHODS as IMAGE_METHODS
+from ._target import Target
 from .image._explain import attribute_image
-from .text._explain import METHODS, attribute_text
+from .text._explain import attribute_text
 
 if TYPE_CHECKING:
     from ._integrated_gradients import AdaptiveIntegratedGradients as AdaptiveIntegratedGradients
@@ -24,6 +25,12 @@ _CHILDREN_OF_CAPTUM = {
 }
 """They load Captum, so each comes with its first use."""
 
+METHODS = MethodNames("text")
+"""Names of the methods for texts: what `method=` of `TextLens.attribute` takes."""
+
+IMAGE_METHODS = MethodNames("image")
+"""Names of the methods for images: what `method=` of `ImageLens.attribute` takes."""
+
 __all__ = [
     *_CHILDREN_OF_CAPTUM,
     "IMAGE_METHODS",
@@ -31,12 +38,16 @@ __all__ = [
     "Attribution",
     "Explanation",
     "ImageAttribution",
+    "Method",
+    "MethodScores",
+    "Target",
     "TextAttribution",
     "attribute_image",
     "attribute_text",
     "compare_baselines",
     "compare_methods",
     "gradient_rollout",
+    "method",
     "relevance",
 ]
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from .._checks import listed
 from ..errors import InputError, unknown_name
-from ._options import ATTENTION, options_of
+from . import _registry
 from ._result import Attribution, ImageAttribution, TextAttribution, as_json
+from ._target import Target
 from .text._baselines import BASELINES
-from .text._forward import answers_once
+from .text._forward import predicts_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,15 +22,10 @@ if TYPE_CHECKING:
 
     from ..models._protocols import ModelWithProcessor
 
-METHODS = {
-    "text": ("integrated_gradients", "gradient_x_input", "leave_one_out", "relevance"),
-    "image": ("gradient", "smoothgrad", "grad_cam", "integrated_gradients"),
-}
-"""What `explain` shows unless it is told which."""
-
 IMAGE_BASELINES = ("black", "white", "random", "blur")
 
-Method = str | tuple[str, Mapping[str, Any]]
+MethodChoice = str | tuple[str, Mapping[str, Any]]
+"""The name of a method, or a name with its options."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +82,7 @@ class Explanation:
             "steps",
             "converged",
         )
-        rows = [{name: getattr(one, name) for name in columns} for one in self]
+        rows = [{name: getattr(one, name) for name in columns} | {"target": str(one.target)} for one in self]
         return pd.DataFrame(rows, index=list(self.names))
 
     @property
@@ -114,7 +110,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         lines = [f"Explanation of {self.prediction}, {len(self)} attributions"]
-        lines += [f"  {name}: {one.question}, {one.verdict}" for name, one in zip(self.names, self)]
+        lines += [f"  {name}: {one.target}, {one.verdict}" for name, one in zip(self.names, self)]
         return "\n".join([*lines, "  explanation.plot(), explanation.table, explanation.agreement"])
 
     def _repr_html_(self) -> str:
@@ -127,7 +123,7 @@ class Explanation:
 def compare_methods(
     lens: ModelWithProcessor,
     input: Any,
-    methods: Iterable[Method] | None = None,
+    methods: Iterable[MethodChoice] | None = None,
     target: str | int | None = None,
     **options: Any,
 ) -> Explanation:
@@ -147,10 +143,12 @@ def compare_methods(
         raise InputError(f"methods must be a list of methods; for a single one: method={methods!r}")
     chosen = [_method(one) for one in (_default(lens, options) if methods is None else methods)]
     if not chosen:
-        raise InputError("methods=[] names no method; leave it away for the usual ones")
+        raise InputError("methods=[] names no method; omit it for the usual ones")
     target, names = _target(lens, input, target, options), [name for name, _ in chosen]
     taken = [
-        lens.attribute(input, target, method=name, **{**_for(lens, name, options, names), **own})
+        lens.attribute(
+            input, _asked(lens, name, target), method=name, **{**_for(lens, name, options, names), **own}
+        )
         for name, own in chosen
     ]
     return Explanation(tuple(_distinct(chosen)), tuple(taken))
@@ -187,11 +185,23 @@ def compare_baselines(
 
 
 def _default(lens: ModelWithProcessor, options: dict[str, Any]) -> Sequence[str]:
-    """The usual methods; relevance only where it can be followed to what is explained."""
-    if not hasattr(lens, "tokenizer"):
-        return METHODS["image"]
-    followed = answers_once(lens, options.get("position"))
-    return [name for name in METHODS["text"] if followed or name != "relevance"]
+    """The methods that stand for the others; those of attention only where it can be followed to what is explained."""
+    kind = _kind(lens)
+    followed = kind == "image" or predicts_once(lens, options.get("position"))
+    usual = (method for method in _registry.methods(kind).values() if method.by_default)
+    return [method.name for method in usual if followed or not method.reads_attention]
+
+
+def _kind(lens: ModelWithProcessor) -> str:
+    return "text" if hasattr(lens, "tokenizer") else "image"
+
+
+def _asked(lens: ModelWithProcessor, method: str, target: Any) -> Any:
+    """The target as a method can be asked for it: those of attention know one class and its logit."""
+    known = _registry.methods(_kind(lens)).get(method)
+    if not isinstance(target, Target) or known is None or not known.reads_attention:
+        return target
+    return replace(target, against=None, against_index=None, unit="logit")
 
 
 def _one(input: Any) -> None:
@@ -219,8 +229,8 @@ def _target(lens: ModelWithProcessor, input: Any, target: Any, options: dict[str
     if target is not None:
         return target
     asked = {name: options[name] for name in ("position", "output", "window", "overlap") if name in options}
-    found = lens.attribute(input, method="gradient", **asked)
-    return None if found.target.startswith(("start at ", "end at ")) else found.target_index
+    predicted = lens.attribute(input, method="gradient", **asked).target
+    return predicted.index if predicted.side is None else predicted.side
 
 
 def _for(
@@ -228,12 +238,13 @@ def _for(
 ) -> dict[str, Any]:
     """The common options, less what a method that reads attention cannot take; of an image also less what is an option
     of others of the methods only, as a baseline is."""
-    left = {"unit", "against"} if method in ATTENTION else set()
-    if not hasattr(lens, "tokenizer"):
-        from .image._methods import METHODS as KNOWN
-
-        own = set(options_of(KNOWN, method))
-        left |= {option for name in methods for option in options_of(KNOWN, name)} - own
+    kind = _kind(lens)
+    chosen = _registry.named(kind, method)
+    left = {"unit", "against"} if chosen.reads_attention else set()
+    if kind == "image":
+        left |= {option for name in methods for option in _registry.named(kind, name).options} - {
+            *chosen.options
+        }
     return {name: value for name, value in options.items() if name not in left}
 
 

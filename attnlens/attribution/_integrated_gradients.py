@@ -35,7 +35,7 @@ from captum.attr import GradientAttribution
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ._path_function import Function
+from ._path_function import PathFunction
 
 INTERVALS = 8
 """Intervals that every path begins with: nine nodes."""
@@ -126,7 +126,7 @@ class AdaptiveIntegratedGradients(GradientAttribution):
         """
         _check(tolerance, max_steps, internal_batch_size)
         with torch.inference_mode(False), torch.enable_grad():
-            model = Function(self.forward_func, self.layer, inputs, target, additional_forward_args)
+            model = PathFunction(self.forward_func, self.layer, inputs, target, additional_forward_args)
             line = _Line(*model.ends(baselines))
             scores, estimate = _integrated(line, model, tolerance, max_steps, internal_batch_size)
         scores = line.shaped(scores)
@@ -168,7 +168,7 @@ class SequentialIntegratedGradients(GradientAttribution):
         """
         _check(tolerance, max_steps, internal_batch_size)
         with torch.inference_mode(False), torch.enable_grad():
-            model = Function(self.forward_func, self.layer, inputs, target, additional_forward_args)
+            model = PathFunction(self.forward_func, self.layer, inputs, target, additional_forward_args)
             turns = _Turns(*model.ends(baselines))
             scores, estimate = _integrated(turns, model, tolerance, max_steps, internal_batch_size)
         found = turns.shaped(scores)
@@ -427,7 +427,7 @@ def _divided(x: Tensor, order: int) -> Tensor:
 
 
 def _integrated(
-    space: _Line | _Turns, model: Function, tolerance: float, max_steps: int, batch: int | None
+    space: _Line | _Turns, model: PathFunction, tolerance: float, max_steps: int, batch: int | None
 ) -> tuple[Tensor, ErrorEstimate]:
     """(scores `[path, feature]`, their errors `[path]`). In rounds: the nodes that all paths which are not done want go
     through the model together."""
@@ -436,8 +436,9 @@ def _integrated(
     alphas = (torch.arange(INTERVALS + 1, dtype=torch.float64) / INTERVALS).repeat(count)
     nodes, scores, done = None, None, []
     while len(paths):
-        found = _answers(space, model, paths, alphas, batch or len(paths))
-        nodes = found if nodes is None else nodes.joined(found)
+        new = _Nodes(paths, alphas, *model.at(space, paths, alphas, batch or len(paths)))
+        _check_finite(new)
+        nodes = new if nodes is None else nodes.joined(new)
         now = _integrals(nodes)
         halved = now.halved(tolerance, max_steps)
         paths, alphas = now.paths[now.owner[halved]], (now.left + now.width / 2)[halved]
@@ -448,19 +449,6 @@ def _integrated(
         done.append((now.paths[ended], now.estimate(tolerance), ended))
         nodes = nodes.of(paths)
     return _collected(space, scores, done)
-
-
-def _answers(space: _Line | _Turns, model: Function, paths: Tensor, alphas: Tensor, batch: int) -> _Nodes:
-    """The nodes asked for."""
-    values, products = [], []
-    for some in torch.arange(len(paths)).split(batch):
-        numbers = paths[some].to(space.examples.device)
-        found, gradients = model.at(space.examples[numbers], space.points(numbers, alphas[some]))
-        values.append(found.cpu())
-        products.append(space.products(numbers, gradients))
-    nodes = _Nodes(paths, alphas, torch.cat(values), torch.cat(products))
-    _check_finite(nodes)
-    return nodes
 
 
 def _collected(

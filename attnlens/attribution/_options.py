@@ -1,17 +1,16 @@
-"""The options that methods take, checked, and what texts and images share of them: tolerances, seeds, silence."""
+"""What the methods share: tolerances, seeds, checks of numbers, and what Captum asks for."""
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 
 TOLERANCE = 0.01
 """Gap and estimated error up to which an adaptive attribution has converged."""
@@ -22,44 +21,19 @@ FIXED_TOLERANCE = 0.05
 MAX_STEPS = 1025
 """Gradients that an adaptive path may cost."""
 
-ATTENTION = ("rollout", "relevance", "gradient_rollout")
-"""Methods that read the attention: they know logits only, and no contrast."""
 
-COMPLETE = ("integrated_gradients", "shapley")
-"""Methods whose scores add up to the change, exactly or in the limit, whatever the model."""
+class ScalarModule(nn.Module):
+    """The scalar F as a module, as those methods of Captum want it that hook the activations of a model.
 
+    model: the module whose activations they hook; scalar: the function F, which runs it
+    """
 
-COMMON = ("against", "baseline", "unit", "layer", "level", "position", "output", "window", "overlap")
-"""Options that are no method's own."""
+    def __init__(self, model: nn.Module, scalar: Callable[..., Tensor]):
+        super().__init__()
+        self.model, self.scalar = model, scalar
 
-
-def options_of(methods: Mapping[str, Callable], name: str) -> list[str]:
-    """What one of the methods can be told. Raises InputError for an unknown one, listing the known ones."""
-    if not isinstance(name, str) or name not in methods:
-        raise unknown_name("method", name, methods)
-    parameters = inspect.signature(methods[name]).parameters.values()
-    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-
-
-def check_options(methods: Mapping[str, Callable], name: str, options: Mapping[str, Any]) -> None:
-    """Raises InputError for an unknown method, or an option that it does not take, listing the known ones."""
-    known = options_of(methods, name)
-    for option in options:
-        if option not in known:
-            takes = f"it takes: {', '.join(known)}" if known else "it takes none"
-            close = get_close_matches(option, [*known, *COMMON], n=1)
-            hint = f". Did you mean {close[0]!r}?" if close and close[0] != option else ""
-            raise InputError(f"{name} takes no option {option!r}; {takes}{hint}")
-
-
-def check_contrast(method: str, against: Any, unit: str, activation: str) -> None:
-    """Raises InputError for what attention, or a regression, cannot be asked."""
-    if method in ATTENTION and (against is not None or unit != "logit"):
-        raise InputError(
-            f"{method} follows the attention for the logit of one class; leave against= and unit= away"
-        )
-    if against is not None and activation == "none":
-        raise InputError("a regression has one value and no class to contrast it with; leave against= away")
+    def forward(self, *args: Any) -> Tensor:
+        return self.scalar(*args)
 
 
 @contextmanager

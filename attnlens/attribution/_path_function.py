@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from ..errors import InputError
 from ..models._forward import hooked
 
 
-class Function:
+class PathFunction:
     """F at points of the path's space: the target's output for an example of the batch whose inputs are replaced.
 
     forward: `(*inputs, *more) -> [point, ...]`; layer: a module whose output is replaced instead, or None
@@ -46,7 +47,7 @@ class Function:
         if self.layer is None:
             ends = start, tuple(x.detach().clone() for x in self.inputs)
         else:
-            ends = self._heard(start), self._heard(self.inputs)
+            ends = self._output_of(start), self._output_of(self.inputs)
         for one in ends[1]:
             if not one.is_floating_point():
                 raise InputError(
@@ -55,12 +56,35 @@ class Function:
                 )
         return ends
 
-    def at(self, examples: Tensor, points: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """(F `[point]`, its gradient at each point, like the points)"""
-        leaves = [point.requires_grad_() for point in points]
-        values = self._values(
-            examples, [leaf.clone() for leaf in leaves]
-        )  # some models write into their inputs
+    def at(self, space: Any, paths: Tensor, alphas: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        """(F `[point]` in float64 on the CPU, its gradient times x - x' `[point, feature]`), `batch` points at a time.
+
+        space: where the paths lead, see `_integrated_gradients`; paths, alphas: `[point]`
+        """
+        values, products = [], []
+        for some in torch.arange(len(paths)).split(batch):
+            numbers = paths[some].to(space.examples.device)
+            examples = space.examples[numbers]
+            leaves = [point.requires_grad_() for point in space.points(numbers, alphas[some])]
+            with self._replaced(leaves, examples) as arguments:
+                output = self.forward(*arguments)
+            scalar = self._chosen(output, examples)
+            values.append(scalar.detach().double().cpu())
+            products.append(space.products(numbers, self._gradients(scalar, leaves)))
+        return torch.cat(values), torch.cat(products)
+
+    @contextmanager
+    def _replaced(self, leaves: list[Tensor], examples: Tensor) -> Iterator[list[Any]]:
+        """The arguments of `forward` at points of the path; points of a layer replace its output for a while."""
+        points = [leaf.clone() for leaf in leaves]  # some models write into their inputs
+        if self.layer is None:
+            yield [*points, *self._rows(self.more, examples)]
+            return
+        with hooked([(self.layer, lambda *_: tuple(points) if self.plural else points[0])]):
+            yield self._rows((*self.inputs, *self.more), examples)
+
+    @staticmethod
+    def _gradients(values: Tensor, leaves: list[Tensor]) -> list[Tensor]:
         gradients = [None]
         if values.requires_grad:
             gradients = torch.autograd.grad(values, leaves, torch.ones_like(values), allow_unused=True)
@@ -69,16 +93,7 @@ class Function:
                 "the target has no gradient along the path: the model detaches it or runs under no_grad, or the "
                 "target does not depend on these inputs or on this layer; explain another, or give another layer="
             )
-        known = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, leaves)]
-        return values.detach().double(), known
-
-    def _values(self, examples: Tensor, points: list[Tensor]) -> Tensor:
-        """F `[point]`"""
-        if self.layer is None:
-            return self._chosen(self.forward(*points, *self._rows(self.more, examples)), examples)
-        with hooked([(self.layer, lambda *_: tuple(points) if self.plural else points[0])]):
-            output = self.forward(*self._rows((*self.inputs, *self.more), examples))
-        return self._chosen(output, examples)
+        return [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, leaves)]
 
     def _rows(self, arguments: Sequence[Any], examples: Tensor) -> list[Any]:
         """Arguments for those examples: tensors with a row for each example of the batch give theirs."""
@@ -110,19 +125,19 @@ class Function:
             return self.target[examples.to(self.target.device)]
         return [self.target[number] for number in examples.tolist()]
 
-    def _heard(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _output_of(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """What the layer makes of inputs."""
-        heard: list[Any] = []
+        outputs: list[Any] = []
         rows = self._rows((*inputs, *self.more), torch.arange(self.count, device=inputs[0].device))
-        with torch.no_grad(), hooked([(self.layer, lambda *seen: heard.append(seen[2]))]):
+        with torch.no_grad(), hooked([(self.layer, lambda *seen: outputs.append(seen[2]))]):
             self.forward(*rows)
-        if len(heard) != 1:
+        if len(outputs) != 1:
             raise InputError(
-                f"{type(self.layer).__name__} ran {len(heard)} times in one forward pass; a path needs a layer that "
+                f"{type(self.layer).__name__} ran {len(outputs)} times in one forward pass; a path needs a layer that "
                 "runs once: give another layer="
             )
-        self.plural = isinstance(heard[0], tuple)  # attributions are then like the layer's output
-        found = heard[0] if self.plural else (heard[0],)
+        self.plural = isinstance(outputs[0], tuple)  # attributions are then like the layer's output
+        found = outputs[0] if self.plural else (outputs[0],)
         if not all(map(self._has_rows, found)):
             raise InputError(
                 f"{type(self.layer).__name__} does not answer with a row for each of the {self.count} examples; give "

@@ -19,7 +19,7 @@ from ..analysis._rollout import position, rollout
 from ..data._attention import Weights, Windows
 from ..data._trace import Layer, Trace
 from ..errors import InputError
-from ..models._forward import PREDICTED
+from ..models._classes import PREDICTED
 
 if TYPE_CHECKING:
     from ..models._protocols import ModelWithProcessor

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..data._axes import PerToken
 from ..data._trace import Prediction, Token
 from ..errors import InputError
+from ._target import Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +31,7 @@ class Attribution:
 
     scores: in units of the explained number; positive speaks for the target, negative against it. Where `signed`
         is False the method gives no direction and no unit: scores of at least 0 that only rank.
-    target, target_index: the class that is explained; against, against_index: that which it is contrasted with
-    unit: of the explained number F, "logit" or "probability" (with `against` the difference of two of them)
+    target: what is explained: class or token, contrast, unit, position; F below is the scalar that it names
     value: F(x), at the input
     change: F(x) - F(baseline), what the scores divide up; None where a method compares with no baseline
     gap: the completeness gap `|sum of scores - change| / |change|`, the error of the sum; None where the scores
@@ -46,13 +46,9 @@ class Attribution:
     """
 
     scores: Tensor
-    target: str
-    target_index: int
+    target: Target
     prediction: Prediction | None
     method: str
-    against: str | None = None
-    against_index: int | None = None
-    unit: str = "logit"
     baseline: str | None = None
     value: float
     change: float | None = None
@@ -96,9 +92,9 @@ class Attribution:
         return standard_error(self.samples)
 
     @property
-    def question(self) -> str:
-        """What is explained, in words: "negative", or "negative rather than positive"."""
-        return self.target if self.against is None else f"{self.target} rather than {self.against}"
+    def unit(self) -> str:
+        """Of the scores: "logit" or "probability"."""
+        return self.target.unit
 
     @property
     def how(self) -> str:
@@ -133,10 +129,10 @@ class Attribution:
     def _header(self) -> dict[str, Any]:
         """The fields that are neither scores nor parts, for JSON."""
         names = (
-            "method", "baseline", "target", "target_index", "against", "unit", "value", "change", "gap",
-            "estimated_error", "steps", "tolerance", "converged", "signed", "model",
+            "method", "baseline", "value", "change", "gap", "estimated_error", "steps", "tolerance", "converged",
+            "signed", "model",
         )  # fmt: skip
-        found = {name: getattr(self, name) for name in names}
+        found = {"target": self.target.to_dict(), **{name: getattr(self, name) for name in names}}
         found["prediction"] = self.prediction and {
             "label": self.prediction.label,
             "index": self.prediction.index,
@@ -212,7 +208,7 @@ class TextAttribution(Attribution):
     def __repr__(self) -> str:
         top = ", ".join(f"{text} {score:+.3g}" for text, score in self.top())
         return (
-            f"Attribution of {self.question!r} ({self.unit}) by {self.how}, {len(self)} {self.level}s, "
+            f"Attribution of {str(self.target)!r} ({self.unit}) by {self.how}, {len(self)} {self.level}s, "
             f"{self.verdict}\n  strongest: {top}\n  attribution.tokens, attribution.scores, attribution.table"
         )
 
@@ -227,7 +223,7 @@ class TextAttribution(Attribution):
                 f"<span title='{score:+.4f}' style='background:{colour};color:{ink};padding:1px 3px;"
                 f"border-radius:3px'>{html.escape(token.text)}</span>"
             )
-        question = html.escape(self.question)
+        question = html.escape(str(self.target))
         key = f"Blue speaks for {question}, red against it." if self.signed else "The darker, the more."
         return (
             f"<div><b>{question}</b> &mdash; predicted {html.escape(str(self.prediction))}, "
@@ -300,7 +296,7 @@ class ImageAttribution(Attribution):
     def __repr__(self) -> str:
         height, width = self.scores.shape
         return (
-            f"Attribution of {self.question!r} ({self.unit}) by {self.how}, {height} x {width} pixels, "
+            f"Attribution of {str(self.target)!r} ({self.unit}) by {self.how}, {height} x {width} pixels, "
             f"{self.verdict}\n  attribution.scores [height, width], attribution.on_image, attribution.plot()"
         )
 

@@ -1,7 +1,7 @@
 """Why a model predicted what it did for one input: `debug` returns a `Diagnosis`."""
 
-from ._counterfactual import Flip
+from ._counterfactual import Counterfactual
 from ._debug import Diagnosis, debug
 from ._findings import Finding, Limits
 
-__all__ = ["Diagnosis", "Finding", "Flip", "Limits", "debug"]
+__all__ = ["Diagnosis", "Finding", "Counterfactual", "Limits", "debug"]

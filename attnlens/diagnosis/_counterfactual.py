@@ -22,10 +22,10 @@ than the other: float32 rounds such differences away, and which class comes firs
 
 
 @dataclass(frozen=True)
-class Flip:
+class Counterfactual:
     """Parts whose removal changes the predicted class.
 
-    parts: their numbers in `removal.parts`; names: what they are
+    parts: their numbers in `perturbation.parts`; names: what they are
     index: the class that is predicted without them
     minimal: whether no smaller set does it, since every one was tried
     tried: inputs that the search ran
@@ -41,9 +41,9 @@ class Flip:
 class _Search:
     """Asks the model about removed sets and remembers how many it asked about."""
 
-    def __init__(self, removal: Any, index: int):
-        self.removal, self.index, self.tried = removal, index, 0
-        self.size, self.tie = len(removal.parts), 0.0
+    def __init__(self, perturbation: Any, index: int):
+        self.perturbation, self.index, self.tried = perturbation, index, 0
+        self.size, self.tie = len(perturbation.parts), 0.0
 
     def margins(self, sets: Sequence[Iterable[int]]) -> Tensor:
         """Per set of removed parts: the class's logit minus the best other one, `[set]`; see `flips`."""
@@ -51,7 +51,7 @@ class _Search:
         for row, gone in zip(kept, sets):
             row[list(gone)] = False
         self.tried += len(sets)
-        logits = self.removal.logits(kept).double()
+        logits = self.perturbation.logits(kept).double()
         self.tie = self.tie or TIE * float(logits.abs().amax())
         own = logits[:, self.index].clone()
         logits[:, self.index] = -torch.inf
@@ -70,10 +70,12 @@ class _Search:
         return tuple(sets[lowest]) if self.flips(margins[lowest]) else None
 
 
-def smallest_flip(removal: Any, index: int, scores: Tensor | None = None, *, most: int = MOST) -> Flip | None:
+def smallest_counterfactual(
+    perturbation: Any, index: int, scores: Tensor | None = None, *, most: int = MOST
+) -> Counterfactual | None:
     """The smallest set of parts without which another class than `index` is predicted; None where there is none.
 
-    removal: a `TextRemoval` or `ImageRemoval`; index: the class that is predicted for the whole input
+    perturbation: a `TextPerturbation` or `ImagePerturbation`; index: the class that is predicted for the whole input
     scores: `[part]`, how much each speaks for the class: the order that the search tries first
     most: inputs after which it takes no further part away, and of twice as many puts none back
 
@@ -82,7 +84,7 @@ def smallest_flip(removal: Any, index: int, scores: Tensor | None = None, *, mos
     from the smaller of the two sets what is not needed is put back. None means that the model says the same even
     without all parts. Where the other class only draws level (`TIE`), the class has not changed.
     """
-    search = _Search(removal, index)
+    search = _Search(perturbation, index)
     if not search.size:
         raise InputError("the input has no parts that could be removed")
     found = search.best(
@@ -133,12 +135,12 @@ def _pruned(search: _Search, gone: tuple[int, ...], most: int) -> tuple[int, ...
     return gone
 
 
-def _verified(search: _Search, gone: tuple[int, ...], minimal: bool) -> Flip | None:
+def _verified(search: _Search, gone: tuple[int, ...], minimal: bool) -> Counterfactual | None:
     """The set, run once more alone: in a batch the last bits may differ."""
     kept = torch.ones(1, search.size, dtype=torch.bool)
     kept[0, list(gone)] = False
-    index = int(search.removal.logits(kept)[0].argmax())
+    index = int(search.perturbation.logits(kept)[0].argmax())
     if index == search.index:
         return None
-    names = tuple(str(search.removal.parts[part]) for part in sorted(gone))
-    return Flip(tuple(sorted(gone)), names, index, minimal, search.tried + 1)
+    names = tuple(str(search.perturbation.parts[part]) for part in sorted(gone))
+    return Counterfactual(tuple(sorted(gone)), names, index, minimal, search.tried + 1)

@@ -14,14 +14,15 @@ from .._checks import listed
 from ..attribution._compare_methods import Explanation
 from ..attribution._options import whole
 from ..attribution._result import Attribution, as_json
-from ..attribution.image._forward import ImageAnswer, Picture
+from ..attribution.image._forward import PixelForward
+from ..attribution.image._geometry import Picture
 from ..data._trace import Trace
 from ..errors import CaptureError, InputError
 from ..evaluation._perturbation import parts_of
 from ..models import _tasks
 from ..models._forward import evaluating
-from ._counterfactual import MOST, Flip, smallest_flip
-from ._findings import Case, Finding, findings
+from ._counterfactual import MOST, Counterfactual, smallest_counterfactual
+from ._findings import DiagnosisInput, Finding, findings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,7 @@ class Diagnosis:
         or, where the model is right, the runner-up
     explanation: attributions of the predicted class, of its rival, of the difference between the two, and, where the
         model has attention, the relevance for both
-    flip: the smallest set of parts without which another class is predicted; None where there is none
+    counterfactual: the smallest set of parts without which another class is predicted; None where there is none
     findings: sentences that follow from these numbers, most important first; each is said only where it is true of
         this input and false of most, but for the answer and what flips it
     grid: rows and columns of the cells of an image that flip and findings speak of; None of a text
@@ -60,7 +61,7 @@ class Diagnosis:
     true: int
     rival: int
     explanation: Explanation
-    flip: Flip | None
+    counterfactual: Counterfactual | None
     findings: tuple[Finding, ...]
     grid: tuple[int, int] | None = None
     numbers: dict[str, float] = field(default_factory=dict)
@@ -105,11 +106,11 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers."""
-        flip = self.flip and {
-            "parts": list(self.flip.names),
-            "prediction": self.trace.label(self.flip.index),
-            "minimal": self.flip.minimal,
-            "tried": self.flip.tried,
+        counterfactual = self.counterfactual and {
+            "parts": list(self.counterfactual.names),
+            "prediction": self.trace.label(self.counterfactual.index),
+            "minimal": self.counterfactual.minimal,
+            "tried": self.counterfactual.tried,
         }
         return {
             "model": self.trace.model,
@@ -121,7 +122,7 @@ class Diagnosis:
             "top": self.top.to_dict("records"),
             "findings": [vars(finding) for finding in self.findings],
             "numbers": self.numbers,
-            "flip": flip,
+            "counterfactual": counterfactual,
             "attributions": self.explanation.to_dict(),
         }
 
@@ -134,7 +135,9 @@ class Diagnosis:
             f"Diagnosis of {self.trace.model}: {self.trace.prediction}, true {self.trace.label(self.true)}"
         ]
         lines += [f"  - {finding}" for finding in self.findings]
-        return "\n".join([*lines, "  diagnosis.top, diagnosis.explanation, diagnosis.flip, diagnosis.plot()"])
+        return "\n".join(
+            [*lines, "  diagnosis.top, diagnosis.explanation, diagnosis.counterfactual, diagnosis.plot()"]
+        )
 
     def _repr_html_(self) -> str:
         items = "".join(f"<li>{html.escape(finding.text)}</li>" for finding in self.findings)
@@ -179,8 +182,8 @@ def debug(
     true = lens.target_index(true_label)
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
-        raise InputError("mask= is of an image, where its object is; a text has none: leave it away")
-    # Asked from the baseline that also removes: scores from black say little about a picture that is blurred.
+        raise InputError("mask= is of an image, where its object is; a text has none: omit it")
+    # From the baseline that also removes: scores from black say little about a picture that is blurred.
     usual = {"level": "word"} if text else {} if "method" in options else {"baseline": "blur"}
     chosen = {**usual, **options}
     trace = _traced(lens, input)
@@ -196,10 +199,12 @@ def debug(
     grid = None if text else _cells(Picture.of(lens, input).grid)
     parts = parts_of(lens, [found["difference"]], "delete" if text else "blur", grid)[0]
     most = _affordable(lens, trace) if most is None else most
-    flip = smallest_flip(parts.removal, predicted, parts.scores, most=most)
+    counterfactual = smallest_counterfactual(parts.perturbation, predicted, parts.scores, most=most)
     explanation = Explanation(tuple(found), tuple(found.values()))
-    case = Case(lens, trace, true, rival, explanation, parts, flip, mask)
-    return Diagnosis(trace, true, rival, explanation, flip, tuple(findings(case)), grid, case.numbers)
+    case = DiagnosisInput(lens, trace, true, rival, explanation, parts, counterfactual, mask)
+    return Diagnosis(
+        trace, true, rival, explanation, counterfactual, tuple(findings(case)), grid, case.numbers
+    )
 
 
 def _cells(patches: tuple[int, int]) -> tuple[int, int]:
@@ -227,7 +232,7 @@ def _traced(lens: ModelWithProcessor, input: Any) -> Trace:
             raise
         pixels = Picture.of(lens, input).pixels[None]
         with torch.no_grad(), evaluating(lens.model):
-            logits = _tasks.finite(ImageAnswer(lens).logits(pixels)[0].cpu())
+            logits = _tasks.finite(PixelForward(lens).logits(pixels)[0].cpu())
         trace = Trace((), lens.name, logits=logits, labels=lens.labels, activation=lens.activation)
     if not isinstance(trace, Trace) or trace.probabilities is None:
         raise InputError(f"debug() is for classifiers; {lens.name} gives no probabilities of classes")

@@ -17,10 +17,10 @@ from ..attribution._result import Attribution, ImageAttribution, TextAttribution
 from ..data._trace import Token, Trace
 from ..errors import InputError
 from ..evaluation._agreement import ordinary_scores, spearman
-from ._counterfactual import Flip
+from ._counterfactual import Counterfactual
 
 if TYPE_CHECKING:
-    from ..evaluation._perturbation import Parts
+    from ..evaluation._perturbation import ScoredParts
     from ..models._protocols import ModelWithProcessor
 
 HALF = 0.5
@@ -66,7 +66,7 @@ MARGIN = 0.1
 class Finding:
     """One sentence of a diagnosis with the number that it follows from.
 
-    kind: "answer", "borderline", "not considered", "one part", "spread", "against", "background", "flip",
+    kind: "answer", "borderline", "not considered", "one part", "spread", "against", "background", "counterfactual",
         "unknown words", "attention" or "error"
     """
 
@@ -79,7 +79,7 @@ class Finding:
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class DiagnosisInput:
     """Everything that is known of one input; see `Diagnosis`.
 
     parts: the scores of the difference between the predicted class and its rival, part by part
@@ -90,8 +90,8 @@ class Case:
     true: int
     rival: int
     explanation: Explanation
-    parts: Parts
-    flip: Flip | None
+    parts: ScoredParts
+    counterfactual: Counterfactual | None
     mask: np.ndarray | None
 
     @cached_property
@@ -115,21 +115,21 @@ class Case:
         return self.trace.label(self.rival)
 
 
-def findings(case: Case) -> list[Finding]:
+def findings(case: DiagnosisInput) -> list[Finding]:
     """The sentences that the numbers give reason for, in the order in which one asks: the answer and what flips it in
     any case, the others where they tell this input from most."""
     found = (answer, nearness, drivers, against, background, flipped, unknown, errors, attention)
     return [finding for finding in (ask(case) for ask in found) if finding is not None]
 
 
-def numbers(case: Case) -> dict[str, float]:
+def numbers(case: DiagnosisInput) -> dict[str, float]:
     """What the sentences are judged by, also where none is said; see `Limits`. What cannot be computed is missing."""
     chances, scores = case.trace.probabilities, case.parts.scores
     total = float(scores.clamp(min=0).sum())
     known = {
         "apart": float(chances[case.trace.prediction.index] - chances[case.rival]),
         "chance": float(chances[case.true]),
-        "flip": None if case.flip is None else len(case.flip.parts),
+        "counterfactual": None if case.counterfactual is None else len(case.counterfactual.parts),
         "outside": _outside(case),
         "agreement": _agreement(case),
     }
@@ -140,7 +140,7 @@ def numbers(case: Case) -> dict[str, float]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def answer(case: Case) -> Finding:
+def answer(case: DiagnosisInput) -> Finding:
     """Whether the model is right, and where the true class stands."""
     trace, prediction = case.trace, case.trace.prediction
     if prediction.index == case.true:
@@ -155,7 +155,7 @@ def answer(case: Case) -> Finding:
     )
 
 
-def nearness(case: Case) -> Finding | None:
+def nearness(case: DiagnosisInput) -> Finding | None:
     """Whether the answer is a close call, or the true class far off."""
     found = case.numbers
     if found["apart"] < case.limits.close:
@@ -169,7 +169,7 @@ def nearness(case: Case) -> Finding | None:
     return Finding("not considered", words, found["chance"])
 
 
-def drivers(case: Case) -> Finding | None:
+def drivers(case: DiagnosisInput) -> Finding | None:
     """Whether one part carries the answer, or the evidence is spread over many."""
     share, needed = case.numbers.get("strongest"), case.numbers.get("needed")
     if share is None:
@@ -192,7 +192,7 @@ def _needed(scores: Tensor) -> int:
     return 1 + int((running < HALF).sum())
 
 
-def against(case: Case) -> Finding | None:
+def against(case: DiagnosisInput) -> Finding | None:
     """What speaks most for the other class."""
     scores = case.parts.scores
     if not case.numbers.get("against", 0.0) >= case.limits.against:
@@ -202,7 +202,7 @@ def against(case: Case) -> Finding | None:
     return Finding("against", f"{words}, against {total:.2g} in all for {case.name}.", lowest)
 
 
-def background(case: Case) -> Finding | None:
+def background(case: DiagnosisInput) -> Finding | None:
     """How much of the evidence lies outside of the object; of a picture without a mask, at the edge.
 
     With a mask there are three verdicts: the object, the background, neither. Without one, what most pictures show is
@@ -225,7 +225,7 @@ def background(case: Case) -> Finding | None:
     return Finding("background", words, share)
 
 
-def _outside(case: Case) -> float | None:
+def _outside(case: DiagnosisInput) -> float | None:
     """The share of the evidence that lies outside."""
     difference = case.explanation["difference"]
     if not isinstance(difference, ImageAttribution):
@@ -235,7 +235,7 @@ def _outside(case: Case) -> float | None:
     return float(scores[~_inside(case)].sum()) / total if total else None
 
 
-def _inside(case: Case) -> Tensor:
+def _inside(case: DiagnosisInput) -> Tensor:
     """`[height, width]` of the picture that was given: True on its object, or in its middle."""
     shape = case.explanation["difference"].image.shape[:2]
     return _inner_half(shape) if case.mask is None else _checked(case.mask, shape)
@@ -259,18 +259,22 @@ def _inner_half(shape: tuple[int, int]) -> Tensor:
     return inside
 
 
-def flipped(case: Case) -> Finding:
+def flipped(case: DiagnosisInput) -> Finding:
     """The smallest set of parts without which the answer is another one."""
-    if case.flip is None:
+    if case.counterfactual is None:
         words = f"Nothing flips it: even without all its parts the model says {case.name}."
-        return Finding("flip", words, 0.0)
-    names = [_names(case)[part] for part in case.flip.parts]
-    sure = ", and no smaller set does that" if case.flip.minimal else ", the smallest set that a search found"
-    words = f"Without {', '.join(names)} the model says {case.trace.label(case.flip.index)}"
-    return Finding("flip", f"{words}{sure if len(names) > 1 else ''}.", len(names))
+        return Finding("counterfactual", words, 0.0)
+    names = [_names(case)[part] for part in case.counterfactual.parts]
+    sure = (
+        ", and no smaller set does that"
+        if case.counterfactual.minimal
+        else ", the smallest set that a search found"
+    )
+    words = f"Without {', '.join(names)} the model says {case.trace.label(case.counterfactual.index)}"
+    return Finding("counterfactual", f"{words}{sure if len(names) > 1 else ''}.", len(names))
 
 
-def unknown(case: Case) -> Finding | None:
+def unknown(case: DiagnosisInput) -> Finding | None:
     """Words that the model cannot tell apart, since its vocabulary has none of their pieces."""
     id = getattr(getattr(case.lens, "tokenizer", None), "unk_token_id", None)
     tokens = [token for token in case.trace.tokens if id is not None and token.id == id and not token.special]
@@ -285,7 +289,7 @@ def _source(trace: Trace, token: Token) -> str:
     return token.text if token.start is None else trace.text[token.segment][token.start : token.end]
 
 
-def errors(case: Case) -> Finding | None:
+def errors(case: DiagnosisInput) -> Finding | None:
     """Whether an attribution did not converge."""
     doubtful = [one for one in case.explanation if one.converged is False]
     if not doubtful:
@@ -295,7 +299,7 @@ def errors(case: Case) -> Finding | None:
     return Finding("error", words, worst)
 
 
-def attention(case: Case) -> Finding | None:
+def attention(case: DiagnosisInput) -> Finding | None:
     """Whether the attention's relevance ranks the parts otherwise than the gradients."""
     correlation = case.numbers.get("agreement")
     if correlation is None or not correlation < case.limits.agree:
@@ -307,7 +311,7 @@ def attention(case: Case) -> Finding | None:
     return Finding("attention", words, correlation)
 
 
-def _agreement(case: Case) -> float | None:
+def _agreement(case: DiagnosisInput) -> float | None:
     """Of what speaks for the answer: relevance has no negative scores, so those of the gradients count as 0."""
     names = case.explanation.names
     followed = [name for name in names if name.startswith("attention for ")]
@@ -318,16 +322,16 @@ def _agreement(case: Case) -> float | None:
     return None if math.isnan(correlation) else correlation
 
 
-def _by_part(case: Case, attribution: Attribution) -> Tensor:
+def _by_part(case: DiagnosisInput, attribution: Attribution) -> Tensor:
     """Scores `[part]` of an attribution that has those of `case.parts`, or their pixels."""
     if isinstance(attribution, ImageAttribution):
-        return attribution.pooled(*case.parts.removal.grid).flatten().double().cpu()
+        return attribution.pooled(*case.parts.perturbation.grid).flatten().double().cpu()
     return ordinary_scores(attribution)
 
 
-def _names(case: Case) -> list[str]:
+def _names(case: DiagnosisInput) -> list[str]:
     """The parts as a sentence names them; a word that occurs several times by which of them it is."""
-    parts = case.parts.removal.parts
+    parts = case.parts.perturbation.parts
     if not isinstance(case.explanation["difference"], TextAttribution):
         return [f"cell ({part.replace(',', ', ')})" for part in parts]
     words, seen = [repr(str(part)) for part in parts], Counter()

@@ -90,8 +90,8 @@ def _overlap(one: Tensor, other: Tensor) -> float:
 
 def _names(attributions: list[Attribution]) -> list[str]:
     """Methods in words; with their targets where these differ, numbered where that is not enough."""
-    several = len({attribution.question for attribution in attributions}) > 1
-    names = [f"{one.how} for {one.question}" if several else one.how for one in attributions]
+    several = len({attribution.target for attribution in attributions}) > 1
+    names = [f"{one.how} for {one.target}" if several else one.how for one in attributions]
     return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
 
 

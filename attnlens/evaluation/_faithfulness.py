@@ -25,7 +25,7 @@ from torch import Tensor
 from ..attribution._options import whole
 from ..attribution._result import Attribution
 from ..errors import InputError
-from ._perturbation import Parts, input_of, listed, parts_of
+from ._perturbation import ScoredParts, input_of, listed, parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,15 +159,16 @@ def faithfulness(
     `table.groupby("method").mean(numeric_only=True)`.
 
     attributions: of one or several inputs, for any targets, by the methods to compare.
-    by: what a removed part becomes: "pad" (default), "mask" or "delete" in texts; in images as `ImageRemoval` says.
+    by: what a removed part becomes: "pad" (default), "mask" or "delete" in texts; in images a baseline, as
+        for `image_baseline`.
     fractions: shares of the parts for comprehensiveness and sufficiency, above 0 and at most 1.
     n_random, seed: random orders, the same for all attributions of an input.
 
     Words and sentences (`level`) are removed as wholes. Every probability is that of the target, also where an
     attribution contrasts it with another class.
 
-    Raises InputError for scores that are not finite, an attribution of another lens, one whose input it does not
-    hold (a text in windows, an answer of question answering, an encoder-decoder's output), and a regression.
+    Raises InputError for scores that are not finite, an attribution of another lens or of a text in windows, and a
+    regression.
     """
     import pandas as pd
 
@@ -203,7 +204,7 @@ def curves(
     parts = parts_of(lens, given, by)
     together: dict[int, list[int]] = {}
     for number, one in enumerate(parts):
-        together.setdefault(id(one.removal), []).append(number)
+        together.setdefault(id(one.perturbation), []).append(number)
     done: dict[int, Curves] = {}
     for numbers in together.values():
         found = follow([parts[number] for number in numbers], fractions, n_random, seed)
@@ -213,7 +214,9 @@ def curves(
     )
 
 
-def follow(parts: Sequence[Parts], fractions: Sequence[float], n_random: int, seed: int) -> list[Curves]:
+def follow(
+    parts: Sequence[ScoredParts], fractions: Sequence[float], n_random: int, seed: int
+) -> list[Curves]:
     """The curves of several attributions of the same parts of one input."""
     size = len(parts[0].scores)
     counts = _counts(size, fractions)
@@ -222,7 +225,7 @@ def follow(parts: Sequence[Parts], fractions: Sequence[float], n_random: int, se
     orders = torch.cat([torch.stack([one.order for one in parts]), chance])
     gone = orders.argsort(-1)[:, None] < counts[:, None]  # [order, point, part]
     kept = torch.stack([~gone, gone])
-    classes = torch.cat([one.asked.index for one in parts])
+    classes = torch.cat([one.scalar.index for one in parts])
     found = _probabilities(parts[0], kept.flatten(0, 2), classes).unflatten(0, kept.shape[:3])
     return [_of_one(number, counts, found[..., number], n_random) for number in range(len(parts))]
 
@@ -234,11 +237,11 @@ def _of_one(number: int, counts: Tensor, found: Tensor, n_random: int) -> Curves
     return Curves(counts, gone, kept)
 
 
-def _probabilities(parts: Parts, kept: Tensor, classes: Tensor) -> Tensor:
+def _probabilities(parts: ScoredParts, kept: Tensor, classes: Tensor) -> Tensor:
     """`[row, class]` of some classes, in float64; the logits of all are never held for more than `ROWS` rows."""
     different, where = kept.unique(dim=0, return_inverse=True)
     blocks = [
-        probabilities(parts.removal.logits(rows).double(), parts.asked.activation)[:, classes]
+        probabilities(parts.perturbation.logits(rows).double(), parts.scalar.activation)[:, classes]
         for rows in different.split(ROWS)
     ]
     return torch.cat(blocks)[where]
@@ -280,8 +283,8 @@ def checked(fractions: Sequence[float], n_random: int = 2, seed: int = 0) -> tup
 
 
 def _named(attribution: Attribution, one: Curves) -> dict[str, Any]:
-    names = {name: getattr(attribution, name) for name in ("method", "baseline", "target")}
-    return {**names, "parts": int(one.counts[-1])}
+    names = {name: getattr(attribution, name) for name in ("method", "baseline")}
+    return {**names, "target": attribution.target.name, "parts": int(one.counts[-1])}
 
 
 def _measured(one: Curves, fractions: Sequence[float]) -> dict[str, float]:

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from ..attribution._options import check_options, positive, whole
+from ..attribution import _registry
+from ..attribution._options import positive, whole
 from ..attribution._result import Attribution, ImageAttribution, TextAttribution
-from ..attribution.text import _baselines, _methods
-from ..attribution.text._forward import TextAnswer, explained
+from ..attribution.text import _baselines
+from ..attribution.text._forward import EmbeddingForward
+from ..attribution.text._methods import TextMethodInput
 from ..errors import InputError
-from ..models._forward import Budget
-from ._perturbation import Parts, listed, parts_of
+from ..models._forward import BatchBudget, gradient_mode
+from ._perturbation import ScoredParts, listed, parts_of
 
 if TYPE_CHECKING:
     from ..models._protocols import ModelWithProcessor
-
-GRADIENTS = (
-    "integrated_gradients", "sequential_integrated_gradients", "deeplift", "gradient", "gradient_x_input", "smoothgrad",
-    "layer_gradient_x_activation", "grad_cam", "grad_cam_plus_plus", "guided_backprop",
-)  # fmt: skip
-"""Methods that are functions of vectors or pixels, and so can be run again beside the input."""
-
-WITH_BASELINE = ("integrated_gradients", "sequential_integrated_gradients", "deeplift")
-"""Those of them that compare with a baseline."""
 
 TOKENS = 1024
 """Tokens that go through the model together, with the activations that a gradient needs."""
@@ -108,9 +100,9 @@ def infidelity(
     return float(found)
 
 
-def _number(parts: Parts) -> Callable[[Tensor], Tensor]:
+def _number(parts: ScoredParts) -> Callable[[Tensor], Tensor]:
     """F `[row]` with only the kept parts `[row, part]`, 1 for what stays."""
-    return lambda kept: parts.asked(parts.removal.logits(kept > 0.5).double())
+    return lambda kept: parts.scalar(parts.perturbation.logits(kept > 0.5).double())
 
 
 def sensitivity(
@@ -128,7 +120,7 @@ def sensitivity(
     standard deviations of the entries of x: of the text's word embeddings (special tokens stay), or the image's pixels
     as the model gets them. The method runs anew at each, for the same target and from the same baseline.
 
-    attribution: of a gradient method, see `GRADIENTS`, with a baseline that has a name.
+    attribution: of a method of gradients, with a baseline that has a name.
     radius: in standard deviations of the input's entries; n_samples, seed: perturbations that are tried.
     options: those of the method, if the attribution was made with others than the default.
 
@@ -171,61 +163,54 @@ def sensitivity(
 
 
 def _text_scores(
-    lens: ModelWithProcessor, attribution: TextAttribution, parts: Parts, options: dict[str, Any]
+    lens: ModelWithProcessor, attribution: TextAttribution, parts: ScoredParts, options: dict[str, Any]
 ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
     """(vectors `[row, token, d]` -> scores `[row, token]`, the vectors of the text, 1 where they may move)"""
-    check_options(_methods.METHODS, attribution.method, options)
-    method = _methods.METHODS[attribution.method]
+    method = _registry.named("text", attribution.method)
+    method.check_options(options)
     layer = "embeddings" if attribution.method == "layer_gradient_x_activation" else "word"
     baseline = _baseline(attribution, _baselines.BASELINES) or "pad"
 
-    def answer(rows: int) -> TextAnswer:
-        removal = parts.removal
-        places = None if removal.place is None else [removal.place] * rows
-        return TextAnswer(lens, [removal.encoded] * rows, places, removal.side, layer)
+    perturbation = parts.perturbation
+
+    def forward(rows: int) -> EmbeddingForward:
+        places = None if perturbation.place is None else [perturbation.place] * rows
+        return EmbeddingForward(lens, [perturbation.encoded] * rows, places, perturbation.side, layer)
 
     def scores(points: Tensor) -> Tensor:
-        with explained(lens):
-            there = answer(len(points))
+        with gradient_mode(lens.model):
+            there, rows = forward(len(points)), len(points)
             start = there.points(_baselines.start(there, baseline))
-            together = Budget(TOKENS).rows(points.shape[1])
-            job = _methods.Job(there, _for_rows(parts, len(points)), start, points.clone(), together)
-            return method(job, **options).scores
+            together = BatchBudget(TOKENS).rows(points.shape[1])
+            inputs = TextMethodInput(there, parts.scalar.repeated(rows), start, points.clone(), together)
+            return method.run(inputs, **options).scores
 
-    with explained(lens):
-        there = answer(1)
+    with gradient_mode(lens.model):
+        there = forward(1)
         point = there.points(there.vectors())
     moves = torch.zeros_like(point[:, :, :1])
-    moves[:, [place for group in parts.removal.groups for place in group]] = 1.0
+    moves[:, [place for group in parts.perturbation.groups for place in group]] = 1.0
     return scores, point, moves
 
 
 def _image_scores(
-    lens: ModelWithProcessor, attribution: ImageAttribution, parts: Parts, options: dict[str, Any]
+    lens: ModelWithProcessor, attribution: ImageAttribution, parts: ScoredParts, options: dict[str, Any]
 ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
     """(pixels `[row, channel, height, width]` -> scores `[row, height, width]`, the pixels of the image, 1)"""
     from ..attribution.image._baselines import BASELINES, image_baseline
     from ..attribution.image._explain import attribute_image
 
-    baseline, picture = _baseline(attribution, BASELINES), parts.removal.picture
+    baseline, picture = _baseline(attribution, BASELINES), parts.perturbation.picture
     if (
         baseline is not None
     ):  # made once: what has moved may be beyond black and white, and blurs to something else
         options = options | {"baseline": image_baseline(lens, picture, baseline, options.get("seed", 0))}
-    asked = {"method": attribution.method, "against": attribution.against_index, "unit": attribution.unit}
 
     def scores(points: Tensor) -> Tensor:
-        found = attribute_image(lens, list(points), attribution.target_index, **asked, **options)
-        return torch.stack([one.scores for one in found])
+        moved = attribute_image(lens, list(points), attribution.target, method=attribution.method, **options)
+        return torch.stack([one.scores for one in moved])
 
     return scores, picture.pixels[None], torch.ones(())
-
-
-def _for_rows(parts: Parts, rows: int) -> Any:
-    """The same question at each of several points."""
-    asked = parts.asked
-    against = None if asked.against is None else asked.against.expand(rows)
-    return replace(asked, index=asked.index.expand(rows), against=against)
 
 
 # -- checks ---------------------------------------------------------------------------------------------------
@@ -241,10 +226,12 @@ def _single(attribution: Attribution) -> list[Attribution]:
 
 
 def _check_gradient(attribution: Attribution) -> None:
-    if attribution.method not in GRADIENTS:
+    kind = "text" if isinstance(attribution, TextAttribution) else "image"
+    if not _registry.named(kind, attribution.method).differentiates:
+        known = (method.name for method in _registry.methods(kind).values() if method.differentiates)
         raise InputError(
             f"sensitivity runs a method again at points beside the input; {attribution.how} is no function of vectors "
-            f"or pixels. These are: {', '.join(GRADIENTS)}"
+            f"or pixels. These are: {', '.join(known)}"
         )
     if getattr(attribution, "level", "token") != "token":
         raise InputError(
@@ -253,8 +240,9 @@ def _check_gradient(attribution: Attribution) -> None:
 
 
 def _baseline(attribution: Attribution, known: tuple[str, ...]) -> str | None:
-    """The name of the attribution's baseline, where its method has one."""
-    if attribution.method not in WITH_BASELINE:
+    """The name of the attribution's baseline; None where its method compares with none, or with one of its own."""
+    kind = "text" if isinstance(attribution, TextAttribution) else "image"
+    if "baseline" not in _registry.named(kind, attribution.method).needs:
         return None
     if attribution.baseline not in known:
         raise InputError(

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from ..attribution._result import Attribution, ImageAttribution, TextAttribution
-from ..attribution.text._forward import Asked
+from ..attribution._target import TargetScalar
 from ..attribution.text._merging import groups, joined
-from ..attribution.text._perturbation import TextRemoval, ordinary
+from ..attribution.text._perturbation import TextPerturbation, ordinary
 from ..errors import InputError
-from ..models import _tasks
 
 if TYPE_CHECKING:
     from ..models._protocols import ModelWithProcessor
@@ -24,8 +23,8 @@ ROUNDING = 0.05
 """Share of F(x), of 1 at least, by which the same model may answer differently: half precision, other kernels."""
 
 
-class Removal(Protocol):
-    """What `TextRemoval` and `ImageRemoval` have in common: logits `[row, class]` with only the kept parts."""
+class Perturbation(Protocol):
+    """What both kinds have in common: logits `[row, class]` with only the kept parts."""
 
     parts: Any
 
@@ -33,15 +32,15 @@ class Removal(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class ScoredParts:
     """One attribution's scores, part by part, and the model's answer without some of them.
 
-    scores: `[part]` in float64; asked: the number F that is explained
+    scores: `[part]` in float64; scalar: F, what is explained
     """
 
-    removal: Removal
+    perturbation: Perturbation
     scores: Tensor
-    asked: Asked
+    scalar: TargetScalar
 
     @property
     def order(self) -> Tensor:
@@ -79,10 +78,10 @@ def parts_of(
     attributions: Sequence[Attribution],
     by: str | None = None,
     grid: tuple[int, int] | None = None,
-) -> list[Parts]:
+) -> list[ScoredParts]:
     """Each attribution's parts, in order; those of the same parts of one input share what removes them.
 
-    by: what a removed part becomes, see `TextRemoval` ("pad" by default) and `ImageRemoval`.
+    by: what a removed part becomes, see `TextPerturbation` ("pad" by default) and `ImagePerturbation`.
     grid: of an image, rows and columns of its parts; the model's patches by default.
 
     Raises InputError for scores that are not finite, and an input that this lens does not read as it was read.
@@ -90,9 +89,11 @@ def parts_of(
     together: dict[Any, list[int]] = {}
     for number, attribution in enumerate(attributions):
         _check_scores(attribution)
-        key = (input_of(attribution), getattr(attribution, "level", None), _side(lens, attribution))
+        target = attribution.target
+        place = (target.side, target.position, target.output)
+        key = (input_of(attribution), getattr(attribution, "level", None), place)
         together.setdefault(key, []).append(number)
-    done: dict[int, Parts] = {}
+    done: dict[int, ScoredParts] = {}
     for numbers in together.values():
         done.update(zip(numbers, _of_one_input(lens, [attributions[number] for number in numbers], by, grid)))
     return [done[number] for number in range(len(attributions))]
@@ -103,33 +104,30 @@ def _of_one_input(
     attributions: Sequence[Attribution],
     by: str | None,
     grid: tuple[int, int] | None,
-) -> list[Parts]:
+) -> list[ScoredParts]:
     if isinstance(attributions[0], TextAttribution):
-        removal, scores = _text_parts(lens, attributions, by)
+        perturbation, scores = _text_parts(lens, attributions, by)
     else:
-        removal, scores = _image_parts(lens, attributions, by, grid)
-    whole = removal.logits(torch.ones(1, len(scores[0]), dtype=torch.bool)).double()
+        perturbation, scores = _image_parts(lens, attributions, by, grid)
+    whole = perturbation.logits(torch.ones(1, len(scores[0]), dtype=torch.bool)).double()
     return [
-        Parts(removal, own.detach().double().cpu(), _asked(lens, attribution, whole))
+        ScoredParts(perturbation, own.detach().double().cpu(), _scalar(lens, attribution, whole))
         for attribution, own in zip(attributions, scores)
     ]
 
 
-def _asked(lens: ModelWithProcessor, attribution: Attribution, whole: Tensor) -> Asked:
-    """The number that is explained, if the lens gives for the `whole` input what it gave when it was explained."""
-    question = _tasks.of(lens.model) == "question"
-    index = torch.tensor([attribution.target_index])
-    other = attribution.against_index
-    against = None if other is None else torch.tensor([other])
-    asked = Asked(index, against, attribution.unit, "softmax" if question else lens.activation)
-    value = float(asked(whole)) if attribution.target_index < whole.shape[1] else float("nan")
+def _scalar(lens: ModelWithProcessor, attribution: Attribution, whole: Tensor) -> TargetScalar:
+    """The scalar that is explained, if the lens gives for the `whole` input what it gave when it was explained."""
+    target = attribution.target
+    scalar = TargetScalar.of([target], lens.activation)
+    value = float(scalar(whole)) if target.index < whole.shape[1] else float("nan")
     if not abs(value - attribution.value) <= ROUNDING * max(1.0, abs(attribution.value)):
         raise InputError(
-            f"the attribution explains {attribution.question!r} with F(x) = {attribution.value:.4g}, but {lens.name} "
-            f"gives {value:.4g} for its input: it is of another model, or of an answer that an attribution does not "
-            "hold (another position or output of the text). Attribute with this lens anew"
+            f"the attribution explains {str(target)!r} with F(x) = {attribution.value:.4g}, but {lens.name} gives "
+            f"{value:.4g} for its input: it is of another model, or was made in windows. Attribute the "
+            "whole text with this lens"
         )
-    return asked
+    return scalar
 
 
 def _check_scores(attribution: Attribution) -> None:
@@ -145,7 +143,7 @@ def _check_scores(attribution: Attribution) -> None:
 
 def _text_parts(
     lens: ModelWithProcessor, attributions: Sequence[TextAttribution], by: str | None
-) -> tuple[TextRemoval, list[Tensor]]:
+) -> tuple[TextPerturbation, list[Tensor]]:
     encoded = _encoded(lens, attributions[0])
     together = groups(encoded.tokens, encoded.text, attributions[0].level)
     for attribution in attributions:
@@ -153,9 +151,11 @@ def _text_parts(
     removable = {place for (place,) in ordinary(lens, encoded.tokens)}
     kept = [[place for place in group if place in removable] for group in together]
     numbers = [number for number, group in enumerate(kept) if group]
-    side = _side(lens, attributions[0])
-    removal = TextRemoval(lens, encoded, by or "pad", [kept[number] for number in numbers], side=side)
-    return removal, [attribution.scores[numbers] for attribution in attributions]
+    target = attributions[0].target
+    perturbation = TextPerturbation(
+        lens, encoded, by or "pad", [kept[number] for number in numbers], target.position, target.side
+    )
+    return perturbation, [attribution.scores[numbers] for attribution in attributions]
 
 
 def _encoded(lens: ModelWithProcessor, attribution: TextAttribution) -> Encoded:
@@ -163,18 +163,13 @@ def _encoded(lens: ModelWithProcessor, attribution: TextAttribution) -> Encoded:
         raise InputError(
             f"{lens.name} reads images; the attribution of a text needs the text lens that it is from"
         )
-    if _tasks.of(lens.model) == "token":
-        raise InputError(
-            "a model that answers for every token cannot be asked again: an attribution does not hold which one it "
-            "explains"
-        )
     text = attribution.text
     if not text:
         raise InputError(
             "the attribution holds no text to remove parts of; make it with lens.attribute(text)"
         )
     try:
-        return lens.encode(text[0] if len(text) == 1 else text)
+        return lens.encode(text[0] if len(text) == 1 else text, attribution.target.output)
     except InputError as error:
         raise InputError(
             f"the model has to read the whole text of an attribution at once: {error}"
@@ -194,11 +189,6 @@ def _check_tokens(
         )
 
 
-def _side(lens: ModelWithProcessor, attribution: Attribution) -> str | None:
-    """Of question answering, "start" or "end": the first word of the target."""
-    return attribution.target.split()[0] if _tasks.of(lens.model) == "question" else None
-
-
 # -- images ---------------------------------------------------------------------------------------------------
 
 
@@ -207,8 +197,8 @@ def _image_parts(
     attributions: Sequence[ImageAttribution],
     by: str | None,
     grid: tuple[int, int] | None,
-) -> tuple[Removal, list[Tensor]]:
-    from ..attribution.image._perturbation import ImageRemoval
+) -> tuple[Perturbation, list[Tensor]]:
+    from ..attribution.image._perturbation import ImagePerturbation
 
     if hasattr(lens, "encode"):
         raise InputError(
@@ -216,5 +206,5 @@ def _image_parts(
         )
     first = attributions[0]
     given = first.image if first.pixels is None else first.pixels
-    removal = ImageRemoval(lens, given, "blur" if by is None else by, grid)
-    return removal, [attribution.pooled(*removal.grid).flatten() for attribution in attributions]
+    perturbation = ImagePerturbation(lens, given, "blur" if by is None else by, grid)
+    return perturbation, [attribution.pooled(*perturbation.grid).flatten() for attribution in attributions]

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from .._checks import listed
 from ..attribution._options import whole
 from ..errors import InputError
-from ..models import _tasks
 from ..models._forward import exclusive, undone
 from ._agreement import ordinary_scores, spearman
 
@@ -64,14 +63,15 @@ def sanity_check(
     whole("n", n)
     whole("seed", seed, least=0)
     trained = lens.attribute(input, target, method=method, **options)
-    if _tasks.of(lens.model) == "question":  # its classes are places in the text
-        options = {"position": trained.target_index} | options
-    else:
-        target = trained.target_index
+    options = {
+        name: value
+        for name, value in options.items()
+        if name not in ("against", "unit", "position", "output")
+    }
     rows = []
     with restored(lens.model) as back:
         for layer, mode, draw in _randomised(lens.model, back, n, seed):
-            found = ordinary_scores(lens.attribute(input, target, method=method, **options))
+            found = ordinary_scores(lens.attribute(input, trained.target, method=method, **options))
             rows.append(
                 {"layer": layer, "mode": mode, "draw": draw, **_similar(ordinary_scores(trained), found)}
             )

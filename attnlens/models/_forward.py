@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +18,10 @@ from ..data._trace import Layer
 from ..errors import InputError, unknown_name
 from ..recorder._capture import listen
 from ..recorder._modules import take_hook
-
-Result = TypeVar("Result")
+from . import _classes
 
 OPTIONS = ("store", "dtype", "values", "target", "gates")
 """What a run can be asked for."""
-
-PREDICTED = "predicted"
-"""The target of whoever asks for the class that the model itself names."""
 
 
 _locks = WeakIdKeyDictionary()
@@ -90,6 +86,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
             for parameter in wanted:
                 parameter.requires_grad_(False)
             yield
+
+
+@contextmanager
+def gradient_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode, gradients for the inputs and none for parameters, whatever mode autograd is in."""
+    with torch.inference_mode(False), torch.enable_grad(), evaluating(model), frozen(model):
+        yield
 
 
 def check_options(options: dict[str, Any], *known: str) -> None:
@@ -158,12 +161,12 @@ def run(
     """
     if score is None:
         with evaluating(model), torch.no_grad(), listen(model, **options) as recording:
-            output = answer(model, inputs)
+            output = call(model, inputs)
     else:
         with evaluating(model), differentiable(model) as leaves:
             inputs = _leaves(inputs, leaves)
             with listen(model, gradients=True, **options) as recording:
-                output = answer(model, inputs)
+                output = call(model, inputs)
             _backward(model, score(output), leaves)
     return output, list(recording.layers(recording.forwards[-1]))
 
@@ -191,21 +194,24 @@ def run_for(
                 "token, or there is no mask in the text to answer at, or it has no head (…ForSequenceClassification, "
                 "…ForImageClassification, …ForCausalLM); leave target= away, or change that"
             )
-        chosen.extend(int(row.argmax()) if target == PREDICTED else target for row in logits)
-        if max(chosen) >= len(logits[0]):
-            raise InputError(
-                f"target {max(chosen)} is no class: the model has {len(logits[0])}, numbered from 0"
-            )
+        chosen.extend(_classes.chosen(target, row) for row in logits)
         return sum(row[index] for row, index in zip(logits, chosen))
 
     output, layers = run(model, inputs, score=None if target is None else score, **options)
     return output, layers, chosen or [None] * count
 
 
-def answer(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
+def call(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
     """The model's output; InputError with the shapes of the inputs where it fails on them."""
-    try:
+    with explained(model, inputs):
         return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
+
+
+@contextmanager
+def explained(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Iterator[None]:
+    """Whatever a model raises over its inputs, as an InputError with their shapes; but for a lack of memory."""
+    try:
+        yield
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         if _out_of_memory(error):
             raise
@@ -270,7 +276,7 @@ def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = 
 
 
 @dataclass
-class Budget:
+class BatchBudget:
     """How many tokens go through a model together; it halves itself when memory runs out.
 
     tokens: rows times their length, padding included
@@ -282,16 +288,23 @@ class Budget:
         """How many rows of so many tokens fit: at least one."""
         return max(1, self.tokens // max(length, 1))
 
-    def fit(self, run: Callable[[int], Result], size: int) -> Result:
-        """`run(size)`, with half as many rows as often as memory runs out; MemoryError of one row is the caller's."""
-        while True:
-            try:
-                return run(size)
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if size == 1 or not _out_of_memory(error):
-                    raise
-            self.tokens = max(1, self.tokens // 2)
-            size //= 2
+    @contextmanager
+    def attempt(self, rows: int, length: int) -> Iterator[None]:
+        """A block that runs `rows` of so many tokens; where memory runs out it ends early, and half as many rows fit
+        from then on. Of a single row the error is the caller's.
+
+        >>> while remaining:
+        ...     rows = min(budget.rows(length), len(remaining))
+        ...     with budget.attempt(rows, length):
+        ...         results += run(remaining[:rows])
+        ...         remaining = remaining[rows:]
+        """
+        try:
+            yield
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if rows == 1 or not _out_of_memory(error):
+                raise
+            self.tokens = max(1, rows * length // 2)
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -18,6 +18,7 @@ class ModelWithProcessor(Protocol):
 
     model: nn.Module
     name: str
+    task: str | None
 
     @property
     def device(self) -> torch.device: ...

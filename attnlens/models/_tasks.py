@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 
 _TASKS = {
     "ForSequenceClassification": ("sequence", "AutoModelForSequenceClassification"),
@@ -19,9 +18,6 @@ _TASKS = {
     "LMHeadModel": ("causal", "AutoModelForCausalLM"),
     "ForConditionalGeneration": ("seq2seq", "AutoModelForSeq2SeqLM"),
 }
-
-MOST_NAMES = 50
-"""Classes that an error message lists; of more it shows the closest."""
 
 LANGUAGE = ("causal", "masked", "seq2seq")
 """Heads whose classes are the vocabulary."""
@@ -76,17 +72,3 @@ def finite(logits: Tensor) -> Tensor:
             "in half precision load it in float32: model.float()"
         )
     return logits
-
-
-def unknown_target(target: str, labels: tuple[str, ...]) -> InputError:
-    """The error for a class name that the model does not have: lists the classes, or the closest of very many."""
-    if not labels:
-        return InputError(f"target {target!r} is a name, but this model names no classes; give a class index")
-    if len(labels) <= MOST_NAMES:
-        return unknown_name("target", target, labels)
-    close = get_close_matches(target, labels, n=5) if len(labels) <= 2000 else ()
-    hint = f" Closest: {', '.join(close)}." if close else ""
-    return InputError(
-        f"unknown target {target!r}: none of the {len(labels)} classes in lens.labels has that name.{hint} "
-        "Give a name from there or its index."
-    )

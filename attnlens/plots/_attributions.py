@@ -62,7 +62,7 @@ def pixels(
             "lens.attribute(image); of a text: plots.tokens"
         )
     _style.colours(cmap, HEAT)  # told before anything is drawn
-    question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
+    question = f"Why {attribution.target}?   Predicted: {attribution.prediction}"
     if ax is not None:
         scale = _over(_style.panel(ax, figsize, PANEL), attribution, cmap)
         _bar(scale, ax, _meaning(attribution))
@@ -115,21 +115,21 @@ def _listed(given: Iterable[Attribution]) -> list:
 
 def _titles(found: Sequence[Attribution]) -> list[str]:
     """What they differ in: the method with its baseline, the question, or both."""
-    if len({one.question for one in found}) == 1:
+    if len({str(one.target) for one in found}) == 1:
         return [one.how for one in found]
     if len({one.how for one in found}) == 1:
-        return [one.question for one in found]
-    return [f"{one.question}: {one.how}" for one in found]
+        return [str(one.target) for one in found]
+    return [f"{one.target}: {one.how}" for one in found]
 
 
 def _common(found: Sequence[Attribution]) -> list[str]:
     """The model, and the method where it is the same for several questions, so that no title says it."""
-    one_method = len({one.how for one in found}) == 1 < len({one.question for one in found})
+    one_method = len({one.how for one in found}) == 1 < len({str(one.target) for one in found})
     return [found[0].model, found[0].how] if one_method else [found[0].model]
 
 
 def _question(found: Sequence[Attribution]) -> str:
-    questions = {one.question for one in found}
+    questions = {str(one.target) for one in found}
     why = f"Why {questions.pop()}?   " if len(questions) == 1 else ""
     return f"{why}Predicted: {found[0].prediction}"
 

@@ -99,7 +99,7 @@ def tokens(
     ax.axis("off")
     _text(ax, attribution, names, lines, scale)
     ax.text(0.04, high + 0.2, caption, va="top", linespacing=1.5, **_style.CAPTION)
-    question = f"Why {attribution.question}?   Predicted: {attribution.prediction}"
+    question = f"Why {attribution.target}?   Predicted: {attribution.prediction}"
     if not own:
         return _style.done(ax, question, "", own)
     _bar(ax, scale, ("against", "for") if attribution.signed else ("little", "much"))

@@ -78,8 +78,7 @@ def explain_text(lens: TextLens, text: str, target: str | int | None = None, **o
     ]
     numbers = {
         "text": text,
-        "target": attribution.target,
-        "against": attribution.against,
+        "target": attribution.target.to_dict(),
         "method": attribution.method,
         "baseline": attribution.baseline,
         "gap": attribution.gap,
@@ -203,7 +202,7 @@ def print_text(console: Console, found: Report) -> None:
     attribution = found.attribution
     signs = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
     key = signs if attribution.signed else "the more, the more important"
-    words = f"why {attribution.question}: {key} ({attribution.how}, {attribution.verdict})"
+    words = f"why {attribution.target}: {key} ({attribution.how}, {attribution.verdict})"
     console.print(words, style="dim", markup=False)
     if found.trace is not None:
         console.print()

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
-from ..attribution._options import check_contrast, options_of
+from ..attribution import _registry as registry
 from ..attribution._result import TextAttribution
-from ..attribution.text._explain import SIDES, merged
+from ..attribution._target import SIDES, TargetRequest
+from ..attribution.text._explain import merged
 from ..attribution.text._merging import LEVELS
-from ..attribution.text._methods import METHODS
 from ..errors import InputError, unknown_name
 from ..lens import TextLens
-from ..models import _tasks
+from ..models._classes import is_predicted
 
 SHARED = ("against", "unit", "baseline", "layer", "position", "window", "overlap", "output")
 """Options of `lens.attribute` that every method gets; the others belong to those methods that take them."""
@@ -72,12 +72,12 @@ class Live:
     def __init__(self, lens: TextLens, first: Wish, options: dict[str, Any]):
         self.lens, self.options, self.first = lens, options, first.method
         self._kept: OrderedDict[Wish, TextAttribution] = OrderedDict()
-        self._sides = _tasks.of(lens.model) == "question"
+        self._sides = lens.task == "question"
         targets = SIDES if self._sides else lens.labels
         self.choices = {
             "live": True,
             "targets": list(targets) if len(targets) <= MOST_TARGETS else [],
-            "methods": [method for method in METHODS if self._answers(method)],
+            "methods": [name for name in registry.methods("text") if self._answers(name)],
             "titles": [],
         }
 
@@ -119,7 +119,7 @@ class Live:
     def _target(self, target: Target) -> Target:
         """A class by its one name, else by its index; None for the predicted one."""
         labels = self.lens.labels
-        if target is None or target == "" or (target == "predicted" and "predicted" not in labels):
+        if target == "" or is_predicted(target, labels):
             return None
         if self._sides:
             if target not in SIDES:
@@ -136,22 +136,23 @@ class Live:
             return (
                 [wish] if wish.target == SIDES[1] else [wish._replace(target=one) for one in (None, SIDES[0])]
             )
-        predicted = found.prediction is not None and found.prediction.index == found.target_index
-        targets = {wish.target, self._target(found.target_index), *([None] if predicted else [])}
+        predicted = found.prediction is not None and found.prediction.index == found.target.index
+        targets = {wish.target, self._target(found.target.index), *([None] if predicted else [])}
         return [wish._replace(target=target) for target in targets]
 
     def _options_of(self, method: str) -> dict[str, Any]:
         """All for the first method, which says what it does not take; of the others what they take."""
         if method == self.first:
             return self.options
-        taken = (*SHARED, *options_of(METHODS, method))
+        taken = (*SHARED, *registry.named("text", method).options)
         return {name: value for name, value in self.options.items() if name in taken}
 
     def _answers(self, method: str) -> bool:
         """Whether a method can be asked for that unit and contrast."""
         try:
-            unit = self.options.get("unit", "logit")
-            check_contrast(method, self.options.get("against"), unit, self.lens.activation)
+            asked = TargetRequest.of(None, self.options.get("against"), self.options.get("unit"))
+            asked.check(self.lens.activation)
+            registry.named("text", method).check_target(asked)
         except InputError:
             return False
         return True
@@ -169,7 +170,7 @@ class Given:
                 f"TokensView shows attributions of texts, not {kinds}: TokensView(lens, text) with the lens of a text "
                 "model, or TokensView(lens.attribute(text))"
             )
-        self.results = [Result(one, [Wish(_text(one), one.target, one.method)]) for one in found]
+        self.results = [Result(one, [Wish(_text(one), one.target.name, one.method)]) for one in found]
         names = getattr(given, "names", None) or titles(found)
         self.choices = {"live": False, "targets": [], "methods": [], "titles": list(names)}
 
@@ -200,7 +201,7 @@ def titles(attributions: Sequence[TextAttribution]) -> list[str]:
     """What tells them apart: the text, the question, the method; their number where nothing does."""
     columns = [
         [_excerpt(one) for one in attributions],
-        [one.question for one in attributions],
+        [str(one.target) for one in attributions],
         [one.how for one in attributions],
     ]
     telling = [column for column in columns if len(set(column)) > 1] or [columns[1]]

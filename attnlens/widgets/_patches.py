@@ -193,13 +193,13 @@ class PatchView(View):
         return header, found[leading:]
 
     def _attributed(self, method: str) -> tuple[dict[str, Any], Tensor]:
-        from ..attribution._options import ATTENTION
+        from ..attribution._registry import named
 
         grid, target = self._trace.patches, self.target
         chosen = target if self.labels else int(target)
         found = self._lens.attribute(self._image, chosen, method=method)
         scores = found.pooled(grid.rows, grid.cols)
-        if method in ATTENTION:  # every pixel of a patch has the patch's own score
+        if named("image", method).reads_attention:  # every pixel of a patch has the patch's own score
             height, width = found.scores.shape
             scores = found.scores[_middles(grid.rows, height)][:, _middles(grid.cols, width)]
         kind = "signed" if found.signed else "share" if method == "gradient_rollout" else "rank"

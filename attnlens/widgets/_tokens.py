@@ -177,7 +177,7 @@ def written(results: Sequence[Result]) -> tuple[dict[str, Any], bytes]:
 def _header(one: TextAttribution) -> dict[str, Any]:
     """What is explained, how, and how far the scores can be trusted; a number that is not finite is None."""
     found = {
-        "target": one.target, "question": one.question, "how": one.how, "unit": one.unit, "model": one.model,
+        "target": one.target.name, "question": str(one.target), "how": one.how, "unit": one.unit, "model": one.model,
         "value": one.value, "change": one.change, "sum": float(one.scores.double().sum()), "signed": one.signed,
         "converged": one.converged, "complete": one.complete, "gap": one.gap, "verdict": one.verdict,
         "prediction": one.prediction and [one.prediction.label, one.prediction.probability],

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.attribution._compare_methods import METHODS, Explanation, compare_baselines, compare_methods
+from attnlens.attribution._compare_methods import Explanation, compare_baselines, compare_methods
 from attnlens.errors import InputError
 
 from .. import tiny
 
 TEXT = "a gripping , funny film"
+USUAL = ("integrated_gradients", "gradient_x_input", "leave_one_out", "relevance")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def test_methods_are_explained_for_one_class(lens):
     found = compare_methods(lens, TEXT, ["gradient", ("integrated_gradients", {"n_steps": 3}), "relevance"])
     best = lens.trace(TEXT).prediction
     assert found.names == ("gradient", "integrated gradients", "relevance")
-    assert {one.target_index for one in found} == {best.index}
+    assert {one.target.index for one in found} == {best.index}
     assert found.prediction == best
     torch.testing.assert_close(found[1].scores, lens.attribute(TEXT, n_steps=3).scores)
     assert found["relevance"] is found[2]
@@ -40,7 +41,7 @@ def test_options_are_for_all_methods_that_take_them(lens):
         lens, TEXT, ["leave_one_out", "rollout", ("shapley", {"n_samples": 2})], "LABEL_1", against=0, level="word",
         baseline="mask", unit="probability",
     )  # fmt: skip
-    assert [one.against for one in found] == ["LABEL_0", None, "LABEL_0"]
+    assert [one.target.against for one in found] == ["LABEL_0", None, "LABEL_0"]
     assert [one.unit for one in found] == ["probability", "logit", "probability"]
     assert [one.baseline for one in found] == ["mask", None, "mask"]
     assert {one.level for one in found} == {"word"}
@@ -58,7 +59,7 @@ def test_options_of_an_image_are_for_the_methods_that_know_them():
         method = name.replace(" ", "_")
         alone = lens.attribute(picture, method=method, unit="probability", **options)
         assert torch.equal(found[name].scores, alone.scores)
-    with pytest.raises(InputError, match="gradient takes no option 'windows'"):
+    with pytest.raises(InputError, match="integrated_gradients takes no option 'windows'"):
         compare_methods(lens, picture, windows=3)
 
 
@@ -79,9 +80,7 @@ def test_a_method_may_stand_there_twice(lens):
 )
 def test_the_usual_methods_are_those_that_can_be_followed(build, options, relevant):
     found = compare_methods(al.Lens(build(), tiny.wordpiece()), TEXT, **options)
-    assert [one.method for one in found] == [
-        name for name in METHODS["text"] if relevant or name != "relevance"
-    ]
+    assert [one.method for one in found] == [name for name in USUAL if relevant or name != "relevance"]
 
 
 def test_the_usual_methods_of_an_encoder_decoder():
@@ -140,7 +139,7 @@ def test_a_figure_of_all_with_their_names(lens):
 
 def test_long_texts_in_windows(lens):
     found = compare_methods(lens, TEXT, ["leave_one_out", "gradient", "rollout"], window=5, overlap=1)
-    assert len({one.target_index for one in found}) == 1
+    assert len({one.target.index for one in found}) == 1
     assert all(one.tokens == lens.trace(TEXT).tokens for one in found)
 
 

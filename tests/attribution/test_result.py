@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import attnlens as al
+from attnlens.attribution import Target
 from attnlens.attribution._result import ImageAttribution, TextAttribution, as_json, gap_of
 from attnlens.data._trace import Prediction, Token
 from attnlens.errors import InputError
@@ -30,7 +31,7 @@ TOKENS = (
 def text(**changes):
     given = {
         "scores": torch.tensor([0.0, 0.5, -2.0, 1.0]), "tokens": TOKENS, "text": ("a <b> film",),
-        "target": "good", "target_index": 1, "prediction": Prediction("bad", 0, 0.75),
+        "target": Target("good", 1), "prediction": Prediction("bad", 0, 0.75),
         "method": "integrated_gradients", "baseline": "pad", "value": 1.25, "change": -0.5, "gap": 0.002,
         "estimated_error": 0.004, "steps": 17, "tolerance": 0.01, "model": "tiny",
     }  # fmt: skip
@@ -40,7 +41,7 @@ def text(**changes):
 def image(**changes):
     scores = torch.arange(24, dtype=torch.float32).reshape(4, 6)
     given = {
-        "scores": scores, "target": "cat", "target_index": 0, "prediction": None, "method": "gradient",
+        "scores": scores, "target": Target("cat", 0), "prediction": None, "method": "gradient",
         "value": 0.5, "seen": np.zeros((4, 6, 3), np.uint8), "image": np.zeros((4, 6, 3), np.uint8),
         "box": (0.0, 0.0, 6.0, 4.0),
     }  # fmt: skip
@@ -142,9 +143,14 @@ def test_the_gap_of_what_is_no_number():
     assert not text(gap=gap_of(math.nan, 0.0)).converged
 
 
-def test_the_question_and_how():
-    assert text().question == "good"
-    assert text(against="bad").question == "good rather than bad"
+CONTRAST = Target("good", 1, "bad", 0)
+
+
+def test_the_target_and_how_in_words():
+    assert str(text().target) == "good"
+    assert str(text(target=CONTRAST).target) == "good rather than bad"
+    assert str(Target("film", 3, "dull", 5, side="start")) == "start at 'film' rather than start at 'dull'"
+    assert repr(Target("LOC", 2, unit="probability", position=4)) == "Target('LOC', probability, position 4)"
     assert text().how == "integrated gradients from pad"
     assert text(baseline=None, method="smoothgrad").how == "smoothgrad"
 
@@ -166,13 +172,13 @@ def test_table_and_strongest():
 
 
 def test_json_there_and_back():
-    found = json.loads(text(against="bad").to_json())
+    found = json.loads(text(target=CONTRAST).to_json())
     assert found["tokens"][2] == {
         "token": "<b>", "score": -2.0, "start": 2, "end": 5, "segment": 0, "special": False,
     }  # fmt: skip
-    for name in ("method", "baseline", "target", "target_index", "unit", "value", "change", "gap", "steps"):
+    for name in ("method", "baseline", "value", "change", "gap", "steps"):
         assert found[name] == getattr(text(), name)
-    assert found["against"] == "bad"
+    assert Target(**found["target"]) == CONTRAST
     assert found["converged"] is True
     assert found["level"] == "token"
     assert found["text"] == ["a <b> film"]
@@ -233,8 +239,7 @@ def test_html_is_escaped():
     tokens = (Token(hostile, start=0, end=25), *TOKENS[1:])
     found = text(
         tokens=tokens,
-        target=hostile,
-        against=hostile,
+        target=Target(hostile, 1, hostile, 0),
         prediction=Prediction(hostile, 0, 0.5),
         baseline=hostile,
     )
@@ -253,7 +258,7 @@ def test_html_says_how_to_read_it():
 
 
 def test_repr_names_level_and_strongest():
-    found = repr(text(level="word", unit="probability"))
+    found = repr(text(level="word", target=Target("good", 1, unit="probability")))
     assert "Attribution of 'good' (probability) by integrated gradients from pad, 4 words" in found
     assert "strongest: <b> -2, film +1, a +0.5" in found
 

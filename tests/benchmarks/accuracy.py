@@ -32,7 +32,8 @@ from torch import Tensor, nn
 import attnlens as al
 from attnlens.attribution.text import _baselines
 from attnlens.attribution.text._baselines import BASELINES
-from attnlens.attribution.text._forward import TextAnswer, explained
+from attnlens.attribution.text._forward import EmbeddingForward
+from attnlens.models._forward import gradient_mode
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -178,17 +179,17 @@ def references(lens: al.Lens, texts: Sequence[str], baseline: str, nodes: int) -
     for number, one in enumerate(encoded):
         alike[len(one)].append(number)
     found = {}
-    with explained(exact):
+    with gradient_mode(exact.model):
         for length, numbers in alike.items():
             together = max(1, TOKENS // (length * nodes))
             for first in range(0, len(numbers), together):
                 some = numbers[first : first + together]
-                answer = TextAnswer(exact, [encoded[number] for number in some])
+                answer = EmbeddingForward(exact, [encoded[number] for number in some])
                 found.update(zip(some, _integrals(answer, baseline, nodes)))
     return [found[number] for number in range(len(texts))]
 
 
-def _integrals(answer: TextAnswer, baseline: str, nodes: int) -> Iterator[Tensor]:
+def _integrals(answer: EmbeddingForward, baseline: str, nodes: int) -> Iterator[Tensor]:
     """`[token]` of each text of a batch."""
     places, weights = (x.to(answer.ids.device) for x in gauss_legendre(nodes))
     start, end = _baselines.start(answer, baseline), answer.vectors()

@@ -150,7 +150,7 @@ def test_typing_explains_the_new_text_and_python_has_it(page, lens):
     expect(part(page, "stretch")).to_have_count(0)
     expect(page.locator(".asked")).to_contain_text("predicted negative")
     assert view.text == "a dull film"
-    assert view.attribution.target == "negative"
+    assert view.attribution.target.name == "negative"
     score = float(view.attribution.scores[2])
     expect(part(page, "dull")).to_have_attribute("aria-label", f"“dull”: +{score:.3g} logit")
 

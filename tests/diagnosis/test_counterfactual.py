@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.attribution.text._perturbation import TextRemoval
-from attnlens.diagnosis._counterfactual import smallest_flip
+from attnlens.attribution.text._perturbation import TextPerturbation
+from attnlens.diagnosis._counterfactual import smallest_counterfactual
 from attnlens.errors import InputError
 
 
@@ -71,7 +71,7 @@ def test_finds_what_trying_every_set_finds(weights, pairs, offset):
     whole = removal.logits(torch.ones(1, len(weights), dtype=torch.bool))[0]
     index = int(whole.argmax())
     expected = every_set(removal, index)
-    found = smallest_flip(removal, index, torch.tensor(weights) * (1 if index == 0 else -1))
+    found = smallest_counterfactual(removal, index, torch.tensor(weights) * (1 if index == 0 else -1))
     if expected is None:
         assert found is None
         return
@@ -87,7 +87,7 @@ def test_finds_what_trying_every_set_finds(weights, pairs, offset):
 
 def test_an_additive_model_needs_its_strongest_parts():
     removal = Additive([1.0, 5.0, 2.0, 4.0, -1.0, 0.5], offset=-0.6)  # 10.9 in all
-    found = smallest_flip(removal, 0, removal.weights)
+    found = smallest_counterfactual(removal, 0, removal.weights)
     assert found.parts == (1, 2, 3)
     assert found.minimal
     assert found.names == ("part 1", "part 2", "part 3")
@@ -97,7 +97,7 @@ def test_an_additive_model_needs_its_strongest_parts():
 def test_pairs_that_only_work_together():
     """Either of two parts is enough for the answer: no single one can be missed, greedy steps see no difference."""
     removal = Additive([2.0, 2.0, 0.1, 0.1], {(0, 1): -2.0}, offset=-1.0)
-    found = smallest_flip(removal, 0)
+    found = smallest_counterfactual(removal, 0)
     assert found.parts == (0, 1)
     assert found.minimal
 
@@ -107,18 +107,18 @@ def test_pairs_that_only_work_together():
 def test_a_class_that_only_draws_level_has_not_flipped(scale, behind, parts):
     """Without part 0 the other class is ahead by so much: too little where float32 rounds it away, at any scale."""
     removal = Additive([2.0 * scale, 1.0 * scale], offset=-(1.0 + behind) * scale)
-    assert smallest_flip(removal, 0).parts == parts
+    assert smallest_counterfactual(removal, 0).parts == parts
 
 
 def test_nothing_flips():
     removal = Additive([1.0, 1.0], offset=5.0)
-    assert smallest_flip(removal, 0) is None
+    assert smallest_counterfactual(removal, 0) is None
 
 
 def test_many_parts_are_searched_within_the_budget():
     weights = torch.rand(150, generator=torch.Generator().manual_seed(1))
     removal = Additive(weights.tolist(), offset=-0.9 * float(weights.sum()))
-    found = smallest_flip(removal, 0, weights, most=500)
+    found = smallest_counterfactual(removal, 0, weights, most=500)
     taken = weights.sort(descending=True).values.cumsum(0)
     needed = 1 + int((taken <= 0.1 * float(weights.sum())).sum())
     assert len(found.parts) == needed
@@ -130,7 +130,7 @@ def test_many_parts_are_searched_within_the_budget():
 def test_a_small_budget_ends_the_search_and_still_answers():
     weights = torch.rand(150, generator=torch.Generator().manual_seed(1))
     removal = Additive(weights.tolist(), offset=-0.9 * float(weights.sum()))
-    found = smallest_flip(removal, 0, torch.arange(150.0), most=1)
+    found = smallest_counterfactual(removal, 0, torch.arange(150.0), most=1)
     assert (
         found.tried == 1 + 150 + 150 + 1
     )  # none, each alone, the strongest together, and the answer once more
@@ -139,12 +139,12 @@ def test_a_small_budget_ends_the_search_and_still_answers():
 
 def test_without_parts():
     with pytest.raises(InputError, match="no parts that could be removed"):
-        smallest_flip(Additive([]), 0)
+        smallest_counterfactual(Additive([]), 0)
 
 
 def test_a_word_of_a_real_text():
     lens = al.load("sentiment")
-    removal = TextRemoval(lens, "not a bad film", by="delete")
-    found = smallest_flip(removal, lens.target_index("positive"))
+    removal = TextPerturbation(lens, "not a bad film", by="delete")
+    found = smallest_counterfactual(removal, lens.target_index("positive"))
     assert found.names == ("not",)
     assert lens.trace("a bad film").prediction.index == found.index

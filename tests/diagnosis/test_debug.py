@@ -12,10 +12,11 @@ import transformers as hf
 from torch import nn
 
 import attnlens as al
+from attnlens.attribution import Target
 from attnlens.diagnosis import _debug, _findings
 from attnlens.diagnosis._counterfactual import MOST
 from attnlens.errors import InputError
-from attnlens.evaluation._perturbation import Parts, parts_of
+from attnlens.evaluation._perturbation import ScoredParts, parts_of
 
 from .. import tiny
 
@@ -81,10 +82,10 @@ def test_what_drives_it_and_what_speaks_against(mixed):
 
 
 def test_the_words_that_flip_it(lens, mixed):
-    words = list(mixed.flip.names)
+    words = list(mixed.counterfactual.names)
     left = " ".join(word for word in MIXED.split() if word not in words)
-    assert lens.trace(left).prediction.index == mixed.flip.index != mixed.trace.prediction.index
-    assert all(repr(word) in kinds(mixed)["flip"].text for word in words)
+    assert lens.trace(left).prediction.index == mixed.counterfactual.index != mixed.trace.prediction.index
+    assert all(repr(word) in kinds(mixed)["counterfactual"].text for word in words)
 
 
 def test_unknown_words_are_named(lens):
@@ -101,8 +102,8 @@ def test_scores_that_did_not_converge_are_named(lens):
 
 def case(mixed, lens, **changes):
     parts = parts_of(lens, [mixed.explanation["difference"]], "delete")[0]
-    given = _findings.Case(
-        lens, mixed.trace, mixed.true, mixed.rival, mixed.explanation, parts, mixed.flip, None
+    given = _findings.DiagnosisInput(
+        lens, mixed.trace, mixed.true, mixed.rival, mixed.explanation, parts, mixed.counterfactual, None
     )
     return replace(given, **changes)
 
@@ -130,18 +131,20 @@ def test_near_and_far_answers(lens, mixed, logits, kind):
     ],
 )
 def test_one_part_or_many(lens, mixed, scores, kind, words):
-    class Removal:
+    class Perturbation:
         parts = tuple(f"word{i}" for i in range(len(scores)))
 
     given = case(mixed, lens)
-    given = replace(given, parts=replace(given.parts, removal=Removal(), scores=torch.tensor(scores)))
+    given = replace(
+        given, parts=replace(given.parts, perturbation=Perturbation(), scores=torch.tensor(scores))
+    )
     found = _findings.drivers(given)
     assert (found and found.kind) == kind
     assert found is None or words in found.text
 
 
 def test_nothing_flips_it(lens, mixed):
-    found = _findings.flipped(case(mixed, lens, flip=None))
+    found = _findings.flipped(case(mixed, lens, counterfactual=None))
     assert found.text == "Nothing flips it: even without all its parts the model says positive."
 
 
@@ -153,7 +156,7 @@ def test_as_text_as_html_and_as_json(mixed):
     assert "Wrong: the model says" in html
     numbers = json.loads(mixed.to_json())
     assert numbers["rank"] == 2
-    assert numbers["flip"]["parts"] == list(mixed.flip.names)
+    assert numbers["counterfactual"]["parts"] == list(mixed.counterfactual.names)
     assert [one["text"] for one in numbers["findings"]] == [one.text for one in mixed.findings]
     assert list(numbers["attributions"]) == list(mixed.explanation.names)
     endless = replace(mixed.explanation[0], gap=float("inf"))
@@ -168,8 +171,8 @@ def test_a_word_that_occurs_twice_is_told_apart(lens):
     assert names[0] == "'not' (1 of 2)"
     assert names[5] == "'not' (2 of 2)"
     assert names[3] == "'film'"
-    for part in found.flip.parts:
-        assert names[part] in kinds(found)["flip"].text
+    for part in found.counterfactual.parts:
+        assert names[part] in kinds(found)["counterfactual"].text
 
 
 @pytest.mark.parametrize(("negative", "correlation"), [(1.0, 1.0), (-9.0, 1.0)])
@@ -232,14 +235,14 @@ def pictured(scores, mask=None, **others):
     made = [
         al.attribution.ImageAttribution(
             scores=one, seen=np.zeros((32, 32, 3), np.uint8), image=np.zeros((32, 32, 3), np.uint8),
-            box=(0.0, 0.0, 32.0, 32.0), target="cat", target_index=3, prediction=None, method="gradient", value=0.0,
+            box=(0.0, 0.0, 32.0, 32.0), target=Target("cat", 3), prediction=None, method="gradient", value=0.0,
         )
         for one in given.values()
     ]  # fmt: skip
     explanation = al.attribution.Explanation(tuple(given), tuple(made))
     trace = al.Trace((), logits=torch.arange(10.0), labels=lens.labels, activation="softmax")
-    parts = Parts(Grid(), made[0].pooled(8, 8).flatten(), None)
-    return _findings.Case(lens, trace, 3, 3, explanation, parts, None, mask)
+    parts = ScoredParts(Grid(), made[0].pooled(8, 8).flatten(), None)
+    return _findings.DiagnosisInput(lens, trace, 3, 3, explanation, parts, None, mask)
 
 
 @pytest.mark.parametrize(
@@ -281,11 +284,11 @@ def test_attention_and_gradients_of_an_image_are_compared_by_part():
 
 
 def test_a_flip_of_an_image_is_true():
-    from attnlens.attribution.image._perturbation import ImageRemoval
+    from attnlens.attribution.image._perturbation import ImagePerturbation
 
     lens, picture = al.load("cifar"), al.models.sample_images()["deer_upright"]
-    found = al.debug(lens, picture, "deer").flip
-    removal = ImageRemoval(lens, picture, by="blur")
+    found = al.debug(lens, picture, "deer").counterfactual
+    removal = ImagePerturbation(lens, picture, by="blur")
     kept = torch.ones(1, len(removal.parts), dtype=torch.bool)
     kept[0, list(found.parts)] = False
     assert int(removal.logits(kept)[0].argmax()) == found.index != lens.target_index("bird")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from attnlens.attribution import Target
 from attnlens.attribution._result import ImageAttribution, TextAttribution
 from attnlens.data._trace import Prediction, Token
 from attnlens.errors import InputError
@@ -21,7 +22,7 @@ def text_attribution(scores, method="own", **options):
     tokens = [Token("[CLS]", 1, special=True), *(Token(f"w{i}", 5 + i) for i in range(len(scores)))]
     fields = {
         "scores": torch.tensor([99.0, *scores, -99.0]), "tokens": (*tokens, Token("[SEP]", 2, special=True)),
-        "text": ("some words",), "target": "positive", "target_index": 1, "method": method, "value": 1.0,
+        "text": ("some words",), "target": Target("positive", 1), "method": method, "value": 1.0,
         "prediction": Prediction("positive", 1, 0.9),
     }  # fmt: skip
     return TextAttribution(**(fields | options))
@@ -30,7 +31,7 @@ def text_attribution(scores, method="own", **options):
 def image_attribution(scores, picture=0):
     image = np.full((4, 4, 3), picture, dtype=np.uint8)
     return ImageAttribution(
-        scores=scores, target="cat", target_index=3, prediction=None, method="own", value=1.0, seen=image, image=image,
+        scores=scores, target=Target("cat", 3), prediction=None, method="own", value=1.0, seen=image, image=image,
         box=(0.0, 0.0, 4.0, 4.0),
     )  # fmt: skip
 
@@ -82,7 +83,7 @@ def test_rank_correlation_is_that_of_scipy():
 
 def test_targets_and_numbers_tell_names_apart():
     one = text_attribution([1.0, 2.0])
-    table = agreement([one, replace(one, target="negative", target_index=0), one])
+    table = agreement([one, replace(one, target=Target("negative", 0)), one])
     assert table["first"].tolist() == ["own for positive (1)", "own for positive (1)", "own for negative"]
     assert table["second"].tolist() == ["own for negative", "own for positive (3)", "own for positive (3)"]
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 import attnlens as al
 from attnlens.attribution._result import ImageAttribution, TextAttribution
-from attnlens.attribution.image._perturbation import ImageRemoval
+from attnlens.attribution._target import Target, TargetScalar
+from attnlens.attribution.image._perturbation import ImagePerturbation
 from attnlens.attribution.text._explain import attribute_text
-from attnlens.attribution.text._forward import Asked
-from attnlens.attribution.text._perturbation import TextRemoval
+from attnlens.attribution.text._perturbation import TextPerturbation
 from attnlens.errors import InputError
 from attnlens.evaluation._faithfulness import (
     FRACTIONS,
@@ -32,7 +32,7 @@ from attnlens.evaluation._faithfulness import (
     log_odds,
     sufficiency,
 )
-from attnlens.evaluation._perturbation import Parts
+from attnlens.evaluation._perturbation import ScoredParts
 
 from .. import tiny
 
@@ -54,7 +54,7 @@ class Additive:
         return torch.stack([torch.zeros_like(one), one], 1)
 
     def with_scores(self, scores):
-        return Parts(self, torch.tensor(scores, dtype=torch.float64), Asked(torch.tensor([1])))
+        return ScoredParts(self, torch.tensor(scores, dtype=torch.float64), TargetScalar(torch.tensor([1])))
 
 
 def sigmoid(x):
@@ -260,7 +260,7 @@ def test_words_leave_as_wholes(lens):
     assert max(len(group) for group in groups) > 1
     scores = [float(s) for s, token in zip(attribution.scores, attribution.tokens) if not token.special]
     order = sorted(range(4), key=lambda g: -scores[g])
-    index = attribution.target_index
+    index = attribution.target.index
     without, alone = one_at_a_time(lens, ids, groups, order, index, lens.tokenizer.pad_token_id)
     found = curves(lens, attribution)
     assert found.deletion[0].tolist() == pytest.approx(without, abs=1e-6)
@@ -295,9 +295,9 @@ def test_other_heads(kind):
     lens = build()
     attribution = attribute_text(lens, text, method="gradient_x_input", **options)
     found = curves(lens, attribution)
-    removal = TextRemoval(lens, text, side=options.get("target"))
+    removal = TextPerturbation(lens, text, side=options.get("target"))
     ends = removal.logits(torch.tensor([[True], [False]]).expand(2, len(removal.parts)))
-    expected = ends.double().softmax(-1)[:, attribution.target_index].tolist()
+    expected = ends.double().softmax(-1)[:, attribution.target.index].tolist()
     assert found.deletion[0, [0, -1]].tolist() == pytest.approx(expected, abs=1e-6)
     assert found.insertion[0, [-1, 0]].tolist() == pytest.approx(expected, abs=1e-6)
     assert int(found.counts[-1]) == len(removal.parts)
@@ -307,7 +307,7 @@ def image_attribution(lens, picture, scores):
     trace = lens.trace(picture)
     index = trace.prediction.index
     return ImageAttribution(
-        scores=scores, target=trace.label(index), target_index=index, prediction=trace.prediction, method="own",
+        scores=scores, target=Target(trace.label(index), index), prediction=trace.prediction, method="own",
         value=float(trace.logits[index]), seen=np.asarray(picture), image=np.asarray(picture),
         box=(0.0, 0.0, 32.0, 32.0),
     )  # fmt: skip
@@ -318,14 +318,14 @@ def test_patches_leave_as_wholes():
     scores = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
     attribution = image_attribution(lens, picture, scores)
     found = curves(lens, attribution, n_random=2)
-    removal = ImageRemoval(lens, picture)
+    removal = ImagePerturbation(lens, picture)
     patches = scores.reshape(8, 4, 8, 4).sum((1, 3)).flatten()
     order = patches.argsort(descending=True).tolist()
     for count in (1, 13, 32):
         kept = torch.ones(1, 64, dtype=torch.bool)
         kept[0, order[:count]] = False
         for curve, row in ((found.deletion, kept), (found.insertion, ~kept)):
-            expected = removal.logits(row).double().softmax(-1)[0, attribution.target_index]
+            expected = removal.logits(row).double().softmax(-1)[0, attribution.target.index]
             assert float(curve[0, count]) == pytest.approx(float(expected), abs=1e-5)
     black = faithfulness(lens, attribution, by="black", n_random=2)
     assert black.deletion[0] != pytest.approx(faithfulness(lens, attribution, n_random=2).deletion[0])
@@ -376,7 +376,7 @@ def test_an_attribution_of_another_lens(lens, attributions):
     with pytest.raises(InputError, match="it is of another model"):
         faithfulness(lens, replace(attributions[0], value=attributions[0].value * 1.2))
     with pytest.raises(InputError, match="gives nan for its input"):
-        faithfulness(lens, replace(attributions[0], target_index=2))
+        faithfulness(lens, replace(attributions[0], target=Target("other", 2)))
     with pytest.raises(InputError, match="cifar reads images"):
         faithfulness(al.load("cifar"), attributions)
 

@@ -11,14 +11,15 @@ from captum import metrics
 from torch import nn
 
 import attnlens as al
+from attnlens.attribution._target import TargetScalar
 from attnlens.attribution.image._baselines import image_baseline
-from attnlens.attribution.image._forward import Picture
+from attnlens.attribution.image._geometry import Picture
 from attnlens.attribution.text._explain import attribute_text
-from attnlens.attribution.text._forward import Asked, TextAnswer
+from attnlens.attribution.text._forward import EmbeddingForward
 from attnlens.attribution.text._perturbation import blank
 from attnlens.errors import InputError
 from attnlens.evaluation._infidelity import infidelity, sensitivity
-from attnlens.evaluation._perturbation import Parts
+from attnlens.evaluation._perturbation import ScoredParts
 
 from .. import tiny
 
@@ -44,7 +45,7 @@ def attribution(lens):
 @pytest.mark.parametrize("unit", ["logit", "probability"])
 def test_is_captums_on_word_vectors(lens, unit, normalize):
     attribution = attribute_text(lens, TEXT, 2, method="gradient_x_input", unit=unit, against=0)
-    answer = TextAnswer(lens, [lens.encode(TEXT)])
+    answer = EmbeddingForward(lens, [lens.encode(TEXT)])
     vectors = answer.vectors()
     padding = answer.vectors(torch.tensor([[blank(lens.tokenizer)]]))
     generator = torch.Generator().manual_seed(5)
@@ -84,7 +85,9 @@ def linear(monkeypatch, attribution):
     """Infidelity of scores for the linear model, in place of a lens."""
 
     def measure(scores, **options):
-        parts = Parts(Linear(), torch.as_tensor(scores, dtype=torch.float64), Asked(torch.tensor([1])))
+        parts = ScoredParts(
+            Linear(), torch.as_tensor(scores, dtype=torch.float64), TargetScalar(torch.tensor([1]))
+        )
         monkeypatch.setitem(infidelity.__globals__, "parts_of", lambda *_: [parts])
         return infidelity(None, attribution, **options)
 
@@ -145,7 +148,7 @@ def test_is_a_loop_of_autograd(lens, attribution):
     def scores_at(points):
         points = points.clone().requires_grad_()
         logits = lens.model(inputs_embeds=points[None], **encoded).logits
-        (gradient,) = torch.autograd.grad(logits[0, attribution.target_index], points)
+        (gradient,) = torch.autograd.grad(logits[0, attribution.target.index], points)
         return (gradient * points).sum(-1).detach()
 
     whole = scores_at(vectors)
@@ -211,7 +214,7 @@ def test_pixels_are_a_loop_over_moved_images():
     drawn = torch.rand((3, *pixels.shape), generator=generator, dtype=torch.float64).float() * 2 - 1
 
     def scores_at(points):
-        return lens.attribute(points, attribution.target_index, method="gradient").scores
+        return lens.attribute(points, attribution.target.index, method="gradient").scores
 
     whole = scores_at(pixels)
     moved = [pixels + 0.05 * pixels.std() * noise for noise in drawn]

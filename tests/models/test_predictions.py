@@ -197,7 +197,7 @@ def test_labels_name_the_classes(labels):
     assert lens.labels == tuple(NAMES)
     assert lens.trace("see it").labels == tuple(NAMES)
     assert lens.predict("see it").label in NAMES
-    assert lens.attribute("see it", "Short", method="gradient").target_index == 1
+    assert lens.attribute("see it", "Short", method="gradient").target.index == 1
     for other in (copy.deepcopy(lens), pickle.loads(pickle.dumps(lens))):
         assert other.labels == tuple(NAMES)
     assert al.Lens(tiny.bert(num_labels=3), tiny.wordpiece()).labels == ("LABEL_0", "LABEL_1", "LABEL_2")

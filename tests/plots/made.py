@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from attnlens.attribution import TextAttribution
+from attnlens.attribution import Target, TextAttribution
 from attnlens.data._attention import Attention, Band, Factors, Weights
 from attnlens.data._trace import Layer, PatchGrid, Prediction, Token, Trace
 
@@ -82,7 +82,7 @@ def attribution(words: list[str] | int = 8, seed: int = 1) -> TextAttribution:
     scores = torch.randn(len(given), generator=torch.Generator().manual_seed(seed))
     prediction = Prediction("negative", 0, 0.93)
     return TextAttribution(
-        tokens=given, scores=scores, target="negative", target_index=0, prediction=prediction, value=1.5, gap=0.012,
+        tokens=given, scores=scores, target=Target("negative", 0), prediction=prediction, value=1.5, gap=0.012,
         change=2.0, estimated_error=0.01, tolerance=0.05, method="integrated_gradients", baseline="pad", steps=64,
     )  # fmt: skip
 

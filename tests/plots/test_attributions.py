@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from attnlens import plots
+from attnlens.attribution import Target
 from attnlens.attribution._result import ImageAttribution, TextAttribution
 from attnlens.data._trace import Prediction, Token
 from attnlens.errors import InputError
@@ -23,7 +24,7 @@ def of_image(seed: int = 0, **changes) -> ImageAttribution:
     scores = torch.randn(12, 16, generator=torch.Generator().manual_seed(seed))
     picture = np.random.default_rng(0).integers(0, 255, (30, 40, 3)).astype(np.uint8)
     made = dict(
-        scores=scores, target="cat", target_index=1, prediction=Prediction("cat", 1, 0.93), method="gradient_x_input",
+        scores=scores, target=Target("cat", 1), prediction=Prediction("cat", 1, 0.93), method="gradient_x_input",
         value=2.0, change=1.0, gap=0.012, seen=picture[3:27, 4:36], image=picture, box=(4.0, 3.0, 36.0, 27.0),
         model="a ViT",
     )  # fmt: skip
@@ -32,7 +33,7 @@ def of_image(seed: int = 0, **changes) -> ImageAttribution:
 
 def of_text(count: int = 6, seed: int = 0, **changes) -> TextAttribution:
     made = dict(
-        scores=torch.randn(count, generator=torch.Generator().manual_seed(seed)), target="good", target_index=1,
+        scores=torch.randn(count, generator=torch.Generator().manual_seed(seed)), target=Target("good", 1),
         tokens=tuple(Token(f"word{i}") for i in range(count)), prediction=Prediction("good", 1, 0.9), value=2.0,
         method="leave_one_out", model="a BERT", change=1.0, gap=0.0,
     )  # fmt: skip
@@ -239,4 +240,6 @@ def test_what_cannot_be_drawn():
 
 
 def test_a_named_contrast_is_the_question():
-    assert said(plots.pixels(replace(of_image(), against="dog"))).startswith("Why cat rather than dog?")
+    assert said(plots.pixels(replace(of_image(), target=Target("cat", 1, "dog", 2)))).startswith(
+        "Why cat rather than dog?"
+    )

@@ -180,7 +180,7 @@ def test_no_color_wins_over_a_colour_terminal(quick):
 def test_json_is_json_and_nothing_else(quick):
     done = quick("text", SENTENCE, "--json", "--target", "negative")
     numbers = json.loads(done.stdout)
-    assert numbers["target"] == "negative"
+    assert numbers["target"]["label"] == "negative"
     assert numbers["prediction"] == "positive"
     assert abs(sum(numbers["probabilities"].values()) - 1) < 1e-5
     words = [token["text"] for token in numbers["tokens"]]
@@ -203,7 +203,7 @@ def test_text_by_another_method_against_a_class(quick):
         "negative",
     )
     numbers = json.loads(quick("text", "not a bad film", "--json", *chosen).stdout)
-    assert [numbers[name] for name in ("method", "baseline", "against")] == [
+    assert [numbers["method"], numbers["baseline"], numbers["target"]["against"]] == [
         "leave_one_out",
         "mask",
         "negative",
@@ -222,7 +222,7 @@ def test_debug_tells_what_flips_an_answer(quick):
     assert "- Without 'hated' the model says negative." in done.stdout
     assert "negative (true)" in done.stdout
     numbers = json.loads(quick("debug", "it 's not that i hated it .", "negative", "--json").stdout)
-    assert numbers["flip"]["parts"] == ["hated"]
+    assert numbers["counterfactual"]["parts"] == ["hated"]
     wrong = quick("debug", "flat", "angry")
     assert wrong.returncode == 2
     assert "unknown target 'angry'; expected one of: negative, positive" in wrong.stderr
@@ -231,7 +231,7 @@ def test_debug_tells_what_flips_an_answer(quick):
 def test_text_from_standard_input_and_target_by_number(quick):
     done = quick("text", "-", "--json", "--target", "0", text=SENTENCE + "\n")
     assert json.loads(done.stdout)["text"] == SENTENCE
-    assert json.loads(done.stdout)["target"] == "negative"
+    assert json.loads(done.stdout)["target"]["label"] == "negative"
 
 
 def test_image_shows_where_the_class_token_looks(quick):

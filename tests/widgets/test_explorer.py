@@ -17,7 +17,7 @@ def lens():
 def test_of_a_text_it_is_the_tokens_every_head_and_the_attention(lens):
     explorer = al.Explorer(lens, "a gripping , funny film", "negative", layer=2, head=5)
     assert [type(view).__name__ for view in explorer.children] == ["TokensView", "HeadsView", "AttentionView"]
-    assert explorer.tokens.attribution.target == "negative"
+    assert explorer.tokens.attribution.target.name == "negative"
     assert (explorer.attention.layer, explorer.attention.heads) == (2, [5])
 
 

@@ -109,16 +109,16 @@ def test_setting_the_text_explains_it(lens):
     view = TokensView(lens, TEXT)
     view.text = "a dull film"
     assert view.attribution.text == ("a dull film",)
-    assert view.attribution.target == "negative"
+    assert view.attribution.target.name == "negative"
     assert read(view)[view.number]["token"] == lens.attribute("a dull film").scores.tolist()
 
 
 def test_setting_the_target_explains_that_class_in_any_case_of_its_name(lens):
     view = TokensView(lens, TEXT)
     view.target = "NEGATIVE"
-    assert (view.target, view.attribution.target) == ("negative", "negative")
+    assert (view.target, view.attribution.target.name) == ("negative", "negative")
     view.target = 1
-    assert (view.target, view.attribution.target) == ("positive", "positive")
+    assert (view.target, view.attribution.target.name) == ("positive", "positive")
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def test_a_language_model_takes_a_typed_target():
     lens = al.Lens(tiny.bert("ForMaskedLM"), tiny.wordpiece())
     many = TokensView(lens, "see the [MASK] film")
     many.target = "funny"
-    assert many.attribution.target == "funny"
-    assert lens.labels[many.attribution.target_index] == "funny"
+    assert many.attribution.target.name == "funny"
+    assert lens.labels[many.attribution.target.index] == "funny"
 
 
 def test_more_classes_than_a_list_can_offer_are_typed(lens, monkeypatch):
@@ -255,9 +255,9 @@ def test_more_classes_than_a_list_can_offer_are_typed(lens, monkeypatch):
 def test_question_answering_offers_start_and_end():
     view = TokensView(al.Lens(tiny.bert("ForQuestionAnswering"), tiny.wordpiece()), ("who", "see the film"))
     assert view.choices["targets"] == ["start", "end"]
-    assert view.attribution.target.startswith("start at")
+    assert view.attribution.target.name.startswith("start at")
     view.target = "end"
-    assert view.attribution.target.startswith("end at")
+    assert view.attribution.target.name.startswith("end at")
 
 
 # -- attributions that are there ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import InputError, unknown_name
 from ...models import _image_inputs
 from .._options import whole
-from ._forward import Picture
+from ._geometry import Picture
 
 if TYPE_CHECKING:
     from ...models._protocols import ImageModel

@@ -114,7 +114,7 @@ def _leaf(tensor: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Ran:
+class ModuleCall:
     """One call of a module: what it was given and what it answered, as shapes; () where that is no tensor.
 
     heard: how many attentions had been heard when it began; began, ended: its place among all beginnings, all ends
@@ -130,7 +130,7 @@ class Ran:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class FeatureMap:
     """Where feature maps are: what a module answers or, with `of_input`, what it is given; grid: of tokens."""
 
     path: str
@@ -156,7 +156,7 @@ class Place:
         return tuple(_as_map(one, self.grid, self.path) for one in found)
 
 
-def find(model: nn.Module, run: Callable[[], Any], grid: PatchGrid | None, layer: Any = None) -> Place:
+def find(model: nn.Module, run: Callable[[], Any], grid: PatchGrid | None, layer: Any = None) -> FeatureMap:
     """The last feature map of a model: of a convolutional network, or the tokens of a vision Transformer.
 
     Convolutions are taken in the order in which they run. The map is what the last one makes together with its
@@ -189,7 +189,7 @@ def find(model: nn.Module, run: Callable[[], Any], grid: PatchGrid | None, layer
     return _convolved(ran, convolutions[-1])
 
 
-def _listened(model: nn.Module, run: Callable[[], Any]) -> tuple[list[Ran], list[Any]]:
+def _listened(model: nn.Module, run: Callable[[], Any]) -> tuple[list[ModuleCall], list[Any]]:
     """Every module call in the order in which they ended, and the attention calls between them."""
     try:
         with listen(model) as recording, _watched(model, recording.calls) as ran:
@@ -202,8 +202,8 @@ def _listened(model: nn.Module, run: Callable[[], Any]) -> tuple[list[Ran], list
 
 
 @contextmanager
-def _watched(model: nn.Module, calls: list[Any]) -> Iterator[list[Ran]]:
-    ran: list[Ran] = []
+def _watched(model: nn.Module, calls: list[Any]) -> Iterator[list[ModuleCall]]:
+    ran: list[ModuleCall] = []
     open_calls: dict[nn.Module, list[tuple]] = {}
     began = iter(range(10**9))
 
@@ -216,7 +216,7 @@ def _watched(model: nn.Module, calls: list[Any]) -> Iterator[list[Ran]]:
 
     def end(module: nn.Module, args: tuple, output: Any) -> None:
         path, given, heard, number = open_calls[module].pop()
-        ran.append(Ran(path, module, given, _shape(output), heard, number, len(ran)))
+        ran.append(ModuleCall(path, module, given, _shape(output), heard, number, len(ran)))
 
     modules = list(model.named_modules())
     beginnings = [(module, begin(path)) for path, module in modules]
@@ -234,23 +234,23 @@ def _wide(shape: tuple[int, ...]) -> bool:
     return len(shape) == 4 and shape[2] * shape[3] > 1
 
 
-def _once(ran: list[Ran]) -> list[Ran]:
+def _once(ran: list[ModuleCall]) -> list[ModuleCall]:
     """Calls of modules that ran a single time: of others nobody could say which call is meant."""
     modules = [one.module for one in ran]
     return [one for one in ran if modules.count(one.module) == 1]
 
 
-def _convolved(ran: list[Ran], last: Ran) -> Place:
+def _convolved(ran: list[ModuleCall], last: ModuleCall) -> FeatureMap:
     behind = [
         one for one in _once(ran) if one.ended >= last.ended and one.answered[2:] == last.answered[2:]
         and len(one.answered) == 4
     ]  # fmt: skip
     if not behind:
         raise InputError(f"the last convolution, {last.path!r}, runs several times; name another layer=")
-    return Place(behind[-1].path, behind[-1].module)
+    return FeatureMap(behind[-1].path, behind[-1].module)
 
 
-def _tokens(ran: list[Ran], call: int, count: int, grid: PatchGrid) -> Place:
+def _tokens(ran: list[ModuleCall], call: int, count: int, grid: PatchGrid) -> FeatureMap:
     """What enters an attention: given to the last module that begins before it, its projection or itself."""
     before = [one for one in ran if one.heard == call and len(one.given) == 3 and one.given[1] == count]
     if not before:
@@ -260,10 +260,10 @@ def _tokens(ran: list[Ran], call: int, count: int, grid: PatchGrid) -> Place:
         )
     last = max(before, key=lambda one: one.began)
     normed = "norm" in type(last.module).__name__.lower()
-    return Place(last.path, last.module, of_input=not normed, grid=grid)
+    return FeatureMap(last.path, last.module, of_input=not normed, grid=grid)
 
 
-def _named(model: nn.Module, ran: list[Ran], grid: PatchGrid | None, layer: Any) -> Place:
+def _named(model: nn.Module, ran: list[ModuleCall], grid: PatchGrid | None, layer: Any) -> FeatureMap:
     """The layer that a user means."""
     paths = dict(model.named_modules())
     if isinstance(layer, nn.Module):
@@ -277,7 +277,7 @@ def _named(model: nn.Module, ran: list[Ran], grid: PatchGrid | None, layer: Any)
                 f"token per patch: {_listed(ran, grid)}"
             )
         raise unknown_name("layer", layer, [one.path for one in _candidates(ran, grid)])
-    return Place(layer, calls[0].module, grid=grid)
+    return FeatureMap(layer, calls[0].module, grid=grid)
 
 
 def _fits(shape: tuple[int, ...], grid: PatchGrid | None) -> bool:
@@ -287,11 +287,11 @@ def _fits(shape: tuple[int, ...], grid: PatchGrid | None) -> bool:
     return _wide(shape) or (len(shape) == 3 and grid is not None and _rows_cols(shape[1], grid) is not None)
 
 
-def _candidates(ran: list[Ran], grid: PatchGrid | None) -> list[Ran]:
+def _candidates(ran: list[ModuleCall], grid: PatchGrid | None) -> list[ModuleCall]:
     return [one for one in _once(ran) if one.path and _fits(one.answered, grid)][-MOST_NAMES:]
 
 
-def _listed(ran: list[Ran], grid: PatchGrid | None) -> str:
+def _listed(ran: list[ModuleCall], grid: PatchGrid | None) -> str:
     return ", ".join(one.path for one in _candidates(ran, grid)) or "none in this model"
 
 

@@ -1,8 +1,8 @@
-"""Image attributions: from a picture, a class and the name of a method to one score per pixel, with its error."""
+"""Image attributions: from a picture, a target and the name of a method to one score per pixel, with its error."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,30 +11,27 @@ from ..._checks import as_asked, contrasts_of, listed, one_by_one, targets_of
 from ...data._trace import Trace
 from ...errors import InputError
 from ...models import _tasks
-from ...models._forward import PREDICTED, Budget
-from .._options import COMPLETE, check_contrast, check_options
-from .._result import ImageAttribution
-from ..text._forward import UNITS, Asked, explained
-from ..text._forward import unit as checked_unit
-from . import _methods as methods
-from ._forward import ImageAnswer, Picture
+from ...models._forward import BatchBudget, gradient_mode
+from .. import _registry
+from .._registry import Method
+from .._result import ImageAttribution, gap_of, sampling_error
+from .._target import TargetRequest, TargetScalar
+from . import _methods
+from ._forward import PixelForward
+from ._geometry import Picture, tokens_of
 
 if TYPE_CHECKING:
     from ...models._protocols import ImageModel
-
-METHODS = tuple(methods.METHODS)
 
 BUDGET = {"cpu": 1024, "cuda": 16384}
 """Patches that go through the model together, with the activations that a gradient needs."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Everything that a call asks for but the picture and the class; checked once, before the model runs."""
+class ImageRequest:
+    """Everything that a call asks for besides pictures and targets; checked once, before the model runs."""
 
-    method: str
-    against: str | int | None
-    unit: str
+    method: Method
     options: dict[str, Any]
 
 
@@ -45,7 +42,7 @@ def attribute_image(
     *,
     method: str = "integrated_gradients",
     against: Any = None,
-    unit: str = UNITS[0],
+    unit: str | None = None,
     baseline: Any = None,
     layer: Any = None,
     **options: Any,
@@ -55,7 +52,7 @@ def attribute_image(
     input: whatever the lens reads; a list gives a list.
     target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
         list of pictures, holds the target of each: one, or a list of several.
-    method: one of `METHODS`, each explained in the guide's page on methods.
+    method: one of `attnlens.attribution.IMAGE_METHODS`, each explained in the guide's page on methods.
     against: a second class: explain why `target` rather than that one; of a list of pictures one for all, or a list
         with one for each.
     unit: "logit" (the default) or "probability", what the scores divide up.
@@ -72,87 +69,79 @@ def attribute_image(
     given = {"baseline": baseline, "layer": layer}
     options |= {name: value for name, value in given.items() if value is not None}
     inputs = listed(input)
+    pictures = [input] if inputs is None else inputs
     targets, contrasts = targets_of(target, inputs), contrasts_of(against, inputs)
-    wish = _checked(lens, method, next(iter(contrasts), None), unit, options)
-    if inputs is None:
-        return as_asked(_numbered(lens, input, targets, wish, None), targets)[0]
-    found = []
-    for number, (one, some, contrast) in enumerate(zip(inputs, targets, contrasts)):
-        own = replace(wish, against=contrast)
-        found += as_asked(_numbered(lens, one, [some], own, number), [some])
-    return found
+    asked = [(number, TargetRequest.of(one, contrasts[number], unit)) for number, one in one_by_one(targets)]
+    request = _checked(lens, [target for _, target in asked], method, options)
+    budget = BatchBudget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+    attributions: list[ImageAttribution] = []
+    with gradient_mode(lens.model):
+        for number, picture in enumerate(pictures):
+            forward, read, trace = _read(lens, picture, None if inputs is None else number)
+            length = tokens_of(read.pixels[None], read.grid)
+            left = [target for of, target in asked if of == number]
+            while left:
+                rows = budget.rows(length)
+                with budget.attempt(rows, length):
+                    attributions.append(_attribute_one(forward, read, trace, left[0], request, rows))
+                    left = left[1:]
+    by_input = as_asked(attributions, targets)
+    return by_input[0] if inputs is None else by_input
 
 
-def _checked(lens: ImageModel, method: str, against: Any, unit: str, options: dict[str, Any]) -> Wish:
-    check_options(methods.METHODS, method, options)
-    checked_unit(unit, lens.activation)
-    check_contrast(method, against, unit, lens.activation)
-    return Wish(method, against, unit, options)
+def _checked(
+    lens: ImageModel, targets: list[TargetRequest], method: str, options: dict[str, Any]
+) -> ImageRequest:
+    chosen = _registry.named("image", method)
+    chosen.check_options(options)
+    for target in targets:
+        target.check(lens.activation)
+        chosen.check_target(target)
+    return ImageRequest(chosen, options)
 
 
-def _numbered(
-    lens: ImageModel, input: Any, targets: list, wish: Wish, number: int | None
-) -> list[ImageAttribution]:
-    """One attribution per single target; what is wrong with an input of a list names its number."""
-    with explained(lens):
-        try:
-            picture = Picture.of(lens, input)
-        except InputError as error:
-            raise error if number is None else InputError(f"input {number}: {error}") from error
-        with torch.no_grad():
-            logits = _tasks.finite(ImageAnswer(lens).logits(picture.pixels[None])[0].cpu())
-        lens.check_classes(len(logits))
-        answer = Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
-        return [_attributed(lens, picture, answer, target, wish) for _, target in one_by_one(targets)]
+def _read(lens: ImageModel, input: Any, number: int | None) -> tuple[PixelForward, Picture, Trace]:
+    """The model as a function, the picture as it gets it, and its logits; an error names the number of the input."""
+    try:
+        picture = Picture.of(lens, input)
+    except InputError as error:
+        raise error if number is None else InputError(f"input {number}: {error}") from error
+    forward = PixelForward(lens)
+    with torch.no_grad():
+        logits = _tasks.finite(forward.logits(picture.pixels[None])[0].cpu())
+    lens.check_classes(len(logits))
+    return forward, picture, Trace((), logits=logits, labels=lens.labels, activation=lens.activation)
 
 
-def _attributed(
-    lens: ImageModel, picture: Picture, answer: Trace, target: Any, wish: Wish
-) -> ImageAttribution:
-    asked = _asked(lens, answer, target, wish)
-    budget = Budget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
-    found = methods.METHODS[wish.method](methods.Job(lens, picture, asked, budget), **wish.options)
-    label, against = asked.label(answer.label)
-    signed = wish.method in methods.SIGNED
+def _attribute_one(
+    forward: PixelForward, picture: Picture, trace: Trace, asked: TargetRequest, request: ImageRequest, rows: int
+) -> ImageAttribution:  # fmt: skip
+    lens = forward.lens
+    target = asked.of_class(lens, trace.logits)
+    scalar = TargetScalar.of([target], lens.activation)
+    batch = request.method.run(_methods.ImageMethodInput(forward, scalar, picture, rows), **request.options)
+    scores = batch.scores[0].detach().cpu()
+    change = None if batch.change is None else float(batch.change[0])
+    error = None if batch.estimated_error is None else float(batch.estimated_error[0])
+    samples = None if batch.samples is None else batch.samples[:, 0].cpu()
     return ImageAttribution(
-        scores=found.scores.detach().float().cpu(),
+        scores=scores.float(),
         seen=picture.seen,
         image=picture.image,
         pixels=picture.pixels.cpu() if picture.given is None else None,
         box=picture.box,
-        target=label,
-        target_index=int(asked.index),
-        against=against,
-        against_index=None if asked.against is None else int(asked.against[0]),
-        prediction=answer.prediction,
-        method=wish.method,
-        baseline=found.baseline,
-        unit=wish.unit,
-        value=float(asked(answer.logits[None].double())),
-        change=found.change,
-        gap=found.gap,
-        estimated_error=found.estimated_error,
-        samples=found.samples,
-        steps=found.steps,
-        tolerance=found.tolerance,
-        signed=signed,
-        complete=wish.method in COMPLETE,
+        target=target,
+        prediction=trace.prediction,
+        method=request.method.name,
+        baseline=batch.baseline,
+        value=float(scalar(trace.logits[None].double())),
+        change=change,
+        gap=None if change is None else gap_of(float(scores.double().sum()), change),
+        estimated_error=error if samples is None else sampling_error(samples, scores),
+        samples=None if samples is None else samples.float(),
+        steps=batch.steps[0],
+        tolerance=batch.tolerance,
+        signed=request.method.signed,
+        complete=request.method.complete,
         model=lens.name,
     )
-
-
-def _asked(lens: ImageModel, answer: Trace, target: Any, wish: Wish) -> Asked:
-    """The number that is explained; InputError for a class that the model does not have."""
-    named = isinstance(target, str) and target == PREDICTED
-    predicted = target is None or (named and target not in lens.labels)
-    index = answer.prediction.index if predicted else lens.target_index(target)
-    other = None if wish.against is None else lens.target_index(wish.against)
-    for number, name in ((index, target), (other or 0, wish.against)):
-        if number >= len(answer.logits):
-            raise InputError(
-                f"target {name!r} is no class: the model has {len(answer.logits)}, numbered from 0"
-            )
-    if index == other:
-        raise InputError(f"target and against are the same class, {answer.label(index)!r}")
-    against = None if other is None else torch.tensor([other])
-    return Asked(torch.tensor([index]), against, wish.unit, lens.activation)

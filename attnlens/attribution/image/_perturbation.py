@@ -8,15 +8,16 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ...models._forward import Budget, evaluating
+from ...models._forward import BatchBudget, evaluating
 from ._baselines import image_baseline
-from ._forward import ImageAnswer, Picture, tokens_of
+from ._forward import PixelForward
+from ._geometry import Picture, tokens_of
 
 if TYPE_CHECKING:
     from ...models._protocols import ImageModel
 
 
-class ImageRemoval:
+class ImagePerturbation:
     """One picture with some of its cells replaced by those of a baseline.
 
     input: whatever the lens reads, or a `Picture` that is read already
@@ -27,7 +28,7 @@ class ImageRemoval:
 
     Raises InputError for a grid that is finer than the pixels, and as `image_baseline` does.
 
-    >>> removal = ImageRemoval(lens, "cat.png", by="blur")
+    >>> removal = ImagePerturbation(lens, "cat.png", by="blur")
     >>> removal.logits(torch.eye(len(removal.parts)) == 0)   # [part, class]: without the first, the second, ...
     """
 
@@ -44,7 +45,7 @@ class ImageRemoval:
         self.grid = self.picture.grid if grid is None else checked(grid, self.picture)
         self.cells = self.picture.cells(self.grid)
         self.blank = image_baseline(lens, self.picture, by, seed)
-        self.answer = ImageAnswer(lens)
+        self.forward = PixelForward(lens)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -52,7 +53,7 @@ class ImageRemoval:
         rows, cols = self.grid
         return tuple(f"{row},{col}" for row in range(rows) for col in range(cols))
 
-    def logits(self, kept: Tensor, budget: Budget | None = None) -> Tensor:
+    def logits(self, kept: Tensor, budget: BatchBudget | None = None) -> Tensor:
         """The logits `[row, class]` with only the parts where `kept` `[row, part]` is True, on the CPU.
 
         Rows run together as far as the budget allows, a picture counting as its patches; equal rows run once.
@@ -62,14 +63,14 @@ class ImageRemoval:
         if kept.ndim != 2 or kept.shape[1] != parts or not len(kept):
             raise InputError(f"kept must be [row, part] of {parts} parts, not {list(kept.shape)}")
         different, where = kept.unique(dim=0, return_inverse=True)
-        budget, found = budget or Budget(), []
+        budget, logits = budget or BatchBudget(), []
         length = tokens_of(self.picture.pixels, self.grid)
         while len(different):
-            size = min(budget.rows(length), len(different))
-            done = budget.fit(lambda rows, left=different: self._run(left[:rows]), size)
-            found.append(done)
-            different = different[len(done) :]
-        return torch.cat(found)[where]
+            rows = min(budget.rows(length), len(different))
+            with budget.attempt(rows, length):
+                logits.append(self._run(different[:rows]))
+                different = different[rows:]
+        return torch.cat(logits)[where]
 
     def pixels(self, kept: Tensor) -> Tensor:
         """What the model gets, `[row, channel, height, width]`, of `kept` `[row, part]`."""
@@ -78,7 +79,7 @@ class ImageRemoval:
 
     def _run(self, kept: Tensor) -> Tensor:
         with torch.no_grad(), evaluating(self.lens.model):
-            return self.answer.logits(self.pixels(kept)).cpu()
+            return self.forward.logits(self.pixels(kept)).cpu()
 
 
 def checked(grid: Any, picture: Picture) -> tuple[int, int]:

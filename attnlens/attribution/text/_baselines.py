@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError, unknown_name
-from ._forward import TextAnswer
+from ._forward import EmbeddingForward
 from ._perturbation import blank, ordinary
 
 BASELINES = ("pad", "mask", "zero", "mean")
@@ -47,7 +47,7 @@ def named(baseline: Any) -> list[tuple[str, Baseline]]:
                 f"these, not {one!r}"
             )
     if not found:
-        raise InputError("baseline=[] names no baseline; leave it away for padding")
+        raise InputError("baseline=[] names no baseline; omit it for padding")
     return found
 
 
@@ -58,7 +58,7 @@ def per_token(baseline: Baseline) -> bool:
     return _ids(baseline)
 
 
-def start(answer: TextAnswer, baseline: Baseline) -> Tensor:
+def start(answer: EmbeddingForward, baseline: Baseline) -> Tensor:
     """Word embeddings `[text, token, d]` where the path begins; special tokens are those of the text.
 
     A baseline text stands, token by token, in the places of the ordinary tokens: cut where it is longer, filled
@@ -84,7 +84,7 @@ def start(answer: TextAnswer, baseline: Baseline) -> Tensor:
     return answer.vectors(_checked(answer, baseline))
 
 
-def _kept(answer: TextAnswer) -> Tensor:
+def _kept(answer: EmbeddingForward) -> Tensor:
     """`[text, token]`: special tokens, the mask of a masked language model, and the padding of the batch."""
     kept = torch.ones_like(answer.ids, dtype=torch.bool)
     for row, encoded in enumerate(answer.encoded):
@@ -93,7 +93,7 @@ def _kept(answer: TextAnswer) -> Tensor:
     return kept
 
 
-def _mean(answer: TextAnswer) -> Tensor:
+def _mean(answer: EmbeddingForward) -> Tensor:
     """`[d]`: the mean of all word embeddings, a part of the vocabulary at a time."""
     ids = torch.arange(answer.tables[0].weight.shape[0], device=answer.ids.device)
     return sum(answer.vectors(part[None])[0].sum(0) for part in ids.split(PART)) / len(ids)
@@ -104,7 +104,7 @@ def _ids(baseline: Any) -> bool:
     return whole and all(isinstance(part, int) and not isinstance(part, bool) for part in baseline)
 
 
-def _laid(answer: TextAnswer, kept: Tensor, ids: Sequence[int]) -> Tensor:
+def _laid(answer: EmbeddingForward, kept: Tensor, ids: Sequence[int]) -> Tensor:
     found = answer.ids.clone()
     empty = blank(answer.lens.tokenizer)
     for row in range(len(found)):
@@ -114,7 +114,7 @@ def _laid(answer: TextAnswer, kept: Tensor, ids: Sequence[int]) -> Tensor:
     return found
 
 
-def _checked(answer: TextAnswer, ids: Tensor | Sequence[int]) -> Tensor:
+def _checked(answer: EmbeddingForward, ids: Tensor | Sequence[int]) -> Tensor:
     """Own ids, one for each token of the text."""
     ids = torch.as_tensor(ids, device=answer.ids.device)
     size, rows = answer.ids.shape[1], answer.tables[0].weight.shape[0]

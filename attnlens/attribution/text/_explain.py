@@ -1,34 +1,32 @@
-"""Token attributions: from a text, a class and the name of a method to one score per token, with its error."""
+"""Token attributions: from a text, a target and the name of a method to one score per token, with its error."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ..._checks import as_asked, contrasts_of, listed, one_by_one, targets_of
-from ...data._trace import Prediction, Token, Trace
+from ...data._trace import Prediction, Trace
 from ...errors import InputError, unknown_name
-from ...models import _tasks, _text_inputs
-from ...models._forward import PREDICTED, Budget
-from .._options import ATTENTION, COMPLETE, check_contrast, check_options
+from ...models import _tasks
+from ...models._forward import BatchBudget, gradient_mode
+from .. import _registry
+from .._registry import Method, MethodScores
 from .._result import TextAttribution, gap_of, sampling_error
-from . import _baselines, _methods
-from ._forward import Asked, TextAnswer, answers_once, explained, unit
-from ._merging import first_sign, groups, joined, known_level, summed
+from .._target import SIDES, Target, TargetRequest, TargetScalar
+from . import _baselines, _methods, _windows
+from ._forward import EmbeddingForward, predicts_once
+from ._merging import groups, joined, known_level, summed
 
 if TYPE_CHECKING:
     from ...models._protocols import TextModel
     from ...models._text_inputs import Encoded
-
-METHODS = tuple(_methods.METHODS)
-
-SIDES = ("start", "end")
-"""What a question answering model is asked for."""
 
 ALIKE = 0.85
 """Of the longest text of a batch, how short the others may be on a CPU: there padding costs more than a small batch."""
@@ -38,16 +36,21 @@ BUDGET = {"cpu": 1024, "cuda": 16384}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Everything that a call asks for but the input; checked once, before the model runs."""
+class TextRequest:
+    """Everything that a call asks for besides inputs and targets; checked once, before the model runs."""
 
-    method: str = "integrated_gradients"
-    against: str | int | None = None
-    unit: str = "logit"
+    method: Method
     baseline: list[tuple[str, Any]] = field(default_factory=list)
     layer: str | nn.Module = "word"
-    position: int | str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """One text, or one window of it, and what is to be explained of it."""
+
+    encoded: Encoded
+    target: TargetRequest
 
 
 def attribute_text(
@@ -57,7 +60,7 @@ def attribute_text(
     *,
     method: str = "integrated_gradients",
     against: Any = None,
-    unit: str = "logit",
+    unit: str | None = None,
     baseline: Any = "pad",
     layer: str | nn.Module = "word",
     position: int | str | None = None,
@@ -70,21 +73,39 @@ def attribute_text(
 ) -> TextAttribution | list:
     """See `TextLens.attribute`."""
     inputs = listed(input)
+    texts = [input] if inputs is None else inputs
     targets, contrasts = targets_of(target, inputs), contrasts_of(against, inputs)
-    wish = _checked(lens, method, next(iter(contrasts), None), unit, baseline, layer, position, options)
+    asked = [
+        (number, TargetRequest.of(one, contrasts[number], unit, position, output))
+        for number, one in one_by_one(targets)
+    ]
+    request = _checked(lens, [target for _, target in asked], method, baseline, layer, options)
     known_level(level)
-    _check_one_text(inputs is not None, wish.baseline, window, overlap, output)
-    given, jobs = [input] if inputs is None else inputs, one_by_one(targets)
-    if window is None:
-        encoded = [lens.encode(text, output) for text in given]
-        rows = [encoded[number] for number, _ in jobs]
-        found = _in_order(
-            lens, rows, [one for _, one in jobs], wish, progress, [contrasts[i] for i, _ in jobs]
-        )
-    else:
-        wishes = [replace(wish, against=contrast) for contrast in contrasts]
-        found = [_windowed(lens, given[i], one, wishes[i], window, overlap, progress) for i, one in jobs]
-    by_input = as_asked((merged(attribution, level) for attribution in found), targets)
+    _check_one_text(inputs is not None, request.baseline, window, overlap, output)
+    with gradient_mode(lens.model):
+        if window is None:
+            encoded = _encoded(lens, texts, asked)
+            rows, wholes = [TextRow(encoded[number, target.output], target) for number, target in asked], None
+        else:
+            rows, wholes = _rows_of_windows(
+                lens, [(texts[i], target) for i, target in asked], window, overlap
+            )
+        budget = BatchBudget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+        done: dict[int, TextAttribution] = {}
+        with _bar(len(rows), progress) as advance:
+            while len(done) < len(rows):
+                numbers, length, points = _next_batch(lens, rows, done, request, budget)
+                with budget.attempt(max(len(numbers), points), length):
+                    batch = _attribute_batch(lens, [rows[i] for i in numbers], request, points)
+                    done.update(zip(numbers, batch))
+                    advance(len(numbers))
+    attributions = [done[number] for number in range(len(rows))]
+    if wholes is not None:
+        attributions = [
+            _windows.joined(lens, text, attributions[start:stop], prediction)
+            for (text, prediction), (start, stop) in wholes
+        ]
+    by_input = as_asked((merged(attribution, level) for attribution in attributions), targets)
     return by_input[0] if inputs is None else by_input
 
 
@@ -112,31 +133,35 @@ def _merged_errors(attribution: TextAttribution, scores: Tensor, together: Any) 
     return {"samples": samples, "estimated_error": sampling_error(samples, scores)}
 
 
+# -- what is asked --------------------------------------------------------------------------------------------
+
+
 def _checked(
-    lens: TextModel, method: str, against: Any, unit_: str, baseline: Any, layer: Any, position: Any,
-    options: dict[str, Any],
-) -> Wish:  # fmt: skip
-    check_options(_methods.METHODS, method, options)
-    unit(unit_, lens.activation)
-    check_contrast(method, against, unit_, lens.activation)
-    if method in ATTENTION:
-        _check_attention(lens, method, position)
+    lens: TextModel, targets: Sequence[TargetRequest], method: str, baseline: Any, layer: Any, options: dict[str, Any]
+) -> TextRequest:  # fmt: skip
+    chosen = _registry.named("text", method)
+    chosen.check_options(options)
+    for target in targets:
+        target.check(lens.activation)
+        if chosen.reads_attention:
+            _check_attention(lens, chosen, target)
     if method == "layer_gradient_x_activation" and layer == "word":
         layer = "embeddings"
-    return Wish(method, against, unit_, _baselines.named(baseline), layer, position, options)
+    return TextRequest(chosen, _baselines.named(baseline), layer, options)
 
 
-def _check_attention(lens: TextModel, method: str, position: Any) -> None:
-    """Methods that read the attention follow it to the one answer of one stack."""
+def _check_attention(lens: TextModel, method: Method, target: TargetRequest) -> None:
+    """Methods that read the attention follow it to the one prediction of one stack, for one class."""
+    method.check_target(target)
     if _tasks.config_of(lens.model, "is_encoder_decoder"):
         raise InputError(
-            f"{method} follows one stack of self-attention, and {type(lens.model).__name__} has two; "
-            "al.attribution.relevance(lens, text) gives [output, input], or take a method of gradients"
+            f"{method.name} follows one stack of self-attention, and {type(lens.model).__name__} has two; "
+            "al.attribution.relevance(lens, text) returns [output, input], or use a method of gradients"
         )
-    if method != "rollout" and not answers_once(lens, position):
+    if "gradients" in method.needs and not predicts_once(lens, target.position):
         raise InputError(
-            f"{method} follows the gradient of the one answer that a model gives for a text; leave position= away, "
-            "or take a method that asks at any place, such as integrated_gradients"
+            f"{method.name} follows the gradient of the one prediction that a model makes for a text; omit position=, "
+            "or use a method that asks at any place, such as integrated_gradients"
         )
 
 
@@ -157,43 +182,53 @@ def _check_one_text(
         )
 
 
-def _in_order(
-    lens: TextModel,
-    encoded: list[Encoded],
-    target: Any,
-    wish: Wish,
-    progress: bool,
-    against: list | None = None,
-) -> list[TextAttribution]:
-    """Batches of texts of similar lengths under a budget of tokens; the results in the order of the inputs.
+def _encoded(
+    lens: TextModel, texts: list, asked: list[tuple[int, TargetRequest]]
+) -> dict[tuple[int, str | None], Encoded]:
+    """Each text, tokenized once for each output that a decoder has read."""
+    wanted = dict.fromkeys((number, target.output) for number, target in asked)
+    return {(number, output): lens.encode(texts[number], output) for number, output in wanted}
 
-    target: one for all, or a list with one for each; against: one for each, by default the wish's
-    """
-    targets = target if isinstance(target, list) else [target] * len(encoded)
-    contrasts = [wish.against] * len(encoded) if against is None else against
-    sided = _tasks.of(lens.model) == "question"  # its start and its end are two functions
-    alone = not lens.batches or wish.method in _methods.ALONE
+
+def _rows_of_windows(
+    lens: TextModel, asked: list[tuple[Any, TargetRequest]], window: int, overlap: int | None
+) -> tuple[list[TextRow], list]:
+    """Rows of all windows; and of each whole text ((text, prediction), (first row, last row + 1))."""
+    rows: list[TextRow] = []
+    wholes, ends = [], [0]
+    for text, request in asked:
+        _windows.check(lens, request)
+        pieces, target, prediction = _windows.split(lens, text, request, window, overlap)
+        rows += [TextRow(piece, TargetRequest.of(target)) for piece in pieces]
+        wholes.append((text, prediction))
+        ends.append(len(rows))
+    return rows, list(zip(wholes, pairwise(ends)))
+
+
+def _next_batch(
+    lens: TextModel, rows: list[TextRow], done: dict[int, Any], request: TextRequest, budget: BatchBudget
+) -> tuple[list[int], int, int]:
+    """Numbers of the rows that run together next, tokens of the longest, and how many points go through the model."""
+    left = sorted((i for i in range(len(rows)) if i not in done), key=lambda i: -len(rows[i].encoded))
+    first = rows[left[0]]
+    length = len(first.encoded)
+    shortest = ALIKE * length if lens.device.type == "cpu" else 0
+    alike = [
+        i
+        for i in left
+        if len(rows[i].encoded) >= shortest and _same_function(lens, rows[i].target, first.target)
+    ]
     # Rows of one text have no padding; only a classifier that looks for its padding and knows none takes no two.
     single = not lens.batches and not _tasks.config_of(lens.model, "is_encoder_decoder")
-    order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]))
-    budget = Budget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
-    shortest = ALIKE if lens.device.type == "cpu" else 0.0
-    found: dict[int, TextAttribution] = {}
-    with explained(lens), _bar(len(encoded), progress) as advance:
-        while order:
-            longest = len(encoded[order[0]])
-            alike = [i for i in order if len(encoded[i]) >= shortest * longest]
-            if sided:
-                alike = [i for i in alike if targets[i] == targets[order[0]]]
-            asked = [(encoded[i], targets[i], contrasts[i]) for i in alike]
-            done = budget.fit(
-                lambda size, asked=asked: _group(lens, *zip(*asked[: 1 if alone else size]), wish, size),
-                1 if single else budget.rows(longest),
-            )
-            found.update(zip(alike, done))
-            order = [i for i in order if i not in found]
-            advance(len(done))
-    return [found[i] for i in range(len(encoded))]
+    points = 1 if single else budget.rows(length)
+    alone = not lens.batches or request.method.one_by_one
+    return alike[: 1 if alone else points], length, points
+
+
+def _same_function(lens: TextModel, one: TargetRequest, other: TargetRequest) -> bool:
+    """Whether two requests are of one F: of one unit, with a contrast or without, and of one side of an answer."""
+    side = lens.task == "question" and one.answer_side != other.answer_side
+    return one.unit == other.unit and (one.against is None) == (other.against is None) and not side
 
 
 @contextmanager
@@ -212,319 +247,182 @@ def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
 # -- one batch ------------------------------------------------------------------------------------------------
 
 
-def _group(
-    lens: TextModel,
-    encoded: Sequence[Encoded],
-    targets: Sequence[Any],
-    contrasts: Sequence[Any],
-    wish: Wish,
-    rows: int,
+def _attribute_batch(
+    lens: TextModel, rows: Sequence[TextRow], request: TextRequest, points: int
 ) -> list[TextAttribution]:
-    answer, asked, predictions = _question(lens, encoded, targets, contrasts, wish)
-    found = None
-    for _, baseline in wish.baseline:
-        start, end = (answer.points(v) for v in (_baselines.start(answer, baseline), answer.vectors()))
-        job = _methods.Job(answer, asked, start, end, rows)
-        one = _methods.METHODS[wish.method](job, **wish.options)
-        found = one if found is None else _added(found, one)
-        if one.baseline is None or one.baseline:
+    forward, targets, predictions = _resolved(lens, rows, request)
+    scalar = TargetScalar.of(targets, lens.activation, forward.ids.device)
+    total = None
+    for _, baseline in request.baseline:
+        start, end = (forward.points(v) for v in (_baselines.start(forward, baseline), forward.vectors()))
+        inputs = _methods.TextMethodInput(forward, scalar, start, end, points)
+        scores = request.method.run(inputs, **request.options)
+        total = scores if total is None else _added(total, scores)
+        if scores.baseline is None or scores.baseline:
             break  # the method has no baseline, or one of its own
     else:
-        found = _divided(found, len(wish.baseline))
-    found = _in_full_precision(answer, asked, found, wish)
-    values = asked(answer.end_logits).double()
+        total = _divided(total, len(request.baseline))
+    total = _in_full_precision(forward, scalar, total, request)
+    values = scalar(forward.end_logits).double().tolist()
     return [
-        _result(answer, asked, wish, found, number, float(values[number]), predictions[number])
-        for number in range(len(encoded))
+        _attribution(forward, request, total, number, targets[number], values[number], predictions[number])
+        for number in range(len(rows))
     ]
 
 
-def _result(
-    answer: TextAnswer, asked: Asked, wish: Wish, found: _methods.Found, number: int, value: float,
+def _attribution(
+    forward: EmbeddingForward, request: TextRequest, batch: MethodScores, number: int, target: Target, value: float,
     prediction: Prediction | None,
 ) -> TextAttribution:  # fmt: skip
-    encoded, lens = answer.encoded[number], answer.lens
-    scores = found.scores[number, : len(encoded)].detach().cpu()
-    change = None if found.change is None else float(found.change[number])
-    name = found.baseline
+    encoded = forward.encoded[number]
+    scores = batch.scores[number, : len(encoded)].detach().cpu()
+    change = None if batch.change is None else float(batch.change[number])
+    name = batch.baseline
     if name == "":
-        name = " and ".join(name for name, _ in wish.baseline)
-    label, against = asked.label(_labels(answer, number), number)
+        name = " and ".join(name for name, _ in request.baseline)
     return TextAttribution(
         scores=scores.float(),
         tokens=encoded.tokens,
         text=encoded.text,
-        target=label,
-        target_index=int(asked.index[number]),
-        against=against,
-        against_index=None if asked.against is None else int(asked.against[number]),
+        target=target,
         prediction=prediction,
-        method=wish.method,
+        method=request.method.name,
         baseline=name,
-        unit=wish.unit,
         value=value,
         change=change,
         gap=None if change is None else gap_of(float(scores.sum()), change),
-        **_errors(found, number, scores),
-        steps=found.steps[number],
-        tolerance=found.tolerance,
-        signed=wish.method not in _methods.UNSIGNED,
-        complete=wish.method in COMPLETE,
-        model=lens.name,
+        **_errors(batch, number, scores),
+        steps=batch.steps[number],
+        tolerance=batch.tolerance,
+        signed=request.method.signed,
+        complete=request.method.complete,
+        model=forward.lens.name,
     )
 
 
-def _errors(found: _methods.Found, number: int, scores: Tensor) -> dict[str, Any]:
+def _errors(batch: MethodScores, number: int, scores: Tensor) -> dict[str, Any]:
     """What a method knows of the error of one text's scores."""
-    if found.samples is not None:
-        samples = found.samples[:, number, : len(scores)].detach().float().cpu()
+    if batch.samples is not None:
+        samples = batch.samples[:, number, : len(scores)].detach().float().cpu()
         return {"samples": samples, "estimated_error": sampling_error(samples, scores)}
-    return {
-        "estimated_error": None if found.estimated_error is None else float(found.estimated_error[number])
-    }
+    error = batch.estimated_error
+    return {"estimated_error": None if error is None else float(error[number])}
 
 
-def _added(one: _methods.Found, other: _methods.Found) -> _methods.Found:
+def _added(one: MethodScores, other: MethodScores) -> MethodScores:
     """Sums over baselines; estimated errors as bounds in the units of the scores."""
-    difference = None
+    error = None
     if one.estimated_error is not None:
-        sizes = [found.scores.abs().sum(-1).to(found.estimated_error) for found in (one, other)]
+        sizes = [part.scores.abs().sum(-1).to(part.estimated_error) for part in (one, other)]
         both = one.estimated_error * sizes[0] + other.estimated_error * sizes[1]
-        difference = both / (one.scores + other.scores).abs().sum(-1).to(both).clamp(min=1e-30)
-    samples = None if one.samples is None else one.samples + other.samples
-    steps = [a + b for a, b in zip(one.steps, other.steps)]
-    return _methods.Found(
-        one.scores + other.scores, one.change + other.change, difference, steps, one.tolerance, one.baseline, samples
-    )  # fmt: skip
+        error = both / (one.scores + other.scores).abs().sum(-1).to(both).clamp(min=1e-30)
+    return replace(
+        one,
+        scores=one.scores + other.scores,
+        change=one.change + other.change,
+        estimated_error=error,
+        steps=[a + b for a, b in zip(one.steps, other.steps)],
+        samples=None if one.samples is None else one.samples + other.samples,
+    )
 
 
-def _divided(found: _methods.Found, count: int) -> _methods.Found:
+def _divided(total: MethodScores, count: int) -> MethodScores:
     if count == 1:
-        return found
-    samples = None if found.samples is None else found.samples / count
-    return replace(found, scores=found.scores / count, change=found.change / count, samples=samples)
+        return total
+    samples = None if total.samples is None else total.samples / count
+    return replace(total, scores=total.scores / count, change=total.change / count, samples=samples)
 
 
-def _in_full_precision(answer: TextAnswer, asked: Asked, found: _methods.Found, wish: Wish) -> _methods.Found:
+def _in_full_precision(
+    forward: EmbeddingForward, scalar: TargetScalar, batch: MethodScores, request: TextRequest
+) -> MethodScores:
     """The change between the ends in float32 where the model runs in half precision: forward passes that make the
     gap an error of the scores, not of the last bits of a logit."""
-    if found.change is None or answer.lens.dtype not in (torch.float16, torch.bfloat16):
-        return found
-    with torch.no_grad(), answer.in_float32():
-        end = answer.points(answer.vectors())
-        starts = [answer.points(_baselines.start(answer, baseline)) for _, baseline in wish.baseline]
-        if found.baseline:  # the method's own, zeros
+    if batch.change is None or forward.lens.dtype not in (torch.float16, torch.bfloat16):
+        return batch
+    with torch.no_grad(), forward.in_float32():
+        end = forward.points(forward.vectors())
+        starts = [forward.points(_baselines.start(forward, baseline)) for _, baseline in request.baseline]
+        if batch.baseline:  # the method's own, zeros
             starts = [torch.zeros_like(end)]
-        values = [asked(answer.logits(point)).double() for point in (end, *starts)]
-    return replace(found, change=values[0] - sum(values[1:]) / len(starts))
+        values = [scalar(forward.logits(point)).double() for point in (end, *starts)]
+    return replace(batch, change=values[0] - sum(values[1:]) / len(starts))
 
 
-# -- what is asked --------------------------------------------------------------------------------------------
+# -- targets of a batch ---------------------------------------------------------------------------------------
 
 
-def _question(
-    lens: TextModel, encoded: Sequence[Encoded], targets: Sequence[Any], contrasts: Sequence[Any], wish: Wish
-) -> tuple[TextAnswer, Asked, list[Prediction | None]]:
-    """The model as a function, the class of each text that is explained, and what the model itself says."""
-    head = _tasks.of(lens.model)
-    if head == "question":
-        return _question_of_answers(lens, encoded, targets[0], contrasts, wish)
-    places = [_place(lens, one, head, wish.position) for one in encoded]
-    answer = TextAnswer(lens, encoded, places, layer=wish.layer)
-    _tasks.finite(answer.end_logits)
-    traces = [
-        Trace((), logits=row.cpu(), labels=lens.labels, activation=lens.activation)
-        for row in answer.end_logits
+def _resolved(
+    lens: TextModel, rows: Sequence[TextRow], request: TextRequest
+) -> tuple[EmbeddingForward, list[Target], list[Prediction | None]]:
+    """The model as a function, the target of each text, and what the model itself predicts."""
+    encoded = [row.encoded for row in rows]
+    if lens.task == "question":
+        return _resolved_answers(lens, rows, request)
+    places = [_place(lens, row) for row in rows]
+    forward = EmbeddingForward(lens, encoded, places, layer=request.layer)
+    logits = _tasks.finite(forward.end_logits).cpu()
+    several = lens.task in ("token", "causal", "masked")
+    targets = [
+        row.target.of_class(lens, of_row, place if several else None)
+        for row, of_row, place in zip(rows, logits, places)
     ]
-    classes = answer.end_logits.shape[1]
-    lens.check_classes(classes)
-    indices = [
-        trace.prediction.index if _is_predicted(lens, target) else lens.target_index(target)
-        for trace, target in zip(traces, targets)
-    ]
-    against = None if contrasts[0] is None else [lens.target_index(contrast) for contrast in contrasts]
-    for index, name in (*zip(indices, targets), *zip(against or (), contrasts)):
-        if index >= classes:
-            raise InputError(f"target {name!r} is no class: the model has {classes}, numbered from 0")
-    for index, other in zip(indices, against or ()):
-        if index == other:
-            raise _same(traces[0].label(index))
-    asked = _asked(answer, indices, against, wish, lens.activation)
-    return answer, asked, [trace.prediction for trace in traces]
+    traces = (Trace((), logits=row, labels=lens.labels, activation=lens.activation) for row in logits)
+    return forward, targets, [trace.prediction for trace in traces]
 
 
-def _question_of_answers(
-    lens: TextModel, encoded: Sequence[Encoded], target: Any, contrasts: Sequence[Any], wish: Wish
-) -> tuple[TextAnswer, Asked, list[Prediction | None]]:
+def _resolved_answers(
+    lens: TextModel, rows: Sequence[TextRow], request: TextRequest
+) -> tuple[EmbeddingForward, list[Target], list[Prediction | None]]:
     """For question answering the classes are the tokens at which the answer may start, or end."""
-    side = SIDES[0] if _is_predicted(lens, target) else target
-    if side not in SIDES:
-        raise unknown_name("target", target, SIDES)
-    other = TextAnswer(lens, encoded, side=SIDES[side == "start"]).end_logits
-    answer = TextAnswer(lens, encoded, side=side, layer=wish.layer)
-    _tasks.finite(answer.end_logits)
-    best = {side: answer.end_logits.argmax(-1), SIDES[side == "start"]: other.argmax(-1)}
-    indices = best[side].tolist()
-    if wish.position is not None:
-        indices = [_position(one, wish.position) for one in encoded]
-    against = None if contrasts[0] is None else [_position(*pair) for pair in zip(encoded, contrasts)]
-    for one, *places in zip(encoded, indices, against or ()):
-        if places[0] == places[1]:
-            raise _same(f"{side} at {one.tokens[places[0]].text!r}")
-    predictions = []
-    for number, one in enumerate(encoded):
+    encoded = [row.encoded for row in rows]
+    side = rows[0].target.answer_side
+    other = EmbeddingForward(lens, encoded, side=SIDES[side == SIDES[0]]).end_logits
+    forward = EmbeddingForward(lens, encoded, side=side, layer=request.layer)
+    _tasks.finite(forward.end_logits)
+    best = {side: forward.end_logits.argmax(-1), SIDES[side == SIDES[0]]: other.argmax(-1)}
+    targets, predictions = [], []
+    for number, (one, row) in enumerate(zip(encoded, rows)):
         first, last = (int(best[name][number]) for name in SIDES)
-        chance = answer.end_logits[number].softmax(-1)[best[side][number]]
+        asked = row.target
+        index = int(best[side][number]) if asked.position is None else token_position(one, asked.position)
+        against = None if asked.against is None else token_position(one, asked.against)
+        targets.append(asked.of_place([token.text for token in one.tokens], index, against))
+        chance = forward.end_logits[number].softmax(-1)[best[side][number]]
         shown = joined(one.tokens[first : last + 1], one.text).text if first <= last else "no answer"
         predictions.append(Prediction(shown, int(best[side][number]), float(chance)))
-    return answer, _asked(answer, indices, against, wish, "softmax"), predictions
+    return forward, targets, predictions
 
 
-def _same(name: str) -> InputError:
-    return InputError(
-        f"target and against are the same class, {name!r}; name two that differ (without target= it is the "
-        "predicted one)"
-    )
-
-
-def _asked(
-    answer: TextAnswer, indices: list[int], against: list[int] | None, wish: Wish, activation: str
-) -> Asked:
-    index = torch.tensor(indices, device=answer.ids.device)
-    other = None if against is None else torch.tensor(against, device=answer.ids.device)
-    return Asked(index, other, wish.unit, activation)
-
-
-def _is_predicted(lens: TextModel, target: Any) -> bool:
-    return target is None or (target == PREDICTED and target not in lens.labels)
-
-
-def _labels(answer: TextAnswer, number: int) -> Callable[[int], str]:
-    if answer.side is not None:
-        tokens = answer.encoded[number].tokens
-        return lambda index: f"{answer.side} at {tokens[index].text!r}"
-    return Trace((), labels=answer.lens.labels).label
-
-
-def _place(lens: TextModel, encoded: Encoded, head: str | None, position: int | str | None) -> int | None:
-    """The position whose logits are explained; None for a model that gives one answer."""
-    if head == "token" and position is None:
+def _place(lens: TextModel, row: TextRow) -> int | None:
+    """The position whose logits are explained; None for a model that predicts once."""
+    position = row.target.position
+    if lens.task == "token" and position is None:
         raise InputError(
             f"{type(lens.model).__name__} answers for every token; name one by its number or its text: position=3"
         )
-    if head not in ("token", "causal", "masked") and position is not None:
-        raise InputError(f"{type(lens.model).__name__} gives one answer; leave position= away")
-    found = lens.answer_place(encoded) if position is None else _position(encoded, position)
-    if head == "masked" and found is None:
+    if lens.task not in ("token", "causal", "masked") and position is not None:
+        raise InputError(f"{type(lens.model).__name__} gives one answer; omit position=")
+    place = lens.answer_place(row.encoded) if position is None else token_position(row.encoded, position)
+    if lens.task == "masked" and place is None:
         raise InputError(
             f"a masked language model answers at {lens.tokenizer.mask_token}; put one in the text, or name a "
             "position="
         )
-    return found
+    return place
 
 
-def _position(encoded: Encoded, position: int | str) -> int:
-    """A token by its number or its text."""
+def token_position(encoded: Encoded, position: int | str) -> int:
+    """A token by its number or its text. Raises InputError for one that is not there."""
     tokens = encoded.tokens
     if isinstance(position, str):
-        found = [i for i, token in enumerate(tokens) if token.text.strip() == position.strip()]
-        if not found:
+        places = [i for i, token in enumerate(tokens) if token.text.strip() == position.strip()]
+        if not places:
             raise unknown_name("position", position, [token.text for token in tokens])
-        return found[0]
+        return places[0]
     whole = isinstance(position, int) and not isinstance(position, bool)
     if not whole or not -len(tokens) <= position < len(tokens):
         raise InputError(
             f"position {position!r} is no token; give a number from 0 to {len(tokens) - 1}, or a token's text"
         )
     return position % len(tokens)
-
-
-# -- texts that are longer than the model -------------------------------------------------------------------------
-
-
-def _windowed(
-    lens: TextModel, text: Any, target: Any, wish: Wish, window: int, overlap: int | None, progress: bool
-) -> TextAttribution:
-    """A long text: F is the mean of what its windows answer, so each score is the sum over the windows that hold the
-    token, divided by their number. The scores of all tokens then add up as those of one text do.
-    """
-    if wish.position is not None or _tasks.of(lens.model) in ("question", "token", *_tasks.LANGUAGE):
-        raise InputError(
-            f"window= is for models that give one answer for a text, and {type(lens.model).__name__} is asked at "
-            "a place in it; cut the text around that place"
-        )
-    pieces = _text_inputs.windows(lens.tokenizer, text, window, overlap, lens.max_tokens)
-    with explained(lens):
-        logits = torch.cat([TextAnswer(lens, [piece]).end_logits for piece in pieces]).mean(0).cpu()
-    trace = Trace((), logits=_tasks.finite(logits), labels=lens.labels, activation=lens.activation)
-    index = trace.prediction.index if _is_predicted(lens, target) else lens.target_index(target)
-    parts = _in_order(lens, pieces, index, wish, progress)
-    tokens = _text_inputs.encode(lens.tokenizer, text).tokens
-    scores = _laid_together(tokens, parts, [part.scores for part in parts])
-    samples = None
-    if parts[0].samples is not None:
-        draws = zip(*(part.samples for part in parts))
-        samples = torch.stack([_laid_together(tokens, parts, draw) for draw in draws]).float()
-    change = None if parts[0].change is None else sum(part.change for part in parts) / len(parts)
-    return replace(
-        parts[0],
-        tokens=tokens,
-        scores=scores.float(),
-        prediction=trace.prediction,
-        value=sum(part.value for part in parts) / len(parts),
-        change=change,
-        gap=None if change is None else gap_of(float(scores.sum()), change),
-        estimated_error=_worst(parts, scores) if samples is None else sampling_error(samples, scores),
-        samples=samples,
-        steps=sum(part.steps for part in parts),
-    )
-
-
-def _worst(parts: list[TextAttribution], scores: Tensor) -> float | None:
-    """A bound: the windows' differences, added up in the units of the scores."""
-    if parts[0].estimated_error is None:
-        return None
-    sizes = [part.estimated_error * float(part.scores.abs().sum()) for part in parts]
-    return sum(sizes) / len(parts) / max(float(scores.abs().sum()), 1e-30)
-
-
-def _laid_together(
-    tokens: Sequence[Token], parts: Sequence[TextAttribution], numbers: Sequence[Tensor]
-) -> Tensor:
-    """`[token]` of the whole text: each one's numbers, summed over the windows and divided by how many there are.
-
-    numbers: `[token]` of each window
-
-    Special tokens stand in every window; they are laid on those of the whole text.
-    """
-    scores, at = torch.zeros(len(tokens), dtype=torch.float64), 0
-    for part, own in zip(parts, numbers):
-        places, at = _places(tokens, part.tokens, part.text, at)
-        scores.index_add_(0, torch.tensor(places), own.double())
-    return scores / len(parts)
-
-
-def _places(
-    tokens: Sequence[Token], window: Sequence[Token], text: Sequence[str], least: int
-) -> tuple[list[int], int]:
-    """Where the tokens of a window stand in the whole text, and where that text's next window may begin.
-
-    A span alone is no place: several tokens share that of one character, as the bytes of an emoji do. And it depends
-    on the window: some tokenizers count the space before a token to it where it comes first.
-    """
-    if any(token.start is None and not token.special for token in window):
-        raise InputError("windows are laid together by character spans; they need a fast tokenizer")
-    last = max(token.segment for token in window if not token.special)  # of a pair the first text is in each
-
-    def moves(token: Token) -> bool:
-        return not token.special and token.segment == last
-
-    def known(token: Token) -> tuple[int | None, int]:
-        return token.id, first_sign(token.start, text[last])
-
-    moving = [i for i, token in enumerate(tokens) if moves(token)]
-    whole = [known(tokens[i]) for i in moving]
-    seen = [known(token) for token in window if moves(token)]
-    start = next(i for i in range(least, len(whole)) if whole[i : i + len(seen)] == seen)
-    slid, fixed = iter(moving[start:]), iter([i for i, token in enumerate(tokens) if not moves(token)])
-    return [next(slid if moves(token) else fixed) for token in window], start + 1

@@ -1,15 +1,13 @@
-"""The number that an attribution explains, as a function of a text's word embeddings.
+"""A text model as a function of word embeddings.
 
-Every gradient method needs the same thing: F(vectors), where the vectors `[row, token, d]` take the place of the
-model's word embeddings while positions, segments and masks stay those of the text. `TextAnswer` is that
-function for a batch of texts; `Asked` picks the number F out of the logits.
+Every gradient method needs the same thing: the logits at vectors `[row, token, d]` that replace the model's word
+embeddings, while positions, segments and masks stay those of the text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,46 +20,11 @@ if TYPE_CHECKING:
     from ...models._protocols import TextModel
     from ...models._text_inputs import Encoded
 
-UNITS = ("logit", "probability")
-
 LAYERS = ("word", "embeddings")
 """Where a path may run: word embeddings, or the output of the whole embedding module; else a module or its path."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Which number F of a model's logits `[row, class]` is explained.
-
-    index, against: `[example]`, classes; unit: "logit" or "probability"; activation: from logits to probabilities
-    """
-
-    index: Tensor
-    against: Tensor | None = None
-    unit: str = "logit"
-    activation: str = "softmax"
-
-    def __call__(self, logits: Tensor, numbers: Tensor | None = None) -> Tensor:
-        """F, `[row]`; numbers: of which example each row is, each its own by default."""
-        if self.unit == "probability":
-            logits = logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(-1)
-        found = logits.gather(1, self._rows(self.index, logits, numbers))[:, 0]
-        if self.against is None:
-            return found
-        return found - logits.gather(1, self._rows(self.against, logits, numbers))[:, 0]
-
-    @staticmethod
-    def _rows(index: Tensor, logits: Tensor, numbers: Tensor | None) -> Tensor:
-        index = index.to(logits.device)
-        index = index.expand(len(logits)) if numbers is None else index[numbers]
-        return index.unsqueeze(1)
-
-    def label(self, labels: Callable[[int], str], example: int = 0) -> tuple[str, str | None]:
-        """Names of the class that is explained and of the one that it is contrasted with."""
-        against = None if self.against is None else labels(int(self.against[example]))
-        return labels(int(self.index[example])), against
-
-
-class TextAnswer:
+class EmbeddingForward:
     """The logits of a batch of texts as a function of their word embeddings.
 
     encoded: texts of any lengths, padded together
@@ -107,7 +70,7 @@ class TextAnswer:
 
         with _forward.hooked([(self.layer, keep)]):
             with torch.no_grad(), self._in_place_of_words(vectors, self.ids):
-                self._run(None)
+                _forward.call(self._model, self.inputs)
         name = type(self.layer).__name__
         if len(kept) != 1 or not isinstance(kept[0], Tensor) or kept[0].shape[:2] != self.ids.shape:
             raise InputError(
@@ -125,21 +88,15 @@ class TextAnswer:
 
     # -- the function ---------------------------------------------------------------------------------------
 
-    def logits(self, points: Tensor, numbers: Tensor | None = None) -> Tensor:
-        """`[row, class]` at `points` `[row, token, d]`; numbers: of which text each row is."""
-        put = self._in_place_of_words if self.layer is None else self._in_place_of_layer
-        size = self._longest(numbers)
-        ids = self.ids if numbers is None else self.ids[numbers]
-        with put(points[:, :size], ids[:, :size]):
-            return self._read(self._run(numbers), numbers)
-
-    def number(self, asked: Asked) -> Callable[..., Tensor]:
-        """F(points, numbers) -> `[row]`, as Captum wants it."""
-
-        def forward(points: Tensor, numbers: Tensor | None = None) -> Tensor:
-            return asked(self.logits(points, numbers), numbers)
-
-        return forward
+    def logits(self, points: Tensor, examples: Tensor | None = None) -> Tensor:
+        """`[row, class]` at `points` `[row, token, d]`; examples: of which text each row is."""
+        replaced = self._in_place_of_words if self.layer is None else self._in_place_of_layer
+        size = self._longest(examples)
+        ids = self.ids if examples is None else self.ids[examples]
+        inputs = self._inputs_of(examples)
+        with replaced(points[:, :size], ids[:, :size]), _forward.explained(self.lens.model, inputs):
+            output = self._model(**inputs)
+        return self._read(output, examples)
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
@@ -160,7 +117,7 @@ class TextAnswer:
         called: list[nn.Module] = []
         asked = ((table, lambda module, *_: called.append(module)) for table in self.tables)
         with torch.no_grad(), _forward.hooked(asked):
-            logits = self._read(self._run(None), None)
+            logits = self._read(_forward.call(self._model, self.inputs), None)
         if not called:
             raise InputError(
                 f"{type(self.lens.model).__name__} does not run its embedding layer "
@@ -169,26 +126,25 @@ class TextAnswer:
         self.tables.sort(key=lambda table: table is not called[0])
         return logits
 
-    def _run(self, numbers: Tensor | None) -> Any:
-        inputs = self.inputs
-        if numbers is not None:
-            size = self._longest(numbers)
-            inputs = {
-                name: rows[numbers] if name.startswith("decoder") else rows[numbers, :size]
-                for name, rows in inputs.items()
-            }
-        return _forward.answer(self._model, inputs)
+    def _inputs_of(self, examples: Tensor | None) -> dict[str, Tensor]:
+        if examples is None:
+            return self.inputs
+        size = self._longest(examples)
+        return {
+            name: rows[examples] if name.startswith("decoder") else rows[examples, :size]
+            for name, rows in self.inputs.items()
+        }
 
-    def _longest(self, numbers: Tensor | None) -> int:
+    def _longest(self, examples: Tensor | None) -> int:
         """Tokens of the longest of these texts: what the others need no padding beyond."""
-        if numbers is None:
+        if examples is None:
             return self.ids.shape[1]
-        return max(len(self.encoded[number]) for number in set(numbers.tolist()))
+        return max(len(self.encoded[example]) for example in set(examples.tolist()))
 
-    def _read(self, output: Any, numbers: Tensor | None) -> Tensor:
-        places = self.places if numbers is None or self.places is None else self.places[numbers]
+    def _read(self, output: Any, examples: Tensor | None) -> Tensor:
+        places = self.places if examples is None or self.places is None else self.places[examples]
         mask = self.inputs.get("attention_mask")
-        mask = mask if numbers is None or mask is None else mask[numbers, : self._longest(numbers)]
+        mask = mask if examples is None or mask is None else mask[examples, : self._longest(examples)]
         return read(self.lens.model, output, places, self.side, mask)
 
     @contextmanager
@@ -226,7 +182,7 @@ def read(
 ) -> Tensor:
     """Logits `[row, class]` of what a model returned, in float32 (float64 stays).
 
-    places: `[row]`, the position that answers, where there are several; side, mask: as in `TextAnswer`
+    places: `[row]`, the position that answers, where there are several; side, mask: as in `EmbeddingForward`
     """
     if side is not None:
         logits = getattr(output, f"{side}_logits")
@@ -243,31 +199,10 @@ def read(
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def answers_once(lens: TextModel, position: Any = None) -> bool:
+def predicts_once(lens: TextModel, position: Any = None) -> bool:
     """Whether one stack gives one answer for a text, at the model's own place: what relevance can follow."""
     two_stacks = _tasks.config_of(lens.model, "is_encoder_decoder")
-    return position is None and not two_stacks and _tasks.of(lens.model) not in ("token", "question")
-
-
-def unit(name: str, activation: str) -> str:
-    """A unit by its name, checked: a regression has no probability."""
-    if name not in UNITS:
-        raise unknown_name("unit", name, UNITS)
-    if name == "probability" and activation == "none":
-        raise InputError("a regression has no probability; leave unit= away to explain its value")
-    return name
-
-
-@contextmanager
-def explained(lens: TextModel) -> Iterator[None]:
-    """The model in eval mode, with no gradient for its parameters, whatever mode autograd is in."""
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        _forward.evaluating(lens.model),
-        _forward.frozen(lens.model),
-    ):
-        yield
+    return position is None and not two_stacks and lens.task not in ("token", "question")
 
 
 def _tables(model: nn.Module) -> list[nn.Module]:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ...data._trace import Token
 from ...errors import InputError, unknown_name
-from ...models._forward import Budget, answer, evaluating
+from ...models._forward import BatchBudget, call, evaluating
 from ...models._text_inputs import Encoded
-from ._forward import TextAnswer, read
+from ._forward import EmbeddingForward, read
 from ._merging import joined
 
 if TYPE_CHECKING:
@@ -25,18 +25,18 @@ WAYS = ("pad", "mask", "delete")
 at its position, or is cut out."""
 
 
-class TextRemoval:
+class TextPerturbation:
     """One text with some of its tokens removed.
 
     input: a text, a pair, or one that is encoded already
     by: "pad", "mask" or "delete"
     groups: token positions that are removed together (the tokens of a word); each ordinary token alone by default
-    place, side: as for `TextAnswer`
+    place, side: as for `EmbeddingForward`
 
     parts: the tokens that can be removed, in the order of `groups`; special tokens always stay, and so does the
         mask that a masked language model is asked at.
 
-    >>> removal = TextRemoval(lens, "not a bad film")
+    >>> removal = TextPerturbation(lens, "not a bad film")
     >>> removal.logits(torch.eye(len(removal.parts)) == 0)   # [part, class]: without the first, the second, ...
     """
 
@@ -67,7 +67,7 @@ class TextRemoval:
         tokens = self.encoded.tokens
         return tuple(joined([tokens[i] for i in group], self.encoded.text) for group in self.groups)
 
-    def logits(self, kept: Tensor, budget: Budget | None = None) -> Tensor:
+    def logits(self, kept: Tensor, budget: BatchBudget | None = None) -> Tensor:
         """The logits `[row, class]` with only the parts where `kept` `[row, part]` is True, on the CPU.
 
         Rows run together as far as the budget of tokens allows; rows that are equal run once.
@@ -78,17 +78,15 @@ class TextRemoval:
         different, where = kept.unique(dim=0, return_inverse=True)
         variants = [self._stays(row) for row in different.tolist()]
         order = sorted(range(len(variants)), key=lambda i: -self._length(variants[i]))
-        budget = budget or Budget()
-        found: dict[int, Tensor] = {}
+        budget = budget or BatchBudget()
+        logits: dict[int, Tensor] = {}
         while order:
-            rows = budget.rows(self._length(variants[order[0]])) if self.lens.batches else 1
-            done = budget.fit(
-                lambda size, first=order: self._run([variants[i] for i in first[:size]]),
-                min(rows, len(order)),
-            )
-            found.update(zip(order, done))
-            order = order[len(done) :]
-        return torch.stack([found[i] for i in range(len(variants))])[where]
+            length = self._length(variants[order[0]])
+            rows = min(budget.rows(length), len(order)) if self.lens.batches else 1
+            with budget.attempt(rows, length):
+                logits.update(zip(order[:rows], self._run([variants[i] for i in order[:rows]])))
+                order = order[rows:]
+        return torch.stack([logits[i] for i in range(len(variants))])[where]
 
     def _stays(self, kept: list[bool]) -> list[int]:
         """The places of the tokens that stay."""
@@ -120,15 +118,15 @@ class TextRemoval:
         return words.logits(points, torch.zeros(len(points), dtype=torch.long, device=points.device))
 
     @cached_property
-    def _answer(self) -> TextAnswer:
-        return TextAnswer(self.lens, [self.encoded], [self.place], self.side)
+    def _answer(self) -> EmbeddingForward:
+        return EmbeddingForward(self.lens, [self.encoded], [self.place], self.side)
 
     def _cut(self, variants: list[list[int]]) -> Tensor:
         texts = [self._without(stays) for stays in variants]
         inputs = self.lens.inputs([encoded for encoded, _ in texts])
         found = [place for _, place in texts]
         places = None if None in found else torch.tensor(found, device=self.lens.device)
-        output = answer(self.lens.model, inputs)
+        output = call(self.lens.model, inputs)
         return read(self.lens.model, output, places, self.side, inputs.get("attention_mask"))
 
     def _without(self, stays: list[int]) -> tuple[Encoded, int | None]:

@@ -13,7 +13,8 @@ from torch import nn
 
 import attnlens as al
 from attnlens.attribution.image import _cam
-from attnlens.attribution.image._forward import ImageAnswer, Picture
+from attnlens.attribution.image._forward import PixelForward
+from attnlens.attribution.image._geometry import Picture
 from attnlens.errors import InputError
 
 from ... import tiny
@@ -164,7 +165,7 @@ def found(model, size=32, grid=None, layer=None):
     pixels = torch.rand(1, 3, size, size)
     lens = al.lens.ImageLens(model)
     with torch.no_grad():
-        return _cam.find(model, lambda: ImageAnswer(lens).logits(pixels), grid, layer)
+        return _cam.find(model, lambda: PixelForward(lens).logits(pixels), grid, layer)
 
 
 def test_the_last_convolution_in_the_order_of_running():
@@ -248,7 +249,7 @@ def test_of_a_transformer_the_tokens_that_enter_the_last_attention(name):
     lens, norm = vit_lenses()[name]
     pixels = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(5))
     grid = next(lens.traces([pixels[0]])).patches
-    answer = ImageAnswer(lens)
+    answer = PixelForward(lens)
     place = _cam.find(lens.model, lambda: answer.logits(pixels), grid)
     maps, gradient = place.maps(lambda x: answer.logits(x)[:, 1], pixels)
     kept = []
@@ -267,7 +268,7 @@ def test_of_a_transformer_the_tokens_that_enter_the_last_attention(name):
 def test_the_gradient_is_whole_where_the_parameters_are_frozen():
     """Query and key are made of the same tensor before the layer runs that is hooked, the projection of values."""
     lens = al.Lens(tiny.vit(num_labels=3), tiny.processor())
-    pixels, answer = torch.rand(1, 3, 32, 32), ImageAnswer(lens)
+    pixels, answer = torch.rand(1, 3, 32, 32), PixelForward(lens)
     grid = next(lens.traces([pixels[0]])).patches
     place = _cam.find(lens.model, lambda: answer.logits(pixels), grid)
     _, expected = place.maps(lambda x: answer.logits(x)[:, 1], pixels)
@@ -345,7 +346,7 @@ def swin():
 def test_windows_are_refused_and_a_layer_of_ordered_tokens_is_taken(swin):
     pixels = torch.rand(1, 3, 32, 32)
     grid = next(swin.traces([pixels[0]])).patches
-    answer = ImageAnswer(swin)
+    answer = PixelForward(swin)
     with pytest.raises(InputError, match=r"attends within windows.*one of .*swin\.layernorm"):
         _cam.find(swin.model, lambda: answer.logits(pixels), grid)
     place = _cam.find(swin.model, lambda: answer.logits(pixels), grid, "swin.layernorm")

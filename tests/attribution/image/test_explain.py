@@ -21,11 +21,12 @@ from PIL import Image
 from torch import nn
 
 import attnlens as al
-from attnlens.attribution.image import _methods
-from attnlens.attribution.image._explain import METHODS, attribute_image
+from attnlens.attribution import IMAGE_METHODS as METHODS
+from attnlens.attribution.image import _forward
+from attnlens.attribution.image._explain import attribute_image
 from attnlens.errors import InputError
 from attnlens.models import _image_inputs
-from attnlens.models._forward import Budget
+from attnlens.models._forward import BatchBudget
 
 from ... import tiny
 from .test_perturbation import MEAN, STD, middle, normalised, photograph
@@ -184,7 +185,7 @@ def test_a_contrast_is_the_difference(linear):
     one, other = (attribute_image(linear, photograph(), name) for name in ("dog", "owl"))
     found = attribute_image(linear, photograph(), "dog", against="owl")
     close(found.scores, (one.scores - other.scores).numpy())
-    assert (found.question, found.against) == ("dog rather than owl", "owl")
+    assert (str(found.target), found.target.against) == ("dog rather than owl", "owl")
     assert found.value == pytest.approx(one.value - other.value)
 
 
@@ -254,7 +255,7 @@ def test_equals_captum_by_hand(bent, name):
     for target in (0, 2):
         found = attribute_image(bent, photograph(), target, method=name, **OPTIONS.get(name, {}))
         close(found.scores, by_hand(bent, name, target).detach().numpy())
-        assert (found.method, found.target_index) == (name, target)
+        assert (found.method, found.target.index) == (name, target)
 
 
 # -- integrated gradients and baselines -----------------------------------------------------------------------
@@ -353,14 +354,14 @@ def test_seeds(bent, name, options):
 def test_batched_equals_one_by_one(bent, name, monkeypatch):
     options = dict(n_samples=3) if name == "shapley" else {}
     batched = attribute_image(bent, photograph(), 1, method=name, **options)
-    monkeypatch.setattr(Budget, "rows", lambda self, length: 1)
+    monkeypatch.setattr(BatchBudget, "rows", lambda self, length: 1)
     alone = attribute_image(bent, photograph(), 1, method=name, **options)
     close(alone.scores, batched.scores.numpy())
 
 
 def test_half_as_many_rows_where_memory_runs_out(bent, monkeypatch):
     expected = attribute_image(bent, photograph(), 1, method="occlusion", window=2)
-    run, sizes = _methods.ImageAnswer.logits, []
+    run, sizes = _forward.PixelForward.logits, []
 
     def small(self, pixels):
         sizes.append(len(pixels))
@@ -368,7 +369,7 @@ def test_half_as_many_rows_where_memory_runs_out(bent, monkeypatch):
             raise MemoryError
         return run(self, pixels)
 
-    monkeypatch.setattr(_methods.ImageAnswer, "logits", small)
+    monkeypatch.setattr(_forward.PixelForward, "logits", small)
     found = attribute_image(bent, photograph(), 1, method="occlusion", window=2)
     torch.testing.assert_close(found.scores, expected.scores)
     assert max(sizes) > 3
@@ -455,11 +456,11 @@ def test_the_embedded_models(name):
     picture = al.models.sample_images()["cat"]
     for method in ("integrated_gradients", "grad_cam", "relevance"):
         found = attribute_image(lens, picture, method=method)
-        assert found.target == found.prediction.label == lens.trace(picture).prediction.label
+        assert found.target.label == found.prediction.label == lens.trace(picture).prediction.label
         assert found.scores.shape == (32, 32)
     found = attribute_image(lens, picture, "cat", against="frog", baseline="blur")
     assert found.converged
-    assert found.question == "cat rather than frog"
+    assert str(found.target) == "cat rather than frog"
 
 
 def test_half_precision():
@@ -485,7 +486,7 @@ def test_scores_lie_where_the_model_looked(linear):
 def test_lists_of_inputs_and_of_targets(vit):
     pictures = [photograph(), photograph(33, 70), np.asarray(photograph(8, 8)), torch.rand(3, 32, 32)]
     found = attribute_image(vit, pictures, [[0, 2]] * 4, method="gradient")
-    assert [[one.target_index for one in row] for row in found] == [[0, 2]] * 4
+    assert [[one.target.index for one in row] for row in found] == [[0, 2]] * 4
     for picture, row in zip(pictures, found):
         alone = attribute_image(vit, picture, 2, method="gradient")
         torch.testing.assert_close(row[1].scores, alone.scores)
@@ -496,7 +497,7 @@ def test_lists_of_inputs_and_of_targets(vit):
     with pytest.raises(InputError, match="target= holds 2 for 4 inputs"):
         attribute_image(vit, pictures, [0, 2], method="gradient")
     single = attribute_image(vit, photograph(), (0, 2), method="gradient")
-    assert [one.target_index for one in single] == [0, 2]
+    assert [one.target.index for one in single] == [0, 2]
     assert isinstance(attribute_image(vit, [photograph()], method="gradient"), list)
 
 
@@ -505,7 +506,7 @@ def test_the_target_is_the_prediction_by_default(vit):
     for target in (None, "predicted", predicted.label, predicted.label.lower(), predicted.index):
         found = attribute_image(vit, photograph(), target, method="gradient")
         assert found.prediction == predicted
-        assert (found.target, found.target_index) == (predicted.label, predicted.index)
+        assert (found.target.label, found.target.index) == (predicted.label, predicted.index)
 
 
 def test_the_model_is_left_as_it_was(resnet):
@@ -552,8 +553,8 @@ def test_pictures_of_every_kind(vit, picture):
         (dict(against="x"), "unknown target 'x'"),
         (dict(unit="odds"), "unknown unit 'odds'; expected one of: logit, probability"),
         (dict(method="rollout", against=1), "rollout follows the attention for the logit of one class"),
-        (dict(method="relevance", unit="probability"), "leave against= and unit= away"),
-        (dict(baseline=[]), "baseline=[] names none; leave it away for 'black'"),
+        (dict(method="relevance", unit="probability"), "omit against= and unit="),
+        (dict(baseline=[]), "baseline=[] names none; omit it for 'black'"),
         (dict(baseline="blakc"), "unknown baseline 'blakc'"),
         (dict(baseline=torch.zeros(3, 8, 8)), "a baseline tensor must be float [3, 32, 32]"),
         (dict(method="occlusion", baseline=["black", "white"]), "this method takes one baseline"),
@@ -615,7 +616,7 @@ def test_a_transformer_without_a_grid():
 
 def test_a_regression_has_neither_contrast_nor_probability():
     lens = al.Lens(tiny.vit(num_labels=1), tiny.processor())
-    assert attribute_image(lens, photograph(), method="gradient").target_index == 0
+    assert attribute_image(lens, photograph(), method="gradient").target.index == 0
     with pytest.raises(InputError, match="a regression has one value and no class to contrast it with"):
         attribute_image(lens, photograph(), against=0)
     with pytest.raises(InputError, match="a regression has no probability"):

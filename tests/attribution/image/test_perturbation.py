@@ -15,10 +15,11 @@ from torch import nn
 
 import attnlens as al
 from attnlens.attribution.image._baselines import BASELINES, image_baseline
-from attnlens.attribution.image._forward import ImageAnswer, Picture
-from attnlens.attribution.image._perturbation import ImageRemoval
+from attnlens.attribution.image._forward import PixelForward
+from attnlens.attribution.image._geometry import Picture
+from attnlens.attribution.image._perturbation import ImagePerturbation
 from attnlens.errors import InputError
-from attnlens.models._forward import Budget
+from attnlens.models._forward import BatchBudget
 
 from ... import tiny
 
@@ -64,7 +65,7 @@ def plain():
 
 
 def test_a_removed_cell_is_that_of_the_baseline(lens):
-    removal = ImageRemoval(lens, photograph(), by="white")
+    removal = ImagePerturbation(lens, photograph(), by="white")
     assert removal.grid == (4, 4)
     assert removal.parts[:5] == ("0,0", "0,1", "0,2", "0,3", "1,0")
     kept = torch.ones(3, 16, dtype=torch.bool)
@@ -83,19 +84,19 @@ def test_a_removed_cell_is_that_of_the_baseline(lens):
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=1, max_size=9), st.integers(1, 200))
 def test_batched_equals_one_by_one(rows, tokens):
-    removal = ImageRemoval(LENS, photograph(), grid=(2, 3))
+    removal = ImagePerturbation(LENS, photograph(), grid=(2, 3))
     kept = torch.tensor(rows)
     alone = torch.cat([removal.logits(row[None]) for row in kept])
-    torch.testing.assert_close(removal.logits(kept, Budget(tokens)), alone)
+    torch.testing.assert_close(removal.logits(kept, BatchBudget(tokens)), alone)
 
 
 LENS = al.Lens(tiny.vit(num_labels=3), tiny.processor())
 
 
 def test_equal_rows_run_once(lens, monkeypatch):
-    removal, seen = ImageRemoval(lens, photograph()), []
+    removal, seen = ImagePerturbation(lens, photograph()), []
     monkeypatch.setattr(
-        ImageAnswer, "logits", lambda self, pixels: seen.append(len(pixels)) or torch.ones(len(pixels), 3)
+        PixelForward, "logits", lambda self, pixels: seen.append(len(pixels)) or torch.ones(len(pixels), 3)
     )
     kept = torch.ones(50, 16, dtype=torch.bool)
     kept[::2, 0] = False
@@ -104,7 +105,7 @@ def test_equal_rows_run_once(lens, monkeypatch):
 
 
 def test_half_as_many_rows_where_memory_runs_out(lens, monkeypatch):
-    removal, run, sizes = ImageRemoval(lens, photograph()), ImageAnswer.logits, []
+    removal, run, sizes = ImagePerturbation(lens, photograph()), PixelForward.logits, []
 
     def small(self, pixels):
         sizes.append(len(pixels))
@@ -114,14 +115,14 @@ def test_half_as_many_rows_where_memory_runs_out(lens, monkeypatch):
 
     kept = torch.eye(16) == 0
     expected = removal.logits(kept)
-    monkeypatch.setattr(ImageAnswer, "logits", small)
-    torch.testing.assert_close(removal.logits(kept, Budget(256)), expected)
+    monkeypatch.setattr(PixelForward, "logits", small)
+    torch.testing.assert_close(removal.logits(kept, BatchBudget(256)), expected)
     assert sizes == [16, 8, 4, 4, 4, 4]
 
 
 def test_the_model_is_left_as_it_was(lens):
     lens.model.train()
-    ImageRemoval(lens, photograph()).logits(torch.zeros(1, 16, dtype=torch.bool))
+    ImagePerturbation(lens, photograph()).logits(torch.zeros(1, 16, dtype=torch.bool))
     assert lens.model.training
     lens.model.eval()
 
@@ -131,26 +132,26 @@ def test_the_model_is_left_as_it_was(lens):
 )
 def test_cells_of_a_model_without_patches_are_about_patches(size, expected):
     lens = al.Lens(nn.Sequential(nn.Conv2d(3, 2, 1)), normalised, patches=None)
-    assert ImageRemoval(lens, photograph(size[1], size[0])).grid == expected
+    assert ImagePerturbation(lens, photograph(size[1], size[0])).grid == expected
 
 
 @pytest.mark.parametrize("grid", [(0, 2), (33, 1), (2.0, 2), 4, (1, 2, 3)])
 def test_a_grid_that_does_not_fit(lens, grid):
     message = f"grid must be (rows, cols) of cells, at most 32 x 32 as there are pixels, not {grid!r}"
     with pytest.raises(InputError, match=re.escape(message)):
-        ImageRemoval(lens, photograph(), grid=grid)
+        ImagePerturbation(lens, photograph(), grid=grid)
 
 
 @pytest.mark.parametrize("kept", [torch.ones(16), torch.ones(2, 15), torch.ones(0, 16)])
 def test_rows_of_other_parts(lens, kept):
     with pytest.raises(InputError, match=r"kept must be \[row, part\] of 16 parts, not"):
-        ImageRemoval(lens, photograph()).logits(kept)
+        ImagePerturbation(lens, photograph()).logits(kept)
 
 
 def test_a_model_without_class_logits():
     lens = al.Lens(tiny.vit("Model"), tiny.processor())
     with pytest.raises(InputError, match="ViTModel gives no class logits"):
-        ImageRemoval(lens, photograph()).logits(torch.ones(1, 16))
+        ImagePerturbation(lens, photograph()).logits(torch.ones(1, 16))
 
 
 # -- baselines ------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import torch
 import attnlens as al
 from attnlens.attribution.text import _baselines
 from attnlens.attribution.text._baselines import named, per_token, start
-from attnlens.attribution.text._forward import TextAnswer, explained
+from attnlens.attribution.text._forward import EmbeddingForward
 from attnlens.errors import InputError
+from attnlens.models._forward import gradient_mode
 
 from ... import tiny
 
@@ -25,8 +26,8 @@ def lens():
 
 
 def answer_of(lens, *texts):
-    with explained(lens):
-        return TextAnswer(lens, [lens.encode(text) for text in texts])
+    with gradient_mode(lens.model):
+        return EmbeddingForward(lens, [lens.encode(text) for text in texts])
 
 
 def vectors(lens, *ids):

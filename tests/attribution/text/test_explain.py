@@ -87,7 +87,7 @@ def test_equals_captum_by_hand(lenses, name):
         assert found.change == pytest.approx(end - start, rel=1e-6)
         gap = abs(float(scores.sum()) - (end - start)) / abs(end - start)
         assert found.gap == pytest.approx(gap, rel=1e-3, abs=1e-9)
-        assert (found.target_index, found.steps, found.method) == (target, 8, "integrated_gradients")
+        assert (found.target.index, found.steps, found.method) == (target, 8, "integrated_gradients")
         assert found.tokens == lens.trace(text).tokens
         assert len(found.scores) == len(found.tokens)
 
@@ -109,7 +109,7 @@ def test_special_tokens_score_nothing(lens):
 def test_a_mask_is_the_question_and_scores_nothing(lenses):
     found = lenses("masked").attribute("a [MASK] , funny film", n_steps=4)
     assert found.scores[2] == 0
-    assert found.prediction.label == found.target
+    assert found.prediction.label == found.target.label
     with pytest.raises(InputError, match=r"answers at \[MASK\]; put one in the text"):
         lenses("masked").attribute(TEXT)
 
@@ -154,7 +154,7 @@ def test_a_hand_written_model():
     lens = al.Lens(Pooled(), tiny.wordpiece())
     found = lens.attribute(TEXT, target=1, n_steps=50)
     assert found.gap < 0.01
-    assert found.target == "class 1"
+    assert found.target.label == "class 1"
     lens.model.words = lens.model.places = None
     with pytest.raises(InputError, match="has no embedding layer"):
         lens.attribute(TEXT)
@@ -163,7 +163,7 @@ def test_a_hand_written_model():
 def test_on_the_embedded_sentiment_model():
     lens = al.load("sentiment")
     found = lens.attribute("a gripping , funny film with one dull stretch .", target="Negative", n_steps=100)
-    assert found.target.lower() == "negative"
+    assert found.target.label.lower() == "negative"
     assert found.gap < 0.05
     by_text = {token.text: float(score) for token, score in zip(found.tokens, found.scores)}
     assert max(by_text, key=by_text.get) == "dull"

@@ -8,8 +8,10 @@ from captum.attr import LayerIntegratedGradients
 from torch import nn
 
 import attnlens as al
-from attnlens.attribution.text._forward import Asked, TextAnswer, explained
+from attnlens.attribution._target import TargetScalar
+from attnlens.attribution.text._forward import EmbeddingForward
 from attnlens.errors import InputError
+from attnlens.models._forward import gradient_mode
 
 from ... import tiny
 from ..made import in_float64
@@ -48,8 +50,8 @@ def lenses():
 
 
 def answer_of(lens, *texts, **options):
-    with explained(lens):
-        return TextAnswer(lens, [lens.encode(text) for text in texts], **options)
+    with gradient_mode(lens.model):
+        return EmbeddingForward(lens, [lens.encode(text) for text in texts], **options)
 
 
 def by_hand(name, model, vectors, inputs):
@@ -75,7 +77,7 @@ def test_equals_the_model_on_embeddings(lenses, name):
     start = embed(torch.ones_like(answer.ids)).detach()  # the ids stay: only the words are those of id 1
     middle = torch.lerp(start, end, 0.3) + 0.1 * torch.randn_like(end)
     torch.testing.assert_close(answer.vectors(), end)
-    with explained(lens), torch.no_grad():
+    with gradient_mode(lens.model), torch.no_grad():
         for point in (start, middle, end):
             expected = by_hand(name, lens.model, point, answer.inputs)
             torch.testing.assert_close(answer.logits(point), expected)
@@ -89,7 +91,7 @@ def test_every_vector_has_its_gradient(lenses, name):
     lens = lenses(name)
     answer = answer_of(lens, TEXT)
     point = answer.vectors().requires_grad_()
-    with explained(lens):
+    with gradient_mode(lens.model):
         found = torch.autograd.grad(answer.logits(point)[0, 1], point)[0]
         expected = torch.autograd.grad(by_hand(name, lens.model, point, answer.inputs)[0, 1], point)[0]
     torch.testing.assert_close(found, expected)
@@ -102,7 +104,7 @@ def test_rows_of_a_batch_are_those_of_each_text(lenses, name):
     together = answer_of(lens, *texts)
     numbers = torch.tensor([1, 0, 1, 2])
     halves = together.vectors()[numbers] / 2
-    with explained(lens), torch.no_grad():
+    with gradient_mode(lens.model), torch.no_grad():
         found = together.logits(halves, numbers)
         for row, number in zip(found, numbers.tolist()):
             alone = answer_of(lens, texts[number])
@@ -123,12 +125,12 @@ def test_a_model_in_half_precision_computes_in_float32_for_a_while(name, dtype):
     lens.model.to(dtype)
     answer = answer_of(lens, TEXT)
     before = {key: value.clone() for key, value in lens.model.state_dict().items()}
-    with explained(lens), torch.no_grad(), answer.in_float32():
+    with gradient_mode(lens.model), torch.no_grad(), answer.in_float32():
         found = answer.logits(answer.vectors() * 0.7)
     assert all(torch.equal(value, before[key]) for key, value in lens.model.state_dict().items())
     lens.model.float()  # a float32 copy of the rounded parameters
     exact = answer_of(lens, TEXT)
-    with explained(lens), torch.no_grad():
+    with gradient_mode(lens.model), torch.no_grad():
         torch.testing.assert_close(found, exact.logits(exact.vectors() * 0.7), rtol=1e-4, atol=1e-5)
 
 
@@ -262,11 +264,11 @@ def test_asked_is_a_logit_or_a_probability_or_a_difference():
     logits = torch.randn(3, 4, dtype=torch.float64)
     index, against = torch.tensor([0, 3, 1]), torch.tensor([2, 2, 0])
     rows = torch.arange(3)
-    assert torch.equal(Asked(index)(logits), logits[rows, index])
+    assert torch.equal(TargetScalar(index)(logits), logits[rows, index])
     soft, single = logits.softmax(-1), logits.sigmoid()
-    torch.testing.assert_close(Asked(index, unit="probability")(logits), soft[rows, index])
-    found = Asked(index, against, "probability", "sigmoid")(logits)
+    torch.testing.assert_close(TargetScalar(index, unit="probability")(logits), soft[rows, index])
+    found = TargetScalar(index, against, "probability", "sigmoid")(logits)
     torch.testing.assert_close(found, single[rows, index] - single[rows, against])
     numbers = torch.tensor([2, 2, 0])
-    found = Asked(index, against)(logits, numbers)
+    found = TargetScalar(index, against)(logits, numbers)
     torch.testing.assert_close(found, logits[rows, index[numbers]] - logits[rows, against[numbers]])

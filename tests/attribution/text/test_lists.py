@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
+from attnlens.attribution import METHODS
+from attnlens.attribution._registry import named
+from attnlens.attribution._target import TargetRequest
 from attnlens.attribution.text import _explain as text_module
-from attnlens.attribution.text._explain import METHODS
-from attnlens.attribution.text._forward import explained
 from attnlens.attribution.text._merging import groups
 from attnlens.errors import InputError
 from attnlens.models import _text_inputs
+from attnlens.models._forward import gradient_mode
 
 from ... import tiny
 from .test_forward import LENSES
@@ -177,10 +179,12 @@ def test_words_of_texts_in_a_list_and_of_pairs(lens):
 # -- windows --------------------------------------------------------------------------------------------------
 
 
-def attributed(lens, pieces, target, options):
+def attributed(lens, pieces, target, options, method="integrated_gradients"):
     """The attribution of each window by itself."""
-    wish = text_module.Wish(options=options, baseline=[("pad", "pad")])
-    return text_module._in_order(lens, pieces, target, wish, False)
+    request = text_module.TextRequest(named("text", method), [("pad", "pad")], options=options)
+    rows = [text_module.TextRow(piece, TargetRequest(target)) for piece in pieces]
+    with gradient_mode(lens.model):
+        return [text_module._attribute_batch(lens, [row], request, 1)[0] for row in rows]
 
 
 def by_hand(lens, text, window, overlap, target, n_steps):
@@ -228,10 +232,7 @@ def test_every_token_of_every_window_has_its_place(lenses, window, data):
     found = lens.attribute(LONG, 1, window=window, overlap=overlap, method="gradient_x_input")
     assert found.tokens == lens.encode(LONG).tokens
     pieces = _text_inputs.windows(lens.tokenizer, LONG, window, overlap, 64)
-    with explained(lens):
-        parts = text_module._in_order(
-            lens, pieces, 1, text_module.Wish("gradient_x_input", baseline=[("pad", "pad")]), False
-        )
+    parts = attributed(lens, pieces, 1, {}, "gradient_x_input")
     total = sum(float(part.scores.sum()) for part in parts) / len(parts)
     assert float(found.scores.sum()) == pytest.approx(total, rel=1e-4, abs=1e-6)  # nothing is lost
     assert bool((found.scores != 0).all())

@@ -12,13 +12,15 @@ from captum.attr import DeepLift, IntegratedGradients, NoiseTunnel, Saliency
 from torch import nn
 
 import attnlens as al
-from attnlens.attribution._options import ATTENTION, FIXED_TOLERANCE
+from attnlens.attribution import METHODS
+from attnlens.attribution._options import FIXED_TOLERANCE
+from attnlens.attribution._registry import methods
 from attnlens.attribution._relevance import gradient_rollout, relevance
 from attnlens.attribution.text import _baselines, _methods
-from attnlens.attribution.text._explain import METHODS
-from attnlens.attribution.text._forward import TextAnswer, explained
-from attnlens.attribution.text._perturbation import TextRemoval
+from attnlens.attribution.text._forward import EmbeddingForward
+from attnlens.attribution.text._perturbation import TextPerturbation
 from attnlens.errors import InputError
+from attnlens.models._forward import gradient_mode
 
 from ... import tiny
 
@@ -182,10 +184,10 @@ def test_deeplift_of_the_sentiment_model_is_a_gradient():
     """It has no activation that Captum knows: as the docstring of `deeplift` says."""
     lens = al.load("sentiment")
     found = lens.attribute("not a bad film", "positive", method="deeplift")
-    with explained(lens):
-        answer = TextAnswer(lens, [lens.encode("not a bad film")])
+    with gradient_mode(lens.model):
+        answer = EmbeddingForward(lens, [lens.encode("not a bad film")])
         start, end = _baselines.start(answer, "pad"), answer.vectors()
-        gradient = gradient_of(lambda point: answer.logits(point)[:, found.target_index], end)
+        gradient = gradient_of(lambda point: answer.logits(point)[:, found.target.index], end)
     close(found.scores, (gradient * (end - start)).sum(-1)[0])
     assert found.gap > 0.1
 
@@ -232,7 +234,7 @@ def test_deeplift_refuses_an_activation_that_runs_twice():
 
 @pytest.mark.parametrize("baseline", ["pad", "mask"])
 def test_leave_one_out_is_what_removal_says(lens, baseline):
-    removal = TextRemoval(lens, TEXT, baseline)
+    removal = TextPerturbation(lens, TEXT, baseline)
     logits = removal.logits(torch.cat([torch.ones(1, 5), 1 - torch.eye(5)]).bool())[:, 1]
     found = lens.attribute(TEXT, 1, method="leave_one_out", baseline=baseline)
     close(found.scores[1:-1], logits[0] - logits[1:])
@@ -242,7 +244,7 @@ def test_leave_one_out_is_what_removal_says(lens, baseline):
 
 def exact_shapley(lens, text):
     """Mean gain over all orders, in float64."""
-    removal = TextRemoval(lens, text)
+    removal = TextPerturbation(lens, text)
     size = len(removal.parts)
     kept = torch.tensor([[bool(number >> part & 1) for part in range(size)] for number in range(2**size)])
     worth = removal.logits(kept)[:, 1].tolist()
@@ -298,18 +300,18 @@ def test_attention_in_the_row_that_answers(lens, name):
 @pytest.mark.parametrize(
     ("build", "options", "message"),
     [
-        (tiny.bert, {"against": 0}, "for the logit of one class; leave against= and unit= away"),
-        (tiny.bert, {"unit": "probability"}, "leave against= and unit= away"),
+        (tiny.bert, {"against": 0}, "for the logit of one class; omit against= and unit="),
+        (tiny.bert, {"unit": "probability"}, "omit against= and unit="),
         (
             lambda: tiny.bert("ForTokenClassification"),
             {"position": 1},
-            "gradient of the one answer",
+            "gradient of the one prediction",
         ),
-        (lambda: tiny.bert("ForMaskedLM"), {"position": 1}, "leave position= away"),
+        (lambda: tiny.bert("ForMaskedLM"), {"position": 1}, "omit position="),
         (
             lambda: tiny.bert("ForQuestionAnswering"),
             {"target": "start"},
-            "gradient of the one answer",
+            "gradient of the one prediction",
         ),
     ],
 )
@@ -322,7 +324,7 @@ def test_attention_knows_one_answer(build, options, message):
 
 def test_attention_of_two_stacks():
     lens = al.Lens(tiny.bart("ForSequenceClassification"), tiny.roberta())
-    for method in ATTENTION:
+    for method in ("rollout", "relevance", "gradient_rollout"):
         with pytest.raises(
             InputError, match="follows one stack of self-attention, and BartForSequenceClassification has two"
         ):
@@ -402,7 +404,9 @@ def test_the_model_is_left_as_it_was_after_an_exception(method, at):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in ATTENTION])
+@pytest.mark.parametrize(
+    "method", [name for name, method in methods("text").items() if not method.reads_attention]
+)
 def test_ends_of_a_model_in_half_precision_are_those_of_its_float32_copy(method, dtype):
     half = al.Lens(tiny.bert().to(dtype), tiny.wordpiece())
     copy = al.Lens(tiny.bert().to(dtype).float(), tiny.wordpiece())

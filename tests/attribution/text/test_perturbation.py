@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.attribution.text._perturbation import TextRemoval, blank
+from attnlens.attribution.text._perturbation import TextPerturbation, blank
 from attnlens.errors import InputError
-from attnlens.models._forward import Budget
+from attnlens.models._forward import BatchBudget
 
 from ... import tiny
 from .test_forward import LENSES, by_hand
@@ -55,9 +55,9 @@ def test_a_removed_token_is_another_at_its_position(lenses, name, by):
     lens = lenses(name)
     if by == "mask" and lens.tokenizer.mask_token_id is None:
         with pytest.raises(InputError, match="has no mask token; use 'pad' or 'delete'"):
-            TextRemoval(lens, TEXT, by)
+            TextPerturbation(lens, TEXT, by)
         return
-    removal, embed = TextRemoval(lens, TEXT, by), lens.model.get_input_embeddings()
+    removal, embed = TextPerturbation(lens, TEXT, by), lens.model.get_input_embeddings()
     kept = rows(removal, [], [1], [0, 3], range(len(removal.parts)))
     inputs = lens.inputs([lens.encode(TEXT)])
     with torch.no_grad():
@@ -78,7 +78,7 @@ def test_a_removed_token_is_another_at_its_position(lenses, name, by):
     ],
 )
 def test_deleted_tokens_are_cut_out(lens, text, gone, expected):
-    removal = TextRemoval(lens, text, "delete")
+    removal = TextPerturbation(lens, text, "delete")
     found = removal.logits(rows(removal, gone))[0]
     if expected is None:
         ids = torch.tensor([[2, 3]])
@@ -90,7 +90,7 @@ def test_deleted_tokens_are_cut_out(lens, text, gone, expected):
 
 def test_the_place_that_answers_moves_with_the_text(lenses):
     lens = lenses("causal")
-    removal = TextRemoval(lens, "see it", "delete")
+    removal = TextPerturbation(lens, "see it", "delete")
     size = len(removal.parts)
     found = removal.logits(rows(removal, [], [0], [size - 1], range(size)))
     ids = lens.encode("see it").inputs["input_ids"]
@@ -100,7 +100,7 @@ def test_the_place_that_answers_moves_with_the_text(lenses):
 
 def test_the_mask_that_is_asked_at_stays(lenses):
     lens = lenses("masked")
-    removal = TextRemoval(lens, "a [MASK] film", "delete")
+    removal = TextPerturbation(lens, "a [MASK] film", "delete")
     assert [part.text for part in removal.parts] == ["a", "film"]
     found = removal.logits(rows(removal, [0]))[0]
     torch.testing.assert_close(found, lens.model(**lens.batch([lens.encode("[MASK] film")])).logits[0, 1])
@@ -109,13 +109,13 @@ def test_the_mask_that_is_asked_at_stays(lenses):
 @pytest.mark.parametrize("side", ["start", "end"])
 def test_an_answer_of_question_answering_is_a_place(lenses, side):
     lens, text = lenses("question"), ("who", "a film see it")
-    removal = TextRemoval(lens, text, "mask", side=side)
+    removal = TextPerturbation(lens, text, "mask", side=side)
     found = removal.logits(rows(removal, [], [1]))
     inputs = lens.inputs([lens.encode(text)])
     torch.testing.assert_close(found[0], getattr(lens.model(**inputs), f"{side}_logits")[0])
     assert (found[0] - found[1]).abs().max() > 1e-4
     with pytest.raises(InputError, match="answers of question answering are places in the text; remove by"):
-        TextRemoval(lens, text, "delete", side=side)
+        TextPerturbation(lens, text, "delete", side=side)
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "gpt2", "gpt2 alone", "t5"])
@@ -123,16 +123,16 @@ def test_an_answer_of_question_answering_is_a_place(lenses, side):
 @given(data=st.data())
 def test_batched_equals_one_by_one(lenses, name, data):
     lens = lenses(name)
-    removal = TextRemoval(lens, "see it", data.draw(st.sampled_from(["pad", "delete"])))
+    removal = TextPerturbation(lens, "see it", data.draw(st.sampled_from(["pad", "delete"])))
     row = st.lists(st.booleans(), min_size=len(removal.parts), max_size=len(removal.parts))
     kept = torch.tensor(data.draw(st.lists(row, min_size=1, max_size=6)))
     alone = torch.cat([removal.logits(one[None]) for one in kept])
-    found = removal.logits(kept, Budget(data.draw(st.integers(1, 60))))
+    found = removal.logits(kept, BatchBudget(data.draw(st.integers(1, 60))))
     torch.testing.assert_close(found, alone)
 
 
 def test_equal_rows_run_once_and_memory_may_run_out(lens, monkeypatch):
-    sizes, run = [], TextRemoval._run
+    sizes, run = [], TextPerturbation._run
 
     def small(self, variants):
         sizes.append(len(variants))
@@ -140,24 +140,24 @@ def test_equal_rows_run_once_and_memory_may_run_out(lens, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return run(self, variants)
 
-    removal = TextRemoval(lens, TEXT)
+    removal = TextPerturbation(lens, TEXT)
     kept = rows(removal, *([i] for i in range(5)), [0], [1])
     expected = removal.logits(kept)
-    monkeypatch.setattr(TextRemoval, "_run", small)
-    torch.testing.assert_close(removal.logits(kept, Budget(5 * 7)), expected)
+    monkeypatch.setattr(TextPerturbation, "_run", small)
+    torch.testing.assert_close(removal.logits(kept, BatchBudget(5 * 7)), expected)
     assert sizes == [5, 2, 2, 1]
 
 
 def test_parts_are_groups_of_tokens(lens):
-    removal = TextRemoval(lens, "isn't it", groups=[[1, 2, 3, 4], [5]])
+    removal = TextPerturbation(lens, "isn't it", groups=[[1, 2, 3, 4], [5]])
     assert [(part.text, part.start, part.end) for part in removal.parts] == [("isn't", 0, 5), ("it", 6, 8)]
-    single = TextRemoval(lens, "isn't it")
+    single = TextPerturbation(lens, "isn't it")
     torch.testing.assert_close(removal.logits(rows(removal, [0])), single.logits(rows(single, [0, 1, 2, 3])))
 
 
 def test_the_model_is_left_as_it_was(lens):
     lens.model.train()
-    removal = TextRemoval(lens, TEXT)
+    removal = TextPerturbation(lens, TEXT)
     one, other = (removal.logits(rows(removal, [0])) for _ in range(2))
     torch.testing.assert_close(one, other)  # no dropout
     assert lens.model.training
@@ -169,8 +169,8 @@ def test_the_model_is_left_as_it_was(lens):
 def test_what_is_no_removal(lens):
     message = "unknown way of removing 'drop'; expected one of: pad, mask, delete"
     with pytest.raises(InputError, match=message):
-        TextRemoval(lens, TEXT, "drop")
-    removal = TextRemoval(lens, TEXT)
+        TextPerturbation(lens, TEXT, "drop")
+    removal = TextPerturbation(lens, TEXT)
     for kept in (torch.ones(5), torch.ones(1, 4), torch.ones(0, 5)):
         with pytest.raises(InputError, match=r"kept must be \[row, part\] of 5 parts, not"):
             removal.logits(kept)

@@ -55,7 +55,7 @@ def test_by_name_in_any_case_or_index(lens):
     for target in ("LABEL_2", "label_2", " Label_2 "):
         found = lens.attribute(TEXT, target, **EXACT)
         assert torch.equal(found.scores, expected.scores)
-        assert (found.target, found.target_index) == ("LABEL_2", 2)
+        assert (found.target.label, found.target.index) == ("LABEL_2", 2)
     assert expected.value == pytest.approx(float(logits(lens)[2]))
 
 
@@ -63,17 +63,17 @@ def test_the_predicted_one(lens):
     best = int(logits(lens).argmax())
     for target in (None, "predicted"):
         found = lens.attribute(TEXT, target, **EXACT)
-        assert found.target_index == best
-        assert found.target == found.prediction.label
+        assert found.target.index == best
+        assert found.target.label == found.prediction.label
         assert found.prediction == lens.trace(TEXT).prediction
 
 
 def test_several_nest_inside_of_inputs(lens):
     found = lens.attribute([TEXT, "see it"], [[0, "LABEL_2"]] * 2, **EXACT)
-    assert [[one.target_index for one in row] for row in found] == [[0, 2], [0, 2]]
+    assert [[one.target.index for one in row] for row in found] == [[0, 2], [0, 2]]
     torch.testing.assert_close(found[1][0].scores, lens.attribute("see it", 0, **EXACT).scores)
     alone = lens.attribute(TEXT, (2, 0), **EXACT)
-    assert [one.target_index for one in alone] == [2, 0]
+    assert [one.target.index for one in alone] == [2, 0]
     torch.testing.assert_close(alone[0].scores, found[0][1].scores)
     assert lens.attribute([], []) == []
 
@@ -84,18 +84,18 @@ def test_each_of_several_inputs_has_its_own_target_and_contrast(lens, kind):
     found = lens.attribute(texts, kind([0, 2, 1]), against=kind([1, 1, 0]), method="gradient_x_input")
     for text, target, against, one in zip(texts, (0, 2, 1), (1, 1, 0), found):
         alone = lens.attribute(text, target, against=against, method="gradient_x_input")
-        assert (one.target_index, one.against_index) == (target, against)
+        assert (one.target.index, one.target.against_index) == (target, against)
         torch.testing.assert_close(one.scores, alone.scores)
 
 
 def test_targets_of_inputs_may_be_lists_names_or_the_predicted_one(lens):
     texts = [TEXT, "see it", "flat"]
     found = lens.attribute(texts, [None, ["LABEL_2", 0], "predicted"], method="gradient")
-    assert found[0].target == found[0].prediction.label
-    assert [one.target_index for one in found[1]] == [2, 0]
-    assert found[2].target == found[2].prediction.label
+    assert found[0].target.label == found[0].prediction.label
+    assert [one.target.index for one in found[1]] == [2, 0]
+    assert found[2].target.label == found[2].prediction.label
     windowed = lens.attribute(texts, [0, 1, 2], window=32, method="gradient", against=[1, 0, 0])
-    assert [(one.target_index, one.against_index) for one in windowed] == [(0, 1), (1, 0), (2, 0)]
+    assert [(one.target.index, one.target.against_index) for one in windowed] == [(0, 1), (1, 0), (2, 0)]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_targets_of_other_numbers_than_the_inputs(lens, input, target, options, 
 def test_questions_have_their_own_side(lenses):
     lens, pairs = lenses("question"), [("what is it", TEXT), ("who", "it"), ("what", "a film")]
     found = lens.attribute(pairs, ["end", "start", "end"], method="gradient")
-    assert [one.target.split()[0] for one in found] == ["end", "start", "end"]
+    assert [one.target.side for one in found] == ["end", "start", "end"]
     for pair, side, one in zip(pairs, ("end", "start", "end"), found):
         torch.testing.assert_close(one.scores, lens.attribute(pair, side, method="gradient").scores)
 
@@ -135,7 +135,7 @@ def test_a_contrast_is_a_difference(lens, unit):
     torch.testing.assert_close(found.scores, one.scores - other.scores, rtol=1e-4, atol=1e-7)
     assert found.value == pytest.approx(one.value - other.value)
     assert found.change == pytest.approx(one.change - other.change)
-    assert (found.against, found.question) == ("LABEL_2", "LABEL_0 rather than LABEL_2")
+    assert (found.target.against, str(found.target)) == ("LABEL_2", "LABEL_0 rather than LABEL_2")
 
 
 @pytest.mark.parametrize(("name", "activation"), [("classes", torch.softmax), ("several", None)])
@@ -160,7 +160,7 @@ def test_a_regression(lenses):
     found = lens.attribute(TEXT, **EXACT)
     assert found.value == pytest.approx(float(logits(lens)[0]))
     assert found.prediction.probability is None
-    with pytest.raises(InputError, match="a regression has no probability; leave unit= away"):
+    with pytest.raises(InputError, match="a regression has no probability; omit unit="):
         lens.attribute(TEXT, unit="probability")
     with pytest.raises(InputError, match="a regression has one value and no class to contrast it with"):
         lens.attribute(TEXT, against=0)
@@ -179,7 +179,7 @@ def test_a_regression(lenses):
         (0, {"against": 0}, "target and against are the same class, 'LABEL_0'; name two that differ"),
         (0, {"unit": "percent"}, "unknown unit 'percent'; expected one of: logit, probability"),
         (0, {"level": "words"}, "unknown level 'words'; expected one of: token, word, sentence"),
-        (0, {"position": 1}, "BertForSequenceClassification gives one answer; leave position= away"),
+        (0, {"position": 1}, "BertForSequenceClassification gives one answer; omit position="),
         (0, {"output": "see"}, "is no encoder-decoder: it has no output to read"),
         (0, {"steps": 3}, "integrated_gradients takes no option 'steps'; it takes: tolerance, max_steps"),
         (0, {"baselin": "pad"}, "takes no option 'baselin'; .*Did you mean 'baseline'?"),
@@ -212,7 +212,7 @@ def test_the_label_of_a_token(lenses):
         found = lens.attribute(TEXT, 1, position=position, **EXACT)
         assert found.value == pytest.approx(float(expected[4, 1]))
         assert found.gap < 1e-3
-    assert lens.attribute(TEXT, position=2, **EXACT).target_index == int(expected[2].argmax())
+    assert lens.attribute(TEXT, position=2, **EXACT).target.index == int(expected[2].argmax())
 
 
 @pytest.mark.parametrize(
@@ -240,20 +240,20 @@ def test_the_answer_to_a_question(lenses, side):
     found = lens.attribute(PAIR, side, **EXACT)
     best = int(expected.argmax())
     token = lens.encode(PAIR).tokens[best].text
-    assert (found.target_index, found.target) == (best, f"{side} at {token!r}")
+    assert (found.target.index, found.target.name) == (best, f"{side} at {token!r}")
     assert found.value == pytest.approx(float(expected[best]))
     assert found.prediction.probability == pytest.approx(float(expected.softmax(-1).max()))
     assert found.gap < 1e-3
     at = lens.attribute(PAIR, side, position="film", against=6, **EXACT)
     place = [token.text for token in lens.encode(PAIR).tokens].index("film")
     assert at.value == pytest.approx(float(expected[place] - expected[6]))
-    assert at.against == f"{side} at {lens.encode(PAIR).tokens[6].text!r}"
+    assert at.target.against == lens.encode(PAIR).tokens[6].text
 
 
 def test_questions_that_are_none(lenses):
     lens = lenses("question")
     for target in (None, "predicted"):
-        assert lens.attribute(PAIR, target, n_steps=2).target.startswith("start at ")
+        assert lens.attribute(PAIR, target, n_steps=2).target.side == "start"
     with pytest.raises(InputError, match="unknown target 'middle'; expected one of: start, end"):
         lens.attribute(PAIR, "middle")
     with pytest.raises(InputError, match="target and against are the same class, \"start at 'film'\""):
@@ -271,10 +271,10 @@ def test_the_next_token(lenses):
     lens = lenses("causal")
     expected = logits(lens)
     found = lens.attribute(TEXT, " film", **EXACT)
-    assert lens.tokenizer.decode([found.target_index]) == found.target == " film"
-    assert found.value == pytest.approx(float(expected[-1, found.target_index]))
+    assert lens.tokenizer.decode([found.target.index]) == found.target.label == " film"
+    assert found.value == pytest.approx(float(expected[-1, found.target.index]))
     early = lens.attribute(TEXT, " film", position=2, **EXACT)
-    assert early.value == pytest.approx(float(expected[2, found.target_index]))
+    assert early.value == pytest.approx(float(expected[2, found.target.index]))
     assert early.scores[3:].abs().max() == 0  # nothing later can be seen from there
     assert early.scores[:3].abs().min() > 0
 
@@ -283,9 +283,9 @@ def test_a_mask(lenses):
     lens, text = lenses("masked"), "a [MASK] , [MASK] film"
     expected = logits(lens, text)
     found = lens.attribute(text, "funny", **EXACT)
-    assert found.value == pytest.approx(float(expected[2, found.target_index]))
+    assert found.value == pytest.approx(float(expected[2, found.target.index]))
     second = lens.attribute(text, "funny", position=4, **EXACT)
-    assert second.value == pytest.approx(float(expected[4, found.target_index]))
+    assert second.value == pytest.approx(float(expected[4, found.target.index]))
     with pytest.raises(InputError, match=r"a masked language model answers at \[MASK\]; put one in the text"):
         lens.attribute(TEXT)
 
