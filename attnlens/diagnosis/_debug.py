@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,16 @@ from .._checks import listed
 from ..attribution._compare_methods import Explanation
 from ..attribution._options import whole
 from ..attribution._result import Attribution, as_json
+from ..attribution._target import Target, TargetRequest
 from ..attribution.image._forward import PixelForward
 from ..attribution.image._geometry import Picture
+from ..attribution.text._explain import answer_position, token_position
+from ..attribution.text._forward import EmbeddingForward
 from ..data._trace import Trace
 from ..errors import CaptureError, InputError
 from ..evaluation._perturbation import parts_of
 from ..models import _tasks
-from ..models._forward import evaluating
+from ..models._forward import evaluating, gradient_mode
 from ._counterfactual import MOST, Counterfactual, smallest_counterfactual
 from ._findings import DiagnosisInput, Finding, findings
 
@@ -36,6 +39,9 @@ SHOWN = 5
 
 MOST_CELLS = 100
 """Parts of an image; of a model with more patches each part is a square of several."""
+
+TARGETED = ("position", "output", "unit")
+"""Options of `lens.attribute` that its targets hold."""
 
 WORK = 1e13
 """Multiplications after which a search on a CPU ends: some two to three minutes of it."""
@@ -153,23 +159,26 @@ def debug(
     *,
     mask: np.ndarray | None = None,
     most: int | None = None,
+    side: str | None = None,
     **options: Any,
 ) -> Diagnosis:
     """A report on one input whose true class is known: is the answer right, what drove it, what would change it?
 
-    true_label: class name or index.
+    true_label: class name or index; for a language model the token, for question answering the token of the text at
+        which the answer starts, by its text or number.
     mask: for an image, bool `[height, width]` of the picture that was given, True on the object: what is outside is
         the background. Without it the outer half of the picture stands for the background.
     most: inputs after which the search for a flip begins to end; by default a few thousand, and of a large model on a
         CPU as many as it runs in some minutes.
-    options: for `lens.attribute`, such as method, baseline, tolerance.
+    side: of question answering, "start" (the default) or "end" of the answer.
+    options: for `lens.attribute`, such as method, baseline, tolerance; position, which token classification needs.
 
-    Texts are explained by words; a word is removed by cutting it out, a cell of an image by blurring it, so
-    that integrated gradients begin at the blurred image unless told otherwise. Cells are the model's patches, or
+    Texts are explained by words; a word is removed by cutting it out, or by padding where the model predicts for the
+    tokens of the text itself; a cell of an image by blurring it, so that integrated gradients begin at the blurred
+    image unless told otherwise. Cells are the model's patches, or
     squares of several where there are more than a hundred.
 
-    Raises InputError for a label that the model does not have, for a regression and for a model that gives no single
-    answer.
+    Raises InputError for a label that the model does not have, for a regression and for a model without a head.
 
     >>> print(al.debug(lens, "a gripping , funny film with one dull stretch .", "positive"))
     """
@@ -179,32 +188,72 @@ def debug(
         )
     if most is not None:
         whole("most", most)
-    true = lens.target_index(true_label)
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
         raise InputError("mask= is of an image, where its object is; a text has none: omit it")
-    # From the baseline that also removes: scores from black say little about a picture that is blurred.
-    usual = {"level": "word"} if text else {} if "method" in options else {"baseline": "blur"}
-    chosen = {**usual, **options}
-    trace = _traced(lens, input)
-    if not true < len(trace.logits):
-        raise InputError(f"true_label {true_label!r} is no class: the model has {len(trace.logits)}")
+    trace, place = _asked(lens, input, side, options) if text else (_traced(lens, input), {})
+    true = _true_class(lens, trace, true_label, place)
     rival, predicted = _rival(trace, true), trace.prediction.index
-    found = {
-        f"for {trace.label(predicted)}": lens.attribute(input, predicted, **chosen),
-        f"for {trace.label(rival)}": lens.attribute(input, rival, **chosen),
-        "difference": lens.attribute(input, predicted, against=rival, **chosen),
+    # Asked from the baseline that also removes: scores from black say little about a picture that is blurred.
+    usual = {"level": "word"} if text else {} if "method" in options else {"baseline": "blur"}
+    chosen = {name: value for name, value in {**usual, **options}.items() if name not in TARGETED}
+
+    def target(index: int, other: int | None = None) -> Target:
+        against = None if other is None else trace.label(other)
+        return Target(trace.label(index), index, against, other, options.get("unit", "logit"), **place)
+
+    attributions = {
+        f"for {trace.label(predicted)}": lens.attribute(input, target(predicted), **chosen),
+        f"for {trace.label(rival)}": lens.attribute(input, target(rival), **chosen),
+        "difference": lens.attribute(input, target(predicted, rival), **chosen),
         **_relevances(lens, input, trace, (predicted, rival)),
     }
     grid = None if text else _cells(Picture.of(lens, input).grid)
-    parts = parts_of(lens, [found["difference"]], "delete" if text else "blur", grid)[0]
+    by = "blur" if not text else "pad" if lens.task in ("question", "token") else "delete"
+    parts = parts_of(lens, [attributions["difference"]], by, grid)[0]
     most = _affordable(lens, trace) if most is None else most
     counterfactual = smallest_counterfactual(parts.perturbation, predicted, parts.scores, most=most)
-    explanation = Explanation(tuple(found), tuple(found.values()))
+    explanation = Explanation(tuple(attributions), tuple(attributions.values()))
     case = DiagnosisInput(lens, trace, true, rival, explanation, parts, counterfactual, mask)
     return Diagnosis(
         trace, true, rival, explanation, counterfactual, tuple(findings(case)), grid, case.numbers
     )
+
+
+def _asked(
+    lens: ModelWithProcessor, input: Any, side: str | None, options: dict[str, Any]
+) -> tuple[Trace, dict[str, Any]]:
+    """The trace with the logits `[class]` of the prediction that is asked about; and which one that is, as a `Target`
+    has it."""
+    position, output = options.get("position"), options.get("output")
+    if side is not None and lens.task != "question":
+        raise InputError(
+            f"side= is of question answering, and {lens.name} does not answer questions; omit it"
+        )
+    trace = _traced(lens, input, output=output)
+    if position is None and lens.task not in ("question", "token"):
+        return trace, {"output": output}
+    encoded = lens.encode(input, output)
+    request = TargetRequest.of(side, position=position, output=output)
+    places, names = None, trace.labels
+    if lens.task == "question":
+        names = tuple(token.text for token in encoded.tokens)
+        place = {"side": request.answer_side, "output": output}
+    else:
+        places = [answer_position(lens, encoded, request)]
+        place = {"position": places[0], "output": output}
+    with gradient_mode(lens.model), torch.no_grad():
+        logits = EmbeddingForward(lens, [encoded], places, place.get("side")).end_logits[0].cpu()
+    return replace(trace, logits=_tasks.finite(logits), labels=names), place
+
+
+def _true_class(lens: ModelWithProcessor, trace: Trace, true_label: Any, place: dict[str, Any]) -> int:
+    if place.get("side") is not None:
+        return token_position(trace.tokens, true_label)
+    true = lens.target_index(true_label)
+    if not true < len(trace.logits):
+        raise InputError(f"true_label {true_label!r} is no class: the model has {len(trace.logits)}")
+    return true
 
 
 def _cells(patches: tuple[int, int]) -> tuple[int, int]:
@@ -223,10 +272,10 @@ def _affordable(lens: ModelWithProcessor, trace: Trace) -> int:
     return min(MOST, max(1, int(WORK // (parameters * max(1, len(trace.tokens))))))
 
 
-def _traced(lens: ModelWithProcessor, input: Any) -> Trace:
-    """The trace of the input; of a model without attention, its answer alone."""
+def _traced(lens: ModelWithProcessor, input: Any, output: str | None = None) -> Trace:
+    """The trace of the input; of a model without attention, its prediction alone."""
     try:
-        trace = lens.trace(input)
+        trace = lens.trace(input) if output is None else lens.trace(input, output=output)
     except CaptureError:
         if hasattr(lens, "tokenizer"):
             raise
@@ -234,8 +283,8 @@ def _traced(lens: ModelWithProcessor, input: Any) -> Trace:
         with torch.no_grad(), evaluating(lens.model):
             logits = _tasks.finite(PixelForward(lens).logits(pixels)[0].cpu())
         trace = Trace((), lens.name, logits=logits, labels=lens.labels, activation=lens.activation)
-    if not isinstance(trace, Trace) or trace.probabilities is None:
-        raise InputError(f"debug() is for classifiers; {lens.name} gives no probabilities of classes")
+    if not isinstance(trace, Trace) or trace.logits is None or trace.activation == "none":
+        raise InputError(f"debug() needs probabilities of classes, and {lens.name} gives none")
     return trace
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from .. import __version__
 from ..errors import AttnlensError, InputError
@@ -43,7 +44,6 @@ Window = Annotated[
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="print every row as CSV and nothing else")]
 Png = Annotated[Path | None, typer.Option("--png", help="write a figure to this file")]
-METHODS = "integrated_gradients, leave_one_out, shapley, relevance, rollout ...; an unknown name lists all"
 Top = Annotated[int, typer.Option(min=1, help="how many heads to print")]
 File = Annotated[
     Path | None,
@@ -145,7 +145,19 @@ def demo(
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+class _ListsMethods(TyperCommand):
+    """A command whose help lists the attribution methods, which are imported when it is asked for."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from ..attribution import METHODS
+
+        for parameter in self.params:
+            if parameter.name == "method":
+                parameter.help = f"one of {', '.join(METHODS)}"
+        super().format_help(ctx, formatter)
+
+
+@app.command(cls=_ListsMethods)
 def text(
     text: Annotated[
         str | None, typer.Argument(help="the text to explain; - reads it from standard input")
@@ -155,7 +167,7 @@ def text(
     column: Column = None,
     target: Annotated[str | None, typer.Option(help="class to explain; the predicted one by default")] = None,
     against: Annotated[str | None, typer.Option(help="explain why the target rather than this class")] = None,
-    method: Annotated[str, typer.Option(help=METHODS)] = "integrated_gradients",
+    method: Annotated[str, typer.Option()] = "integrated_gradients",
     baseline: Annotated[str, typer.Option(help="pad, mask, zero, mean, or a text of several words")] = "pad",
     window: Window = None,
     as_json: AsJson = False,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .._checks import listed
 from ..analysis import rollout
+from ..attribution._registry import methods
 from ..data._trace import PatchGrid, Trace, no_patches
 from ..errors import AttnlensError, InputError, unknown_name
 from ..lens import ImageLens, Lens
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 OF_TRACE = ("image", "attention", "rollout")
 """Panels that a trace is enough for; without an image not the first."""
 
-OF_MODEL = (
-    "relevance", "gradient_rollout", "gradient", "gradient_x_input", "integrated_gradients", "occlusion",
-)  # fmt: skip
-"""Panels that run the model: methods of `lens.attribute`."""
-
 DRAWN = ("image", "attention")
 """Panels that the browser draws out of the trace; the others have scores of their own."""
 
 FIRST = (*OF_TRACE, "relevance", "gradient")
 """The panels that are shown at first, as far as the trace or the lens has them."""
+
+
+def of_model() -> tuple[str, ...]:
+    """Panels that run the model: the methods of `lens.attribute` for images, but for what the trace has already."""
+    return tuple(name for name in methods("image") if name not in OF_TRACE)
 
 
 class PatchView(View):
@@ -91,7 +92,8 @@ class PatchView(View):
         target: class name or index that attributions explain, of a lens; the predicted one by default
         layer: what is shown first, the last one by default; heads: one or several, by default the mean over all
         query: a position, or a patch as (row, column); the class token by default
-        panels: names out of `OF_TRACE` and, of a lens, `OF_MODEL`; traits: any of the others by name
+        panels: names out of `OF_TRACE` and, of a lens, `attnlens.attribution.IMAGE_METHODS`
+        traits: any of the others by name
 
         Raises InputError for the trace of a text, for a layer, head, query, panel or class that is not there, and where
         no layer attends over the patches.
@@ -129,7 +131,7 @@ class PatchView(View):
         self._lens, self._image = (source if isinstance(source, ImageLens) else None), image
         self._found: dict[str, tuple[dict[str, Any], Tensor]] = {}
         named = _first_target(self._lens, self._trace, target)
-        self._offered = OF_TRACE[self._trace.patches.image is None :] + (OF_MODEL if named else ())
+        self._offered = OF_TRACE[self._trace.patches.image is None :] + (of_model() if named else ())
         return named
 
     def _send_all(self, asked: bool) -> None:
@@ -193,13 +195,11 @@ class PatchView(View):
         return header, found[leading:]
 
     def _attributed(self, method: str) -> tuple[dict[str, Any], Tensor]:
-        from ..attribution._registry import named
-
         grid, target = self._trace.patches, self.target
         chosen = target if self.labels else int(target)
         found = self._lens.attribute(self._image, chosen, method=method)
         scores = found.pooled(grid.rows, grid.cols)
-        if named("image", method).reads_attention:  # every pixel of a patch has the patch's own score
+        if methods("image")[method].reads_attention:  # every pixel of a patch has the patch's own score
             height, width = found.scores.shape
             scores = found.scores[_middles(grid.rows, height)][:, _middles(grid.cols, width)]
         kind = "signed" if found.signed else "share" if method == "gradient_rollout" else "rank"
@@ -244,7 +244,7 @@ class PatchView(View):
     @validate("panels")
     def _known_panels(self, proposal: dict[str, Any]) -> list[str]:
         for name in proposal["value"]:
-            if name in OF_MODEL and name not in self._offered:
+            if name in of_model() and name not in self._offered:
                 raise InputError(f"the panel {name!r} runs a model with classes: PatchView(lens, image)")
             if name not in self._offered:
                 raise unknown_name("panel", name, self._offered)
@@ -252,7 +252,7 @@ class PatchView(View):
 
     @validate("target")
     def _known_target(self, proposal: dict[str, Any]) -> str:
-        return _class_name(self._lens, proposal["value"]) if OF_MODEL[0] in self._offered else ""
+        return _class_name(self._lens, proposal["value"]) if self._offered[-1] not in OF_TRACE else ""
 
 
 def _traced(source: object, image: Any, target: Any) -> Trace:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..._checks import as_asked, contrasts_of, listed, one_by_one, targets_of
-from ...data._trace import Prediction, Trace
+from ...data._trace import Prediction, Token, Trace
 from ...errors import InputError, unknown_name
 from ...models import _tasks
 from ...models._forward import BatchBudget, gradient_mode
@@ -359,7 +359,7 @@ def _resolved(
     encoded = [row.encoded for row in rows]
     if lens.task == "question":
         return _resolved_answers(lens, rows, request)
-    places = [_place(lens, row) for row in rows]
+    places = [answer_position(lens, row.encoded, row.target) for row in rows]
     forward = EmbeddingForward(lens, encoded, places, layer=request.layer)
     logits = _tasks.finite(forward.end_logits).cpu()
     several = lens.task in ("token", "causal", "masked")
@@ -385,8 +385,10 @@ def _resolved_answers(
     for number, (one, row) in enumerate(zip(encoded, rows)):
         first, last = (int(best[name][number]) for name in SIDES)
         asked = row.target
-        index = int(best[side][number]) if asked.position is None else token_position(one, asked.position)
-        against = None if asked.against is None else token_position(one, asked.against)
+        index = (
+            int(best[side][number]) if asked.position is None else token_position(one.tokens, asked.position)
+        )
+        against = None if asked.against is None else token_position(one.tokens, asked.against)
         targets.append(asked.of_place([token.text for token in one.tokens], index, against))
         chance = forward.end_logits[number].softmax(-1)[best[side][number]]
         shown = joined(one.tokens[first : last + 1], one.text).text if first <= last else "no answer"
@@ -394,16 +396,19 @@ def _resolved_answers(
     return forward, targets, predictions
 
 
-def _place(lens: TextModel, row: TextRow) -> int | None:
-    """The position whose logits are explained; None for a model that predicts once."""
-    position = row.target.position
+def answer_position(lens: TextModel, encoded: Encoded, target: TargetRequest) -> int | None:
+    """The position whose logits are explained; None for a model that predicts once.
+
+    Raises InputError where a model predicts at each token and none is named, and the other way round.
+    """
+    position = target.position
     if lens.task == "token" and position is None:
         raise InputError(
             f"{type(lens.model).__name__} answers for every token; name one by its number or its text: position=3"
         )
     if lens.task not in ("token", "causal", "masked") and position is not None:
         raise InputError(f"{type(lens.model).__name__} gives one answer; omit position=")
-    place = lens.answer_place(row.encoded) if position is None else token_position(row.encoded, position)
+    place = lens.answer_place(encoded) if position is None else token_position(encoded.tokens, position)
     if lens.task == "masked" and place is None:
         raise InputError(
             f"a masked language model answers at {lens.tokenizer.mask_token}; put one in the text, or name a "
@@ -412,9 +417,8 @@ def _place(lens: TextModel, row: TextRow) -> int | None:
     return place
 
 
-def token_position(encoded: Encoded, position: int | str) -> int:
+def token_position(tokens: Sequence[Token], position: int | str) -> int:
     """A token by its number or its text. Raises InputError for one that is not there."""
-    tokens = encoded.tokens
     if isinstance(position, str):
         places = [i for i, token in enumerate(tokens) if token.text.strip() == position.strip()]
         if not places:
