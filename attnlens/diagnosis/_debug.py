@@ -284,7 +284,7 @@ def _traced(lens: ModelWithProcessor, input: Any, output: str | None = None) -> 
             logits = _tasks.finite(PixelForward(lens).logits(pixels)[0].cpu())
         trace = Trace((), lens.name, logits=logits, labels=lens.labels, activation=lens.activation)
     if not isinstance(trace, Trace) or trace.logits is None or trace.activation == "none":
-        raise InputError(f"debug() needs probabilities of classes, and {lens.name} gives none")
+        raise InputError(f"debug() explains a class, and {lens.name} gives no probabilities of classes")
     return trace
 
 
