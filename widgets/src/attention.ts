@@ -1,15 +1,17 @@
 // AttentionView: one head, several or their mean, as lines between tokens or as a matrix.
 
+import { meanOf as mean } from "./protocol/weights";
+import { type Layer } from "./protocol/layer";
+import { listen } from "./protocol/widget_model";
+import { type LayerHeader, type TraceHeader } from "./protocol/headers";
+import { TraceSource as Source, type TextPair as Pair, type Selection as Shown } from "./protocol/trace_source";
 import css from "./attention.css";
 import { h, view } from "./dom";
 import { headColour, needsWhite, diverging, sequential } from "./colour";
 import { label, number } from "./label";
-import { mean, type Layer } from "./layer";
 import { Lines } from "./lines";
 import { Matrix } from "./matrix";
 import type { Coarse } from "./mosaic";
-import { listen, type LayerHeader, type TraceHeader } from "./model";
-import { Source, type Pair, type Shown } from "./source";
 
 export interface State {
   trace: TraceHeader;

@@ -1,12 +1,14 @@
 // CompareView: two traces side by side, head beside head, and their difference.
 
+import { listen } from "./protocol/widget_model";
+import { type TraceHeader, type Tokens } from "./protocol/headers";
+import { tileCutter as cutter, TILE_SIDE as SIDE, type Tile, type TileCutter as Tiles } from "./protocol/tiles";
+import { TraceSource as Source, type Selection as Shown } from "./protocol/trace_source";
 import css from "./compare.css";
 import { escaped, gradient, h, view } from "./dom";
 import { diverging, sequential } from "./colour";
 import { label, number } from "./label";
 import { Matrix, type MatrixDrawing, type MatrixSize } from "./matrix";
-import { listen, type TraceHeader, type Tokens } from "./model";
-import { cutter, SIDE, Source, type Shown, type Tile, type Tiles } from "./source";
 
 export interface State {
   a_trace: TraceHeader;

@@ -1,7 +1,8 @@
 // Elements made in one line, and the frame that every view stands in: shadow root, theme, status, how to read it.
 
+import { request as askPython, type Reply as Answer } from "./protocol/requests";
+import { type WidgetModel as Model } from "./protocol/widget_model";
 import css from "./style.css";
-import { ask as askPython, type Answer, type Model } from "./model";
 
 type Given = Record<string, unknown>;
 type Child = Node | string | null | undefined | false;

@@ -1,11 +1,11 @@
 // HeadsView: every head of a trace as a thumbnail, in a grid of layers and heads or ranked by a statistic.
 
+import { decodeHalves as floats, halvesAt as halves } from "./protocol/float16";
+import { listen } from "./protocol/widget_model";
 import css from "./heads.css";
 import { gradient, h, view, type Frame } from "./dom";
 import { headColour, scale, sequential } from "./colour";
-import { floats, halves } from "./half";
 import { number } from "./label";
-import { listen } from "./model";
 import { rgb } from "d3-color";
 
 export interface State {

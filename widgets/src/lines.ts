@@ -2,10 +2,10 @@
 //
 // Only what is scrolled into sight is in the page and on the canvas, so that a text may be as long as it likes.
 
+import { type Tokens } from "./protocol/headers";
 import { canvasContext, escaped, h } from "./dom";
 import { LOG_FLOOR, scale } from "./colour";
 import { label } from "./label";
-import type { Tokens } from "./model";
 
 const ROW = 20;
 const HEIGHT = 460;

@@ -1,8 +1,8 @@
 // What stands around a matrix: the tokens along its sides, and what its colours stand for.
 
+import { type Tokens } from "./protocol/headers";
 import { label, number } from "./label";
 import type { Ramp } from "./colour";
-import type { Tokens } from "./model";
 
 /** Cells of fewer pixels are too small for a label each. */
 const LEGIBLE = 12;

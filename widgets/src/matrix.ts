@@ -3,13 +3,13 @@
 // The picture is laid with tiles of the level whose cells come closest to a pixel. Where one is not there yet, a
 // coarser one stands in for it, so that moving never waits.
 
+import { TILE_SIDE as SIDE, type Tile } from "./protocol/tiles";
+import { type Tokens } from "./protocol/headers";
 import { canvasContext, escaped, h } from "./dom";
 import { needsWhite, scale, type Ramp } from "./colour";
 import { drawLegend, legendSvg, ticks, type Legend, type Tick } from "./margin";
 import { Mosaic, pictureOf, type Coarse, type Look } from "./mosaic";
-import { SIDE, type Tile } from "./source";
 import { steer, type Cell, type Steered } from "./steering";
-import type { Tokens } from "./model";
 
 /** Pixels of the picture at most, and what is kept free for labels and legend. */
 export interface MatrixSize {

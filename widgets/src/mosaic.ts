@@ -1,8 +1,8 @@
 // The tiles of one matrix that have come so far: what they weigh, and how they look in colours.
 
+import { TILE_SIDE as SIDE, coarsestLevel as topLevel, type Tile } from "./protocol/tiles";
 import { h } from "./dom";
 import { table, type Ramp } from "./colour";
-import { SIDE, topLevel, type Tile } from "./source";
 
 export interface Laid {
   tile: Tile;

@@ -1,14 +1,16 @@
 // PatchView: an image with attention over its patches, and beside it other maps of which patches counted.
 
+import { AttentionRows as Looks } from "./protocol/attention_rows";
+import { readSingles as singles } from "./protocol/float16";
+import { listen } from "./protocol/widget_model";
+import { type TraceHeader } from "./protocol/headers";
+import { TraceSource as Source } from "./protocol/trace_source";
 import css from "./patches.css";
 import { h, view, type Frame } from "./dom";
 import { most, said, scaled, scaleOf, strongest, upTo, type Kind, type Scores } from "./kinds";
 import { label, number } from "./label";
-import { Looks, singles } from "./looks";
-import { listen, type TraceHeader } from "./model";
 import { Overlay, Paint, type Ground, type Map2d } from "./overlay";
 import { scaleElement, sheetSvg } from "./sheet";
-import { Source } from "./source";
 
 export interface State {
   trace: TraceHeader;

@@ -3,10 +3,11 @@
 // It runs before the bundles, which leave their views in `attnlensViews` in the order in which they stand in the page.
 // What a notebook's kernel would answer it answers from the page's own bytes, as far as they go.
 
+import { halvesAt as halves } from "./protocol/float16";
+import { type WidgetModel as Model } from "./protocol/widget_model";
+import { type TraceHeader } from "./protocol/headers";
+import { TILE_SIDE as SIDE, coarsestLevel as topLevel } from "./protocol/tiles";
 import type { View } from "./dom";
-import { halves } from "./half";
-import type { Model, TraceHeader } from "./model";
-import { SIDE, topLevel } from "./source";
 
 /** What Python wrote about the page, `report._Page`. */
 export interface Contents {

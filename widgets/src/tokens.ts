@@ -1,13 +1,13 @@
 // TokensView: an attribution over its text, as running tokens or ranked; explained anew as one types.
 
+import { LatestRequest as Wishes } from "./protocol/latest_request";
+import { listen } from "./protocol/widget_model";
 import css from "./tokens.css";
 import { h, view, type Frame } from "./dom";
 import { diverging, needsWhite, type Ramp } from "./colour";
 import { interpolateRgbBasis } from "d3-interpolate";
 import { label, number } from "./label";
 import { sheet, signed } from "./tokensheet";
-import { Wishes } from "./wishes";
-import { listen } from "./model";
 
 type Level = "token" | "word" | "sentence";
 type Text = string | [string, string];
@@ -122,9 +122,9 @@ export default view<State>("Token attribution", css, (frame) => {
   const note = h("div", { className: "note", role: "status", hidden: !choices.live });
 
   const held = (): Wish => ({ text: model.get("text"), target: model.get("target"), method: model.get("method") });
-  const wished = () => wishes.newest ?? held();
+  const wished = () => wishes.latest ?? held();
   const wish = (change: Partial<Wish>, rest = 0) =>
-    wishes.want({ ...wished(), ...(choices.live ? { text: typed() } : {}), ...change }, rest);
+    wishes.submit({ ...wished(), ...(choices.live ? { text: typed() } : {}), ...change }, rest);
 
   /** The number of a result that answers already; -1 where Python has to be asked. */
   function findHeld({ text, target, method }: Wish): number {
@@ -220,7 +220,7 @@ export default view<State>("Token attribution", css, (frame) => {
       button.disabled = !levelsOf(picture.result).some(({ level }) => level === LEVELS[n]);
     });
     sorts.forEach((button, n) => button.setAttribute("aria-pressed", String((n === 1) === model.get("sort"))));
-    const busy = wishes.newest !== null;
+    const busy = wishes.latest !== null;
     scored.setAttribute("aria-busy", String(busy || note.dataset["kind"] === "error"));
     if (busy) say("Reading …");
   }

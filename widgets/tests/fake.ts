@@ -1,7 +1,7 @@
 // What a view needs of its surroundings: a model that remembers, and what jsdom lacks of a browser.
 
+import { type LayerHeader } from "../src/protocol/headers";
 import { vi } from "vitest";
-import type { LayerHeader } from "../src/model";
 import layers from "./fixtures/layers.json";
 
 /** A model as anywidget gives it: traits, their changes, and what was sent. */

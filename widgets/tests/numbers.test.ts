@@ -1,11 +1,12 @@
 // The number code against what Python computes: decoding, blocks from factors, tiles, scales, labels.
 
+import { decodeHalves as floats, halvesAt as halves } from "../src/protocol/float16";
+import { Layer } from "../src/protocol/layer";
+import { meanOf as mean, submatrix as picked } from "../src/protocol/weights";
+import { tileCutter as cutter, coarsestLevel as topLevel } from "../src/protocol/tiles";
 import { describe, expect, test } from "vitest";
 import { headColour, scale, sequential, diverging, table } from "../src/colour";
-import { floats, halves } from "../src/half";
 import { label, number } from "../src/label";
-import { Layer, mean, picked } from "../src/layer";
-import { cutter, topLevel } from "../src/source";
 import { bytesOf, fixtures, floatsOf } from "./fake";
 
 describe("a layer", () => {
@@ -55,7 +56,7 @@ describe("a layer", () => {
 
   test("says so when bytes are missing", () => {
     const { header, bytes } = fixtures[0]!;
-    expect(() => new Layer(header, bytesOf(bytes.slice(0, 40)))).toThrow(/30 bytes came where \d+ were announced/);
+    expect(() => new Layer(header, bytesOf(bytes.slice(0, 40)))).toThrow(/30 bytes arrived, \d+ were announced/);
   });
 });
 

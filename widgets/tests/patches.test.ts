@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 // PatchView in a page without pictures: what it says, sets and asks; and the number code under it.
 
+import { Layer } from "../src/protocol/layer";
+import { type LayerHeader } from "../src/protocol/headers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { said, scaled, scaleOf, strongest, upTo, type Scores } from "../src/kinds";
-import { Layer } from "../src/layer";
-import type { LayerHeader } from "../src/model";
 import { Overlay, Paint } from "../src/overlay";
 import patches, { type State } from "../src/patches";
 import { Fake } from "./fake";

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
+import { request as ask } from "../src/protocol/requests";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { link, PageModel, start, unpacked, woven, type Contents, type Placed } from "../src/report";
-import { ask } from "../src/model";
 
 /** As `packing.pack(..., compress=False)` writes bytes that are few: planes apart, seven bits to a character. */
 function packed(bytes: number[]): string {

@@ -1,4 +1,429 @@
-// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
+// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 dfa763ea3f187a6a81911bdf098ce20853e13995508e2f328191a740d1961e66
+
+// src/protocol/widget_model.ts
+function listen(model, names, callback, signal) {
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
+}
+
+// src/protocol/tiles.ts
+var TILE_SIDE = 256;
+function coarsestLevel(rows, cols) {
+  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / TILE_SIDE)));
+}
+function tileCutter(whole, rows, cols, pool) {
+  const cache = /* @__PURE__ */ new Map();
+  return (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let tile = cache.get(key);
+    if (!tile) cache.set(key, tile = cutTile(whole, rows, cols, pool, level, row, col));
+    return tile;
+  };
+}
+function cutTile(whole, rows, cols, pool, level, row, col) {
+  const span = TILE_SIDE << level;
+  const [top, left] = [row * span, col * span];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const cell = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[cell] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[cell])) weights[cell] = weight;
+      counts[cell]++;
+    }
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
+}
+
+// src/protocol/float16.ts
+var table;
+function decode(bits) {
+  const sign = bits & 32768 ? -1 : 1;
+  const exponent = bits >> 10 & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * 2 ** -24 * fraction;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
+}
+function decodeHalves(halves) {
+  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
+  return out;
+}
+function halvesAt(bytes, start, count) {
+  const offset = bytes.byteOffset + start;
+  if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
+  return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
+}
+function readHalves(bytes, start, count) {
+  return decodeHalves(halvesAt(bytes, start, count));
+}
+function readSingles(bytes, skip, count) {
+  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));
+}
+
+// src/protocol/layer.ts
+var MOST_HEADS = 16;
+var Layer = class {
+  header;
+  bytes;
+  parts = /* @__PURE__ */ new Map();
+  heads = /* @__PURE__ */ new Map();
+  constructor(header, bytes) {
+    this.header = header;
+    this.bytes = bytes;
+    let start = 0;
+    for (const part of header.parts) {
+      this.parts.set(part[0], { start, shape: part[2] });
+      start += partSize(part);
+    }
+    if (start !== bytes.byteLength)
+      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);
+  }
+  /** Whether query and key vectors are here, not only the weights. */
+  get factors() {
+    return this.parts.has("query");
+  }
+  /** One head's weights, row by row: [query * key]. Cached, so do not write into it. */
+  head(head) {
+    let weights = this.heads.get(head);
+    if (weights === void 0) {
+      weights = this.compute(head);
+      if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value);
+      this.heads.set(head, weights);
+    }
+    return weights;
+  }
+  /** The weights of one query in one head, [key], without computing the rest of the head. */
+  row(head, query) {
+    const { keys } = this.header;
+    const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
+    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
+    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
+    return this.softmax(this.scores(head, query, query + 1), head);
+  }
+  /** The vectors behind one score, and the weight that came of it. */
+  product(head, query, key) {
+    const vector = (side, position) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale: scale2 = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale: scale2, weight: this.row(head, query)[key] };
+  }
+  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
+  vectors(side, head) {
+    const { shape } = this.parts.get(side);
+    const [count, tokens, size] = shape;
+    const index = Math.floor(head * count / this.header.heads);
+    return { values: this.halves(side, index * tokens * size, tokens * size), size };
+  }
+  compute(head) {
+    const { queries, keys } = this.header;
+    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
+    if (this.parts.has("windows")) return this.windows(head);
+    return this.softmax(this.scores(head), head);
+  }
+  /** The weights within each window, laid along the diagonal. */
+  windows(head) {
+    const { queries, keys } = this.header;
+    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const out = new Float32Array(queries * keys);
+    for (let window = 0; window < count; window++) {
+      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      for (let row = 0; row < high; row++)
+        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
+    }
+    return out;
+  }
+  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
+  scores(head, first = 0, end = this.header.queries) {
+    const { keys, scale: scale2 = 1, softcap } = this.header;
+    const { values: q, size } = this.vectors("query", head);
+    const { values: k } = this.vectors("key", head);
+    const out = new Float32Array((end - first) * keys);
+    const row = new Float32Array(size);
+    for (let i = first; i < end; i++) {
+      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale2;
+      for (let j = 0; j < keys; j++) {
+        let sum = 0;
+        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
+        out[(i - first) * keys + j] = sum;
+      }
+    }
+    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
+    this.addBias(out, head, first);
+    this.applyBand(out, first);
+    this.applyMask(out, head, first);
+    return out;
+  }
+  /** Adds the bias, [head | 1, query | 1, key | 1], to one head's scores. */
+  addBias(out, head, first) {
+    if (!this.parts.has("bias")) return;
+    const bias = this.singles("bias");
+    const { keys } = this.header;
+    const at = this.broadcast("bias", head);
+    for (let n = 0; n < out.length; n++) out[n] += bias[at(first + Math.floor(n / keys), n % keys)];
+  }
+  /** Sets scores outside the band to -Infinity. */
+  applyBand(out, first) {
+    const { keys, band } = this.header;
+    if (band == null) return;
+    const [before, after, offset] = band;
+    for (let i = 0; i < out.length / keys; i++) {
+      const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+      const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
+      out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
+      out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
+    }
+  }
+  /** Sets masked scores to -Infinity. */
+  applyMask(out, head, first) {
+    if (!this.parts.has("mask")) return;
+    const { keys } = this.header;
+    const rows = out.length / keys;
+    const { start } = this.parts.get("mask");
+    const at = this.broadcast("mask", head);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < keys; j++) {
+        const bit = at(first + i, j);
+        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
+      }
+  }
+  /** From a query and a key to an index into an array that may be broadcast along each axis. */
+  broadcast(name, head) {
+    const [h2, q, k] = this.parts.get(name).shape;
+    const first = h2 > 1 ? head * q * k : 0;
+    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
+    return (i, j) => first + i * down + j * across;
+  }
+  /** Scores to weights, in place. A sink is one more score in each row's sum; a row that is masked throughout stays 0. */
+  softmax(scores, head) {
+    const { keys } = this.header;
+    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
+    for (let i = 0; i < scores.length / keys; i++) {
+      const row = scores.subarray(i * keys, (i + 1) * keys);
+      let most = sink;
+      for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];
+      if (most === -Infinity) {
+        row.fill(0);
+        continue;
+      }
+      let sum = Math.exp(sink - most);
+      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most);
+      for (let j = 0; j < keys; j++) row[j] /= sum;
+    }
+    return scores;
+  }
+  halves(name, first, count) {
+    return readHalves(this.bytes, this.parts.get(name).start + 2 * first, count);
+  }
+  singles(name) {
+    const { start, shape } = this.parts.get(name);
+    return readSingles(this.bytes, start / 4, countOf(shape));
+  }
+};
+function countOf(shape) {
+  return shape.reduce((a, b) => a * b, 1);
+}
+function partSize([, dtype, shape]) {
+  const count = countOf(shape);
+  const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
+  return Math.ceil(size / 4) * 4;
+}
+
+// src/protocol/requests.ts
+var PATIENCE = 6e4;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
+      patience
+    );
+    const settle = (act) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      model.off("msg:custom", receive);
+      act();
+    };
+    const receive = (message, buffers) => {
+      if (message?.["id"] !== id) return;
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
+    };
+    const stop = () => settle(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
+    model.on("msg:custom", receive);
+    try {
+      model.send({ id, ask: name, ...fields });
+    } catch {
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
+    }
+  });
+}
+
+// src/protocol/weights.ts
+function meanOf(matrices) {
+  if (matrices.length === 1) return matrices[0];
+  const out = new Float32Array(matrices[0].length);
+  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
+  return out;
+}
+function submatrix(matrix, keys, rows, cols) {
+  const out = new Float32Array(rows.length * cols.length);
+  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
+  return out;
+}
+function withoutKeys(matrix, keys, omitted) {
+  const out = matrix.slice();
+  for (let start = 0; start < out.length; start += keys) {
+    for (const key of omitted) out[start + key] = 0;
+    let sum = 0;
+    for (let j = 0; j < keys; j++) sum += out[start + j];
+    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
+  }
+  return out;
+}
+
+// src/protocol/trace_source.ts
+var MOST_TILES = 400;
+var MOST_CUTTERS = 4;
+var MOST_MATRICES = 2;
+var TraceSource = class {
+  /** `prefix` precedes the names of traits and requests where a view has several traces. */
+  constructor(model, signal, prefix = "") {
+    this.model = model;
+    this.signal = signal;
+    this.prefix = prefix;
+    this.header = model.get(`${prefix}trace`);
+  }
+  model;
+  signal;
+  prefix;
+  header;
+  layers = /* @__PURE__ */ new Map();
+  tiles = /* @__PURE__ */ new Map();
+  cutters = /* @__PURE__ */ new Map();
+  headMatrices = /* @__PURE__ */ new Map();
+  /** Whether the weights stay in Python, which sends blocks of them. */
+  get remote() {
+    return this.header.remote;
+  }
+  /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
+  layer(number2) {
+    return cached(this.layers, number2, Infinity, () => this.loadLayer(number2));
+  }
+  async loadLayer(number2) {
+    const trait = `${this.prefix}layer_${number2}`;
+    if (!hasBytes(this.model.get(trait))) await this.request("layer", { layer: number2 });
+    const bytes = this.model.get(trait);
+    if (!hasBytes(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
+    return new Layer(this.header.layers[number2], bytes);
+  }
+  request(name, fields) {
+    return request(this.model, `${this.prefix}${name}`, { ...fields }, this.signal);
+  }
+  /** The tokens along one axis of a layer. */
+  tokens(layer, axis) {
+    return tokensOf(this.header, this.header.layers[layer], axis);
+  }
+  /** The positions that are shown, along queries and keys. */
+  positions(selection) {
+    const { layer, pair, hide_special } = selection;
+    const segment = (side) => pair === "all" ? null : side === "a" ? 0 : 1;
+    const [from, to] = pair.split("-");
+    return {
+      rows: shownPositions(this.tokens(layer, "query"), segment(from), hide_special),
+      cols: shownPositions(this.tokens(layer, "key"), segment(to), hide_special)
+    };
+  }
+  /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
+  matrices({ layer, heads, pair, hide_special, pool }) {
+    const shown = { layer, heads, pair, hide_special };
+    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
+  }
+  async select(selection) {
+    const layer = await this.layer(selection.layer);
+    const { rows, cols } = this.positions(selection);
+    const { queries, keys } = layer.header;
+    return selection.heads.map((head) => {
+      const whole = layer.head(head);
+      if (rows.length === queries && cols.length === keys && !selection.hide_special) return whole;
+      const special = this.tokens(selection.layer, "key").special;
+      return submatrix(selection.hide_special ? withoutKeys(whole, keys, special) : whole, keys, rows, cols);
+    });
+  }
+  /** The weights of one query, or those on one key, in each head, among what is shown. */
+  async line(selection, axis, position) {
+    if (this.remote) return this.requestLine(selection, axis, position);
+    const { rows, cols } = this.positions(selection);
+    const at = (axis === "query" ? rows : cols).indexOf(position);
+    return (await this.matrices(selection)).map(
+      (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
+    );
+  }
+  async requestLine(selection, axis, position) {
+    const { shape, buffers } = await this.request("line", { ...selection, axis, position });
+    const [heads, length] = shape;
+    const values = readHalves(buffers[0], 0, heads * length);
+    const size = values.length / selection.heads.length;
+    return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
+  }
+  /** A tile of the mean of the selected heads. */
+  tile(selection, level, row, col) {
+    return cached(
+      this.tiles,
+      `${level}/${row}/${col}/${JSON.stringify(selection)}`,
+      MOST_TILES,
+      () => this.remote ? this.requestTile(selection, level, row, col) : this.cutter(selection).then((cut) => cut(level, row, col))
+    );
+  }
+  async requestTile(selection, level, row, col) {
+    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
+    const [rows, cols] = shape;
+    return { rows, cols, weights: readHalves(buffers[0], 0, rows * cols) };
+  }
+  cutter(selection) {
+    return cached(this.cutters, JSON.stringify(selection), MOST_CUTTERS, () => {
+      const { rows, cols } = this.positions(selection);
+      return this.matrices(selection).then((all) => tileCutter(meanOf(all), rows.length, cols.length, selection.pool));
+    });
+  }
+};
+function cached(cache, key, most, make) {
+  let value = cache.get(key);
+  if (!value) {
+    value = make();
+    value.catch(() => cache.delete(key));
+    if (cache.size >= most) cache.delete(cache.keys().next().value);
+    cache.set(key, value);
+  }
+  return value;
+}
+function tokensOf(trace, layer, axis) {
+  const count = axis === "query" ? layer.queries : layer.keys;
+  const side = layer[axis];
+  const tokens = side === "input" || side === "output" ? trace.tokens[side] : void 0;
+  if (tokens && tokens.text.length === count) return tokens;
+  return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
+}
+function shownPositions(tokens, segment, hideSpecial) {
+  const hidden = new Set(hideSpecial ? tokens.special : []);
+  return [...tokens.text.keys()].filter(
+    (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
+  );
+}
+function hasBytes(bytes) {
+  return bytes instanceof DataView && bytes.byteLength > 0;
+}
 
 // src/compare.css
 var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--quiet); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--ink); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--quiet); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
@@ -6,52 +431,15 @@ var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; 
 // src/style.css
 var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
 
-// src/model.ts
-var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
-      patience
-    );
-    const finish = (settle) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
-    };
-    const hear = (message, buffers) => {
-      if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
-    try {
-      model.send({ id, ask: question, ...given });
-    } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
-    }
-  });
-}
-function listen(model, names, callback, signal) {
-  for (const name of names) model.on(`change:${name}`, callback);
-  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
-}
-
 // src/dom.ts
 function h(tag, given = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value2] of Object.entries(given)) {
-    if (value2 === void 0 || value2 === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value2);
-    else if (name === "style") Object.assign(element.style, value2);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value2;
-    else element.setAttribute(name, String(value2));
+  for (const [name, value] of Object.entries(given)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
@@ -103,9 +491,9 @@ function view(name, style, fill) {
           notice.textContent = text;
           notice.dataset["kind"] = kind;
         },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
+        ask: (question, given = {}) => request(model, question, given, ending.signal),
         set: (values) => {
-          for (const [key, value2] of Object.entries(values)) model.set(key, value2);
+          for (const [key, value] of Object.entries(values)) model.set(key, value);
           model.save_changes();
         },
         redraw: () => {
@@ -494,12 +882,12 @@ function rgb_formatRgb() {
 function clampa(opacity) {
   return isNaN(opacity) ? 1 : Math.max(0, Math.min(1, opacity));
 }
-function clampi(value2) {
-  return Math.max(0, Math.min(255, Math.round(value2) || 0));
+function clampi(value) {
+  return Math.max(0, Math.min(255, Math.round(value) || 0));
 }
-function hex(value2) {
-  value2 = clampi(value2);
-  return (value2 < 16 ? "0" : "") + value2.toString(16);
+function hex(value) {
+  value = clampi(value);
+  return (value < 16 ? "0" : "") + value.toString(16);
 }
 function hsla(h2, s, l, a) {
   if (a <= 0) h2 = s = l = NaN;
@@ -563,12 +951,12 @@ define_default(Hsl, hsl, extend(Color, {
     return `${a === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a === 1 ? ")" : `, ${a})`}`;
   }
 }));
-function clamph(value2) {
-  value2 = (value2 || 0) % 360;
-  return value2 < 0 ? value2 + 360 : value2;
+function clamph(value) {
+  value = (value || 0) % 360;
+  return value < 0 ? value + 360 : value;
 }
-function clampt(value2) {
-  return Math.max(0, Math.min(1, value2 || 0));
+function clampt(value) {
+  return Math.max(0, Math.min(1, value || 0));
 }
 function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
@@ -669,7 +1057,7 @@ var diverging = (dark) => {
   const ramp = rgbBasis(dark ? AGAINST_FOR_DARK : AGAINST_FOR);
   return (share) => ramp((share + 1) / 2);
 };
-function table(ramp) {
+function table2(ramp) {
   const out = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
     const { r, g, b } = rgb(ramp(i / 255));
@@ -706,10 +1094,10 @@ function label(text, longest = LONGEST) {
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
-function number(value2) {
-  if (!Number.isFinite(value2)) return "–";
-  if (value2 === 0) return "0";
-  return Math.abs(value2) < 1e-3 ? value2.toExponential(1) : value2.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+function number(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
 // src/margin.ts
@@ -762,373 +1150,12 @@ function legendSvg(legend, x, top, most) {
   return [...shades, ...said].join("");
 }
 
-// src/half.ts
-var table2;
-function value(bits) {
-  const sign = bits & 32768 ? -1 : 1;
-  const exponent = bits >> 10 & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * 2 ** -24 * fraction;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
-}
-function floats(halves2) {
-  table2 ??= Float32Array.from({ length: 65536 }, (_, bits) => value(bits));
-  const out = new Float32Array(halves2.length);
-  for (let i = 0; i < halves2.length; i++) out[i] = table2[halves2[i]];
-  return out;
-}
-function halves(bytes, start, count) {
-  const at = bytes.byteOffset + start;
-  if (at % 2 === 0) return new Uint16Array(bytes.buffer, at, count);
-  return new Uint16Array(bytes.buffer.slice(at, at + 2 * count));
-}
-
-// src/layer.ts
-var KEPT = 16;
-var Layer = class {
-  header;
-  bytes;
-  parts = /* @__PURE__ */ new Map();
-  made = /* @__PURE__ */ new Map();
-  constructor(header, bytes) {
-    this.header = header;
-    this.bytes = bytes;
-    let start = 0;
-    for (const [name, dtype, shape] of header.parts) {
-      this.parts.set(name, { start, shape });
-      const count = shape.reduce((a, b) => a * b, 1);
-      const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
-      start += Math.ceil(size / 4) * 4;
-    }
-    if (start !== bytes.byteLength)
-      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes came where ${start} were announced`);
-  }
-  /** Whether query and key are here, not only what came of them. */
-  get factors() {
-    return this.parts.has("query");
-  }
-  /** One head's weights, row by row: [query * key]. Kept, so do not write into it. */
-  head(head) {
-    let found = this.made.get(head);
-    if (found === void 0) {
-      found = this.compute(head);
-      if (this.made.size >= KEPT) this.made.delete(this.made.keys().next().value);
-      this.made.set(head, found);
-    }
-    return found;
-  }
-  /** What one query gives in one head, [key], without the rest of the head. */
-  row(head, query) {
-    const { keys } = this.header;
-    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
-    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
-    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
-    return this.softmax(this.scores(head, query, query + 1), head);
-  }
-  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
-  product(head, query, key) {
-    const vector = (side, position) => {
-      const { values, size } = this.vectors(side, head);
-      return values.slice(position * size, (position + 1) * size);
-    };
-    const { scale: scale2 = 1 } = this.header;
-    return { q: vector("query", query), k: vector("key", key), scale: scale2, weight: this.row(head, query)[key] };
-  }
-  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
-  vectors(side, head) {
-    const { shape } = this.parts.get(side);
-    const [count, tokens, size] = shape;
-    const index = Math.floor(head * count / this.header.heads);
-    return { values: this.halves(side, index * tokens * size, tokens * size), size };
-  }
-  compute(head) {
-    const { queries, keys } = this.header;
-    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
-    if (this.parts.has("windows")) return this.windows(head);
-    return this.softmax(this.scores(head), head);
-  }
-  /** What each window gives to itself, laid along the diagonal. */
-  windows(head) {
-    const { queries, keys } = this.header;
-    const [count, heads, high, wide] = this.parts.get("windows").shape;
-    const out = new Float32Array(queries * keys);
-    for (let window = 0; window < count; window++) {
-      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
-      for (let row = 0; row < high; row++)
-        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
-    }
-    return out;
-  }
-  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
-  scores(head, first = 0, end = this.header.queries) {
-    const { keys, scale: scale2 = 1, softcap } = this.header;
-    const { values: q, size } = this.vectors("query", head);
-    const { values: k } = this.vectors("key", head);
-    const out = new Float32Array((end - first) * keys);
-    const row = new Float32Array(size);
-    for (let i = first; i < end; i++) {
-      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale2;
-      for (let j = 0; j < keys; j++) {
-        let sum = 0;
-        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
-        out[(i - first) * keys + j] = sum;
-      }
-    }
-    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
-    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : void 0);
-    this.hide(out, head, first);
-    return out;
-  }
-  /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  add(out, name, head, first, given) {
-    if (given === void 0) return;
-    const { keys } = this.header;
-    const at = this.broadcast(name, head);
-    for (let n = 0; n < out.length; n++) out[n] += given[at(first + Math.floor(n / keys), n % keys)];
-  }
-  /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  hide(out, head, first) {
-    const { keys, band } = this.header;
-    const rows = out.length / keys;
-    if (band != null) {
-      const [before, after, offset] = band;
-      for (let i = 0; i < rows; i++) {
-        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
-        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
-        out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
-        out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
-      }
-    }
-    if (!this.parts.has("mask")) return;
-    const { start } = this.parts.get("mask");
-    const at = this.broadcast("mask", head);
-    for (let i = 0; i < rows; i++)
-      for (let j = 0; j < keys; j++) {
-        const bit = at(first + i, j);
-        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
-      }
-  }
-  broadcast(name, head) {
-    const [h2, q, k] = this.parts.get(name).shape;
-    const first = h2 > 1 ? head * q * k : 0;
-    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
-    return (i, j) => first + i * down + j * across;
-  }
-  /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
-  softmax(scores, head) {
-    const { keys } = this.header;
-    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
-    for (let i = 0; i < scores.length / keys; i++) {
-      const row = scores.subarray(i * keys, (i + 1) * keys);
-      let most = sink;
-      for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];
-      if (most === -Infinity) {
-        row.fill(0);
-        continue;
-      }
-      let sum = Math.exp(sink - most);
-      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most);
-      for (let j = 0; j < keys; j++) row[j] /= sum;
-    }
-    return scores;
-  }
-  halves(name, first, count) {
-    return floats(halves(this.bytes, this.parts.get(name).start + 2 * first, count));
-  }
-  singles(name) {
-    const { start, shape } = this.parts.get(name);
-    const count = shape.reduce((a, b) => a * b, 1);
-    return Float32Array.from({ length: count }, (_, i) => this.bytes.getFloat32(start + 4 * i, true));
-  }
-};
-function mean(matrices) {
-  if (matrices.length === 1) return matrices[0];
-  const out = new Float32Array(matrices[0].length);
-  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
-  return out;
-}
-function picked(matrix, keys, rows, cols) {
-  const out = new Float32Array(rows.length * cols.length);
-  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
-  return out;
-}
-
-// src/source.ts
-var SIDE = 256;
-var KEPT2 = 400;
-var KEPT_WHOLE = 4;
-var KEPT_SHOWN = 2;
-var Source = class {
-  constructor(model, signal, prefix = "") {
-    this.model = model;
-    this.signal = signal;
-    this.prefix = prefix;
-    this.header = model.get(`${prefix}trace`);
-  }
-  model;
-  signal;
-  prefix;
-  header;
-  layers = /* @__PURE__ */ new Map();
-  tiles = /* @__PURE__ */ new Map();
-  wholes = /* @__PURE__ */ new Map();
-  shown = /* @__PURE__ */ new Map();
-  /** Whether Python holds the weights and gives blocks of them. */
-  get remote() {
-    return this.header.remote;
-  }
-  /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
-  layer(number2) {
-    return kept(this.layers, number2, Infinity, () => this.bring(number2));
-  }
-  async bring(number2) {
-    const name = `${this.prefix}layer_${number2}`;
-    if (!full(this.model.get(name))) await this.ask("layer", { layer: number2 });
-    const bytes = this.model.get(name);
-    if (!full(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
-    return new Layer(this.header.layers[number2], bytes);
-  }
-  ask(question, given) {
-    return ask(this.model, `${this.prefix}${question}`, { ...given }, this.signal);
-  }
-  /** The tokens along one axis of a layer. */
-  tokens(layer, axis) {
-    const header = this.header.layers[layer];
-    const count = axis === "query" ? header.queries : header.keys;
-    const side = header[axis];
-    const found = side === "input" || side === "output" ? this.header.tokens[side] : void 0;
-    if (found && found.text.length === count) return found;
-    return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
-  }
-  /** The positions that are shown, along queries and keys. */
-  positions(shown) {
-    const [query, key] = shown.pair === "all" ? [null, null] : shown.pair.split("-").map((side) => side === "a" ? 0 : 1);
-    return {
-      rows: chosen(this.tokens(shown.layer, "query"), query ?? null, shown.hide_special),
-      cols: chosen(this.tokens(shown.layer, "key"), key ?? null, shown.hide_special)
-    };
-  }
-  /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
-  matrices({ layer, heads, pair, hide_special, pool }) {
-    const shown = { layer, heads, pair, hide_special };
-    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
-  }
-  async pick(shown) {
-    const layer = await this.layer(shown.layer);
-    const { rows, cols } = this.positions(shown);
-    const { queries, keys } = layer.header;
-    return shown.heads.map((head) => {
-      const whole = layer.head(head);
-      if (rows.length === queries && cols.length === keys && !shown.hide_special) return whole;
-      const from = shown.hide_special ? without(whole, keys, this.tokens(shown.layer, "key").special) : whole;
-      return picked(from, keys, rows, cols);
-    });
-  }
-  /** What one query gives, or one key gets, in each head, among what is shown. */
-  async line(shown, axis, position) {
-    const { rows, cols } = this.positions(shown);
-    if (this.remote) {
-      const { heads } = shown;
-      const { shape, buffers } = await this.ask("line", { ...shown, axis, position });
-      const values = floats(halves(buffers[0], 0, shape[0] * shape[1]));
-      const size = values.length / heads.length;
-      return heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
-    }
-    const at = (axis === "query" ? rows : cols).indexOf(position);
-    return (await this.matrices(shown)).map(
-      (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
-    );
-  }
-  /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
-  tile(shown, level, row, col) {
-    return kept(
-      this.tiles,
-      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
-      KEPT2,
-      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
-    );
-  }
-  async asked(shown, level, row, col) {
-    const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
-    const [rows, cols] = shape;
-    return { rows, cols, weights: floats(halves(buffers[0], 0, rows * cols)) };
-  }
-  /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
-  cut(shown) {
-    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
-      const { rows, cols } = this.positions(shown);
-      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
-    });
-  }
-};
-function kept(held, key, most, make) {
-  let found = held.get(key);
-  if (!found) {
-    found = make();
-    found.catch(() => held.delete(key));
-    if (held.size >= most) held.delete(held.keys().next().value);
-    held.set(key, found);
-  }
-  return found;
-}
-function cutter(whole, rows, cols, pool) {
-  const made = /* @__PURE__ */ new Map();
-  return (level, row, col) => {
-    const key = `${level}/${row}/${col}`;
-    let found = made.get(key);
-    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
-    return found;
-  };
-}
-function cutOut(whole, rows, cols, pool, level, row, col) {
-  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
-  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
-  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint32Array(high * wide);
-  for (let i = top; i < bottom; i++)
-    for (let j = left; j < right; j++) {
-      const at = (i - top >> level) * wide + (j - left >> level);
-      const weight = whole[i * cols + j];
-      if (pool === "mean") weights[at] += weight;
-      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
-      counts[at]++;
-    }
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
-}
-function full(bytes) {
-  return bytes instanceof DataView && bytes.byteLength > 0;
-}
-function topLevel(rows, cols) {
-  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / SIDE)));
-}
-function chosen(tokens, segment, hideSpecial) {
-  const special = new Set(hideSpecial ? tokens.special : []);
-  const out = [];
-  tokens.text.forEach((_, i) => {
-    if (!special.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)) out.push(i);
-  });
-  return out;
-}
-function without(matrix, keys, gone) {
-  const out = matrix.slice();
-  for (let start = 0; start < out.length; start += keys) {
-    for (const key of gone) out[start + key] = 0;
-    let sum = 0;
-    for (let j = 0; j < keys; j++) sum += out[start + j];
-    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
-  }
-  return out;
-}
-
 // src/mosaic.ts
 var Mosaic = class {
   constructor(rows, cols, bring, waiting) {
     this.bring = bring;
     this.waiting = waiting;
-    this.coarsest = topLevel(rows, cols);
+    this.coarsest = coarsestLevel(rows, cols);
   }
   bring;
   waiting;
@@ -1173,15 +1200,15 @@ var Mosaic = class {
   }
   /** A single weight; null where its tile is not here. */
   weight(row, col) {
-    const tile = this.at(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
-    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
+    const tile = this.at(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE))?.tile;
+    return tile ? tile.weights[row % TILE_SIDE * tile.cols + col % TILE_SIDE] : null;
   }
   /** What stands there for several weights on that level, or on the nearest coarser one that is here. */
   coarse(level, row, col) {
     for (let up = Math.max(1, level); up <= this.coarsest; up++) {
       const [down, across] = [row >> up, col >> up];
-      const tile = this.at(up, Math.floor(down / SIDE), Math.floor(across / SIDE))?.tile;
-      if (tile) return { weight: tile.weights[down % SIDE * tile.cols + across % SIDE], size: 2 ** up };
+      const tile = this.at(up, Math.floor(down / TILE_SIDE), Math.floor(across / TILE_SIDE))?.tile;
+      if (tile) return { weight: tile.weights[down % TILE_SIDE * tile.cols + across % TILE_SIDE], size: 2 ** up };
     }
     return null;
   }
@@ -1192,7 +1219,7 @@ function pictureOf(laid, { name, ramp, share, threshold }) {
   const canvas = h("canvas", { width: cols, height: rows });
   const context = canvas.getContext("2d");
   const image = context.createImageData(cols, rows);
-  const colours = new Uint32Array(table(ramp).buffer);
+  const colours = new Uint32Array(table2(ramp).buffer);
   const pixels = new Uint32Array(image.data.buffer);
   const nothing = Math.round(255 * share(0));
   for (let n = 0; n < weights.length; n++) {
@@ -1476,7 +1503,7 @@ var Matrix = class {
   lay(context) {
     const { sight, size, level } = this;
     const { rows, cols } = this.drawing;
-    const span = SIDE << level;
+    const span = TILE_SIDE << level;
     const look = this.look;
     const last = (from, count) => Math.floor((Math.min(from + size / sight.cell, count) - 1e-9) / span);
     for (let row = Math.floor(sight.y / span); row <= last(sight.y, rows.length); row++)
@@ -1488,13 +1515,13 @@ var Matrix = class {
   /** The tile, or the part of the nearest coarser one that lies there. */
   layOne(context, level, row, col, look) {
     const { sight } = this;
-    const x = (col * (SIDE << level) - sight.x) * sight.cell;
-    const y = (row * (SIDE << level) - sight.y) * sight.cell;
+    const x = (col * (TILE_SIDE << level) - sight.x) * sight.cell;
+    const y = (row * (TILE_SIDE << level) - sight.y) * sight.cell;
     for (let up = 0; level + up <= this.mosaic.coarsest; up++) {
       const laid = this.mosaic.at(level + up, row >> up, col >> up);
       if (!laid) continue;
-      const [left, above] = [(col - (col >> up << up)) * (SIDE >> up), (row - (row >> up << up)) * (SIDE >> up)];
-      const [wide, high] = [Math.min(SIDE >> up, laid.tile.cols - left), Math.min(SIDE >> up, laid.tile.rows - above)];
+      const [left, above] = [(col - (col >> up << up)) * (TILE_SIDE >> up), (row - (row >> up << up)) * (TILE_SIDE >> up)];
+      const [wide, high] = [Math.min(TILE_SIDE >> up, laid.tile.cols - left), Math.min(TILE_SIDE >> up, laid.tile.rows - above)];
       if (wide < 1 || high < 1) return;
       const pixels = sight.cell * 2 ** (level + up);
       context.drawImage(pictureOf(laid, look), left, above, wide, high, x, y, wide * pixels, high * pixels);
@@ -1589,7 +1616,7 @@ var Matrix = class {
     const weight = this.mosaic.weight(row, col);
     const coarse = this.level > 0 ? this.mosaic.coarse(this.level, row, col) : null;
     this.pointing.point(rows[row], cols[col], weight, coarse);
-    if (weight === null) this.resting = setTimeout(() => this.mosaic.want(0, Math.floor(row / SIDE), Math.floor(col / SIDE)), RESTING);
+    if (weight === null) this.resting = setTimeout(() => this.mosaic.want(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE)), RESTING);
   }
   pick(cell = this.pointed) {
     if (cell) this.pointing.select(this.drawing.rows[cell.row], this.drawing.cols[cell.col]);
@@ -1627,7 +1654,7 @@ var LONG = 256;
 var RESTING2 = 120;
 var compare_default2 = view("Comparison", compare_default, (frame) => {
   const { model, signal, bar, stage } = frame;
-  const sources = { a: new Source(model, signal, "a_"), b: new Source(model, signal, "b_") };
+  const sources = { a: new TraceSource(model, signal, "a_"), b: new TraceSource(model, signal, "b_") };
   const pairs = readPairs(model.get("alignment"));
   const partnerOf = new Map(pairs);
   const aOf = new Map(pairs.map(([a, b]) => [b, a]));
@@ -1665,9 +1692,9 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
     select.append(...trace.layers.map((layer, n) => h("option", { value: String(n) }, layer.kind === "self" ? String(n) : `${n} (${layer.kind})`)));
     return select;
   }
-  function change(name, value2) {
-    if (name === "other_layer" || name === "other_head") return frame.set({ [name]: value2 });
-    choose(name === "layer" ? value2 : model.get("layer"), name === "head" ? value2 : model.get("head"));
+  function change(name, value) {
+    if (name === "other_layer" || name === "other_head") return frame.set({ [name]: value });
+    choose(name === "layer" ? value : model.get("layer"), name === "head" ? value : model.get("head"));
   }
   function choose(layer, head) {
     head = Math.min(head, model.get("a_trace").layers[layer].heads - 1);
@@ -1685,8 +1712,8 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
     const partner = model.get("partners")[model.get("layer")]?.[shown("a").heads[0]];
     if (!partner) return false;
     const layers = sources.b.header.layers;
-    const [known, picked2] = [layers[partner[1]], layers[model.get("other_layer")]];
-    return known.query === picked2.query && known.key === picked2.key && known.queries === picked2.queries && known.keys === picked2.keys;
+    const [known, picked] = [layers[partner[1]], layers[model.get("other_layer")]];
+    return known.query === picked.query && known.key === picked.key && known.queries === picked.queries && known.keys === picked.keys;
   }
   function parallel() {
     const [a, b] = [tokens("a", "query").text.length, tokens("b", "query").text.length];
@@ -1710,7 +1737,7 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
         pairs.forEach(([i, k], n) => pairs.forEach(([j, l], m) => {
           out[n * pairs.length + m] = other[k * otherWide + l] - one[i * wide + j];
         }));
-        return cutter(out, pairs.length, pairs.length, "max");
+        return tileCutter(out, pairs.length, pairs.length, "max");
       });
       cuts.clear();
       cuts.set(key, found);
@@ -1811,8 +1838,8 @@ var compare_default2 = view("Comparison", compare_default, (frame) => {
     frame.say(said.join(" · "));
   }
   async function valueOf(side, query, key) {
-    const tile = await sources[side].tile(shown(side), 0, Math.floor(query / SIDE), Math.floor(key / SIDE));
-    return tile.weights[query % SIDE * tile.cols + key % SIDE];
+    const tile = await sources[side].tile(shown(side), 0, Math.floor(query / TILE_SIDE), Math.floor(key / TILE_SIDE));
+    return tile.weights[query % TILE_SIDE * tile.cols + key % TILE_SIDE];
   }
   const partners = model.get("partners");
   const farthest = Math.max(0, ...partners.flat().map((one) => one?.[0] ?? 0));

@@ -1,4 +1,469 @@
-// Generated from widgets/src/patches.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
+// Generated from widgets/src/patches.ts by `npm run build`; do not edit. Sources: sha256 dfa763ea3f187a6a81911bdf098ce20853e13995508e2f328191a740d1961e66
+
+// src/protocol/float16.ts
+var table;
+function decode(bits) {
+  const sign = bits & 32768 ? -1 : 1;
+  const exponent = bits >> 10 & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * 2 ** -24 * fraction;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
+}
+function decodeHalves(halves) {
+  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
+  return out;
+}
+function halvesAt(bytes, start, count) {
+  const offset = bytes.byteOffset + start;
+  if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
+  return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
+}
+function readHalves(bytes, start, count) {
+  return decodeHalves(halvesAt(bytes, start, count));
+}
+function readSingles(bytes, skip, count) {
+  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));
+}
+
+// src/protocol/weights.ts
+function meanOf(matrices) {
+  if (matrices.length === 1) return matrices[0];
+  const out = new Float32Array(matrices[0].length);
+  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
+  return out;
+}
+function submatrix(matrix, keys, rows, cols) {
+  const out = new Float32Array(rows.length * cols.length);
+  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
+  return out;
+}
+function withoutKeys(matrix, keys, omitted) {
+  const out = matrix.slice();
+  for (let start = 0; start < out.length; start += keys) {
+    for (const key of omitted) out[start + key] = 0;
+    let sum = 0;
+    for (let j = 0; j < keys; j++) sum += out[start + j];
+    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
+  }
+  return out;
+}
+
+// src/protocol/attention_rows.ts
+var AttentionRows = class {
+  constructor(source, request2) {
+    this.source = source;
+    this.request = request2;
+  }
+  source;
+  request;
+  received = /* @__PURE__ */ new Map();
+  /** Weights [key] of one query; without a query, the mean over all of them. */
+  async of(layer, heads, query) {
+    if (query === null) return this.receivedBy(layer, heads);
+    if (this.source.remote) {
+      const all = { layer, heads, pair: "all", hide_special: false, pool: "max" };
+      return meanOf(await this.source.line(all, "query", query));
+    }
+    const weights = await this.source.layer(layer);
+    return meanOf(heads.map((head) => weights.row(head, query)));
+  }
+  /** What each key receives, cached: it reads every weight of the heads. */
+  async receivedBy(layer, heads) {
+    const name = `${layer}/${heads}`;
+    let row = this.received.get(name);
+    if (!row) {
+      row = this.source.remote ? await this.requestReceived(layer, heads) : await this.averageColumns(layer, heads);
+      this.received.set(name, row);
+    }
+    return row;
+  }
+  async requestReceived(layer, heads) {
+    const { buffers } = await this.request("received", { layer, heads });
+    return readSingles(buffers[0], 0, this.source.header.layers[layer].keys);
+  }
+  async averageColumns(layer, heads) {
+    const weights = await this.source.layer(layer);
+    const { queries, keys } = weights.header;
+    const out = new Float32Array(keys);
+    for (const head of heads)
+      weights.head(head).forEach((weight, n) => out[n % keys] += weight / (queries * heads.length));
+    return out;
+  }
+};
+
+// src/protocol/widget_model.ts
+function listen(model, names, callback, signal) {
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
+}
+
+// src/protocol/layer.ts
+var MOST_HEADS = 16;
+var Layer = class {
+  header;
+  bytes;
+  parts = /* @__PURE__ */ new Map();
+  heads = /* @__PURE__ */ new Map();
+  constructor(header, bytes) {
+    this.header = header;
+    this.bytes = bytes;
+    let start = 0;
+    for (const part of header.parts) {
+      this.parts.set(part[0], { start, shape: part[2] });
+      start += partSize(part);
+    }
+    if (start !== bytes.byteLength)
+      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);
+  }
+  /** Whether query and key vectors are here, not only the weights. */
+  get factors() {
+    return this.parts.has("query");
+  }
+  /** One head's weights, row by row: [query * key]. Cached, so do not write into it. */
+  head(head) {
+    let weights = this.heads.get(head);
+    if (weights === void 0) {
+      weights = this.compute(head);
+      if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value);
+      this.heads.set(head, weights);
+    }
+    return weights;
+  }
+  /** The weights of one query in one head, [key], without computing the rest of the head. */
+  row(head, query) {
+    const { keys } = this.header;
+    const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
+    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
+    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
+    return this.softmax(this.scores(head, query, query + 1), head);
+  }
+  /** The vectors behind one score, and the weight that came of it. */
+  product(head, query, key) {
+    const vector = (side, position) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
+  }
+  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
+  vectors(side, head) {
+    const { shape } = this.parts.get(side);
+    const [count, tokens, size] = shape;
+    const index = Math.floor(head * count / this.header.heads);
+    return { values: this.halves(side, index * tokens * size, tokens * size), size };
+  }
+  compute(head) {
+    const { queries, keys } = this.header;
+    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
+    if (this.parts.has("windows")) return this.windows(head);
+    return this.softmax(this.scores(head), head);
+  }
+  /** The weights within each window, laid along the diagonal. */
+  windows(head) {
+    const { queries, keys } = this.header;
+    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const out = new Float32Array(queries * keys);
+    for (let window = 0; window < count; window++) {
+      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      for (let row = 0; row < high; row++)
+        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
+    }
+    return out;
+  }
+  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
+  scores(head, first = 0, end = this.header.queries) {
+    const { keys, scale = 1, softcap } = this.header;
+    const { values: q, size } = this.vectors("query", head);
+    const { values: k } = this.vectors("key", head);
+    const out = new Float32Array((end - first) * keys);
+    const row = new Float32Array(size);
+    for (let i = first; i < end; i++) {
+      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;
+      for (let j = 0; j < keys; j++) {
+        let sum = 0;
+        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
+        out[(i - first) * keys + j] = sum;
+      }
+    }
+    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
+    this.addBias(out, head, first);
+    this.applyBand(out, first);
+    this.applyMask(out, head, first);
+    return out;
+  }
+  /** Adds the bias, [head | 1, query | 1, key | 1], to one head's scores. */
+  addBias(out, head, first) {
+    if (!this.parts.has("bias")) return;
+    const bias = this.singles("bias");
+    const { keys } = this.header;
+    const at = this.broadcast("bias", head);
+    for (let n = 0; n < out.length; n++) out[n] += bias[at(first + Math.floor(n / keys), n % keys)];
+  }
+  /** Sets scores outside the band to -Infinity. */
+  applyBand(out, first) {
+    const { keys, band } = this.header;
+    if (band == null) return;
+    const [before, after, offset] = band;
+    for (let i = 0; i < out.length / keys; i++) {
+      const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+      const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
+      out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
+      out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
+    }
+  }
+  /** Sets masked scores to -Infinity. */
+  applyMask(out, head, first) {
+    if (!this.parts.has("mask")) return;
+    const { keys } = this.header;
+    const rows = out.length / keys;
+    const { start } = this.parts.get("mask");
+    const at = this.broadcast("mask", head);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < keys; j++) {
+        const bit = at(first + i, j);
+        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
+      }
+  }
+  /** From a query and a key to an index into an array that may be broadcast along each axis. */
+  broadcast(name, head) {
+    const [h2, q, k] = this.parts.get(name).shape;
+    const first = h2 > 1 ? head * q * k : 0;
+    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
+    return (i, j) => first + i * down + j * across;
+  }
+  /** Scores to weights, in place. A sink is one more score in each row's sum; a row that is masked throughout stays 0. */
+  softmax(scores, head) {
+    const { keys } = this.header;
+    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
+    for (let i = 0; i < scores.length / keys; i++) {
+      const row = scores.subarray(i * keys, (i + 1) * keys);
+      let most2 = sink;
+      for (let j = 0; j < keys; j++) if (row[j] > most2) most2 = row[j];
+      if (most2 === -Infinity) {
+        row.fill(0);
+        continue;
+      }
+      let sum = Math.exp(sink - most2);
+      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most2);
+      for (let j = 0; j < keys; j++) row[j] /= sum;
+    }
+    return scores;
+  }
+  halves(name, first, count) {
+    return readHalves(this.bytes, this.parts.get(name).start + 2 * first, count);
+  }
+  singles(name) {
+    const { start, shape } = this.parts.get(name);
+    return readSingles(this.bytes, start / 4, countOf(shape));
+  }
+};
+function countOf(shape) {
+  return shape.reduce((a, b) => a * b, 1);
+}
+function partSize([, dtype, shape]) {
+  const count = countOf(shape);
+  const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
+  return Math.ceil(size / 4) * 4;
+}
+
+// src/protocol/requests.ts
+var PATIENCE = 6e4;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
+      patience
+    );
+    const settle = (act) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      model.off("msg:custom", receive);
+      act();
+    };
+    const receive = (message, buffers) => {
+      if (message?.["id"] !== id) return;
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
+    };
+    const stop = () => settle(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
+    model.on("msg:custom", receive);
+    try {
+      model.send({ id, ask: name, ...fields });
+    } catch {
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
+    }
+  });
+}
+
+// src/protocol/tiles.ts
+var TILE_SIDE = 256;
+function tileCutter(whole, rows, cols, pool) {
+  const cache = /* @__PURE__ */ new Map();
+  return (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let tile = cache.get(key);
+    if (!tile) cache.set(key, tile = cutTile(whole, rows, cols, pool, level, row, col));
+    return tile;
+  };
+}
+function cutTile(whole, rows, cols, pool, level, row, col) {
+  const span = TILE_SIDE << level;
+  const [top, left] = [row * span, col * span];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const cell = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[cell] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[cell])) weights[cell] = weight;
+      counts[cell]++;
+    }
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
+}
+
+// src/protocol/trace_source.ts
+var MOST_TILES = 400;
+var MOST_CUTTERS = 4;
+var MOST_MATRICES = 2;
+var TraceSource = class {
+  /** `prefix` precedes the names of traits and requests where a view has several traces. */
+  constructor(model, signal, prefix = "") {
+    this.model = model;
+    this.signal = signal;
+    this.prefix = prefix;
+    this.header = model.get(`${prefix}trace`);
+  }
+  model;
+  signal;
+  prefix;
+  header;
+  layers = /* @__PURE__ */ new Map();
+  tiles = /* @__PURE__ */ new Map();
+  cutters = /* @__PURE__ */ new Map();
+  headMatrices = /* @__PURE__ */ new Map();
+  /** Whether the weights stay in Python, which sends blocks of them. */
+  get remote() {
+    return this.header.remote;
+  }
+  /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
+  layer(number2) {
+    return cached(this.layers, number2, Infinity, () => this.loadLayer(number2));
+  }
+  async loadLayer(number2) {
+    const trait = `${this.prefix}layer_${number2}`;
+    if (!hasBytes(this.model.get(trait))) await this.request("layer", { layer: number2 });
+    const bytes = this.model.get(trait);
+    if (!hasBytes(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
+    return new Layer(this.header.layers[number2], bytes);
+  }
+  request(name, fields) {
+    return request(this.model, `${this.prefix}${name}`, { ...fields }, this.signal);
+  }
+  /** The tokens along one axis of a layer. */
+  tokens(layer, axis) {
+    return tokensOf(this.header, this.header.layers[layer], axis);
+  }
+  /** The positions that are shown, along queries and keys. */
+  positions(selection) {
+    const { layer, pair, hide_special } = selection;
+    const segment = (side) => pair === "all" ? null : side === "a" ? 0 : 1;
+    const [from, to] = pair.split("-");
+    return {
+      rows: shownPositions(this.tokens(layer, "query"), segment(from), hide_special),
+      cols: shownPositions(this.tokens(layer, "key"), segment(to), hide_special)
+    };
+  }
+  /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
+  matrices({ layer, heads, pair, hide_special, pool }) {
+    const shown = { layer, heads, pair, hide_special };
+    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
+  }
+  async select(selection) {
+    const layer = await this.layer(selection.layer);
+    const { rows, cols } = this.positions(selection);
+    const { queries, keys } = layer.header;
+    return selection.heads.map((head) => {
+      const whole = layer.head(head);
+      if (rows.length === queries && cols.length === keys && !selection.hide_special) return whole;
+      const special = this.tokens(selection.layer, "key").special;
+      return submatrix(selection.hide_special ? withoutKeys(whole, keys, special) : whole, keys, rows, cols);
+    });
+  }
+  /** The weights of one query, or those on one key, in each head, among what is shown. */
+  async line(selection, axis, position) {
+    if (this.remote) return this.requestLine(selection, axis, position);
+    const { rows, cols } = this.positions(selection);
+    const at = (axis === "query" ? rows : cols).indexOf(position);
+    return (await this.matrices(selection)).map(
+      (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
+    );
+  }
+  async requestLine(selection, axis, position) {
+    const { shape, buffers } = await this.request("line", { ...selection, axis, position });
+    const [heads, length] = shape;
+    const values = readHalves(buffers[0], 0, heads * length);
+    const size = values.length / selection.heads.length;
+    return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
+  }
+  /** A tile of the mean of the selected heads. */
+  tile(selection, level, row, col) {
+    return cached(
+      this.tiles,
+      `${level}/${row}/${col}/${JSON.stringify(selection)}`,
+      MOST_TILES,
+      () => this.remote ? this.requestTile(selection, level, row, col) : this.cutter(selection).then((cut) => cut(level, row, col))
+    );
+  }
+  async requestTile(selection, level, row, col) {
+    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
+    const [rows, cols] = shape;
+    return { rows, cols, weights: readHalves(buffers[0], 0, rows * cols) };
+  }
+  cutter(selection) {
+    return cached(this.cutters, JSON.stringify(selection), MOST_CUTTERS, () => {
+      const { rows, cols } = this.positions(selection);
+      return this.matrices(selection).then((all) => tileCutter(meanOf(all), rows.length, cols.length, selection.pool));
+    });
+  }
+};
+function cached(cache, key, most2, make) {
+  let value = cache.get(key);
+  if (!value) {
+    value = make();
+    value.catch(() => cache.delete(key));
+    if (cache.size >= most2) cache.delete(cache.keys().next().value);
+    cache.set(key, value);
+  }
+  return value;
+}
+function tokensOf(trace, layer, axis) {
+  const count = axis === "query" ? layer.queries : layer.keys;
+  const side = layer[axis];
+  const tokens = side === "input" || side === "output" ? trace.tokens[side] : void 0;
+  if (tokens && tokens.text.length === count) return tokens;
+  return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
+}
+function shownPositions(tokens, segment, hideSpecial) {
+  const hidden = new Set(hideSpecial ? tokens.special : []);
+  return [...tokens.text.keys()].filter(
+    (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
+  );
+}
+function hasBytes(bytes) {
+  return bytes instanceof DataView && bytes.byteLength > 0;
+}
 
 // src/patches.css
 var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--raised); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: #fff; stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: #ffb454; stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.overlay .pointed { stroke: #fff; stroke-width: 1.5; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--quiet); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warn); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--quiet); background: var(--raised); overflow: auto; }\n.waiting.failed { color: var(--warn); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--quiet); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--quiet); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: #8a8a8a; }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
@@ -6,52 +471,15 @@ var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10p
 // src/style.css
 var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
 
-// src/model.ts
-var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
-      patience
-    );
-    const finish = (settle) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
-    };
-    const hear = (message, buffers) => {
-      if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
-    try {
-      model.send({ id, ask: question, ...given });
-    } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
-    }
-  });
-}
-function listen(model, names, callback, signal) {
-  for (const name of names) model.on(`change:${name}`, callback);
-  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
-}
-
 // src/dom.ts
 function h(tag, given = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value2] of Object.entries(given)) {
-    if (value2 === void 0 || value2 === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value2);
-    else if (name === "style") Object.assign(element.style, value2);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value2;
-    else element.setAttribute(name, String(value2));
+  for (const [name, value] of Object.entries(given)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
@@ -103,9 +531,9 @@ function view(name, style, fill) {
           notice.textContent = text;
           notice.dataset["kind"] = kind;
         },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
+        ask: (question, given = {}) => request(model, question, given, ending.signal),
         set: (values) => {
-          for (const [key, value2] of Object.entries(values)) model.set(key, value2);
+          for (const [key, value] of Object.entries(values)) model.set(key, value);
           model.save_changes();
         },
         redraw: () => {
@@ -218,10 +646,10 @@ function label(text, longest = LONGEST) {
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
-function number(value2) {
-  if (!Number.isFinite(value2)) return "–";
-  if (value2 === 0) return "0";
-  return Math.abs(value2) < 1e-3 ? value2.toExponential(1) : value2.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+function number(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
 // src/kinds.ts
@@ -243,7 +671,7 @@ function scaled(maps, shared) {
   };
 }
 function upTo(values, top, signed = false) {
-  return { shares: values.map((value2) => value2 / (top || 1)), signed };
+  return { shares: values.map((value) => value / (top || 1)), signed };
 }
 function scaleOf(kind, top) {
   const signed = kind === "signed";
@@ -252,258 +680,24 @@ function scaleOf(kind, top) {
   return { low: signed ? signs(-top) : "0", high, words: WORDS[kind], signed };
 }
 function said({ values, kind }, patch) {
-  const value2 = values[patch];
-  return { share: number(value2), rank: percent(ofTotal(values)[patch]), signed: signs(value2) }[kind];
+  const value = values[patch];
+  return { share: number(value), rank: percent(ofTotal(values)[patch]), signed: signs(value) }[kind];
 }
 function strongest({ values }) {
-  return values.reduce((best, value2, n) => Math.abs(value2) > Math.abs(values[best]) ? n : best, 0);
+  return values.reduce((best, value, n) => Math.abs(value) > Math.abs(values[best]) ? n : best, 0);
 }
 function most(values) {
-  return values.reduce((most2, value2) => Math.max(most2, Math.abs(value2)), 0);
+  return values.reduce((most2, value) => Math.max(most2, Math.abs(value)), 0);
 }
 function ofTotal(values) {
-  const total = values.reduce((sum, value2) => sum + Math.abs(value2), 0);
-  return values.map((value2) => total > 0 ? value2 / total : 0);
+  const total = values.reduce((sum, value) => sum + Math.abs(value), 0);
+  return values.map((value) => total > 0 ? value / total : 0);
 }
 function percent(share) {
   return `${number(100 * share)} %`;
 }
-function signs(value2) {
-  return `${value2 < 0 ? "−" : "+"}${number(Math.abs(value2))}`;
-}
-
-// src/half.ts
-var table;
-function value(bits) {
-  const sign = bits & 32768 ? -1 : 1;
-  const exponent = bits >> 10 & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * 2 ** -24 * fraction;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
-}
-function floats(halves2) {
-  table ??= Float32Array.from({ length: 65536 }, (_, bits) => value(bits));
-  const out = new Float32Array(halves2.length);
-  for (let i = 0; i < halves2.length; i++) out[i] = table[halves2[i]];
-  return out;
-}
-function halves(bytes, start, count) {
-  const at = bytes.byteOffset + start;
-  if (at % 2 === 0) return new Uint16Array(bytes.buffer, at, count);
-  return new Uint16Array(bytes.buffer.slice(at, at + 2 * count));
-}
-
-// src/layer.ts
-var KEPT = 16;
-var Layer = class {
-  header;
-  bytes;
-  parts = /* @__PURE__ */ new Map();
-  made = /* @__PURE__ */ new Map();
-  constructor(header, bytes) {
-    this.header = header;
-    this.bytes = bytes;
-    let start = 0;
-    for (const [name, dtype, shape] of header.parts) {
-      this.parts.set(name, { start, shape });
-      const count = shape.reduce((a, b) => a * b, 1);
-      const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
-      start += Math.ceil(size / 4) * 4;
-    }
-    if (start !== bytes.byteLength)
-      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes came where ${start} were announced`);
-  }
-  /** Whether query and key are here, not only what came of them. */
-  get factors() {
-    return this.parts.has("query");
-  }
-  /** One head's weights, row by row: [query * key]. Kept, so do not write into it. */
-  head(head) {
-    let found = this.made.get(head);
-    if (found === void 0) {
-      found = this.compute(head);
-      if (this.made.size >= KEPT) this.made.delete(this.made.keys().next().value);
-      this.made.set(head, found);
-    }
-    return found;
-  }
-  /** What one query gives in one head, [key], without the rest of the head. */
-  row(head, query) {
-    const { keys } = this.header;
-    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
-    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
-    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
-    return this.softmax(this.scores(head, query, query + 1), head);
-  }
-  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
-  product(head, query, key) {
-    const vector = (side, position) => {
-      const { values, size } = this.vectors(side, head);
-      return values.slice(position * size, (position + 1) * size);
-    };
-    const { scale = 1 } = this.header;
-    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
-  }
-  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
-  vectors(side, head) {
-    const { shape } = this.parts.get(side);
-    const [count, tokens, size] = shape;
-    const index = Math.floor(head * count / this.header.heads);
-    return { values: this.halves(side, index * tokens * size, tokens * size), size };
-  }
-  compute(head) {
-    const { queries, keys } = this.header;
-    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
-    if (this.parts.has("windows")) return this.windows(head);
-    return this.softmax(this.scores(head), head);
-  }
-  /** What each window gives to itself, laid along the diagonal. */
-  windows(head) {
-    const { queries, keys } = this.header;
-    const [count, heads, high, wide] = this.parts.get("windows").shape;
-    const out = new Float32Array(queries * keys);
-    for (let window = 0; window < count; window++) {
-      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
-      for (let row = 0; row < high; row++)
-        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
-    }
-    return out;
-  }
-  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
-  scores(head, first = 0, end = this.header.queries) {
-    const { keys, scale = 1, softcap } = this.header;
-    const { values: q, size } = this.vectors("query", head);
-    const { values: k } = this.vectors("key", head);
-    const out = new Float32Array((end - first) * keys);
-    const row = new Float32Array(size);
-    for (let i = first; i < end; i++) {
-      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;
-      for (let j = 0; j < keys; j++) {
-        let sum = 0;
-        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
-        out[(i - first) * keys + j] = sum;
-      }
-    }
-    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
-    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : void 0);
-    this.hide(out, head, first);
-    return out;
-  }
-  /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  add(out, name, head, first, given) {
-    if (given === void 0) return;
-    const { keys } = this.header;
-    const at = this.broadcast(name, head);
-    for (let n = 0; n < out.length; n++) out[n] += given[at(first + Math.floor(n / keys), n % keys)];
-  }
-  /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  hide(out, head, first) {
-    const { keys, band } = this.header;
-    const rows = out.length / keys;
-    if (band != null) {
-      const [before, after, offset] = band;
-      for (let i = 0; i < rows; i++) {
-        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
-        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
-        out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
-        out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
-      }
-    }
-    if (!this.parts.has("mask")) return;
-    const { start } = this.parts.get("mask");
-    const at = this.broadcast("mask", head);
-    for (let i = 0; i < rows; i++)
-      for (let j = 0; j < keys; j++) {
-        const bit = at(first + i, j);
-        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
-      }
-  }
-  broadcast(name, head) {
-    const [h2, q, k] = this.parts.get(name).shape;
-    const first = h2 > 1 ? head * q * k : 0;
-    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
-    return (i, j) => first + i * down + j * across;
-  }
-  /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
-  softmax(scores, head) {
-    const { keys } = this.header;
-    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
-    for (let i = 0; i < scores.length / keys; i++) {
-      const row = scores.subarray(i * keys, (i + 1) * keys);
-      let most2 = sink;
-      for (let j = 0; j < keys; j++) if (row[j] > most2) most2 = row[j];
-      if (most2 === -Infinity) {
-        row.fill(0);
-        continue;
-      }
-      let sum = Math.exp(sink - most2);
-      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most2);
-      for (let j = 0; j < keys; j++) row[j] /= sum;
-    }
-    return scores;
-  }
-  halves(name, first, count) {
-    return floats(halves(this.bytes, this.parts.get(name).start + 2 * first, count));
-  }
-  singles(name) {
-    const { start, shape } = this.parts.get(name);
-    const count = shape.reduce((a, b) => a * b, 1);
-    return Float32Array.from({ length: count }, (_, i) => this.bytes.getFloat32(start + 4 * i, true));
-  }
-};
-function mean(matrices) {
-  if (matrices.length === 1) return matrices[0];
-  const out = new Float32Array(matrices[0].length);
-  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
-  return out;
-}
-function picked(matrix, keys, rows, cols) {
-  const out = new Float32Array(rows.length * cols.length);
-  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
-  return out;
-}
-
-// src/looks.ts
-var Looks = class {
-  constructor(source, ask2) {
-    this.source = source;
-    this.ask = ask2;
-  }
-  source;
-  ask;
-  received = /* @__PURE__ */ new Map();
-  /** Weights [key] of one query; without one the mean over all of them. */
-  async of(layer, heads, query) {
-    if (query === null) return this.receivedBy(layer, heads);
-    if (this.source.remote)
-      return mean(await this.source.line({ layer, heads, pair: "all", hide_special: false, pool: "max" }, "query", query));
-    const whole = await this.source.layer(layer);
-    return mean(heads.map((head) => whole.row(head, query)));
-  }
-  async receivedBy(layer, heads) {
-    const name = `${layer}/${heads}`;
-    let found = this.received.get(name);
-    if (!found) {
-      found = this.source.remote ? await this.asked(layer, heads) : await this.averaged(layer, heads);
-      this.received.set(name, found);
-    }
-    return found;
-  }
-  async asked(layer, heads) {
-    const { buffers } = await this.ask("received", { layer, heads });
-    return singles(buffers[0], 0, this.source.header.layers[layer].keys);
-  }
-  async averaged(layer, heads) {
-    const whole = await this.source.layer(layer);
-    const { queries, keys } = whole.header;
-    const out = new Float32Array(keys);
-    for (const head of heads) whole.head(head).forEach((weight, n) => out[n % keys] += weight / (queries * heads.length));
-    return out;
-  }
-};
-function singles(bytes, first, count) {
-  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (first + n), true));
+function signs(value) {
+  return `${value < 0 ? "−" : "+"}${number(Math.abs(value))}`;
 }
 
 // node_modules/d3-color/src/define.js
@@ -774,12 +968,12 @@ function rgb_formatRgb() {
 function clampa(opacity) {
   return isNaN(opacity) ? 1 : Math.max(0, Math.min(1, opacity));
 }
-function clampi(value2) {
-  return Math.max(0, Math.min(255, Math.round(value2) || 0));
+function clampi(value) {
+  return Math.max(0, Math.min(255, Math.round(value) || 0));
 }
-function hex(value2) {
-  value2 = clampi(value2);
-  return (value2 < 16 ? "0" : "") + value2.toString(16);
+function hex(value) {
+  value = clampi(value);
+  return (value < 16 ? "0" : "") + value.toString(16);
 }
 function hsla(h2, s, l, a) {
   if (a <= 0) h2 = s = l = NaN;
@@ -843,12 +1037,12 @@ define_default(Hsl, hsl, extend(Color, {
     return `${a === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a === 1 ? ")" : `, ${a})`}`;
   }
 }));
-function clamph(value2) {
-  value2 = (value2 || 0) % 360;
-  return value2 < 0 ? value2 + 360 : value2;
+function clamph(value) {
+  value = (value || 0) % 360;
+  return value < 0 ? value + 360 : value;
 }
-function clampt(value2) {
-  return Math.max(0, Math.min(1, value2 || 0));
+function clampt(value) {
+  return Math.max(0, Math.min(1, value || 0));
 }
 function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
@@ -1069,7 +1263,7 @@ function gridPath(rows, cols) {
 }
 function svg(tag, given) {
   const element = document.createElementNS(SVG, tag);
-  for (const [name, value2] of Object.entries(given)) element.setAttribute(name, value2);
+  for (const [name, value] of Object.entries(given)) element.setAttribute(name, value);
   return element;
 }
 
@@ -1103,9 +1297,9 @@ function sheetSvg({ heading, ground, paint, dark, large, plates, scales }) {
     overlaySvg(ground, large.map, paint, large.query, GAP, TOP, BIG),
     legend(large.scale, GAP, TOP + bigHigh + 20)
   ];
-  plates.forEach(({ title, map, value: value2, note }, n) => {
+  plates.forEach(({ title, map, value, note }, n) => {
     const [x, y] = [right + n % across * (SMALL2 + GAP), TOP + Math.floor(n / across) * (smallHigh + 64)];
-    const words = [text(x, y - 8, title, ink, 12), text(x, y + smallHigh + 15, value2), text(x, y + smallHigh + 29, note)];
+    const words = [text(x, y - 8, title, ink, 12), text(x, y + smallHigh + 15, value), text(x, y + smallHigh + 29, note)];
     out.push(...words, overlaySvg(ground, map, paint, null, x, y, SMALL2));
   });
   const below = TOP + Math.ceil(plates.length / 3) * (smallHigh + 64);
@@ -1113,172 +1307,6 @@ function sheetSvg({ heading, ground, paint, dark, large, plates, scales }) {
   const wide = right + Math.max(across, scales.length ? 2 : 0) * (SMALL2 + GAP);
   const high = Math.max(TOP + bigHigh + 36, below + 18 * scales.length);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${wide}" height="${Math.ceil(high)}" font-family="sans-serif"><defs>${paleFilter(paint)}</defs><rect width="100%" height="100%" fill="${paper}"/>${out.join("")}</svg>`;
-}
-
-// src/source.ts
-var SIDE = 256;
-var KEPT2 = 400;
-var KEPT_WHOLE = 4;
-var KEPT_SHOWN = 2;
-var Source = class {
-  constructor(model, signal, prefix = "") {
-    this.model = model;
-    this.signal = signal;
-    this.prefix = prefix;
-    this.header = model.get(`${prefix}trace`);
-  }
-  model;
-  signal;
-  prefix;
-  header;
-  layers = /* @__PURE__ */ new Map();
-  tiles = /* @__PURE__ */ new Map();
-  wholes = /* @__PURE__ */ new Map();
-  shown = /* @__PURE__ */ new Map();
-  /** Whether Python holds the weights and gives blocks of them. */
-  get remote() {
-    return this.header.remote;
-  }
-  /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
-  layer(number2) {
-    return kept(this.layers, number2, Infinity, () => this.bring(number2));
-  }
-  async bring(number2) {
-    const name = `${this.prefix}layer_${number2}`;
-    if (!full(this.model.get(name))) await this.ask("layer", { layer: number2 });
-    const bytes = this.model.get(name);
-    if (!full(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
-    return new Layer(this.header.layers[number2], bytes);
-  }
-  ask(question, given) {
-    return ask(this.model, `${this.prefix}${question}`, { ...given }, this.signal);
-  }
-  /** The tokens along one axis of a layer. */
-  tokens(layer, axis) {
-    const header = this.header.layers[layer];
-    const count = axis === "query" ? header.queries : header.keys;
-    const side = header[axis];
-    const found = side === "input" || side === "output" ? this.header.tokens[side] : void 0;
-    if (found && found.text.length === count) return found;
-    return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
-  }
-  /** The positions that are shown, along queries and keys. */
-  positions(shown) {
-    const [query, key] = shown.pair === "all" ? [null, null] : shown.pair.split("-").map((side) => side === "a" ? 0 : 1);
-    return {
-      rows: chosen(this.tokens(shown.layer, "query"), query ?? null, shown.hide_special),
-      cols: chosen(this.tokens(shown.layer, "key"), key ?? null, shown.hide_special)
-    };
-  }
-  /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
-  matrices({ layer, heads, pair, hide_special, pool }) {
-    const shown = { layer, heads, pair, hide_special };
-    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
-  }
-  async pick(shown) {
-    const layer = await this.layer(shown.layer);
-    const { rows, cols } = this.positions(shown);
-    const { queries, keys } = layer.header;
-    return shown.heads.map((head) => {
-      const whole = layer.head(head);
-      if (rows.length === queries && cols.length === keys && !shown.hide_special) return whole;
-      const from = shown.hide_special ? without(whole, keys, this.tokens(shown.layer, "key").special) : whole;
-      return picked(from, keys, rows, cols);
-    });
-  }
-  /** What one query gives, or one key gets, in each head, among what is shown. */
-  async line(shown, axis, position) {
-    const { rows, cols } = this.positions(shown);
-    if (this.remote) {
-      const { heads } = shown;
-      const { shape, buffers } = await this.ask("line", { ...shown, axis, position });
-      const values = floats(halves(buffers[0], 0, shape[0] * shape[1]));
-      const size = values.length / heads.length;
-      return heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
-    }
-    const at = (axis === "query" ? rows : cols).indexOf(position);
-    return (await this.matrices(shown)).map(
-      (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
-    );
-  }
-  /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
-  tile(shown, level, row, col) {
-    return kept(
-      this.tiles,
-      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
-      KEPT2,
-      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
-    );
-  }
-  async asked(shown, level, row, col) {
-    const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
-    const [rows, cols] = shape;
-    return { rows, cols, weights: floats(halves(buffers[0], 0, rows * cols)) };
-  }
-  /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
-  cut(shown) {
-    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
-      const { rows, cols } = this.positions(shown);
-      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
-    });
-  }
-};
-function kept(held, key, most2, make) {
-  let found = held.get(key);
-  if (!found) {
-    found = make();
-    found.catch(() => held.delete(key));
-    if (held.size >= most2) held.delete(held.keys().next().value);
-    held.set(key, found);
-  }
-  return found;
-}
-function cutter(whole, rows, cols, pool) {
-  const made = /* @__PURE__ */ new Map();
-  return (level, row, col) => {
-    const key = `${level}/${row}/${col}`;
-    let found = made.get(key);
-    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
-    return found;
-  };
-}
-function cutOut(whole, rows, cols, pool, level, row, col) {
-  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
-  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
-  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint32Array(high * wide);
-  for (let i = top; i < bottom; i++)
-    for (let j = left; j < right; j++) {
-      const at = (i - top >> level) * wide + (j - left >> level);
-      const weight = whole[i * cols + j];
-      if (pool === "mean") weights[at] += weight;
-      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
-      counts[at]++;
-    }
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
-}
-function full(bytes) {
-  return bytes instanceof DataView && bytes.byteLength > 0;
-}
-function chosen(tokens, segment, hideSpecial) {
-  const special = new Set(hideSpecial ? tokens.special : []);
-  const out = [];
-  tokens.text.forEach((_, i) => {
-    if (!special.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)) out.push(i);
-  });
-  return out;
-}
-function without(matrix, keys, gone) {
-  const out = matrix.slice();
-  for (let start = 0; start < out.length; start += keys) {
-    for (const key of gone) out[start + key] = 0;
-    let sum = 0;
-    for (let j = 0; j < keys; j++) sum += out[start + j];
-    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
-  }
-  return out;
 }
 
 // src/patches.ts
@@ -1300,15 +1328,15 @@ var patches_default2 = view("Patches", patches_default, (frame) => {
 });
 function patchView(frame, signal) {
   const { model, bar: bar2, stage } = frame;
-  const source = new Source(model, signal);
+  const source = new TraceSource(model, signal);
   const { layers, patches, tokens } = source.header;
   const { rows, cols, leading } = patches;
   const [height, width] = model.get("size");
   const ground = { rows, cols, width, height, image: patches.image };
   const usable = range(layers.length).filter((n) => layers[n].query === "input" && layers[n].key === "input");
-  const looks = new Looks(source, frame.ask);
+  const looks = new AttentionRows(source, frame.ask);
   const failures = /* @__PURE__ */ new Map();
-  const asked2 = /* @__PURE__ */ new Set();
+  const asked = /* @__PURE__ */ new Set();
   const panels = /* @__PURE__ */ new Map();
   let looking = null;
   let pointed = null;
@@ -1387,8 +1415,8 @@ function patchView(frame, signal) {
   }
   const header = () => layers[model.get("layer")];
   const heads = () => {
-    const chosen2 = model.get("heads").filter((head) => head < header().heads);
-    return chosen2.length ? chosen2 : range(header().heads);
+    const chosen = model.get("heads").filter((head) => head < header().heads);
+    return chosen.length ? chosen : range(header().heads);
   };
   const patchOf = (position2) => position2 === null || position2 < leading ? null : position2 - leading;
   const painted = () => new Paint(model.get("blend"), frame.dark(), ground.image !== null);
@@ -1427,27 +1455,27 @@ function patchView(frame, signal) {
     const known = found && (found.target === "" || found.target === model.get("target"));
     if (known && bytes.byteLength >= 4 * (found.place + 1) * size) {
       const note = found.target === "" ? found.verdict : `for “${label(found.target, 24)}” · ${found.verdict}`;
-      return { values: singles(bytes, found.place * size, size), kind: found.kind, note };
+      return { values: readSingles(bytes, found.place * size, size), kind: found.kind, note };
     }
     askFor(name);
     return null;
   }
   function askFor(name) {
     const question = `${name}/${model.get("target")}`;
-    if (asked2.has(question) || failures.has(question)) return;
-    asked2.add(question);
+    if (asked.has(question) || failures.has(question)) return;
+    asked.add(question);
     frame.ask("map", { name }).catch((error) => {
       if (signal.aborted) return;
-      asked2.delete(question);
+      asked.delete(question);
       failures.set(question, error.message);
       frame.redraw();
     });
   }
   function switchPanel(name) {
     failures.delete(`${name}/${model.get("target")}`);
-    asked2.delete(`${name}/${model.get("target")}`);
-    const chosen2 = model.get("panels");
-    const next = chosen2.includes(name) ? chosen2.filter((one) => one !== name) : [...chosen2, name];
+    asked.delete(`${name}/${model.get("target")}`);
+    const chosen = model.get("panels");
+    const next = chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name];
     frame.set({ panels: model.get("offered").filter((one) => next.includes(one)) });
   }
   async function drawMaps(turn) {
@@ -1480,13 +1508,13 @@ function patchView(frame, signal) {
   });
   function panel(name) {
     const overlay = new Overlay(ground);
-    const [title, value2, note] = [h("span", { className: "title" }), h("span", { className: "note value" }), h("span", { className: "note" })];
+    const [title, value, note] = [h("span", { className: "title" }), h("span", { className: "note value" }), h("span", { className: "note" })];
     const waiting = h("div", { className: "waiting", role: "status" });
     overlay.element.append(waiting);
     overlay.element.addEventListener("pointermove", (event) => point(overlay.at(event), false), { signal });
     overlay.element.addEventListener("pointerleave", () => point(null, false), { signal });
-    const figure = h("figure", {}, title, overlay.element, h("figcaption", {}, value2, note));
-    const made = { figure, overlay, title, value: value2, note, waiting };
+    const figure = h("figure", {}, title, overlay.element, h("figcaption", {}, value, note));
+    const made = { figure, overlay, title, value, note, waiting };
     panels.set(name, made);
     return made;
   }
@@ -1499,7 +1527,7 @@ function patchView(frame, signal) {
     foot.hidden = figures.length === 0;
   }
   function drawPanel(name, scores, map, paint) {
-    const { figure, overlay, title, value: value2, note, waiting } = panels.get(name);
+    const { figure, overlay, title, value, note, waiting } = panels.get(name);
     const failure = failures.get(`${name}/${model.get("target")}`);
     title.textContent = titleOf(name);
     title.title = model.get("maps")[name]?.how ?? titleOf(name);
@@ -1507,7 +1535,7 @@ function patchView(frame, signal) {
     waiting.hidden = map !== null || name === "image";
     waiting.textContent = map ? "" : failure ?? "Computing …";
     waiting.classList.toggle("failed", failure !== void 0 && !map);
-    value2.textContent = name === "image" ? label(source.header.prediction ?? "as the model sees it") : scores ? numberAt(scores) : "";
+    value.textContent = name === "image" ? label(source.header.prediction ?? "as the model sees it") : scores ? numberAt(scores) : "";
     note.textContent = name === "image" ? `${width} × ${height} pixels` : scores ? scores.note : "";
     figure.setAttribute("aria-label", [titleOf(name), note.textContent, failure].filter(Boolean).join(", "));
   }
@@ -1574,10 +1602,10 @@ function patchView(frame, signal) {
     frame.set({ layer: usable[(index + usable.length) % usable.length] });
   }
   function chooseHead(head, more) {
-    const chosen2 = model.get("heads");
+    const chosen = model.get("heads");
     if (!more) return frame.set({ heads: [head] });
-    const others = chosen2.filter((one) => one !== head);
-    frame.set({ heads: (others.length < chosen2.length ? others : [...others, head]).sort((a, b) => a - b) });
+    const others = chosen.filter((one) => one !== head);
+    frame.set({ heads: (others.length < chosen.length ? others : [...others, head]).sort((a, b) => a - b) });
   }
   function stepHead(by) {
     const around = header().heads + 1;

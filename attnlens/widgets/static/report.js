@@ -1,16 +1,16 @@
-// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
+// Generated from widgets/src/report.ts by `npm run build`; do not edit. Sources: sha256 dfa763ea3f187a6a81911bdf098ce20853e13995508e2f328191a740d1961e66
 
-// src/half.ts
-function halves(bytes, start2, count) {
-  const at = bytes.byteOffset + start2;
-  if (at % 2 === 0) return new Uint16Array(bytes.buffer, at, count);
-  return new Uint16Array(bytes.buffer.slice(at, at + 2 * count));
+// src/protocol/float16.ts
+function halvesAt(bytes, start2, count) {
+  const offset = bytes.byteOffset + start2;
+  if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
+  return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
 }
 
-// src/source.ts
-var SIDE = 256;
-function topLevel(rows, cols) {
-  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / SIDE)));
+// src/protocol/tiles.ts
+var TILE_SIDE = 256;
+function coarsestLevel(rows, cols) {
+  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / TILE_SIDE)));
 }
 
 // src/report.ts
@@ -125,7 +125,7 @@ async function answer(model, question) {
 async function tile(model, prefix, question) {
   const { layer, heads: asked, level, row, col, pair, hide_special, pool } = question;
   const { heads, queries, keys } = model.get(`${prefix}trace`).layers[layer];
-  const top = topLevel(queries, keys);
+  const top = coarsestLevel(queries, keys);
   const name = `${prefix}tiles_${layer}`;
   const plain = pair === "all" && !hide_special && pool === "max" && (level > 0 || top === 0);
   if (!plain || !await model.take(name)) throw new Error(COARSE);
@@ -133,12 +133,12 @@ async function tile(model, prefix, question) {
   const bytes = model.get(name);
   const number = asked.length === heads ? 0 : asked.length === 1 ? 1 + asked[0] : Infinity;
   if (number * high * wide * 2 >= bytes.byteLength) throw new Error(COARSE);
-  const whole = halves(bytes, number * high * wide * 2, high * wide);
-  const [rows, cols] = [[queries, row], [keys, col]].map(([count, at]) => Math.min(SIDE, Math.ceil(count / 2 ** level) - at * SIDE));
+  const whole = halvesAt(bytes, number * high * wide * 2, high * wide);
+  const [rows, cols] = [[queries, row], [keys, col]].map(([count, at]) => Math.min(TILE_SIDE, Math.ceil(count / 2 ** level) - at * TILE_SIDE));
   const found = new Uint16Array(rows * cols);
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < cols; j++)
-      found[i * cols + j] = whole[(row * SIDE + i >> top - level) * wide + (col * SIDE + j >> top - level)];
+      found[i * cols + j] = whole[(row * TILE_SIDE + i >> top - level) * wide + (col * TILE_SIDE + j >> top - level)];
   return { answer: { shape: [rows, cols] }, buffers: [new DataView(found.buffer)] };
 }
 function start(contents, views, root = document) {

@@ -1,47 +1,94 @@
-// Generated from widgets/src/tokens.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
+// Generated from widgets/src/tokens.ts by `npm run build`; do not edit. Sources: sha256 dfa763ea3f187a6a81911bdf098ce20853e13995508e2f328191a740d1961e66
 
-// src/tokens.css
-var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--quiet); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warn); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--quiet); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--quiet); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--quiet); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--ink); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--ink); color: var(--paper); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--raised); }\n.ranks .rank[aria-selected="true"] { background: var(--raised); box-shadow: inset 3px 0 0 var(--ink); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--quiet); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--quiet); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warn); border-radius: 4px; background: var(--raised); color: var(--warn); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
-
-// src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
-
-// src/model.ts
-var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
-      patience
-    );
-    const finish = (settle) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
-    };
-    const hear = (message, buffers) => {
-      if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
+// src/protocol/latest_request.ts
+var LatestRequest = class {
+  constructor(run, events, signal) {
+    this.run = run;
+    this.events = events;
+    this.signal = signal;
+    signal.addEventListener("abort", () => clearTimeout(this.timer));
+  }
+  run;
+  events;
+  signal;
+  /** Not started yet; whatever arrives from Python meanwhile is older. */
+  waiting = null;
+  running = null;
+  timer;
+  get latest() {
+    return this.waiting ?? this.running;
+  }
+  /** Starts a request after `delay` milliseconds without another one, once no other is running. */
+  submit(request2, delay = 0) {
+    this.waiting = request2;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = void 0;
+      void this.next();
+    }, delay);
+    this.events.changed();
+  }
+  async next() {
+    if (this.running || !this.waiting) return;
+    [this.running, this.waiting] = [this.waiting, null];
+    this.events.changed();
     try {
-      model.send({ id, ask: question, ...given });
-    } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
+      await this.run(this.running);
+      this.events.done();
+    } catch (error) {
+      if (!this.signal.aborted && !this.waiting) this.events.failed(error instanceof Error ? error.message : String(error));
     }
-  });
-}
+    this.running = null;
+    if (this.signal.aborted) return;
+    this.events.changed();
+    if (this.timer === void 0) void this.next();
+  }
+};
+
+// src/protocol/widget_model.ts
 function listen(model, names, callback, signal) {
   for (const name of names) model.on(`change:${name}`, callback);
   signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
+
+// src/tokens.css
+var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--quiet); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warn); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--quiet); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--quiet); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--quiet); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--ink); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--ink); color: var(--paper); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--raised); }\n.ranks .rank[aria-selected="true"] { background: var(--raised); box-shadow: inset 3px 0 0 var(--ink); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--quiet); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--quiet); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warn); border-radius: 4px; background: var(--raised); color: var(--warn); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
+
+// src/protocol/requests.ts
+var PATIENCE = 6e4;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
+      patience
+    );
+    const settle = (act) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      model.off("msg:custom", receive);
+      act();
+    };
+    const receive = (message, buffers) => {
+      if (message?.["id"] !== id) return;
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
+    };
+    const stop = () => settle(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
+    model.on("msg:custom", receive);
+    try {
+      model.send({ id, ask: name, ...fields });
+    } catch {
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
+    }
+  });
+}
+
+// src/style.css
+var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
 
 // src/dom.ts
 function h(tag, given = {}, ...children) {
@@ -103,7 +150,7 @@ function view(name, style, fill) {
           notice.textContent = text;
           notice.dataset["kind"] = kind;
         },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
+        ask: (question, given = {}) => request(model, question, given, ending.signal),
         set: (values) => {
           for (const [key, value] of Object.entries(values)) model.set(key, value);
           model.save_changes();
@@ -728,52 +775,6 @@ function signed(value) {
   return said === "0" || said === "–" ? said : `${value > 0 ? "+" : "−"}${said}`;
 }
 
-// src/wishes.ts
-var Wishes = class {
-  constructor(answer, told, signal) {
-    this.answer = answer;
-    this.told = told;
-    this.signal = signal;
-    signal.addEventListener("abort", () => clearTimeout(this.resting));
-  }
-  answer;
-  told;
-  signal;
-  /** Not taken up yet; what comes from Python while there is one is older. */
-  waiting = null;
-  /** Being answered. */
-  running = null;
-  resting;
-  get newest() {
-    return this.waiting ?? this.running;
-  }
-  /** Takes up a wish after `rest` milliseconds without another, once no other is being answered. */
-  want(wish, rest = 0) {
-    this.waiting = wish;
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      this.resting = void 0;
-      void this.next();
-    }, rest);
-    this.told.changed();
-  }
-  async next() {
-    if (this.running || !this.waiting) return;
-    [this.running, this.waiting] = [this.waiting, null];
-    this.told.changed();
-    try {
-      await this.answer(this.running);
-      this.told.done();
-    } catch (error) {
-      if (!this.signal.aborted && !this.waiting) this.told.failed(error instanceof Error ? error.message : String(error));
-    }
-    this.running = null;
-    if (this.signal.aborted) return;
-    this.told.changed();
-    if (this.resting === void 0) void this.next();
-  }
-};
-
 // src/tokens.ts
 var KEYS = "Point at a part for its score; arrows move, Escape clears.";
 var HOW = {
@@ -794,7 +795,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
   let drawn = "";
   let pointed = -1;
   let picture;
-  const wishes = new Wishes((wish2) => {
+  const wishes = new LatestRequest((wish2) => {
     const known = findHeld(wish2);
     if (known < 0) return frame.ask("explain", { ...wish2 });
     frame.set({ target: wish2.target, method: wish2.method, number: known });
@@ -808,11 +809,11 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
   const textBoxes = h("div", { className: "texts", hidden: !choices.live });
   const note = h("div", { className: "note", role: "status", hidden: !choices.live });
   const held = () => ({ text: model.get("text"), target: model.get("target"), method: model.get("method") });
-  const wished = () => wishes.newest ?? held();
-  const wish = (change, rest = 0) => wishes.want({ ...wished(), ...choices.live ? { text: typed() } : {}, ...change }, rest);
+  const wished = () => wishes.latest ?? held();
+  const wish = (change, rest = 0) => wishes.submit({ ...wished(), ...choices.live ? { text: typed() } : {}, ...change }, rest);
   function findHeld({ text: text2, target: target2, method: method2 }) {
     if (!same(text2, model.get("text"))) return -1;
-    return model.get("shown").results.findIndex(({ asked: asked3 }) => asked3.some((one) => one[0] === target2 && one[1] === method2));
+    return model.get("shown").results.findIndex(({ asked: asked2 }) => asked2.some((one) => one[0] === target2 && one[1] === method2));
   }
   function say(text2, kind = "busy") {
     note.textContent = text2;
@@ -872,7 +873,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
     h("span", { className: "segments", role: "group", "aria-label": "Picture" }, ...sorts)
   );
   guardKeys(typedTarget, frame);
-  const asked2 = h("div", { className: "asked" });
+  const asked = h("div", { className: "asked" });
   const scored = h("div", { className: "scored" });
   const tip = h("div", { className: "tip", hidden: true, "aria-hidden": "true" });
   const body = h("div", {});
@@ -880,7 +881,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
   const scale = h("div", { className: "scale" });
   const sums = h("p", { className: "sums" });
   const verdict = h("p", { className: "verdict", role: "note" });
-  stage.append(textBoxes, note, asked2, scored, h("div", { className: "under" }, scale, sums, verdict));
+  stage.append(textBoxes, note, asked, scored, h("div", { className: "under" }, scale, sums, verdict));
   listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token"], frame.redraw, signal);
   function drawControls() {
     const now = wished();
@@ -896,7 +897,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
       button.disabled = !levelsOf(picture.result).some(({ level }) => level === LEVELS[n]);
     });
     sorts.forEach((button, n) => button.setAttribute("aria-pressed", String(n === 1 === model.get("sort"))));
-    const busy = wishes.newest !== null;
+    const busy = wishes.latest !== null;
     scored.setAttribute("aria-busy", String(busy || note.dataset["kind"] === "error"));
     if (busy) say("Reading …");
   }
@@ -1073,7 +1074,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
     const fact = (name, ...said) => h("span", {}, h("span", { className: "name" }, `${name} `), ...said);
     const strong = (said) => h("b", { dir: "auto" }, label(said, 80));
     const [predicted2, chance] = result.prediction ?? ["", null];
-    asked2.replaceChildren(
+    asked.replaceChildren(
       ...predicted2 ? [fact("predicted", strong(predicted2), chance === null ? "" : ` ${percent(chance)}`)] : [],
       fact("explained", strong(result.question), result.value === null ? "" : ` ${result.unit} ${signed(result.value)}`),
       fact("by", label(result.how, 120)),
@@ -1096,7 +1097,7 @@ var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
     verdict.textContent = result.verdict.charAt(0).toUpperCase() + result.verdict.slice(1);
     verdict.dataset["kind"] = result.converged === false ? "warn" : "";
   }
-  const heading = () => [...asked2.children].map((fact) => fact.textContent).join("  ·  ");
+  const heading = () => [...asked.children].map((fact) => fact.textContent).join("  ·  ");
   function ending() {
     const { result, most } = picture;
     const meaning = result.signed ? `blue for ${label(result.question, 60)}, red against it, up to ±${number(most)}` : `strong colours are important, up to ${number(most)}`;

@@ -1,60 +1,70 @@
 // One layer's attention in the browser: weights [head, query, key], decoded or computed from factors.
 
-import { floats, halves } from "./half";
-import type { LayerHeader } from "./model";
+import { readHalves, readSingles } from "./float16";
+import type { LayerHeader, PartHeader } from "./headers";
 
-type Part = { start: number; shape: number[] };
+/** Where an array begins within the bytes, and its shape. */
+interface LayerPart {
+  start: number;
+  shape: number[];
+}
 
-/** How many heads' matrices are kept: as many as one compares at a time. */
-const KEPT = 16;
+/** What is behind one score: both vectors, [d_head] each, the scale of their product, and the weight. */
+export interface ScoreProduct {
+  q: Float32Array;
+  k: Float32Array;
+  scale: number;
+  weight: number;
+}
+
+/** How many heads' matrices are cached: as many as one compares at a time. */
+const MOST_HEADS = 16;
 
 export class Layer {
   readonly header: LayerHeader;
   private readonly bytes: DataView;
-  private readonly parts = new Map<string, Part>();
-  private readonly made = new Map<number, Float32Array>();
+  private readonly parts = new Map<string, LayerPart>();
+  private readonly heads = new Map<number, Float32Array>();
 
   constructor(header: LayerHeader, bytes: DataView) {
     this.header = header;
     this.bytes = bytes;
     let start = 0;
-    for (const [name, dtype, shape] of header.parts) {
-      this.parts.set(name, { start, shape });
-      const count = shape.reduce((a, b) => a * b, 1);
-      const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
-      start += Math.ceil(size / 4) * 4;
+    for (const part of header.parts) {
+      this.parts.set(part[0], { start, shape: part[2] });
+      start += partSize(part);
     }
     if (start !== bytes.byteLength)
-      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes came where ${start} were announced`);
+      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);
   }
 
-  /** Whether query and key are here, not only what came of them. */
+  /** Whether query and key vectors are here, not only the weights. */
   get factors(): boolean {
     return this.parts.has("query");
   }
 
-  /** One head's weights, row by row: [query * key]. Kept, so do not write into it. */
+  /** One head's weights, row by row: [query * key]. Cached, so do not write into it. */
   head(head: number): Float32Array {
-    let found = this.made.get(head);
-    if (found === undefined) {
-      found = this.compute(head);
-      if (this.made.size >= KEPT) this.made.delete(this.made.keys().next().value!);
-      this.made.set(head, found);
+    let weights = this.heads.get(head);
+    if (weights === undefined) {
+      weights = this.compute(head);
+      if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value!);
+      this.heads.set(head, weights);
     }
-    return found;
+    return weights;
   }
 
-  /** What one query gives in one head, [key], without the rest of the head. */
+  /** The weights of one query in one head, [key], without computing the rest of the head. */
   row(head: number, query: number): Float32Array {
     const { keys } = this.header;
-    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : undefined);
+    const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : undefined);
     if (whole) return whole.subarray(query * keys, (query + 1) * keys);
     if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
     return this.softmax(this.scores(head, query, query + 1), head);
   }
 
-  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
-  product(head: number, query: number, key: number): { q: Float32Array; k: Float32Array; scale: number; weight: number } {
+  /** The vectors behind one score, and the weight that came of it. */
+  product(head: number, query: number, key: number): ScoreProduct {
     const vector = (side: "query" | "key", position: number) => {
       const { values, size } = this.vectors(side, head);
       return values.slice(position * size, (position + 1) * size);
@@ -78,7 +88,7 @@ export class Layer {
     return this.softmax(this.scores(head), head);
   }
 
-  /** What each window gives to itself, laid along the diagonal. */
+  /** The weights within each window, laid along the diagonal. */
   private windows(head: number): Float32Array {
     const { queries, keys } = this.header;
     const [count, heads, high, wide] = this.parts.get("windows")!.shape as [number, number, number, number];
@@ -107,33 +117,39 @@ export class Layer {
       }
     }
     if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n]! / softcap);
-    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : undefined);
-    this.hide(out, head, first);
+    this.addBias(out, head, first);
+    this.applyBand(out, first);
+    this.applyMask(out, head, first);
     return out;
   }
 
-  /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  private add(out: Float32Array, name: string, head: number, first: number, given: Float32Array | undefined): void {
-    if (given === undefined) return;
+  /** Adds the bias, [head | 1, query | 1, key | 1], to one head's scores. */
+  private addBias(out: Float32Array, head: number, first: number): void {
+    if (!this.parts.has("bias")) return;
+    const bias = this.singles("bias");
     const { keys } = this.header;
-    const at = this.broadcast(name, head);
-    for (let n = 0; n < out.length; n++) out[n]! += given[at(first + Math.floor(n / keys), n % keys)]!;
+    const at = this.broadcast("bias", head);
+    for (let n = 0; n < out.length; n++) out[n]! += bias[at(first + Math.floor(n / keys), n % keys)]!;
   }
 
-  /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  private hide(out: Float32Array, head: number, first: number): void {
+  /** Sets scores outside the band to -Infinity. */
+  private applyBand(out: Float32Array, first: number): void {
     const { keys, band } = this.header;
-    const rows = out.length / keys;
-    if (band != null) {
-      const [before, after, offset] = band;
-      for (let i = 0; i < rows; i++) {
-        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
-        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
-        out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
-        out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
-      }
+    if (band == null) return;
+    const [before, after, offset] = band;
+    for (let i = 0; i < out.length / keys; i++) {
+      const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+      const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
+      out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
+      out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
     }
+  }
+
+  /** Sets masked scores to -Infinity. */
+  private applyMask(out: Float32Array, head: number, first: number): void {
     if (!this.parts.has("mask")) return;
+    const { keys } = this.header;
+    const rows = out.length / keys;
     const { start } = this.parts.get("mask")!;
     const at = this.broadcast("mask", head);
     for (let i = 0; i < rows; i++)
@@ -143,6 +159,7 @@ export class Layer {
       }
   }
 
+  /** From a query and a key to an index into an array that may be broadcast along each axis. */
   private broadcast(name: string, head: number): (i: number, j: number) => number {
     const [h, q, k] = this.parts.get(name)!.shape as [number, number, number];
     const first = h > 1 ? head * q * k : 0;
@@ -150,7 +167,7 @@ export class Layer {
     return (i, j) => first + i * down + j * across;
   }
 
-  /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
+  /** Scores to weights, in place. A sink is one more score in each row's sum; a row that is masked throughout stays 0. */
   private softmax(scores: Float32Array, head: number): Float32Array {
     const { keys } = this.header;
     const sink = this.parts.has("sink") ? this.singles("sink")[head]! : -Infinity;
@@ -170,27 +187,22 @@ export class Layer {
   }
 
   private halves(name: string, first: number, count: number): Float32Array {
-    return floats(halves(this.bytes, this.parts.get(name)!.start + 2 * first, count));
+    return readHalves(this.bytes, this.parts.get(name)!.start + 2 * first, count);
   }
 
   private singles(name: string): Float32Array {
     const { start, shape } = this.parts.get(name)!;
-    const count = shape.reduce((a, b) => a * b, 1);
-    return Float32Array.from({ length: count }, (_, i) => this.bytes.getFloat32(start + 4 * i, true));
+    return readSingles(this.bytes, start / 4, countOf(shape));
   }
 }
 
-/** The mean of several heads, [query * key]. */
-export function mean(matrices: Float32Array[]): Float32Array {
-  if (matrices.length === 1) return matrices[0]!;
-  const out = new Float32Array(matrices[0]!.length);
-  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n]! += matrix[n]! / matrices.length;
-  return out;
+function countOf(shape: number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
 }
 
-/** Chosen rows and columns of a matrix. */
-export function picked(matrix: Float32Array, keys: number, rows: number[], cols: number[]): Float32Array {
-  const out = new Float32Array(rows.length * cols.length);
-  rows.forEach((row, i) => cols.forEach((col, j) => (out[i * cols.length + j] = matrix[row * keys + col]!)));
-  return out;
+/** Bytes of a part; each begins at a multiple of four. */
+function partSize([, dtype, shape]: PartHeader): number {
+  const count = countOf(shape);
+  const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
+  return Math.ceil(size / 4) * 4;
 }
