@@ -2,8 +2,8 @@
 // AttentionView in a page without pictures: what it says, sets and asks.
 
 import { beforeAll, expect, test } from "vitest";
-import attention from "../src/attention";
-import { number } from "../src/label";
+import attention from "../src/attention/index";
+import { formatNumber as number } from "../src/drawing/number_format";
 import { Fake, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "./fake";
 
 beforeAll(stubBrowser);

@@ -2,7 +2,7 @@
 // CompareView in a page without pictures: partners, pickers, and the end.
 
 import { beforeAll, expect, test } from "vitest";
-import compare from "../src/compare";
+import compare from "../src/compare/index";
 import { Fake, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "./fake";
 
 beforeAll(stubBrowser);

@@ -2,7 +2,7 @@
 // HeadsView in a page without pictures: the grid, what a click and a key select, statistics, and the end.
 
 import { beforeAll, expect, test } from "vitest";
-import heads from "../src/heads";
+import heads from "../src/heads/index";
 import { Fake, shown, stubBrowser } from "./fake";
 
 beforeAll(stubBrowser);
@@ -27,7 +27,7 @@ test("there is a square for every head of every layer, however many each has", a
     "layer 0, head 0", "layer 0, head 1", "layer 1, head 0", "layer 1, head 1", "layer 1, head 2",
   ]);
   expect(all("[role=row]").length).toBe(2);
-  expect(one(".how").textContent).toContain("query runs down");
+  expect(one(".how").textContent).toContain("queries run down");
 });
 
 test("a click selects one head, with Shift one more of its layer, and never none", async () => {

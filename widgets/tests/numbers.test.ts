@@ -5,8 +5,9 @@ import { Layer } from "../src/protocol/layer";
 import { meanOf as mean, submatrix as picked } from "../src/protocol/weights";
 import { tileCutter as cutter, coarsestLevel as topLevel } from "../src/protocol/tiles";
 import { describe, expect, test } from "vitest";
-import { headColour, scale, sequential, diverging, table } from "../src/colour";
-import { label, number } from "../src/label";
+import { attentionRamp, headColour, intensityScale, rampTable, signedRamp } from "../src/drawing/colour";
+import { formatNumber } from "../src/drawing/number_format";
+import { tokenLabel } from "../src/drawing/token_label";
 import { bytesOf, fixtures, floatsOf } from "./fake";
 
 describe("a layer", () => {
@@ -114,24 +115,24 @@ describe("matrices", () => {
 
 describe("scales and colours", () => {
   test("a linear scale ends at the largest weight, a logarithmic one begins at a small one", () => {
-    expect(scale(0.5, false)(0.25)).toBe(0.5);
-    expect(scale(0.5, false)(2)).toBe(1);
-    const log = scale(1, true);
+    expect(intensityScale(0.5, false)(0.25)).toBe(0.5);
+    expect(intensityScale(0.5, false)(2)).toBe(1);
+    const log = intensityScale(1, true);
     expect(log(1)).toBe(1);
     expect(log(0)).toBe(0);
     expect(log(1e-4)).toBe(0);
     expect(log(1e-2)).toBeCloseTo(0.5, 6);
-    expect(scale(0, false)(0)).toBe(0);
+    expect(intensityScale(0, false)(0)).toBe(0);
   });
 
   test("ramps go from paper to ink in light, and the other way in dark", () => {
     const brightness = (colour: string) => colour.match(/\d+/g)!.map(Number).reduce((a, b) => a + b);
     for (const dark of [false, true]) {
-      const shades = [0, 0.25, 0.5, 0.75, 1].map((share) => brightness(sequential(dark)(share)));
+      const shades = [0, 0.25, 0.5, 0.75, 1].map((share) => brightness(attentionRamp(dark)(share)));
       expect(shades).toEqual([...shades].sort((a, b) => (dark ? a - b : b - a)));
     }
-    expect(diverging(false)(-1)).not.toBe(diverging(false)(1));
-    expect(table(sequential(false)).length).toBe(1024);
+    expect(signedRamp(false)(-1)).not.toBe(signedRamp(false)(1));
+    expect(rampTable(attentionRamp(false)).length).toBe(1024);
   });
 
   test("of 24 heads no two have one colour", () => {
@@ -142,21 +143,21 @@ describe("scales and colours", () => {
 
 describe("labels", () => {
   test("what is invisible gets a sign", () => {
-    expect(label("Ġfilm")).toBe("Ġfilm");
-    expect(label("   ")).toBe("␣␣␣");
-    expect(label(" film")).toBe(" film");
-    expect(label("a\nb\0")).toBe("a↵b␀");
-    expect(label("\u202eevil")).toBe("‹202e›evil");
-    expect(label("👩\u200d👧 a\u200db")).toBe("👩\u200d👧 a‹200d›b");
-    expect(label("")).toBe("∅");
+    expect(tokenLabel("Ġfilm")).toBe("Ġfilm");
+    expect(tokenLabel("   ")).toBe("␣␣␣");
+    expect(tokenLabel(" film")).toBe(" film");
+    expect(tokenLabel("a\nb\0")).toBe("a↵b␀");
+    expect(tokenLabel("\u202eevil")).toBe("‹202e›evil");
+    expect(tokenLabel("👩\u200d👧 a\u200db")).toBe("👩\u200d👧 a‹200d›b");
+    expect(tokenLabel("")).toBe("∅");
   });
 
   test("what is endless ends, and no emoji is cut in two", () => {
-    expect(label("x".repeat(10_000))).toBe(`${"x".repeat(39)}…`);
-    expect(label("👍".repeat(100), 4)).toBe("👍👍👍…");
+    expect(tokenLabel("x".repeat(10_000))).toBe(`${"x".repeat(39)}…`);
+    expect(tokenLabel("👍".repeat(100), 4)).toBe("👍👍👍…");
   });
 
   test("numbers have three figures", () => {
-    expect([0.1234567, 1, 0, 0.00001234, 0.5, 123.456, NaN].map(number)).toEqual(["0.123", "1", "0", "1.2e-5", "0.5", "123", "–"]);
+    expect([0.1234567, 1, 0, 0.00001234, 0.5, 123.456, NaN].map(formatNumber)).toEqual(["0.123", "1", "0", "1.2e-5", "0.5", "123", "–"]);
   });
 });

@@ -4,9 +4,10 @@
 import { Layer } from "../src/protocol/layer";
 import { type LayerHeader } from "../src/protocol/headers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { said, scaled, scaleOf, strongest, upTo, type Scores } from "../src/kinds";
-import { Overlay, Paint } from "../src/overlay";
-import patches, { type State } from "../src/patches";
+import { mapUpTo, scaledMaps, scaleOf, scoreText, strongestPatch, type PatchScores } from "../src/patches/score_kinds";
+import { Overlay, OverlayPaint } from "../src/drawing/overlay";
+import patches from "../src/patches/index";
+import type { PatchesState } from "../src/patches/state";
 import { Fake } from "./fake";
 
 /** Two layers of two heads over a class token and 2 x 3 patches; no two weights of a row are the same. */
@@ -49,7 +50,7 @@ function singles(...values: number[]): DataView {
 const labels = ["[CLS]", ...[...Array(ROWS * COLS).keys()].map((n) => `${Math.floor(n / COLS)},${n % COLS}`)];
 const nothing = { text: [], special: [], segment: [] };
 
-function state(given: Partial<Record<keyof State | string, unknown>> = {}): Record<string, unknown> {
+function state(given: Partial<Record<keyof PatchesState | string, unknown>> = {}): Record<string, unknown> {
   return {
     trace: {
       model: "tiny", prediction: "cat (0.84)", tokens: { input: { text: labels, special: [0], segment: [] }, output: nothing },
@@ -291,7 +292,7 @@ describe("the view", () => {
 });
 
 describe("the scales", () => {
-  const maps = new Map<string, Scores>([
+  const maps = new Map<string, PatchScores>([
     ["attention", { kind: "share", values: Float32Array.of(0.1, 0.4) }],
     ["rollout", { kind: "share", values: Float32Array.of(0.2, 0.1) }],
     ["relevance", { kind: "rank", values: Float32Array.of(1, 3) }],
@@ -300,38 +301,38 @@ describe("the scales", () => {
   const close = (found: Float32Array, expected: number[]) => expected.forEach((value, n) => expect(found[n]).toBeCloseTo(value, 6));
 
   it("are one for each kind, or each map's own", () => {
-    const together = scaled(maps, true);
+    const together = scaledMaps(maps, true);
     close(together.maps.get("rollout")!.shares, [0.5, 0.25]);
     close(together.maps.get("relevance")!.shares, [1 / 3, 1]);
     close(together.maps.get("occlusion")!.shares, [-1, 0.5]);
     expect(together.scales.map(({ low, high }) => [low, high])).toEqual([["0", "0.4"], ["0", "75 %"], ["−2", "+2"]]);
-    close(scaled(maps, false).maps.get("rollout")!.shares, [1, 0.5]);
+    close(scaledMaps(maps, false).maps.get("rollout")!.shares, [1, 0.5]);
   });
 
   it("name one patch's number in the unit of its kind", () => {
-    expect([...maps.values()].map((scores) => said(scores, 0))).toEqual(["0.1", "0.2", "25 %", "−2"]);
-    expect([...maps.values()].map(strongest)).toEqual([1, 0, 1, 0]);
+    expect([...maps.values()].map((scores) => scoreText(scores, 0))).toEqual(["0.1", "0.2", "25 %", "−2"]);
+    expect([...maps.values()].map(strongestPatch)).toEqual([1, 0, 1, 0]);
   });
 
   it("do not divide by nothing", () => {
-    close(upTo(Float32Array.of(0, 0), 0).shares, [0, 0]);
+    close(mapUpTo(Float32Array.of(0, 0), 0).shares, [0, 0]);
     expect(scaleOf("share", 0).high).toBe("0");
   });
 });
 
 describe("the paint", () => {
   it("lets the image through without a blend and hides it with a full one", () => {
-    expect(new Paint(0, false, true).of(1, false)[3]).toBe(0);
-    expect(new Paint(1, false, true).of(0, false)[3]).toBe(255);
-    expect(new Paint(0, false, false).of(0, false)[3]).toBe(255); // a grid without an image is always painted
+    expect(new OverlayPaint(0, false, true).rgba(1, false)[3]).toBe(0);
+    expect(new OverlayPaint(1, false, true).rgba(0, false)[3]).toBe(255);
+    expect(new OverlayPaint(0, false, false).rgba(0, false)[3]).toBe(255); // a grid without an image is always painted
   });
 
   it("is the stronger the larger the share, whatever its sign", () => {
-    const paint = new Paint(0.5, false, true);
-    const opacity = [0, 0.1, 0.5, 1].map((share) => paint.of(share, false)[3]);
+    const paint = new OverlayPaint(0.5, false, true);
+    const opacity = [0, 0.1, 0.5, 1].map((share) => paint.rgba(share, false)[3]);
     expect(opacity).toEqual([...opacity].sort((a, b) => a - b));
-    expect(paint.of(-0.5, true)[3]).toBe(paint.of(0.5, true)[3]);
-    const [red, , blue] = paint.of(-1, true);
+    expect(paint.rgba(-0.5, true)[3]).toBe(paint.rgba(0.5, true)[3]);
+    const [red, , blue] = paint.rgba(-1, true);
     expect(red).toBeGreaterThan(blue);
   });
 

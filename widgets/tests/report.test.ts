@@ -1,7 +1,9 @@
 // @vitest-environment jsdom
 import { request as ask } from "../src/protocol/requests";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { link, PageModel, start, unpacked, woven, type Contents, type Placed } from "../src/report";
+import { startPage, type PageContents } from "../src/report/index";
+import { interleaveBytes, unpackText } from "../src/report/packed_bytes";
+import { linkTraits, PageModel, type PlacedView } from "../src/report/page_model";
 
 /** As `packing.pack(..., compress=False)` writes bytes that are few: planes apart, seven bits to a character. */
 function packed(bytes: number[]): string {
@@ -16,7 +18,7 @@ function packed(bytes: number[]): string {
 
 const layer = { name: "0", kind: "self", query: "input", key: "input", heads: 1, queries: 2, keys: 2, detail: true, bytes: 16, scale: 0.5 };
 
-function placed(more: Partial<Placed> = {}): Placed {
+function placed(more: Partial<PlacedView> = {}): PlacedView {
   return {
     bundle: 0,
     state: { layer: 0, heads: [1], trace: { remote: false, layers: [{ ...layer, parts: [["query", "f2", [1, 2, 2]], ["key", "f2", [1, 2, 2]]] }] } },
@@ -28,7 +30,7 @@ function placed(more: Partial<Placed> = {}): Placed {
 /** 1, 2, 3, 4 as queries; 5, 6, 7, 8 as keys, in float16. */
 const HALVES = new Uint16Array([0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600, 0x4700, 0x4800]);
 const bytes = vi.fn(async (element: number) => new DataView(element === 0 ? HALVES.buffer.slice(0) : new ArrayBuffer(4)));
-const made = (more: Partial<Placed> = {}) => new PageModel(placed(more), bytes);
+const made = (more: Partial<PlacedView> = {}) => new PageModel(placed(more), bytes);
 const asked = (model: PageModel, question: string, given: object) => ask(model, question, { ...given }, new AbortController().signal);
 
 beforeEach(() => bytes.mockClear());
@@ -37,14 +39,14 @@ describe("bytes", () => {
   test("come out of seven bits to a character", () => {
     for (const length of [0, 1, 2, 6, 7, 8, 15, 64]) {
       const given = Array.from({ length }, (_, i) => (i * 37 + 250) % 256);
-      const found = woven(unpacked(packed(given)).subarray(0, length));
+      const found = interleaveBytes(unpackText(packed(given)).subarray(0, length));
       expect([...found]).toEqual(given);
     }
   });
 
   test("that HTML would change are written higher", () => {
     expect(packed([0, 0, 0, 0, 0, 0, 0])).toBe("\u00c0".repeat(8));
-    expect([...unpacked("\u00c0\u00ca\u00cd\u00fc\u00c0\u00c0\u00c0\u00c0")]).toEqual([0, 40, 107, 192, 0, 0, 0]);
+    expect([...unpackText("\u00c0\u00ca\u00cd\u00fc\u00c0\u00c0\u00c0\u00c0")]).toEqual([0, 40, 107, 192, 0, 0, 0]);
   });
 });
 
@@ -64,8 +66,8 @@ describe("the model of a page", () => {
 
   test("is one with another in linked traits, in both directions", () => {
     const [a, b] = [made(), made({ state: { layer: 3, chosen: [] } })];
-    link(a, "layer", b, "layer");
-    link(a, "heads", b, "chosen");
+    linkTraits(a, "layer", b, "layer");
+    linkTraits(a, "heads", b, "chosen");
     expect([b.get("layer"), b.get("chosen")]).toEqual([0, [1]]);
     b.set("layer", 2);
     b.set("chosen", [5, 6]);
@@ -76,7 +78,7 @@ describe("the model of a page", () => {
 
   test("has small bytes before a view is drawn, a layer's when it is asked for, and each once", async () => {
     const model = made();
-    await model.begin();
+    await model.loadInitial();
     expect(bytes.mock.calls).toEqual([[1]]);
     expect(model.get("layer_0")).toBeUndefined();
     await asked(model, "layer", { layer: 0 });
@@ -99,8 +101,8 @@ describe("answers", () => {
   });
 
   test("refuse what only a model could say", async () => {
-    await expect(asked(made(), "explain", { text: "other" })).rejects.toThrow("no model behind it");
-    await expect(asked(made(), "layer", { layer: 9 })).rejects.toThrow("no model behind it");
+    await expect(asked(made(), "explain", { text: "other" })).rejects.toThrow("report without a model");
+    await expect(asked(made(), "layer", { layer: 9 })).rejects.toThrow("report without a model");
   });
 
   test("show a long head by its coarse map, larger on finer levels, but make up no single weight", async () => {
@@ -125,7 +127,7 @@ describe("answers", () => {
 
 describe("the page", () => {
   let seen: (entries: { isIntersecting: boolean; target: Element }[]) => void;
-  const contents = (): Contents => ({ views: [placed({ bytes: {} }), placed({ bytes: {}, bundle: 1 })], links: [[0, "layer", 1, "layer"]] });
+  const contents = (): PageContents => ({ views: [placed({ bytes: {} }), placed({ bytes: {}, bundle: 1 })], links: [[0, "layer", 1, "layer"]] });
 
   beforeEach(() => {
     document.body.innerHTML = `<div data-view="0" data-height="300"></div><div data-view="1" data-height="400"></div>`;
@@ -138,7 +140,7 @@ describe("the page", () => {
 
   test("draws each view once, when it is seen, by its own bundle", async () => {
     const views = [{ render: vi.fn() }, { render: vi.fn() }];
-    const models = start(contents(), views as any);
+    const models = startPage(contents(), views as any);
     const [first, second] = [...document.querySelectorAll<HTMLElement>("[data-view]")];
     expect(second!.style.minHeight).toBe("400px");
     expect(views[0]!.render).not.toHaveBeenCalled();
@@ -151,7 +153,7 @@ describe("the page", () => {
 
   test("says in its place that a view failed, as text", async () => {
     const failing = { render: () => { throw new Error("<b>broken</b>"); } };
-    start(contents(), [failing, failing] as any);
+    startPage(contents(), [failing, failing] as any);
     const first = document.querySelector("[data-view]")!;
     seen([{ isIntersecting: true, target: first }]);
     await vi.waitFor(() => expect(first.textContent).toBe("<b>broken</b>"));

@@ -1,7 +1,9 @@
 // @vitest-environment jsdom
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { signed } from "../src/tokensheet";
-import tokens, { bounds, type State } from "../src/tokens";
+import { formatSigned } from "../src/drawing/number_format";
+import tokens from "../src/tokens/index";
+import { barBounds } from "../src/tokens/scored_text";
+import type { TokensState } from "../src/tokens/state";
 import { Fake, stubBrowser } from "./fake";
 
 beforeAll(stubBrowser);
@@ -10,7 +12,7 @@ afterEach(() => void vi.useRealTimers());
 
 const HOSTILE = "</script><img src=x onerror=boom>";
 
-function state(): State {
+function state(): TokensState {
   const words = ["[CLS]", "un", "##kind", HOSTILE, "[SEP]"];
   const numbers = [0, 0.5, -0.25, -1, 0, 0, 0.25, -1, 0];
   const scores = new DataView(new ArrayBuffer(4 * numbers.length));
@@ -256,11 +258,11 @@ it("leaves nothing behind when it ends", () => {
 });
 
 it("signs numbers with a true minus", () => {
-  expect([signed(0.5), signed(-0.25), signed(0), signed(NaN)]).toEqual(["+0.5", "−0.25", "0", "–"]);
+  expect([formatSigned(0.5), formatSigned(-0.25), formatSigned(0), formatSigned(NaN)]).toEqual(["+0.5", "−0.25", "0", "–"]);
 });
 
 it("keeps zero among the bars' bounds", () => {
-  expect(bounds([1, 3])).toEqual({ low: 0, span: 3 });
-  expect(bounds([-1, 3, NaN])).toEqual({ low: -1, span: 4 });
-  expect(bounds([])).toEqual({ low: 0, span: 1 });
+  expect(barBounds([1, 3])).toEqual({ low: 0, span: 3 });
+  expect(barBounds([-1, 3, NaN])).toEqual({ low: -1, span: 4 });
+  expect(barBounds([])).toEqual({ low: 0, span: 1 });
 });
