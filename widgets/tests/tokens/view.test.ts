@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { formatSigned } from "../src/drawing/number_format";
-import tokens from "../src/tokens/index";
-import { barBounds } from "../src/tokens/scored_text";
-import type { TokensState } from "../src/tokens/state";
-import { Fake, stubBrowser } from "./fake";
+import { formatSigned } from "../../src/drawing/number_format";
+import tokens from "../../src/tokens/index";
+import { barBounds } from "../../src/tokens/scored_text";
+import type { TokensState } from "../../src/tokens/state";
+import { FakeModel, stubBrowser } from "../fake";
 
 beforeAll(stubBrowser);
 beforeEach(() => void vi.useFakeTimers());
@@ -37,9 +37,9 @@ function state(): TokensState {
 
 /** A model, and what Python would do with what it sends. */
 function fake(held = state()) {
-  const model = new Fake(held as unknown as Record<string, unknown>);
+  const model = new FakeModel(held as unknown as Record<string, unknown>);
   const answer = (question: Record<string, unknown>, said: object) => {
-    model.tell("msg:custom", { id: question["id"], ...said });
+    model.emit("msg:custom", { id: question["id"], ...said });
     return vi.advanceTimersByTimeAsync(20);
   };
   return { model, sent: model.sent, answer, listeners: () => model.listeners() };

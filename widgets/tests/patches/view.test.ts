@@ -1,14 +1,11 @@
 // @vitest-environment jsdom
-// PatchView in a page without pictures: what it says, sets and asks; and the number code under it.
+// PatchView in a page without pictures: what it says, sets and asks.
 
-import { Layer } from "../src/protocol/layer";
-import { type LayerHeader } from "../src/protocol/headers";
+import { type LayerHeader } from "../../src/protocol/headers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { mapUpTo, scaledMaps, scaleOf, scoreText, strongestPatch, type PatchScores } from "../src/patches/score_kinds";
-import { Overlay, OverlayPaint } from "../src/drawing/overlay";
-import patches from "../src/patches/index";
-import type { PatchesState } from "../src/patches/state";
-import { Fake } from "./fake";
+import patches from "../../src/patches/index";
+import type { PatchesState } from "../../src/patches/state";
+import { FakeModel, half, singles } from "../fake";
 
 /** Two layers of two heads over a class token and 2 x 3 patches; no two weights of a row are the same. */
 const [ROWS, COLS, LEADING, HEADS, LAYERS] = [2, 3, 1, 2, 2];
@@ -18,12 +15,6 @@ const SIZE = LEADING + ROWS * COLS;
 function weight(layer: number, head: number, query: number, key: number): number {
   const raw = (k: number) => 1 + ((layer + 2 * head + 3 * query + 5 * k) % 11);
   return raw(key) / [...Array(SIZE).keys()].reduce((sum, k) => sum + raw(k), 0);
-}
-
-function half(value: number): number {
-  if (value === 0) return 0;
-  const exponent = Math.max(-14, Math.floor(Math.log2(value)));
-  return ((exponent + 15) << 10) + Math.round((value / 2 ** exponent - 1) * 1024);
 }
 
 function layerBytes(layer: number): DataView {
@@ -41,10 +32,6 @@ function header(name: string, side = "input"): LayerHeader {
     name, kind: "self", query: side, key: side, heads: HEADS, queries, keys, detail: false,
     parts: [["weights", "f2", [HEADS, SIZE, SIZE]]], bytes: Math.ceil((2 * HEADS * SIZE * SIZE) / 4) * 4,
   };
-}
-
-function singles(...values: number[]): DataView {
-  return new DataView(Float32Array.from(values).buffer);
 }
 
 const labels = ["[CLS]", ...[...Array(ROWS * COLS).keys()].map((n) => `${Math.floor(n / COLS)},${n % COLS}`)];
@@ -67,7 +54,7 @@ function state(given: Partial<Record<keyof PatchesState | string, unknown>> = {}
 let ending: (() => void)[] = [];
 
 async function shown(given: Parameters<typeof state>[0] = {}) {
-  const model = new Fake(state(given));
+  const model = new FakeModel(state(given));
   const el = document.createElement("div");
   document.body.append(el);
   const end = patches.render({ model: model as any, el });
@@ -227,7 +214,7 @@ describe("the view", () => {
     const { model, button, one } = await shown();
     button("rollout").click();
     await settled();
-    model.tell("msg:custom", { id: model.sent[0].id, error: "<img src=x onerror=alert(1)> cannot be followed" });
+    model.emit("msg:custom", { id: model.sent[0].id, error: "<img src=x onerror=alert(1)> cannot be followed" });
     await settled();
     const waiting = one(".beside figure:last-child .waiting");
     expect(waiting.textContent).toContain("<img src=x");
@@ -260,7 +247,7 @@ describe("the view", () => {
 
   it("says what went wrong once, and does not go on trying", async () => {
     const { model, one } = await shown({ layer_1: undefined });
-    model.tell("msg:custom", { id: model.sent[0].id, error: "the layer is gone" });
+    model.emit("msg:custom", { id: model.sent[0].id, error: "the layer is gone" });
     await settled();
     await vi.advanceTimersByTimeAsync(1000);
     expect(one(".notice").textContent).toBe("the layer is gone");
@@ -288,83 +275,5 @@ describe("the view", () => {
     end();
     expect(model.listeners()).toBe(0);
     expect(root.childElementCount).toBe(0);
-  });
-});
-
-describe("the scales", () => {
-  const maps = new Map<string, PatchScores>([
-    ["attention", { kind: "share", values: Float32Array.of(0.1, 0.4) }],
-    ["rollout", { kind: "share", values: Float32Array.of(0.2, 0.1) }],
-    ["relevance", { kind: "rank", values: Float32Array.of(1, 3) }],
-    ["occlusion", { kind: "signed", values: Float32Array.of(-2, 1) }],
-  ]);
-  const close = (found: Float32Array, expected: number[]) => expected.forEach((value, n) => expect(found[n]).toBeCloseTo(value, 6));
-
-  it("are one for each kind, or each map's own", () => {
-    const together = scaledMaps(maps, true);
-    close(together.maps.get("rollout")!.shares, [0.5, 0.25]);
-    close(together.maps.get("relevance")!.shares, [1 / 3, 1]);
-    close(together.maps.get("occlusion")!.shares, [-1, 0.5]);
-    expect(together.scales.map(({ low, high }) => [low, high])).toEqual([["0", "0.4"], ["0", "75 %"], ["−2", "+2"]]);
-    close(scaledMaps(maps, false).maps.get("rollout")!.shares, [1, 0.5]);
-  });
-
-  it("name one patch's number in the unit of its kind", () => {
-    expect([...maps.values()].map((scores) => scoreText(scores, 0))).toEqual(["0.1", "0.2", "25 %", "−2"]);
-    expect([...maps.values()].map(strongestPatch)).toEqual([1, 0, 1, 0]);
-  });
-
-  it("do not divide by nothing", () => {
-    close(mapUpTo(Float32Array.of(0, 0), 0).shares, [0, 0]);
-    expect(scaleOf("share", 0).high).toBe("0");
-  });
-});
-
-describe("the paint", () => {
-  it("lets the image through without a blend and hides it with a full one", () => {
-    expect(new OverlayPaint(0, false, true).rgba(1, false)[3]).toBe(0);
-    expect(new OverlayPaint(1, false, true).rgba(0, false)[3]).toBe(255);
-    expect(new OverlayPaint(0, false, false).rgba(0, false)[3]).toBe(255); // a grid without an image is always painted
-  });
-
-  it("is the stronger the larger the share, whatever its sign", () => {
-    const paint = new OverlayPaint(0.5, false, true);
-    const opacity = [0, 0.1, 0.5, 1].map((share) => paint.rgba(share, false)[3]);
-    expect(opacity).toEqual([...opacity].sort((a, b) => a - b));
-    expect(paint.rgba(-0.5, true)[3]).toBe(paint.rgba(0.5, true)[3]);
-    const [red, , blue] = paint.rgba(-1, true);
-    expect(red).toBeGreaterThan(blue);
-  });
-
-  it("finds the patch under the pointer, and none outside", () => {
-    const overlay = new Overlay({ rows: 2, cols: 3, width: 30, height: 20, image: null });
-    overlay.element.getBoundingClientRect = () => ({ left: 10, top: 10, width: 300, height: 200 }) as DOMRect;
-    const at = (clientX: number, clientY: number) => overlay.at({ clientX, clientY } as MouseEvent);
-    expect([at(11, 11), at(309, 209), at(9, 50), at(311, 50)]).toEqual([0, 5, null, null]);
-  });
-});
-
-describe("one row of a layer", () => {
-  it("is the row of the whole head, also under a band, a mask, a bias, a cap and a sink", () => {
-    const [heads, size, depth] = [2, 5, 3];
-    const numbers = Array.from({ length: 2 * heads * size * depth }, (_, n) => half(0.1 + ((7 * n) % 13) / 8));
-    const count = numbers.length;
-    const bytes = new DataView(new ArrayBuffer(2 * count + 4 * heads * size * size + 8 + 4 * heads));
-    numbers.forEach((bits, n) => bytes.setUint16(2 * n, bits, true));
-    for (let n = 0; n < heads * size * size; n++) bytes.setFloat32(2 * count + 4 * n, ((3 * n) % 7) / 5, true);
-    const mask = 2 * count + 4 * heads * size * size;
-    for (let n = 0; n < size * size; n++) if (n % 4 !== 1) bytes.setUint8(mask + (n >> 3), bytes.getUint8(mask + (n >> 3)) | (1 << (n & 7)));
-    for (let head = 0; head < heads; head++) bytes.setFloat32(mask + 4 + 4 * head, 0.3 * head, true);
-    const parts: LayerHeader["parts"] = [
-      ["query", "f2", [heads, size, depth]], ["key", "f2", [heads, size, depth]], ["bias", "f4", [heads, size, size]],
-      ["mask", "bits", [1, size, size]], ["sink", "f4", [heads]],
-    ];
-    const made = () =>
-      new Layer({ ...header("x"), heads, queries: size, keys: size, parts, scale: 0.5, softcap: 2, band: [2, 0, 0] }, new DataView(bytes.buffer, 0, mask + 4 + 4 * heads));
-    for (let head = 0; head < heads; head++) {
-      const whole = made().head(head);
-      for (let query = 0; query < size; query++)
-        expect([...made().row(head, query)]).toEqual([...whole.subarray(query * size, (query + 1) * size)]);
-    }
   });
 });

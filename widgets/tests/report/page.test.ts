@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
-import { request as ask } from "../src/protocol/requests";
+import { request as ask } from "../../src/protocol/requests";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { startPage, type PageContents } from "../src/report/index";
-import { interleaveBytes, unpackText } from "../src/report/packed_bytes";
-import { linkTraits, PageModel, type PlacedView } from "../src/report/page_model";
+import { startPage, type PageContents } from "../../src/report/index";
+import { interleaveBytes, unpackText } from "../../src/report/packed_bytes";
+import { linkTraits, PageModel, type PlacedView } from "../../src/report/page_model";
 
 /** As `packing.pack(..., compress=False)` writes bytes that are few: planes apart, seven bits to a character. */
 function packed(bytes: number[]): string {

@@ -2,8 +2,8 @@
 // HeadsView in a page without pictures: the grid, what a click and a key select, statistics, and the end.
 
 import { beforeAll, expect, test } from "vitest";
-import heads from "../src/heads/index";
-import { Fake, shown, stubBrowser } from "./fake";
+import heads from "../../src/heads/index";
+import { FakeModel, shown, stubBrowser } from "../fake";
 
 beforeAll(stubBrowser);
 
@@ -22,7 +22,7 @@ const names = (tiles: HTMLElement[]) => tiles.map((tile) => tile.getAttribute("a
 const selected = (tiles: HTMLElement[]) => tiles.filter((tile) => tile.getAttribute("aria-selected") === "true");
 
 test("there is a square for every head of every layer, however many each has", async () => {
-  const { all, one } = await shown(heads, new Fake(state()));
+  const { all, one } = await shown(heads, new FakeModel(state()));
   expect(names(all(".tile"))).toEqual([
     "layer 0, head 0", "layer 0, head 1", "layer 1, head 0", "layer 1, head 1", "layer 1, head 2",
   ]);
@@ -31,7 +31,7 @@ test("there is a square for every head of every layer, however many each has", a
 });
 
 test("a click selects one head, with Shift one more of its layer, and never none", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { all, settle } = await shown(heads, model);
   all(".tile")[3]!.click();
   expect([model.get("layer"), model.get("heads")]).toEqual([1, [1]]);
@@ -49,7 +49,7 @@ test("a click selects one head, with Shift one more of its layer, and never none
 });
 
 test("what Python selects is seen", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { all, settle } = await shown(heads, model);
   model.set("layer", 1);
   model.set("heads", [0, 2]);
@@ -58,7 +58,7 @@ test("what Python selects is seen", async () => {
 });
 
 test("arrows go from head to head; one head is a stop of the Tab key", async () => {
-  const { all, press, root, readout } = await shown(heads, new Fake(state({ heads: [1] })));
+  const { all, press, root, readout } = await shown(heads, new FakeModel(state({ heads: [1] })));
   const tabbed = () => all(".tile").filter((tile) => tile.tabIndex === 0).map((tile) => tile.getAttribute("aria-label"));
   expect(tabbed()).toEqual(["layer 0, head 1"]);
   all(".tile")[1]!.focus();
@@ -70,7 +70,7 @@ test("arrows go from head to head; one head is a stop of the Tab key", async () 
 });
 
 test("a statistic colours the heads, says its numbers, and ranks the heads", async () => {
-  const model = new Fake(state({ by: "entropy" }));
+  const model = new FakeModel(state({ by: "entropy" }));
   const { all, one, settle } = await shown(heads, model);
   expect(names(all(".tile"))[1]).toBe("layer 0, head 1: entropy 1.5");
   expect(names(all(".tile"))[2]).toBe("layer 1, head 0");
@@ -81,19 +81,19 @@ test("a statistic colours the heads, says its numbers, and ranks the heads", asy
 });
 
 test("a statistic that is not here is asked for once; what fails is said", async () => {
-  const model = new Fake(state({ stats: {}, by: "entropy" }));
+  const model = new FakeModel(state({ stats: {}, by: "entropy" }));
   const { one, settle } = await shown(heads, model);
-  model.tell("change:layer");
+  model.emit("change:layer");
   await settle();
   expect(model.sent.map(({ ask }) => ask)).toEqual(["stats"]);
   expect(one(".notice").textContent).toContain("Computing");
-  model.tell("msg:custom", { id: model.sent[0].id, error: "no such trace" });
+  model.emit("msg:custom", { id: model.sent[0].id, error: "no such trace" });
   await settle(5);
   expect(one(".notice").textContent).toBe("no such trace");
 });
 
 test("another trace brings other thumbnails", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { all, settle } = await shown(heads, model);
   Object.assign(model.state, { sizes: [[1, 2, 2]], rows: "patch" });
   model.set("thumbnails", new DataView(new ArrayBuffer(8)));
@@ -102,7 +102,7 @@ test("another trace brings other thumbnails", async () => {
 });
 
 test("nothing is left when the view ends", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { end, root, settle } = await shown(heads, model);
   expect(model.listeners()).toBeGreaterThan(0);
   end();

@@ -2,8 +2,8 @@
 // CompareView in a page without pictures: partners, pickers, and the end.
 
 import { beforeAll, expect, test } from "vitest";
-import compare from "../src/compare/index";
-import { Fake, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "./fake";
+import compare from "../../src/compare/index";
+import { FakeModel, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "../fake";
 
 beforeAll(stubBrowser);
 
@@ -27,7 +27,7 @@ function state(given: object = {}) {
 }
 
 test("the map says how far each head is from its partner, and which that is", async () => {
-  const { all } = await shown(compare, new Fake(state()));
+  const { all } = await shown(compare, new FakeModel(state()));
   expect(all(".distances button").slice(0, 4).map((cell) => cell.getAttribute("aria-label"))).toEqual([
     "layer 0, head 0: distance 0.5",
     "layer 0, head 1 beside layer 1, head 3 of b: distance 0.25",
@@ -37,7 +37,7 @@ test("the map says how far each head is from its partner, and which that is", as
 });
 
 test("a head of a brings its partner, one of b is chosen for itself", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { all, one: find } = await shown(compare, model);
   all(".distances button")[1]!.click();
   const chosen = () => ["layer", "head", "other_layer", "other_head"].map((name) => model.get(name));
@@ -50,14 +50,14 @@ test("a head of a brings its partner, one of b is chosen for itself", async () =
 
 test("where nothing stands beside anything there is no difference, and why is said", async () => {
   const nothing = { alignment: new DataView(new ArrayBuffer(0)), partners: [[null], [null]], note: "no token of a stands beside one of b" };
-  const { all, one: find } = await shown(compare, new Fake(state(nothing)));
+  const { all, one: find } = await shown(compare, new FakeModel(state(nothing)));
   expect(all("figure").map((figure) => figure.hidden)).toEqual([false, false, true]);
   expect(find(".notice").textContent).toContain("no token of a");
   expect(all(".distances").length).toBe(0);
 });
 
 test("nothing is left when the view ends", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { end } = await shown(compare, model);
   end();
   expect(model.listeners()).toBe(0);

@@ -2,9 +2,9 @@
 // AttentionView in a page without pictures: what it says, sets and asks.
 
 import { beforeAll, expect, test } from "vitest";
-import attention from "../src/attention/index";
-import { formatNumber as number } from "../src/drawing/number_format";
-import { Fake, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "./fake";
+import attention from "../../src/attention/index";
+import { formatNumber as number } from "../../src/drawing/number_format";
+import { FakeModel, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "../fake";
 
 beforeAll(stubBrowser);
 
@@ -28,7 +28,7 @@ const texts = (tokens: HTMLElement[]) => tokens.map((token) => token.textContent
 const weight = (query: number, key: number, head = 1) => full.weights[head * 49 + query * 7 + key]!;
 
 test("queries stand on the left, keys on the right, as text", async () => {
-  const { all } = await shown(attention, new Fake(state()));
+  const { all } = await shown(attention, new FakeModel(state()));
   expect(texts(all(".token.query"))).toEqual(TOKENS.text);
   expect(texts(all(".token.key"))).toEqual(TOKENS.text);
   expect(all(".token.query.special").length).toBe(3);
@@ -36,7 +36,7 @@ test("queries stand on the left, keys on the right, as text", async () => {
 });
 
 test("a token that is pointed at says whom it looks at, one on the right who looks at it", async () => {
-  const { all, settle, readout } = await shown(attention, new Fake(state()));
+  const { all, settle, readout } = await shown(attention, new FakeModel(state()));
   all(".token.query")[1]!.dispatchEvent(new Event("pointerenter"));
   await settle();
   const best = [...TOKENS.text.keys()].sort((a, b) => weight(1, b) - weight(1, a))[0]!;
@@ -48,7 +48,7 @@ test("a token that is pointed at says whom it looks at, one on the right who loo
 });
 
 test("a click keeps a token, a second one lets it go", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { all, settle } = await shown(attention, model);
   all(".token.query")[2]!.click();
   expect([model.get("query"), model.get("key")]).toEqual([2, null]);
@@ -59,7 +59,7 @@ test("a click keeps a token, a second one lets it go", async () => {
 });
 
 test("hidden special tokens are gone from both sides, and rows sum to one without them", async () => {
-  const { all, settle, readout } = await shown(attention, new Fake(state({ hide_special: true, query: 1 })));
+  const { all, settle, readout } = await shown(attention, new FakeModel(state({ hide_special: true, query: 1 })));
   expect(texts(all(".token.key"))).toEqual(["a", "<b>", "d", "##ing"]);
   await settle();
   const left = [1, 2, 4, 5].map((key) => weight(1, key));
@@ -69,7 +69,7 @@ test("hidden special tokens are gone from both sides, and rows sum to one withou
 });
 
 test("of two texts one can look at the other alone", async () => {
-  const model = new Fake(state({ pair: "b-a" }));
+  const model = new FakeModel(state({ pair: "b-a" }));
   const { all, one, settle } = await shown(attention, model);
   expect(texts(all(".token.query"))).toEqual(["d", "##ing", "[SEP]"]);
   expect(texts(all(".token.key"))).toEqual(["[CLS]", "a", "<b>", "[SEP]"]);
@@ -81,7 +81,7 @@ test("of two texts one can look at the other alone", async () => {
 });
 
 test("keys change the layer, the head and the picture, and stay in the view", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { el, press } = await shown(attention, model);
   let outside = 0;
   el.addEventListener("keydown", () => outside++);
@@ -102,7 +102,7 @@ test("keys change the layer, the head and the picture, and stay in the view", as
 });
 
 test("heads are added with Shift, and one always stays", async () => {
-  const model = new Fake(state());
+  const model = new FakeModel(state());
   const { all } = await shown(attention, model);
   const chip = (n: number, shiftKey: boolean) => all(".chip")[n]!.dispatchEvent(new MouseEvent("click", { shiftKey }));
   chip(3, true);
@@ -115,47 +115,47 @@ test("heads are added with Shift, and one always stays", async () => {
 });
 
 test("a layer that is not here is asked for, and drawn when it came", async () => {
-  const model = new Fake(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }));
+  const model = new FakeModel(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }));
   const { all, settle } = await shown(attention, model);
   expect(model.sent).toMatchObject([{ ask: "layer", layer: 1 }]);
   expect(all(".token").length).toBe(0);
   model.set("layer_1", causal.bytes);
-  model.tell("msg:custom", { id: model.sent[0].id, answer: {} });
+  model.emit("msg:custom", { id: model.sent[0].id, answer: {} });
   await settle();
   expect(all(".token.query").length).toBe(7);
 });
 
 test("an answer that comes too late is not drawn", async () => {
-  const model = new Fake(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }, { layers: [full.header, { ...causal.header, queries: 7 }] }));
+  const model = new FakeModel(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }, { layers: [full.header, { ...causal.header, queries: 7 }] }));
   const { all, settle, one } = await shown(attention, model);
   model.set("layer", 0);
   await settle();
-  model.tell("msg:custom", { id: model.sent[0].id, error: "too late" });
+  model.emit("msg:custom", { id: model.sent[0].id, error: "too late" });
   await settle();
   expect(all(".token.query").length).toBe(7);
   expect(one(".notice").hidden).toBe(true);
 });
 
 test("what Python refuses is said", async () => {
-  const model = new Fake(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }));
+  const model = new FakeModel(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }));
   const { one, settle } = await shown(attention, model);
-  model.tell("msg:custom", { id: model.sent[0].id, error: "the trace is gone" });
+  model.emit("msg:custom", { id: model.sent[0].id, error: "the trace is gone" });
   await settle();
   expect(one(".notice").textContent).toBe("the trace is gone");
 });
 
 test("of a long trace the lines of a token are asked of Python, with what is shown", async () => {
-  const model = new Fake(state({ query: 3, layer_0: undefined }, { remote: true }));
+  const model = new FakeModel(state({ query: 3, layer_0: undefined }, { remote: true }));
   const { settle, readout } = await shown(attention, model);
   expect(model.sent).toMatchObject([{ ask: "line", axis: "query", position: 3, layer: 0, heads: [1], hide_special: false }]);
   const halves = Uint16Array.of(0x3800, 0x3400, 0, 0, 0, 0, 0); // 0.5, 0.25
-  model.tell("msg:custom", { id: model.sent[0].id, answer: { shape: [1, 7] } }, [new DataView(halves.buffer)]);
+  model.emit("msg:custom", { id: model.sent[0].id, answer: { shape: [1, 7] } }, [new DataView(halves.buffer)]);
   await settle();
   expect(readout()).toContain("“[SEP]” looks at “[CLS]” 0.5, “a” 0.25");
 });
 
 test("nothing is left when the view ends, not even a question", async () => {
-  const model = new Fake(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }));
+  const model = new FakeModel(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }));
   const { end, root, settle } = await shown(attention, model);
   end();
   await settle();
