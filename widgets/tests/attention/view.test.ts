@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from "vitest";
 import attention from "../../src/attention/index";
 import { formatNumber as number } from "../../src/drawing/number_format";
-import { FakeModel, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "../fake";
+import { FakeModel, HOSTILE, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "../fake";
 
 beforeAll(stubBrowser);
 
@@ -161,4 +161,118 @@ test("nothing is left when the view ends, not even a question", async () => {
   await settle();
   expect(model.listeners()).toBe(0);
   expect(root.childElementCount).toBe(0);
+});
+
+test("a cell shows the product behind its score, in sentences that add up", async () => {
+  const { one, all } = await shown(attention, new FakeModel(state({ mode: "matrix", query: 2, key: 1 })));
+  expect(one(".detail").hidden).toBe(false);
+  expect(all(".detail th").map((name) => name.textContent)).toEqual(["query of “<b>”", "key of “a”", "product"]);
+  expect(one(".detail p").textContent).toMatch(/^Sum of the products × [\d.]+ = score -?[\d.]+; after the softmax [\d.e-]+\.$/);
+  expect(one(".detail p").textContent).toContain(`after the softmax ${number(weight(2, 1))}.`);
+});
+
+test("a cell without vectors says how to record them", async () => {
+  const { one } = await shown(attention, new FakeModel(state({ query: 2, key: 1 }, { layers: [{ ...full.header, detail: false }, causal.header] })));
+  expect(one(".detail").textContent).toContain('store="factors"');
+});
+
+test("several heads have no product", async () => {
+  const { one } = await shown(attention, new FakeModel(state({ query: 2, key: 1, heads: [0, 1] })));
+  expect(one(".detail").hidden).toBe(true);
+});
+
+test("of a long trace the product is requested once, and its error is said", async () => {
+  const model = new FakeModel(state({ mode: "matrix", query: 2, key: 1, layer_0: undefined }, { remote: true }));
+  const { one, settle } = await shown(attention, model);
+  model.emit("change:log");
+  await settle();
+  const requests = model.sent.filter(({ ask }) => ask === "detail");
+  expect(requests).toMatchObject([{ layer: 0, head: 1, query: 2, key: 1 }]);
+  model.refuse("the vectors are gone", model.sent.indexOf(requests[0]));
+  await settle();
+  expect(one(".detail").textContent).toBe("the vectors are gone");
+});
+
+test("a matrix is operated by keys, and says what each cell is", async () => {
+  const model = new FakeModel(state({ mode: "matrix" }));
+  const { one, press, readout } = await shown(attention, model);
+  const matrix = one("canvas.matrix");
+  await press("ArrowDown", matrix);
+  await press("ArrowRight", matrix);
+  expect(readout()).toContain(`“a” → “a”: ${number(weight(1, 1))} · layer 0, head 1 · query 1, key 1`);
+  await press("Enter", matrix);
+  expect([model.get("query"), model.get("key")]).toEqual([1, 1]);
+  await press("Enter", matrix);
+  expect([model.get("query"), model.get("key")]).toEqual([null, null]);
+});
+
+test("the focus goes on with the picture that a key changed", async () => {
+  const { one, press, root } = await shown(attention, new FakeModel(state()));
+  one(".lines").focus();
+  await press("m", one(".lines"));
+  expect(root.activeElement).toBe(one("canvas.matrix"));
+  await press("m", one("canvas.matrix"));
+  expect(root.activeElement).toBe(one(".lines"));
+});
+
+test("arrows move a token and change its side", async () => {
+  const model = new FakeModel(state({ query: 2 }));
+  const { one, press } = await shown(attention, model);
+  const selected = () => [model.get("query"), model.get("key")];
+  await press("ArrowDown", one(".lines"));
+  expect(selected()).toEqual([3, null]);
+  await press("ArrowRight", one(".lines"));
+  expect(selected()).toEqual([null, 3]);
+  for (let n = 0; n < 9; n++) await press("ArrowUp", one(".lines"));
+  expect(selected()).toEqual([null, 0]);
+  await press("Escape", one(".lines"));
+  expect(selected()).toEqual([null, null]);
+});
+
+test("controls follow the state, and hide where they do not apply", async () => {
+  const model = new FakeModel(state({ threshold: 0.125, heads: [1, 2] }));
+  const { one, all, settle } = await shown(attention, model);
+  const hidden = (text: string) => all(".group, label").find((group) => group.textContent!.startsWith(text))!.hidden;
+  expect(all(".chip[aria-pressed=true]").map((chip) => chip.textContent)).toEqual(["1", "2"]);
+  expect(all(".bar .name").some((name) => name.textContent === "0.125")).toBe(true);
+  expect([hidden("Cell"), hidden("Show"), hidden("hide special")]).toEqual([true, false, false]);
+  model.set("mode", "matrix");
+  await settle();
+  const mean = one<HTMLInputElement>("label input[type=checkbox]");
+  expect([mean.checked, mean.disabled]).toEqual([true, true]);
+  expect(hidden("Cell")).toBe(true); // seven tokens are never pooled
+});
+
+test("all heads are selected at once", async () => {
+  const model = new FakeModel(state());
+  const { all } = await shown(attention, model);
+  all("button.quiet").find((button) => button.textContent === "all")!.click();
+  expect(model.get("heads")).toEqual([0, 1, 2, 3]);
+});
+
+test("without tokens the view says so", async () => {
+  const special = { ...TOKENS, special: TOKENS.text.map((_, n) => n) };
+  const { one } = await shown(attention, new FakeModel(state({ hide_special: true }, { tokens: { input: special, output: NO_TOKENS } })));
+  expect([one(".lines").hidden, one("canvas.matrix").hidden]).toEqual([true, true]);
+  expect(one(".stage > .how").textContent).toContain("No tokens are left");
+});
+
+test("another trace is shown from its own layers", async () => {
+  const model = new FakeModel(state());
+  const { all, settle } = await shown(attention, model);
+  const trace = { ...model.get("trace"), layers: [causal.header], tokens: { input: { ...TOKENS, text: TOKENS.text.map((text: string) => `${text}!`) }, output: NO_TOKENS } };
+  model.state["layer_0"] = causal.bytes;
+  model.set("trace", trace);
+  await settle();
+  expect(texts(all(".token.query"))[1]).toBe("a!");
+  expect(all("select[aria-label=Layer] option").length).toBe(1);
+});
+
+test("a hostile token stays text in every sentence", async () => {
+  const tokens = { input: { ...TOKENS, text: [HOSTILE, ...TOKENS.text.slice(1)] }, output: NO_TOKENS };
+  const { root, all, settle, readout } = await shown(attention, new FakeModel(state({ mode: "lines", query: 0, key: 0 }, { tokens })));
+  all(".token.key")[0]!.dispatchEvent(new Event("pointerenter"));
+  await settle();
+  expect(root.querySelector("img, script")).toBe(null);
+  expect(readout()).toContain("<img src=x");
 });

@@ -111,3 +111,46 @@ test("nothing is left when the view ends", async () => {
   model.set("layer", 1);
   await settle();
 });
+
+test("a statistic is chosen from the list, and its heads are ranked on request", async () => {
+  const model = new FakeModel(state());
+  const { change, one, settle } = await shown(heads, model);
+  expect([...one<HTMLSelectElement>("select").options].map((option) => option.textContent)).toEqual(["own colour", "entropy", "max weight"]);
+  expect(one<HTMLInputElement>("input").disabled).toBe(true);
+  change("select", "entropy");
+  expect(model.get("by")).toBe("entropy");
+  await settle();
+  one("input").click();
+  expect(model.get("sort")).toBe(true);
+});
+
+test("arrows go through a ranking in its order", async () => {
+  const { all, press, root } = await shown(heads, new FakeModel(state({ by: "entropy", sort: true })));
+  all(".tile")[0]!.focus();
+  await press("ArrowRight", all(".tile")[0]!);
+  expect(root.activeElement?.getAttribute("aria-label")).toBe("layer 0, head 1: entropy 1.5");
+  await press("Enter", all(".tile")[1]!);
+  expect(root.activeElement).toBe(all(".tile")[1]);
+});
+
+test("the focus stays on its head where the squares are laid out anew", async () => {
+  const model = new FakeModel(state({ by: "entropy" }));
+  const { all, root, settle } = await shown(heads, model);
+  all(".tile")[1]!.focus();
+  model.set("sort", true);
+  await settle();
+  expect(root.activeElement?.getAttribute("aria-label")).toBe("layer 0, head 1: entropy 1.5");
+});
+
+test("a head that is pointed at is named, and no other one afterwards", async () => {
+  const { all, readout } = await shown(heads, new FakeModel(state({ by: "entropy" })));
+  all(".tile")[1]!.dispatchEvent(new Event("pointerenter"));
+  expect(readout()).toBe("layer 0, head 1: entropy 1.5");
+  all(".tile")[1]!.dispatchEvent(new Event("pointerleave"));
+  expect(readout()).toBe("");
+});
+
+test("the pictures of images are explained as such", async () => {
+  const { one } = await shown(heads, new FakeModel(state({ rows: "patch" })));
+  expect(one(".how").textContent).toContain("A square is the image");
+});
