@@ -1,4 +1,4 @@
-// The rules of the house: short functions, a name for each thing, one palette.
+// The rules of the house: short functions, a name for each thing, one palette, enough tests.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { parseAst } from "vitest/node";
 
 const HERE = join(__dirname, "..");
 const LONGEST_FUNCTION = 60;
+const LEAST_TESTS = 0.6;
 
 /** A node of the syntax tree; what the rules read of it. */
 interface SyntaxNode {
@@ -67,6 +68,10 @@ function coloursOf({ text }: SourceText): string[] {
   return text.match(/#(?:[0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})\b|\b(?:rgba?|hsla?)\(\s*\d[^)]*\)/gi) ?? [];
 }
 
+function lineCount(files: SourceText[]): number {
+  return files.reduce((sum, { text }) => sum + text.trimEnd().split("\n").length, 0);
+}
+
 const SOURCES = read("src", [".ts"]);
 
 describe("the readers of the rules", () => {
@@ -107,5 +112,9 @@ describe("the sources", () => {
   test("write out no colour: all are in the palette", () => {
     const written = read("src", [".ts", ".css"]).flatMap((file) => coloursOf(file).map((colour) => `${file.path}: ${colour}`));
     expect(written).toEqual([]);
+  });
+
+  test(`have ${LEAST_TESTS} lines of tests per line`, () => {
+    expect(lineCount(read("tests", [".ts"])) / lineCount(SOURCES)).toBeGreaterThanOrEqual(LEAST_TESTS);
   });
 });

@@ -2,7 +2,7 @@
 import { request as ask } from "../../src/protocol/requests";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { startPage, type PageContents } from "../../src/report/index";
-import { interleaveBytes, unpackText } from "../../src/report/packed_bytes";
+import { bytesOfElement, interleaveBytes, unpackText } from "../../src/report/packed_bytes";
 import { linkTraits, PageModel, type PlacedView } from "../../src/report/page_model";
 
 /** As `packing.pack(..., compress=False)` writes bytes that are few: planes apart, seven bits to a character. */
@@ -158,5 +158,55 @@ describe("the page", () => {
     seen([{ isIntersecting: true, target: first }]);
     await vi.waitFor(() => expect(first.textContent).toBe("<b>broken</b>"));
     expect(first.querySelector("b")).toBeNull();
+  });
+});
+
+describe("an element's bytes", () => {
+  function element(bytes: number[], attributes: Record<string, string> = {}): HTMLElement {
+    const script = document.createElement("script");
+    script.textContent = packed(bytes);
+    Object.assign(script.dataset, { bytes: String(bytes.length), ...attributes });
+    return script;
+  }
+  const read = async (script: HTMLElement) => [...new Uint8Array((await bytesOfElement(script)).buffer)];
+
+  test("are those that Python packed, of even and odd number", async () => {
+    for (const length of [0, 1, 2, 7, 8, 9, 100]) {
+      const bytes = Array.from({ length }, (_, i) => (i * 91 + 7) % 256);
+      expect(await read(element(bytes))).toEqual(bytes);
+    }
+  });
+
+  test("that were changed or cut off are refused", async () => {
+    const cut = element([1, 2, 3, 4, 5, 6, 7, 8]);
+    cut.textContent = cut.textContent!.slice(0, -1);
+    await expect(read(cut)).rejects.toThrow("This report is damaged");
+    await expect(read(element([1, 2], { bytes: "9" }))).rejects.toThrow("This report is damaged");
+    await expect(read(element([1, 2, 3], { deflated: "3" }))).rejects.toThrow("This report is damaged");
+  });
+});
+
+describe("the listeners of a model", () => {
+  test("may come and go while they are called", () => {
+    const model = made();
+    const second = vi.fn();
+    const first = vi.fn(() => {
+      model.off("change:layer", first);
+      model.on("change:layer", second);
+    });
+    model.on("change:layer", first);
+    model.set("layer", 1);
+    expect([first.mock.calls.length, second.mock.calls.length]).toEqual([1, 0]);
+    model.set("layer", 2);
+    expect([first.mock.calls.length, second.mock.calls.length]).toEqual([1, 1]);
+  });
+
+  test("of one view do not hear of another one's state", () => {
+    const [a, b] = [made(), made()];
+    const changed = vi.fn();
+    b.on("change:layer", changed);
+    a.set("layer", 5);
+    expect(changed).not.toHaveBeenCalled();
+    expect(b.get("layer")).toBe(0);
   });
 });
