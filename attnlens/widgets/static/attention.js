@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 3118129de330b98a73c042fc20b8c0df810e65ab6e38b28e6346cb3275457af0
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 bc31c84c7b2c10dc7060b25c1a3d6dd5b754c8ad5c619a58a82bc010725b6c5b
 
 // src/protocol/float16.ts
 var table;

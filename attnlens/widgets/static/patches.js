@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 3118129de330b98a73c042fc20b8c0df810e65ab6e38b28e6346cb3275457af0
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 bc31c84c7b2c10dc7060b25c1a3d6dd5b754c8ad5c619a58a82bc010725b6c5b
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -541,6 +541,7 @@ function ramp(map, dark2) {
   return rgbBasis(stopsOf(map, dark2));
 }
 var attentionRamp = (dark2) => ramp("attention", dark2);
+var unsignedRamp = (dark2) => ramp("unsigned", dark2);
 var signedRamp = (dark2) => {
   const whole = ramp("signed", dark2);
   return (share) => whole((share + 1) / 2);
@@ -560,22 +561,24 @@ var SMALL_IMAGE = 200;
 var SVG = "http://www.w3.org/2000/svg";
 var GAMMA = 0.7;
 var OverlayPaint = class {
-  unsigned;
-  signed;
+  tables;
   blend;
   /** `blend` is how much the map covers the image, 0 to 1; a grid without an image is always covered. */
   constructor(blend, dark2, hasImage) {
     const night = dark2 || hasImage;
-    const ramp2 = signedRamp(night);
-    this.unsigned = rampTable(attentionRamp(night));
-    this.signed = rampTable((share) => ramp2(2 * share - 1));
+    const signed = signedRamp(night);
+    this.tables = {
+      attention: rampTable(attentionRamp(night)),
+      unsigned: rampTable(unsignedRamp(night)),
+      signed: rampTable((share) => signed(2 * share - 1))
+    };
     this.blend = hasImage ? blend : 1;
   }
   /** Red, green, blue and opacity, 0 to 255. */
-  rgba(share, signed) {
+  rgba(share, colours) {
     const strength = Math.min(1, Math.abs(share) ** GAMMA);
-    const at = 4 * Math.round(255 * (signed ? (1 + Math.sign(share) * strength) / 2 : strength));
-    const [r, g, b] = (signed ? this.signed : this.unsigned).subarray(at, at + 3);
+    const at = 4 * Math.round(255 * (colours === "signed" ? (1 + Math.sign(share) * strength) / 2 : strength));
+    const [r, g, b] = this.tables[colours].subarray(at, at + 3);
     return [r, g, b, 255 * this.opacity(strength)];
   }
   opacity(strength) {
@@ -657,8 +660,8 @@ var saturationFilter = (paint) => `<filter id="pale" x="0" y="0" width="1" heigh
 function isSmall({ width, height }) {
   return Math.max(width, height) < SMALL_IMAGE;
 }
-function paintMap(canvas, { shares, signed }, paint, { rows, cols }) {
-  paintPixels(canvas, cols, rows, (n) => paint.rgba(shares[n], signed));
+function paintMap(canvas, { shares, colours }, paint, { rows, cols }) {
+  paintPixels(canvas, cols, rows, (n) => paint.rgba(shares[n], colours));
 }
 function gridPath(rows, cols) {
   let path = "";
@@ -1591,13 +1594,13 @@ function escapeXml(text2) {
 
 // src/patches/figure_svg.ts
 var SHADES = 64;
-function scaleElement(paint, { low, high, unit, signed }) {
-  return h("span", { className: "scale" }, h("span", {}, low), scaleBar(paint, signed), h("span", {}, high), h("span", {}, unit));
+function scaleElement(paint, { low, high, unit, colours }) {
+  return h("span", { className: "scale" }, h("span", {}, low), scaleBar(paint, colours), h("span", {}, high), h("span", {}, unit));
 }
-function scaleBar(paint, signed) {
+function scaleBar(paint, colours) {
   const canvas = h("canvas", { width: SHADES, height: 1, "aria-hidden": "true" });
   const last = SHADES - 1;
-  paintPixels(canvas, SHADES, 1, (x) => paint.rgba(signed ? 2 * x / last - 1 : x / last, signed));
+  paintPixels(canvas, SHADES, 1, (x) => paint.rgba(colours === "signed" ? 2 * x / last - 1 : x / last, colours));
   return canvas;
 }
 var [LARGE, SMALL, GAP, TOP] = [420, 170, 18, 36];
@@ -1631,12 +1634,12 @@ function panelSvg({ ground, paint, roles }, { title, map, value, note }, x, y) {
     overlaySvg(ground, map, paint, null, { x, y, width: SMALL })
   ].join("");
 }
-function scaleSvg({ paint, roles }, { low, high, unit, signed }, x, y) {
+function scaleSvg({ paint, roles }, { low, high, unit, colours }, x, y) {
   const place = `x="${x + 52}" y="${y - 9}" width="96" height="10"`;
   return [
     text(x + 46, y, low, roles.muted, 11, "end"),
     `<rect ${place} fill="${roles.mat}"/>`,
-    `<image ${place} preserveAspectRatio="none" href="${scaleBar(paint, signed).toDataURL()}"/>`,
+    `<image ${place} preserveAspectRatio="none" href="${scaleBar(paint, colours).toDataURL()}"/>`,
     text(x + 154, y, `${high}  ${unit}`, roles.muted)
   ].join("");
 }
@@ -1650,6 +1653,7 @@ var UNITS = {
   rank: "share of the map’s total",
   signed: "logits against and for"
 };
+var COLOURS = { share: "attention", rank: "unsigned", signed: "signed" };
 function scaledMaps(maps2, shared) {
   const drawn = new Map([...maps2].map(([name, { values, kind }]) => [name, kind === "rank" ? sharesOfTotal(values) : values]));
   const tops = /* @__PURE__ */ new Map();
@@ -1657,19 +1661,20 @@ function scaledMaps(maps2, shared) {
   return {
     maps: new Map([...maps2].map(([name, { kind }]) => {
       const values = drawn.get(name);
-      return [name, mapUpTo(values, shared ? tops.get(kind) : largestMagnitude(values), kind === "signed")];
+      return [name, mapUpTo(values, shared ? tops.get(kind) : largestMagnitude(values), kind)];
     })),
     scales: [...tops].map(([kind, top]) => scaleOf(kind, shared ? top : null))
   };
 }
-function mapUpTo(values, top, signed = false) {
-  return { shares: values.map((value) => value / (top || 1)), signed };
+function mapUpTo(values, top, kind = "share") {
+  return { shares: values.map((value) => value / (top || 1)), colours: COLOURS[kind] };
 }
 function scaleOf(kind, top) {
   const signed = kind === "signed";
-  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", unit: UNITS[kind], signed };
+  const [unit, colours] = [UNITS[kind], COLOURS[kind]];
+  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", unit, colours };
   const high = { share: formatNumber(top), rank: percent(top), signed: withSign(top) }[kind];
-  return { low: signed ? withSign(-top) : "0", high, unit: UNITS[kind], signed };
+  return { low: signed ? withSign(-top) : "0", high, unit, colours };
 }
 function scoreText({ values, kind }, patch) {
   const value = values[patch];

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 3118129de330b98a73c042fc20b8c0df810e65ab6e38b28e6346cb3275457af0
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 bc31c84c7b2c10dc7060b25c1a3d6dd5b754c8ad5c619a58a82bc010725b6c5b
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";

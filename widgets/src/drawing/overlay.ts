@@ -2,7 +2,7 @@
 
 import { h } from "../ui/dom";
 import { paintPixels } from "./canvas";
-import { attentionRamp, rampTable, signedRamp } from "./colour";
+import { attentionRamp, rampTable, signedRamp, unsignedRamp } from "./colour";
 import { rolesOf } from "./palette";
 
 /** The grid of patches, and the image under it. */
@@ -14,10 +14,13 @@ export interface ImageGround {
   image: string | null;
 }
 
+/** The colour map of a patch map: of weights, of scores that only rank, or of scores for and against. */
+export type PatchColours = "attention" | "unsigned" | "signed";
+
 /** A share of the strongest colour for each patch, 0 to 1, or -1 to 1 where signed. */
 export interface PatchMap {
   shares: Float32Array;
-  signed: boolean;
+  colours: PatchColours;
 }
 
 /** Outlined patches: the one that attends, and the one whose numbers are read. */
@@ -37,25 +40,27 @@ const GAMMA = 0.7;
 
 /** From a share to a colour with its opacity: where a share is small the image shows through. */
 export class OverlayPaint {
-  private readonly unsigned: Uint8ClampedArray;
-  private readonly signed: Uint8ClampedArray;
+  private readonly tables: Record<PatchColours, Uint8ClampedArray>;
   private readonly blend: number;
 
   /** `blend` is how much the map covers the image, 0 to 1; a grid without an image is always covered. */
   constructor(blend: number, dark: boolean, hasImage: boolean) {
     // Over an image strong patches light up in either theme; an empty grid follows the theme.
     const night = dark || hasImage;
-    const ramp = signedRamp(night);
-    this.unsigned = rampTable(attentionRamp(night));
-    this.signed = rampTable((share) => ramp(2 * share - 1));
+    const signed = signedRamp(night);
+    this.tables = {
+      attention: rampTable(attentionRamp(night)),
+      unsigned: rampTable(unsignedRamp(night)),
+      signed: rampTable((share) => signed(2 * share - 1)),
+    };
     this.blend = hasImage ? blend : 1;
   }
 
   /** Red, green, blue and opacity, 0 to 255. */
-  rgba(share: number, signed: boolean): [number, number, number, number] {
+  rgba(share: number, colours: PatchColours): [number, number, number, number] {
     const strength = Math.min(1, Math.abs(share) ** GAMMA);
-    const at = 4 * Math.round(255 * (signed ? (1 + Math.sign(share) * strength) / 2 : strength));
-    const [r, g, b] = (signed ? this.signed : this.unsigned).subarray(at, at + 3);
+    const at = 4 * Math.round(255 * (colours === "signed" ? (1 + Math.sign(share) * strength) / 2 : strength));
+    const [r, g, b] = this.tables[colours].subarray(at, at + 3);
     return [r!, g!, b!, 255 * this.opacity(strength)];
   }
 
@@ -154,8 +159,8 @@ function isSmall({ width, height }: ImageGround): boolean {
   return Math.max(width, height) < SMALL_IMAGE;
 }
 
-function paintMap(canvas: HTMLCanvasElement, { shares, signed }: PatchMap, paint: OverlayPaint, { rows, cols }: ImageGround): void {
-  paintPixels(canvas, cols, rows, (n) => paint.rgba(shares[n]!, signed));
+function paintMap(canvas: HTMLCanvasElement, { shares, colours }: PatchMap, paint: OverlayPaint, { rows, cols }: ImageGround): void {
+  paintPixels(canvas, cols, rows, (n) => paint.rgba(shares[n]!, colours));
 }
 
 function gridPath(rows: number, cols: number): string {

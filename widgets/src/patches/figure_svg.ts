@@ -1,7 +1,7 @@
 // The pictures of a PatchView as one SVG, and the colour scales below them.
 
 import { paintPixels } from "../drawing/canvas";
-import { overlaySvg, saturationFilter, type ImageGround, type OverlayPaint, type PatchMap } from "../drawing/overlay";
+import { overlaySvg, saturationFilter, type ImageGround, type OverlayPaint, type PatchColours, type PatchMap } from "../drawing/overlay";
 import type { Roles } from "../drawing/palette";
 import { escapeXml } from "../drawing/svg";
 import { h } from "../ui/dom";
@@ -29,14 +29,14 @@ export interface PatchesFigure {
 const SHADES = 64;
 
 /** A scale on the page, its colours as they appear over an image. */
-export function scaleElement(paint: OverlayPaint, { low, high, unit, signed }: ColourScale): HTMLElement {
-  return h("span", { className: "scale" }, h("span", {}, low), scaleBar(paint, signed), h("span", {}, high), h("span", {}, unit));
+export function scaleElement(paint: OverlayPaint, { low, high, unit, colours }: ColourScale): HTMLElement {
+  return h("span", { className: "scale" }, h("span", {}, low), scaleBar(paint, colours), h("span", {}, high), h("span", {}, unit));
 }
 
-function scaleBar(paint: OverlayPaint, signed: boolean): HTMLCanvasElement {
+function scaleBar(paint: OverlayPaint, colours: PatchColours): HTMLCanvasElement {
   const canvas = h("canvas", { width: SHADES, height: 1, "aria-hidden": "true" });
   const last = SHADES - 1;
-  paintPixels(canvas, SHADES, 1, (x) => paint.rgba(signed ? (2 * x) / last - 1 : x / last, signed));
+  paintPixels(canvas, SHADES, 1, (x) => paint.rgba(colours === "signed" ? (2 * x) / last - 1 : x / last, colours));
   return canvas;
 }
 
@@ -79,12 +79,12 @@ function panelSvg({ ground, paint, roles }: PatchesFigure, { title, map, value, 
   ].join("");
 }
 
-function scaleSvg({ paint, roles }: PatchesFigure, { low, high, unit, signed }: ColourScale, x: number, y: number): string {
+function scaleSvg({ paint, roles }: PatchesFigure, { low, high, unit, colours }: ColourScale, x: number, y: number): string {
   const place = `x="${x + 52}" y="${y - 9}" width="96" height="10"`;
   return [
     text(x + 46, y, low, roles.muted, 11, "end"),
     `<rect ${place} fill="${roles.mat}"/>`,
-    `<image ${place} preserveAspectRatio="none" href="${scaleBar(paint, signed).toDataURL()}"/>`,
+    `<image ${place} preserveAspectRatio="none" href="${scaleBar(paint, colours).toDataURL()}"/>`,
     text(x + 154, y, `${high}  ${unit}`, roles.muted),
   ].join("");
 }

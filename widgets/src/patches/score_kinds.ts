@@ -1,7 +1,7 @@
 // The kinds of numbers that patches have, and the colour scales on which they are drawn.
 
 import { formatNumber } from "../drawing/number_format";
-import type { PatchMap } from "../drawing/overlay";
+import type { PatchColours, PatchMap } from "../drawing/overlay";
 import { largestMagnitude } from "../protocol/weights";
 
 /** Shares of attention; scores that only rank, drawn as shares of their own total; scores for and against. */
@@ -12,6 +12,8 @@ const UNITS: Record<ScoreKind, string> = {
   rank: "share of the map’s total",
   signed: "logits against and for",
 };
+
+const COLOURS: Record<ScoreKind, PatchColours> = { share: "attention", rank: "unsigned", signed: "signed" };
 
 /** A number for each patch. */
 export interface PatchScores {
@@ -24,7 +26,7 @@ export interface ColourScale {
   low: string;
   high: string;
   unit: string;
-  signed: boolean;
+  colours: PatchColours;
 }
 
 /** Every map as shares of the largest magnitude on its scale: one scale for each kind, or one for each map. */
@@ -35,23 +37,24 @@ export function scaledMaps(maps: Map<string, PatchScores>, shared: boolean): { m
   return {
     maps: new Map([...maps].map(([name, { kind }]) => {
       const values = drawn.get(name)!;
-      return [name, mapUpTo(values, shared ? tops.get(kind)! : largestMagnitude(values), kind === "signed")];
+      return [name, mapUpTo(values, shared ? tops.get(kind)! : largestMagnitude(values), kind)];
     })),
     scales: [...tops].map(([kind, top]) => scaleOf(kind, shared ? top : null)),
   };
 }
 
 /** Values as shares of `top`. */
-export function mapUpTo(values: Float32Array, top: number, signed = false): PatchMap {
-  return { shares: values.map((value) => value / (top || 1)), signed };
+export function mapUpTo(values: Float32Array, top: number, kind: ScoreKind = "share"): PatchMap {
+  return { shares: values.map((value) => value / (top || 1)), colours: COLOURS[kind] };
 }
 
 /** The scale of a kind up to its largest magnitude; null for maps that each have a scale of their own. */
 export function scaleOf(kind: ScoreKind, top: number | null): ColourScale {
   const signed = kind === "signed";
-  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", unit: UNITS[kind], signed };
+  const [unit, colours] = [UNITS[kind], COLOURS[kind]];
+  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", unit, colours };
   const high = { share: formatNumber(top), rank: percent(top), signed: withSign(top) }[kind];
-  return { low: signed ? withSign(-top) : "0", high, unit: UNITS[kind], signed };
+  return { low: signed ? withSign(-top) : "0", high, unit, colours };
 }
 
 /** One patch's number, in the unit of its kind. */

@@ -10,7 +10,7 @@ describe("the scales", () => {
     ["relevance", { kind: "rank", values: Float32Array.of(1, 3) }],
     ["occlusion", { kind: "signed", values: Float32Array.of(-2, 1) }],
   ]);
-  const close = (found: Float32Array, expected: number[]) => expected.forEach((value, n) => expect(found[n]).toBeCloseTo(value, 6));
+  const close = (values: Float32Array, expected: number[]) => expected.forEach((value, n) => expect(values[n]).toBeCloseTo(value, 6));
 
   it("are one for each kind, or each map's own", () => {
     const together = scaledMaps(maps, true);
@@ -19,6 +19,12 @@ describe("the scales", () => {
     close(together.maps.get("occlusion")!.shares, [-1, 0.5]);
     expect(together.scales.map(({ low, high }) => [low, high])).toEqual([["0", "0.4"], ["0", "75 %"], ["−2", "+2"]]);
     close(scaledMaps(maps, false).maps.get("rollout")!.shares, [1, 0.5]);
+  });
+
+  it("have the colours of their kind, on the map and on the scale", () => {
+    const { maps: drawn, scales } = scaledMaps(maps, true);
+    expect([...drawn.values()].map(({ colours }) => colours)).toEqual(["attention", "attention", "unsigned", "signed"]);
+    expect(scales.map(({ colours }) => colours)).toEqual(["attention", "unsigned", "signed"]);
   });
 
   it("name one patch's number in the unit of its kind", () => {
