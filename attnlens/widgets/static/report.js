@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 bc31c84c7b2c10dc7060b25c1a3d6dd5b754c8ad5c619a58a82bc010725b6c5b
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 d373919da7c8d13e8912dce766104b73b9aec0ef70a10f0d23ee5ec3ebce2a14
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";

@@ -2,7 +2,7 @@
 
 import { Matrix } from "../drawing/matrix";
 import type { MatrixDrawing } from "../drawing/matrix_painter";
-import { escapeXml, svgInset } from "../drawing/svg";
+import { escapeXml, svgDocument, svgInset } from "../drawing/svg";
 import type { Cell, Sight } from "../drawing/viewport";
 import type { Roles } from "../drawing/palette";
 import { h } from "../ui/dom";
@@ -99,10 +99,8 @@ export class ComparePanels {
       height = Math.max(height, picture.height);
       return part;
     });
-    return (
-      `<svg xmlns="http://www.w3.org/2000/svg" width="${x}" height="${height}" font-family="sans-serif" font-size="13" fill="${roles.text}">` +
-      `<rect width="100%" height="100%" fill="${roles.background}"/>${parts.join("")}</svg>`
-    );
+    const attributes = `font-family="sans-serif" font-size="13" fill="${roles.text}"`;
+    return svgDocument({ width: x, height, attributes, body: parts.join("") }, roles.background);
   }
 }
 

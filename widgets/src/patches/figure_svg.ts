@@ -3,7 +3,7 @@
 import { paintPixels } from "../drawing/canvas";
 import { overlaySvg, saturationFilter, type ImageGround, type OverlayPaint, type PatchColours, type PatchMap } from "../drawing/overlay";
 import type { Roles } from "../drawing/palette";
-import { escapeXml } from "../drawing/svg";
+import { escapeXml, svgDocument } from "../drawing/svg";
 import { h } from "../ui/dom";
 import type { ColourScale } from "./score_kinds";
 
@@ -63,10 +63,8 @@ export function figureSvg(figure: PatchesFigure): string {
     ...panels.map((panel, n) => panelSvg(figure, panel, place(n).x, place(n).y)),
     ...scales.map((scale, n) => scaleSvg(figure, scale, left, below + 18 * n)),
   ];
-  return (
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${Math.ceil(height)}" font-family="sans-serif">` +
-    `<defs>${saturationFilter(paint)}</defs><rect width="100%" height="100%" fill="${roles.background}"/>${content.join("")}</svg>`
-  );
+  const body = `<defs>${saturationFilter(paint)}</defs>${content.join("")}`;
+  return svgDocument({ width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body }, roles.background);
 }
 
 function panelSvg({ ground, paint, roles }: PatchesFigure, { title, map, value, note }: PanelFigure, x: number, y: number): string {

@@ -136,6 +136,19 @@ test("an answer that comes too late is not drawn", async () => {
   expect(one(".notice").hidden).toBe(true);
 });
 
+test("a layer that arrives too late is not drawn over the one that is shown", async () => {
+  const model = new FakeModel(state({ layer: 1, query: 2, layer_1: new DataView(new ArrayBuffer(0)) }));
+  const { settle, readout } = await shown(attention, model);
+  model.set("layer", 0);
+  await settle();
+  const text = readout();
+  expect(text).toContain("layer 0");
+  model.set("layer_1", causal.bytes);
+  model.reply({}, [], 0);
+  await settle();
+  expect(readout()).toBe(text);
+});
+
 test("what Python refuses is said", async () => {
   const model = new FakeModel(state({ layer: 1, layer_1: new DataView(new ArrayBuffer(0)) }));
   const { one, settle } = await shown(attention, model);

@@ -126,6 +126,12 @@ test("weights in Python are requested of both traces, and subtracted there", asy
   expect(find(".how").textContent).toContain("the difference of those two");
 });
 
+test("weights in Python are not subtracted where tokens do not stand beside those of their position", async () => {
+  const remote = { ...trace([one.header, one.header]), remote: true };
+  const { all } = await shown(compare, new FakeModel(state({ a_trace: remote, b_trace: { ...remote } })));
+  expect(all("figure").map((figure) => figure.hidden)).toEqual([false, false, true]);
+});
+
 test("why a tile is missing is said", async () => {
   const model = new FakeModel(state({ a_layer_0: undefined }));
   const { one: find, settle } = await shown(compare, model);

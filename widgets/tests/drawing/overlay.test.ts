@@ -3,7 +3,7 @@
 
 import { rgb } from "d3-color";
 import { beforeAll, describe, expect, test } from "vitest";
-import { attentionRamp, unsignedRamp } from "../../src/drawing/colour";
+import { attentionRamp, rampTable, unsignedRamp } from "../../src/drawing/colour";
 import { Overlay, OverlayPaint, overlaySvg, saturationFilter, type ImageGround } from "../../src/drawing/overlay";
 import { rolesOf } from "../../src/drawing/palette";
 import { stubBrowser } from "../fake";
@@ -28,6 +28,13 @@ describe("the paint", () => {
     const opacity = [0, 0.1, 0.5, 1].map((share) => paint.rgba(share, "attention")[3]);
     expect(opacity).toEqual([...opacity].sort((a, b) => a - b));
     expect(paint.rgba(-0.5, "signed")[3]).toBe(paint.rgba(0.5, "signed")[3]);
+  });
+
+  test("lifts small shares, so that weak patches stay visible beside a strong one", () => {
+    const table = rampTable(attentionRamp(true));
+    const lifted = 4 * Math.round(255 * 0.1 ** 0.7);
+    expect(paint.rgba(0.1, "attention").slice(0, 3)).toEqual([...table.subarray(lifted, lifted + 3)]);
+    expect(lifted).toBeGreaterThan(4 * 255 * 0.15);
   });
 
   test("is red against and blue for", () => {

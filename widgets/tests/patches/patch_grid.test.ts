@@ -128,6 +128,7 @@ describe("playback", () => {
     expect([play.playing, state.layer]).toEqual([true, 2]);
     play.continue();
     play.continue();
+    expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(749);
     expect(state.layer).toBe(2);
     await vi.advanceTimersByTimeAsync(1);

@@ -267,6 +267,43 @@ describe("the view", () => {
     await press("ArrowDown");
     await press("ArrowDown");
     expect(model.get("query")).toBe(LEADING + 4);
+    await press(".");
+    expect(model.get("heads")).toEqual([0]); // one step: the first image's keys have ended
+  });
+
+  it("shows the patch under the pointer, until a key moves on from there", async () => {
+    const { model, one, press } = await shown();
+    const overlay = one(".large .overlay");
+    overlay.getBoundingClientRect = () => ({ left: 0, top: 0, width: 30, height: 20 }) as DOMRect;
+    overlay.dispatchEvent(new MouseEvent("pointermove", { clientX: 25, clientY: 5 }));
+    await settled();
+    expect(one(".large .title").textContent).toBe("Where patch (0, 2) looks");
+    await press("ArrowDown");
+    expect(model.get("query")).toBe(LEADING + 5);
+    expect(one(".large .title").textContent).toBe("Where patch (1, 2) looks");
+  });
+
+  it("keeps a patch that is clicked, and then reads the numbers of others", async () => {
+    const { model, one, readout } = await shown();
+    const overlay = one(".large .overlay");
+    overlay.getBoundingClientRect = () => ({ left: 0, top: 0, width: 30, height: 20 }) as DOMRect;
+    const at = (type: string, clientX: number) => overlay.dispatchEvent(new MouseEvent(type, { clientX, clientY: 5 }));
+    at("click", 15);
+    expect(model.get("query")).toBe(LEADING + 1);
+    at("pointermove", 25);
+    await settled();
+    expect(one(".large .title").textContent).toBe("Where patch (0, 1) looks");
+    expect(readout()).toMatch(/^Patch \(0, 2\) gets from patch \(0, 1\)/);
+    at("click", 15);
+    expect(model.get("query")).toBe(null);
+  });
+
+  it("shows where a token before the patches looks", async () => {
+    const { model, one, root } = await shown({ query: 3 });
+    root.querySelector<HTMLElement>(".leading button")!.click();
+    await settled();
+    expect(model.get("query")).toBe(null);
+    expect(one(".leading button").getAttribute("aria-pressed")).toBe("true");
   });
 
   it("leaves nothing behind when it is removed", async () => {

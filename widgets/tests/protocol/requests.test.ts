@@ -24,13 +24,15 @@ describe("a request", () => {
   });
 
   test("resolves to the reply with its id, and to its buffers", async () => {
-    const { model, reply } = start();
+    const { model, ending, reply } = start();
     model.emit("msg:custom", { id: "another", answer: { shape: [9] } });
     model.emit("msg:custom", null);
     const buffer = new DataView(new ArrayBuffer(2));
+    const removed = vi.spyOn(ending.signal, "removeEventListener");
     model.reply({ shape: [1, 2] }, [buffer]);
     expect(await reply).toEqual({ shape: [1, 2], buffers: [buffer] });
     expect(model.listeners()).toBe(0);
+    expect(removed).toHaveBeenCalledWith("abort", expect.any(Function));
   });
 
   test("without buffers has none", async () => {
