@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 d373919da7c8d13e8912dce766104b73b9aec0ef70a10f0d23ee5ec3ebce2a14
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // src/protocol/float16.ts
 var table;
@@ -1468,6 +1468,7 @@ var TEXT_PAIRS = [
   ["b-a", "B → A"],
   ["b-b", "B → B"]
 ];
+var POOLINGS = [["max", "largest"], ["mean", "mean"]];
 var POOLED_SIZE = 256;
 var AttentionControls = class {
   constructor(frame, actions) {
@@ -1479,7 +1480,7 @@ var AttentionControls = class {
     this.special = checkbox((hide_special) => frame.set({ hide_special }));
     this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 5e-3 }, (threshold) => frame.set({ threshold }));
     this.log = checkbox((log) => frame.set({ log }));
-    this.pool = select("What a cell of several weights shows", [["max", "largest"], ["mean", "mean"]], (pool) => frame.set({ pool }));
+    this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool }));
     this.pairGroup = group("Show", this.pair);
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);
@@ -1912,7 +1913,7 @@ var TileCache = class {
   tiles = /* @__PURE__ */ new Map();
   pending = /* @__PURE__ */ new Set();
   largest = /* @__PURE__ */ new Map();
-  /** Reports nothing from now on. */
+  /** Stops reporting events. */
   close() {
     this.events = null;
   }
@@ -2104,7 +2105,10 @@ function matrixSvg(scene, legendRoom) {
   context.imageSmoothingEnabled = false;
   paintTiles(context, scene);
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
-  const texts = placedLabels(scene).map(({ x, y, turned, text }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escapeXml(text)}</text>`);
+  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+  });
   return {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,
@@ -2159,7 +2163,7 @@ var Viewport = class {
     const { sight, seen } = this;
     this.look(Math.min(col, Math.max(sight.x, col + 1 - seen)), Math.min(row, Math.max(sight.y, row + 1 - seen)), sight.cell);
   }
-  /** Nothing beyond the last row and column is shown as long as there are cells before the first. */
+  /** Sets the sight, within the edges of the matrix. */
   look(x, y, cell) {
     const seen = this.size / cell;
     this.sight = { x: Math.max(0, Math.min(x, this.cols - seen)), y: Math.max(0, Math.min(y, this.rows - seen)), cell };
@@ -2403,7 +2407,7 @@ var AttentionPicture = class {
   lines;
   matrix;
   pointed = null;
-  /** Counts drawings: of one that was superseded nothing is shown. */
+  /** Counts drawings: the result of a superseded one is discarded. */
   drawings = 0;
   /** What the matrix shows, and why some of it is missing; tiles that arrive later do not hide that. */
   matrixName = "";

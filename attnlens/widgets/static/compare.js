@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 d373919da7c8d13e8912dce766104b73b9aec0ef70a10f0d23ee5ec3ebce2a14
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1632,7 +1632,7 @@ var TileCache = class {
   tiles = /* @__PURE__ */ new Map();
   pending = /* @__PURE__ */ new Set();
   largest = /* @__PURE__ */ new Map();
-  /** Reports nothing from now on. */
+  /** Stops reporting events. */
   close() {
     this.events = null;
   }
@@ -1824,7 +1824,10 @@ function matrixSvg(scene, legendRoom) {
   context.imageSmoothingEnabled = false;
   paintTiles(context, scene);
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
-  const texts = placedLabels(scene).map(({ x, y, turned, text }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escapeXml(text)}</text>`);
+  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+  });
   return {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,
@@ -1879,7 +1882,7 @@ var Viewport = class {
     const { sight, seen } = this;
     this.look(Math.min(col, Math.max(sight.x, col + 1 - seen)), Math.min(row, Math.max(sight.y, row + 1 - seen)), sight.cell);
   }
-  /** Nothing beyond the last row and column is shown as long as there are cells before the first. */
+  /** Sets the sight, within the edges of the matrix. */
   look(x, y, cell) {
     const seen = this.size / cell;
     this.sight = { x: Math.max(0, Math.min(x, this.cols - seen)), y: Math.max(0, Math.min(y, this.rows - seen)), cell };

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 d373919da7c8d13e8912dce766104b73b9aec0ef70a10f0d23ee5ec3ebce2a14
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1104,7 +1104,7 @@ var HeadsPicture = class {
   events;
   squares = /* @__PURE__ */ new Map();
   ranking = null;
-  /** Lays out squares of so many pixels: in the order of a ranking, or in a grid with a row for each layer. */
+  /** Lays out squares of `size` pixels: in the order of a ranking, or in a grid with a row for each layer. */
   layOut(heads, ranking, size) {
     const root = this.element.getRootNode();
     const focused = [...this.squares].find(([, square]) => square === root.activeElement)?.[0];

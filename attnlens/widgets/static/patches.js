@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 d373919da7c8d13e8912dce766104b73b9aec0ef70a10f0d23ee5ec3ebce2a14
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -1437,7 +1437,7 @@ var PatchGrid = class {
   get patches() {
     return this.rows * this.cols;
   }
-  /** The image of so many pixels, with the grid over it. */
+  /** The image of that size, with the grid over it. */
   ground([height, width]) {
     return { rows: this.rows, cols: this.cols, width, height, image: this.trace.patches.image };
   }
@@ -1452,7 +1452,8 @@ var PatchGrid = class {
     const omitted = range(this.trace.layers.length).filter((n) => !shown.has(n));
     if (omitted.length === 0) return "";
     const single = omitted.length === 1;
-    return `Layer${single ? "" : "s"} ${omitted.join(", ")} ${single ? "is" : "are"} left out: ${single ? "its" : "their"} positions are not the patches. `;
+    const [layers, are, their] = single ? ["Layer", "is", "its"] : ["Layers", "are", "their"];
+    return `${layers} ${omitted.join(", ")} ${are} left out: ${their} positions are not the patches. `;
   }
   /** The patch at a position; null for a leading token or none. */
   patchAt(position) {
@@ -1756,10 +1757,12 @@ var LargePicture = class {
   drawLeading(query, weights) {
     const { leading } = this.grid;
     if (this.leading.childElementCount === 0) this.leading.append(...this.leadingButtons());
+    const name = capitalized(this.grid.nameOf(query));
     [...this.leading.children].forEach((chip, n) => {
       press(chip, leading ? query === n : query === null);
-      chip.lastElementChild.textContent = leading ? formatNumber(weights[n]) : "";
-      if (leading) chip.title = `${capitalized(this.grid.nameOf(query))} gives it ${formatNumber(weights[n])}; click to see where it looks`;
+      const weight = leading ? formatNumber(weights[n]) : "";
+      chip.lastElementChild.textContent = weight;
+      if (leading) chip.title = `${name} gives it ${weight}; click to see where it looks`;
     });
   }
   leadingButtons() {
@@ -1904,7 +1907,7 @@ var Playback = class {
   layers;
   playing = false;
   timer;
-  /** Whether nothing may move by itself: then each press shows the next layer. */
+  /** Whether the system asks for reduced motion: then each press shows the next layer. */
   get stepwise() {
     return globalThis.matchMedia?.(REDUCED_MOTION).matches ?? false;
   }
@@ -1998,7 +2001,7 @@ var PatchesView = class {
   /** The patch whose numbers are read. */
   pointed = null;
   current = null;
-  /** Counts drawings: of one that was superseded nothing is shown. */
+  /** Counts drawings: the result of a superseded one is discarded. */
   drawings = 0;
   layOut() {
     const { frame, signal } = this;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 d373919da7c8d13e8912dce766104b73b9aec0ef70a10f0d23ee5ec3ebce2a14
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

@@ -26,18 +26,21 @@ export function headsOfLayer(heads: number[], layer: LayerHeader): number[] {
   return present.length ? present : [0];
 }
 
+/** The traits that say which token or cell is selected. */
+export type SelectedTraits = Pick<AttentionState, "query" | "key">;
+
 /** The traits that select one token, or no token where it was selected before. */
-export function toggledToken(state: Pick<AttentionState, "query" | "key">, { axis, position }: TokenPlace): Pick<AttentionState, "query" | "key"> {
+export function toggledToken(state: SelectedTraits, { axis, position }: TokenPlace): SelectedTraits {
   return selectedToken({ axis, position: state[axis] === position ? null : position });
 }
 
 /** The traits that select one token, or none. */
-export function selectedToken({ axis, position }: { axis: Axis; position: number | null }): Pick<AttentionState, "query" | "key"> {
+export function selectedToken({ axis, position }: { axis: Axis; position: number | null }): SelectedTraits {
   return axis === "query" ? { query: position, key: null } : { key: position, query: null };
 }
 
 /** The token that is shown alone: pointed at, else selected. */
-export function loneToken(pointed: TokenPlace | null, { query, key }: Pick<AttentionState, "query" | "key">): TokenPlace | null {
+export function loneToken(pointed: TokenPlace | null, { query, key }: SelectedTraits): TokenPlace | null {
   if (pointed) return pointed;
   if (query !== null) return { axis: "query", position: query };
   return key === null ? null : { axis: "key", position: key };

@@ -1,9 +1,11 @@
-// AttentionView's controls: layer, heads, picture, and what of it is shown.
+// AttentionView's controls: layer, heads, lines or matrix, and which tokens and weights are shown.
 
 import { headColour, inkOn } from "../drawing/colour";
 import { layerTitle, type LayerHeader } from "../protocol/headers";
 import type { TextPair, TraceSource } from "../protocol/trace_source";
-import { button, checkbox, group, headChips, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable } from "../ui/controls";
+import {
+  button, checkbox, group, headChips, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,
+} from "../ui/controls";
 import { h, range } from "../ui/dom";
 import type { Frame } from "../ui/view";
 import type { AttentionState } from "./state";
@@ -11,6 +13,8 @@ import type { AttentionState } from "./state";
 const TEXT_PAIRS: [TextPair, string][] = [
   ["all", "both texts"], ["a-a", "A → A"], ["a-b", "A → B"], ["b-a", "B → A"], ["b-b", "B → B"],
 ];
+
+const POOLINGS: [AttentionState["pool"], string][] = [["max", "largest"], ["mean", "mean"]];
 
 /** Layers of fewer tokens are never pooled. */
 const POOLED_SIZE = 256;
@@ -46,7 +50,7 @@ export class AttentionControls {
     this.special = checkbox((hide_special) => frame.set({ hide_special }));
     this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 0.005 }, (threshold) => frame.set({ threshold }));
     this.log = checkbox((log) => frame.set({ log }));
-    this.pool = select("What a cell of several weights shows", [["max", "largest"], ["mean", "mean"]], (pool) => frame.set({ pool: pool as AttentionState["pool"] }));
+    this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool: pool as AttentionState["pool"] }));
     this.pairGroup = group("Show", this.pair);
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);

@@ -11,7 +11,7 @@ import type { Frame } from "../ui/view";
 import { describeCell, describeLine, linesDrawing, loneToken, toggledToken, type TokenPlace } from "./attention_model";
 import type { AttentionState } from "./state";
 
-/** A trace, its number among those that were shown, and what of it is selected. */
+/** A trace, its number among those that were shown, and the selected heads and tokens. */
 export interface ShownTrace {
   source: TraceSource;
   number: number;
@@ -22,7 +22,7 @@ export class AttentionPicture {
   readonly lines: Lines;
   readonly matrix: Matrix;
   private pointed: TokenPlace | null = null;
-  /** Counts drawings: of one that was superseded nothing is shown. */
+  /** Counts drawings: the result of a superseded one is discarded. */
   private drawings = 0;
   /** What the matrix shows, and why some of it is missing; tiles that arrive later do not hide that. */
   private matrixName = "";

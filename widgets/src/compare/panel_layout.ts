@@ -12,7 +12,7 @@ const LEGEND = 80;
 /** Pixels between the panels. */
 const GAPS = 28;
 
-/** Margins of a panel in so many pixels; where the tokens are parallel, the first panel alone has labels at the left. */
+/** Margins of a panel in a view of that width; where the tokens are parallel, only the first panel has labels at the left. */
 export function panelMargins(panel: PanelName, width: number, parallel: boolean): MatrixMargins {
   const labels = parallel ? MARGINS.left + 2 * NO_LABELS : 3 * MARGINS.left;
   const fitting = Math.floor((width - labels - 2 * LEGEND - MARGINS.legend - GAPS) / 3);

@@ -52,7 +52,7 @@ export function inkOn(colour: string): string {
   return needsWhite(colour) ? INKS.on_dark : INKS.on_light;
 }
 
-/** The smallest weight that a logarithmic scale tells from zero. */
+/** The smallest weight that a logarithmic scale distinguishes from zero. */
 export const LOG_FLOOR = 1e-4;
 
 /** From a weight to its share of the strongest colour, 0 to 1. */

@@ -42,7 +42,7 @@ export interface MatrixDrawing {
   selected: { query: number | null; key: number | null };
 }
 
-/** All that a picture is painted from. */
+/** What a picture is painted from. */
 export interface MatrixScene {
   drawing: MatrixDrawing;
   viewport: Viewport;
@@ -63,11 +63,11 @@ export interface PlacedLabel extends AxisLabel {
 
 /** Labels above the columns lean by that angle. */
 const LEAN = Math.PI / 3;
-/** Margins of so few pixels hold no labels or no legend. */
+/** Margins of that many pixels or fewer hold no labels and no legend. */
 const NO_ROOM = 20;
 /** A row or column of fewer pixels is outlined by one line. */
 const THIN_CELL = 5;
-/** Cells of so many pixels have room for their weight. */
+/** Cells of that many pixels have room for their weight. */
 const ROOMY_CELL = 30;
 const LEAST_NUMBER = 0.005;
 const FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
@@ -208,8 +208,10 @@ export function matrixSvg(scene: MatrixScene, legendRoom: number): SvgPicture {
   context.imageSmoothingEnabled = false;
   paintTiles(context, scene);
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
-  const texts = placedLabels(scene).map(({ x, y, turned, text }) =>
-    `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escapeXml(text)}</text>`);
+  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+  });
   return {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,

@@ -1,6 +1,6 @@
 // Numbers as they are shown.
 
-/** A number with three significant figures; "–" for what is no number. */
+/** A number with three significant figures; "–" for NaN and infinities. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";

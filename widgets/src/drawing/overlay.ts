@@ -152,8 +152,10 @@ export function overlaySvg(ground: ImageGround, map: PatchMap | null, paint: Ove
   return out.join("");
 }
 
+/** The filter that `overlaySvg` refers to. */
 export const saturationFilter = (paint: OverlayPaint): string =>
-  `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB"><feColorMatrix type="saturate" values="${paint.saturation}"/></filter>`;
+  `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB">` +
+  `<feColorMatrix type="saturate" values="${paint.saturation}"/></filter>`;
 
 function isSmall({ width, height }: ImageGround): boolean {
   return Math.max(width, height) < SMALL_IMAGE;

@@ -44,7 +44,7 @@ export class TileCache {
     this.coarsest = coarsestLevel(rows, cols);
   }
 
-  /** Reports nothing from now on. */
+  /** Stops reporting events. */
   close(): void {
     this.events = null;
   }

@@ -76,7 +76,7 @@ export class Viewport {
     this.look(Math.min(col, Math.max(sight.x, col + 1 - seen)), Math.min(row, Math.max(sight.y, row + 1 - seen)), sight.cell);
   }
 
-  /** Nothing beyond the last row and column is shown as long as there are cells before the first. */
+  /** Sets the sight, within the edges of the matrix. */
   private look(x: number, y: number, cell: number): void {
     const seen = this.size / cell;
     this.sight = { x: Math.max(0, Math.min(x, this.cols - seen)), y: Math.max(0, Math.min(y, this.rows - seen)), cell };

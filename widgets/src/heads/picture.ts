@@ -33,7 +33,7 @@ export class HeadsPicture {
     private readonly events: HeadsEvents,
   ) {}
 
-  /** Lays out squares of so many pixels: in the order of a ranking, or in a grid with a row for each layer. */
+  /** Lays out squares of `size` pixels: in the order of a ranking, or in a grid with a row for each layer. */
   layOut(heads: number[], ranking: HeadPlace[] | null, size: number): void {
     const root = this.element.getRootNode() as ShadowRoot | Document;
     const focused = [...this.squares].find(([, square]) => square === root.activeElement)?.[0];

@@ -21,8 +21,8 @@ import { mapUpTo, scaledMaps, scaleOf, scoreText, strongestPatch } from "./score
 import type { PatchesState } from "./state";
 
 const HOW =
-  "The brighter a patch, the larger the weight on it of the outlined one, or of the class token. Point at a patch to see where it looks; click " +
-  "keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and " +
+  "The brighter a patch, the larger the weight on it of the outlined one, or of the class token. Point at a patch to see " +
+  "where it looks; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and " +
   "period the head, space plays the layers, Escape goes back.";
 
 const SHOWN: (keyof PatchesState)[] = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];
@@ -45,7 +45,7 @@ class PatchesView {
   /** The patch whose numbers are read. */
   private pointed: number | null = null;
   private current: { row: AttentionRow; maps: Map<string, NotedScores> } | null = null;
-  /** Counts drawings: of one that was superseded nothing is shown. */
+  /** Counts drawings: the result of a superseded one is discarded. */
   private drawings = 0;
 
   constructor(private readonly frame: Frame<PatchesState>, private readonly signal: AbortSignal) {

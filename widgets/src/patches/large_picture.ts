@@ -76,10 +76,12 @@ export class LargePicture {
   private drawLeading(query: number | null, weights: Float32Array): void {
     const { leading } = this.grid;
     if (this.leading.childElementCount === 0) this.leading.append(...this.leadingButtons());
+    const name = capitalized(this.grid.nameOf(query));
     ([...this.leading.children] as HTMLElement[]).forEach((chip, n) => {
       press(chip, leading ? query === n : query === null);
-      chip.lastElementChild!.textContent = leading ? formatNumber(weights[n]!) : "";
-      if (leading) chip.title = `${capitalized(this.grid.nameOf(query))} gives it ${formatNumber(weights[n]!)}; click to see where it looks`;
+      const weight = leading ? formatNumber(weights[n]!) : "";
+      chip.lastElementChild!.textContent = weight;
+      if (leading) chip.title = `${name} gives it ${weight}; click to see where it looks`;
     });
   }
 

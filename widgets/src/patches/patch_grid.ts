@@ -23,7 +23,7 @@ export class PatchGrid {
     return this.rows * this.cols;
   }
 
-  /** The image of so many pixels, with the grid over it. */
+  /** The image of that size, with the grid over it. */
   ground([height, width]: [height: number, width: number]): ImageGround {
     return { rows: this.rows, cols: this.cols, width, height, image: this.trace.patches!.image };
   }
@@ -40,7 +40,8 @@ export class PatchGrid {
     const omitted = range(this.trace.layers.length).filter((n) => !shown.has(n));
     if (omitted.length === 0) return "";
     const single = omitted.length === 1;
-    return `Layer${single ? "" : "s"} ${omitted.join(", ")} ${single ? "is" : "are"} left out: ${single ? "its" : "their"} positions are not the patches. `;
+    const [layers, are, their] = single ? ["Layer", "is", "its"] : ["Layers", "are", "their"];
+    return `${layers} ${omitted.join(", ")} ${are} left out: ${their} positions are not the patches. `;
   }
 
   /** The patch at a position; null for a leading token or none. */

@@ -17,7 +17,7 @@ export class Playback {
     signal.addEventListener("abort", () => clearTimeout(this.timer));
   }
 
-  /** Whether nothing may move by itself: then each press shows the next layer. */
+  /** Whether the system asks for reduced motion: then each press shows the next layer. */
   get stepwise(): boolean {
     return globalThis.matchMedia?.(REDUCED_MOTION).matches ?? false;
   }
