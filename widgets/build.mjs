@@ -1,24 +1,22 @@
-// Builds one bundle for each view into the Python package: src/heads.ts -> attnlens/widgets/static/heads.js.
+// Builds one bundle for each view into the Python package: src/heads/ -> attnlens/widgets/static/heads.js.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "../attnlens/widgets/static");
-const wanted = process.argv.slice(2);
-const VIEWS = ["heads", "attention", "tokens", "patches", "compare", "report"].filter(
-  (name) => existsSync(join(here, "src", `${name}.ts`)) && (wanted.length === 0 || wanted.includes(name)),
-);
+const palette = join(here, "../attnlens/palette.json");
+const VIEWS = ["heads", "attention", "tokens", "patches", "compare", "report"];
 
-/** Everything that decides what a bundle holds; tests/widgets/test_bundles.py computes the same in Python. */
+/** Hashes everything that a bundle depends on; tests/widgets/test_bundles.py computes the same in Python. */
 function fingerprint() {
   const sources = readdirSync(join(here, "src"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
   const hash = createHash("sha256");
-  for (const path of [...sources, join(here, "build.mjs"), join(here, "package-lock.json")].sort())
+  for (const path of [...sources.sort(), join(here, "build.mjs"), join(here, "package-lock.json"), palette])
     hash.update(readFileSync(path, "utf8").replaceAll("\r\n", "\n"));
   return hash.digest("hex");
 }
@@ -27,7 +25,7 @@ const sha = fingerprint();
 mkdirSync(out, { recursive: true });
 for (const name of VIEWS)
   await build({
-    entryPoints: [join(here, "src", `${name}.ts`)],
+    entryPoints: [join(here, "src", name, "index.ts")],
     outfile: join(out, `${name}.js`),
     bundle: true,
     format: "esm",
@@ -36,7 +34,7 @@ for (const name of VIEWS)
     legalComments: "inline",
     loader: { ".css": "text" },
     banner: {
-      js: `// Generated from widgets/src/${name}.ts by \`npm run build\`; do not edit. Sources: sha256 ${sha}`,
+      js: `// Generated from widgets/src/${name}/ by \`npm run build\`; do not edit. Sources: sha256 ${sha}`,
     },
     logLevel: "warning",
   });

@@ -1,16 +1,20 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+const PREFIX = "\0style-sheet:";
 
 export default defineConfig({
   test: { include: ["tests/**/*.test.ts"] },
   plugins: [
     {
-      // As the build does: a style sheet is a text.
+      // A style sheet is a text, as in the build; under its own name Vite would process it.
       name: "css-as-text",
       enforce: "pre",
+      resolveId: (source, importer) => (source.endsWith(".css") ? `${PREFIX}${join(dirname(importer!), source)}.js` : null),
       async load(id) {
-        if (!id.endsWith(".css")) return null;
-        const { readFile } = await import("node:fs/promises");
-        return `export default ${JSON.stringify(await readFile(id, "utf8"))}`;
+        if (!id.startsWith(PREFIX)) return null;
+        return `export default ${JSON.stringify(await readFile(id.slice(PREFIX.length, -3), "utf8"))}`;
       },
     },
   ],

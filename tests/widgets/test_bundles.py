@@ -14,6 +14,7 @@ from attnlens import widgets
 from attnlens.widgets._view import STATIC, View
 
 SOURCES = Path(__file__).parents[2] / "widgets"
+PALETTE = Path(widgets.__file__).parents[1] / "palette.json"
 BUNDLES = sorted(STATIC.glob("*.js"))
 VIEWS = [getattr(widgets, name) for name in widgets.__all__]
 DRAWN = [view for view in VIEWS if isinstance(view, type) and issubclass(view, View)]
@@ -21,11 +22,11 @@ DRAWN = [view for view in VIEWS if isinstance(view, type) and issubclass(view, V
 
 def fingerprint() -> str:
     """As `widgets/build.mjs` computes it."""
-    paths = [path for path in (SOURCES / "src").rglob("*") if path.is_file()]
-    found = hashlib.sha256()
-    for path in sorted([*paths, SOURCES / "build.mjs", SOURCES / "package-lock.json"], key=str):
-        found.update(path.read_text(encoding="utf-8").replace("\r\n", "\n").encode())
-    return found.hexdigest()
+    sources = sorted((path for path in (SOURCES / "src").rglob("*") if path.is_file()), key=str)
+    digest = hashlib.sha256()
+    for path in [*sources, SOURCES / "build.mjs", SOURCES / "package-lock.json", PALETTE]:
+        digest.update(path.read_text(encoding="utf-8").replace("\r\n", "\n").encode())
+    return digest.hexdigest()
 
 
 def test_there_is_a_bundle_for_every_view():
@@ -38,7 +39,7 @@ def test_there_is_a_bundle_for_every_view():
 def test_a_bundle_is_that_of_its_sources(path):
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     assert first == (
-        f"// Generated from widgets/src/{path.stem}.ts by `npm run build`; do not edit. "
+        f"// Generated from widgets/src/{path.stem}/ by `npm run build`; do not edit. "
         f"Sources: sha256 {fingerprint()}"
     ), "run `npm run build` in widgets/ and commit attnlens/widgets/static"
 
@@ -53,8 +54,8 @@ def test_a_bundle_fetches_nothing(path):
 
 @pytest.mark.parametrize("view", DRAWN, ids=lambda view: view.__name__)
 def test_the_state_that_typescript_knows_is_what_python_syncs(view):
-    source = SOURCES / "src" / f"{view.__module__.rpartition('._')[2]}.ts"
-    body = re.search(r"export interface State \{\n(.*?)\n\}", source.read_text(encoding="utf-8"), re.S)[1]
+    source = SOURCES / "src" / view.__module__.rpartition("._")[2] / "state.ts"
+    body = re.search(r"export interface \w+State \{\n(.*?)\n\}", source.read_text(encoding="utf-8"), re.S)[1]
     inherited = set(View.class_traits(sync=True))
     synced = {
         name for name in view.class_traits(sync=True) if name not in inherited and not name.startswith("_")
@@ -76,6 +77,7 @@ def test_the_browser_half_type_checks_builds_the_same_again_and_passes_its_tests
     ignored = shutil.ignore_patterns("node_modules")
     shutil.copytree(SOURCES, copy / "widgets", ignore=ignored)
     (copy / "attnlens" / "widgets").mkdir(parents=True)
+    shutil.copy(PALETTE, copy / "attnlens")
 
     def npm(*command: str) -> None:
         done = subprocess.run(

@@ -17,7 +17,7 @@ from attnlens.errors import InputError
 
 from .. import tiny
 
-SOURCE = Path(__file__).parents[2] / "widgets" / "src" / "patches.ts"
+SOURCE = Path(__file__).parents[2] / "widgets" / "src" / "patches" / "state.ts"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def ask(view, question, **given):
 
 
 def test_the_state_in_the_browser_is_the_synced_traits():
-    body = re.search(r"export interface State \{(.*?)\n\}", SOURCE.read_text(), re.S)[1]
+    body = re.search(r"export interface PatchesState \{(.*?)\n\}", SOURCE.read_text(), re.S)[1]
     written = set(re.findall(r"^  (\w+):", body, re.M))
     own = {name for name in al.PatchView.class_own_traits(sync=True) if not name.startswith("_")}
     assert written == own

@@ -1,191 +1,570 @@
-// Generated from widgets/src/attention.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
-// src/attention.css
-var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--quiet); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--paper); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--raised); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--quiet); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
+// src/protocol/float16.ts
+var table;
+function decode(bits) {
+  const sign = bits & 32768 ? -1 : 1;
+  const exponent = bits >> 10 & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * 2 ** -24 * fraction;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
+}
+function decodeHalves(halves) {
+  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
+  return out;
+}
+function halvesAt(bytes, start, count) {
+  const offset = bytes.byteOffset + start;
+  if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
+  return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
+}
+function readHalves(bytes, start, count) {
+  return decodeHalves(halvesAt(bytes, start, count));
+}
+function readSingles(bytes, skip, count) {
+  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));
+}
 
-// src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
+// src/protocol/layer.ts
+var MOST_HEADS = 16;
+var Layer = class {
+  header;
+  bytes;
+  parts = /* @__PURE__ */ new Map();
+  heads = /* @__PURE__ */ new Map();
+  constructor(header, bytes) {
+    this.header = header;
+    this.bytes = bytes;
+    let start = 0;
+    for (const part of header.parts) {
+      this.parts.set(part[0], { start, shape: part[2] });
+      start += partSize(part);
+    }
+    if (start !== bytes.byteLength)
+      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);
+  }
+  /** Whether query and key vectors are here, not only the weights. */
+  get factors() {
+    return this.parts.has("query");
+  }
+  /** One head's weights, row by row: [query * key]. Cached, so do not write into it. */
+  head(head) {
+    let weights = this.heads.get(head);
+    if (weights === void 0) {
+      weights = this.compute(head);
+      if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value);
+      this.heads.set(head, weights);
+    }
+    return weights;
+  }
+  /** The weights of one query in one head, [key], without computing the rest of the head. */
+  row(head, query) {
+    const { keys } = this.header;
+    const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
+    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
+    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
+    return this.softmax(this.scores(head, query, query + 1), head);
+  }
+  /** The vectors behind one score, and the weight that came of it. */
+  product(head, query, key) {
+    const vector = (side, position) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
+  }
+  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
+  vectors(side, head) {
+    const { shape } = this.parts.get(side);
+    const [count, tokens, size] = shape;
+    const index = Math.floor(head * count / this.header.heads);
+    return { values: this.halves(side, index * tokens * size, tokens * size), size };
+  }
+  compute(head) {
+    const { queries, keys } = this.header;
+    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
+    if (this.parts.has("windows")) return this.windows(head);
+    return this.softmax(this.scores(head), head);
+  }
+  /** The weights within each window, laid along the diagonal. */
+  windows(head) {
+    const { queries, keys } = this.header;
+    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const out = new Float32Array(queries * keys);
+    for (let window = 0; window < count; window++) {
+      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      for (let row = 0; row < high; row++)
+        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
+    }
+    return out;
+  }
+  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
+  scores(head, first = 0, end = this.header.queries) {
+    const { keys, scale = 1, softcap } = this.header;
+    const { values: q, size } = this.vectors("query", head);
+    const { values: k } = this.vectors("key", head);
+    const out = new Float32Array((end - first) * keys);
+    const row = new Float32Array(size);
+    for (let i = first; i < end; i++) {
+      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;
+      for (let j = 0; j < keys; j++) {
+        let sum = 0;
+        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
+        out[(i - first) * keys + j] = sum;
+      }
+    }
+    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
+    this.addBias(out, head, first);
+    this.applyBand(out, first);
+    this.applyMask(out, head, first);
+    return out;
+  }
+  /** Adds the bias, [head | 1, query | 1, key | 1], to one head's scores. */
+  addBias(out, head, first) {
+    if (!this.parts.has("bias")) return;
+    const bias = this.singles("bias");
+    const { keys } = this.header;
+    const at = this.broadcast("bias", head);
+    for (let n = 0; n < out.length; n++) out[n] += bias[at(first + Math.floor(n / keys), n % keys)];
+  }
+  /** Sets scores outside the band to -Infinity. */
+  applyBand(out, first) {
+    const { keys, band } = this.header;
+    if (band == null) return;
+    const [before, after, offset] = band;
+    for (let i = 0; i < out.length / keys; i++) {
+      const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+      const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
+      out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
+      out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
+    }
+  }
+  /** Sets masked scores to -Infinity. */
+  applyMask(out, head, first) {
+    if (!this.parts.has("mask")) return;
+    const { keys } = this.header;
+    const rows = out.length / keys;
+    const { start } = this.parts.get("mask");
+    const at = this.broadcast("mask", head);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < keys; j++) {
+        const bit = at(first + i, j);
+        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
+      }
+  }
+  /** From a query and a key to an index into an array that may be broadcast along each axis. */
+  broadcast(name, head) {
+    const [h2, q, k] = this.parts.get(name).shape;
+    const first = h2 > 1 ? head * q * k : 0;
+    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
+    return (i, j) => first + i * down + j * across;
+  }
+  /** Scores to weights, in place. A sink is one more score in each row's sum; a row that is masked throughout stays 0. */
+  softmax(scores, head) {
+    const { keys } = this.header;
+    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
+    for (let i = 0; i < scores.length / keys; i++) {
+      const row = scores.subarray(i * keys, (i + 1) * keys);
+      let most = sink;
+      for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];
+      if (most === -Infinity) {
+        row.fill(0);
+        continue;
+      }
+      let sum = Math.exp(sink - most);
+      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most);
+      for (let j = 0; j < keys; j++) row[j] /= sum;
+    }
+    return scores;
+  }
+  halves(name, first, count) {
+    return readHalves(this.bytes, this.parts.get(name).start + 2 * first, count);
+  }
+  singles(name) {
+    const { start, shape } = this.parts.get(name);
+    return readSingles(this.bytes, start / 4, countOf(shape));
+  }
+};
+function countOf(shape) {
+  return shape.reduce((a, b) => a * b, 1);
+}
+function partSize([, dtype, shape]) {
+  const count = countOf(shape);
+  const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
+  return Math.ceil(size / 4) * 4;
+}
 
-// src/model.ts
+// src/protocol/requests.ts
 var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
       patience
     );
-    const finish = (settle) => {
+    const settle = (act) => {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
+      model.off("msg:custom", receive);
+      act();
     };
-    const hear = (message, buffers) => {
+    const receive = (message, buffers) => {
       if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
     };
-    const stop = () => finish(() => reject(signal.reason));
+    const stop = () => settle(() => reject(signal.reason));
     signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
+    model.on("msg:custom", receive);
     try {
-      model.send({ id, ask: question, ...given });
+      model.send({ id, ask: name, ...fields });
     } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
     }
   });
 }
+
+// src/protocol/tiles.ts
+var TILE_SIDE = 256;
+function coarsestLevel(rows, cols) {
+  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / TILE_SIDE)));
+}
+function tileCutter(whole, rows, cols, pool) {
+  const cache = /* @__PURE__ */ new Map();
+  return (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let tile = cache.get(key);
+    if (!tile) cache.set(key, tile = cutTile(whole, rows, cols, pool, level, row, col));
+    return tile;
+  };
+}
+function cutTile(whole, rows, cols, pool, level, row, col) {
+  const span = TILE_SIDE << level;
+  const [top, left] = [row * span, col * span];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const cell = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[cell] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[cell])) weights[cell] = weight;
+      counts[cell]++;
+    }
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
+}
+
+// src/protocol/weights.ts
+function meanOf(matrices) {
+  if (matrices.length === 1) return matrices[0];
+  const out = new Float32Array(matrices[0].length);
+  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
+  return out;
+}
+function submatrix(matrix, keys, rows, cols) {
+  const out = new Float32Array(rows.length * cols.length);
+  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
+  return out;
+}
+function withoutKeys(matrix, keys, omitted) {
+  const out = matrix.slice();
+  for (let start = 0; start < out.length; start += keys) {
+    for (const key of omitted) out[start + key] = 0;
+    let sum = 0;
+    for (let j = 0; j < keys; j++) sum += out[start + j];
+    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
+  }
+  return out;
+}
+function largestMagnitude(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+// src/protocol/trace_source.ts
+var MOST_TILES = 400;
+var MOST_CUTTERS = 4;
+var MOST_MATRICES = 2;
+var TraceSource = class {
+  /** `prefix` precedes the names of traits and requests where a view has several traces. */
+  constructor(model, signal, prefix = "") {
+    this.model = model;
+    this.signal = signal;
+    this.prefix = prefix;
+    this.header = model.get(`${prefix}trace`);
+  }
+  model;
+  signal;
+  prefix;
+  header;
+  layers = /* @__PURE__ */ new Map();
+  tiles = /* @__PURE__ */ new Map();
+  cutters = /* @__PURE__ */ new Map();
+  headMatrices = /* @__PURE__ */ new Map();
+  /** Whether the weights stay in Python, which sends blocks of them. */
+  get remote() {
+    return this.header.remote;
+  }
+  /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
+  layer(number) {
+    return cached(this.layers, number, Infinity, () => this.loadLayer(number));
+  }
+  async loadLayer(number) {
+    const trait = `${this.prefix}layer_${number}`;
+    if (!hasBytes(this.model.get(trait))) await this.request("layer", { layer: number });
+    const bytes = this.model.get(trait);
+    if (!hasBytes(bytes)) throw new Error(`Layer ${number} did not arrive. Run the cell again.`);
+    return new Layer(this.header.layers[number], bytes);
+  }
+  request(name, fields) {
+    return request(this.model, `${this.prefix}${name}`, { ...fields }, this.signal);
+  }
+  /** The tokens along one axis of a layer. */
+  tokens(layer, axis) {
+    return tokensOf(this.header, this.header.layers[layer], axis);
+  }
+  /** The positions that are shown, along queries and keys. */
+  positions(selection) {
+    const { layer, pair, hide_special } = selection;
+    const segment = (side) => pair === "all" ? null : side === "a" ? 0 : 1;
+    const [from, to] = pair.split("-");
+    return {
+      rows: shownPositions(this.tokens(layer, "query"), segment(from), hide_special),
+      cols: shownPositions(this.tokens(layer, "key"), segment(to), hide_special)
+    };
+  }
+  /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
+  matrices({ layer, heads, pair, hide_special, pool }) {
+    const shown = { layer, heads, pair, hide_special };
+    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
+  }
+  async select(selection) {
+    const layer = await this.layer(selection.layer);
+    const { rows, cols } = this.positions(selection);
+    const { queries, keys } = layer.header;
+    return selection.heads.map((head) => {
+      const whole = layer.head(head);
+      if (rows.length === queries && cols.length === keys && !selection.hide_special) return whole;
+      const special = this.tokens(selection.layer, "key").special;
+      return submatrix(selection.hide_special ? withoutKeys(whole, keys, special) : whole, keys, rows, cols);
+    });
+  }
+  /** The weights of one query, or those on one key, in each head, among what is shown. */
+  async line(selection, axis, position) {
+    if (this.remote) return this.requestLine(selection, axis, position);
+    const { rows, cols } = this.positions(selection);
+    const at = (axis === "query" ? rows : cols).indexOf(position);
+    return (await this.matrices(selection)).map(
+      (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
+    );
+  }
+  async requestLine(selection, axis, position) {
+    const { shape, buffers } = await this.request("line", { ...selection, axis, position });
+    const [heads, length] = shape;
+    const values = readHalves(buffers[0], 0, heads * length);
+    const size = values.length / selection.heads.length;
+    return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
+  }
+  /** A tile of the mean of the selected heads. */
+  tile(selection, level, row, col) {
+    return cached(
+      this.tiles,
+      `${level}/${row}/${col}/${JSON.stringify(selection)}`,
+      MOST_TILES,
+      () => this.remote ? this.requestTile(selection, level, row, col) : this.cutter(selection).then((cut) => cut(level, row, col))
+    );
+  }
+  async requestTile(selection, level, row, col) {
+    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
+    const [rows, cols] = shape;
+    return { rows, cols, weights: readHalves(buffers[0], 0, rows * cols) };
+  }
+  cutter(selection) {
+    return cached(this.cutters, JSON.stringify(selection), MOST_CUTTERS, () => {
+      const { rows, cols } = this.positions(selection);
+      return this.matrices(selection).then((all) => tileCutter(meanOf(all), rows.length, cols.length, selection.pool));
+    });
+  }
+};
+function cached(cache, key, most, make) {
+  let value = cache.get(key);
+  if (!value) {
+    value = make();
+    value.catch(() => cache.delete(key));
+    if (cache.size >= most) cache.delete(cache.keys().next().value);
+    cache.set(key, value);
+  }
+  return value;
+}
+function tokensOf(trace, layer, axis) {
+  const count = axis === "query" ? layer.queries : layer.keys;
+  const side = layer[axis];
+  const tokens = side === "input" || side === "output" ? trace.tokens[side] : void 0;
+  if (tokens && tokens.text.length === count) return tokens;
+  return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
+}
+function shownPositions(tokens, segment, hideSpecial) {
+  const hidden = new Set(hideSpecial ? tokens.special : []);
+  return [...tokens.text.keys()].filter(
+    (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
+  );
+}
+function hasBytes(bytes) {
+  return bytes instanceof DataView && bytes.byteLength > 0;
+}
+
+// src/protocol/widget_model.ts
 function listen(model, names, callback, signal) {
   for (const name of names) model.on(`change:${name}`, callback);
   signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
-// src/dom.ts
-function h(tag, given = {}, ...children) {
+// src/ui/dom.ts
+function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value2] of Object.entries(given)) {
-    if (value2 === void 0 || value2 === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value2);
-    else if (name === "style") Object.assign(element.style, value2);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value2;
-    else element.setAttribute(name, String(value2));
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
 }
-var USUAL = 640;
-function view(name, style, fill) {
-  const made = {
-    render({ model, el, signal }) {
-      const ending = new AbortController();
-      signal?.addEventListener("abort", () => ending.abort(), { once: true });
-      const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(style_default + style);
-      root.adoptedStyleSheets = [sheet];
-      const bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-      const stage = h("div", { className: "stage" });
-      const readout = h("output", { className: "readout", "aria-live": "polite" });
-      const notice = h("div", { className: "notice", role: "status", hidden: true });
-      const explained = h("p", { className: "how" });
-      const downloads = h("span", { className: "downloads" });
-      const main = h(
-        "section",
-        { className: "view", role: "group", "aria-label": name },
-        bar,
-        notice,
-        stage,
-        h("footer", {}, readout, explained, downloads)
-      );
-      root.replaceChildren(main);
-      let filled;
-      let scheduled = 0;
-      let known = USUAL;
-      const frame = {
-        model,
-        root,
-        signal: ending.signal,
-        bar,
-        stage,
-        dark: () => main.dataset["theme"] === "dark",
-        width: () => known = stage.clientWidth || known,
-        say: (text) => {
-          readout.textContent = text;
-        },
-        explain: (text) => {
-          explained.textContent = text;
-        },
-        tell: (text, kind = "error") => {
-          notice.hidden = text === "";
-          notice.textContent = text;
-          notice.dataset["kind"] = kind;
-        },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
-        set: (values) => {
-          for (const [key, value2] of Object.entries(values)) model.set(key, value2);
-          model.save_changes();
-        },
-        redraw: () => {
-          scheduled ||= requestAnimationFrame(() => {
-            scheduled = 0;
-            if (!ending.signal.aborted) filled?.draw();
-          });
-        }
-      };
-      keepKeys(el, ending.signal);
-      main.dataset["theme"] = theme(el);
-      filled = fill(frame);
-      const { picture } = filled;
-      if (picture) downloads.append(...downloadButtons(name, picture, frame));
-      watchTheme(el, ending.signal, (found) => {
-        if (main.dataset["theme"] === found) return;
-        main.dataset["theme"] = found;
-        frame.redraw();
-      });
-      const size = new ResizeObserver(() => frame.redraw());
-      size.observe(stage);
-      ending.signal.addEventListener("abort", () => {
-        size.disconnect();
-        cancelAnimationFrame(scheduled);
-        root.replaceChildren();
-      });
-      filled.draw();
-      return () => ending.abort();
-    }
-  };
-  globalThis.attnlensViews?.set(name, made);
-  return made;
+function range(count) {
+  return [...Array(count).keys()];
 }
-function theme(element) {
-  const lab2 = document.body?.dataset["jpThemeLight"];
-  if (lab2 !== void 0) return lab2 === "false" ? "dark" : "light";
-  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
-    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
-      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
-  }
-  return globalThis.matchMedia?.("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+
+// src/ui/keyboard.ts
+var NO_SHORTCUTS = "data-lm-suppress-shortcuts";
+function runKey(event, actions) {
+  const action = hasModifier(event) ? void 0 : actions[event.key];
+  if (!action) return false;
+  event.preventDefault();
+  event.stopPropagation();
+  action();
+  return true;
 }
-function hostOf(element) {
-  const root = element.getRootNode();
-  return root instanceof ShadowRoot ? root.host : null;
+function hasModifier(event) {
+  return event.ctrlKey || event.metaKey || event.altKey;
 }
-function watchTheme(element, signal, found) {
-  const look = () => found(theme(element));
-  globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", look, { signal });
-  const observer = new MutationObserver(look);
-  for (const node of [document.documentElement, document.body])
-    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
-  signal.addEventListener("abort", () => observer.disconnect());
-  requestAnimationFrame(() => !signal.aborted && look());
+function addsToSelection(event) {
+  return event.shiftKey || event.metaKey || event.ctrlKey;
 }
-function keepKeys(element, signal) {
+function suppressShortcuts(element, signal) {
   globalThis.addEventListener("keydown", (event) => {
     if (!event.composedPath().includes(element)) return;
-    const runs = event.shiftKey && event.key === "Enter";
-    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
-    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
+    const runsCell = event.shiftKey && event.key === "Enter";
+    element.toggleAttribute(NO_SHORTCUTS, !(hasModifier(event) || runsCell));
   }, { capture: true, signal });
 }
-function downloadButtons(name, picture, frame) {
+
+// ../attnlens/palette.json
+var light = {
+  text: "#1d2430",
+  muted: "#68707d",
+  line: "#d5d9df",
+  background: "#ffffff",
+  surface: "#f4f6f8",
+  page: "#f4f6f8",
+  accent: "#1c5c9f",
+  warning: "#9a3412",
+  selection: "#c2410c",
+  for: "#1c5c9f",
+  against: "#a51429",
+  unsigned: "#4a2384",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var dark = {
+  text: "#e6e9ee",
+  muted: "#98a1ae",
+  line: "#333a45",
+  background: "#15181e",
+  surface: "#1f242c",
+  page: "#0d0f13",
+  accent: "#7ab8f0",
+  warning: "#fdba74",
+  selection: "#fdba74",
+  for: "#9ad0f5",
+  against: "#ff9b8a",
+  unsigned: "#dcd5f5",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var maps = {
+  attention: {
+    light: ["#ffffff", "#def5e5", "#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"],
+    dark: ["#15181e", "#211d2e", "#3e356b", "#40498e", "#38629d", "#357ba3", "#3492a8", "#38aaac", "#4bc2ad", "#79d6ae", "#b2e4c2", "#e9f8e4"]
+  },
+  signed: {
+    light: ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"],
+    dark: ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"]
+  },
+  unsigned: {
+    light: ["#f7f6fa", "#e4e1f0", "#c4bfe0", "#9b93c9", "#7259ad", "#4a2384"],
+    dark: ["#1b1f27", "#2d2745", "#4d3f7e", "#7a68b5", "#a99ddb", "#dcd5f5"]
+  },
+  layers: {
+    light: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"],
+    dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
+  }
+};
+var inks = { on_dark: "#ffffff", on_light: "#000000" };
+
+// src/drawing/palette.ts
+function rolesOf(isDark) {
+  return isDark ? dark : light;
+}
+function stopsOf(map, isDark) {
+  return maps[map][isDark ? "dark" : "light"];
+}
+var INKS = inks;
+function customProperties() {
+  const declarations = (roles) => Object.entries(roles).map(([role, colour]) => `--${role}: ${colour};`).join(" ");
+  return `.view { ${declarations(light)} }
+.view[data-theme="dark"] { ${declarations(dark)} }
+`;
+}
+
+// src/ui/downloads.ts
+function downloadButtons(name, picture, failed) {
   const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, made) => {
-    const act = async () => save(await made(picture()), `${file}.${kind.toLowerCase()}`);
-    const failed = () => frame.tell("The picture could not be saved.");
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
+  const button2 = (kind, convert) => {
+    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
+    const onclick = () => void act().catch(failed);
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
   };
-  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
+  return [button2("PNG", rasterize), button2("SVG", svgBlob)];
+}
+function svgBlob(svg) {
+  return new Blob([svg], { type: "image/svg+xml" });
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);
 }
-async function png(svg) {
-  const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+async function rasterize(svg) {
+  const url = URL.createObjectURL(svgBlob(svg));
   try {
     const image = new Image();
     image.src = url;
@@ -199,23 +578,157 @@ async function png(svg) {
     URL.revokeObjectURL(url);
   }
 }
-function canvasContext(canvas, width, height) {
-  const ratio = globalThis.devicePixelRatio || 1;
-  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
+
+// src/ui/style.css
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
+
+// src/ui/theme.ts
+var DARK_SYSTEM = "(prefers-color-scheme: dark)";
+function themeOf(element) {
+  const lab2 = document.body?.dataset["jpThemeLight"];
+  if (lab2 !== void 0) return lab2 === "false" ? "dark" : "light";
+  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
+    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
+      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
   }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return context;
+  return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
 }
-function escaped(text) {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+function hostOf(element) {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? root.host : null;
 }
+function watchTheme(element, signal, callback) {
+  const update = () => callback(themeOf(element));
+  globalThis.matchMedia?.(DARK_SYSTEM).addEventListener("change", update, { signal });
+  const observer = new MutationObserver(update);
+  for (const node of [document.documentElement, document.body])
+    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  requestAnimationFrame(() => !signal.aborted && update());
+}
+
+// src/ui/view.ts
+var DEFAULT_WIDTH = 640;
+var Frame = class {
+  /** The signal aborts when the view is removed: every listener and request ends with it. */
+  constructor(name, model, element, style, signal) {
+    this.name = name;
+    this.model = model;
+    this.element = element;
+    this.signal = signal;
+    this.root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(customProperties() + style_default + style);
+    this.root.adoptedStyleSheets = [sheet];
+    this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
+    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    this.section = h(
+      "section",
+      { className: "view", role: "group", "aria-label": name },
+      this.bar,
+      this.notice,
+      this.stage,
+      footer
+    );
+    this.section.dataset["theme"] = themeOf(element);
+    this.root.replaceChildren(this.section);
+    suppressShortcuts(element, signal);
+  }
+  name;
+  model;
+  element;
+  signal;
+  root;
+  /** Where controls go. */
+  bar;
+  /** Where the picture goes. */
+  stage = h("div", { className: "stage" });
+  readout = h("output", { className: "readout", "aria-live": "polite" });
+  notice = h("div", { className: "notice", role: "status", hidden: true });
+  explanation = h("p", { className: "how" });
+  downloads = h("span", { className: "downloads" });
+  section;
+  content = null;
+  scheduled = 0;
+  lastWidth = DEFAULT_WIDTH;
+  /** Draws the content, now and whenever theme or size change. */
+  show(content) {
+    this.content = content;
+    const failed = () => this.notify("The picture could not be saved.");
+    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    watchTheme(this.element, this.signal, (theme) => {
+      if (this.section.dataset["theme"] === theme) return;
+      this.section.dataset["theme"] = theme;
+      this.redraw();
+    });
+    const observer = new ResizeObserver(this.redraw);
+    observer.observe(this.stage);
+    this.signal.addEventListener("abort", () => {
+      observer.disconnect();
+      cancelAnimationFrame(this.scheduled);
+      this.root.replaceChildren();
+    });
+    content.draw();
+  }
+  get dark() {
+    return this.section.dataset["theme"] === "dark";
+  }
+  /** The palette in the view's theme. */
+  get roles() {
+    return rolesOf(this.dark);
+  }
+  /** Pixels across the stage; while the view is hidden, its last width. */
+  get width() {
+    return this.lastWidth = this.stage.clientWidth || this.lastWidth;
+  }
+  /** Shows one line about what the pointer is on; screen readers read it out. */
+  say(text) {
+    this.readout.textContent = text;
+  }
+  /** Shows how to read the picture. */
+  explain(text) {
+    this.explanation.textContent = text;
+  }
+  /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
+  notify(text, kind = "error") {
+    this.notice.hidden = text === "";
+    this.notice.textContent = text;
+    this.notice.dataset["kind"] = kind;
+  }
+  /** Sends a request to Python, until the view is removed. */
+  request(name, fields = {}) {
+    return request(this.model, name, fields, this.signal);
+  }
+  /** Sets traits on behalf of the user: they reach Python and every other view of the widget. */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+  /** Draws at the next animation frame, however often it is called before. */
+  redraw = () => {
+    this.scheduled ||= requestAnimationFrame(() => {
+      this.scheduled = 0;
+      if (!this.signal.aborted) this.content?.draw();
+    });
+  };
+};
+function view(name, style, fill) {
+  const definition = {
+    render({ model, el, signal }) {
+      const ending = new AbortController();
+      signal?.addEventListener("abort", () => ending.abort(), { once: true });
+      const frame = new Frame(name, model, el, style, ending.signal);
+      frame.show(fill(frame));
+      return () => ending.abort();
+    }
+  };
+  globalThis.attnlensViews?.set(name, definition);
+  return definition;
+}
+
+// src/attention/attention.css
+var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--muted); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -438,14 +951,14 @@ function rgbConvert(o) {
   o = o.rgb();
   return new Rgb(o.r, o.g, o.b, o.opacity);
 }
-function rgb(r, g, b, opacity2) {
-  return arguments.length === 1 ? rgbConvert(r) : new Rgb(r, g, b, opacity2 == null ? 1 : opacity2);
+function rgb(r, g, b, opacity) {
+  return arguments.length === 1 ? rgbConvert(r) : new Rgb(r, g, b, opacity == null ? 1 : opacity);
 }
-function Rgb(r, g, b, opacity2) {
+function Rgb(r, g, b, opacity) {
   this.r = +r;
   this.g = +g;
   this.b = +b;
-  this.opacity = +opacity2;
+  this.opacity = +opacity;
 }
 define_default(Rgb, rgb, extend(Color, {
   brighter(k) {
@@ -482,15 +995,15 @@ function rgb_formatRgb() {
   const a = clampa(this.opacity);
   return `${a === 1 ? "rgb(" : "rgba("}${clampi(this.r)}, ${clampi(this.g)}, ${clampi(this.b)}${a === 1 ? ")" : `, ${a})`}`;
 }
-function clampa(opacity2) {
-  return isNaN(opacity2) ? 1 : Math.max(0, Math.min(1, opacity2));
+function clampa(opacity) {
+  return isNaN(opacity) ? 1 : Math.max(0, Math.min(1, opacity));
 }
-function clampi(value2) {
-  return Math.max(0, Math.min(255, Math.round(value2) || 0));
+function clampi(value) {
+  return Math.max(0, Math.min(255, Math.round(value) || 0));
 }
-function hex(value2) {
-  value2 = clampi(value2);
-  return (value2 < 16 ? "0" : "") + value2.toString(16);
+function hex(value) {
+  value = clampi(value);
+  return (value < 16 ? "0" : "") + value.toString(16);
 }
 function hsla(h2, s, l, a) {
   if (a <= 0) h2 = s = l = NaN;
@@ -516,14 +1029,14 @@ function hslConvert(o) {
   }
   return new Hsl(h2, s, l, o.opacity);
 }
-function hsl(h2, s, l, opacity2) {
-  return arguments.length === 1 ? hslConvert(h2) : new Hsl(h2, s, l, opacity2 == null ? 1 : opacity2);
+function hsl(h2, s, l, opacity) {
+  return arguments.length === 1 ? hslConvert(h2) : new Hsl(h2, s, l, opacity == null ? 1 : opacity);
 }
-function Hsl(h2, s, l, opacity2) {
+function Hsl(h2, s, l, opacity) {
   this.h = +h2;
   this.s = +s;
   this.l = +l;
-  this.opacity = +opacity2;
+  this.opacity = +opacity;
 }
 define_default(Hsl, hsl, extend(Color, {
   brighter(k) {
@@ -554,12 +1067,12 @@ define_default(Hsl, hsl, extend(Color, {
     return `${a === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a === 1 ? ")" : `, ${a})`}`;
   }
 }));
-function clamph(value2) {
-  value2 = (value2 || 0) % 360;
-  return value2 < 0 ? value2 + 360 : value2;
+function clamph(value) {
+  value = (value || 0) % 360;
+  return value < 0 ? value + 360 : value;
 }
-function clampt(value2) {
-  return Math.max(0, Math.min(1, value2 || 0));
+function clampt(value) {
+  return Math.max(0, Math.min(1, value || 0));
 }
 function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
@@ -590,14 +1103,14 @@ function labConvert(o) {
   }
   return new Lab(116 * y - 16, 500 * (x - y), 200 * (y - z), o.opacity);
 }
-function lab(l, a, b, opacity2) {
-  return arguments.length === 1 ? labConvert(l) : new Lab(l, a, b, opacity2 == null ? 1 : opacity2);
+function lab(l, a, b, opacity) {
+  return arguments.length === 1 ? labConvert(l) : new Lab(l, a, b, opacity == null ? 1 : opacity);
 }
-function Lab(l, a, b, opacity2) {
+function Lab(l, a, b, opacity) {
   this.l = +l;
   this.a = +a;
   this.b = +b;
-  this.opacity = +opacity2;
+  this.opacity = +opacity;
 }
 define_default(Lab, lab, extend(Color, {
   brighter(k) {
@@ -638,14 +1151,14 @@ function hclConvert(o) {
   var h2 = Math.atan2(o.b, o.a) * degrees;
   return new Hcl(h2 < 0 ? h2 + 360 : h2, Math.sqrt(o.a * o.a + o.b * o.b), o.l, o.opacity);
 }
-function hcl(h2, c, l, opacity2) {
-  return arguments.length === 1 ? hclConvert(h2) : new Hcl(h2, c, l, opacity2 == null ? 1 : opacity2);
+function hcl(h2, c, l, opacity) {
+  return arguments.length === 1 ? hclConvert(h2) : new Hcl(h2, c, l, opacity == null ? 1 : opacity);
 }
-function Hcl(h2, c, l, opacity2) {
+function Hcl(h2, c, l, opacity) {
   this.h = +h2;
   this.c = +c;
   this.l = +l;
-  this.opacity = +opacity2;
+  this.opacity = +opacity;
 }
 function hcl2lab(o) {
   if (isNaN(o.h)) return new Lab(o.l, 0, 0, o.opacity);
@@ -714,12 +1227,12 @@ function nogamma(a, b) {
 var rgb_default = (function rgbGamma(y) {
   var color2 = gamma(y);
   function rgb2(start, end) {
-    var r = color2((start = rgb(start)).r, (end = rgb(end)).r), g = color2(start.g, end.g), b = color2(start.b, end.b), opacity2 = nogamma(start.opacity, end.opacity);
+    var r = color2((start = rgb(start)).r, (end = rgb(end)).r), g = color2(start.g, end.g), b = color2(start.b, end.b), opacity = nogamma(start.opacity, end.opacity);
     return function(t) {
       start.r = r(t);
       start.g = g(t);
       start.b = b(t);
-      start.opacity = opacity2(t);
+      start.opacity = opacity(t);
       return start + "";
     };
   }
@@ -750,23 +1263,23 @@ function rgbSpline(spline) {
 var rgbBasis = rgbSpline(basis_default);
 var rgbBasisClosed = rgbSpline(basisClosed_default);
 
-// src/colour.ts
-var MAKO = ["#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"];
-var AGAINST_FOR = ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"];
-var AGAINST_FOR_DARK = ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"];
-var sequential = (dark) => rgbBasis(dark ? ["#15181e", "#211d2e", ...MAKO.slice(0, 9).reverse(), "#e9f8e4"] : ["#ffffff", "#def5e5", ...MAKO]);
-var diverging = (dark) => {
-  const ramp = rgbBasis(dark ? AGAINST_FOR_DARK : AGAINST_FOR);
-  return (share) => ramp((share + 1) / 2);
-};
-function headColour(head, dark) {
-  const light = dark ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
-  return hcl((250 + head * 137.508) % 360, 58, light).formatRgb();
+// src/drawing/colour.ts
+function ramp(map, dark2) {
+  return rgbBasis(stopsOf(map, dark2));
 }
-function table(ramp) {
+var attentionRamp = (dark2) => ramp("attention", dark2);
+var signedRamp = (dark2) => {
+  const whole = ramp("signed", dark2);
+  return (share) => whole((share + 1) / 2);
+};
+function headColour(head, dark2) {
+  const light2 = dark2 ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
+  return hcl((250 + head * 137.508) % 360, 58, light2).formatRgb();
+}
+function rampTable(ramp2) {
   const out = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
-    const { r, g, b } = rgb(ramp(i / 255));
+    const { r, g, b } = rgb(ramp2(i / 255));
     out.set([r, g, b, 255], 4 * i);
   }
   return out;
@@ -776,21 +1289,39 @@ function needsWhite(colour) {
   const linear2 = (part) => part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4;
   return 0.2126 * linear2(r) + 0.7152 * linear2(g) + 0.0722 * linear2(b) < 0.179;
 }
+function inkOn(colour) {
+  return needsWhite(colour) ? INKS.on_dark : INKS.on_light;
+}
 var LOG_FLOOR = 1e-4;
-function scale(most, log) {
+function intensityScale(most, log) {
   const top = most > 0 ? most : 1;
   if (!log) return (weight) => Math.min(1, weight / top);
   const low = Math.log(Math.min(LOG_FLOOR, top / 10));
   const range2 = Math.log(top) - low;
   return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range2));
 }
+function weightColours(options2, top) {
+  const { log, threshold, signed } = options2;
+  const magnitude = intensityScale(top, log);
+  const share = signed ? (weight) => (1 + Math.sign(weight) * magnitude(Math.abs(weight))) / 2 : magnitude;
+  const ramp2 = signed ? (share2) => options2.ramp(2 * share2 - 1) : options2.ramp;
+  return { name: [log, threshold, top, ramp2(0), ramp2(1)].join(), ramp: ramp2, share, threshold, top, log, signed };
+}
 
-// src/label.ts
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+// src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
 var LONGEST = 40;
 var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function label(text, longest = LONGEST) {
+function tokenLabel(text, longest = LONGEST) {
   const start = text.slice(0, longest * 2);
   const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
   const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
@@ -800,214 +1331,312 @@ function label(text, longest = LONGEST) {
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
-function number(value2) {
-  if (!Number.isFinite(value2)) return "–";
-  if (value2 === 0) return "0";
-  return Math.abs(value2) < 1e-3 ? value2.toExponential(1) : value2.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+
+// src/attention/attention_model.ts
+var MOST_NAMED = 5;
+function headsOfLayer(heads, layer) {
+  const present = heads.filter((head) => head < layer.heads);
+  return present.length ? present : [0];
+}
+function toggledToken(state, { axis, position }) {
+  return selectedToken({ axis, position: state[axis] === position ? null : position });
+}
+function selectedToken({ axis, position }) {
+  return axis === "query" ? { query: position, key: null } : { key: position, query: null };
+}
+function loneToken(pointed, { query, key }) {
+  if (pointed) return pointed;
+  if (query !== null) return { axis: "query", position: query };
+  return key === null ? null : { axis: "key", position: key };
+}
+function linesDrawing(state, heads, weights, roles, dark2) {
+  const { matrices, alone, line, ...tokens } = weights;
+  const averaged = state.mean && heads.length > 1;
+  const merge = (all) => averaged ? [meanOf(all)] : all;
+  return {
+    ...tokens,
+    colours: averaged ? [roles.accent] : heads.map((head) => headColour(head, dark2)),
+    matrices: matrices && merge(matrices),
+    alone: alone && line && { ...alone, weights: merge(line) },
+    selected: { query: state.query, key: state.key },
+    threshold: state.threshold,
+    log: state.log,
+    ink: roles.text
+  };
+}
+function describeHeads({ layer, heads }) {
+  return `layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`}`;
+}
+function quoted(tokens, position) {
+  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
+}
+function describeCell(tokens, selection, query, key, weight, pooled) {
+  const parts = [
+    `${quoted(tokens.query, query)} → ${quoted(tokens.key, key)}${weight === null ? "" : `: ${formatNumber(weight)}`}`,
+    describeHeads(selection),
+    `query ${query}, key ${key}`
+  ];
+  if (pooled) {
+    const pooling = selection.pool === "max" ? "largest" : "mean";
+    parts.push(`${pooling} of ${pooled.size} × ${pooled.size} there: ${formatNumber(pooled.weight)}`);
+  }
+  return parts.join(" · ");
+}
+function describeLine(tokens, selection, { axis, position }, weights, others) {
+  const other = axis === "query" ? "key" : "query";
+  const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, MOST_NAMED);
+  const named2 = best.map((n) => `${quoted(tokens[other], others[n])} ${formatNumber(weights[n])}`).join(", ");
+  return `${quoted(tokens[axis], position)} ${axis === "query" ? "looks at" : "is looked at by"} ${named2} · ${describeHeads(selection)}`;
+}
+function scoreOf(q, k, scale) {
+  const products = q.map((value, i) => value * k[i]);
+  return { products, score: products.reduce((a, b) => a + b, 0) * scale };
 }
 
-// src/half.ts
-var table2;
-function value(bits) {
-  const sign = bits & 32768 ? -1 : 1;
-  const exponent = bits >> 10 & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * 2 ** -24 * fraction;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
-}
-function floats(halves2) {
-  table2 ??= Float32Array.from({ length: 65536 }, (_, bits) => value(bits));
-  const out = new Float32Array(halves2.length);
-  for (let i = 0; i < halves2.length; i++) out[i] = table2[halves2[i]];
-  return out;
-}
-function halves(bytes, start, count) {
-  const at = bytes.byteOffset + start;
-  if (at % 2 === 0) return new Uint16Array(bytes.buffer, at, count);
-  return new Uint16Array(bytes.buffer.slice(at, at + 2 * count));
+// src/protocol/headers.ts
+function layerTitle(layer, number) {
+  return layer.kind === "self" ? String(number) : `${number} (${layer.kind})`;
 }
 
-// src/layer.ts
-var KEPT = 16;
-var Layer = class {
-  header;
-  bytes;
-  parts = /* @__PURE__ */ new Map();
-  made = /* @__PURE__ */ new Map();
-  constructor(header, bytes) {
-    this.header = header;
-    this.bytes = bytes;
-    let start = 0;
-    for (const [name, dtype, shape] of header.parts) {
-      this.parts.set(name, { start, shape });
-      const count = shape.reduce((a, b) => a * b, 1);
-      const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
-      start += Math.ceil(size / 4) * 4;
-    }
-    if (start !== bytes.byteLength)
-      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes came where ${start} were announced`);
+// src/ui/controls.ts
+function group(name, ...children) {
+  return h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
+}
+function segments(label, buttons) {
+  return h("span", { className: "segments", role: "group", "aria-label": label }, ...buttons);
+}
+function button(text, act) {
+  return h("button", { type: "button", onclick: act }, text);
+}
+function checkbox(act) {
+  const box = h("input", { type: "checkbox", onchange: () => act(box.checked) });
+  return box;
+}
+function slider({ label, max, step }, act) {
+  const input = h("input", {
+    type: "range",
+    min: "0",
+    max: String(max),
+    step: String(step),
+    "aria-label": label,
+    oninput: () => act(Number(input.value))
+  });
+  return input;
+}
+function options(entries) {
+  return entries.map(([value, text]) => h("option", { value }, text));
+}
+function select(label, entries, act) {
+  const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
+  list.append(...options(entries));
+  return list;
+}
+function zoomButtons(target) {
+  const titled = (title, text, act) => h("button", { type: "button", title, onclick: act }, text);
+  return h(
+    "span",
+    { className: "segments" },
+    titled("Zoom in", "+", () => target().zoom(1.6)),
+    titled("Zoom out", "−", () => target().zoom(1 / 1.6)),
+    titled("Show all", "all", () => target().fit())
+  );
+}
+function headChips(count, toggle) {
+  return range(count).map((head) => h("button", {
+    type: "button",
+    className: "chip",
+    title: "Shift adds or removes",
+    "aria-label": `head ${head}`,
+    onclick: (event) => toggle(head, addsToSelection(event))
+  }, String(head)));
+}
+function press(element, pressed) {
+  element.setAttribute("aria-pressed", String(pressed));
+}
+function toggleHead(heads, head, adds, least) {
+  if (!adds) return [head];
+  const others = heads.filter((other) => other !== head);
+  const removed = others.length < heads.length && others.length >= least;
+  return (removed ? others : [...others, head]).sort((a, b) => a - b);
+}
+
+// src/attention/controls.ts
+var TEXT_PAIRS = [
+  ["all", "both texts"],
+  ["a-a", "A → A"],
+  ["a-b", "A → B"],
+  ["b-a", "B → A"],
+  ["b-b", "B → B"]
+];
+var POOLINGS = [["max", "largest"], ["mean", "mean"]];
+var POOLED_SIZE = 256;
+var AttentionControls = class {
+  constructor(frame, actions) {
+    this.frame = frame;
+    this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
+    this.mean = checkbox((mean) => frame.set({ mean }));
+    this.modes = ["lines", "matrix"].map((mode) => button(mode, () => frame.set({ mode })));
+    this.pair = select("Which texts", TEXT_PAIRS, (pair) => frame.set({ pair }));
+    this.special = checkbox((hide_special) => frame.set({ hide_special }));
+    this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 5e-3 }, (threshold) => frame.set({ threshold }));
+    this.log = checkbox((log) => frame.set({ log }));
+    this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool }));
+    this.pairGroup = group("Show", this.pair);
+    this.specialLabel = h("label", {}, this.special, "hide special tokens");
+    this.poolGroup = group("Cell", this.pool);
+    this.zoom = zoomButtons(actions.matrix);
+    this.layOut();
   }
-  /** Whether query and key are here, not only what came of them. */
-  get factors() {
-    return this.parts.has("query");
+  frame;
+  layer;
+  chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
+  mean;
+  modes;
+  pair;
+  special;
+  threshold;
+  thresholdValue = h("span", { className: "name" });
+  log;
+  pool;
+  /** Controls that are hidden where they do not apply. */
+  pairGroup;
+  specialLabel;
+  poolGroup;
+  zoom;
+  headCount = 0;
+  layOut() {
+    const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
+    this.frame.bar.append(
+      group("Layer", this.layer),
+      group("Heads", this.chips, all),
+      h("label", {}, this.mean, "mean"),
+      segments("Picture", this.modes),
+      this.pairGroup,
+      this.specialLabel,
+      h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
+      h("label", {}, this.log, "log"),
+      this.poolGroup,
+      this.zoom
+    );
   }
-  /** One head's weights, row by row: [query * key]. Kept, so do not write into it. */
-  head(head) {
-    let found = this.made.get(head);
-    if (found === void 0) {
-      found = this.compute(head);
-      if (this.made.size >= KEPT) this.made.delete(this.made.keys().next().value);
-      this.made.set(head, found);
-    }
-    return found;
+  listLayers(layers) {
+    this.layer.replaceChildren(...options(layers.map((layer, n) => [String(n), layerTitle(layer, n)])));
   }
-  /** What one query gives in one head, [key], without the rest of the head. */
-  row(head, query) {
-    const { keys } = this.header;
-    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
-    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
-    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
-    return this.softmax(this.scores(head, query, query + 1), head);
+  /** Shows the state; `heads` are those selected of the layer. */
+  draw(source, heads) {
+    const { model } = this.frame;
+    const number = model.get("layer");
+    const header = source.header.layers[number];
+    const lines = model.get("mode") === "lines";
+    this.layer.value = String(number);
+    this.drawHeads(header.heads, heads);
+    this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
+    this.mean.checked = model.get("mean") || !lines;
+    this.mean.disabled = !lines || heads.length < 2;
+    this.pair.value = model.get("pair");
+    const hasSegments = ["query", "key"].some((axis) => source.tokens(number, axis).segment.length);
+    this.pairGroup.hidden = !hasSegments && model.get("pair") === "all";
+    this.special.checked = model.get("hide_special");
+    this.specialLabel.hidden = source.tokens(number, "key").special.length === 0;
+    this.threshold.value = String(model.get("threshold"));
+    this.thresholdValue.textContent = model.get("threshold").toFixed(3);
+    this.log.checked = model.get("log");
+    this.pool.value = model.get("pool");
+    this.zoom.hidden = lines;
+    this.poolGroup.hidden = lines || Math.max(header.queries, header.keys) <= POOLED_SIZE;
   }
-  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
-  product(head, query, key) {
-    const vector = (side, position) => {
-      const { values, size } = this.vectors(side, head);
-      return values.slice(position * size, (position + 1) * size);
-    };
-    const { scale: scale2 = 1 } = this.header;
-    return { q: vector("query", query), k: vector("key", key), scale: scale2, weight: this.row(head, query)[key] };
-  }
-  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
-  vectors(side, head) {
-    const { shape } = this.parts.get(side);
-    const [count, tokens, size] = shape;
-    const index = Math.floor(head * count / this.header.heads);
-    return { values: this.halves(side, index * tokens * size, tokens * size), size };
-  }
-  compute(head) {
-    const { queries, keys } = this.header;
-    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
-    if (this.parts.has("windows")) return this.windows(head);
-    return this.softmax(this.scores(head), head);
-  }
-  /** What each window gives to itself, laid along the diagonal. */
-  windows(head) {
-    const { queries, keys } = this.header;
-    const [count, heads, high, wide] = this.parts.get("windows").shape;
-    const out = new Float32Array(queries * keys);
-    for (let window = 0; window < count; window++) {
-      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
-      for (let row = 0; row < high; row++)
-        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
-    }
-    return out;
-  }
-  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
-  scores(head, first = 0, end = this.header.queries) {
-    const { keys, scale: scale2 = 1, softcap } = this.header;
-    const { values: q, size } = this.vectors("query", head);
-    const { values: k } = this.vectors("key", head);
-    const out = new Float32Array((end - first) * keys);
-    const row = new Float32Array(size);
-    for (let i = first; i < end; i++) {
-      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale2;
-      for (let j = 0; j < keys; j++) {
-        let sum = 0;
-        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
-        out[(i - first) * keys + j] = sum;
-      }
-    }
-    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
-    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : void 0);
-    this.hide(out, head, first);
-    return out;
-  }
-  /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  add(out, name, head, first, given) {
-    if (given === void 0) return;
-    const { keys } = this.header;
-    const at = this.broadcast(name, head);
-    for (let n = 0; n < out.length; n++) out[n] += given[at(first + Math.floor(n / keys), n % keys)];
-  }
-  /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  hide(out, head, first) {
-    const { keys, band } = this.header;
-    const rows = out.length / keys;
-    if (band != null) {
-      const [before, after, offset] = band;
-      for (let i = 0; i < rows; i++) {
-        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
-        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
-        out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
-        out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
-      }
-    }
-    if (!this.parts.has("mask")) return;
-    const { start } = this.parts.get("mask");
-    const at = this.broadcast("mask", head);
-    for (let i = 0; i < rows; i++)
-      for (let j = 0; j < keys; j++) {
-        const bit = at(first + i, j);
-        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
-      }
-  }
-  broadcast(name, head) {
-    const [h2, q, k] = this.parts.get(name).shape;
-    const first = h2 > 1 ? head * q * k : 0;
-    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
-    return (i, j) => first + i * down + j * across;
-  }
-  /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
-  softmax(scores, head) {
-    const { keys } = this.header;
-    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
-    for (let i = 0; i < scores.length / keys; i++) {
-      const row = scores.subarray(i * keys, (i + 1) * keys);
-      let most = sink;
-      for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];
-      if (most === -Infinity) {
-        row.fill(0);
-        continue;
-      }
-      let sum = Math.exp(sink - most);
-      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most);
-      for (let j = 0; j < keys; j++) row[j] /= sum;
-    }
-    return scores;
-  }
-  halves(name, first, count) {
-    return floats(halves(this.bytes, this.parts.get(name).start + 2 * first, count));
-  }
-  singles(name) {
-    const { start, shape } = this.parts.get(name);
-    const count = shape.reduce((a, b) => a * b, 1);
-    return Float32Array.from({ length: count }, (_, i) => this.bytes.getFloat32(start + 4 * i, true));
+  drawHeads(count, heads) {
+    this.headCount = count;
+    if (this.chips.childElementCount !== count)
+      this.chips.replaceChildren(...headChips(count, (head, adds) => this.frame.set({ heads: toggleHead(this.frame.model.get("heads"), head, adds, 1) })));
+    [...this.chips.children].forEach((chip, head) => {
+      const colour = headColour(head, this.frame.dark);
+      chip.style.setProperty("--chip", colour);
+      chip.style.setProperty("--on-chip", inkOn(colour));
+      press(chip, heads.includes(head));
+    });
   }
 };
-function mean(matrices) {
-  if (matrices.length === 1) return matrices[0];
-  const out = new Float32Array(matrices[0].length);
-  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
-  return out;
-}
-function picked(matrix, keys, rows, cols) {
-  const out = new Float32Array(rows.length * cols.length);
-  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
-  return out;
+
+// src/drawing/canvas.ts
+function canvasContext(canvas, width, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
 }
 
-// src/lines.ts
-var ROW = 20;
-var HEIGHT = 460;
+// src/drawing/line_segments.ts
 var FAINTEST = 0.01;
+function lineOpacity(drawing) {
+  return intensityScale(1, drawing.log);
+}
+function lineSegments(drawing, sight) {
+  const least = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST);
+  return drawing.alone ? segmentsOfToken(drawing, drawing.alone, least) : segmentsInSight(drawing, sight, least);
+}
+function segmentsOfToken({ rows, cols }, { axis, position, weights }, least) {
+  const out = [];
+  const at = (axis === "query" ? rows : cols).indexOf(position);
+  weights.forEach((line, colour) => line.forEach((weight, other) => {
+    if (weight < least) return;
+    out.push(axis === "query" ? { from: at, to: other, colour, weight } : { from: other, to: at, colour, weight });
+  }));
+  return out;
+}
+function segmentsInSight({ rows, cols, matrices }, { first, end }, least) {
+  const out = [];
+  matrices?.forEach((matrix, colour) => {
+    for (let i = 0; i < rows.length; i++) {
+      const inSight = i >= first && i < end;
+      const [start, stop] = inSight ? [0, cols.length] : [Math.max(0, first), Math.min(cols.length, end)];
+      for (let j = start; j < stop; j++) {
+        const weight = matrix[i * cols.length + j];
+        if (weight >= least) out.push({ from: i, to: j, colour, weight });
+      }
+    }
+  });
+  return out;
+}
+function segmentsByStroke(segments2, opacity, shades) {
+  const strokes = /* @__PURE__ */ new Map();
+  for (const segment of segments2) {
+    const shade = Math.ceil(opacity(segment.weight) * shades);
+    const key = segment.colour * (shades + 1) + shade;
+    const stroke = strokes.get(key) ?? { colour: segment.colour, opacity: shade / shades, segments: [] };
+    strokes.set(key, stroke);
+    stroke.segments.push(segment);
+  }
+  return [...strokes.values()].sort((a, b) => a.opacity - b.opacity);
+}
+
+// src/drawing/svg.ts
+function escapeXml(text) {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+}
+function svgDocument({ width, height, attributes, body }, background) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
+}
+
+// src/drawing/lines.ts
+var ROW = 20;
+var TALLEST = 460;
 var SHADES = 16;
 var [LEFT, RIGHT] = [0.4, 0.6];
+var MOST_SVG_ROWS = 200;
+var SVG_WIDTH = 640;
 var Lines = class {
-  constructor(pointing, signal) {
-    this.pointing = pointing;
-    this.content.append(this.canvas, this.texts);
+  constructor(events, signal) {
+    this.events = events;
+    this.content.append(this.canvas, this.column);
     this.element = h("div", {
       className: "lines",
       tabIndex: 0,
@@ -1015,507 +1644,189 @@ var Lines = class {
       "aria-label": "Tokens: queries on the left, keys on the right. Up and down move, left and right change sides."
     }, this.content);
     this.element.addEventListener("scroll", () => this.paint(), { signal, passive: true });
-    this.element.addEventListener("pointerleave", () => pointing.point("query", null), { signal });
+    this.element.addEventListener("pointerleave", () => events.pointed("query", null), { signal });
   }
-  pointing;
+  events;
   element;
   canvas = h("canvas");
   content = h("div", { className: "content" });
-  texts = h("div", { role: "presentation" });
+  column = h("div", { role: "presentation" });
   tokens = /* @__PURE__ */ new Map();
   drawing = null;
-  /** Pixels across; while the view is hidden, those that it had. */
+  /** Pixels across; while the view is hidden, its last width. */
   width = 640;
-  high = HEIGHT;
+  height = TALLEST;
   show(drawing) {
     this.drawing = drawing;
     const total = Math.max(drawing.rows.length, drawing.cols.length) * ROW;
-    this.high = Math.min(total, HEIGHT);
+    this.height = Math.min(total, TALLEST);
     this.content.style.height = `${total}px`;
-    this.element.style.height = `${this.high}px`;
+    this.element.style.height = `${this.height}px`;
     this.paint();
   }
-  /** Brings a token into sight. */
+  /** Scrolls to a token. */
   reveal(axis, position) {
-    const at = this.places(axis).indexOf(position) * ROW;
+    const at = this.positions(axis).indexOf(position) * ROW;
     if (at < 0) return;
     const { scrollTop, clientHeight } = this.element;
     if (at < scrollTop || at + ROW > scrollTop + clientHeight) this.element.scrollTop = at - clientHeight / 2;
   }
-  /** The positions along one side, in the order in which they stand there. */
-  places(axis) {
+  /** The positions on one side, from top to bottom. */
+  positions(axis) {
     return (axis === "query" ? this.drawing?.rows : this.drawing?.cols) ?? [];
   }
   paint() {
     const drawing = this.drawing;
     if (!drawing) return;
     this.width = this.element.clientWidth || this.width;
-    const { width, high } = this;
     const top = this.element.scrollTop;
-    const [first, last] = [Math.floor(top / ROW), Math.ceil((top + high) / ROW)];
-    const context = canvasContext(this.canvas, width, high);
-    const strength = opacity(drawing);
-    const strokes = /* @__PURE__ */ new Map();
-    for (const { from, to, colour, weight } of segments(drawing, first, last)) {
-      const shade = Math.ceil(strength(weight) * SHADES);
-      const key = colour * (SHADES + 1) + shade;
-      let path = strokes.get(key);
-      if (!path) strokes.set(key, path = new Path2D());
-      path.moveTo(width * LEFT, (from + 0.5) * ROW - top);
-      path.lineTo(width * RIGHT, (to + 0.5) * ROW - top);
-    }
+    const sight = { first: Math.floor(top / ROW), end: Math.ceil((top + this.height) / ROW) };
+    const context = canvasContext(this.canvas, this.width, this.height);
+    this.paintLines(context, drawing, sight, top);
+    this.paintBars(context, drawing, sight, top);
+    this.showTokens(drawing, sight);
+  }
+  paintLines(context, drawing, sight, top) {
     context.lineWidth = drawing.alone ? 2 : 1.4;
     context.lineCap = "round";
-    for (const [key, path] of [...strokes].sort(([a], [b]) => a % (SHADES + 1) - b % (SHADES + 1))) {
-      context.strokeStyle = drawing.colours[Math.floor(key / (SHADES + 1))];
-      context.globalAlpha = key % (SHADES + 1) / SHADES;
+    for (const { colour, opacity, segments: segments2 } of segmentsByStroke(lineSegments(drawing, sight), lineOpacity(drawing), SHADES)) {
+      const path = new Path2D();
+      for (const { from, to } of segments2) {
+        path.moveTo(this.width * LEFT, (from + 0.5) * ROW - top);
+        path.lineTo(this.width * RIGHT, (to + 0.5) * ROW - top);
+      }
+      context.strokeStyle = drawing.colours[colour];
+      context.globalAlpha = opacity;
       context.stroke(path);
     }
-    this.bars(context, drawing, strength, width, top, first, last);
-    this.write(drawing, first, last);
   }
-  /** Beside the tokens that a single one is joined to: how much, head by head. */
-  bars(context, drawing, strength, width, top, first, last) {
+  /** Beside the tokens that a lone one is joined to: the weight in each head as a bar. */
+  paintBars(context, drawing, { first, end }, top) {
     if (!drawing.alone) return;
-    const far = drawing.alone.axis === "query" ? width * RIGHT : width * LEFT;
-    const towards = drawing.alone.axis === "query" ? -1 : 1;
-    const wide = Math.min(8, width * (RIGHT - LEFT) / 4 / drawing.colours.length);
+    const toRight = drawing.alone.axis === "query";
+    const opacity = lineOpacity(drawing);
+    const wide = Math.min(8, this.width * (RIGHT - LEFT) / 4 / drawing.colours.length);
     drawing.alone.weights.forEach((weights, n) => {
+      const x = toRight ? this.width * RIGHT - (n + 1) * wide : this.width * LEFT + n * wide;
       context.fillStyle = drawing.colours[n];
-      for (let i = first; i < Math.min(last, weights.length); i++) {
-        context.globalAlpha = weights[i] < drawing.threshold ? 0 : strength(weights[i]);
-        context.fillRect(far + towards * n * wide - (towards < 0 ? wide : 0), i * ROW - top + 3, wide - 0.5, ROW - 6);
+      for (let i = first; i < Math.min(end, weights.length); i++) {
+        context.globalAlpha = weights[i] < drawing.threshold ? 0 : opacity(weights[i]);
+        context.fillRect(x, i * ROW - top + 3, wide - 0.5, ROW - 6);
       }
     });
     context.globalAlpha = 1;
   }
-  write(drawing, first, last) {
-    const column = (axis) => this.places(axis).slice(first, last).map((position, n) => this.token(drawing, axis, position, first + n));
-    const wanted = [...column("query"), ...column("key")];
-    const here = this.texts.children;
-    if (wanted.length !== here.length || wanted.some((token, n) => token !== here[n])) this.texts.replaceChildren(...wanted);
-    for (const [id, token] of this.tokens) if (!token.isConnected && !wanted.includes(token)) this.tokens.delete(id);
+  /** Puts the tokens in sight into the page. */
+  showTokens(drawing, { first, end }) {
+    const side = (axis) => this.positions(axis).slice(first, end).map((position, n) => this.token(drawing, axis, position, first + n));
+    const shown = [...side("query"), ...side("key")];
+    const present = this.column.children;
+    if (shown.length !== present.length || shown.some((token, n) => token !== present[n])) this.column.replaceChildren(...shown);
+    for (const [id, token] of this.tokens) if (!token.isConnected && !shown.includes(token)) this.tokens.delete(id);
     const { alone } = drawing;
     const active = alone && this.tokens.get(`${alone.axis}-${alone.position}`);
     if (active) this.element.setAttribute("aria-activedescendant", active.id);
     else this.element.removeAttribute("aria-activedescendant");
   }
-  token(drawing, axis, position, place2) {
-    const id = `${axis}-${position}`;
+  token(drawing, axis, position, row) {
     const tokens = axis === "query" ? drawing.queries : drawing.keys;
-    let token = this.tokens.get(id);
-    if (!token) this.tokens.set(id, token = h("span", {
-      id,
-      role: "option",
-      title: `${axis} ${position}`,
-      onpointerenter: () => this.pointing.point(axis, position),
-      onclick: () => this.pointing.select(axis, position)
-    }));
+    const token = this.tokens.get(`${axis}-${position}`) ?? this.createToken(axis, position);
     const pointed = drawing.alone?.axis === axis && drawing.alone.position === position;
-    const text = label(tokens.text[position]);
+    const text = tokenLabel(tokens.text[position]);
     if (token.textContent !== text) token.textContent = text;
     token.className = `token ${axis}${tokens.special.includes(position) ? " special" : ""}${pointed ? " pointed" : ""}`;
-    token.style.top = `${place2 * ROW}px`;
+    token.style.top = `${row * ROW}px`;
     token.setAttribute("aria-selected", String(drawing.selected[axis] === position));
     return token;
   }
-  /** All of a short text, of a long one what is in sight. */
-  svg(paper) {
+  createToken(axis, position) {
+    const id = `${axis}-${position}`;
+    const token = h("span", {
+      id,
+      role: "option",
+      title: `${axis} ${position}`,
+      onpointerenter: () => this.events.pointed(axis, position),
+      onclick: () => this.events.selected(axis, position)
+    });
+    this.tokens.set(id, token);
+    return token;
+  }
+  /** All of a short text; of a long one what is in sight. */
+  svg() {
     const drawing = this.drawing;
     const total = Math.max(drawing.rows.length, drawing.cols.length);
-    const first = total > 200 ? Math.floor(this.element.scrollTop / ROW) : 0;
-    const last = total > 200 ? first + Math.ceil(HEIGHT / ROW) : total;
-    const [width, height] = [640, (last - first) * ROW + 20];
-    const strength = opacity(drawing);
-    const y = (place2) => (place2 - first + 0.5) * ROW + 10;
-    const lines = segments(drawing, first, last).map(
-      ({ from, to, colour, weight }) => `<line x1="${width * LEFT}" y1="${y(from)}" x2="${width * RIGHT}" y2="${y(to)}" stroke="${drawing.colours[colour]}" stroke-opacity="${strength(weight).toFixed(3)}"/>`
-    );
-    const texts = (axis) => this.places(axis).slice(first, last).map((position, n) => {
-      const [x, anchor] = axis === "query" ? [width * LEFT - 5, "end"] : [width * RIGHT + 5, "start"];
-      const text = escaped(label((axis === "query" ? drawing.queries : drawing.keys).text[position]));
-      return `<text x="${x}" y="${y(first + n) + 4}" text-anchor="${anchor}">${text}</text>`;
-    });
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="13" fill="${drawing.ink}"><rect width="100%" height="100%" fill="${paper}"/><g stroke-width="1.4">${lines.join("")}</g>${texts("query").join("")}${texts("key").join("")}</svg>`;
+    const first = total > MOST_SVG_ROWS ? Math.floor(this.element.scrollTop / ROW) : 0;
+    const end = total > MOST_SVG_ROWS ? first + Math.ceil(TALLEST / ROW) : total;
+    return linesSvg(drawing, { first, end });
   }
 };
-function opacity(drawing) {
-  return scale(1, drawing.log);
-}
-function segments(drawing, first, last) {
-  const { rows, cols, alone, matrices } = drawing;
-  const faintest = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST);
-  const out = [];
-  if (alone) {
-    const from = (alone.axis === "query" ? rows : cols).indexOf(alone.position);
-    alone.weights.forEach(
-      (weights, colour) => weights.forEach((weight, to) => {
-        if (weight >= faintest) out.push(alone.axis === "query" ? { from, to, colour, weight } : { from: to, to: from, colour, weight });
-      })
-    );
-    return out;
-  }
-  matrices?.forEach((matrix, colour) => {
-    for (let i = 0; i < rows.length; i++) {
-      const inSight = i >= first && i < last;
-      const [start, stop] = inSight ? [0, cols.length] : [Math.max(0, first), Math.min(cols.length, last)];
-      for (let j = start; j < stop; j++) {
-        const weight = matrix[i * cols.length + j];
-        if (weight >= faintest) out.push({ from: i, to: j, colour, weight });
-      }
-    }
-  });
-  return out;
-}
-
-// src/margin.ts
-var LEGIBLE = 12;
-var LETTER = 6.7;
-var MOST_LETTERS = 15;
-var LEGEND = 160;
-var SHADES2 = 32;
-function ticks({ tokens, places, start, cell, size, marked, room }) {
-  const step = Math.max(1, Math.ceil(LEGIBLE / cell));
-  const special = new Set(tokens.special);
-  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER));
-  const out = [];
-  const add = (n) => {
-    const at = (n - start + 0.5) * cell;
-    if (n >= places.length || at < 0 || at > size) return;
-    out.push({ at, text: label(tokens.text[places[n]], letters), special: special.has(places[n]), marked: n === marked });
-  };
-  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
-    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
-  if (marked >= 0) add(marked);
-  return out;
-}
-function marks({ top, log, signed, share }, length) {
-  const weights = signed ? [top, 0, -top] : log ? [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top) : [top, top / 2, 0];
-  const out = [];
-  for (const weight of weights) {
-    const y = (1 - share(weight)) * (length - 1);
-    if (y - (out.at(-1)?.y ?? -Infinity) > 11) out.push({ y, said: number(weight) });
-  }
-  return out;
-}
-function drawLegend(context, legend, x, top, most, ink) {
-  const length = Math.min(most, LEGEND);
-  for (let y = 0; y < length; y++) {
-    context.fillStyle = legend.ramp(1 - y / (length - 1));
-    context.fillRect(x, top + y, 12, 1.5);
-  }
-  context.fillStyle = ink;
-  context.font = "11px system-ui, sans-serif";
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  for (const { y, said } of marks(legend, length)) context.fillText(said, x + 17, top + y);
-}
-function legendSvg(legend, x, top, most) {
-  const length = Math.min(most, LEGEND);
-  const high = length / SHADES2;
-  const shades = Array.from({ length: SHADES2 }, (_, n) => `<rect x="${x}" y="${top + n * high}" width="12" height="${high + 0.3}" fill="${legend.ramp(1 - n / (SHADES2 - 1))}"/>`);
-  const said = marks(legend, length).map(({ y, said: said2 }) => `<text x="${x + 17}" y="${top + y}" dominant-baseline="middle">${said2}</text>`);
-  return [...shades, ...said].join("");
-}
-
-// src/source.ts
-var SIDE = 256;
-var KEPT2 = 400;
-var KEPT_WHOLE = 4;
-var KEPT_SHOWN = 2;
-var Source = class {
-  constructor(model, signal, prefix = "") {
-    this.model = model;
-    this.signal = signal;
-    this.prefix = prefix;
-    this.header = model.get(`${prefix}trace`);
-  }
-  model;
-  signal;
-  prefix;
-  header;
-  layers = /* @__PURE__ */ new Map();
-  tiles = /* @__PURE__ */ new Map();
-  wholes = /* @__PURE__ */ new Map();
-  shown = /* @__PURE__ */ new Map();
-  /** Whether Python holds the weights and gives blocks of them. */
-  get remote() {
-    return this.header.remote;
-  }
-  /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
-  layer(number2) {
-    return kept(this.layers, number2, Infinity, () => this.bring(number2));
-  }
-  async bring(number2) {
-    const name = `${this.prefix}layer_${number2}`;
-    if (!full(this.model.get(name))) await this.ask("layer", { layer: number2 });
-    const bytes = this.model.get(name);
-    if (!full(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
-    return new Layer(this.header.layers[number2], bytes);
-  }
-  ask(question, given) {
-    return ask(this.model, `${this.prefix}${question}`, { ...given }, this.signal);
-  }
-  /** The tokens along one axis of a layer. */
-  tokens(layer, axis) {
-    const header = this.header.layers[layer];
-    const count = axis === "query" ? header.queries : header.keys;
-    const side = header[axis];
-    const found = side === "input" || side === "output" ? this.header.tokens[side] : void 0;
-    if (found && found.text.length === count) return found;
-    return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
-  }
-  /** The positions that are shown, along queries and keys. */
-  positions(shown) {
-    const [query, key] = shown.pair === "all" ? [null, null] : shown.pair.split("-").map((side) => side === "a" ? 0 : 1);
-    return {
-      rows: chosen(this.tokens(shown.layer, "query"), query ?? null, shown.hide_special),
-      cols: chosen(this.tokens(shown.layer, "key"), key ?? null, shown.hide_special)
-    };
-  }
-  /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
-  matrices({ layer, heads, pair, hide_special, pool }) {
-    const shown = { layer, heads, pair, hide_special };
-    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
-  }
-  async pick(shown) {
-    const layer = await this.layer(shown.layer);
-    const { rows, cols } = this.positions(shown);
-    const { queries, keys } = layer.header;
-    return shown.heads.map((head) => {
-      const whole = layer.head(head);
-      if (rows.length === queries && cols.length === keys && !shown.hide_special) return whole;
-      const from = shown.hide_special ? without(whole, keys, this.tokens(shown.layer, "key").special) : whole;
-      return picked(from, keys, rows, cols);
-    });
-  }
-  /** What one query gives, or one key gets, in each head, among what is shown. */
-  async line(shown, axis, position) {
-    const { rows, cols } = this.positions(shown);
-    if (this.remote) {
-      const { heads } = shown;
-      const { shape, buffers } = await this.ask("line", { ...shown, axis, position });
-      const values = floats(halves(buffers[0], 0, shape[0] * shape[1]));
-      const size = values.length / heads.length;
-      return heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
-    }
-    const at = (axis === "query" ? rows : cols).indexOf(position);
-    return (await this.matrices(shown)).map(
-      (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
-    );
-  }
-  /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
-  tile(shown, level, row, col) {
-    return kept(
-      this.tiles,
-      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
-      KEPT2,
-      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
-    );
-  }
-  async asked(shown, level, row, col) {
-    const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
-    const [rows, cols] = shape;
-    return { rows, cols, weights: floats(halves(buffers[0], 0, rows * cols)) };
-  }
-  /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
-  cut(shown) {
-    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
-      const { rows, cols } = this.positions(shown);
-      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
-    });
-  }
-};
-function kept(held, key, most, make) {
-  let found = held.get(key);
-  if (!found) {
-    found = make();
-    found.catch(() => held.delete(key));
-    if (held.size >= most) held.delete(held.keys().next().value);
-    held.set(key, found);
-  }
-  return found;
-}
-function cutter(whole, rows, cols, pool) {
-  const made = /* @__PURE__ */ new Map();
-  return (level, row, col) => {
-    const key = `${level}/${row}/${col}`;
-    let found = made.get(key);
-    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
-    return found;
+function linesSvg(drawing, sight) {
+  const { first, end } = sight;
+  const opacity = lineOpacity(drawing);
+  const y = (row) => (row - first + 0.5) * ROW + 10;
+  const lines = lineSegments(drawing, sight).map(({ from, to, colour, weight }) => `<line x1="${SVG_WIDTH * LEFT}" y1="${y(from)}" x2="${SVG_WIDTH * RIGHT}" y2="${y(to)}" stroke="${drawing.colours[colour]}" stroke-opacity="${opacity(weight).toFixed(3)}"/>`);
+  const texts = (positions, all, x, anchor) => positions.slice(first, end).map((position, n) => `<text x="${x}" y="${y(first + n) + 4}" text-anchor="${anchor}">${escapeXml(tokenLabel(all[position]))}</text>`);
+  return {
+    width: SVG_WIDTH,
+    height: (end - first) * ROW + 20,
+    attributes: `font-family="monospace" font-size="13" fill="${drawing.ink}"`,
+    body: [
+      `<g stroke-width="1.4">${lines.join("")}</g>`,
+      ...texts(drawing.rows, drawing.queries.text, SVG_WIDTH * LEFT - 5, "end"),
+      ...texts(drawing.cols, drawing.keys.text, SVG_WIDTH * RIGHT + 5, "start")
+    ].join("")
   };
 }
-function cutOut(whole, rows, cols, pool, level, row, col) {
-  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
-  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
-  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint32Array(high * wide);
-  for (let i = top; i < bottom; i++)
-    for (let j = left; j < right; j++) {
-      const at = (i - top >> level) * wide + (j - left >> level);
-      const weight = whole[i * cols + j];
-      if (pool === "mean") weights[at] += weight;
-      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
-      counts[at]++;
-    }
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
-}
-function full(bytes) {
-  return bytes instanceof DataView && bytes.byteLength > 0;
-}
-function topLevel(rows, cols) {
-  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / SIDE)));
-}
-function chosen(tokens, segment, hideSpecial) {
-  const special = new Set(hideSpecial ? tokens.special : []);
-  const out = [];
-  tokens.text.forEach((_, i) => {
-    if (!special.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)) out.push(i);
-  });
-  return out;
-}
-function without(matrix, keys, gone) {
-  const out = matrix.slice();
-  for (let start = 0; start < out.length; start += keys) {
-    for (const key of gone) out[start + key] = 0;
-    let sum = 0;
-    for (let j = 0; j < keys; j++) sum += out[start + j];
-    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
-  }
-  return out;
-}
 
-// src/mosaic.ts
-var Mosaic = class {
-  constructor(rows, cols, bring, waiting) {
-    this.bring = bring;
-    this.waiting = waiting;
-    this.coarsest = topLevel(rows, cols);
-  }
-  bring;
-  waiting;
-  /** The level on which all is one tile. */
-  coarsest;
-  laid = /* @__PURE__ */ new Map();
-  pending = /* @__PURE__ */ new Set();
-  largest = /* @__PURE__ */ new Map();
-  /** Nobody waits for its tiles any more. */
-  end() {
-    this.waiting = null;
-  }
-  at(level, row, col) {
-    return this.laid.get(`${level}/${row}/${col}`);
-  }
-  /** The largest weight that has come of a level; of the coarsest it is the whole's. */
-  most(level = this.coarsest) {
-    return this.largest.get(level) ?? 0;
-  }
-  /** Asks for a tile, unless it is here or on its way. */
-  want(level, row, col) {
-    const key = `${level}/${row}/${col}`;
-    if (this.laid.has(key) || this.pending.has(key)) return;
-    this.pending.add(key);
-    this.waiting?.busy(this.pending.size);
-    const done = () => {
-      this.pending.delete(key);
-      this.waiting?.busy(this.pending.size);
-    };
-    this.bring(level, row, col).then(
-      (tile) => {
-        this.laid.set(key, { tile, picture: null, look: "" });
-        this.largest.set(level, tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), this.most(level)));
-        done();
-        this.waiting?.came(level);
-      },
-      (error) => {
-        done();
-        this.waiting?.failed(error);
-      }
-    );
-  }
-  /** A single weight; null where its tile is not here. */
-  weight(row, col) {
-    const tile = this.at(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
-    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
-  }
-  /** What stands there for several weights on that level, or on the nearest coarser one that is here. */
-  coarse(level, row, col) {
-    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
-      const [down, across] = [row >> up, col >> up];
-      const tile = this.at(up, Math.floor(down / SIDE), Math.floor(across / SIDE))?.tile;
-      if (tile) return { weight: tile.weights[down % SIDE * tile.cols + across % SIDE], size: 2 ** up };
-    }
-    return null;
-  }
-};
-function pictureOf(laid, { name, ramp, share, threshold }) {
-  if (laid.picture && laid.look === name) return laid.picture;
-  const { rows, cols, weights } = laid.tile;
-  const canvas = h("canvas", { width: cols, height: rows });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(cols, rows);
-  const colours = new Uint32Array(table(ramp).buffer);
-  const pixels = new Uint32Array(image.data.buffer);
-  const nothing = Math.round(255 * share(0));
-  for (let n = 0; n < weights.length; n++) {
-    const weight = weights[n];
-    pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))];
-  }
-  context.putImageData(image, 0, 0);
-  laid.look = name;
-  return laid.picture = canvas;
-}
-
-// src/steering.ts
-var STILL = 4;
-function steer(matrix, signal) {
-  byPointer(matrix, signal);
-  byWheel(matrix, signal);
-  matrix.element.addEventListener("keydown", (event) => byKey(matrix, event), { signal });
+// src/drawing/interactions.ts
+var CLICK_RADIUS = 4;
+function attachInteractions(matrix, signal) {
+  attachPointer(matrix, signal);
+  attachWheel(matrix, signal);
+  matrix.element.addEventListener("keydown", (event) => runKey(event, keyActions(matrix)), { signal });
   matrix.element.addEventListener("blur", () => matrix.point(null), { signal });
 }
-function place({ element, corner }, event) {
+function positionOf({ element, corner }, event) {
   const box = element.getBoundingClientRect();
   return [event.clientX - box.left - corner.left, event.clientY - box.top - corner.top];
 }
-function byPointer(matrix, signal) {
+function attachPointer(matrix, signal) {
   const { element } = matrix;
-  let held = null;
+  let drag = null;
   element.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    held = { x: event.clientX, y: event.clientY, moved: false };
+    drag = { x: event.clientX, y: event.clientY, moved: false };
     element.setPointerCapture(event.pointerId);
   }, { signal });
   element.addEventListener("pointermove", (event) => {
-    if (!held) return matrix.point(matrix.cellAt(...place(matrix, event)));
-    const [x, y] = [event.clientX - held.x, event.clientY - held.y];
-    if (!held.moved && Math.hypot(x, y) < STILL) return;
-    held = { x: event.clientX, y: event.clientY, moved: true };
+    if (!drag) return matrix.point(matrix.cellAt(...positionOf(matrix, event)));
+    const [x, y] = [event.clientX - drag.x, event.clientY - drag.y];
+    if (!drag.moved && Math.hypot(x, y) < CLICK_RADIUS) return;
+    drag = { x: event.clientX, y: event.clientY, moved: true };
     matrix.pan(x, y);
   }, { signal });
   element.addEventListener("pointerup", (event) => {
-    const cell = matrix.cellAt(...place(matrix, event));
-    if (held && !held.moved && cell) matrix.pick(cell);
-    held = null;
+    const cell = matrix.cellAt(...positionOf(matrix, event));
+    if (drag && !drag.moved && cell) matrix.select(cell);
+    drag = null;
   }, { signal });
-  element.addEventListener("pointercancel", () => held = null, { signal });
+  element.addEventListener("pointercancel", () => drag = null, { signal });
   element.addEventListener("pointerleave", () => matrix.point(null), { signal });
-  element.addEventListener("dblclick", (event) => matrix.zoom(event.shiftKey ? 0.5 : 2, ...place(matrix, event)), { signal });
+  element.addEventListener("dblclick", (event) => {
+    matrix.zoom(event.shiftKey ? 0.5 : 2, ...positionOf(matrix, event));
+  }, { signal });
 }
-function byWheel(matrix, signal) {
+function attachWheel(matrix, signal) {
   const { element } = matrix;
   element.addEventListener("wheel", (event) => {
     const root = element.getRootNode();
     if (!event.ctrlKey && root instanceof ShadowRoot && root.activeElement !== element) return;
     event.preventDefault();
-    matrix.zoom(Math.exp(-event.deltaY / 300), ...place(matrix, event));
+    matrix.zoom(Math.exp(-event.deltaY / 300), ...positionOf(matrix, event));
   }, { signal, passive: false });
 }
-function byKey(matrix, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const acts = {
+function keyActions(matrix) {
+  return {
     ArrowUp: () => matrix.step(-1, 0),
     ArrowDown: () => matrix.step(1, 0),
     ArrowLeft: () => matrix.step(0, -1),
@@ -1524,33 +1835,391 @@ function byKey(matrix, event) {
     PageDown: () => matrix.step(matrix.seen.rows, 0),
     Home: () => matrix.step(0, -Infinity),
     End: () => matrix.step(0, Infinity),
-    Enter: () => matrix.pick(),
-    " ": () => matrix.pick(),
+    Enter: () => matrix.select(),
+    " ": () => matrix.select(),
     "+": () => matrix.zoom(1.5),
     "=": () => matrix.zoom(1.5),
     "-": () => matrix.zoom(1 / 1.5),
     "0": () => matrix.fit()
   };
-  const act = acts[event.key];
-  if (!act) return;
-  event.preventDefault();
-  event.stopPropagation();
-  act();
 }
 
-// src/matrix.ts
-var WHOLE = { plot: 460, left: 108, top: 92, legend: 80 };
-var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
-var WIDE = 480;
+// src/drawing/axis_labels.ts
+var LABEL_HEIGHT = 12;
+var LETTER_WIDTH = 6.7;
+var MOST_LETTERS = 15;
+function axisLabels({ tokens, positions, start, cell, size, marked, room }) {
+  const step = Math.max(1, Math.ceil(LABEL_HEIGHT / cell));
+  const special = new Set(tokens.special);
+  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER_WIDTH));
+  const out = [];
+  const add = (n) => {
+    const offset = (n - start + 0.5) * cell;
+    if (n >= positions.length || offset < 0 || offset > size) return;
+    const position = positions[n];
+    out.push({ offset, text: tokenLabel(tokens.text[position], letters), special: special.has(position), marked: n === marked });
+  };
+  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
+    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
+  if (marked >= 0) add(marked);
+  return out;
+}
+
+// src/drawing/legend.ts
+var LONGEST2 = 160;
+var BANDS = 32;
+var LETTERS_APART = 11;
+function legendTicks({ top, log, signed, share }, length) {
+  const logarithmic = [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top);
+  const weights = signed ? [top, 0, -top] : log ? logarithmic : [top, top / 2, 0];
+  const out = [];
+  for (const weight of weights) {
+    const y = (1 - share(weight)) * (length - 1);
+    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatNumber(weight) });
+  }
+  return out;
+}
+function paintLegend(context, colours, x, y, room, ink) {
+  const length = Math.min(room, LONGEST2);
+  for (let line = 0; line < length; line++) {
+    context.fillStyle = colours.ramp(1 - line / (length - 1));
+    context.fillRect(x, y + line, 12, 1.5);
+  }
+  context.fillStyle = ink;
+  context.font = "11px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const tick of legendTicks(colours, length)) context.fillText(tick.text, x + 17, y + tick.y);
+}
+function legendSvg(colours, x, y, room) {
+  const length = Math.min(room, LONGEST2);
+  const high = length / BANDS;
+  const bands = Array.from({ length: BANDS }, (_, n) => `<rect x="${x}" y="${y + n * high}" width="12" height="${high + 0.3}" fill="${colours.ramp(1 - n / (BANDS - 1))}"/>`);
+  const texts = legendTicks(colours, length).map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
+  return [...bands, ...texts].join("");
+}
+
+// src/drawing/tile_cache.ts
+var TileCache = class {
+  constructor(rows, cols, requestTile, events) {
+    this.requestTile = requestTile;
+    this.events = events;
+    this.coarsest = coarsestLevel(rows, cols);
+  }
+  requestTile;
+  events;
+  /** The level at which the matrix is one tile. */
+  coarsest;
+  tiles = /* @__PURE__ */ new Map();
+  pending = /* @__PURE__ */ new Set();
+  largest = /* @__PURE__ */ new Map();
+  /** Stops reporting events. */
+  close() {
+    this.events = null;
+  }
+  at(level, row, col) {
+    return this.tiles.get(`${level}/${row}/${col}`);
+  }
+  /** The largest magnitude among the tiles of a level; at the coarsest level that of the matrix. 0 until one arrived. */
+  largestWeight(level = this.coarsest) {
+    return this.largest.get(level) ?? 0;
+  }
+  /** Requests a tile unless it is here or under way. */
+  request(level, row, col) {
+    const key = `${level}/${row}/${col}`;
+    if (this.tiles.has(key) || this.pending.has(key)) return;
+    this.pending.add(key);
+    this.events?.pending(this.pending.size);
+    const ended = () => {
+      this.pending.delete(key);
+      this.events?.pending(this.pending.size);
+    };
+    this.requestTile(level, row, col).then(
+      (tile) => {
+        this.tiles.set(key, { tile, picture: null, colours: "" });
+        this.largest.set(level, Math.max(this.largestWeight(level), largestMagnitude(tile.weights)));
+        ended();
+        this.events?.arrived(level);
+      },
+      (error) => {
+        ended();
+        this.events?.failed(error);
+      }
+    );
+  }
+  /** A single weight; null where its tile is not here. */
+  weight(row, col) {
+    const tile = this.at(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE))?.tile;
+    return tile ? tile.weights[row % TILE_SIDE * tile.cols + col % TILE_SIDE] : null;
+  }
+  /** The pooled weight of a cell at that level, or at the next coarser one that is here. */
+  pooledWeight(level, row, col) {
+    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
+      const [down, across] = [row >> up, col >> up];
+      const tile = this.at(up, Math.floor(down / TILE_SIDE), Math.floor(across / TILE_SIDE))?.tile;
+      if (tile) return { weight: tile.weights[down % TILE_SIDE * tile.cols + across % TILE_SIDE], size: 2 ** up };
+    }
+    return null;
+  }
+};
+function tilePicture(cached2, { name, ramp: ramp2, share, threshold }) {
+  if (cached2.picture && cached2.colours === name) return cached2.picture;
+  const { rows, cols, weights } = cached2.tile;
+  const canvas = h("canvas", { width: cols, height: rows });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(cols, rows);
+  const colours = new Uint32Array(rampTable(ramp2).buffer);
+  const pixels = new Uint32Array(image.data.buffer);
+  const zero = Math.round(255 * share(0));
+  for (let n = 0; n < weights.length; n++) {
+    const weight = weights[n];
+    pixels[n] = colours[Math.abs(weight) < threshold ? zero : Math.round(255 * share(weight))];
+  }
+  context.putImageData(image, 0, 0);
+  cached2.colours = name;
+  return cached2.picture = canvas;
+}
+
+// src/drawing/matrix_painter.ts
 var LEAN = Math.PI / 3;
-var RESTING = 150;
+var NO_ROOM = 20;
+var THIN_CELL = 5;
+var ROOMY_CELL = 30;
+var LEAST_NUMBER = 5e-3;
+var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+function paintMatrix(context, scene) {
+  const { drawing, viewport, tiles, margins, colours } = scene;
+  const { width, height, sight } = viewport;
+  context.save();
+  context.translate(margins.left, margins.top);
+  context.beginPath();
+  context.rect(0, 0, width, height);
+  context.clip();
+  context.fillStyle = drawing.ramp(0);
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingEnabled = false;
+  tiles.request(tiles.coarsest, 0, 0);
+  if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
+  if (sight.cell >= ROOMY_CELL) paintNumbers(context, scene);
+  paintCross(context, scene);
+  context.restore();
+  context.strokeStyle = drawing.roles.muted;
+  context.globalAlpha = 0.5;
+  context.lineWidth = 1;
+  context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
+  context.globalAlpha = 1;
+  paintLabels(context, scene);
+  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
+}
+function hasLegend({ margins, colours }) {
+  return colours.top > 0 && margins.legend > NO_ROOM;
+}
+function paintTiles(context, scene) {
+  const { rows, cols } = scene.viewport.tilesInSight(scene.level);
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      scene.tiles.request(scene.level, row, col);
+      paintTile(context, scene, row, col);
+    }
+}
+function paintTile(context, { viewport, tiles, level, colours }, row, col) {
+  const { sight } = viewport;
+  const x = (col * (TILE_SIDE << level) - sight.x) * sight.cell;
+  const y = (row * (TILE_SIDE << level) - sight.y) * sight.cell;
+  for (let up = 0; level + up <= tiles.coarsest; up++) {
+    const cached2 = tiles.at(level + up, row >> up, col >> up);
+    if (!cached2) continue;
+    const side = TILE_SIDE >> up;
+    const [left, above] = [(col - (col >> up << up)) * side, (row - (row >> up << up)) * side];
+    const [wide, high] = [Math.min(side, cached2.tile.cols - left), Math.min(side, cached2.tile.rows - above)];
+    if (wide < 1 || high < 1) return;
+    const pixels = sight.cell * 2 ** (level + up);
+    context.drawImage(tilePicture(cached2, colours), left, above, wide, high, x, y, wide * pixels, high * pixels);
+    return;
+  }
+}
+function paintNumbers(context, { drawing, viewport, tiles, colours }) {
+  const { sight } = viewport;
+  const { rows, cols } = viewport.cellsInSight;
+  context.font = "10px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      const weight = tiles.weight(row, col);
+      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
+      context.fillStyle = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
+      context.fillText(text, (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+    }
+}
+function markedCell({ drawing, pointed }) {
+  return {
+    row: pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1),
+    col: pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1)
+  };
+}
+function paintCross(context, scene) {
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  context.strokeStyle = scene.drawing.roles.selection;
+  context.lineWidth = sight.cell < THIN_CELL ? 1 : 1.5;
+  const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
+  if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, width + 4, thick);
+  if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, height + 4);
+}
+function paintLabels(context, scene) {
+  const { roles } = scene.drawing;
+  for (const { x, y, turned, text, special, marked, room } of placedLabels(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-LEAN);
+    context.textAlign = turned ? "left" : "right";
+    context.textBaseline = "middle";
+    context.font = `${marked ? "bold " : ""}11px ${FONT}`;
+    context.fillStyle = special && !marked ? roles.muted : roles.text;
+    context.fillText(text, 0, 0, room);
+    context.restore();
+  }
+}
+function placedLabels(scene) {
+  const { queries, keys, rows, cols } = scene.drawing;
+  const { left, top } = scene.margins;
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+  const side = { cell: sight.cell };
+  const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
+  const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
+  return [
+    ...left > NO_ROOM ? down.map((label) => ({ ...label, turned: false, x: left - 6, y: top + label.offset, room: beside })) : [],
+    ...across.map((label) => ({ ...label, turned: true, x: left + label.offset, y: top - 6, room: above }))
+  ];
+}
+function matrixSvg(scene, legendRoom) {
+  const { drawing, viewport, margins, colours } = scene;
+  const { width: wide, height: high } = viewport;
+  const legend = hasLegend(scene);
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, wide, high);
+  context.imageSmoothingEnabled = false;
+  paintTiles(context, scene);
+  const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
+  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+  });
+  return {
+    width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
+    height: margins.top + high + 10,
+    attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
+    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
+  };
+}
+
+// src/drawing/viewport.ts
 var LARGEST_CELL = 48;
-var LETTERS = 20;
-var FINE = 5;
-var ROOMY = 30;
+var Viewport = class {
+  sight = { x: 0, y: 0, cell: 1 };
+  rows = 0;
+  cols = 0;
+  /** Pixels of the plot across and down, at most. */
+  size = 1;
+  /** Takes the shape of a matrix and the size of the plot; where either changed, shows the whole and returns true. */
+  resize(rows, cols, size) {
+    if (rows === this.rows && cols === this.cols && size === this.size) return false;
+    [this.rows, this.cols, this.size] = [rows, cols, size];
+    this.fit();
+    return true;
+  }
+  /** Shows the whole matrix. */
+  fit() {
+    this.sight = { x: 0, y: 0, cell: this.smallestCell };
+  }
+  get smallestCell() {
+    return Math.min(LARGEST_CELL, this.size / Math.max(this.rows, this.cols, 1));
+  }
+  /** Whether cells are larger than where the whole matrix is shown. */
+  get zoomed() {
+    return this.sight.cell > this.smallestCell;
+  }
+  /** Enlarges cells by a factor; what is at pixel x, y stays there. */
+  zoom(factor, x = this.size / 2, y = this.size / 2) {
+    const { sight } = this;
+    const cell = Math.min(LARGEST_CELL, Math.max(this.smallestCell, sight.cell * factor));
+    this.look(sight.x + x / sight.cell - x / cell, sight.y + y / sight.cell - y / cell, cell);
+  }
+  /** Moves the matrix by pixels to the right and down. */
+  pan(x, y) {
+    const { sight } = this;
+    this.look(sight.x - x / sight.cell, sight.y - y / sight.cell, sight.cell);
+  }
+  /** Shows the same part as another viewport. */
+  follow({ x, y, cell }) {
+    this.look(x, y, cell);
+  }
+  /** Moves no further than needed to show a cell. */
+  reveal({ row, col }) {
+    const { sight, seen } = this;
+    this.look(Math.min(col, Math.max(sight.x, col + 1 - seen)), Math.min(row, Math.max(sight.y, row + 1 - seen)), sight.cell);
+  }
+  /** Sets the sight, within the edges of the matrix. */
+  look(x, y, cell) {
+    const seen = this.size / cell;
+    this.sight = { x: Math.max(0, Math.min(x, this.cols - seen)), y: Math.max(0, Math.min(y, this.rows - seen)), cell };
+  }
+  /** Cells in sight across the plot. */
+  get seen() {
+    return this.size / this.sight.cell;
+  }
+  /** Pixels that the matrix takes of the plot. */
+  get width() {
+    return Math.min(this.size, this.cols * this.sight.cell);
+  }
+  get height() {
+    return Math.min(this.size, this.rows * this.sight.cell);
+  }
+  /** Pixels that the matrix takes down at most, however it is zoomed. */
+  get tallest() {
+    return Math.min(this.size, this.rows * LARGEST_CELL);
+  }
+  /** The cell at a pixel of the plot. */
+  cellAt(x, y) {
+    const row = Math.floor(this.sight.y + y / this.sight.cell);
+    const col = Math.floor(this.sight.x + x / this.sight.cell);
+    const inside = x >= 0 && y >= 0 && x < this.size && y < this.size && row < this.rows && col < this.cols;
+    return inside ? { row, col } : null;
+  }
+  /** The level of tiles whose cells come closest to a pixel of the screen. */
+  level(pixelRatio, coarsest) {
+    const pixels = this.sight.cell * pixelRatio;
+    return Math.max(0, Math.min(coarsest, Math.ceil(Math.log2(1 / pixels) - 0.5)));
+  }
+  /** Rows and columns that are at least partly in sight. */
+  get cellsInSight() {
+    const range2 = (from, count) => ({ first: Math.floor(from), end: Math.ceil(Math.min(count, from + this.seen)) });
+    return { rows: range2(this.sight.y, this.rows), cols: range2(this.sight.x, this.cols) };
+  }
+  /** Rows and columns of the tiles of a level that are in sight. */
+  tilesInSight(level) {
+    const span = TILE_SIDE << level;
+    const range2 = (from, count) => ({
+      first: Math.floor(from / span),
+      end: 1 + Math.floor((Math.min(from + this.seen, count) - 1e-9) / span)
+    });
+    return { rows: range2(this.sight.y, this.rows), cols: range2(this.sight.x, this.cols) };
+  }
+};
+
+// src/drawing/matrix.ts
+var WIDE = { plot: 460, left: 108, top: 92, legend: 80 };
+var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
+var NARROW_WIDTH = 480;
+var SMALLEST_PLOT = 120;
+var RESTING = 150;
 var Matrix = class {
-  constructor(pointing, signal) {
-    this.pointing = pointing;
+  constructor(events, signal) {
+    this.events = events;
     this.signal = signal;
     this.element = h("canvas", {
       className: "matrix",
@@ -1559,308 +2228,143 @@ var Matrix = class {
       "aria-roledescription": "matrix",
       "aria-label": "Attention matrix. Arrow keys move from cell to cell, Enter selects, plus and minus zoom, 0 shows all."
     });
-    steer(this, signal);
+    attachInteractions(this, signal);
     signal.addEventListener("abort", () => clearTimeout(this.resting), { once: true });
   }
-  pointing;
+  events;
   signal;
   element;
+  viewport = new Viewport();
   drawing = null;
-  mosaic = null;
-  sight = { x: 0, y: 0, cell: 1 };
-  fitted = "";
-  pointed = null;
+  tiles = null;
+  margins = WIDE;
+  pointedCell = null;
   resting;
-  frame = 0;
-  room = WHOLE;
-  size = WHOLE.plot;
+  scheduled = 0;
+  /** Draws into `width` pixels. */
   show(drawing, width) {
     if (drawing.name !== this.drawing?.name) {
-      this.mosaic?.end();
-      this.mosaic = this.mosaicOf(drawing);
+      this.tiles?.close();
+      this.tiles = this.tilesOf(drawing);
       clearTimeout(this.resting);
     }
     this.drawing = drawing;
-    if (this.pointed && (this.pointed.row >= drawing.rows.length || this.pointed.col >= drawing.cols.length)) this.point(null);
-    this.room = drawing.room ?? (width < WIDE ? NARROW : WHOLE);
-    this.size = Math.max(120, Math.min(this.room.plot, width - this.room.left - this.room.legend));
-    const shape = `${drawing.rows.length},${drawing.cols.length},${this.size}`;
-    if (shape !== this.fitted) this.fit();
-    this.fitted = shape;
+    const { rows, cols } = drawing;
+    if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
+    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE);
+    const { plot, left, legend } = this.margins;
+    if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT, Math.min(plot, width - left - legend)))) this.moved();
     this.paint();
   }
   /** The largest weight of what is shown, 0 until it is known. */
   get strongest() {
-    return this.mosaic?.most() ?? 0;
+    return this.tiles?.largestWeight() ?? 0;
   }
-  /** What the strongest colour stands for; single weights may be larger than the largest mean of several. */
-  get top() {
-    return this.drawing.most ?? Math.max(this.mosaic.most(), this.mosaic.most(this.level));
-  }
-  /** The level whose cells come closest to a pixel. */
   get level() {
-    const pixels = this.sight.cell * (globalThis.devicePixelRatio || 1);
-    return Math.max(0, Math.min(this.mosaic.coarsest, Math.ceil(Math.log2(1 / pixels) - 0.5)));
+    return this.viewport.level(globalThis.devicePixelRatio || 1, this.tiles.coarsest);
   }
-  /** Shows all. */
-  fit() {
-    this.sight = { x: 0, y: 0, cell: this.smallest() };
-    this.moved();
+  get scene() {
+    const { viewport, margins, level } = this;
+    const [drawing, tiles] = [this.drawing, this.tiles];
+    const top = drawing.most ?? Math.max(tiles.largestWeight(), tiles.largestWeight(level));
+    const colours = weightColours({ signed: false, ...drawing }, top);
+    return { drawing, viewport, tiles, margins, colours, level, pointed: this.pointedCell };
   }
-  smallest() {
-    const { rows, cols } = this.drawing;
-    return Math.min(LARGEST_CELL, this.size / Math.max(rows.length, cols.length, 1));
+  tilesOf(drawing) {
+    const tiles = new TileCache(drawing.rows.length, drawing.cols.length, drawing.tile, {
+      arrived: (level) => {
+        if (level === tiles.coarsest) this.events.scaled?.();
+        if (this.pointedCell) this.report();
+        this.repaint();
+      },
+      failed: (error) => {
+        if (!this.signal.aborted) this.events.failed(error);
+      },
+      pending: (count) => this.events.pending(count)
+    });
+    return tiles;
   }
-  /** Nearer or farther, so that what is at that pixel stays there. */
-  zoom(by, x = this.size / 2, y = this.size / 2) {
-    const { sight } = this;
-    const cell = Math.min(LARGEST_CELL, Math.max(this.smallest(), sight.cell * by));
-    sight.x += x / sight.cell - x / cell;
-    sight.y += y / sight.cell - y / cell;
-    sight.cell = cell;
-    this.moved();
+  paint() {
+    if (!this.drawing || !this.tiles) return;
+    const { viewport, margins } = this;
+    const context = canvasContext(this.element, margins.left + viewport.size + margins.legend, margins.top + viewport.tallest + 2);
+    this.element.style.touchAction = viewport.zoomed ? "none" : "pan-x pan-y";
+    paintMatrix(context, this.scene);
   }
-  pan(x, y) {
-    this.sight.x -= x / this.sight.cell;
-    this.sight.y -= y / this.sight.cell;
-    this.moved();
-  }
-  moved() {
-    this.clamp();
-    this.pointing.moved?.(this.sight);
-    this.later();
-  }
-  /** What another matrix shows: the same part of it. */
-  follow(sight) {
-    if (!this.drawing) return;
-    this.sight = { ...sight };
-    this.clamp();
-    this.later();
-  }
-  /** Points at a cell from outside; null at none. */
-  mark(cell) {
-    this.pointed = cell;
-    this.later();
-  }
-  clamp() {
-    const { rows, cols } = this.drawing;
-    const seen = this.size / this.sight.cell;
-    this.sight.x = Math.max(0, Math.min(this.sight.x, cols.length - seen));
-    this.sight.y = Math.max(0, Math.min(this.sight.y, rows.length - seen));
-  }
-  later() {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
+  repaint() {
+    this.scheduled ||= requestAnimationFrame(() => {
+      this.scheduled = 0;
       if (!this.signal.aborted) this.paint();
     });
   }
-  // -- tiles ----------------------------------------------------------------------------------------------
-  mosaicOf(drawing) {
-    const mosaic = new Mosaic(drawing.rows.length, drawing.cols.length, drawing.tile, {
-      came: (level) => {
-        if (level === mosaic.coarsest) this.pointing.known?.();
-        if (this.pointed) this.tell();
-        this.later();
-      },
-      failed: (error) => {
-        if (!this.signal.aborted) this.pointing.failed(error);
-      },
-      busy: (pending) => this.pointing.busy(pending)
-    });
-    return mosaic;
+  /** What is in sight, with its labels and its legend. */
+  svg() {
+    return matrixSvg(this.scene, WIDE.legend);
   }
-  get look() {
-    const { threshold, log } = this.drawing;
-    const { ramp, share, top } = this;
-    return { name: [log, threshold, top, ramp(0), ramp(1)].join(), ramp, share, threshold };
+  // -- moved by the user, or with another matrix ----------------------------------------------------------
+  moved() {
+    this.events.moved?.(this.viewport.sight);
+    this.repaint();
   }
-  /** From a weight to its place on the ramp, 0 to 1; of signed ones zero is in the middle. */
-  get share() {
-    const { log, signed } = this.drawing;
-    const plain = scale(this.top, log);
-    return signed ? (weight) => (1 + Math.sign(weight) * plain(Math.abs(weight))) / 2 : plain;
+  /** Shows the whole matrix. */
+  fit() {
+    this.viewport.fit();
+    this.moved();
   }
-  /** The ramp from 0 to 1. */
-  get ramp() {
-    const { ramp, signed } = this.drawing;
-    return signed ? (share) => ramp(2 * share - 1) : ramp;
+  zoom(factor, x, y) {
+    this.viewport.zoom(factor, x, y);
+    this.moved();
   }
-  // -- painting -------------------------------------------------------------------------------------------
-  paint() {
-    const { drawing, mosaic, size, sight } = this;
-    if (!drawing || !mosaic) return;
-    const { rows, cols } = drawing;
-    const tall = Math.min(size, rows.length * LARGEST_CELL);
-    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + tall + 2);
-    this.element.style.touchAction = sight.cell > this.smallest() ? "none" : "pan-x pan-y";
-    const wide = Math.min(size, cols.length * sight.cell);
-    const high = Math.min(size, rows.length * sight.cell);
-    context.save();
-    context.translate(this.room.left, this.room.top);
-    context.beginPath();
-    context.rect(0, 0, wide, high);
-    context.clip();
-    context.fillStyle = drawing.ramp(0);
-    context.fillRect(0, 0, wide, high);
-    context.imageSmoothingEnabled = false;
-    mosaic.want(mosaic.coarsest, 0, 0);
-    if (mosaic.at(mosaic.coarsest, 0, 0)) this.lay(context);
-    if (sight.cell >= ROOMY) this.numbers(context);
-    this.cross(context, wide, high);
-    context.restore();
-    context.strokeStyle = drawing.quiet;
-    context.globalAlpha = 0.5;
-    context.lineWidth = 1;
-    context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
-    context.globalAlpha = 1;
-    this.write(context, wide, high);
-    if (this.top > 0 && this.room.legend > LETTERS) drawLegend(context, this.legend, this.room.left + wide + 16, this.room.top, high, drawing.ink);
+  pan(x, y) {
+    this.viewport.pan(x, y);
+    this.moved();
   }
-  /** The weights themselves, where there is room. */
-  numbers(context) {
-    const { sight, size } = this;
-    const { rows, cols, threshold } = this.drawing;
-    const [share, ramp] = [this.share, this.ramp];
-    context.font = "10px system-ui, sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    for (let row = Math.floor(sight.y); row < Math.min(rows.length, sight.y + size / sight.cell); row++)
-      for (let col = Math.floor(sight.x); col < Math.min(cols.length, sight.x + size / sight.cell); col++) {
-        const weight = this.mosaic.weight(row, col);
-        if (weight === null || Math.abs(weight) < Math.max(threshold, 5e-3)) continue;
-        context.fillStyle = needsWhite(ramp(share(weight))) ? "#ffffff" : "#1d2430";
-        context.fillText(weight.toFixed(2).replace(/^(-?)0/, "$1"), (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
-      }
+  /** Shows the same part as another matrix. */
+  follow(sight) {
+    if (!this.drawing) return;
+    this.viewport.follow(sight);
+    this.repaint();
   }
-  get legend() {
-    const { log, signed = false } = this.drawing;
-    const { ramp, share, top } = this;
-    return { ramp, share, top, log, signed };
+  /** Outlines a cell that is pointed at in another matrix; null for none. */
+  mark(cell) {
+    this.pointedCell = cell;
+    this.repaint();
   }
-  lay(context) {
-    const { sight, size, level } = this;
-    const { rows, cols } = this.drawing;
-    const span = SIDE << level;
-    const look = this.look;
-    const last = (from, count) => Math.floor((Math.min(from + size / sight.cell, count) - 1e-9) / span);
-    for (let row = Math.floor(sight.y / span); row <= last(sight.y, rows.length); row++)
-      for (let col = Math.floor(sight.x / span); col <= last(sight.x, cols.length); col++) {
-        this.mosaic.want(level, row, col);
-        this.layOne(context, level, row, col, look);
-      }
-  }
-  /** The tile, or the part of the nearest coarser one that lies there. */
-  layOne(context, level, row, col, look) {
-    const { sight } = this;
-    const x = (col * (SIDE << level) - sight.x) * sight.cell;
-    const y = (row * (SIDE << level) - sight.y) * sight.cell;
-    for (let up = 0; level + up <= this.mosaic.coarsest; up++) {
-      const laid = this.mosaic.at(level + up, row >> up, col >> up);
-      if (!laid) continue;
-      const [left, above] = [(col - (col >> up << up)) * (SIDE >> up), (row - (row >> up << up)) * (SIDE >> up)];
-      const [wide, high] = [Math.min(SIDE >> up, laid.tile.cols - left), Math.min(SIDE >> up, laid.tile.rows - above)];
-      if (wide < 1 || high < 1) return;
-      const pixels = sight.cell * 2 ** (level + up);
-      context.drawImage(pictureOf(laid, look), left, above, wide, high, x, y, wide * pixels, high * pixels);
-      return;
-    }
-  }
-  /** The row and the column that are pointed at or selected. */
-  cross(context, wide, high) {
-    const { sight } = this;
-    const drawing = this.drawing;
-    context.strokeStyle = drawing.accent;
-    context.lineWidth = sight.cell < FINE ? 1 : 1.5;
-    const row = this.pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1);
-    const col = this.pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1);
-    const [inset, thick] = sight.cell < FINE ? [0.5, 0] : [0, sight.cell];
-    if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, wide + 4, thick);
-    if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, high + 4);
-  }
-  write(context, wide, high) {
-    for (const { x, y, turned, text, special, marked, room } of this.labels(wide, high)) {
-      context.save();
-      context.translate(x, y);
-      if (turned) context.rotate(-LEAN);
-      context.textAlign = turned ? "left" : "right";
-      context.textBaseline = "middle";
-      context.font = `${marked ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
-      context.fillStyle = special && !marked ? this.drawing.quiet : this.drawing.ink;
-      context.fillText(text, 0, 0, room);
-      context.restore();
-    }
-  }
-  /** The tokens along both sides; of a matrix beside another one those above alone. */
-  labels(wide, high) {
-    const { queries, keys, rows, cols, selected } = this.drawing;
-    const { left, top } = this.room;
-    const { x, y, cell } = this.sight;
-    const row = this.pointed?.row ?? rows.indexOf(selected.query ?? -1);
-    const col = this.pointed?.col ?? cols.indexOf(selected.key ?? -1);
-    const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
-    const down = ticks({ tokens: queries, places: rows, start: y, cell, size: high, marked: row, room: beside });
-    const across = ticks({ tokens: keys, places: cols, start: x, cell, size: wide, marked: col, room: above });
-    return [
-      ...left > LETTERS ? down.map((tick) => ({ ...tick, turned: false, x: left - 6, y: top + tick.at, room: beside })) : [],
-      ...across.map((tick) => ({ ...tick, turned: true, x: left + tick.at, y: top - 6, room: above }))
-    ];
-  }
-  /** What is in sight, with its labels and what its colours stand for. */
-  svg(paper) {
-    const { size, sight, room } = this;
-    const { rows, cols, ink } = this.drawing;
-    const wide = Math.min(size, cols.length * sight.cell);
-    const high = Math.min(size, rows.length * sight.cell);
-    const legend = room.legend > LETTERS && this.top > 0;
-    const [width, height] = [room.left + wide + (legend ? WHOLE.legend : room.top / 2), room.top + high + 10];
-    const plain = h("canvas");
-    const context = canvasContext(plain, wide, high);
-    context.imageSmoothingEnabled = false;
-    this.lay(context);
-    const texts = this.labels(wide, high).map(
-      ({ x, y, turned, text }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escaped(text)}</text>`
-    );
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${room.left}" y="${room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${room.left}" y="${room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(this.legend, room.left + wide + 16, room.top, high) : ""}</svg>`;
-  }
-  // -- steering -------------------------------------------------------------------------------------------
+  // -- pointed at and selected ----------------------------------------------------------------------------
   get corner() {
-    return this.room;
+    return this.margins;
   }
   get seen() {
-    const seen = Math.max(1, Math.floor(this.size / this.sight.cell));
+    const seen = Math.max(1, Math.floor(this.viewport.seen));
     return { rows: seen, cols: seen };
   }
   cellAt(x, y) {
-    if (!this.drawing) return null;
-    const { rows, cols } = this.drawing;
-    const row = Math.floor(this.sight.y + y / this.sight.cell);
-    const col = Math.floor(this.sight.x + x / this.sight.cell);
-    const inside = x >= 0 && y >= 0 && x < this.size && y < this.size && row < rows.length && col < cols.length;
-    return inside ? { row, col } : null;
+    return this.drawing && this.viewport.cellAt(x, y);
   }
   point(cell) {
-    if (cell?.row === this.pointed?.row && cell?.col === this.pointed?.col) return;
-    this.pointed = cell;
+    if (cell?.row === this.pointedCell?.row && cell?.col === this.pointedCell?.col) return;
+    this.pointedCell = cell;
     clearTimeout(this.resting);
-    if (cell) this.tell();
-    else this.pointing.left?.();
-    this.later();
+    if (cell) this.report();
+    else this.events.left?.();
+    this.repaint();
   }
-  /** Says what is pointed at; of a coarse picture the single weight is brought when the pointer rests. */
-  tell() {
+  /** Reports the pointed cell; behind a coarse picture the single weight is requested when the pointer rests. */
+  report() {
     const { rows, cols } = this.drawing;
-    const { row, col } = this.pointed;
-    const weight = this.mosaic.weight(row, col);
-    const coarse = this.level > 0 ? this.mosaic.coarse(this.level, row, col) : null;
-    this.pointing.point(rows[row], cols[col], weight, coarse);
-    if (weight === null) this.resting = setTimeout(() => this.mosaic.want(0, Math.floor(row / SIDE), Math.floor(col / SIDE)), RESTING);
+    const { row, col } = this.pointedCell;
+    const weight = this.tiles.weight(row, col);
+    const pooled = this.level > 0 ? this.tiles.pooledWeight(this.level, row, col) : null;
+    this.events.pointed(rows[row], cols[col], weight, pooled);
+    if (weight !== null) return;
+    this.resting = setTimeout(() => this.tiles.request(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE)), RESTING);
   }
-  pick(cell = this.pointed) {
-    if (cell) this.pointing.select(this.drawing.rows[cell.row], this.drawing.cols[cell.col]);
+  select(cell = this.pointedCell) {
+    if (cell) this.events.selected(this.drawing.rows[cell.row], this.drawing.cols[cell.col]);
   }
   step(down, across) {
     const { rows, cols, selected } = this.drawing;
-    const from = this.pointed ?? {
+    const from = this.pointedCell ?? {
       row: Math.max(0, rows.indexOf(selected.query ?? -1)),
       col: Math.max(0, cols.indexOf(selected.key ?? -1))
     };
@@ -1868,386 +2372,348 @@ var Matrix = class {
       row: Math.max(0, Math.min(rows.length - 1, from.row + down)),
       col: Math.max(0, Math.min(cols.length - 1, from.col + across))
     };
-    this.reveal(cell);
-    this.point(cell);
-  }
-  reveal({ row, col }) {
-    const seen = this.size / this.sight.cell;
-    this.sight.y = Math.min(row, Math.max(this.sight.y, row + 1 - seen));
-    this.sight.x = Math.min(col, Math.max(this.sight.x, col + 1 - seen));
+    this.viewport.reveal(cell);
     this.moved();
+    this.point(cell);
   }
 };
 
-// src/attention.ts
-var HOW = {
-  lines: "Queries on the left look at keys on the right; the stronger the line, the more. Point at a token to see it alone, click to keep it. Keys: [ ] change the layer, comma and period the head, arrows the token; m shows the matrix.",
-  matrix: "The query runs down, the key across; strong is much attention. Drag to move, double-click or + and - to zoom, 0 for all. Keys: [ ] change the layer, comma and period the head, arrows the cell; m shows the lines."
-};
-var PAIRS = {
-  all: "both texts",
-  "a-a": "A → A",
-  "a-b": "A → B",
-  "b-a": "B → A",
-  "b-b": "B → B"
-};
-var attention_default2 = view("Attention", attention_default, (frame) => {
-  const { model, signal, bar, stage } = frame;
-  let source = new Source(model, signal);
-  let { layers } = source.header;
-  let shownTrace = 0;
-  let hovered = null;
-  let drawn = 0;
-  let detailed = "";
-  let pictured = "";
-  let failure = "";
-  const layer = h("select", { "aria-label": "Layer", onchange: () => setLayer(Number(layer.value)) });
-  const listLayers = () => layer.replaceChildren(...layers.map((one, n) => h("option", { value: String(n) }, one.kind === "self" ? String(n) : `${n} (${one.kind})`)));
-  listLayers();
-  const chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
-  const all = h("button", { type: "button", className: "quiet", onclick: () => frame.set({ heads: range(header().heads) }) }, "all");
-  const averaged = h("input", { type: "checkbox", onchange: () => frame.set({ mean: averaged.checked }) });
-  const modes = ["lines", "matrix"].map(
-    (mode) => h("button", { type: "button", onclick: () => frame.set({ mode }) }, mode)
-  );
-  const pair = h("select", { "aria-label": "Which texts", onchange: () => frame.set({ pair: pair.value }) });
-  pair.append(...Object.entries(PAIRS).map(([value2, name]) => h("option", { value: value2 }, name)));
-  const special = h("input", { type: "checkbox", onchange: () => frame.set({ hide_special: special.checked }) });
-  const threshold = h("input", {
-    type: "range",
-    min: "0",
-    max: "0.5",
-    step: "0.005",
-    "aria-label": "Smallest weight that is drawn",
-    oninput: () => frame.set({ threshold: Number(threshold.value) })
-  });
-  const floor = h("span", { className: "name" });
-  const log = h("input", { type: "checkbox", onchange: () => frame.set({ log: log.checked }) });
-  const pool = h("select", { "aria-label": "What a cell of several weights shows", onchange: () => frame.set({ pool: pool.value }) });
-  pool.append(h("option", { value: "max" }, "largest"), h("option", { value: "mean" }, "mean"));
-  const zoom = h(
-    "span",
-    { className: "segments" },
-    h("button", { type: "button", title: "Nearer", onclick: () => matrix.zoom(1.6) }, "+"),
-    h("button", { type: "button", title: "Farther", onclick: () => matrix.zoom(1 / 1.6) }, "−"),
-    h("button", { type: "button", title: "Show all", onclick: () => matrix.fit() }, "all")
-  );
-  const named2 = (name, ...children) => h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
-  const pooling = named2("Cell", pool);
-  const texts = named2("Show", pair);
-  const specials = h("label", {}, special, "hide special tokens");
-  bar.append(
-    named2("Layer", layer),
-    named2("Heads", chips, all),
-    h("label", {}, averaged, "mean"),
-    h("span", { className: "segments", role: "group", "aria-label": "Picture" }, ...modes),
-    texts,
-    specials,
-    h("label", {}, h("span", { className: "name" }, "hide below"), threshold, floor),
-    h("label", {}, log, "log"),
-    pooling,
-    zoom
-  );
-  const header = () => layers[model.get("layer")];
-  function headsOf({ heads: count }) {
-    const heads = model.get("heads").filter((head) => head < count);
-    return heads.length ? heads : [0];
+// src/attention/picture.ts
+var AttentionPicture = class {
+  constructor(frame) {
+    this.frame = frame;
+    const { model, signal } = frame;
+    this.lines = new Lines({
+      pointed: (axis, position) => this.point(axis, position),
+      selected: (axis, position) => frame.set(toggledToken({ query: model.get("query"), key: model.get("key") }, { axis, position }))
+    }, signal);
+    this.matrix = new Matrix({
+      pointed: (query, key, weight, pooled) => {
+        const { source, selection } = this.shown;
+        frame.say(describeCell(tokensOfBoth(source, selection.layer), selection, query, key, weight, pooled));
+      },
+      left: () => frame.say(""),
+      selected: (query, key) => {
+        const same = model.get("query") === query && model.get("key") === key;
+        frame.set(same ? { query: null, key: null } : { query, key });
+      },
+      failed: (error) => frame.notify(this.failure = error.message),
+      pending: (count) => {
+        if (!this.failure) frame.notify(count && this.shown?.source.remote ? "Computing …" : "", "busy");
+      }
+    }, signal);
   }
-  function setLayer(number2) {
-    const next = layers[(number2 + layers.length) % layers.length];
-    frame.set({ layer: layers.indexOf(next), heads: headsOf(next) });
+  frame;
+  lines;
+  matrix;
+  pointed = null;
+  /** Counts drawings: the result of a superseded one is discarded. */
+  drawings = 0;
+  /** What the matrix shows, and why some of it is missing; tiles that arrive later do not hide that. */
+  matrixName = "";
+  failure = "";
+  shown = null;
+  /** The token that is pointed at in the lines, else the selected one. */
+  get alone() {
+    const { model } = this.frame;
+    return loneToken(this.pointed, { query: model.get("query"), key: model.get("key") });
   }
-  function toggle(head, more) {
-    const heads = model.get("heads");
-    if (!more) return frame.set({ heads: [head] });
-    const others = heads.filter((one) => one !== head);
-    frame.set({ heads: (others.length < heads.length && others.length ? others : [...others, head]).sort((a, b) => a - b) });
+  point(axis, position) {
+    if (this.pointed?.axis === axis && this.pointed.position === position) return;
+    this.pointed = position === null ? null : { axis, position };
+    this.frame.redraw();
   }
-  const select = (axis, position) => {
-    const same = model.get(axis) === position;
-    frame.set(axis === "query" ? { query: same ? null : position, key: null } : { key: same ? null : position, query: null });
-  };
-  const lines = new Lines({
-    point: (axis, position) => {
-      if (hovered?.axis === axis && hovered.position === position) return;
-      hovered = position === null ? null : { axis, position };
-      frame.redraw();
-    },
-    select
-  }, signal);
-  const matrix = new Matrix({
-    point: tellCell,
-    left: () => frame.say(""),
-    select: (query, key) => {
-      const same = model.get("query") === query && model.get("key") === key;
-      frame.set(same ? { query: null, key: null } : { query, key });
-    },
-    failed: (error) => {
-      failure = error.message;
-      frame.tell(failure);
-    },
-    busy: (pending) => {
-      if (!failure) frame.tell(pending && source.remote ? "Computing …" : "", "busy");
-    }
-  }, signal);
-  const detail = h("div", { className: "detail", hidden: true });
-  const empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: bring back the special ones, or both texts.");
-  stage.append(empty, lines.element, matrix.element, detail);
-  listen(model, ["layer", "heads", "mean", "mode", "query", "key", "pair", "hide_special", "threshold", "log", "pool"], frame.redraw, signal);
-  listen(model, ["trace"], () => {
-    source = new Source(model, signal);
-    ({ layers } = source.header);
-    shownTrace++;
-    hovered = null;
-    listLayers();
-    frame.redraw();
-  }, signal);
-  frame.root.addEventListener("keydown", (event) => onKey(event), { signal });
-  const shown = () => ({
-    layer: model.get("layer"),
-    heads: headsOf(header()),
-    pair: model.get("pair"),
-    hide_special: model.get("hide_special"),
-    pool: model.get("pool")
-  });
-  function tokenOf(axis, position) {
-    return `“${label(source.tokens(model.get("layer"), axis).text[position] ?? "?")}”`;
+  /** Forgets what was pointed at, where keys move on. */
+  release() {
+    this.pointed = null;
   }
-  function whose({ layer: layer2, heads }) {
-    return `layer ${layer2}, ${heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`}`;
+  /** Shows the picture of the chosen mode, or none where no token is left. */
+  draw(shown, empty) {
+    this.shown = shown;
+    const isLines = this.frame.model.get("mode") === "lines";
+    const focused = this.frame.root.activeElement;
+    const [current, other] = isLines ? [this.lines.element, this.matrix.element] : [this.matrix.element, this.lines.element];
+    current.hidden = empty;
+    other.hidden = true;
+    if (focused === other) current.focus({ preventScroll: true });
+    const drawing = ++this.drawings;
+    if (empty) this.frame.say("");
+    else if (isLines) this.showLines(shown, drawing);
+    else this.showMatrix(shown);
   }
-  function tellCell(query, key, weight, coarse) {
-    const what = shown();
-    const said = [
-      `${tokenOf("query", query)} → ${tokenOf("key", key)}${weight === null ? "" : `: ${number(weight)}`}`,
-      whose(what),
-      `query ${query}, key ${key}`
-    ];
-    if (coarse) said.push(`${what.pool === "max" ? "largest" : "mean"} of ${coarse.size} × ${coarse.size} there: ${number(coarse.weight)}`);
-    frame.say(said.join(" · "));
+  showLines(shown, drawing) {
+    const { frame } = this;
+    this.drawLines(shown, drawing).then(
+      () => drawing === this.drawings && frame.notify(""),
+      (error) => {
+        if (!frame.signal.aborted && drawing === this.drawings) frame.notify(error instanceof Error ? error.message : String(error));
+      }
+    );
   }
-  function alone() {
-    if (hovered) return hovered;
-    const [query, key] = [model.get("query"), model.get("key")];
-    return query !== null ? { axis: "query", position: query } : key !== null ? { axis: "key", position: key } : null;
-  }
-  async function drawLines(turn) {
-    const what = shown();
-    const { rows, cols } = source.positions(what);
-    const one = alone();
-    const here = one && (one.axis === "query" ? rows : cols).includes(one.position) ? one : null;
-    const matrices = source.remote ? null : await source.matrices(what);
-    const weights = here ? await source.line(what, here.axis, here.position) : null;
-    if (turn !== drawn) return;
-    const dark = frame.dark();
-    const together = model.get("mean") && what.heads.length > 1;
-    lines.show({
-      queries: source.tokens(what.layer, "query"),
-      keys: source.tokens(what.layer, "key"),
-      rows,
-      cols,
-      colours: together ? [dark ? "#7ab8f0" : "#1c5c9f"] : what.heads.map((head) => headColour(head, dark)),
-      matrices: matrices && (together ? [mean(matrices)] : matrices),
-      alone: here && weights && { ...here, weights: together ? [mean(weights)] : weights },
-      selected: { query: model.get("query"), key: model.get("key") },
-      threshold: model.get("threshold"),
-      log: model.get("log"),
-      ink: getComputedStyle(stage).color
-    });
-    if (here && weights) tellLine(here, mean(weights), here.axis === "query" ? cols : rows);
+  async drawLines({ source, selection }, drawing) {
+    const { frame, alone: token } = this;
+    const { rows, cols } = source.positions(selection);
+    const alone = token && (token.axis === "query" ? rows : cols).includes(token.position) ? token : null;
+    const matrices = source.remote ? null : await source.matrices(selection);
+    const line = alone ? await source.line(selection, alone.axis, alone.position) : null;
+    if (drawing !== this.drawings) return;
+    const { query: queries, key: keys } = tokensOfBoth(source, selection.layer);
+    const weights = { rows, cols, queries, keys, matrices, alone, line };
+    this.lines.show(linesDrawing(this.state, selection.heads, weights, frame.roles, frame.dark));
+    if (alone && line)
+      frame.say(describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), alone.axis === "query" ? cols : rows));
     else frame.say(source.remote ? "Point at a token to see where it looks." : "");
   }
-  function tellLine({ axis, position }, weights, places) {
-    const other = axis === "query" ? "key" : "query";
-    const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 5);
-    const said = best.map((n) => `${tokenOf(other, places[n])} ${number(weights[n])}`).join(", ");
-    frame.say(`${tokenOf(axis, position)} ${axis === "query" ? "looks at" : "is looked at by"} ${said} · ${whose(shown())}`);
-  }
-  function drawMatrix() {
-    const what = shown();
-    const style = getComputedStyle(stage);
-    const dark = frame.dark();
-    const name = JSON.stringify([shownTrace, what]);
-    if (name !== pictured) frame.tell(failure = "");
-    pictured = name;
-    matrix.show({
-      name,
-      queries: source.tokens(what.layer, "query"),
-      keys: source.tokens(what.layer, "key"),
-      ...source.positions(what),
-      tile: (level, row, col) => source.tile(what, level, row, col),
+  get state() {
+    const { model } = this.frame;
+    return {
+      mean: model.get("mean"),
+      query: model.get("query"),
+      key: model.get("key"),
       threshold: model.get("threshold"),
-      log: model.get("log"),
-      ramp: sequential(dark),
-      ink: style.color,
-      quiet: dark ? "#98a1ae" : "#68707d",
-      accent: dark ? "#fdba74" : "#c2410c",
-      selected: { query: model.get("query"), key: model.get("key") }
-    }, frame.width());
+      log: model.get("log")
+    };
   }
-  function drawDetail() {
-    const [query, key] = [model.get("query"), model.get("key")];
-    const { layer: layer2, heads } = shown();
-    const { queries, keys, detail: recorded } = header();
-    const here = query !== null && key !== null && query < queries && key < keys && heads.length === 1;
-    const wanted = here ? JSON.stringify([shownTrace, layer2, heads, query, key, frame.dark()]) : "";
-    if (wanted === detailed) return;
-    detailed = wanted;
-    detail.hidden = !here;
-    detail.replaceChildren();
-    if (!here) return;
-    if (!recorded)
-      detail.append(h("p", { className: "how" }, 'Query and key vectors were not kept: trace with store="factors" to see the product behind a score.'));
-    else
-      behind(layer2, heads[0], query, key).then(
-        (found) => wanted === detailed && detail.replaceChildren(...product(query, key, found)),
-        (error) => {
-          if (wanted === detailed && !signal.aborted) detail.replaceChildren(h("p", { className: "how" }, error.message));
-        }
-      );
+  showMatrix({ source, number, selection }) {
+    const { frame } = this;
+    const { query, key, threshold, log } = this.state;
+    const name = JSON.stringify([number, selection]);
+    if (name !== this.matrixName) frame.notify(this.failure = "");
+    this.matrixName = name;
+    const { query: queries, key: keys } = tokensOfBoth(source, selection.layer);
+    this.matrix.show({
+      name,
+      queries,
+      keys,
+      threshold,
+      log,
+      ...source.positions(selection),
+      tile: (level, row, col) => source.tile(selection, level, row, col),
+      ramp: attentionRamp(frame.dark),
+      roles: frame.roles,
+      selected: { query, key }
+    }, frame.width);
   }
-  async function behind(layer2, head, query, key) {
-    const held = source.remote ? null : await source.layer(layer2);
-    if (held?.factors) return held.product(head, query, key);
-    const { scale: scale2, weight, buffers } = await frame.ask("detail", { layer: layer2, head, query, key });
+  svg() {
+    const current = this.frame.model.get("mode") === "lines" ? this.lines : this.matrix;
+    return svgDocument(current.svg(), this.frame.roles.background);
+  }
+};
+function tokensOfBoth(source, layer) {
+  return { query: source.tokens(layer, "query"), key: source.tokens(layer, "key") };
+}
+
+// src/attention/score_detail.ts
+var NOT_RECORDED = 'Query and key vectors were not recorded: trace with store="factors" to see the product behind a score.';
+var ScoreDetail = class {
+  constructor(frame) {
+    this.frame = frame;
+  }
+  frame;
+  element = h("div", { className: "detail", hidden: true });
+  /** What is shown or under way. */
+  name = "";
+  /** Shows the product of a cell; requested once, however often the view is drawn. */
+  show(source, trace, cell) {
+    const name = cell ? JSON.stringify([trace, cell, this.frame.dark]) : "";
+    if (name === this.name) return;
+    this.name = name;
+    this.element.hidden = !cell;
+    this.element.replaceChildren();
+    if (!cell) return;
+    if (!source.header.layers[cell.layer].detail) {
+      this.element.append(h("p", { className: "how" }, NOT_RECORDED));
+      return;
+    }
+    this.load(source, cell).then(
+      (product) => name === this.name && this.element.replaceChildren(...this.rows(source, cell, product)),
+      (error) => {
+        if (name === this.name && !this.frame.signal.aborted) this.element.replaceChildren(h("p", { className: "how" }, error.message));
+      }
+    );
+  }
+  /** From the factors that are in the browser, else from Python. */
+  async load(source, { layer, head, query, key }) {
+    const weights = source.remote ? null : await source.layer(layer);
+    if (weights?.factors) return weights.product(head, query, key);
+    const { scale, weight, buffers } = await this.frame.request("detail", { layer, head, query, key });
     const bytes = buffers[0];
     const size = bytes.byteLength / 8;
-    const read = (start) => Float32Array.from({ length: size }, (_, i) => bytes.getFloat32(4 * (start + i), true));
-    return { q: read(0), k: read(size), scale: scale2, weight };
+    return { q: readSingles(bytes, 0, size), k: readSingles(bytes, size, size), scale, weight };
   }
-  function product(query, key, { q, k, scale: scale2, weight }) {
-    const products = q.map((value2, i) => value2 * k[i]);
-    const score = products.reduce((a, b) => a + b, 0) * scale2;
-    const whole = model.get("hide_special") ? " over all keys" : "";
+  rows(source, { layer, query, key }, { q, k, scale, weight }) {
+    const { products, score } = scoreOf(q, k, scale);
+    const { dark: dark2, model } = this.frame;
+    const scope = model.get("hide_special") ? " over all keys" : "";
     return [
-      h("table", {}, ...[
-        strip(`query of ${tokenOf("query", query)}`, q),
-        strip(`key of ${tokenOf("key", key)}`, k),
-        strip("product", products)
-      ]),
-      h("p", { className: "how" }, `Sum of the products × ${number(scale2)} = score ${number(score)}; after the softmax${whole} ${number(weight)}.`)
+      h(
+        "table",
+        {},
+        vectorRow(`query of ${quoted(source.tokens(layer, "query"), query)}`, q, dark2),
+        vectorRow(`key of ${quoted(source.tokens(layer, "key"), key)}`, k, dark2),
+        vectorRow("product", products, dark2)
+      ),
+      h(
+        "p",
+        { className: "how" },
+        `Sum of the products × ${formatNumber(scale)} = score ${formatNumber(score)}; after the softmax${scope} ${formatNumber(weight)}.`
+      )
     ];
   }
-  function strip(name, values) {
-    const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-9);
-    const canvas = h("canvas", { width: values.length, height: 1, style: { width: `${Math.min(512, values.length * 8)}px`, height: "16px", imageRendering: "pixelated" } });
-    const context = canvas.getContext("2d");
-    const ramp = diverging(frame.dark());
-    values.forEach((value2, i) => {
-      if (!context) return;
-      context.fillStyle = ramp(value2 / most);
+};
+function vectorRow(name, values, dark2) {
+  const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-9);
+  const style = { width: `${Math.min(512, values.length * 8)}px`, height: "16px", imageRendering: "pixelated" };
+  const canvas = h("canvas", { width: values.length, height: 1, style });
+  const context = canvas.getContext("2d");
+  const ramp2 = signedRamp(dark2);
+  if (context)
+    values.forEach((value, i) => {
+      context.fillStyle = ramp2(value / most);
       context.fillRect(i, 0, 1, 1);
     });
-    return h("tr", {}, h("th", {}, name), h("td", {}, canvas), h("td", {}, h("span", { className: "how" }, `  ±${number(most)}`)));
+  return h("tr", {}, h("th", {}, name), h("td", {}, canvas), h("td", {}, h("span", { className: "how" }, `  ±${formatNumber(most)}`)));
+}
+
+// src/attention/index.ts
+var HOW = {
+  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight. Point at a token to see it alone, click to keep it. Keys: [ ] change the layer, comma and period the head, arrows the token; m shows the matrix.",
+  matrix: "Queries run down, keys across; strong colours are large weights. Drag to move, double-click or + and - to zoom, 0 for all. Keys: [ ] change the layer, comma and period the head, arrows the cell; m shows the lines."
+};
+var SHOWN = [
+  "layer",
+  "heads",
+  "mean",
+  "mode",
+  "query",
+  "key",
+  "pair",
+  "hide_special",
+  "threshold",
+  "log",
+  "pool"
+];
+var AttentionView = class {
+  constructor(frame) {
+    this.frame = frame;
+    const { model, signal } = frame;
+    this.source = new TraceSource(model, signal);
+    this.picture = new AttentionPicture(frame);
+    this.controls = new AttentionControls(frame, { setLayer: (number) => this.setLayer(number), matrix: () => this.picture.matrix });
+    this.controls.listLayers(this.layers);
+    this.detail = new ScoreDetail(frame);
+    frame.stage.append(this.empty, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
+    listen(model, SHOWN, frame.redraw, signal);
+    listen(model, ["trace"], () => this.changeTrace(), signal);
+    frame.root.addEventListener("keydown", (event) => this.onKey(event), { signal });
   }
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLSelectElement) return;
-    const { heads } = shown();
-    const step = (by) => frame.set({ heads: [((heads[0] ?? 0) + by + header().heads) % header().heads] });
-    const acts = {
-      "[": () => setLayer(model.get("layer") - 1),
-      "]": () => setLayer(model.get("layer") + 1),
-      ",": () => step(-1),
-      ".": () => step(1),
+  frame;
+  source;
+  /** Counts the traces that were shown. */
+  traces = 0;
+  controls;
+  picture;
+  detail;
+  empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: show special tokens again, or both texts.");
+  changeTrace() {
+    this.source = new TraceSource(this.frame.model, this.frame.signal);
+    this.traces++;
+    this.picture.release();
+    this.controls.listLayers(this.layers);
+    this.frame.redraw();
+  }
+  get layers() {
+    return this.source.header.layers;
+  }
+  get layer() {
+    return this.layers[this.frame.model.get("layer")];
+  }
+  get selection() {
+    const { model } = this.frame;
+    return {
+      layer: model.get("layer"),
+      heads: headsOfLayer(model.get("heads"), this.layer),
+      pair: model.get("pair"),
+      hide_special: model.get("hide_special"),
+      pool: model.get("pool")
+    };
+  }
+  draw() {
+    const { source, traces: number, selection } = this;
+    const { rows, cols } = source.positions(selection);
+    const empty = rows.length === 0 || cols.length === 0;
+    this.controls.draw(source, selection.heads);
+    this.frame.explain(HOW[this.frame.model.get("mode")]);
+    this.empty.hidden = !empty;
+    this.picture.draw({ source, number, selection }, empty);
+    this.detail.show(source, number, this.selectedCell(selection));
+  }
+  /** The selected cell, where one head is shown and its layer has that cell. */
+  selectedCell({ layer, heads }) {
+    const { model } = this.frame;
+    const [query, key] = [model.get("query"), model.get("key")];
+    const { queries, keys } = this.layer;
+    if (query === null || key === null || query >= queries || key >= keys || heads.length !== 1) return null;
+    return { layer, head: heads[0], query, key };
+  }
+  // -- keys -----------------------------------------------------------------------------------------------
+  onKey(event) {
+    if (event.target instanceof HTMLSelectElement) return;
+    const inLines = event.target === this.picture.lines.element;
+    runKey(event, { ...this.keys, ...inLines ? this.keysOfLines : {} });
+  }
+  get keys() {
+    const { frame } = this;
+    const { model } = frame;
+    return {
+      "[": () => this.setLayer(model.get("layer") - 1),
+      "]": () => this.setLayer(model.get("layer") + 1),
+      ",": () => this.stepHead(-1),
+      ".": () => this.stepHead(1),
       m: () => frame.set({ mode: model.get("mode") === "lines" ? "matrix" : "lines" }),
       Escape: () => frame.set({ query: null, key: null })
     };
-    if (event.target === lines.element) Object.assign(acts, {
-      ArrowUp: () => moveToken(-1),
-      ArrowDown: () => moveToken(1),
-      ArrowLeft: () => changeSide("query"),
-      ArrowRight: () => changeSide("key")
-    });
-    const act = acts[event.key];
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
   }
-  function moveToken(by) {
-    const { axis, position } = alone() ?? { axis: "query", position: -1 };
-    const places = lines.places(axis);
-    const next = places[Math.max(0, Math.min(places.length - 1, places.indexOf(position) + by))];
+  get keysOfLines() {
+    return {
+      ArrowUp: () => this.moveToken(-1),
+      ArrowDown: () => this.moveToken(1),
+      ArrowLeft: () => this.changeSide("query"),
+      ArrowRight: () => this.changeSide("key")
+    };
+  }
+  /** Before the first layer is the last one, and the other way around. */
+  setLayer(number) {
+    const layer = (number + this.layers.length) % this.layers.length;
+    this.frame.set({ layer, heads: headsOfLayer(this.frame.model.get("heads"), this.layers[layer]) });
+  }
+  stepHead(by) {
+    const count = this.layer.heads;
+    this.frame.set({ heads: [(this.selection.heads[0] + by + count) % count] });
+  }
+  moveToken(by) {
+    const { lines, alone } = this.picture;
+    const { axis, position } = alone ?? { axis: "query", position: -1 };
+    const positions = lines.positions(axis);
+    const next = positions[Math.max(0, Math.min(positions.length - 1, positions.indexOf(position) + by))];
     if (next === void 0) return;
-    hovered = null;
-    frame.set(axis === "query" ? { query: next, key: null } : { key: next, query: null });
+    this.picture.release();
+    this.frame.set(selectedToken({ axis, position: next }));
     lines.reveal(axis, next);
   }
-  function changeSide(axis) {
-    const position = alone()?.position ?? 0;
-    hovered = null;
-    if (lines.places(axis).includes(position)) frame.set(axis === "query" ? { query: position, key: null } : { key: position, query: null });
+  changeSide(axis) {
+    const position = this.picture.alone?.position ?? 0;
+    this.picture.release();
+    if (this.picture.lines.positions(axis).includes(position)) this.frame.set(selectedToken({ axis, position }));
   }
-  function drawControls() {
-    const { heads: count } = header();
-    const { heads } = shown();
-    const dark = frame.dark();
-    layer.value = String(model.get("layer"));
-    if (chips.childElementCount !== count)
-      chips.replaceChildren(...range(count).map(
-        (head) => h("button", {
-          type: "button",
-          className: "chip",
-          title: "Shift adds or takes away",
-          onclick: (event) => toggle(head, event.shiftKey || event.metaKey || event.ctrlKey)
-        }, String(head))
-      ));
-    [...chips.children].forEach((chip, head) => {
-      const colour = headColour(head, dark);
-      chip.style.setProperty("--chip", colour);
-      chip.style.setProperty("--on-chip", needsWhite(colour) ? "#fff" : "#111");
-      chip.setAttribute("aria-pressed", String(heads.includes(head)));
-      chip.setAttribute("aria-label", `head ${head}`);
-    });
-    const lined = model.get("mode") === "lines";
-    modes.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === model.get("mode"))));
-    averaged.checked = model.get("mean") || !lined;
-    averaged.disabled = !lined || heads.length < 2;
-    pair.value = model.get("pair");
-    const two = ["query", "key"].some((axis) => source.tokens(model.get("layer"), axis).segment.length);
-    texts.hidden = !two && model.get("pair") === "all";
-    special.checked = model.get("hide_special");
-    specials.hidden = source.tokens(model.get("layer"), "key").special.length === 0;
-    threshold.value = String(model.get("threshold"));
-    floor.textContent = model.get("threshold").toFixed(3);
-    log.checked = model.get("log");
-    pool.value = model.get("pool");
-    zoom.hidden = lined;
-    pooling.hidden = lined || Math.max(header().queries, header().keys) <= 256;
-    const nothing = isEmpty();
-    empty.hidden = !nothing;
-    const focused = frame.root.activeElement;
-    lines.element.hidden = nothing || !lined;
-    matrix.element.hidden = nothing || lined;
-    if (focused === (lined ? matrix : lines).element) (lined ? lines : matrix).element.focus({ preventScroll: true });
+  svg() {
+    return this.picture.svg();
   }
-  function isEmpty() {
-    const { rows, cols } = source.positions(shown());
-    return rows.length === 0 || cols.length === 0;
-  }
-  function draw() {
-    drawControls();
-    frame.explain(HOW[model.get("mode")]);
-    const turn = ++drawn;
-    const failed = (error) => {
-      if (!signal.aborted && turn === drawn) frame.tell(error instanceof Error ? error.message : String(error));
-    };
-    if (isEmpty()) frame.say("");
-    else if (model.get("mode") === "lines") drawLines(turn).then(() => turn === drawn && frame.tell(""), failed);
-    else drawMatrix();
-    drawDetail();
-  }
-  return {
-    draw,
-    picture: () => {
-      const paper = frame.dark() ? "#15181e" : "#ffffff";
-      return model.get("mode") === "lines" ? lines.svg(paper) : matrix.svg(paper);
-    }
-  };
+};
+var index_default = view("Attention", attention_default, (frame) => {
+  const attention = new AttentionView(frame);
+  return { draw: () => attention.draw(), picture: () => attention.svg() };
 });
-function range(count) {
-  return [...Array(count).keys()];
-}
 export {
-  attention_default2 as default
+  index_default as default
 };

@@ -1,230 +1,4 @@
-// Generated from widgets/src/compare.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
-
-// src/compare.css
-var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--quiet); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--ink); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--quiet); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
-
-// src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
-
-// src/model.ts
-var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
-      patience
-    );
-    const finish = (settle) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
-    };
-    const hear = (message, buffers) => {
-      if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
-    try {
-      model.send({ id, ask: question, ...given });
-    } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
-    }
-  });
-}
-function listen(model, names, callback, signal) {
-  for (const name of names) model.on(`change:${name}`, callback);
-  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
-}
-
-// src/dom.ts
-function h(tag, given = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value2] of Object.entries(given)) {
-    if (value2 === void 0 || value2 === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value2);
-    else if (name === "style") Object.assign(element.style, value2);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value2;
-    else element.setAttribute(name, String(value2));
-  }
-  element.append(...children.filter((child) => child != null && child !== false));
-  return element;
-}
-var USUAL = 640;
-function view(name, style, fill) {
-  const made = {
-    render({ model, el, signal }) {
-      const ending = new AbortController();
-      signal?.addEventListener("abort", () => ending.abort(), { once: true });
-      const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(style_default + style);
-      root.adoptedStyleSheets = [sheet];
-      const bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-      const stage = h("div", { className: "stage" });
-      const readout = h("output", { className: "readout", "aria-live": "polite" });
-      const notice = h("div", { className: "notice", role: "status", hidden: true });
-      const explained = h("p", { className: "how" });
-      const downloads = h("span", { className: "downloads" });
-      const main = h(
-        "section",
-        { className: "view", role: "group", "aria-label": name },
-        bar,
-        notice,
-        stage,
-        h("footer", {}, readout, explained, downloads)
-      );
-      root.replaceChildren(main);
-      let filled;
-      let scheduled = 0;
-      let known = USUAL;
-      const frame = {
-        model,
-        root,
-        signal: ending.signal,
-        bar,
-        stage,
-        dark: () => main.dataset["theme"] === "dark",
-        width: () => known = stage.clientWidth || known,
-        say: (text) => {
-          readout.textContent = text;
-        },
-        explain: (text) => {
-          explained.textContent = text;
-        },
-        tell: (text, kind = "error") => {
-          notice.hidden = text === "";
-          notice.textContent = text;
-          notice.dataset["kind"] = kind;
-        },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
-        set: (values) => {
-          for (const [key, value2] of Object.entries(values)) model.set(key, value2);
-          model.save_changes();
-        },
-        redraw: () => {
-          scheduled ||= requestAnimationFrame(() => {
-            scheduled = 0;
-            if (!ending.signal.aborted) filled?.draw();
-          });
-        }
-      };
-      keepKeys(el, ending.signal);
-      main.dataset["theme"] = theme(el);
-      filled = fill(frame);
-      const { picture: picture2 } = filled;
-      if (picture2) downloads.append(...downloadButtons(name, picture2, frame));
-      watchTheme(el, ending.signal, (found) => {
-        if (main.dataset["theme"] === found) return;
-        main.dataset["theme"] = found;
-        frame.redraw();
-      });
-      const size = new ResizeObserver(() => frame.redraw());
-      size.observe(stage);
-      ending.signal.addEventListener("abort", () => {
-        size.disconnect();
-        cancelAnimationFrame(scheduled);
-        root.replaceChildren();
-      });
-      filled.draw();
-      return () => ending.abort();
-    }
-  };
-  globalThis.attnlensViews?.set(name, made);
-  return made;
-}
-function theme(element) {
-  const lab = document.body?.dataset["jpThemeLight"];
-  if (lab !== void 0) return lab === "false" ? "dark" : "light";
-  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
-    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
-      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
-  }
-  return globalThis.matchMedia?.("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-function hostOf(element) {
-  const root = element.getRootNode();
-  return root instanceof ShadowRoot ? root.host : null;
-}
-function watchTheme(element, signal, found) {
-  const look = () => found(theme(element));
-  globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", look, { signal });
-  const observer = new MutationObserver(look);
-  for (const node of [document.documentElement, document.body])
-    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
-  signal.addEventListener("abort", () => observer.disconnect());
-  requestAnimationFrame(() => !signal.aborted && look());
-}
-function keepKeys(element, signal) {
-  globalThis.addEventListener("keydown", (event) => {
-    if (!event.composedPath().includes(element)) return;
-    const runs = event.shiftKey && event.key === "Enter";
-    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
-    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
-  }, { capture: true, signal });
-}
-function downloadButtons(name, picture2, frame) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, made) => {
-    const act = async () => save(await made(picture2()), `${file}.${kind.toLowerCase()}`);
-    const failed = () => frame.tell("The picture could not be saved.");
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
-  };
-  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
-}
-function save(blob, file) {
-  const url = URL.createObjectURL(blob);
-  h("a", { href: url, download: file }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1e4);
-}
-async function png(svg) {
-  const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
-  try {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-function canvasContext(canvas, width, height) {
-  const ratio = globalThis.devicePixelRatio || 1;
-  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return context;
-}
-function gradient(ramp, width = 80) {
-  const canvas = h("canvas");
-  const context = canvasContext(canvas, width, 10);
-  for (let x = 0; x < width; x++) {
-    context.fillStyle = ramp(x / (width - 1));
-    context.fillRect(x, 0, 1, 10);
-  }
-  return canvas;
-}
-function escaped(text) {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
-}
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -494,12 +268,12 @@ function rgb_formatRgb() {
 function clampa(opacity) {
   return isNaN(opacity) ? 1 : Math.max(0, Math.min(1, opacity));
 }
-function clampi(value2) {
-  return Math.max(0, Math.min(255, Math.round(value2) || 0));
+function clampi(value) {
+  return Math.max(0, Math.min(255, Math.round(value) || 0));
 }
-function hex(value2) {
-  value2 = clampi(value2);
-  return (value2 < 16 ? "0" : "") + value2.toString(16);
+function hex(value) {
+  value = clampi(value);
+  return (value < 16 ? "0" : "") + value.toString(16);
 }
 function hsla(h2, s, l, a) {
   if (a <= 0) h2 = s = l = NaN;
@@ -563,12 +337,12 @@ define_default(Hsl, hsl, extend(Color, {
     return `${a === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a === 1 ? ")" : `, ${a})`}`;
   }
 }));
-function clamph(value2) {
-  value2 = (value2 || 0) % 360;
-  return value2 < 0 ? value2 + 360 : value2;
+function clamph(value) {
+  value = (value || 0) % 360;
+  return value < 0 ? value + 360 : value;
 }
-function clampt(value2) {
-  return Math.max(0, Math.min(1, value2 || 0));
+function clampt(value) {
+  return Math.max(0, Math.min(1, value || 0));
 }
 function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
@@ -660,19 +434,95 @@ function rgbSpline(spline) {
 var rgbBasis = rgbSpline(basis_default);
 var rgbBasisClosed = rgbSpline(basisClosed_default);
 
-// src/colour.ts
-var MAKO = ["#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"];
-var AGAINST_FOR = ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"];
-var AGAINST_FOR_DARK = ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"];
-var sequential = (dark) => rgbBasis(dark ? ["#15181e", "#211d2e", ...MAKO.slice(0, 9).reverse(), "#e9f8e4"] : ["#ffffff", "#def5e5", ...MAKO]);
-var diverging = (dark) => {
-  const ramp = rgbBasis(dark ? AGAINST_FOR_DARK : AGAINST_FOR);
-  return (share) => ramp((share + 1) / 2);
+// ../attnlens/palette.json
+var light = {
+  text: "#1d2430",
+  muted: "#68707d",
+  line: "#d5d9df",
+  background: "#ffffff",
+  surface: "#f4f6f8",
+  page: "#f4f6f8",
+  accent: "#1c5c9f",
+  warning: "#9a3412",
+  selection: "#c2410c",
+  for: "#1c5c9f",
+  against: "#a51429",
+  unsigned: "#4a2384",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
 };
-function table(ramp) {
+var dark = {
+  text: "#e6e9ee",
+  muted: "#98a1ae",
+  line: "#333a45",
+  background: "#15181e",
+  surface: "#1f242c",
+  page: "#0d0f13",
+  accent: "#7ab8f0",
+  warning: "#fdba74",
+  selection: "#fdba74",
+  for: "#9ad0f5",
+  against: "#ff9b8a",
+  unsigned: "#dcd5f5",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var maps = {
+  attention: {
+    light: ["#ffffff", "#def5e5", "#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"],
+    dark: ["#15181e", "#211d2e", "#3e356b", "#40498e", "#38629d", "#357ba3", "#3492a8", "#38aaac", "#4bc2ad", "#79d6ae", "#b2e4c2", "#e9f8e4"]
+  },
+  signed: {
+    light: ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"],
+    dark: ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"]
+  },
+  unsigned: {
+    light: ["#f7f6fa", "#e4e1f0", "#c4bfe0", "#9b93c9", "#7259ad", "#4a2384"],
+    dark: ["#1b1f27", "#2d2745", "#4d3f7e", "#7a68b5", "#a99ddb", "#dcd5f5"]
+  },
+  layers: {
+    light: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"],
+    dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
+  }
+};
+var inks = { on_dark: "#ffffff", on_light: "#000000" };
+
+// src/drawing/palette.ts
+function rolesOf(isDark) {
+  return isDark ? dark : light;
+}
+function stopsOf(map, isDark) {
+  return maps[map][isDark ? "dark" : "light"];
+}
+var INKS = inks;
+function customProperties() {
+  const declarations = (roles) => Object.entries(roles).map(([role, colour]) => `--${role}: ${colour};`).join(" ");
+  return `.view { ${declarations(light)} }
+.view[data-theme="dark"] { ${declarations(dark)} }
+`;
+}
+
+// src/drawing/colour.ts
+function ramp(map, dark2) {
+  return rgbBasis(stopsOf(map, dark2));
+}
+var attentionRamp = (dark2) => ramp("attention", dark2);
+var signedRamp = (dark2) => {
+  const whole = ramp("signed", dark2);
+  return (share) => whole((share + 1) / 2);
+};
+function rampTable(ramp2) {
   const out = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
-    const { r, g, b } = rgb(ramp(i / 255));
+    const { r, g, b } = rgb(ramp2(i / 255));
     out.set([r, g, b, 255], 4 * i);
   }
   return out;
@@ -683,20 +533,35 @@ function needsWhite(colour) {
   return 0.2126 * linear2(r) + 0.7152 * linear2(g) + 0.0722 * linear2(b) < 0.179;
 }
 var LOG_FLOOR = 1e-4;
-function scale(most, log) {
+function intensityScale(most, log) {
   const top = most > 0 ? most : 1;
   if (!log) return (weight) => Math.min(1, weight / top);
   const low = Math.log(Math.min(LOG_FLOOR, top / 10));
-  const range = Math.log(top) - low;
-  return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range));
+  const range2 = Math.log(top) - low;
+  return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range2));
+}
+function weightColours(options2, top) {
+  const { log, threshold, signed } = options2;
+  const magnitude = intensityScale(top, log);
+  const share = signed ? (weight) => (1 + Math.sign(weight) * magnitude(Math.abs(weight))) / 2 : magnitude;
+  const ramp2 = signed ? (share2) => options2.ramp(2 * share2 - 1) : options2.ramp;
+  return { name: [log, threshold, top, ramp2(0), ramp2(1)].join(), ramp: ramp2, share, threshold, top, log, signed };
 }
 
-// src/label.ts
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+// src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
 var LONGEST = 40;
 var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function label(text, longest = LONGEST) {
+function tokenLabel(text, longest = LONGEST) {
   const start = text.slice(0, longest * 2);
   const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
   const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
@@ -706,65 +571,43 @@ function label(text, longest = LONGEST) {
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
-function number(value2) {
-  if (!Number.isFinite(value2)) return "–";
-  if (value2 === 0) return "0";
-  return Math.abs(value2) < 1e-3 ? value2.toExponential(1) : value2.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-}
 
-// src/margin.ts
-var LEGIBLE = 12;
-var LETTER = 6.7;
-var MOST_LETTERS = 15;
-var LEGEND = 160;
-var SHADES = 32;
-function ticks({ tokens, places, start, cell, size, marked, room }) {
-  const step = Math.max(1, Math.ceil(LEGIBLE / cell));
-  const special = new Set(tokens.special);
-  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER));
-  const out = [];
-  const add = (n) => {
-    const at = (n - start + 0.5) * cell;
-    if (n >= places.length || at < 0 || at > size) return;
-    out.push({ at, text: label(tokens.text[places[n]], letters), special: special.has(places[n]), marked: n === marked });
+// src/protocol/tiles.ts
+var TILE_SIDE = 256;
+function coarsestLevel(rows, cols) {
+  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / TILE_SIDE)));
+}
+function tileCutter(whole, rows, cols, pool) {
+  const cache = /* @__PURE__ */ new Map();
+  return (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let tile = cache.get(key);
+    if (!tile) cache.set(key, tile = cutTile(whole, rows, cols, pool, level, row, col));
+    return tile;
   };
-  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
-    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
-  if (marked >= 0) add(marked);
-  return out;
 }
-function marks({ top, log, signed, share }, length) {
-  const weights = signed ? [top, 0, -top] : log ? [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top) : [top, top / 2, 0];
-  const out = [];
-  for (const weight of weights) {
-    const y = (1 - share(weight)) * (length - 1);
-    if (y - (out.at(-1)?.y ?? -Infinity) > 11) out.push({ y, said: number(weight) });
-  }
-  return out;
-}
-function drawLegend(context, legend, x, top, most, ink) {
-  const length = Math.min(most, LEGEND);
-  for (let y = 0; y < length; y++) {
-    context.fillStyle = legend.ramp(1 - y / (length - 1));
-    context.fillRect(x, top + y, 12, 1.5);
-  }
-  context.fillStyle = ink;
-  context.font = "11px system-ui, sans-serif";
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  for (const { y, said } of marks(legend, length)) context.fillText(said, x + 17, top + y);
-}
-function legendSvg(legend, x, top, most) {
-  const length = Math.min(most, LEGEND);
-  const high = length / SHADES;
-  const shades = Array.from({ length: SHADES }, (_, n) => `<rect x="${x}" y="${top + n * high}" width="12" height="${high + 0.3}" fill="${legend.ramp(1 - n / (SHADES - 1))}"/>`);
-  const said = marks(legend, length).map(({ y, said: said2 }) => `<text x="${x + 17}" y="${top + y}" dominant-baseline="middle">${said2}</text>`);
-  return [...shades, ...said].join("");
+function cutTile(whole, rows, cols, pool, level, row, col) {
+  const span = TILE_SIDE << level;
+  const [top, left] = [row * span, col * span];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const cell = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[cell] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[cell])) weights[cell] = weight;
+      counts[cell]++;
+    }
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
 }
 
-// src/half.ts
-var table2;
-function value(bits) {
+// src/protocol/float16.ts
+var table;
+function decode(bits) {
   const sign = bits & 32768 ? -1 : 1;
   const exponent = bits >> 10 & 31;
   const fraction = bits & 1023;
@@ -772,68 +615,72 @@ function value(bits) {
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
 }
-function floats(halves2) {
-  table2 ??= Float32Array.from({ length: 65536 }, (_, bits) => value(bits));
-  const out = new Float32Array(halves2.length);
-  for (let i = 0; i < halves2.length; i++) out[i] = table2[halves2[i]];
+function decodeHalves(halves) {
+  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
   return out;
 }
-function halves(bytes, start, count) {
-  const at = bytes.byteOffset + start;
-  if (at % 2 === 0) return new Uint16Array(bytes.buffer, at, count);
-  return new Uint16Array(bytes.buffer.slice(at, at + 2 * count));
+function halvesAt(bytes, start, count) {
+  const offset = bytes.byteOffset + start;
+  if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
+  return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
+}
+function readHalves(bytes, start, count) {
+  return decodeHalves(halvesAt(bytes, start, count));
+}
+function readSingles(bytes, skip, count) {
+  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));
 }
 
-// src/layer.ts
-var KEPT = 16;
+// src/protocol/layer.ts
+var MOST_HEADS = 16;
 var Layer = class {
   header;
   bytes;
   parts = /* @__PURE__ */ new Map();
-  made = /* @__PURE__ */ new Map();
+  heads = /* @__PURE__ */ new Map();
   constructor(header, bytes) {
     this.header = header;
     this.bytes = bytes;
     let start = 0;
-    for (const [name, dtype, shape] of header.parts) {
-      this.parts.set(name, { start, shape });
-      const count = shape.reduce((a, b) => a * b, 1);
-      const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
-      start += Math.ceil(size / 4) * 4;
+    for (const part of header.parts) {
+      this.parts.set(part[0], { start, shape: part[2] });
+      start += partSize(part);
     }
     if (start !== bytes.byteLength)
-      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes came where ${start} were announced`);
+      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);
   }
-  /** Whether query and key are here, not only what came of them. */
+  /** Whether query and key vectors are here, not only the weights. */
   get factors() {
     return this.parts.has("query");
   }
-  /** One head's weights, row by row: [query * key]. Kept, so do not write into it. */
+  /** One head's weights, row by row: [query * key]. Cached, so do not write into it. */
   head(head) {
-    let found = this.made.get(head);
-    if (found === void 0) {
-      found = this.compute(head);
-      if (this.made.size >= KEPT) this.made.delete(this.made.keys().next().value);
-      this.made.set(head, found);
+    let weights = this.heads.get(head);
+    if (weights === void 0) {
+      weights = this.compute(head);
+      if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value);
+      this.heads.set(head, weights);
     }
-    return found;
+    return weights;
   }
-  /** What one query gives in one head, [key], without the rest of the head. */
+  /** The weights of one query in one head, [key], without computing the rest of the head. */
   row(head, query) {
     const { keys } = this.header;
-    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
+    const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
     if (whole) return whole.subarray(query * keys, (query + 1) * keys);
     if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
     return this.softmax(this.scores(head, query, query + 1), head);
   }
-  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
+  /** The vectors behind one score, and the weight that came of it. */
   product(head, query, key) {
     const vector = (side, position) => {
       const { values, size } = this.vectors(side, head);
       return values.slice(position * size, (position + 1) * size);
     };
-    const { scale: scale2 = 1 } = this.header;
-    return { q: vector("query", query), k: vector("key", key), scale: scale2, weight: this.row(head, query)[key] };
+    const { scale = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
   }
   /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
   vectors(side, head) {
@@ -848,7 +695,7 @@ var Layer = class {
     if (this.parts.has("windows")) return this.windows(head);
     return this.softmax(this.scores(head), head);
   }
-  /** What each window gives to itself, laid along the diagonal. */
+  /** The weights within each window, laid along the diagonal. */
   windows(head) {
     const { queries, keys } = this.header;
     const [count, heads, high, wide] = this.parts.get("windows").shape;
@@ -862,13 +709,13 @@ var Layer = class {
   }
   /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
   scores(head, first = 0, end = this.header.queries) {
-    const { keys, scale: scale2 = 1, softcap } = this.header;
+    const { keys, scale = 1, softcap } = this.header;
     const { values: q, size } = this.vectors("query", head);
     const { values: k } = this.vectors("key", head);
     const out = new Float32Array((end - first) * keys);
     const row = new Float32Array(size);
     for (let i = first; i < end; i++) {
-      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale2;
+      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;
       for (let j = 0; j < keys; j++) {
         let sum = 0;
         for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
@@ -876,31 +723,36 @@ var Layer = class {
       }
     }
     if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
-    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : void 0);
-    this.hide(out, head, first);
+    this.addBias(out, head, first);
+    this.applyBand(out, first);
+    this.applyMask(out, head, first);
     return out;
   }
-  /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  add(out, name, head, first, given) {
-    if (given === void 0) return;
+  /** Adds the bias, [head | 1, query | 1, key | 1], to one head's scores. */
+  addBias(out, head, first) {
+    if (!this.parts.has("bias")) return;
+    const bias = this.singles("bias");
     const { keys } = this.header;
-    const at = this.broadcast(name, head);
-    for (let n = 0; n < out.length; n++) out[n] += given[at(first + Math.floor(n / keys), n % keys)];
+    const at = this.broadcast("bias", head);
+    for (let n = 0; n < out.length; n++) out[n] += bias[at(first + Math.floor(n / keys), n % keys)];
   }
-  /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  hide(out, head, first) {
+  /** Sets scores outside the band to -Infinity. */
+  applyBand(out, first) {
     const { keys, band } = this.header;
-    const rows = out.length / keys;
-    if (band != null) {
-      const [before, after, offset] = band;
-      for (let i = 0; i < rows; i++) {
-        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
-        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
-        out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
-        out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
-      }
+    if (band == null) return;
+    const [before, after, offset] = band;
+    for (let i = 0; i < out.length / keys; i++) {
+      const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+      const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
+      out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
+      out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
     }
+  }
+  /** Sets masked scores to -Infinity. */
+  applyMask(out, head, first) {
     if (!this.parts.has("mask")) return;
+    const { keys } = this.header;
+    const rows = out.length / keys;
     const { start } = this.parts.get("mask");
     const at = this.broadcast("mask", head);
     for (let i = 0; i < rows; i++)
@@ -909,13 +761,14 @@ var Layer = class {
         if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
       }
   }
+  /** From a query and a key to an index into an array that may be broadcast along each axis. */
   broadcast(name, head) {
     const [h2, q, k] = this.parts.get(name).shape;
     const first = h2 > 1 ? head * q * k : 0;
     const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
     return (i, j) => first + i * down + j * across;
   }
-  /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
+  /** Scores to weights, in place. A sink is one more score in each row's sum; a row that is masked throughout stays 0. */
   softmax(scores, head) {
     const { keys } = this.header;
     const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
@@ -934,32 +787,87 @@ var Layer = class {
     return scores;
   }
   halves(name, first, count) {
-    return floats(halves(this.bytes, this.parts.get(name).start + 2 * first, count));
+    return readHalves(this.bytes, this.parts.get(name).start + 2 * first, count);
   }
   singles(name) {
     const { start, shape } = this.parts.get(name);
-    const count = shape.reduce((a, b) => a * b, 1);
-    return Float32Array.from({ length: count }, (_, i) => this.bytes.getFloat32(start + 4 * i, true));
+    return readSingles(this.bytes, start / 4, countOf(shape));
   }
 };
-function mean(matrices) {
+function countOf(shape) {
+  return shape.reduce((a, b) => a * b, 1);
+}
+function partSize([, dtype, shape]) {
+  const count = countOf(shape);
+  const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
+  return Math.ceil(size / 4) * 4;
+}
+
+// src/protocol/requests.ts
+var PATIENCE = 6e4;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
+      patience
+    );
+    const settle = (act) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      model.off("msg:custom", receive);
+      act();
+    };
+    const receive = (message, buffers) => {
+      if (message?.["id"] !== id) return;
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
+    };
+    const stop = () => settle(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
+    model.on("msg:custom", receive);
+    try {
+      model.send({ id, ask: name, ...fields });
+    } catch {
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
+    }
+  });
+}
+
+// src/protocol/weights.ts
+function meanOf(matrices) {
   if (matrices.length === 1) return matrices[0];
   const out = new Float32Array(matrices[0].length);
   for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
   return out;
 }
-function picked(matrix, keys, rows, cols) {
+function submatrix(matrix, keys, rows, cols) {
   const out = new Float32Array(rows.length * cols.length);
   rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
   return out;
 }
+function withoutKeys(matrix, keys, omitted) {
+  const out = matrix.slice();
+  for (let start = 0; start < out.length; start += keys) {
+    for (const key of omitted) out[start + key] = 0;
+    let sum = 0;
+    for (let j = 0; j < keys; j++) sum += out[start + j];
+    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
+  }
+  return out;
+}
+function largestMagnitude(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
 
-// src/source.ts
-var SIDE = 256;
-var KEPT2 = 400;
-var KEPT_WHOLE = 4;
-var KEPT_SHOWN = 2;
-var Source = class {
+// src/protocol/trace_source.ts
+var MOST_TILES = 400;
+var MOST_CUTTERS = 4;
+var MOST_MATRICES = 2;
+var TraceSource = class {
+  /** `prefix` precedes the names of traits and requests where a view has several traces. */
   constructor(model, signal, prefix = "") {
     this.model = model;
     this.signal = signal;
@@ -972,286 +880,661 @@ var Source = class {
   header;
   layers = /* @__PURE__ */ new Map();
   tiles = /* @__PURE__ */ new Map();
-  wholes = /* @__PURE__ */ new Map();
-  shown = /* @__PURE__ */ new Map();
-  /** Whether Python holds the weights and gives blocks of them. */
+  cutters = /* @__PURE__ */ new Map();
+  headMatrices = /* @__PURE__ */ new Map();
+  /** Whether the weights stay in Python, which sends blocks of them. */
   get remote() {
     return this.header.remote;
   }
-  /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
-  layer(number2) {
-    return kept(this.layers, number2, Infinity, () => this.bring(number2));
+  /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
+  layer(number) {
+    return cached(this.layers, number, Infinity, () => this.loadLayer(number));
   }
-  async bring(number2) {
-    const name = `${this.prefix}layer_${number2}`;
-    if (!full(this.model.get(name))) await this.ask("layer", { layer: number2 });
-    const bytes = this.model.get(name);
-    if (!full(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
-    return new Layer(this.header.layers[number2], bytes);
+  async loadLayer(number) {
+    const trait = `${this.prefix}layer_${number}`;
+    if (!hasBytes(this.model.get(trait))) await this.request("layer", { layer: number });
+    const bytes = this.model.get(trait);
+    if (!hasBytes(bytes)) throw new Error(`Layer ${number} did not arrive. Run the cell again.`);
+    return new Layer(this.header.layers[number], bytes);
   }
-  ask(question, given) {
-    return ask(this.model, `${this.prefix}${question}`, { ...given }, this.signal);
+  request(name, fields) {
+    return request(this.model, `${this.prefix}${name}`, { ...fields }, this.signal);
   }
   /** The tokens along one axis of a layer. */
   tokens(layer, axis) {
-    const header = this.header.layers[layer];
-    const count = axis === "query" ? header.queries : header.keys;
-    const side = header[axis];
-    const found = side === "input" || side === "output" ? this.header.tokens[side] : void 0;
-    if (found && found.text.length === count) return found;
-    return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
+    return tokensOf(this.header, this.header.layers[layer], axis);
   }
   /** The positions that are shown, along queries and keys. */
-  positions(shown) {
-    const [query, key] = shown.pair === "all" ? [null, null] : shown.pair.split("-").map((side) => side === "a" ? 0 : 1);
+  positions(selection) {
+    const { layer, pair, hide_special } = selection;
+    const segment = (side) => pair === "all" ? null : side === "a" ? 0 : 1;
+    const [from, to] = pair.split("-");
     return {
-      rows: chosen(this.tokens(shown.layer, "query"), query ?? null, shown.hide_special),
-      cols: chosen(this.tokens(shown.layer, "key"), key ?? null, shown.hide_special)
+      rows: shownPositions(this.tokens(layer, "query"), segment(from), hide_special),
+      cols: shownPositions(this.tokens(layer, "key"), segment(to), hide_special)
     };
   }
-  /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
+  /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
   matrices({ layer, heads, pair, hide_special, pool }) {
     const shown = { layer, heads, pair, hide_special };
-    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
+    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
   }
-  async pick(shown) {
-    const layer = await this.layer(shown.layer);
-    const { rows, cols } = this.positions(shown);
+  async select(selection) {
+    const layer = await this.layer(selection.layer);
+    const { rows, cols } = this.positions(selection);
     const { queries, keys } = layer.header;
-    return shown.heads.map((head) => {
+    return selection.heads.map((head) => {
       const whole = layer.head(head);
-      if (rows.length === queries && cols.length === keys && !shown.hide_special) return whole;
-      const from = shown.hide_special ? without(whole, keys, this.tokens(shown.layer, "key").special) : whole;
-      return picked(from, keys, rows, cols);
+      if (rows.length === queries && cols.length === keys && !selection.hide_special) return whole;
+      const special = this.tokens(selection.layer, "key").special;
+      return submatrix(selection.hide_special ? withoutKeys(whole, keys, special) : whole, keys, rows, cols);
     });
   }
-  /** What one query gives, or one key gets, in each head, among what is shown. */
-  async line(shown, axis, position) {
-    const { rows, cols } = this.positions(shown);
-    if (this.remote) {
-      const { heads } = shown;
-      const { shape, buffers } = await this.ask("line", { ...shown, axis, position });
-      const values = floats(halves(buffers[0], 0, shape[0] * shape[1]));
-      const size = values.length / heads.length;
-      return heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
-    }
+  /** The weights of one query, or those on one key, in each head, among what is shown. */
+  async line(selection, axis, position) {
+    if (this.remote) return this.requestLine(selection, axis, position);
+    const { rows, cols } = this.positions(selection);
     const at = (axis === "query" ? rows : cols).indexOf(position);
-    return (await this.matrices(shown)).map(
+    return (await this.matrices(selection)).map(
       (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
     );
   }
-  /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
-  tile(shown, level, row, col) {
-    return kept(
+  async requestLine(selection, axis, position) {
+    const { shape, buffers } = await this.request("line", { ...selection, axis, position });
+    const [heads, length] = shape;
+    const values = readHalves(buffers[0], 0, heads * length);
+    const size = values.length / selection.heads.length;
+    return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
+  }
+  /** A tile of the mean of the selected heads. */
+  tile(selection, level, row, col) {
+    return cached(
       this.tiles,
-      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
-      KEPT2,
-      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
+      `${level}/${row}/${col}/${JSON.stringify(selection)}`,
+      MOST_TILES,
+      () => this.remote ? this.requestTile(selection, level, row, col) : this.cutter(selection).then((cut) => cut(level, row, col))
     );
   }
-  async asked(shown, level, row, col) {
-    const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
+  async requestTile(selection, level, row, col) {
+    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
     const [rows, cols] = shape;
-    return { rows, cols, weights: floats(halves(buffers[0], 0, rows * cols)) };
+    return { rows, cols, weights: readHalves(buffers[0], 0, rows * cols) };
   }
-  /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
-  cut(shown) {
-    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
-      const { rows, cols } = this.positions(shown);
-      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+  cutter(selection) {
+    return cached(this.cutters, JSON.stringify(selection), MOST_CUTTERS, () => {
+      const { rows, cols } = this.positions(selection);
+      return this.matrices(selection).then((all) => tileCutter(meanOf(all), rows.length, cols.length, selection.pool));
     });
   }
 };
-function kept(held, key, most, make) {
-  let found = held.get(key);
-  if (!found) {
-    found = make();
-    found.catch(() => held.delete(key));
-    if (held.size >= most) held.delete(held.keys().next().value);
-    held.set(key, found);
+function cached(cache, key, most, make) {
+  let value = cache.get(key);
+  if (!value) {
+    value = make();
+    value.catch(() => cache.delete(key));
+    if (cache.size >= most) cache.delete(cache.keys().next().value);
+    cache.set(key, value);
   }
-  return found;
+  return value;
 }
-function cutter(whole, rows, cols, pool) {
-  const made = /* @__PURE__ */ new Map();
-  return (level, row, col) => {
-    const key = `${level}/${row}/${col}`;
-    let found = made.get(key);
-    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
-    return found;
-  };
+function tokensOf(trace, layer, axis) {
+  const count = axis === "query" ? layer.queries : layer.keys;
+  const side = layer[axis];
+  const tokens = side === "input" || side === "output" ? trace.tokens[side] : void 0;
+  if (tokens && tokens.text.length === count) return tokens;
+  return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
 }
-function cutOut(whole, rows, cols, pool, level, row, col) {
-  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
-  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
-  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint32Array(high * wide);
-  for (let i = top; i < bottom; i++)
-    for (let j = left; j < right; j++) {
-      const at = (i - top >> level) * wide + (j - left >> level);
-      const weight = whole[i * cols + j];
-      if (pool === "mean") weights[at] += weight;
-      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
-      counts[at]++;
-    }
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
+function shownPositions(tokens, segment, hideSpecial) {
+  const hidden = new Set(hideSpecial ? tokens.special : []);
+  return [...tokens.text.keys()].filter(
+    (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
+  );
 }
-function full(bytes) {
+function hasBytes(bytes) {
   return bytes instanceof DataView && bytes.byteLength > 0;
 }
-function topLevel(rows, cols) {
-  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / SIDE)));
-}
-function chosen(tokens, segment, hideSpecial) {
-  const special = new Set(hideSpecial ? tokens.special : []);
-  const out = [];
-  tokens.text.forEach((_, i) => {
-    if (!special.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)) out.push(i);
-  });
-  return out;
-}
-function without(matrix, keys, gone) {
-  const out = matrix.slice();
-  for (let start = 0; start < out.length; start += keys) {
-    for (const key of gone) out[start + key] = 0;
-    let sum = 0;
-    for (let j = 0; j < keys; j++) sum += out[start + j];
-    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
-  }
-  return out;
+
+// src/protocol/widget_model.ts
+function listen(model, names, callback, signal) {
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
-// src/mosaic.ts
-var Mosaic = class {
-  constructor(rows, cols, bring, waiting) {
-    this.bring = bring;
-    this.waiting = waiting;
-    this.coarsest = topLevel(rows, cols);
+// src/ui/dom.ts
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
   }
-  bring;
-  waiting;
-  /** The level on which all is one tile. */
-  coarsest;
-  laid = /* @__PURE__ */ new Map();
-  pending = /* @__PURE__ */ new Set();
-  largest = /* @__PURE__ */ new Map();
-  /** Nobody waits for its tiles any more. */
-  end() {
-    this.waiting = null;
-  }
-  at(level, row, col) {
-    return this.laid.get(`${level}/${row}/${col}`);
-  }
-  /** The largest weight that has come of a level; of the coarsest it is the whole's. */
-  most(level = this.coarsest) {
-    return this.largest.get(level) ?? 0;
-  }
-  /** Asks for a tile, unless it is here or on its way. */
-  want(level, row, col) {
-    const key = `${level}/${row}/${col}`;
-    if (this.laid.has(key) || this.pending.has(key)) return;
-    this.pending.add(key);
-    this.waiting?.busy(this.pending.size);
-    const done = () => {
-      this.pending.delete(key);
-      this.waiting?.busy(this.pending.size);
-    };
-    this.bring(level, row, col).then(
-      (tile) => {
-        this.laid.set(key, { tile, picture: null, look: "" });
-        this.largest.set(level, tile.weights.reduce((a, b) => Math.max(a, Math.abs(b)), this.most(level)));
-        done();
-        this.waiting?.came(level);
-      },
-      (error) => {
-        done();
-        this.waiting?.failed(error);
-      }
+  element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+function range(count) {
+  return [...Array(count).keys()];
+}
+
+// src/ui/downloads.ts
+function downloadButtons(name, picture, failed) {
+  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
+  const button = (kind, convert) => {
+    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
+    const onclick = () => void act().catch(failed);
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
+  };
+  return [button("PNG", rasterize), button("SVG", svgBlob)];
+}
+function svgBlob(svg) {
+  return new Blob([svg], { type: "image/svg+xml" });
+}
+function save(blob, file) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1e4);
+}
+async function rasterize(svg) {
+  const url = URL.createObjectURL(svgBlob(svg));
+  try {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
     );
+  } finally {
+    URL.revokeObjectURL(url);
   }
-  /** A single weight; null where its tile is not here. */
-  weight(row, col) {
-    const tile = this.at(0, Math.floor(row / SIDE), Math.floor(col / SIDE))?.tile;
-    return tile ? tile.weights[row % SIDE * tile.cols + col % SIDE] : null;
+}
+
+// src/ui/keyboard.ts
+var NO_SHORTCUTS = "data-lm-suppress-shortcuts";
+function runKey(event, actions) {
+  const action = hasModifier(event) ? void 0 : actions[event.key];
+  if (!action) return false;
+  event.preventDefault();
+  event.stopPropagation();
+  action();
+  return true;
+}
+function hasModifier(event) {
+  return event.ctrlKey || event.metaKey || event.altKey;
+}
+function suppressShortcuts(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runsCell = event.shiftKey && event.key === "Enter";
+    element.toggleAttribute(NO_SHORTCUTS, !(hasModifier(event) || runsCell));
+  }, { capture: true, signal });
+}
+
+// src/ui/style.css
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
+
+// src/ui/theme.ts
+var DARK_SYSTEM = "(prefers-color-scheme: dark)";
+function themeOf(element) {
+  const lab = document.body?.dataset["jpThemeLight"];
+  if (lab !== void 0) return lab === "false" ? "dark" : "light";
+  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
+    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
+      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
   }
-  /** What stands there for several weights on that level, or on the nearest coarser one that is here. */
-  coarse(level, row, col) {
-    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
-      const [down, across] = [row >> up, col >> up];
-      const tile = this.at(up, Math.floor(down / SIDE), Math.floor(across / SIDE))?.tile;
-      if (tile) return { weight: tile.weights[down % SIDE * tile.cols + across % SIDE], size: 2 ** up };
+  return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
+}
+function hostOf(element) {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? root.host : null;
+}
+function watchTheme(element, signal, callback) {
+  const update = () => callback(themeOf(element));
+  globalThis.matchMedia?.(DARK_SYSTEM).addEventListener("change", update, { signal });
+  const observer = new MutationObserver(update);
+  for (const node of [document.documentElement, document.body])
+    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  requestAnimationFrame(() => !signal.aborted && update());
+}
+
+// src/ui/view.ts
+var DEFAULT_WIDTH = 640;
+var Frame = class {
+  /** The signal aborts when the view is removed: every listener and request ends with it. */
+  constructor(name, model, element, style, signal) {
+    this.name = name;
+    this.model = model;
+    this.element = element;
+    this.signal = signal;
+    this.root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(customProperties() + style_default + style);
+    this.root.adoptedStyleSheets = [sheet];
+    this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
+    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    this.section = h(
+      "section",
+      { className: "view", role: "group", "aria-label": name },
+      this.bar,
+      this.notice,
+      this.stage,
+      footer
+    );
+    this.section.dataset["theme"] = themeOf(element);
+    this.root.replaceChildren(this.section);
+    suppressShortcuts(element, signal);
+  }
+  name;
+  model;
+  element;
+  signal;
+  root;
+  /** Where controls go. */
+  bar;
+  /** Where the picture goes. */
+  stage = h("div", { className: "stage" });
+  readout = h("output", { className: "readout", "aria-live": "polite" });
+  notice = h("div", { className: "notice", role: "status", hidden: true });
+  explanation = h("p", { className: "how" });
+  downloads = h("span", { className: "downloads" });
+  section;
+  content = null;
+  scheduled = 0;
+  lastWidth = DEFAULT_WIDTH;
+  /** Draws the content, now and whenever theme or size change. */
+  show(content) {
+    this.content = content;
+    const failed = () => this.notify("The picture could not be saved.");
+    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    watchTheme(this.element, this.signal, (theme) => {
+      if (this.section.dataset["theme"] === theme) return;
+      this.section.dataset["theme"] = theme;
+      this.redraw();
+    });
+    const observer = new ResizeObserver(this.redraw);
+    observer.observe(this.stage);
+    this.signal.addEventListener("abort", () => {
+      observer.disconnect();
+      cancelAnimationFrame(this.scheduled);
+      this.root.replaceChildren();
+    });
+    content.draw();
+  }
+  get dark() {
+    return this.section.dataset["theme"] === "dark";
+  }
+  /** The palette in the view's theme. */
+  get roles() {
+    return rolesOf(this.dark);
+  }
+  /** Pixels across the stage; while the view is hidden, its last width. */
+  get width() {
+    return this.lastWidth = this.stage.clientWidth || this.lastWidth;
+  }
+  /** Shows one line about what the pointer is on; screen readers read it out. */
+  say(text) {
+    this.readout.textContent = text;
+  }
+  /** Shows how to read the picture. */
+  explain(text) {
+    this.explanation.textContent = text;
+  }
+  /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
+  notify(text, kind = "error") {
+    this.notice.hidden = text === "";
+    this.notice.textContent = text;
+    this.notice.dataset["kind"] = kind;
+  }
+  /** Sends a request to Python, until the view is removed. */
+  request(name, fields = {}) {
+    return request(this.model, name, fields, this.signal);
+  }
+  /** Sets traits on behalf of the user: they reach Python and every other view of the widget. */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+  /** Draws at the next animation frame, however often it is called before. */
+  redraw = () => {
+    this.scheduled ||= requestAnimationFrame(() => {
+      this.scheduled = 0;
+      if (!this.signal.aborted) this.content?.draw();
+    });
+  };
+};
+function view(name, style, fill) {
+  const definition = {
+    render({ model, el, signal }) {
+      const ending = new AbortController();
+      signal?.addEventListener("abort", () => ending.abort(), { once: true });
+      const frame = new Frame(name, model, el, style, ending.signal);
+      frame.show(fill(frame));
+      return () => ending.abort();
     }
-    return null;
+  };
+  globalThis.attnlensViews?.set(name, definition);
+  return definition;
+}
+
+// src/compare/alignment.ts
+var Alignment = class {
+  /** Positions of a and b, in order. */
+  pairs;
+  toB;
+  toA;
+  constructor(bytes) {
+    this.pairs = Array.from({ length: bytes.byteLength / 8 }, (_, n) => [bytes.getInt32(8 * n, true), bytes.getInt32(8 * n + 4, true)]);
+    this.toB = new Map(this.pairs);
+    this.toA = new Map(this.pairs.map(([a, b]) => [b, a]));
+  }
+  /** The position of b beside one of a. */
+  ofB(a) {
+    return this.toB.get(a);
+  }
+  /** The position of a beside one of b. */
+  ofA(b) {
+    return this.toA.get(b);
+  }
+  /** Positions of a that have a counterpart: the rows and columns of the difference. */
+  get shared() {
+    return this.pairs.map(([a]) => a);
+  }
+  /** Whether every token of a and of b stands beside the token of the same position. */
+  isParallel(tokensOfA, tokensOfB) {
+    return tokensOfA === tokensOfB && this.pairs.length === tokensOfA && this.pairs.every(([a, b]) => a === b);
+  }
+  /** A cell of one panel in both traces. */
+  both(panel, query, key) {
+    const cell = { query, key };
+    if (panel === "b") return { a: { query: this.ofA(query), key: this.ofA(key) }, b: cell };
+    return { a: cell, b: { query: this.ofB(query), key: this.ofB(key) } };
+  }
+  /** Row and column of a cell of a within the difference; null where it is not there. */
+  inDifference({ query, key }) {
+    const at = (position) => this.pairs.findIndex(([a]) => a === position);
+    const [row, col] = [at(query), at(key)];
+    return row < 0 || col < 0 ? null : { row, col };
+  }
+  /** Tiles of b minus a over the shared positions; `keys` are the columns of both matrices. */
+  difference(a, b, keys) {
+    const { length } = this.pairs;
+    const out = new Float32Array(length ** 2);
+    this.pairs.forEach(([i, k], n) => this.pairs.forEach(([j, l], m) => {
+      out[n * length + m] = b[k * keys.b + l] - a[i * keys.a + j];
+    }));
+    return tileCutter(out, length, length, "max");
   }
 };
-function pictureOf(laid, { name, ramp, share, threshold }) {
-  if (laid.picture && laid.look === name) return laid.picture;
-  const { rows, cols, weights } = laid.tile;
-  const canvas = h("canvas", { width: cols, height: rows });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(cols, rows);
-  const colours = new Uint32Array(table(ramp).buffer);
-  const pixels = new Uint32Array(image.data.buffer);
-  const nothing = Math.round(255 * share(0));
-  for (let n = 0; n < weights.length; n++) {
-    const weight = weights[n];
-    pixels[n] = colours[Math.abs(weight) < threshold ? nothing : Math.round(255 * share(weight))];
-  }
-  context.putImageData(image, 0, 0);
-  laid.look = name;
-  return laid.picture = canvas;
+function subtractTiles(a, b) {
+  return { ...a, weights: a.weights.map((weight, n) => b.weights[n] - weight) };
+}
+function sameAxes(a, b) {
+  return a.query === b.query && a.key === b.key && a.queries === b.queries && a.keys === b.keys;
 }
 
-// src/steering.ts
-var STILL = 4;
-function steer(matrix, signal) {
-  byPointer(matrix, signal);
-  byWheel(matrix, signal);
-  matrix.element.addEventListener("keydown", (event) => byKey(matrix, event), { signal });
+// src/compare/compare.css
+var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n';
+
+// src/protocol/headers.ts
+function layerTitle(layer, number) {
+  return layer.kind === "self" ? String(number) : `${number} (${layer.kind})`;
+}
+
+// src/ui/controls.ts
+function checkbox(act) {
+  const box = h("input", { type: "checkbox", onchange: () => act(box.checked) });
+  return box;
+}
+function options(entries) {
+  return entries.map(([value, text]) => h("option", { value }, text));
+}
+function select(label, entries, act) {
+  const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
+  list.append(...options(entries));
+  return list;
+}
+function fillNumbers(list, count) {
+  if (list.childElementCount !== count) list.replaceChildren(...options(range(count).map((n) => [String(n), String(n)])));
+}
+function zoomButtons(target) {
+  const titled = (title, text, act) => h("button", { type: "button", title, onclick: act }, text);
+  return h(
+    "span",
+    { className: "segments" },
+    titled("Zoom in", "+", () => target().zoom(1.6)),
+    titled("Zoom out", "−", () => target().zoom(1 / 1.6)),
+    titled("Show all", "all", () => target().fit())
+  );
+}
+
+// src/compare/controls.ts
+var HEAD_TRAITS = { a: ["layer", "head"], b: ["other_layer", "other_head"] };
+var CompareControls = class {
+  constructor(frame, change, matrix) {
+    this.frame = frame;
+    const { model } = frame;
+    const list = (trait, trace) => select(
+      trait.replace("_", " "),
+      (trace?.layers ?? []).map((layer, n) => [String(n), layerTitle(layer, n)]),
+      (value) => change(trait, Number(value))
+    );
+    this.log = checkbox((log) => frame.set({ log }));
+    this.lists = {
+      layer: list("layer", model.get("a_trace")),
+      head: list("head"),
+      other_layer: list("other_layer", model.get("b_trace")),
+      other_head: list("other_head")
+    };
+    frame.bar.append(h("label", {}, this.log, "log"), zoomButtons(matrix));
+  }
+  frame;
+  log;
+  lists;
+  /** The caption of a trace's panel, with the lists that choose its head. */
+  caption(side) {
+    const [layer, head] = HEAD_TRAITS[side];
+    return h("figcaption", {}, h("b", {}, side), "layer", this.lists[layer], "head", this.lists[head]);
+  }
+  /** Shows the chosen heads; `heads` are how many the layers have, and which is shown. */
+  draw(heads) {
+    const { model } = this.frame;
+    for (const side of ["a", "b"]) {
+      const [layer, head] = HEAD_TRAITS[side];
+      fillNumbers(this.lists[head], heads[side].count);
+      this.lists[head].value = String(heads[side].shown);
+      this.lists[layer].value = String(model.get(layer));
+    }
+    this.log.checked = model.get("log");
+  }
+};
+
+// src/drawing/canvas.ts
+function canvasContext(canvas, width, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+function gradientBar(ramp2, width = 80) {
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, width, 10);
+  for (let x = 0; x < width; x++) {
+    context.fillStyle = ramp2(x / (width - 1));
+    context.fillRect(x, 0, 1, 10);
+  }
+  return canvas;
+}
+
+// src/compare/distance_map.ts
+var FAINTEST = 0.08;
+function describePartner(layer, head, partner) {
+  if (!partner) return `layer ${layer}, head ${head}: not compared`;
+  const [distance, other, otherHead] = partner;
+  const beside = other === layer && otherHead === head ? "" : ` beside layer ${other}, head ${otherHead} of b`;
+  return `layer ${layer}, head ${head}${beside}: distance ${distance === null ? "unknown" : formatNumber(distance)}`;
+}
+function largestDistance(partners) {
+  return Math.max(0, ...partners.flat().map((partner) => partner?.[0] ?? 0));
+}
+var DistanceMap = class {
+  constructor(partners, metric, events) {
+    this.partners = partners;
+    this.events = events;
+    this.metric = metric.replace("_", "-");
+    this.largest = largestDistance(partners);
+    this.cells = this.largest > 0 ? partners.map((row, layer) => row.map((_, head) => this.cell(layer, head))) : [];
+    this.element.hidden = this.largest === 0;
+    if (this.largest > 0) this.element.append(this.layOut());
+  }
+  partners;
+  events;
+  element = h("div");
+  legend = h("span", { className: "legend" });
+  largest;
+  /** [layer][head], built once so that the focus stays where it is; empty where no distance is known. */
+  cells;
+  metric;
+  cell(layer, head) {
+    const text = describePartner(layer, head, this.partners[layer][head]);
+    return h("button", {
+      type: "button",
+      role: "gridcell",
+      tabIndex: -1,
+      disabled: !this.partners[layer][head],
+      "aria-label": text,
+      title: text,
+      onclick: () => this.events.chosen(layer, head),
+      onpointerenter: () => this.events.described(text),
+      onpointerleave: () => this.events.described(""),
+      onfocus: () => this.events.described(text),
+      onkeydown: (event) => this.onKey(event, layer, head)
+    });
+  }
+  layOut() {
+    const heads = Math.max(...this.partners.map((row) => row.length));
+    const axis = (text) => h("span", { className: "axis", "aria-hidden": "true" }, String(text));
+    return h(
+      "div",
+      {
+        className: "distances",
+        role: "grid",
+        "aria-label": `${this.metric} distance of the heads: rows are layers`,
+        style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` }
+      },
+      axis("layer"),
+      ...range(heads).map(axis),
+      ...this.cells.map((row, layer) => h(
+        "div",
+        { role: "row", style: { display: "contents" } },
+        axis(layer),
+        ...row,
+        ...range(heads - row.length).map(() => h("span"))
+      ))
+    );
+  }
+  /** Arrows move the focus, past heads that were not compared. */
+  onKey(event, layer, head) {
+    const move = (down, across) => () => {
+      let [row, col] = [layer + down, head + across];
+      while (this.cells[row]?.[col]?.disabled) [row, col] = [row + down, col + across];
+      this.cells[row]?.[col]?.focus();
+    };
+    runKey(event, { ArrowLeft: move(0, -1), ArrowRight: move(0, 1), ArrowUp: move(-1, 0), ArrowDown: move(1, 0) });
+  }
+  draw(layer, head, dark2) {
+    if (this.largest === 0) return;
+    const ramp2 = attentionRamp(dark2);
+    const selected = this.cells[layer]?.[head];
+    const entry = selected && !selected.disabled ? selected : this.cells.flat().find((cell) => !cell.disabled);
+    this.cells.forEach((row, layer2) => row.forEach((cell, head2) => {
+      const distance = this.partners[layer2]?.[head2]?.[0];
+      cell.style.background = distance == null ? "" : ramp2(FAINTEST + (1 - FAINTEST) * distance / this.largest);
+      cell.setAttribute("aria-selected", String(cell === selected));
+      cell.tabIndex = cell === entry ? 0 : -1;
+    }));
+    this.legend.replaceChildren(`${this.metric} distance: 0`, gradientBar(ramp2), formatNumber(this.largest));
+  }
+};
+
+// src/compare/panel_layout.ts
+var MARGINS = { plot: 260, left: 74, top: 74, legend: 12 };
+var SMALLEST_PLOT = 165;
+var NO_LABELS = 10;
+var LEGEND = 80;
+var GAPS = 28;
+function panelMargins(panel, width, parallel) {
+  const labels = parallel ? MARGINS.left + 2 * NO_LABELS : 3 * MARGINS.left;
+  const fitting = Math.floor((width - labels - 2 * LEGEND - MARGINS.legend - GAPS) / 3);
+  const sideBySide = fitting >= SMALLEST_PLOT;
+  return {
+    ...MARGINS,
+    left: sideBySide && panel !== "a" && parallel ? NO_LABELS : MARGINS.left,
+    plot: sideBySide ? Math.min(MARGINS.plot, fitting) : MARGINS.plot,
+    legend: panel === "a" ? MARGINS.legend : LEGEND
+  };
+}
+
+// src/drawing/interactions.ts
+var CLICK_RADIUS = 4;
+function attachInteractions(matrix, signal) {
+  attachPointer(matrix, signal);
+  attachWheel(matrix, signal);
+  matrix.element.addEventListener("keydown", (event) => runKey(event, keyActions(matrix)), { signal });
   matrix.element.addEventListener("blur", () => matrix.point(null), { signal });
 }
-function place({ element, corner }, event) {
+function positionOf({ element, corner }, event) {
   const box = element.getBoundingClientRect();
   return [event.clientX - box.left - corner.left, event.clientY - box.top - corner.top];
 }
-function byPointer(matrix, signal) {
+function attachPointer(matrix, signal) {
   const { element } = matrix;
-  let held = null;
+  let drag = null;
   element.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    held = { x: event.clientX, y: event.clientY, moved: false };
+    drag = { x: event.clientX, y: event.clientY, moved: false };
     element.setPointerCapture(event.pointerId);
   }, { signal });
   element.addEventListener("pointermove", (event) => {
-    if (!held) return matrix.point(matrix.cellAt(...place(matrix, event)));
-    const [x, y] = [event.clientX - held.x, event.clientY - held.y];
-    if (!held.moved && Math.hypot(x, y) < STILL) return;
-    held = { x: event.clientX, y: event.clientY, moved: true };
+    if (!drag) return matrix.point(matrix.cellAt(...positionOf(matrix, event)));
+    const [x, y] = [event.clientX - drag.x, event.clientY - drag.y];
+    if (!drag.moved && Math.hypot(x, y) < CLICK_RADIUS) return;
+    drag = { x: event.clientX, y: event.clientY, moved: true };
     matrix.pan(x, y);
   }, { signal });
   element.addEventListener("pointerup", (event) => {
-    const cell = matrix.cellAt(...place(matrix, event));
-    if (held && !held.moved && cell) matrix.pick(cell);
-    held = null;
+    const cell = matrix.cellAt(...positionOf(matrix, event));
+    if (drag && !drag.moved && cell) matrix.select(cell);
+    drag = null;
   }, { signal });
-  element.addEventListener("pointercancel", () => held = null, { signal });
+  element.addEventListener("pointercancel", () => drag = null, { signal });
   element.addEventListener("pointerleave", () => matrix.point(null), { signal });
-  element.addEventListener("dblclick", (event) => matrix.zoom(event.shiftKey ? 0.5 : 2, ...place(matrix, event)), { signal });
+  element.addEventListener("dblclick", (event) => {
+    matrix.zoom(event.shiftKey ? 0.5 : 2, ...positionOf(matrix, event));
+  }, { signal });
 }
-function byWheel(matrix, signal) {
+function attachWheel(matrix, signal) {
   const { element } = matrix;
   element.addEventListener("wheel", (event) => {
     const root = element.getRootNode();
     if (!event.ctrlKey && root instanceof ShadowRoot && root.activeElement !== element) return;
     event.preventDefault();
-    matrix.zoom(Math.exp(-event.deltaY / 300), ...place(matrix, event));
+    matrix.zoom(Math.exp(-event.deltaY / 300), ...positionOf(matrix, event));
   }, { signal, passive: false });
 }
-function byKey(matrix, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const acts = {
+function keyActions(matrix) {
+  return {
     ArrowUp: () => matrix.step(-1, 0),
     ArrowDown: () => matrix.step(1, 0),
     ArrowLeft: () => matrix.step(0, -1),
@@ -1260,33 +1543,402 @@ function byKey(matrix, event) {
     PageDown: () => matrix.step(matrix.seen.rows, 0),
     Home: () => matrix.step(0, -Infinity),
     End: () => matrix.step(0, Infinity),
-    Enter: () => matrix.pick(),
-    " ": () => matrix.pick(),
+    Enter: () => matrix.select(),
+    " ": () => matrix.select(),
     "+": () => matrix.zoom(1.5),
     "=": () => matrix.zoom(1.5),
     "-": () => matrix.zoom(1 / 1.5),
     "0": () => matrix.fit()
   };
-  const act = acts[event.key];
-  if (!act) return;
-  event.preventDefault();
-  event.stopPropagation();
-  act();
 }
 
-// src/matrix.ts
-var WHOLE = { plot: 460, left: 108, top: 92, legend: 80 };
-var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
-var WIDE = 480;
+// src/drawing/axis_labels.ts
+var LABEL_HEIGHT = 12;
+var LETTER_WIDTH = 6.7;
+var MOST_LETTERS = 15;
+function axisLabels({ tokens, positions, start, cell, size, marked, room }) {
+  const step = Math.max(1, Math.ceil(LABEL_HEIGHT / cell));
+  const special = new Set(tokens.special);
+  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER_WIDTH));
+  const out = [];
+  const add = (n) => {
+    const offset = (n - start + 0.5) * cell;
+    if (n >= positions.length || offset < 0 || offset > size) return;
+    const position = positions[n];
+    out.push({ offset, text: tokenLabel(tokens.text[position], letters), special: special.has(position), marked: n === marked });
+  };
+  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
+    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
+  if (marked >= 0) add(marked);
+  return out;
+}
+
+// src/drawing/legend.ts
+var LONGEST2 = 160;
+var BANDS = 32;
+var LETTERS_APART = 11;
+function legendTicks({ top, log, signed, share }, length) {
+  const logarithmic = [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top);
+  const weights = signed ? [top, 0, -top] : log ? logarithmic : [top, top / 2, 0];
+  const out = [];
+  for (const weight of weights) {
+    const y = (1 - share(weight)) * (length - 1);
+    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatNumber(weight) });
+  }
+  return out;
+}
+function paintLegend(context, colours, x, y, room, ink) {
+  const length = Math.min(room, LONGEST2);
+  for (let line = 0; line < length; line++) {
+    context.fillStyle = colours.ramp(1 - line / (length - 1));
+    context.fillRect(x, y + line, 12, 1.5);
+  }
+  context.fillStyle = ink;
+  context.font = "11px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const tick of legendTicks(colours, length)) context.fillText(tick.text, x + 17, y + tick.y);
+}
+function legendSvg(colours, x, y, room) {
+  const length = Math.min(room, LONGEST2);
+  const high = length / BANDS;
+  const bands = Array.from({ length: BANDS }, (_, n) => `<rect x="${x}" y="${y + n * high}" width="12" height="${high + 0.3}" fill="${colours.ramp(1 - n / (BANDS - 1))}"/>`);
+  const texts = legendTicks(colours, length).map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
+  return [...bands, ...texts].join("");
+}
+
+// src/drawing/svg.ts
+function escapeXml(text) {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+}
+function svgDocument({ width, height, attributes, body }, background) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
+}
+function svgInset({ width, height, attributes, body }, x, y) {
+  return `<svg x="${x}" y="${y}" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
+}
+
+// src/drawing/tile_cache.ts
+var TileCache = class {
+  constructor(rows, cols, requestTile, events) {
+    this.requestTile = requestTile;
+    this.events = events;
+    this.coarsest = coarsestLevel(rows, cols);
+  }
+  requestTile;
+  events;
+  /** The level at which the matrix is one tile. */
+  coarsest;
+  tiles = /* @__PURE__ */ new Map();
+  pending = /* @__PURE__ */ new Set();
+  largest = /* @__PURE__ */ new Map();
+  /** Stops reporting events. */
+  close() {
+    this.events = null;
+  }
+  at(level, row, col) {
+    return this.tiles.get(`${level}/${row}/${col}`);
+  }
+  /** The largest magnitude among the tiles of a level; at the coarsest level that of the matrix. 0 until one arrived. */
+  largestWeight(level = this.coarsest) {
+    return this.largest.get(level) ?? 0;
+  }
+  /** Requests a tile unless it is here or under way. */
+  request(level, row, col) {
+    const key = `${level}/${row}/${col}`;
+    if (this.tiles.has(key) || this.pending.has(key)) return;
+    this.pending.add(key);
+    this.events?.pending(this.pending.size);
+    const ended = () => {
+      this.pending.delete(key);
+      this.events?.pending(this.pending.size);
+    };
+    this.requestTile(level, row, col).then(
+      (tile) => {
+        this.tiles.set(key, { tile, picture: null, colours: "" });
+        this.largest.set(level, Math.max(this.largestWeight(level), largestMagnitude(tile.weights)));
+        ended();
+        this.events?.arrived(level);
+      },
+      (error) => {
+        ended();
+        this.events?.failed(error);
+      }
+    );
+  }
+  /** A single weight; null where its tile is not here. */
+  weight(row, col) {
+    const tile = this.at(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE))?.tile;
+    return tile ? tile.weights[row % TILE_SIDE * tile.cols + col % TILE_SIDE] : null;
+  }
+  /** The pooled weight of a cell at that level, or at the next coarser one that is here. */
+  pooledWeight(level, row, col) {
+    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
+      const [down, across] = [row >> up, col >> up];
+      const tile = this.at(up, Math.floor(down / TILE_SIDE), Math.floor(across / TILE_SIDE))?.tile;
+      if (tile) return { weight: tile.weights[down % TILE_SIDE * tile.cols + across % TILE_SIDE], size: 2 ** up };
+    }
+    return null;
+  }
+};
+function tilePicture(cached2, { name, ramp: ramp2, share, threshold }) {
+  if (cached2.picture && cached2.colours === name) return cached2.picture;
+  const { rows, cols, weights } = cached2.tile;
+  const canvas = h("canvas", { width: cols, height: rows });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(cols, rows);
+  const colours = new Uint32Array(rampTable(ramp2).buffer);
+  const pixels = new Uint32Array(image.data.buffer);
+  const zero = Math.round(255 * share(0));
+  for (let n = 0; n < weights.length; n++) {
+    const weight = weights[n];
+    pixels[n] = colours[Math.abs(weight) < threshold ? zero : Math.round(255 * share(weight))];
+  }
+  context.putImageData(image, 0, 0);
+  cached2.colours = name;
+  return cached2.picture = canvas;
+}
+
+// src/drawing/matrix_painter.ts
 var LEAN = Math.PI / 3;
-var RESTING = 150;
+var NO_ROOM = 20;
+var THIN_CELL = 5;
+var ROOMY_CELL = 30;
+var LEAST_NUMBER = 5e-3;
+var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+function paintMatrix(context, scene) {
+  const { drawing, viewport, tiles, margins, colours } = scene;
+  const { width, height, sight } = viewport;
+  context.save();
+  context.translate(margins.left, margins.top);
+  context.beginPath();
+  context.rect(0, 0, width, height);
+  context.clip();
+  context.fillStyle = drawing.ramp(0);
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingEnabled = false;
+  tiles.request(tiles.coarsest, 0, 0);
+  if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
+  if (sight.cell >= ROOMY_CELL) paintNumbers(context, scene);
+  paintCross(context, scene);
+  context.restore();
+  context.strokeStyle = drawing.roles.muted;
+  context.globalAlpha = 0.5;
+  context.lineWidth = 1;
+  context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
+  context.globalAlpha = 1;
+  paintLabels(context, scene);
+  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
+}
+function hasLegend({ margins, colours }) {
+  return colours.top > 0 && margins.legend > NO_ROOM;
+}
+function paintTiles(context, scene) {
+  const { rows, cols } = scene.viewport.tilesInSight(scene.level);
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      scene.tiles.request(scene.level, row, col);
+      paintTile(context, scene, row, col);
+    }
+}
+function paintTile(context, { viewport, tiles, level, colours }, row, col) {
+  const { sight } = viewport;
+  const x = (col * (TILE_SIDE << level) - sight.x) * sight.cell;
+  const y = (row * (TILE_SIDE << level) - sight.y) * sight.cell;
+  for (let up = 0; level + up <= tiles.coarsest; up++) {
+    const cached2 = tiles.at(level + up, row >> up, col >> up);
+    if (!cached2) continue;
+    const side = TILE_SIDE >> up;
+    const [left, above] = [(col - (col >> up << up)) * side, (row - (row >> up << up)) * side];
+    const [wide, high] = [Math.min(side, cached2.tile.cols - left), Math.min(side, cached2.tile.rows - above)];
+    if (wide < 1 || high < 1) return;
+    const pixels = sight.cell * 2 ** (level + up);
+    context.drawImage(tilePicture(cached2, colours), left, above, wide, high, x, y, wide * pixels, high * pixels);
+    return;
+  }
+}
+function paintNumbers(context, { drawing, viewport, tiles, colours }) {
+  const { sight } = viewport;
+  const { rows, cols } = viewport.cellsInSight;
+  context.font = "10px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      const weight = tiles.weight(row, col);
+      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
+      context.fillStyle = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
+      context.fillText(text, (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+    }
+}
+function markedCell({ drawing, pointed }) {
+  return {
+    row: pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1),
+    col: pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1)
+  };
+}
+function paintCross(context, scene) {
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  context.strokeStyle = scene.drawing.roles.selection;
+  context.lineWidth = sight.cell < THIN_CELL ? 1 : 1.5;
+  const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
+  if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, width + 4, thick);
+  if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, height + 4);
+}
+function paintLabels(context, scene) {
+  const { roles } = scene.drawing;
+  for (const { x, y, turned, text, special, marked, room } of placedLabels(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-LEAN);
+    context.textAlign = turned ? "left" : "right";
+    context.textBaseline = "middle";
+    context.font = `${marked ? "bold " : ""}11px ${FONT}`;
+    context.fillStyle = special && !marked ? roles.muted : roles.text;
+    context.fillText(text, 0, 0, room);
+    context.restore();
+  }
+}
+function placedLabels(scene) {
+  const { queries, keys, rows, cols } = scene.drawing;
+  const { left, top } = scene.margins;
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+  const side = { cell: sight.cell };
+  const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
+  const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
+  return [
+    ...left > NO_ROOM ? down.map((label) => ({ ...label, turned: false, x: left - 6, y: top + label.offset, room: beside })) : [],
+    ...across.map((label) => ({ ...label, turned: true, x: left + label.offset, y: top - 6, room: above }))
+  ];
+}
+function matrixSvg(scene, legendRoom) {
+  const { drawing, viewport, margins, colours } = scene;
+  const { width: wide, height: high } = viewport;
+  const legend = hasLegend(scene);
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, wide, high);
+  context.imageSmoothingEnabled = false;
+  paintTiles(context, scene);
+  const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
+  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+  });
+  return {
+    width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
+    height: margins.top + high + 10,
+    attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
+    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
+  };
+}
+
+// src/drawing/viewport.ts
 var LARGEST_CELL = 48;
-var LETTERS = 20;
-var FINE = 5;
-var ROOMY = 30;
+var Viewport = class {
+  sight = { x: 0, y: 0, cell: 1 };
+  rows = 0;
+  cols = 0;
+  /** Pixels of the plot across and down, at most. */
+  size = 1;
+  /** Takes the shape of a matrix and the size of the plot; where either changed, shows the whole and returns true. */
+  resize(rows, cols, size) {
+    if (rows === this.rows && cols === this.cols && size === this.size) return false;
+    [this.rows, this.cols, this.size] = [rows, cols, size];
+    this.fit();
+    return true;
+  }
+  /** Shows the whole matrix. */
+  fit() {
+    this.sight = { x: 0, y: 0, cell: this.smallestCell };
+  }
+  get smallestCell() {
+    return Math.min(LARGEST_CELL, this.size / Math.max(this.rows, this.cols, 1));
+  }
+  /** Whether cells are larger than where the whole matrix is shown. */
+  get zoomed() {
+    return this.sight.cell > this.smallestCell;
+  }
+  /** Enlarges cells by a factor; what is at pixel x, y stays there. */
+  zoom(factor, x = this.size / 2, y = this.size / 2) {
+    const { sight } = this;
+    const cell = Math.min(LARGEST_CELL, Math.max(this.smallestCell, sight.cell * factor));
+    this.look(sight.x + x / sight.cell - x / cell, sight.y + y / sight.cell - y / cell, cell);
+  }
+  /** Moves the matrix by pixels to the right and down. */
+  pan(x, y) {
+    const { sight } = this;
+    this.look(sight.x - x / sight.cell, sight.y - y / sight.cell, sight.cell);
+  }
+  /** Shows the same part as another viewport. */
+  follow({ x, y, cell }) {
+    this.look(x, y, cell);
+  }
+  /** Moves no further than needed to show a cell. */
+  reveal({ row, col }) {
+    const { sight, seen } = this;
+    this.look(Math.min(col, Math.max(sight.x, col + 1 - seen)), Math.min(row, Math.max(sight.y, row + 1 - seen)), sight.cell);
+  }
+  /** Sets the sight, within the edges of the matrix. */
+  look(x, y, cell) {
+    const seen = this.size / cell;
+    this.sight = { x: Math.max(0, Math.min(x, this.cols - seen)), y: Math.max(0, Math.min(y, this.rows - seen)), cell };
+  }
+  /** Cells in sight across the plot. */
+  get seen() {
+    return this.size / this.sight.cell;
+  }
+  /** Pixels that the matrix takes of the plot. */
+  get width() {
+    return Math.min(this.size, this.cols * this.sight.cell);
+  }
+  get height() {
+    return Math.min(this.size, this.rows * this.sight.cell);
+  }
+  /** Pixels that the matrix takes down at most, however it is zoomed. */
+  get tallest() {
+    return Math.min(this.size, this.rows * LARGEST_CELL);
+  }
+  /** The cell at a pixel of the plot. */
+  cellAt(x, y) {
+    const row = Math.floor(this.sight.y + y / this.sight.cell);
+    const col = Math.floor(this.sight.x + x / this.sight.cell);
+    const inside = x >= 0 && y >= 0 && x < this.size && y < this.size && row < this.rows && col < this.cols;
+    return inside ? { row, col } : null;
+  }
+  /** The level of tiles whose cells come closest to a pixel of the screen. */
+  level(pixelRatio, coarsest) {
+    const pixels = this.sight.cell * pixelRatio;
+    return Math.max(0, Math.min(coarsest, Math.ceil(Math.log2(1 / pixels) - 0.5)));
+  }
+  /** Rows and columns that are at least partly in sight. */
+  get cellsInSight() {
+    const range2 = (from, count) => ({ first: Math.floor(from), end: Math.ceil(Math.min(count, from + this.seen)) });
+    return { rows: range2(this.sight.y, this.rows), cols: range2(this.sight.x, this.cols) };
+  }
+  /** Rows and columns of the tiles of a level that are in sight. */
+  tilesInSight(level) {
+    const span = TILE_SIDE << level;
+    const range2 = (from, count) => ({
+      first: Math.floor(from / span),
+      end: 1 + Math.floor((Math.min(from + this.seen, count) - 1e-9) / span)
+    });
+    return { rows: range2(this.sight.y, this.rows), cols: range2(this.sight.x, this.cols) };
+  }
+};
+
+// src/drawing/matrix.ts
+var WIDE = { plot: 460, left: 108, top: 92, legend: 80 };
+var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
+var NARROW_WIDTH = 480;
+var SMALLEST_PLOT2 = 120;
+var RESTING = 150;
 var Matrix = class {
-  constructor(pointing, signal) {
-    this.pointing = pointing;
+  constructor(events, signal) {
+    this.events = events;
     this.signal = signal;
     this.element = h("canvas", {
       className: "matrix",
@@ -1295,308 +1947,143 @@ var Matrix = class {
       "aria-roledescription": "matrix",
       "aria-label": "Attention matrix. Arrow keys move from cell to cell, Enter selects, plus and minus zoom, 0 shows all."
     });
-    steer(this, signal);
+    attachInteractions(this, signal);
     signal.addEventListener("abort", () => clearTimeout(this.resting), { once: true });
   }
-  pointing;
+  events;
   signal;
   element;
+  viewport = new Viewport();
   drawing = null;
-  mosaic = null;
-  sight = { x: 0, y: 0, cell: 1 };
-  fitted = "";
-  pointed = null;
+  tiles = null;
+  margins = WIDE;
+  pointedCell = null;
   resting;
-  frame = 0;
-  room = WHOLE;
-  size = WHOLE.plot;
+  scheduled = 0;
+  /** Draws into `width` pixels. */
   show(drawing, width) {
     if (drawing.name !== this.drawing?.name) {
-      this.mosaic?.end();
-      this.mosaic = this.mosaicOf(drawing);
+      this.tiles?.close();
+      this.tiles = this.tilesOf(drawing);
       clearTimeout(this.resting);
     }
     this.drawing = drawing;
-    if (this.pointed && (this.pointed.row >= drawing.rows.length || this.pointed.col >= drawing.cols.length)) this.point(null);
-    this.room = drawing.room ?? (width < WIDE ? NARROW : WHOLE);
-    this.size = Math.max(120, Math.min(this.room.plot, width - this.room.left - this.room.legend));
-    const shape = `${drawing.rows.length},${drawing.cols.length},${this.size}`;
-    if (shape !== this.fitted) this.fit();
-    this.fitted = shape;
+    const { rows, cols } = drawing;
+    if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
+    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE);
+    const { plot, left, legend } = this.margins;
+    if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT2, Math.min(plot, width - left - legend)))) this.moved();
     this.paint();
   }
   /** The largest weight of what is shown, 0 until it is known. */
   get strongest() {
-    return this.mosaic?.most() ?? 0;
+    return this.tiles?.largestWeight() ?? 0;
   }
-  /** What the strongest colour stands for; single weights may be larger than the largest mean of several. */
-  get top() {
-    return this.drawing.most ?? Math.max(this.mosaic.most(), this.mosaic.most(this.level));
-  }
-  /** The level whose cells come closest to a pixel. */
   get level() {
-    const pixels = this.sight.cell * (globalThis.devicePixelRatio || 1);
-    return Math.max(0, Math.min(this.mosaic.coarsest, Math.ceil(Math.log2(1 / pixels) - 0.5)));
+    return this.viewport.level(globalThis.devicePixelRatio || 1, this.tiles.coarsest);
   }
-  /** Shows all. */
-  fit() {
-    this.sight = { x: 0, y: 0, cell: this.smallest() };
-    this.moved();
+  get scene() {
+    const { viewport, margins, level } = this;
+    const [drawing, tiles] = [this.drawing, this.tiles];
+    const top = drawing.most ?? Math.max(tiles.largestWeight(), tiles.largestWeight(level));
+    const colours = weightColours({ signed: false, ...drawing }, top);
+    return { drawing, viewport, tiles, margins, colours, level, pointed: this.pointedCell };
   }
-  smallest() {
-    const { rows, cols } = this.drawing;
-    return Math.min(LARGEST_CELL, this.size / Math.max(rows.length, cols.length, 1));
+  tilesOf(drawing) {
+    const tiles = new TileCache(drawing.rows.length, drawing.cols.length, drawing.tile, {
+      arrived: (level) => {
+        if (level === tiles.coarsest) this.events.scaled?.();
+        if (this.pointedCell) this.report();
+        this.repaint();
+      },
+      failed: (error) => {
+        if (!this.signal.aborted) this.events.failed(error);
+      },
+      pending: (count) => this.events.pending(count)
+    });
+    return tiles;
   }
-  /** Nearer or farther, so that what is at that pixel stays there. */
-  zoom(by, x = this.size / 2, y = this.size / 2) {
-    const { sight } = this;
-    const cell = Math.min(LARGEST_CELL, Math.max(this.smallest(), sight.cell * by));
-    sight.x += x / sight.cell - x / cell;
-    sight.y += y / sight.cell - y / cell;
-    sight.cell = cell;
-    this.moved();
+  paint() {
+    if (!this.drawing || !this.tiles) return;
+    const { viewport, margins } = this;
+    const context = canvasContext(this.element, margins.left + viewport.size + margins.legend, margins.top + viewport.tallest + 2);
+    this.element.style.touchAction = viewport.zoomed ? "none" : "pan-x pan-y";
+    paintMatrix(context, this.scene);
   }
-  pan(x, y) {
-    this.sight.x -= x / this.sight.cell;
-    this.sight.y -= y / this.sight.cell;
-    this.moved();
-  }
-  moved() {
-    this.clamp();
-    this.pointing.moved?.(this.sight);
-    this.later();
-  }
-  /** What another matrix shows: the same part of it. */
-  follow(sight) {
-    if (!this.drawing) return;
-    this.sight = { ...sight };
-    this.clamp();
-    this.later();
-  }
-  /** Points at a cell from outside; null at none. */
-  mark(cell) {
-    this.pointed = cell;
-    this.later();
-  }
-  clamp() {
-    const { rows, cols } = this.drawing;
-    const seen = this.size / this.sight.cell;
-    this.sight.x = Math.max(0, Math.min(this.sight.x, cols.length - seen));
-    this.sight.y = Math.max(0, Math.min(this.sight.y, rows.length - seen));
-  }
-  later() {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
+  repaint() {
+    this.scheduled ||= requestAnimationFrame(() => {
+      this.scheduled = 0;
       if (!this.signal.aborted) this.paint();
     });
   }
-  // -- tiles ----------------------------------------------------------------------------------------------
-  mosaicOf(drawing) {
-    const mosaic = new Mosaic(drawing.rows.length, drawing.cols.length, drawing.tile, {
-      came: (level) => {
-        if (level === mosaic.coarsest) this.pointing.known?.();
-        if (this.pointed) this.tell();
-        this.later();
-      },
-      failed: (error) => {
-        if (!this.signal.aborted) this.pointing.failed(error);
-      },
-      busy: (pending) => this.pointing.busy(pending)
-    });
-    return mosaic;
+  /** What is in sight, with its labels and its legend. */
+  svg() {
+    return matrixSvg(this.scene, WIDE.legend);
   }
-  get look() {
-    const { threshold, log } = this.drawing;
-    const { ramp, share, top } = this;
-    return { name: [log, threshold, top, ramp(0), ramp(1)].join(), ramp, share, threshold };
+  // -- moved by the user, or with another matrix ----------------------------------------------------------
+  moved() {
+    this.events.moved?.(this.viewport.sight);
+    this.repaint();
   }
-  /** From a weight to its place on the ramp, 0 to 1; of signed ones zero is in the middle. */
-  get share() {
-    const { log, signed } = this.drawing;
-    const plain = scale(this.top, log);
-    return signed ? (weight) => (1 + Math.sign(weight) * plain(Math.abs(weight))) / 2 : plain;
+  /** Shows the whole matrix. */
+  fit() {
+    this.viewport.fit();
+    this.moved();
   }
-  /** The ramp from 0 to 1. */
-  get ramp() {
-    const { ramp, signed } = this.drawing;
-    return signed ? (share) => ramp(2 * share - 1) : ramp;
+  zoom(factor, x, y) {
+    this.viewport.zoom(factor, x, y);
+    this.moved();
   }
-  // -- painting -------------------------------------------------------------------------------------------
-  paint() {
-    const { drawing, mosaic, size, sight } = this;
-    if (!drawing || !mosaic) return;
-    const { rows, cols } = drawing;
-    const tall = Math.min(size, rows.length * LARGEST_CELL);
-    const context = canvasContext(this.element, this.room.left + size + this.room.legend, this.room.top + tall + 2);
-    this.element.style.touchAction = sight.cell > this.smallest() ? "none" : "pan-x pan-y";
-    const wide = Math.min(size, cols.length * sight.cell);
-    const high = Math.min(size, rows.length * sight.cell);
-    context.save();
-    context.translate(this.room.left, this.room.top);
-    context.beginPath();
-    context.rect(0, 0, wide, high);
-    context.clip();
-    context.fillStyle = drawing.ramp(0);
-    context.fillRect(0, 0, wide, high);
-    context.imageSmoothingEnabled = false;
-    mosaic.want(mosaic.coarsest, 0, 0);
-    if (mosaic.at(mosaic.coarsest, 0, 0)) this.lay(context);
-    if (sight.cell >= ROOMY) this.numbers(context);
-    this.cross(context, wide, high);
-    context.restore();
-    context.strokeStyle = drawing.quiet;
-    context.globalAlpha = 0.5;
-    context.lineWidth = 1;
-    context.strokeRect(this.room.left - 0.5, this.room.top - 0.5, wide + 1, high + 1);
-    context.globalAlpha = 1;
-    this.write(context, wide, high);
-    if (this.top > 0 && this.room.legend > LETTERS) drawLegend(context, this.legend, this.room.left + wide + 16, this.room.top, high, drawing.ink);
+  pan(x, y) {
+    this.viewport.pan(x, y);
+    this.moved();
   }
-  /** The weights themselves, where there is room. */
-  numbers(context) {
-    const { sight, size } = this;
-    const { rows, cols, threshold } = this.drawing;
-    const [share, ramp] = [this.share, this.ramp];
-    context.font = "10px system-ui, sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    for (let row = Math.floor(sight.y); row < Math.min(rows.length, sight.y + size / sight.cell); row++)
-      for (let col = Math.floor(sight.x); col < Math.min(cols.length, sight.x + size / sight.cell); col++) {
-        const weight = this.mosaic.weight(row, col);
-        if (weight === null || Math.abs(weight) < Math.max(threshold, 5e-3)) continue;
-        context.fillStyle = needsWhite(ramp(share(weight))) ? "#ffffff" : "#1d2430";
-        context.fillText(weight.toFixed(2).replace(/^(-?)0/, "$1"), (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
-      }
+  /** Shows the same part as another matrix. */
+  follow(sight) {
+    if (!this.drawing) return;
+    this.viewport.follow(sight);
+    this.repaint();
   }
-  get legend() {
-    const { log, signed = false } = this.drawing;
-    const { ramp, share, top } = this;
-    return { ramp, share, top, log, signed };
+  /** Outlines a cell that is pointed at in another matrix; null for none. */
+  mark(cell) {
+    this.pointedCell = cell;
+    this.repaint();
   }
-  lay(context) {
-    const { sight, size, level } = this;
-    const { rows, cols } = this.drawing;
-    const span = SIDE << level;
-    const look = this.look;
-    const last = (from, count) => Math.floor((Math.min(from + size / sight.cell, count) - 1e-9) / span);
-    for (let row = Math.floor(sight.y / span); row <= last(sight.y, rows.length); row++)
-      for (let col = Math.floor(sight.x / span); col <= last(sight.x, cols.length); col++) {
-        this.mosaic.want(level, row, col);
-        this.layOne(context, level, row, col, look);
-      }
-  }
-  /** The tile, or the part of the nearest coarser one that lies there. */
-  layOne(context, level, row, col, look) {
-    const { sight } = this;
-    const x = (col * (SIDE << level) - sight.x) * sight.cell;
-    const y = (row * (SIDE << level) - sight.y) * sight.cell;
-    for (let up = 0; level + up <= this.mosaic.coarsest; up++) {
-      const laid = this.mosaic.at(level + up, row >> up, col >> up);
-      if (!laid) continue;
-      const [left, above] = [(col - (col >> up << up)) * (SIDE >> up), (row - (row >> up << up)) * (SIDE >> up)];
-      const [wide, high] = [Math.min(SIDE >> up, laid.tile.cols - left), Math.min(SIDE >> up, laid.tile.rows - above)];
-      if (wide < 1 || high < 1) return;
-      const pixels = sight.cell * 2 ** (level + up);
-      context.drawImage(pictureOf(laid, look), left, above, wide, high, x, y, wide * pixels, high * pixels);
-      return;
-    }
-  }
-  /** The row and the column that are pointed at or selected. */
-  cross(context, wide, high) {
-    const { sight } = this;
-    const drawing = this.drawing;
-    context.strokeStyle = drawing.accent;
-    context.lineWidth = sight.cell < FINE ? 1 : 1.5;
-    const row = this.pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1);
-    const col = this.pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1);
-    const [inset, thick] = sight.cell < FINE ? [0.5, 0] : [0, sight.cell];
-    if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, wide + 4, thick);
-    if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, high + 4);
-  }
-  write(context, wide, high) {
-    for (const { x, y, turned, text, special, marked, room } of this.labels(wide, high)) {
-      context.save();
-      context.translate(x, y);
-      if (turned) context.rotate(-LEAN);
-      context.textAlign = turned ? "left" : "right";
-      context.textBaseline = "middle";
-      context.font = `${marked ? "bold " : ""}11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace`;
-      context.fillStyle = special && !marked ? this.drawing.quiet : this.drawing.ink;
-      context.fillText(text, 0, 0, room);
-      context.restore();
-    }
-  }
-  /** The tokens along both sides; of a matrix beside another one those above alone. */
-  labels(wide, high) {
-    const { queries, keys, rows, cols, selected } = this.drawing;
-    const { left, top } = this.room;
-    const { x, y, cell } = this.sight;
-    const row = this.pointed?.row ?? rows.indexOf(selected.query ?? -1);
-    const col = this.pointed?.col ?? cols.indexOf(selected.key ?? -1);
-    const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
-    const down = ticks({ tokens: queries, places: rows, start: y, cell, size: high, marked: row, room: beside });
-    const across = ticks({ tokens: keys, places: cols, start: x, cell, size: wide, marked: col, room: above });
-    return [
-      ...left > LETTERS ? down.map((tick) => ({ ...tick, turned: false, x: left - 6, y: top + tick.at, room: beside })) : [],
-      ...across.map((tick) => ({ ...tick, turned: true, x: left + tick.at, y: top - 6, room: above }))
-    ];
-  }
-  /** What is in sight, with its labels and what its colours stand for. */
-  svg(paper) {
-    const { size, sight, room } = this;
-    const { rows, cols, ink } = this.drawing;
-    const wide = Math.min(size, cols.length * sight.cell);
-    const high = Math.min(size, rows.length * sight.cell);
-    const legend = room.legend > LETTERS && this.top > 0;
-    const [width, height] = [room.left + wide + (legend ? WHOLE.legend : room.top / 2), room.top + high + 10];
-    const plain = h("canvas");
-    const context = canvasContext(plain, wide, high);
-    context.imageSmoothingEnabled = false;
-    this.lay(context);
-    const texts = this.labels(wide, high).map(
-      ({ x, y, turned, text }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-60)" : ""}" dominant-baseline="middle" text-anchor="${turned ? "start" : "end"}">${escaped(text)}</text>`
-    );
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="monospace" font-size="11" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/><image x="${room.left}" y="${room.top}" width="${wide}" height="${high}" style="image-rendering:pixelated" href="${plain.toDataURL()}"/><rect x="${room.left}" y="${room.top}" width="${wide}" height="${high}" fill="none" stroke="${ink}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(this.legend, room.left + wide + 16, room.top, high) : ""}</svg>`;
-  }
-  // -- steering -------------------------------------------------------------------------------------------
+  // -- pointed at and selected ----------------------------------------------------------------------------
   get corner() {
-    return this.room;
+    return this.margins;
   }
   get seen() {
-    const seen = Math.max(1, Math.floor(this.size / this.sight.cell));
+    const seen = Math.max(1, Math.floor(this.viewport.seen));
     return { rows: seen, cols: seen };
   }
   cellAt(x, y) {
-    if (!this.drawing) return null;
-    const { rows, cols } = this.drawing;
-    const row = Math.floor(this.sight.y + y / this.sight.cell);
-    const col = Math.floor(this.sight.x + x / this.sight.cell);
-    const inside = x >= 0 && y >= 0 && x < this.size && y < this.size && row < rows.length && col < cols.length;
-    return inside ? { row, col } : null;
+    return this.drawing && this.viewport.cellAt(x, y);
   }
   point(cell) {
-    if (cell?.row === this.pointed?.row && cell?.col === this.pointed?.col) return;
-    this.pointed = cell;
+    if (cell?.row === this.pointedCell?.row && cell?.col === this.pointedCell?.col) return;
+    this.pointedCell = cell;
     clearTimeout(this.resting);
-    if (cell) this.tell();
-    else this.pointing.left?.();
-    this.later();
+    if (cell) this.report();
+    else this.events.left?.();
+    this.repaint();
   }
-  /** Says what is pointed at; of a coarse picture the single weight is brought when the pointer rests. */
-  tell() {
+  /** Reports the pointed cell; behind a coarse picture the single weight is requested when the pointer rests. */
+  report() {
     const { rows, cols } = this.drawing;
-    const { row, col } = this.pointed;
-    const weight = this.mosaic.weight(row, col);
-    const coarse = this.level > 0 ? this.mosaic.coarse(this.level, row, col) : null;
-    this.pointing.point(rows[row], cols[col], weight, coarse);
-    if (weight === null) this.resting = setTimeout(() => this.mosaic.want(0, Math.floor(row / SIDE), Math.floor(col / SIDE)), RESTING);
+    const { row, col } = this.pointedCell;
+    const weight = this.tiles.weight(row, col);
+    const pooled = this.level > 0 ? this.tiles.pooledWeight(this.level, row, col) : null;
+    this.events.pointed(rows[row], cols[col], weight, pooled);
+    if (weight !== null) return;
+    this.resting = setTimeout(() => this.tiles.request(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE)), RESTING);
   }
-  pick(cell = this.pointed) {
-    if (cell) this.pointing.select(this.drawing.rows[cell.row], this.drawing.cols[cell.col]);
+  select(cell = this.pointedCell) {
+    if (cell) this.events.selected(this.drawing.rows[cell.row], this.drawing.cols[cell.col]);
   }
   step(down, across) {
     const { rows, cols, selected } = this.drawing;
-    const from = this.pointed ?? {
+    const from = this.pointedCell ?? {
       row: Math.max(0, rows.indexOf(selected.query ?? -1)),
       col: Math.max(0, cols.indexOf(selected.key ?? -1))
     };
@@ -1604,326 +2091,278 @@ var Matrix = class {
       row: Math.max(0, Math.min(rows.length - 1, from.row + down)),
       col: Math.max(0, Math.min(cols.length - 1, from.col + across))
     };
-    this.reveal(cell);
-    this.point(cell);
-  }
-  reveal({ row, col }) {
-    const seen = this.size / this.sight.cell;
-    this.sight.y = Math.min(row, Math.max(this.sight.y, row + 1 - seen));
-    this.sight.x = Math.min(col, Math.max(this.sight.x, col + 1 - seen));
+    this.viewport.reveal(cell);
     this.moved();
+    this.point(cell);
   }
 };
 
-// src/compare.ts
-var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other: blue where b looks more, red where it looks less. The map above says how far apart the heads are.";
-var HOW_LONG = " Of a long text a cell is the strongest of those that it stands for; zoom in for single ones.";
+// src/compare/panels.ts
+var PANELS = ["a", "b", "difference"];
+var TITLES = { a: "a", b: "b", difference: "b − a" };
+var ComparePanels = class {
+  constructor(captions, alignment, events, signal) {
+    this.alignment = alignment;
+    this.events = events;
+    this.signal = signal;
+    this.matrices = { a: this.matrix("a"), b: this.matrix("b"), difference: this.matrix("difference") };
+    const difference = h("figcaption", {}, h("b", {}, TITLES.difference));
+    const figure = (panel, caption) => h("figure", {}, caption, this.matrices[panel].element);
+    this.figures = { a: figure("a", captions.a), b: figure("b", captions.b), difference: figure("difference", difference) };
+    this.element = h("div", { className: "panels" }, ...PANELS.map((panel) => this.figures[panel]));
+  }
+  alignment;
+  events;
+  signal;
+  element;
+  matrices;
+  figures;
+  parallel = false;
+  matrix(panel) {
+    return new Matrix({
+      pointed: (query, key) => this.point(panel, query, key),
+      left: () => {
+        this.events.left();
+        for (const other of this.others(panel)) other.mark(null);
+      },
+      selected: (query, key) => {
+        const { a } = this.alignment.both(panel, query, key);
+        this.events.selected(a.query ?? null, a.key ?? null);
+      },
+      moved: (sight) => this.follow(panel, sight),
+      scaled: () => this.events.scaled(),
+      failed: (error) => this.events.failed(error),
+      pending: () => {
+      }
+    }, this.signal);
+  }
+  others(panel) {
+    return PANELS.filter((other) => other !== panel).map((other) => this.matrices[other]);
+  }
+  /** Panels of parallel tokens show the same part. */
+  follow(panel, sight) {
+    if (this.parallel) for (const other of this.others(panel)) other.follow(sight);
+  }
+  /** Outlines the cell in the other panels. */
+  point(panel, query, key) {
+    const { a, b } = this.alignment.both(panel, query, key);
+    const cells = { a: toCell(a), b: toCell(b), difference: this.alignment.inDifference(a) };
+    for (const other of PANELS) if (other !== panel) this.matrices[other].mark(cells[other]);
+    this.events.pointed(a, b);
+  }
+  /** Draws the panels; null hides the difference. */
+  draw(drawing, hasDifference, parallel, width) {
+    this.parallel = parallel;
+    this.figures.difference.hidden = !hasDifference;
+    for (const panel of PANELS)
+      if (panel !== "difference" || hasDifference) this.matrices[panel].show(drawing(panel), width);
+  }
+  /** The largest weight of a and b, 0 until one is known. */
+  get strongest() {
+    return Math.max(this.matrices.a.strongest, this.matrices.b.strongest);
+  }
+  /** The visible panels side by side. */
+  svg(roles) {
+    let [x, height] = [0, 0];
+    const parts = PANELS.filter((panel) => !this.figures[panel].hidden).map((panel) => {
+      const picture = this.matrices[panel].svg();
+      const part = `<text x="${x + 8}" y="16" font-weight="bold">${escapeXml(TITLES[panel])}</text>${svgInset(picture, x, 0)}`;
+      x += picture.width + 12;
+      height = Math.max(height, picture.height);
+      return part;
+    });
+    const attributes = `font-family="sans-serif" font-size="13" fill="${roles.text}"`;
+    return svgDocument({ width: x, height, attributes, body: parts.join("") }, roles.background);
+  }
+};
+function toCell({ query, key }) {
+  return query === void 0 || key === void 0 ? null : { row: query, col: key };
+}
+
+// src/compare/index.ts
+var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other: blue where weights are larger in b, red where they are smaller. The map above shows how far apart the heads are.";
+var HOW_LONG = " Of a long text a cell is the largest of the weights that it stands for; zoom in for single ones.";
 var HOW_REMOTE = " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; zoom in for single weights.";
-var ROOM = { plot: 260, left: 74, top: 74, legend: 12 };
-var SMALLEST_PLOT = 165;
-var NO_LABELS = 10;
-var LEGEND2 = 80;
 var LONG = 256;
 var RESTING2 = 120;
-var compare_default2 = view("Comparison", compare_default, (frame) => {
-  const { model, signal, bar, stage } = frame;
-  const sources = { a: new Source(model, signal, "a_"), b: new Source(model, signal, "b_") };
-  const pairs = readPairs(model.get("alignment"));
-  const partnerOf = new Map(pairs);
-  const aOf = new Map(pairs.map(([a, b]) => [b, a]));
-  const cuts = /* @__PURE__ */ new Map();
-  const remote = sources.a.remote || sources.b.remote;
-  const long = [sources.a, sources.b].some(({ header }) => header.layers.some(({ queries, keys }) => Math.max(queries, keys) > LONG));
-  frame.explain(HOW + (remote ? HOW_REMOTE : long ? HOW_LONG : ""));
-  const log = h("input", { type: "checkbox", onchange: () => frame.set({ log: log.checked }) });
-  const zoom = h(
-    "span",
-    { className: "segments" },
-    h("button", { type: "button", title: "Nearer", onclick: () => matrices.a.zoom(1.6) }, "+"),
-    h("button", { type: "button", title: "Farther", onclick: () => matrices.a.zoom(1 / 1.6) }, "−"),
-    h("button", { type: "button", title: "Show all", onclick: () => matrices.a.fit() }, "all")
-  );
-  const legend = h("span", { className: "legend" });
-  bar.append(h("label", {}, log, "log"), zoom, legend);
-  const pick = { layer: layersOf(model.get("a_trace")), head: h("select"), other_layer: layersOf(model.get("b_trace")), other_head: h("select") };
-  for (const [name, select] of Object.entries(pick)) {
-    select.setAttribute("aria-label", name.replace("other_", "other ").replace("_", " "));
-    select.addEventListener("change", () => change(name, Number(select.value)), { signal });
+var CompareView = class {
+  constructor(frame) {
+    this.frame = frame;
+    const { model, signal } = frame;
+    this.sources = { a: new TraceSource(model, signal, "a_"), b: new TraceSource(model, signal, "b_") };
+    this.alignment = new Alignment(model.get("alignment"));
+    this.controls = new CompareControls(frame, (trait, value) => this.change(trait, value), () => this.panels.matrices.a);
+    this.map = new DistanceMap(model.get("partners"), model.get("metric"), {
+      chosen: (layer, head) => this.choose(layer, head),
+      described: (text) => frame.say(text)
+    });
+    this.panels = new ComparePanels({ a: this.controls.caption("a"), b: this.controls.caption("b") }, this.alignment, {
+      pointed: (a, b) => {
+        this.report(a, b).catch((error) => !signal.aborted && frame.notify(error.message));
+      },
+      left: () => {
+        this.pointings++;
+        frame.say("");
+      },
+      selected: (query, key) => {
+        const same = model.get("query") === query && model.get("key") === key;
+        frame.set(same ? { query: null, key: null } : { query, key });
+      },
+      scaled: frame.redraw,
+      failed: (error) => frame.notify(error.message)
+    }, signal);
+    this.layOut();
   }
-  const map = h("div");
-  const matrices = { a: matrix("a"), b: matrix("b"), difference: matrix("difference") };
-  const figures = {
-    a: h("figure", {}, h("figcaption", {}, h("b", {}, "a"), "layer", pick.layer, "head", pick.head), matrices.a.element),
-    b: h("figure", {}, h("figcaption", {}, h("b", {}, "b"), "layer", pick.other_layer, "head", pick.other_head), matrices.b.element),
-    difference: h("figure", {}, h("figcaption", {}, h("b", {}, "b − a")), matrices.difference.element)
-  };
-  stage.append(map, h("div", { className: "panels" }, figures.a, figures.b, figures.difference));
-  if (model.get("note")) frame.tell(model.get("note"), "note");
-  listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
-  function layersOf(trace) {
-    const select = h("select");
-    select.append(...trace.layers.map((layer, n) => h("option", { value: String(n) }, layer.kind === "self" ? String(n) : `${n} (${layer.kind})`)));
-    return select;
+  frame;
+  sources;
+  alignment;
+  controls;
+  map;
+  panels;
+  differences = /* @__PURE__ */ new Map();
+  /** Counts cells that were pointed at: an older one is not reported. */
+  pointings = 0;
+  layOut() {
+    const { frame } = this;
+    const { model, signal } = frame;
+    const all = [...model.get("a_trace").layers, ...model.get("b_trace").layers];
+    const long = all.some(({ queries, keys }) => Math.max(queries, keys) > LONG);
+    frame.explain(HOW + (this.remote ? HOW_REMOTE : long ? HOW_LONG : ""));
+    frame.bar.append(this.map.legend);
+    frame.stage.append(this.map.element, this.panels.element);
+    if (model.get("note")) frame.notify(model.get("note"), "note");
+    listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
   }
-  function change(name, value2) {
-    if (name === "other_layer" || name === "other_head") return frame.set({ [name]: value2 });
-    choose(name === "layer" ? value2 : model.get("layer"), name === "head" ? value2 : model.get("head"));
+  get remote() {
+    return this.sources.a.remote || this.sources.b.remote;
   }
-  function choose(layer, head) {
-    head = Math.min(head, model.get("a_trace").layers[layer].heads - 1);
-    const found = model.get("partners")[layer]?.[head];
-    frame.set({ layer, head, ...found ? { other_layer: found[1], other_head: found[2] } : {} });
+  // -- which heads ----------------------------------------------------------------------------------------
+  layer(side) {
+    return this.sources[side].header.layers[this.frame.model.get(HEAD_TRAITS[side][0])];
   }
-  function shown(side) {
-    const [layer, head] = side === "a" ? [model.get("layer"), model.get("head")] : [model.get("other_layer"), model.get("other_head")];
-    const { heads } = sources[side].header.layers[layer];
-    return { layer, heads: [Math.min(head, heads - 1)], pair: "all", hide_special: false, pool: "max" };
+  /** The shown head, within the layer. */
+  head(side) {
+    return Math.min(this.frame.model.get(HEAD_TRAITS[side][1]), this.layer(side).heads - 1);
   }
-  const everyone = (tokens2) => [...tokens2.text.keys()];
-  const tokens = (side, axis) => sources[side].tokens(shown(side).layer, axis);
-  function compared() {
-    const partner = model.get("partners")[model.get("layer")]?.[shown("a").heads[0]];
-    if (!partner) return false;
-    const layers = sources.b.header.layers;
-    const [known, picked2] = [layers[partner[1]], layers[model.get("other_layer")]];
-    return known.query === picked2.query && known.key === picked2.key && known.queries === picked2.queries && known.keys === picked2.keys;
+  selection(side) {
+    const layer = this.frame.model.get(HEAD_TRAITS[side][0]);
+    return { layer, heads: [this.head(side)], pair: "all", hide_special: false, pool: "max" };
   }
-  function parallel() {
-    const [a, b] = [tokens("a", "query").text.length, tokens("b", "query").text.length];
-    return a === b && pairs.length === a && pairs.every(([i, j]) => i === j);
+  tokens(side, axis) {
+    return this.sources[side].tokens(this.selection(side).layer, axis);
   }
-  function comparable() {
-    return pairs.length > 0 && compared() && (!remote || parallel());
+  /** A head of a brings its partner; one of b is chosen alone. */
+  change(trait, value) {
+    const { model } = this.frame;
+    if (trait === "other_layer" || trait === "other_head") this.frame.set({ [trait]: value });
+    else this.choose(trait === "layer" ? value : model.get("layer"), trait === "head" ? value : model.get("head"));
   }
-  async function differenceTile(level, row, col) {
-    const [a, b] = [shown("a"), shown("b")];
-    if (remote) {
-      const [one, other] = await Promise.all([sources.a.tile(a, level, row, col), sources.b.tile(b, level, row, col)]);
-      return { ...one, weights: one.weights.map((weight, n) => other.weights[n] - weight) };
-    }
-    const key = JSON.stringify([a, b]);
-    let found = cuts.get(key);
-    if (!found) {
-      found = Promise.all([sources.a.matrices(a), sources.b.matrices(b)]).then(([[one], [other]]) => {
-        const [wide, otherWide] = [tokens("a", "key").text.length, tokens("b", "key").text.length];
-        const out = new Float32Array(pairs.length ** 2);
-        pairs.forEach(([i, k], n) => pairs.forEach(([j, l], m) => {
-          out[n * pairs.length + m] = other[k * otherWide + l] - one[i * wide + j];
-        }));
-        return cutter(out, pairs.length, pairs.length, "max");
-      });
-      cuts.clear();
-      cuts.set(key, found);
-    }
-    return (await found)(level, row, col);
+  choose(layer, wanted) {
+    const { model } = this.frame;
+    const head = Math.min(wanted, model.get("a_trace").layers[layer].heads - 1);
+    const partner = model.get("partners")[layer]?.[head];
+    this.frame.set({ layer, head, ...partner ? { other_layer: partner[1], other_head: partner[2] } : {} });
   }
-  function drawing(side) {
-    const dark = frame.dark();
-    const [query, key] = [model.get("query"), model.get("key")];
-    const common = {
-      threshold: 0,
-      log: model.get("log"),
-      ink: getComputedStyle(stage).color,
-      quiet: dark ? "#98a1ae" : "#68707d",
-      accent: dark ? "#fdba74" : "#c2410c"
-    };
-    const labels = parallel() ? ROOM.left + 2 * NO_LABELS : 3 * ROOM.left;
-    const fitting = Math.floor((frame.width() - labels - 2 * LEGEND2 - ROOM.legend - 28) / 3);
-    const beside = fitting >= SMALLEST_PLOT;
-    const left = beside && side !== "a" && parallel() ? NO_LABELS : ROOM.left;
-    const size = { ...ROOM, left, plot: beside ? Math.min(ROOM.plot, fitting) : ROOM.plot };
-    if (side === "difference") {
-      const [queries2, keys2] = [tokens("a", "query"), tokens("a", "key")];
-      const places = pairs.map(([a]) => a);
-      const name = JSON.stringify([shown("a"), shown("b")]);
-      const room = { ...size, legend: LEGEND2 };
-      return { ...common, name, queries: queries2, keys: keys2, rows: places, cols: places, signed: true, ramp: diverging(dark), room, selected: { query, key }, tile: differenceTile };
-    }
-    const what = shown(side);
-    const [queries, keys] = [tokens(side, "query"), tokens(side, "key")];
-    const mine = (position) => position === null ? null : side === "a" ? position : partnerOf.get(position) ?? null;
-    const most = Math.max(matrices.a.strongest, matrices.b.strongest);
+  // -- what can be subtracted -----------------------------------------------------------------------------
+  get parallel() {
+    return this.alignment.isParallel(this.tokens("a", "query").text.length, this.tokens("b", "query").text.length);
+  }
+  /** Whether the shown layers attend between the tokens that stand beside each other. */
+  get comparable() {
+    const { model } = this.frame;
+    const partner = model.get("partners")[model.get("layer")]?.[this.head("a")];
+    if (!partner || this.alignment.pairs.length === 0) return false;
+    return sameAxes(this.sources.b.header.layers[partner[1]], this.layer("b")) && (!this.remote || this.parallel);
+  }
+  async differenceTile(level, row, col) {
+    const { sources, alignment } = this;
+    const [a, b] = [this.selection("a"), this.selection("b")];
+    if (this.remote) return subtractTiles(...await Promise.all([sources.a.tile(a, level, row, col), sources.b.tile(b, level, row, col)]));
+    const keys = { a: this.tokens("a", "key").text.length, b: this.tokens("b", "key").text.length };
+    const cut = await cached(this.differences, JSON.stringify([a, b]), 1, async () => {
+      const [ofA, ofB] = await Promise.all([sources.a.matrices(a), sources.b.matrices(b)]);
+      return alignment.difference(ofA[0], ofB[0], keys);
+    });
+    return cut(level, row, col);
+  }
+  // -- drawing --------------------------------------------------------------------------------------------
+  draw() {
+    const { model, dark: dark2, width } = this.frame;
+    this.map.draw(model.get("layer"), model.get("head"), dark2);
+    const head = (side) => ({ count: this.layer(side).heads, shown: this.head(side) });
+    this.controls.draw({ a: head("a"), b: head("b") });
+    const drawing = (panel) => panel === "difference" ? this.differenceDrawing() : this.traceDrawing(panel);
+    this.panels.draw(drawing, this.comparable, this.parallel, width);
+  }
+  common(panel) {
+    const { model, roles, width } = this.frame;
+    return { threshold: 0, log: model.get("log"), roles, margins: panelMargins(panel, width, this.parallel) };
+  }
+  traceDrawing(side) {
+    const { model, dark: dark2 } = this.frame;
+    const selection = this.selection(side);
+    const [queries, keys] = [this.tokens(side, "query"), this.tokens(side, "key")];
+    const inSide = (position) => position === null || side === "a" ? position : this.alignment.ofB(position) ?? null;
+    const most = this.panels.strongest;
     return {
-      ...common,
-      name: JSON.stringify(what),
+      ...this.common(side),
+      name: JSON.stringify(selection),
       queries,
       keys,
-      rows: everyone(queries),
-      cols: everyone(keys),
+      rows: [...queries.text.keys()],
+      cols: [...keys.text.keys()],
       ...most > 0 ? { most } : {},
-      ramp: sequential(dark),
-      room: { ...size, legend: side === "b" ? LEGEND2 : ROOM.legend },
-      selected: { query: mine(query), key: mine(key) },
-      tile: (level, row, col) => sources[side].tile(what, level, row, col)
+      ramp: attentionRamp(dark2),
+      selected: { query: inSide(model.get("query")), key: inSide(model.get("key")) },
+      tile: (level, row, col) => this.sources[side].tile(selection, level, row, col)
     };
   }
-  function matrix(side) {
-    const made = new Matrix({
-      point: (query, key) => point(side, query, key),
-      left: () => {
-        told++;
-        frame.say("");
-        for (const other of ["a", "b", "difference"]) if (other !== side) matrices[other].mark(null);
-      },
-      select: (query, key) => {
-        const [i, j] = side === "b" ? [aOf.get(query) ?? null, aOf.get(key) ?? null] : [query, key];
-        const same = model.get("query") === i && model.get("key") === j;
-        frame.set(same ? { query: null, key: null } : { query: i, key: j });
-      },
-      moved: (sight) => {
-        if (parallel()) {
-          for (const other of ["a", "b", "difference"]) if (other !== side) matrices[other].follow(sight);
-        }
-      },
-      known: frame.redraw,
-      failed: (error) => frame.tell(error.message),
-      busy: () => {
-      }
-    }, signal);
-    return made;
+  differenceDrawing() {
+    const { model, dark: dark2 } = this.frame;
+    const { shared } = this.alignment;
+    return {
+      ...this.common("difference"),
+      name: JSON.stringify([this.selection("a"), this.selection("b")]),
+      queries: this.tokens("a", "query"),
+      keys: this.tokens("a", "key"),
+      rows: shared,
+      cols: shared,
+      signed: true,
+      ramp: signedRamp(dark2),
+      selected: { query: model.get("query"), key: model.get("key") },
+      tile: (level, row, col) => this.differenceTile(level, row, col)
+    };
   }
-  function point(side, query, key) {
-    const [i, j] = side === "b" ? [aOf.get(query), aOf.get(key)] : [query, key];
-    const [k, l] = side === "b" ? [query, key] : [partnerOf.get(query), partnerOf.get(key)];
-    const place2 = (a, b) => a === void 0 || b === void 0 ? null : { row: a, col: b };
-    const inPairs = (position) => pairs.findIndex(([a]) => a === position);
-    if (side !== "a") matrices.a.mark(place2(i, j));
-    if (side !== "b") matrices.b.mark(place2(k, l));
-    if (side !== "difference") {
-      const [row, col] = [inPairs(i), inPairs(j)];
-      matrices.difference.mark(row < 0 || col < 0 ? null : { row, col });
-    }
-    tell(i, j, k, l).catch((error) => !signal.aborted && frame.tell(error.message));
+  svg() {
+    return this.panels.svg(this.frame.roles);
   }
-  let told = 0;
-  async function tell(i, j, k, l) {
-    const turn = ++told;
-    if (remote) await new Promise((rested) => setTimeout(rested, RESTING2));
-    if (turn !== told || signal.aborted) return;
-    const one = i !== void 0 && j !== void 0 ? await valueOf("a", i, j) : null;
-    const other = k !== void 0 && l !== void 0 ? await valueOf("b", k, l) : null;
-    if (turn !== told) return;
-    const side = one === null ? "b" : "a";
-    const name = (axis, position) => `“${label(tokens(side, axis).text[position ?? 0] ?? "?")}”`;
-    const said = [`${name("query", side === "a" ? i : k)} → ${name("key", side === "a" ? j : l)}`];
-    said.push(one === null ? "no partner in a" : `a ${number(one)}`, other === null ? "no partner in b" : `b ${number(other)}`);
-    if (one !== null && other !== null) said.push(`b − a ${number(other - one)}`);
-    frame.say(said.join(" · "));
+  // -- the cell that is pointed at ------------------------------------------------------------------------
+  async report(a, b) {
+    const pointing = ++this.pointings;
+    if (this.remote) await new Promise((rested) => setTimeout(rested, RESTING2));
+    if (pointing !== this.pointings || this.frame.signal.aborted) return;
+    const [ofA, ofB] = [await this.weight("a", a), await this.weight("b", b)];
+    if (pointing !== this.pointings) return;
+    const [side, cell] = ofA === null ? ["b", b] : ["a", a];
+    const name = (axis) => `“${tokenLabel(this.tokens(side, axis).text[cell[axis] ?? 0] ?? "?")}”`;
+    this.frame.say([
+      `${name("query")} → ${name("key")}`,
+      ofA === null ? "no partner in a" : `a ${formatNumber(ofA)}`,
+      ofB === null ? "no partner in b" : `b ${formatNumber(ofB)}`,
+      ...ofA !== null && ofB !== null ? [`b − a ${formatNumber(ofB - ofA)}`] : []
+    ].join(" · "));
   }
-  async function valueOf(side, query, key) {
-    const tile = await sources[side].tile(shown(side), 0, Math.floor(query / SIDE), Math.floor(key / SIDE));
-    return tile.weights[query % SIDE * tile.cols + key % SIDE];
+  /** A single weight, however coarse the picture is; null where the trace has no such cell. */
+  async weight(side, { query, key }) {
+    if (query === void 0 || key === void 0) return null;
+    const tile = await this.sources[side].tile(this.selection(side), 0, Math.floor(query / TILE_SIDE), Math.floor(key / TILE_SIDE));
+    return tile.weights[query % TILE_SIDE * tile.cols + key % TILE_SIDE];
   }
-  const partners = model.get("partners");
-  const farthest = Math.max(0, ...partners.flat().map((one) => one?.[0] ?? 0));
-  const cells = farthest > 0 ? layOutMap() : [];
-  function layOutMap() {
-    const heads = Math.max(...partners.map((row) => row.length));
-    const axis = (said) => h("span", { className: "axis", "aria-hidden": "true" }, String(said));
-    const made = partners.map((row, layer) => row.map((found, head) => h("button", {
-      type: "button",
-      role: "gridcell",
-      tabIndex: -1,
-      disabled: !found,
-      "aria-label": describe(layer, head),
-      title: describe(layer, head),
-      onclick: () => choose(layer, head),
-      onpointerenter: () => frame.say(describe(layer, head)),
-      onpointerleave: () => frame.say(""),
-      onfocus: () => frame.say(describe(layer, head)),
-      onkeydown: (event) => move(event, layer, head)
-    })));
-    map.append(h(
-      "div",
-      {
-        className: "distances",
-        role: "grid",
-        "aria-label": `${model.get("metric").replace("_", "-")} distance of the heads: rows are layers`,
-        style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` }
-      },
-      axis("layer"),
-      ...Array.from({ length: heads }, (_, n) => axis(n)),
-      ...made.map((row, layer) => h(
-        "div",
-        { role: "row", style: { display: "contents" } },
-        axis(layer),
-        ...row,
-        ...Array.from({ length: heads - row.length }, () => h("span"))
-      ))
-    ));
-    return made;
-  }
-  function move(event, layer, head) {
-    const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    const step = steps[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    let [row, col] = [layer + step[0], head + step[1]];
-    while (cells[row]?.[col]?.disabled) [row, col] = [row + step[0], col + step[1]];
-    cells[row]?.[col]?.focus();
-  }
-  function drawMap() {
-    map.hidden = farthest === 0;
-    if (map.hidden) return;
-    const ramp = sequential(frame.dark());
-    const selected = cells[model.get("layer")]?.[model.get("head")];
-    const entry = selected && !selected.disabled ? selected : cells.flat().find((cell) => !cell.disabled);
-    cells.forEach((row, layer) => row.forEach((cell, head) => {
-      const distance = partners[layer]?.[head]?.[0];
-      cell.style.background = distance == null ? "" : ramp(0.08 + 0.92 * distance / farthest);
-      cell.setAttribute("aria-selected", String(cell === selected));
-      cell.tabIndex = cell === entry ? 0 : -1;
-    }));
-    legend.replaceChildren(`${model.get("metric").replace("_", "-")} distance: 0`, gradient(ramp), number(farthest));
-  }
-  function describe(layer, head) {
-    const found = model.get("partners")[layer]?.[head];
-    if (!found) return `layer ${layer}, head ${head}: not compared`;
-    const [distance, other, otherHead] = found;
-    const beside = other === layer && otherHead === head ? "" : ` beside layer ${other}, head ${otherHead} of b`;
-    return `layer ${layer}, head ${head}${beside}: distance ${distance === null ? "unknown" : number(distance)}`;
-  }
-  function drawPickers() {
-    for (const [side, name] of [["a", "head"], ["b", "other_head"]]) {
-      const count = sources[side].header.layers[shown(side).layer].heads;
-      if (pick[name].childElementCount !== count)
-        pick[name].replaceChildren(...Array.from({ length: count }, (_, n) => h("option", { value: String(n) }, String(n))));
-      pick[name].value = String(shown(side).heads[0]);
-    }
-    pick.layer.value = String(model.get("layer"));
-    pick.other_layer.value = String(model.get("other_layer"));
-    log.checked = model.get("log");
-  }
-  function draw() {
-    drawMap();
-    drawPickers();
-    const wide = frame.width();
-    matrices.a.show(drawing("a"), wide);
-    matrices.b.show(drawing("b"), wide);
-    figures.difference.hidden = !comparable();
-    if (comparable()) matrices.difference.show(drawing("difference"), wide);
-  }
-  return { draw, picture: () => picture(frame.dark(), comparable() ? matrices : { a: matrices.a, b: matrices.b }) };
+};
+var index_default = view("Comparison", compare_default, (frame) => {
+  const compare = new CompareView(frame);
+  return { draw: () => compare.draw(), picture: () => compare.svg() };
 });
-function picture(dark, matrices) {
-  const paper = dark ? "#15181e" : "#ffffff";
-  let x = 0;
-  let high = 0;
-  const parts = Object.entries(matrices).map(([side, matrix]) => {
-    const svg = matrix.svg(paper);
-    const [width, height] = [/ width="([\d.]+)"/, / height="([\d.]+)"/].map((found) => Number(found.exec(svg)[1]));
-    const name = escaped(side === "difference" ? "b − a" : side);
-    const part = `<text x="${x + 8}" y="16" font-weight="bold">${name}</text>${svg.replace("<svg ", `<svg x="${x}" y="0" `).replace(/<rect width="100%" height="100%"[^>]*>/, "")}`;
-    x += width + 12;
-    high = Math.max(high, height);
-    return part;
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${x}" height="${high}" font-family="sans-serif" font-size="13" fill="${dark ? "#e6e9ee" : "#1d2430"}"><rect width="100%" height="100%" fill="${paper}"/>${parts.join("")}</svg>`;
-}
-function readPairs(bytes) {
-  return Array.from({ length: bytes.byteLength / 8 }, (_, n) => [bytes.getInt32(8 * n, true), bytes.getInt32(8 * n + 4, true)]);
-}
 export {
-  compare_default2 as default
+  index_default as default
 };

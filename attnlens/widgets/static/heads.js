@@ -1,227 +1,4 @@
-// Generated from widgets/src/heads.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
-
-// src/heads.css
-var heads_default = '.grid { display: grid; gap: 4px; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--quiet); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--paper); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--ink); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--quiet); font-variant-numeric: tabular-nums; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
-
-// src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
-
-// src/model.ts
-var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
-      patience
-    );
-    const finish = (settle) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
-    };
-    const hear = (message, buffers) => {
-      if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
-    try {
-      model.send({ id, ask: question, ...given });
-    } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
-    }
-  });
-}
-function listen(model, names, callback, signal) {
-  for (const name of names) model.on(`change:${name}`, callback);
-  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
-}
-
-// src/dom.ts
-function h(tag, given = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value2] of Object.entries(given)) {
-    if (value2 === void 0 || value2 === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value2);
-    else if (name === "style") Object.assign(element.style, value2);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value2;
-    else element.setAttribute(name, String(value2));
-  }
-  element.append(...children.filter((child) => child != null && child !== false));
-  return element;
-}
-var USUAL = 640;
-function view(name, style, fill) {
-  const made = {
-    render({ model, el, signal }) {
-      const ending = new AbortController();
-      signal?.addEventListener("abort", () => ending.abort(), { once: true });
-      const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(style_default + style);
-      root.adoptedStyleSheets = [sheet];
-      const bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-      const stage = h("div", { className: "stage" });
-      const readout = h("output", { className: "readout", "aria-live": "polite" });
-      const notice = h("div", { className: "notice", role: "status", hidden: true });
-      const explained = h("p", { className: "how" });
-      const downloads = h("span", { className: "downloads" });
-      const main = h(
-        "section",
-        { className: "view", role: "group", "aria-label": name },
-        bar,
-        notice,
-        stage,
-        h("footer", {}, readout, explained, downloads)
-      );
-      root.replaceChildren(main);
-      let filled;
-      let scheduled = 0;
-      let known = USUAL;
-      const frame = {
-        model,
-        root,
-        signal: ending.signal,
-        bar,
-        stage,
-        dark: () => main.dataset["theme"] === "dark",
-        width: () => known = stage.clientWidth || known,
-        say: (text) => {
-          readout.textContent = text;
-        },
-        explain: (text) => {
-          explained.textContent = text;
-        },
-        tell: (text, kind = "error") => {
-          notice.hidden = text === "";
-          notice.textContent = text;
-          notice.dataset["kind"] = kind;
-        },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
-        set: (values) => {
-          for (const [key, value2] of Object.entries(values)) model.set(key, value2);
-          model.save_changes();
-        },
-        redraw: () => {
-          scheduled ||= requestAnimationFrame(() => {
-            scheduled = 0;
-            if (!ending.signal.aborted) filled?.draw();
-          });
-        }
-      };
-      keepKeys(el, ending.signal);
-      main.dataset["theme"] = theme(el);
-      filled = fill(frame);
-      const { picture: picture2 } = filled;
-      if (picture2) downloads.append(...downloadButtons(name, picture2, frame));
-      watchTheme(el, ending.signal, (found) => {
-        if (main.dataset["theme"] === found) return;
-        main.dataset["theme"] = found;
-        frame.redraw();
-      });
-      const size = new ResizeObserver(() => frame.redraw());
-      size.observe(stage);
-      ending.signal.addEventListener("abort", () => {
-        size.disconnect();
-        cancelAnimationFrame(scheduled);
-        root.replaceChildren();
-      });
-      filled.draw();
-      return () => ending.abort();
-    }
-  };
-  globalThis.attnlensViews?.set(name, made);
-  return made;
-}
-function theme(element) {
-  const lab2 = document.body?.dataset["jpThemeLight"];
-  if (lab2 !== void 0) return lab2 === "false" ? "dark" : "light";
-  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
-    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
-      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
-  }
-  return globalThis.matchMedia?.("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-function hostOf(element) {
-  const root = element.getRootNode();
-  return root instanceof ShadowRoot ? root.host : null;
-}
-function watchTheme(element, signal, found) {
-  const look = () => found(theme(element));
-  globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", look, { signal });
-  const observer = new MutationObserver(look);
-  for (const node of [document.documentElement, document.body])
-    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
-  signal.addEventListener("abort", () => observer.disconnect());
-  requestAnimationFrame(() => !signal.aborted && look());
-}
-function keepKeys(element, signal) {
-  globalThis.addEventListener("keydown", (event) => {
-    if (!event.composedPath().includes(element)) return;
-    const runs = event.shiftKey && event.key === "Enter";
-    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
-    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
-  }, { capture: true, signal });
-}
-function downloadButtons(name, picture2, frame) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, made) => {
-    const act = async () => save(await made(picture2()), `${file}.${kind.toLowerCase()}`);
-    const failed = () => frame.tell("The picture could not be saved.");
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
-  };
-  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
-}
-function save(blob, file) {
-  const url = URL.createObjectURL(blob);
-  h("a", { href: url, download: file }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1e4);
-}
-async function png(svg) {
-  const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
-  try {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-function canvasContext(canvas, width, height) {
-  const ratio = globalThis.devicePixelRatio || 1;
-  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return context;
-}
-function gradient(ramp, width = 80) {
-  const canvas = h("canvas");
-  const context = canvasContext(canvas, width, 10);
-  for (let x = 0; x < width; x++) {
-    context.fillStyle = ramp(x / (width - 1));
-    context.fillRect(x, 0, 1, 10);
-  }
-  return canvas;
-}
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -491,12 +268,12 @@ function rgb_formatRgb() {
 function clampa(opacity) {
   return isNaN(opacity) ? 1 : Math.max(0, Math.min(1, opacity));
 }
-function clampi(value2) {
-  return Math.max(0, Math.min(255, Math.round(value2) || 0));
+function clampi(value) {
+  return Math.max(0, Math.min(255, Math.round(value) || 0));
 }
-function hex(value2) {
-  value2 = clampi(value2);
-  return (value2 < 16 ? "0" : "") + value2.toString(16);
+function hex(value) {
+  value = clampi(value);
+  return (value < 16 ? "0" : "") + value.toString(16);
 }
 function hsla(h2, s, l, a) {
   if (a <= 0) h2 = s = l = NaN;
@@ -560,12 +337,12 @@ define_default(Hsl, hsl, extend(Color, {
     return `${a === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a === 1 ? ")" : `, ${a})`}`;
   }
 }));
-function clamph(value2) {
-  value2 = (value2 || 0) % 360;
-  return value2 < 0 ? value2 + 360 : value2;
+function clamph(value) {
+  value = (value || 0) % 360;
+  return value < 0 ? value + 360 : value;
 }
-function clampt(value2) {
-  return Math.max(0, Math.min(1, value2 || 0));
+function clampt(value) {
+  return Math.max(0, Math.min(1, value || 0));
 }
 function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
@@ -756,25 +533,430 @@ function rgbSpline(spline) {
 var rgbBasis = rgbSpline(basis_default);
 var rgbBasisClosed = rgbSpline(basisClosed_default);
 
-// src/colour.ts
-var MAKO = ["#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"];
-var sequential = (dark) => rgbBasis(dark ? ["#15181e", "#211d2e", ...MAKO.slice(0, 9).reverse(), "#e9f8e4"] : ["#ffffff", "#def5e5", ...MAKO]);
-function headColour(head, dark) {
-  const light = dark ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
-  return hcl((250 + head * 137.508) % 360, 58, light).formatRgb();
+// ../attnlens/palette.json
+var light = {
+  text: "#1d2430",
+  muted: "#68707d",
+  line: "#d5d9df",
+  background: "#ffffff",
+  surface: "#f4f6f8",
+  page: "#f4f6f8",
+  accent: "#1c5c9f",
+  warning: "#9a3412",
+  selection: "#c2410c",
+  for: "#1c5c9f",
+  against: "#a51429",
+  unsigned: "#4a2384",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var dark = {
+  text: "#e6e9ee",
+  muted: "#98a1ae",
+  line: "#333a45",
+  background: "#15181e",
+  surface: "#1f242c",
+  page: "#0d0f13",
+  accent: "#7ab8f0",
+  warning: "#fdba74",
+  selection: "#fdba74",
+  for: "#9ad0f5",
+  against: "#ff9b8a",
+  unsigned: "#dcd5f5",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var maps = {
+  attention: {
+    light: ["#ffffff", "#def5e5", "#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"],
+    dark: ["#15181e", "#211d2e", "#3e356b", "#40498e", "#38629d", "#357ba3", "#3492a8", "#38aaac", "#4bc2ad", "#79d6ae", "#b2e4c2", "#e9f8e4"]
+  },
+  signed: {
+    light: ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"],
+    dark: ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"]
+  },
+  unsigned: {
+    light: ["#f7f6fa", "#e4e1f0", "#c4bfe0", "#9b93c9", "#7259ad", "#4a2384"],
+    dark: ["#1b1f27", "#2d2745", "#4d3f7e", "#7a68b5", "#a99ddb", "#dcd5f5"]
+  },
+  layers: {
+    light: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"],
+    dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
+  }
+};
+
+// src/drawing/palette.ts
+function rolesOf(isDark) {
+  return isDark ? dark : light;
+}
+function stopsOf(map, isDark) {
+  return maps[map][isDark ? "dark" : "light"];
+}
+function customProperties() {
+  const declarations = (roles) => Object.entries(roles).map(([role, colour]) => `--${role}: ${colour};`).join(" ");
+  return `.view { ${declarations(light)} }
+.view[data-theme="dark"] { ${declarations(dark)} }
+`;
+}
+
+// src/drawing/colour.ts
+function ramp(map, dark2) {
+  return rgbBasis(stopsOf(map, dark2));
+}
+var attentionRamp = (dark2) => ramp("attention", dark2);
+function headColour(head, dark2) {
+  const light2 = dark2 ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
+  return hcl((250 + head * 137.508) % 360, 58, light2).formatRgb();
 }
 var LOG_FLOOR = 1e-4;
-function scale(most, log) {
+function intensityScale(most, log) {
   const top = most > 0 ? most : 1;
   if (!log) return (weight) => Math.min(1, weight / top);
   const low = Math.log(Math.min(LOG_FLOOR, top / 10));
-  const range = Math.log(top) - low;
-  return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range));
+  const range2 = Math.log(top) - low;
+  return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range2));
 }
 
-// src/half.ts
+// src/drawing/svg.ts
+function svgDocument({ width, height, attributes, body }, background) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
+}
+
+// src/protocol/widget_model.ts
+function listen(model, names, callback, signal) {
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
+}
+
+// src/ui/dom.ts
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+function range(count) {
+  return [...Array(count).keys()];
+}
+
+// src/ui/keyboard.ts
+var NO_SHORTCUTS = "data-lm-suppress-shortcuts";
+function runKey(event, actions) {
+  const action = hasModifier(event) ? void 0 : actions[event.key];
+  if (!action) return false;
+  event.preventDefault();
+  event.stopPropagation();
+  action();
+  return true;
+}
+function hasModifier(event) {
+  return event.ctrlKey || event.metaKey || event.altKey;
+}
+function addsToSelection(event) {
+  return event.shiftKey || event.metaKey || event.ctrlKey;
+}
+function suppressShortcuts(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runsCell = event.shiftKey && event.key === "Enter";
+    element.toggleAttribute(NO_SHORTCUTS, !(hasModifier(event) || runsCell));
+  }, { capture: true, signal });
+}
+
+// src/ui/controls.ts
+function checkbox(act) {
+  const box = h("input", { type: "checkbox", onchange: () => act(box.checked) });
+  return box;
+}
+function options(entries) {
+  return entries.map(([value, text]) => h("option", { value }, text));
+}
+function select(label, entries, act) {
+  const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
+  list.append(...options(entries));
+  return list;
+}
+function toggleHead(heads, head, adds, least) {
+  if (!adds) return [head];
+  const others = heads.filter((other) => other !== head);
+  const removed = others.length < heads.length && others.length >= least;
+  return (removed ? others : [...others, head]).sort((a, b) => a - b);
+}
+
+// src/protocol/requests.ts
+var PATIENCE = 6e4;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
+      patience
+    );
+    const settle = (act) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      model.off("msg:custom", receive);
+      act();
+    };
+    const receive = (message, buffers) => {
+      if (message?.["id"] !== id) return;
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
+    };
+    const stop = () => settle(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
+    model.on("msg:custom", receive);
+    try {
+      model.send({ id, ask: name, ...fields });
+    } catch {
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
+    }
+  });
+}
+
+// src/ui/downloads.ts
+function downloadButtons(name, picture, failed) {
+  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
+  const button = (kind, convert) => {
+    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
+    const onclick = () => void act().catch(failed);
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
+  };
+  return [button("PNG", rasterize), button("SVG", svgBlob)];
+}
+function svgBlob(svg) {
+  return new Blob([svg], { type: "image/svg+xml" });
+}
+function save(blob, file) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1e4);
+}
+async function rasterize(svg) {
+  const url = URL.createObjectURL(svgBlob(svg));
+  try {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+// src/ui/style.css
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
+
+// src/ui/theme.ts
+var DARK_SYSTEM = "(prefers-color-scheme: dark)";
+function themeOf(element) {
+  const lab2 = document.body?.dataset["jpThemeLight"];
+  if (lab2 !== void 0) return lab2 === "false" ? "dark" : "light";
+  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
+    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
+      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
+  }
+  return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
+}
+function hostOf(element) {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? root.host : null;
+}
+function watchTheme(element, signal, callback) {
+  const update = () => callback(themeOf(element));
+  globalThis.matchMedia?.(DARK_SYSTEM).addEventListener("change", update, { signal });
+  const observer = new MutationObserver(update);
+  for (const node of [document.documentElement, document.body])
+    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  requestAnimationFrame(() => !signal.aborted && update());
+}
+
+// src/ui/view.ts
+var DEFAULT_WIDTH = 640;
+var Frame = class {
+  /** The signal aborts when the view is removed: every listener and request ends with it. */
+  constructor(name, model, element, style, signal) {
+    this.name = name;
+    this.model = model;
+    this.element = element;
+    this.signal = signal;
+    this.root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(customProperties() + style_default + style);
+    this.root.adoptedStyleSheets = [sheet];
+    this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
+    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    this.section = h(
+      "section",
+      { className: "view", role: "group", "aria-label": name },
+      this.bar,
+      this.notice,
+      this.stage,
+      footer
+    );
+    this.section.dataset["theme"] = themeOf(element);
+    this.root.replaceChildren(this.section);
+    suppressShortcuts(element, signal);
+  }
+  name;
+  model;
+  element;
+  signal;
+  root;
+  /** Where controls go. */
+  bar;
+  /** Where the picture goes. */
+  stage = h("div", { className: "stage" });
+  readout = h("output", { className: "readout", "aria-live": "polite" });
+  notice = h("div", { className: "notice", role: "status", hidden: true });
+  explanation = h("p", { className: "how" });
+  downloads = h("span", { className: "downloads" });
+  section;
+  content = null;
+  scheduled = 0;
+  lastWidth = DEFAULT_WIDTH;
+  /** Draws the content, now and whenever theme or size change. */
+  show(content) {
+    this.content = content;
+    const failed = () => this.notify("The picture could not be saved.");
+    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    watchTheme(this.element, this.signal, (theme) => {
+      if (this.section.dataset["theme"] === theme) return;
+      this.section.dataset["theme"] = theme;
+      this.redraw();
+    });
+    const observer = new ResizeObserver(this.redraw);
+    observer.observe(this.stage);
+    this.signal.addEventListener("abort", () => {
+      observer.disconnect();
+      cancelAnimationFrame(this.scheduled);
+      this.root.replaceChildren();
+    });
+    content.draw();
+  }
+  get dark() {
+    return this.section.dataset["theme"] === "dark";
+  }
+  /** The palette in the view's theme. */
+  get roles() {
+    return rolesOf(this.dark);
+  }
+  /** Pixels across the stage; while the view is hidden, its last width. */
+  get width() {
+    return this.lastWidth = this.stage.clientWidth || this.lastWidth;
+  }
+  /** Shows one line about what the pointer is on; screen readers read it out. */
+  say(text) {
+    this.readout.textContent = text;
+  }
+  /** Shows how to read the picture. */
+  explain(text) {
+    this.explanation.textContent = text;
+  }
+  /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
+  notify(text, kind = "error") {
+    this.notice.hidden = text === "";
+    this.notice.textContent = text;
+    this.notice.dataset["kind"] = kind;
+  }
+  /** Sends a request to Python, until the view is removed. */
+  request(name, fields = {}) {
+    return request(this.model, name, fields, this.signal);
+  }
+  /** Sets traits on behalf of the user: they reach Python and every other view of the widget. */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+  /** Draws at the next animation frame, however often it is called before. */
+  redraw = () => {
+    this.scheduled ||= requestAnimationFrame(() => {
+      this.scheduled = 0;
+      if (!this.signal.aborted) this.content?.draw();
+    });
+  };
+};
+function view(name, style, fill) {
+  const definition = {
+    render({ model, el, signal }) {
+      const ending = new AbortController();
+      signal?.addEventListener("abort", () => ending.abort(), { once: true });
+      const frame = new Frame(name, model, el, style, ending.signal);
+      frame.show(fill(frame));
+      return () => ending.abort();
+    }
+  };
+  globalThis.attnlensViews?.set(name, definition);
+  return definition;
+}
+
+// src/drawing/canvas.ts
+function canvasContext(canvas, width, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+function gradientBar(ramp2, width = 80) {
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, width, 10);
+  for (let x = 0; x < width; x++) {
+    context.fillStyle = ramp2(x / (width - 1));
+    context.fillRect(x, 0, 1, 10);
+  }
+  return canvas;
+}
+function paintPixels(canvas, cols, rows, pixel) {
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  canvas.width = cols;
+  canvas.height = rows;
+  const image = context.createImageData(cols, rows);
+  for (let n = 0; n < cols * rows; n++) image.data.set(pixel(n), 4 * n);
+  context.putImageData(image, 0, 0);
+}
+
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+// src/protocol/float16.ts
 var table;
-function value(bits) {
+function decode(bits) {
   const sign = bits & 32768 ? -1 : 1;
   const exponent = bits >> 10 & 31;
   const fraction = bits & 1023;
@@ -782,238 +964,358 @@ function value(bits) {
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
 }
-function floats(halves2) {
-  table ??= Float32Array.from({ length: 65536 }, (_, bits) => value(bits));
-  const out = new Float32Array(halves2.length);
-  for (let i = 0; i < halves2.length; i++) out[i] = table[halves2[i]];
+function decodeHalves(halves) {
+  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
   return out;
 }
-function halves(bytes, start, count) {
-  const at = bytes.byteOffset + start;
-  if (at % 2 === 0) return new Uint16Array(bytes.buffer, at, count);
-  return new Uint16Array(bytes.buffer.slice(at, at + 2 * count));
+function halvesAt(bytes, start, count) {
+  const offset = bytes.byteOffset + start;
+  if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
+  return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
+}
+function readHalves(bytes, start, count) {
+  return decodeHalves(halvesAt(bytes, start, count));
 }
 
-// src/label.ts
-function number(value2) {
-  if (!Number.isFinite(value2)) return "–";
-  if (value2 === 0) return "0";
-  return Math.abs(value2) < 1e-3 ? value2.toExponential(1) : value2.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-}
-
-// src/heads.ts
-var HOW = {
-  query: "In a square the query runs down and the key across; strong is much attention, each square on its own scale.",
-  patch: "A square is the image: where the class token looks; strong is much attention, each square on its own scale."
-};
-var KEYS = "Click a head to select it, Shift adds one; arrow keys move.";
+// src/heads/heads_model.ts
 var FAINTEST = 0.15;
-var heads_default2 = view("Attention heads", heads_default, (frame) => {
-  const { model, signal, bar, stage } = frame;
-  const tiles = /* @__PURE__ */ new Map();
-  let thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
-  let drawn = "";
-  const explain = () => frame.explain(`Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
-  const by = h("select", {
-    "aria-label": "Statistic that colours the heads",
-    onchange: () => frame.set({ by: by.value })
+function readThumbnails(bytes, sizes) {
+  let start = 0;
+  return sizes.map(([heads, rows, cols]) => {
+    const count = heads * rows * cols;
+    const values = readHalves(bytes, start, count);
+    start += 2 * count;
+    return { heads, rows, cols, values };
   });
-  const listColumns = () => by.replaceChildren(h("option", { value: "" }, "own colour"), ...model.get("columns").map((name) => h("option", { value: name }, words(name))));
-  listColumns();
-  const sort = h("input", { type: "checkbox", onchange: () => frame.set({ sort: sort.checked }) });
-  const legend = h("span", { className: "legend" });
-  bar.append(
-    h("label", {}, h("span", { className: "name" }, "Colour"), by),
-    h("label", {}, sort, "rank, largest first"),
-    legend
-  );
-  listen(model, ["layer", "heads", "by", "sort", "stats"], frame.redraw, signal);
-  listen(model, ["thumbnails"], () => {
-    thumbnails = readThumbnails(model.get("thumbnails"), model.get("sizes"));
-    drawn = "";
-    listColumns();
-    frame.redraw();
-  }, signal);
-  const statistic = ({ layer, head }) => model.get("stats")[model.get("by")]?.[layer]?.[head] ?? null;
-  function select(place, more) {
-    const [layer, heads] = [model.get("layer"), model.get("heads")];
-    const together = more && place.layer === layer;
-    const others = heads.filter((head) => head !== place.head);
-    const chosen = together ? others.length < heads.length && others.length ? others : [...others, place.head] : [place.head];
-    frame.set({ layer: place.layer, heads: chosen.sort((a, b) => a - b) });
+}
+function thumbnailOpacity({ rows, cols, values }, head) {
+  const picture = values.subarray(head * rows * cols, (head + 1) * rows * cols);
+  const share = intensityScale(picture.reduce((a, b) => Math.max(a, b), 0), false);
+  return picture.map((weight) => Math.sqrt(share(weight)));
+}
+function headPlaces(sizes) {
+  return sizes.flatMap(([heads], layer) => range(heads).map((head) => ({ layer, head })));
+}
+var HeadStatistic = class {
+  constructor(name, stats, places) {
+    this.name = name;
+    this.stats = stats;
+    this.places = places;
+    const values = places.map((place) => this.of(place)).filter((value) => value !== null);
+    this.extent = values.length ? { low: Math.min(...values), high: Math.max(...values) } : null;
   }
-  function tile(place, size) {
-    const button = h("button", {
+  name;
+  stats;
+  places;
+  /** The smallest and the largest value; null where no head has one. */
+  extent;
+  /** The value of a head; null where there is none. */
+  of({ layer, head }) {
+    return this.stats[this.name]?.[layer]?.[head] ?? null;
+  }
+  /** The heads, largest value first, those without a value last. */
+  get ranking() {
+    return [...this.places].sort((a, b) => (this.of(b) ?? -Infinity) - (this.of(a) ?? -Infinity));
+  }
+  /** The colour of a head: of its value, or its own where no statistic is chosen. */
+  colour(place, ramp2, dark2, neutral) {
+    if (this.name === "") return headColour(place.head, dark2);
+    const { extent } = this;
+    const value = this.of(place);
+    if (value === null || !extent) return neutral;
+    const { low, high } = extent;
+    return ramp2(high > low ? (value - low) / (high - low) : 1);
+  }
+  /** A head in words. */
+  describe(place) {
+    const value = this.of(place);
+    const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
+    return `layer ${place.layer}, head ${place.head}${text}`;
+  }
+};
+function statisticRamp(ramp2) {
+  return (share) => ramp2(FAINTEST + (1 - FAINTEST) * share);
+}
+function statisticTitle(name) {
+  return name.replaceAll("_", " ");
+}
+function squareSize(width, mostHeads) {
+  return Math.max(16, Math.min(56, Math.floor((width - 40) / mostHeads) - 4));
+}
+function nextHead(key, { layer, head }, ranking) {
+  const steps = {
+    ArrowLeft: [0, -1],
+    ArrowRight: [0, 1],
+    ArrowUp: [-1, 0],
+    ArrowDown: [1, 0]
+  };
+  const step = steps[key];
+  if (!step) return null;
+  if (!ranking) return { layer: layer + step[0], head: head + step[1] };
+  const at = ranking.findIndex((place) => place.layer === layer && place.head === head);
+  return ranking[at + step[0] + step[1]] ?? null;
+}
+
+// src/heads/controls.ts
+var HeadsControls = class {
+  constructor(frame) {
+    this.frame = frame;
+    this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
+    this.sort = checkbox((sort) => frame.set({ sort }));
+    this.listColumns();
+    frame.bar.append(
+      h("label", {}, h("span", { className: "name" }, "Colour"), this.by),
+      h("label", {}, this.sort, "rank, largest first"),
+      this.legend
+    );
+  }
+  frame;
+  by;
+  sort;
+  legend = h("span", { className: "legend" });
+  listColumns() {
+    const columns = this.frame.model.get("columns").map((name) => [name, statisticTitle(name)]);
+    this.by.replaceChildren(...options([["", "own colour"], ...columns]));
+  }
+  draw(statistic, ramp2) {
+    const { model } = this.frame;
+    this.by.value = model.get("by");
+    this.sort.checked = model.get("sort");
+    this.sort.disabled = model.get("by") === "";
+    const { extent } = statistic;
+    this.legend.replaceChildren(...extent ? [formatNumber(extent.low), gradientBar(ramp2), formatNumber(extent.high)] : []);
+  }
+};
+
+// src/heads/heads.css
+var heads_default = '.grid { display: grid; gap: 4px; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
+
+// src/heads/picture.ts
+var keyOf = ({ layer, head }) => `${layer},${head}`;
+var HeadsPicture = class {
+  /** Draws into an element. */
+  constructor(element, events) {
+    this.element = element;
+    this.events = events;
+  }
+  element;
+  events;
+  squares = /* @__PURE__ */ new Map();
+  ranking = null;
+  /** Lays out squares of `size` pixels: in the order of a ranking, or in a grid with a row for each layer. */
+  layOut(heads, ranking, size) {
+    const root = this.element.getRootNode();
+    const focused = [...this.squares].find(([, square]) => square === root.activeElement)?.[0];
+    this.squares.clear();
+    this.ranking = ranking;
+    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads, size));
+    if (focused) this.squares.get(focused)?.focus();
+  }
+  ranked(ranking, size) {
+    return h(
+      "div",
+      { role: "grid", "aria-label": "Heads, largest first" },
+      h("div", { className: "ranked", role: "row" }, ...ranking.map((place) => h(
+        "figure",
+        { role: "presentation" },
+        this.square(place, size),
+        h("figcaption", { role: "presentation" }, `${place.layer}·${place.head}`)
+      )))
+    );
+  }
+  grid(heads, size) {
+    const columns = range(Math.max(...heads));
+    const axis = (text, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(text));
+    const row = (count, layer) => h(
+      "div",
+      { role: "row", style: { display: "contents" } },
+      axis(layer, "axis row"),
+      ...columns.map((head) => head < count ? this.square({ layer, head }, size) : h("span"))
+    );
+    return h("div", {
+      className: "grid",
+      role: "grid",
+      "aria-label": "Heads: rows are layers",
+      "aria-multiselectable": "true",
+      style: { gridTemplateColumns: `auto repeat(${columns.length}, ${size}px)` }
+    }, axis("layer", "axis row"), ...columns.map((head) => axis(head)), ...heads.map(row));
+  }
+  square(place, size) {
+    const square = h("button", {
       type: "button",
       className: "tile",
       role: "gridcell",
       tabIndex: -1,
       style: { width: `${size}px`, height: `${size}px` },
-      onclick: (event) => select(place, event.shiftKey || event.metaKey || event.ctrlKey),
-      onpointerenter: () => frame.say(describe(place)),
-      onpointerleave: () => frame.say(""),
+      onclick: (event) => this.events.select(place, addsToSelection(event)),
+      onpointerenter: () => this.events.pointed(place),
+      onpointerleave: () => this.events.pointed(null),
       onfocus: () => {
-        frame.say(describe(place));
-        for (const other of tiles.values()) other.tabIndex = other === button ? 0 : -1;
+        this.events.pointed(place);
+        this.setTabStop(square);
       },
-      onkeydown: (event) => move(event, place)
-    });
-    button.append(h("canvas", {}));
-    tiles.set(`${place.layer},${place.head}`, button);
-    return button;
+      onkeydown: (event) => this.onKey(event, place)
+    }, h("canvas"));
+    this.squares.set(keyOf(place), square);
+    return square;
   }
-  function describe(place) {
-    const found = statistic(place);
-    const said = found === null ? "" : `: ${words(model.get("by"))} ${number(found)}`;
-    return `layer ${place.layer}, head ${place.head}${said}`;
-  }
-  function move(event, { layer, head }) {
-    const steps = {
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0]
+  onKey(event, place) {
+    const focus = () => {
+      const next = nextHead(event.key, place, this.ranking);
+      if (next) this.squares.get(keyOf(next))?.focus();
     };
-    const step = steps[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (ranked()) {
-      const order = [...tiles.keys()];
-      const next = order.indexOf(`${layer},${head}`) + step[0] + step[1];
-      tiles.get(order[next] ?? "")?.focus();
-    } else tiles.get(`${layer + step[0]},${head + step[1]}`)?.focus();
+    runKey(event, { ArrowLeft: focus, ArrowRight: focus, ArrowUp: focus, ArrowDown: focus });
   }
-  const ranked = () => model.get("sort") && model.get("by") !== "" && places().some((place) => statistic(place) !== null);
-  const places = () => model.get("sizes").flatMap(([heads], layer) => Array.from({ length: heads }, (_, head) => ({ layer, head })));
-  function layOut() {
-    const focused = [...tiles].find(([, button]) => button === frame.root.activeElement)?.[0];
-    tiles.clear();
-    const most = Math.max(...model.get("sizes").map(([heads]) => heads));
-    const size = Math.max(16, Math.min(56, Math.floor((frame.width() - 40) / most) - 4));
-    stage.replaceChildren(ranked() ? ranking(size) : grid(most, size));
-    if (focused) tiles.get(focused)?.focus();
+  /** One square is reached by Tab, the others from there by arrow keys. */
+  setTabStop(square) {
+    for (const other of this.squares.values()) other.tabIndex = other === square ? 0 : -1;
   }
-  function ranking(size) {
-    const order = places().sort((a, b) => (statistic(b) ?? -Infinity) - (statistic(a) ?? -Infinity));
-    return h(
-      "div",
-      { role: "grid", "aria-label": "Heads, largest first" },
-      h("div", { className: "ranked", role: "row" }, ...order.map((place) => h("figure", { role: "presentation" }, tile(place, size), h("figcaption", { role: "presentation" }, `${place.layer}·${place.head}`))))
-    );
-  }
-  function grid(most, size) {
-    const axis = (said, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(said));
-    const numbers = Array.from({ length: most }, (_, head) => head);
-    return h(
-      "div",
-      {
-        className: "grid",
-        role: "grid",
-        "aria-label": "Heads: rows are layers",
-        "aria-multiselectable": "true",
-        style: { gridTemplateColumns: `auto repeat(${most}, ${size}px)` }
-      },
-      axis("layer", "axis row"),
-      ...numbers.map((head) => axis(head)),
-      ...model.get("sizes").map(([heads], layer) => h(
-        "div",
-        { role: "row", style: { display: "contents" } },
-        axis(layer, "axis row"),
-        ...numbers.map((head) => head < heads ? tile({ layer, head }, size) : h("span"))
-      ))
-    );
-  }
-  function draw() {
-    explain();
-    by.value = model.get("by");
-    sort.checked = model.get("sort");
-    sort.disabled = model.get("by") === "";
-    if (model.get("by") && !(model.get("by") in model.get("stats"))) fetchStats();
-    const layout = JSON.stringify([ranked() && [model.get("by")], frame.width()]);
-    if (layout !== drawn) layOut();
-    drawn = layout;
-    const dark = frame.dark();
-    const values = places().map(statistic).filter((value2) => value2 !== null);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const ramp = sequential(dark);
-    const shade = (share) => ramp(FAINTEST + (1 - FAINTEST) * share);
-    const tint = (value2) => shade(high > low ? (value2 - low) / (high - low) : 1);
-    legend.replaceChildren(...values.length ? [number(low), gradient(shade), number(high)] : []);
-    for (const place of places()) {
-      const button = tiles.get(`${place.layer},${place.head}`);
-      const found = statistic(place);
-      const colour = model.get("by") === "" ? headColour(place.head, dark) : found === null ? "rgb(128,128,128)" : tint(found);
-      paint(button.firstChild, thumbnails[place.layer], place.head, colour);
-      const selected = place.layer === model.get("layer") && model.get("heads").includes(place.head);
-      button.setAttribute("aria-selected", String(selected));
-      button.setAttribute("aria-label", describe(place));
+  /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
+  draw(heads, thumbnails, entry) {
+    for (const { place, colour, selected, label } of heads) {
+      const square = this.squares.get(keyOf(place));
+      paintThumbnail(square.firstChild, thumbnails[place.layer], place.head, colour);
+      square.setAttribute("aria-selected", String(selected));
+      square.setAttribute("aria-label", label);
     }
-    if (![...tiles.values()].some((button) => button.tabIndex === 0)) {
-      const first = tiles.get(`${model.get("layer")},${model.get("heads")[0] ?? 0}`) ?? [...tiles.values()][0];
-      if (first) first.tabIndex = 0;
-    }
+    const squares = [...this.squares.values()];
+    if (!squares.some((square) => square.tabIndex === 0)) this.setTabStop(this.squares.get(keyOf(entry)) ?? squares[0]);
   }
-  let asking = false;
-  function fetchStats() {
-    if (asking) return;
-    asking = true;
-    frame.tell("Computing the statistics of all heads …", "busy");
-    frame.ask("stats").then(
-      () => frame.tell(""),
-      (error) => !signal.aborted && frame.tell(error.message)
-    ).finally(() => asking = false);
+  /** A head's picture as a data URL. */
+  dataUrl(place) {
+    const canvas = this.squares.get(keyOf(place))?.firstChild;
+    return canvas instanceof HTMLCanvasElement ? canvas.toDataURL() : void 0;
   }
-  return { draw, picture: () => picture(frame, thumbnails, (place) => {
-    const canvas = tiles.get(`${place.layer},${place.head}`)?.firstChild;
-    return canvas instanceof HTMLCanvasElement ? canvas : null;
-  }) };
-});
-function readThumbnails(bytes, sizes) {
-  let start = 0;
-  return sizes.map(([heads, rows, cols]) => {
-    const count = heads * rows * cols;
-    const values = floats(halves(bytes, start, count));
-    start += 2 * count;
-    return { heads, rows, cols, values };
-  });
-}
-function paint(canvas, { rows, cols, values }, head, colour) {
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  canvas.width = cols;
-  canvas.height = rows;
-  const part = values.subarray(head * rows * cols, (head + 1) * rows * cols);
-  const share = scale(part.reduce((a, b2) => Math.max(a, b2), 0), false);
+  svg(heads, ink) {
+    return headsSvg(heads, ink, (place) => this.dataUrl(place));
+  }
+};
+function paintThumbnail(canvas, thumbnails, head, colour) {
+  const opacity = thumbnailOpacity(thumbnails, head);
   const { r, g, b } = rgb(colour);
-  const image = context.createImageData(cols, rows);
-  part.forEach((weight, i) => image.data.set([r, g, b, 255 * Math.sqrt(share(weight))], 4 * i));
-  context.putImageData(image, 0, 0);
+  paintPixels(canvas, thumbnails.cols, thumbnails.rows, (n) => [r, g, b, 255 * opacity[n]]);
 }
-function picture(frame, thumbnails, canvas) {
+function headsSvg(heads, ink, dataUrl) {
   const [size, gap, edge] = [56, 6, 44];
-  const most = Math.max(...thumbnails.map(({ heads }) => heads));
-  const [width, height] = [edge + most * (size + gap), edge + thumbnails.length * (size + gap)];
-  const style = getComputedStyle(frame.stage);
-  const [ink, paper] = [style.color, frame.dark() ? "#15181e" : "#ffffff"];
-  const text = (x, y, said) => `<text x="${x}" y="${y}" text-anchor="middle">${said}</text>`;
-  const out = [text(edge - 22, edge - 12, "layer")];
-  for (let head = 0; head < most; head++) out.push(text(edge + head * (size + gap) + size / 2, edge - 12, head));
-  thumbnails.forEach(({ heads }, layer) => {
-    const y = edge + layer * (size + gap);
-    out.push(text(edge - 22, y + size / 2 + 4, layer));
-    for (let head = 0; head < heads; head++) {
-      const place = `x="${edge + head * (size + gap)}" y="${y}" width="${size}" height="${size}"`;
-      const url = canvas({ layer, head })?.toDataURL();
-      out.push(`<rect ${place} fill="none" stroke="${ink}" stroke-opacity="0.2"/>`);
-      if (url) out.push(`<image ${place} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>`);
-    }
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="12" fill="${ink}"><rect width="100%" height="100%" fill="${paper}"/>${out.join("")}</svg>`;
+  const most = Math.max(...heads);
+  const at = (n) => edge + n * (size + gap);
+  const text = (x, y, content) => `<text x="${x}" y="${y}" text-anchor="middle">${content}</text>`;
+  const square = (place) => {
+    const box = `x="${at(place.head)}" y="${at(place.layer)}" width="${size}" height="${size}"`;
+    const url = dataUrl(place);
+    return `<rect ${box} fill="none" stroke="${ink}" stroke-opacity="0.2"/>` + (url ? `<image ${box} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>` : "");
+  };
+  return {
+    width: at(most),
+    height: at(heads.length),
+    attributes: `font-family="sans-serif" font-size="12" fill="${ink}"`,
+    body: [
+      text(edge - 22, edge - 12, "layer"),
+      ...range(most).map((head) => text(at(head) + size / 2, edge - 12, head)),
+      ...heads.flatMap((count, layer) => [
+        text(edge - 22, at(layer) + size / 2 + 4, layer),
+        ...range(count).map((head) => square({ layer, head }))
+      ])
+    ].join("")
+  };
 }
-function words(name) {
-  return name.replaceAll("_", " ");
-}
+
+// src/heads/index.ts
+var HOW = {
+  query: "In a square queries run down and keys across; strong colours are large weights, each square on its own scale.",
+  patch: "A square is the image: what the class token attends to; strong colours are large weights, each square on its own scale."
+};
+var KEYS = "Click a head to select it, Shift adds one; arrow keys move.";
+var HeadsView = class {
+  constructor(frame) {
+    this.frame = frame;
+    const { model, signal } = frame;
+    this.controls = new HeadsControls(frame);
+    this.picture = new HeadsPicture(frame.stage, {
+      select: (place, adds) => this.select(place, adds),
+      pointed: (place) => frame.say(place ? this.statistic.describe(place) : "")
+    });
+    this.thumbnails = this.readThumbnails();
+    listen(model, ["layer", "heads", "by", "sort", "stats"], frame.redraw, signal);
+    listen(model, ["thumbnails"], () => {
+      this.thumbnails = this.readThumbnails();
+      this.layout = "";
+      this.controls.listColumns();
+      frame.redraw();
+    }, signal);
+  }
+  frame;
+  controls;
+  picture;
+  thumbnails;
+  layout = "";
+  requested = false;
+  readThumbnails() {
+    const { model } = this.frame;
+    return readThumbnails(model.get("thumbnails"), model.get("sizes"));
+  }
+  get places() {
+    return headPlaces(this.frame.model.get("sizes"));
+  }
+  get statistic() {
+    const { model } = this.frame;
+    return new HeadStatistic(model.get("by"), model.get("stats"), this.places);
+  }
+  /** Selects a head; adds it to the selection where that is of the same layer. */
+  select({ layer, head }, adds) {
+    const { model } = this.frame;
+    const heads = toggleHead(model.get("heads"), head, adds && layer === model.get("layer"), 1);
+    this.frame.set({ layer, heads });
+  }
+  draw() {
+    const { model, dark: dark2, roles, width } = this.frame;
+    this.frame.explain(`Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
+    if (model.get("by") && !(model.get("by") in model.get("stats"))) this.requestStatistics();
+    const [statistic, ramp2] = [this.statistic, statisticRamp(attentionRamp(dark2))];
+    this.layOut(statistic, width);
+    this.controls.draw(statistic, ramp2);
+    const drawings = this.places.map((place) => ({
+      place,
+      colour: statistic.colour(place, ramp2, dark2, roles.neutral),
+      selected: place.layer === model.get("layer") && model.get("heads").includes(place.head),
+      label: statistic.describe(place)
+    }));
+    this.picture.draw(drawings, this.thumbnails, { layer: model.get("layer"), head: model.get("heads")[0] ?? 0 });
+  }
+  /** Lays the squares out where the order or the width changed. */
+  layOut(statistic, width) {
+    const { model } = this.frame;
+    const ranked = model.get("sort") && statistic.extent !== null;
+    const layout = JSON.stringify([ranked && model.get("by"), width]);
+    if (layout === this.layout) return;
+    this.layout = layout;
+    const heads = this.headCounts;
+    this.picture.layOut(heads, ranked ? statistic.ranking : null, squareSize(width, Math.max(...heads)));
+  }
+  get headCounts() {
+    return this.frame.model.get("sizes").map(([heads]) => heads);
+  }
+  requestStatistics() {
+    if (this.requested) return;
+    const { frame } = this;
+    this.requested = true;
+    frame.notify("Computing the statistics of all heads …", "busy");
+    frame.request("stats").then(
+      () => frame.notify(""),
+      (error) => !frame.signal.aborted && frame.notify(error.message)
+    ).finally(() => this.requested = false);
+  }
+  svg() {
+    const { roles } = this.frame;
+    return svgDocument(this.picture.svg(this.headCounts, roles.text), roles.background);
+  }
+};
+var index_default = view("Attention heads", heads_default, (frame) => {
+  const heads = new HeadsView(frame);
+  return { draw: () => heads.draw(), picture: () => heads.svg() };
+});
 export {
-  heads_default2 as default
+  index_default as default
 };

@@ -1,509 +1,31 @@
-// Generated from widgets/src/patches.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
-// src/patches.css
-var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--raised); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: #fff; stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: #ffb454; stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.overlay .pointed { stroke: #fff; stroke-width: 1.5; filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--quiet); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warn); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--quiet); background: var(--raised); overflow: auto; }\n.waiting.failed { color: var(--warn); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--quiet); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--quiet); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: #8a8a8a; }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
-
-// src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
-
-// src/model.ts
-var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
-      patience
-    );
-    const finish = (settle) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
-    };
-    const hear = (message, buffers) => {
-      if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
-    try {
-      model.send({ id, ask: question, ...given });
-    } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
-    }
-  });
-}
-function listen(model, names, callback, signal) {
-  for (const name of names) model.on(`change:${name}`, callback);
-  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
-}
-
-// src/dom.ts
-function h(tag, given = {}, ...children) {
+// src/ui/dom.ts
+function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value2] of Object.entries(given)) {
-    if (value2 === void 0 || value2 === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value2);
-    else if (name === "style") Object.assign(element.style, value2);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value2;
-    else element.setAttribute(name, String(value2));
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child != null && child !== false));
   return element;
 }
-var USUAL = 640;
-function view(name, style, fill) {
-  const made = {
-    render({ model, el, signal }) {
-      const ending = new AbortController();
-      signal?.addEventListener("abort", () => ending.abort(), { once: true });
-      const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(style_default + style);
-      root.adoptedStyleSheets = [sheet];
-      const bar2 = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-      const stage = h("div", { className: "stage" });
-      const readout = h("output", { className: "readout", "aria-live": "polite" });
-      const notice = h("div", { className: "notice", role: "status", hidden: true });
-      const explained = h("p", { className: "how" });
-      const downloads = h("span", { className: "downloads" });
-      const main = h(
-        "section",
-        { className: "view", role: "group", "aria-label": name },
-        bar2,
-        notice,
-        stage,
-        h("footer", {}, readout, explained, downloads)
-      );
-      root.replaceChildren(main);
-      let filled;
-      let scheduled = 0;
-      let known = USUAL;
-      const frame = {
-        model,
-        root,
-        signal: ending.signal,
-        bar: bar2,
-        stage,
-        dark: () => main.dataset["theme"] === "dark",
-        width: () => known = stage.clientWidth || known,
-        say: (text) => {
-          readout.textContent = text;
-        },
-        explain: (text) => {
-          explained.textContent = text;
-        },
-        tell: (text, kind = "error") => {
-          notice.hidden = text === "";
-          notice.textContent = text;
-          notice.dataset["kind"] = kind;
-        },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
-        set: (values) => {
-          for (const [key, value2] of Object.entries(values)) model.set(key, value2);
-          model.save_changes();
-        },
-        redraw: () => {
-          scheduled ||= requestAnimationFrame(() => {
-            scheduled = 0;
-            if (!ending.signal.aborted) filled?.draw();
-          });
-        }
-      };
-      keepKeys(el, ending.signal);
-      main.dataset["theme"] = theme(el);
-      filled = fill(frame);
-      const { picture } = filled;
-      if (picture) downloads.append(...downloadButtons(name, picture, frame));
-      watchTheme(el, ending.signal, (found) => {
-        if (main.dataset["theme"] === found) return;
-        main.dataset["theme"] = found;
-        frame.redraw();
-      });
-      const size = new ResizeObserver(() => frame.redraw());
-      size.observe(stage);
-      ending.signal.addEventListener("abort", () => {
-        size.disconnect();
-        cancelAnimationFrame(scheduled);
-        root.replaceChildren();
-      });
-      filled.draw();
-      return () => ending.abort();
-    }
-  };
-  globalThis.attnlensViews?.set(name, made);
-  return made;
-}
-function theme(element) {
-  const lab = document.body?.dataset["jpThemeLight"];
-  if (lab !== void 0) return lab === "false" ? "dark" : "light";
-  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
-    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
-      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
-  }
-  return globalThis.matchMedia?.("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-function hostOf(element) {
-  const root = element.getRootNode();
-  return root instanceof ShadowRoot ? root.host : null;
-}
-function watchTheme(element, signal, found) {
-  const look = () => found(theme(element));
-  globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", look, { signal });
-  const observer = new MutationObserver(look);
-  for (const node of [document.documentElement, document.body])
-    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
-  signal.addEventListener("abort", () => observer.disconnect());
-  requestAnimationFrame(() => !signal.aborted && look());
-}
-function keepKeys(element, signal) {
-  globalThis.addEventListener("keydown", (event) => {
-    if (!event.composedPath().includes(element)) return;
-    const runs = event.shiftKey && event.key === "Enter";
-    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
-    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
-  }, { capture: true, signal });
-}
-function downloadButtons(name, picture, frame) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, made) => {
-    const act = async () => save(await made(picture()), `${file}.${kind.toLowerCase()}`);
-    const failed = () => frame.tell("The picture could not be saved.");
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
-  };
-  return [button("PNG", png), button("SVG", (svg2) => new Blob([svg2], { type: "image/svg+xml" }))];
-}
-function save(blob, file) {
-  const url = URL.createObjectURL(blob);
-  h("a", { href: url, download: file }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1e4);
-}
-async function png(svg2) {
-  const url = URL.createObjectURL(new Blob([svg2], { type: "image/svg+xml" }));
-  try {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-function escaped(text) {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+function range(count) {
+  return [...Array(count).keys()];
 }
 
-// src/label.ts
-var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
-var LONGEST = 40;
-var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function label(text, longest = LONGEST) {
-  const start = text.slice(0, longest * 2);
-  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
-  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
-  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
-  const letters = [...clear];
-  const cut = letters.length > longest || start.length < text.length;
-  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
-}
-function number(value2) {
-  if (!Number.isFinite(value2)) return "–";
-  if (value2 === 0) return "0";
-  return Math.abs(value2) < 1e-3 ? value2.toExponential(1) : value2.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-}
-
-// src/kinds.ts
-var WORDS = {
-  share: "share of attention",
-  rank: "share of the map’s total",
-  signed: "logits against and for"
-};
-function scaled(maps, shared) {
-  const drawn = new Map([...maps].map(([name, { values, kind }]) => [name, kind === "rank" ? ofTotal(values) : values]));
-  const tops = /* @__PURE__ */ new Map();
-  for (const [name, { kind }] of maps) tops.set(kind, Math.max(tops.get(kind) ?? 0, most(drawn.get(name))));
-  return {
-    maps: new Map([...maps].map(([name, { kind }]) => {
-      const values = drawn.get(name);
-      return [name, upTo(values, shared ? tops.get(kind) : most(values), kind === "signed")];
-    })),
-    scales: [...tops].map(([kind, top]) => scaleOf(kind, shared ? top : null))
-  };
-}
-function upTo(values, top, signed = false) {
-  return { shares: values.map((value2) => value2 / (top || 1)), signed };
-}
-function scaleOf(kind, top) {
-  const signed = kind === "signed";
-  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", words: WORDS[kind], signed };
-  const high = { share: number(top), rank: percent(top), signed: signs(top) }[kind];
-  return { low: signed ? signs(-top) : "0", high, words: WORDS[kind], signed };
-}
-function said({ values, kind }, patch) {
-  const value2 = values[patch];
-  return { share: number(value2), rank: percent(ofTotal(values)[patch]), signed: signs(value2) }[kind];
-}
-function strongest({ values }) {
-  return values.reduce((best, value2, n) => Math.abs(value2) > Math.abs(values[best]) ? n : best, 0);
-}
-function most(values) {
-  return values.reduce((most2, value2) => Math.max(most2, Math.abs(value2)), 0);
-}
-function ofTotal(values) {
-  const total = values.reduce((sum, value2) => sum + Math.abs(value2), 0);
-  return values.map((value2) => total > 0 ? value2 / total : 0);
-}
-function percent(share) {
-  return `${number(100 * share)} %`;
-}
-function signs(value2) {
-  return `${value2 < 0 ? "−" : "+"}${number(Math.abs(value2))}`;
-}
-
-// src/half.ts
-var table;
-function value(bits) {
-  const sign = bits & 32768 ? -1 : 1;
-  const exponent = bits >> 10 & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * 2 ** -24 * fraction;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
-}
-function floats(halves2) {
-  table ??= Float32Array.from({ length: 65536 }, (_, bits) => value(bits));
-  const out = new Float32Array(halves2.length);
-  for (let i = 0; i < halves2.length; i++) out[i] = table[halves2[i]];
-  return out;
-}
-function halves(bytes, start, count) {
-  const at = bytes.byteOffset + start;
-  if (at % 2 === 0) return new Uint16Array(bytes.buffer, at, count);
-  return new Uint16Array(bytes.buffer.slice(at, at + 2 * count));
-}
-
-// src/layer.ts
-var KEPT = 16;
-var Layer = class {
-  header;
-  bytes;
-  parts = /* @__PURE__ */ new Map();
-  made = /* @__PURE__ */ new Map();
-  constructor(header, bytes) {
-    this.header = header;
-    this.bytes = bytes;
-    let start = 0;
-    for (const [name, dtype, shape] of header.parts) {
-      this.parts.set(name, { start, shape });
-      const count = shape.reduce((a, b) => a * b, 1);
-      const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
-      start += Math.ceil(size / 4) * 4;
-    }
-    if (start !== bytes.byteLength)
-      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes came where ${start} were announced`);
-  }
-  /** Whether query and key are here, not only what came of them. */
-  get factors() {
-    return this.parts.has("query");
-  }
-  /** One head's weights, row by row: [query * key]. Kept, so do not write into it. */
-  head(head) {
-    let found = this.made.get(head);
-    if (found === void 0) {
-      found = this.compute(head);
-      if (this.made.size >= KEPT) this.made.delete(this.made.keys().next().value);
-      this.made.set(head, found);
-    }
-    return found;
-  }
-  /** What one query gives in one head, [key], without the rest of the head. */
-  row(head, query) {
-    const { keys } = this.header;
-    const whole = this.made.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
-    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
-    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
-    return this.softmax(this.scores(head, query, query + 1), head);
-  }
-  /** What is behind one score: both vectors, [d_head] each, what their product is multiplied with, and the weight. */
-  product(head, query, key) {
-    const vector = (side, position) => {
-      const { values, size } = this.vectors(side, head);
-      return values.slice(position * size, (position + 1) * size);
-    };
-    const { scale = 1 } = this.header;
-    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
-  }
-  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
-  vectors(side, head) {
-    const { shape } = this.parts.get(side);
-    const [count, tokens, size] = shape;
-    const index = Math.floor(head * count / this.header.heads);
-    return { values: this.halves(side, index * tokens * size, tokens * size), size };
-  }
-  compute(head) {
-    const { queries, keys } = this.header;
-    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
-    if (this.parts.has("windows")) return this.windows(head);
-    return this.softmax(this.scores(head), head);
-  }
-  /** What each window gives to itself, laid along the diagonal. */
-  windows(head) {
-    const { queries, keys } = this.header;
-    const [count, heads, high, wide] = this.parts.get("windows").shape;
-    const out = new Float32Array(queries * keys);
-    for (let window = 0; window < count; window++) {
-      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
-      for (let row = 0; row < high; row++)
-        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
-    }
-    return out;
-  }
-  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
-  scores(head, first = 0, end = this.header.queries) {
-    const { keys, scale = 1, softcap } = this.header;
-    const { values: q, size } = this.vectors("query", head);
-    const { values: k } = this.vectors("key", head);
-    const out = new Float32Array((end - first) * keys);
-    const row = new Float32Array(size);
-    for (let i = first; i < end; i++) {
-      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;
-      for (let j = 0; j < keys; j++) {
-        let sum = 0;
-        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
-        out[(i - first) * keys + j] = sum;
-      }
-    }
-    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
-    this.add(out, "bias", head, first, this.parts.has("bias") ? this.singles("bias") : void 0);
-    this.hide(out, head, first);
-    return out;
-  }
-  /** Adds a [head | 1, query | 1, key | 1] array to one head's scores. */
-  add(out, name, head, first, given) {
-    if (given === void 0) return;
-    const { keys } = this.header;
-    const at = this.broadcast(name, head);
-    for (let n = 0; n < out.length; n++) out[n] += given[at(first + Math.floor(n / keys), n % keys)];
-  }
-  /** Puts -Infinity where a rule or a mask says that a query may not look. */
-  hide(out, head, first) {
-    const { keys, band } = this.header;
-    const rows = out.length / keys;
-    if (band != null) {
-      const [before, after, offset] = band;
-      for (let i = 0; i < rows; i++) {
-        const low = before === null ? 0 : Math.max(0, first + i + offset - before);
-        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
-        out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
-        out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
-      }
-    }
-    if (!this.parts.has("mask")) return;
-    const { start } = this.parts.get("mask");
-    const at = this.broadcast("mask", head);
-    for (let i = 0; i < rows; i++)
-      for (let j = 0; j < keys; j++) {
-        const bit = at(first + i, j);
-        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
-      }
-  }
-  broadcast(name, head) {
-    const [h2, q, k] = this.parts.get(name).shape;
-    const first = h2 > 1 ? head * q * k : 0;
-    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
-    return (i, j) => first + i * down + j * across;
-  }
-  /** Scores to weights, in place; a sink is one more score that takes mass; a row that sees nothing stays 0. */
-  softmax(scores, head) {
-    const { keys } = this.header;
-    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
-    for (let i = 0; i < scores.length / keys; i++) {
-      const row = scores.subarray(i * keys, (i + 1) * keys);
-      let most2 = sink;
-      for (let j = 0; j < keys; j++) if (row[j] > most2) most2 = row[j];
-      if (most2 === -Infinity) {
-        row.fill(0);
-        continue;
-      }
-      let sum = Math.exp(sink - most2);
-      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most2);
-      for (let j = 0; j < keys; j++) row[j] /= sum;
-    }
-    return scores;
-  }
-  halves(name, first, count) {
-    return floats(halves(this.bytes, this.parts.get(name).start + 2 * first, count));
-  }
-  singles(name) {
-    const { start, shape } = this.parts.get(name);
-    const count = shape.reduce((a, b) => a * b, 1);
-    return Float32Array.from({ length: count }, (_, i) => this.bytes.getFloat32(start + 4 * i, true));
-  }
-};
-function mean(matrices) {
-  if (matrices.length === 1) return matrices[0];
-  const out = new Float32Array(matrices[0].length);
-  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
-  return out;
-}
-function picked(matrix, keys, rows, cols) {
-  const out = new Float32Array(rows.length * cols.length);
-  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
-  return out;
-}
-
-// src/looks.ts
-var Looks = class {
-  constructor(source, ask2) {
-    this.source = source;
-    this.ask = ask2;
-  }
-  source;
-  ask;
-  received = /* @__PURE__ */ new Map();
-  /** Weights [key] of one query; without one the mean over all of them. */
-  async of(layer, heads, query) {
-    if (query === null) return this.receivedBy(layer, heads);
-    if (this.source.remote)
-      return mean(await this.source.line({ layer, heads, pair: "all", hide_special: false, pool: "max" }, "query", query));
-    const whole = await this.source.layer(layer);
-    return mean(heads.map((head) => whole.row(head, query)));
-  }
-  async receivedBy(layer, heads) {
-    const name = `${layer}/${heads}`;
-    let found = this.received.get(name);
-    if (!found) {
-      found = this.source.remote ? await this.asked(layer, heads) : await this.averaged(layer, heads);
-      this.received.set(name, found);
-    }
-    return found;
-  }
-  async asked(layer, heads) {
-    const { buffers } = await this.ask("received", { layer, heads });
-    return singles(buffers[0], 0, this.source.header.layers[layer].keys);
-  }
-  async averaged(layer, heads) {
-    const whole = await this.source.layer(layer);
-    const { queries, keys } = whole.header;
-    const out = new Float32Array(keys);
-    for (const head of heads) whole.head(head).forEach((weight, n) => out[n % keys] += weight / (queries * heads.length));
-    return out;
-  }
-};
-function singles(bytes, first, count) {
-  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (first + n), true));
+// src/drawing/canvas.ts
+function paintPixels(canvas, cols, rows, pixel) {
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  canvas.width = cols;
+  canvas.height = rows;
+  const image = context.createImageData(cols, rows);
+  for (let n = 0; n < cols * rows; n++) image.data.set(pixel(n), 4 * n);
+  context.putImageData(image, 0, 0);
 }
 
 // node_modules/d3-color/src/define.js
@@ -774,12 +296,12 @@ function rgb_formatRgb() {
 function clampa(opacity) {
   return isNaN(opacity) ? 1 : Math.max(0, Math.min(1, opacity));
 }
-function clampi(value2) {
-  return Math.max(0, Math.min(255, Math.round(value2) || 0));
+function clampi(value) {
+  return Math.max(0, Math.min(255, Math.round(value) || 0));
 }
-function hex(value2) {
-  value2 = clampi(value2);
-  return (value2 < 16 ? "0" : "") + value2.toString(16);
+function hex(value) {
+  value = clampi(value);
+  return (value < 16 ? "0" : "") + value.toString(16);
 }
 function hsla(h2, s, l, a) {
   if (a <= 0) h2 = s = l = NaN;
@@ -843,12 +365,12 @@ define_default(Hsl, hsl, extend(Color, {
     return `${a === 1 ? "hsl(" : "hsla("}${clamph(this.h)}, ${clampt(this.s) * 100}%, ${clampt(this.l) * 100}%${a === 1 ? ")" : `, ${a})`}`;
   }
 }));
-function clamph(value2) {
-  value2 = (value2 || 0) % 360;
-  return value2 < 0 ? value2 + 360 : value2;
+function clamph(value) {
+  value = (value || 0) % 360;
+  return value < 0 ? value + 360 : value;
 }
-function clampt(value2) {
-  return Math.max(0, Math.min(1, value2 || 0));
+function clampt(value) {
+  return Math.max(0, Math.min(1, value || 0));
 }
 function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
@@ -940,51 +462,131 @@ function rgbSpline(spline) {
 var rgbBasis = rgbSpline(basis_default);
 var rgbBasisClosed = rgbSpline(basisClosed_default);
 
-// src/colour.ts
-var MAKO = ["#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"];
-var AGAINST_FOR = ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"];
-var AGAINST_FOR_DARK = ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"];
-var sequential = (dark) => rgbBasis(dark ? ["#15181e", "#211d2e", ...MAKO.slice(0, 9).reverse(), "#e9f8e4"] : ["#ffffff", "#def5e5", ...MAKO]);
-var diverging = (dark) => {
-  const ramp = rgbBasis(dark ? AGAINST_FOR_DARK : AGAINST_FOR);
-  return (share) => ramp((share + 1) / 2);
+// ../attnlens/palette.json
+var light = {
+  text: "#1d2430",
+  muted: "#68707d",
+  line: "#d5d9df",
+  background: "#ffffff",
+  surface: "#f4f6f8",
+  page: "#f4f6f8",
+  accent: "#1c5c9f",
+  warning: "#9a3412",
+  selection: "#c2410c",
+  for: "#1c5c9f",
+  against: "#a51429",
+  unsigned: "#4a2384",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
 };
-function table2(ramp) {
+var dark = {
+  text: "#e6e9ee",
+  muted: "#98a1ae",
+  line: "#333a45",
+  background: "#15181e",
+  surface: "#1f242c",
+  page: "#0d0f13",
+  accent: "#7ab8f0",
+  warning: "#fdba74",
+  selection: "#fdba74",
+  for: "#9ad0f5",
+  against: "#ff9b8a",
+  unsigned: "#dcd5f5",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var maps = {
+  attention: {
+    light: ["#ffffff", "#def5e5", "#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"],
+    dark: ["#15181e", "#211d2e", "#3e356b", "#40498e", "#38629d", "#357ba3", "#3492a8", "#38aaac", "#4bc2ad", "#79d6ae", "#b2e4c2", "#e9f8e4"]
+  },
+  signed: {
+    light: ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"],
+    dark: ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"]
+  },
+  unsigned: {
+    light: ["#f7f6fa", "#e4e1f0", "#c4bfe0", "#9b93c9", "#7259ad", "#4a2384"],
+    dark: ["#1b1f27", "#2d2745", "#4d3f7e", "#7a68b5", "#a99ddb", "#dcd5f5"]
+  },
+  layers: {
+    light: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"],
+    dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
+  }
+};
+
+// src/drawing/palette.ts
+function rolesOf(isDark) {
+  return isDark ? dark : light;
+}
+function stopsOf(map, isDark) {
+  return maps[map][isDark ? "dark" : "light"];
+}
+function customProperties() {
+  const declarations = (roles) => Object.entries(roles).map(([role, colour]) => `--${role}: ${colour};`).join(" ");
+  return `.view { ${declarations(light)} }
+.view[data-theme="dark"] { ${declarations(dark)} }
+`;
+}
+
+// src/drawing/colour.ts
+function ramp(map, dark2) {
+  return rgbBasis(stopsOf(map, dark2));
+}
+var attentionRamp = (dark2) => ramp("attention", dark2);
+var unsignedRamp = (dark2) => ramp("unsigned", dark2);
+var signedRamp = (dark2) => {
+  const whole = ramp("signed", dark2);
+  return (share) => whole((share + 1) / 2);
+};
+function rampTable(ramp2) {
   const out = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
-    const { r, g, b } = rgb(ramp(i / 255));
+    const { r, g, b } = rgb(ramp2(i / 255));
     out.set([r, g, b, 255], 4 * i);
   }
   return out;
 }
 
-// src/overlay.ts
-var FINEST = 12;
-var SMALL = 200;
+// src/drawing/overlay.ts
+var SMALLEST_PATCH = 12;
+var SMALL_IMAGE = 200;
 var SVG = "http://www.w3.org/2000/svg";
-var LIFT = 0.7;
-var Paint = class {
-  constructor(blend, dark, pictured) {
-    this.blend = blend;
-    const night = dark || pictured;
-    this.tables = [table2(sequential(night)), table2((share) => diverging(night)(2 * share - 1))];
-    if (!pictured) this.blend = 1;
-  }
-  blend;
+var GAMMA = 0.7;
+var OverlayPaint = class {
   tables;
+  blend;
+  /** `blend` is how much the map covers the image, 0 to 1; a grid without an image is always covered. */
+  constructor(blend, dark2, hasImage) {
+    const night = dark2 || hasImage;
+    const signed = signedRamp(night);
+    this.tables = {
+      attention: rampTable(attentionRamp(night)),
+      unsigned: rampTable(unsignedRamp(night)),
+      signed: rampTable((share) => signed(2 * share - 1))
+    };
+    this.blend = hasImage ? blend : 1;
+  }
   /** Red, green, blue and opacity, 0 to 255. */
-  of(share, signed) {
-    const strength = Math.min(1, Math.abs(share) ** LIFT);
-    const at = 4 * Math.round(255 * (signed ? (1 + Math.sign(share) * strength) / 2 : strength));
-    const [r, g, b] = this.tables[signed ? 1 : 0].subarray(at, at + 3);
+  rgba(share, colours) {
+    const strength = Math.min(1, Math.abs(share) ** GAMMA);
+    const at = 4 * Math.round(255 * (colours === "signed" ? (1 + Math.sign(share) * strength) / 2 : strength));
+    const [r, g, b] = this.tables[colours].subarray(at, at + 3);
     return [r, g, b, 255 * this.opacity(strength)];
   }
   opacity(strength) {
     const [faint, strong] = [this.blend ** 2, 1 - (1 - this.blend) ** 2];
     return faint + (strong - faint) * strength;
   }
-  /** How much of the image's own colour is left, so that no colour of it is taken for one of the map. */
-  get colourful() {
+  /** The saturation that is left to the image, so that no colour of it is taken for one of the map. */
+  get saturation() {
     return 1 - Math.min(1, 2 * this.blend);
   }
 };
@@ -993,30 +595,31 @@ var Overlay = class {
     this.ground = ground;
     const { rows, cols, width, height, image } = ground;
     this.image = image === null ? null : h("img", { src: image, alt: "", draggable: false });
-    this.lines = svg("path", { class: "lines", d: gridPath(rows, cols) });
-    const rect = (name) => svg("rect", { class: name, width: "1", height: "1", visibility: "hidden" });
-    this.marks = { query: rect("query"), pointed: rect("pointed") };
-    const over = svg("svg", { viewBox: `0 0 ${cols} ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-    over.append(this.lines, this.marks.pointed, this.marks.query);
+    this.grid = svgElement("path", { class: "lines", d: gridPath(rows, cols) });
+    const outline = (name) => svgElement("rect", { class: name, width: "1", height: "1", visibility: "hidden" });
+    this.marks = { query: outline("query"), pointed: outline("pointed") };
+    const over = svgElement("svg", { viewBox: `0 0 ${cols} ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    over.append(this.grid, this.marks.pointed, this.marks.query);
     this.element = h("div", { className: "overlay", style: { aspectRatio: `${width} / ${height}` } }, this.image, this.canvas);
     this.element.append(over);
-    if (Math.max(width, height) < SMALL) this.element.dataset["crisp"] = "";
+    if (isSmall(ground)) this.element.dataset["crisp"] = "";
   }
   ground;
   element;
   image;
   canvas = h("canvas", { className: "heat", "aria-hidden": "true" });
-  lines;
+  grid;
   marks;
+  /** Shows the image with a map over it, or without one. */
   show(map, paint, marks) {
-    const { rows, cols } = this.ground;
-    if (this.image) this.image.style.filter = map ? `saturate(${paint.colourful})` : "";
+    const { cols } = this.ground;
+    if (this.image) this.image.style.filter = map ? `saturate(${paint.saturation})` : "";
     this.canvas.hidden = map === null;
-    if (map) paintMap(this.canvas, map, paint, rows, cols);
-    this.lines.setAttribute("visibility", map === null || this.element.clientWidth / cols < FINEST ? "hidden" : "visible");
+    if (map) paintMap(this.canvas, map, paint, this.ground);
+    setVisible(this.grid, map !== null && this.element.clientWidth / cols >= SMALLEST_PATCH);
     for (const name of ["query", "pointed"]) {
       const patch = marks[name];
-      this.marks[name].setAttribute("visibility", patch === null ? "hidden" : "visible");
+      setVisible(this.marks[name], patch !== null);
       if (patch === null) continue;
       this.marks[name].setAttribute("x", String(patch % cols));
       this.marks[name].setAttribute("y", String(Math.floor(patch / cols)));
@@ -1031,35 +634,34 @@ var Overlay = class {
     return col >= 0 && row >= 0 && col < cols && row < rows ? row * cols + col : null;
   }
 };
-function overlaySvg(ground, map, paint, query, x, y, wide) {
+function overlaySvg(ground, map, paint, query, at) {
   const { rows, cols, width, height, image } = ground;
+  const { x, y, width: wide } = at;
   const high = wide * height / width;
-  const place = `x="${x}" y="${y}" width="${wide}" height="${high}" preserveAspectRatio="none"`;
-  const crisp = Math.max(width, height) < SMALL ? ` style="image-rendering:pixelated"` : "";
+  const place = `x="${x}" y="${y}" width="${wide}" height="${high}"`;
+  const crisp = isSmall(ground) ? ` style="image-rendering:pixelated"` : "";
+  const roles = rolesOf(false);
   const out = [];
-  if (image) out.push(`<image ${place}${crisp}${map ? ` filter="url(#pale)"` : ""} href="${image}"/>`);
+  if (image) out.push(`<image ${place} preserveAspectRatio="none"${crisp}${map ? ` filter="url(#pale)"` : ""} href="${image}"/>`);
   if (map) {
     const canvas = h("canvas");
-    paintMap(canvas, map, paint, rows, cols);
-    out.push(`<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/>`);
+    paintMap(canvas, map, paint, ground);
+    out.push(`<image ${place} preserveAspectRatio="none" style="image-rendering:pixelated" href="${canvas.toDataURL()}"/>`);
   }
-  out.push(`<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="#808080" stroke-opacity="0.5"/>`);
+  out.push(`<rect ${place} fill="none" stroke="${roles.neutral}" stroke-opacity="0.5"/>`);
   if (query !== null) {
     const [w, t] = [wide / cols, high / rows];
     const box = `x="${x + query % cols * w}" y="${y + Math.floor(query / cols) * t}" width="${w}" height="${t}" fill="none"`;
-    out.push(`<rect ${box} stroke="#000" stroke-width="4"/><rect ${box} stroke="#ffb454" stroke-width="2"/>`);
+    out.push(`<rect ${box} stroke="${roles.halo}" stroke-width="4"/><rect ${box} stroke="${roles.query}" stroke-width="2"/>`);
   }
   return out.join("");
 }
-var paleFilter = (paint) => `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB"><feColorMatrix type="saturate" values="${paint.colourful}"/></filter>`;
-function paintMap(canvas, { shares, signed }, paint, rows, cols) {
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  canvas.width = cols;
-  canvas.height = rows;
-  const image = context.createImageData(cols, rows);
-  shares.forEach((share, i) => image.data.set(paint.of(share, signed), 4 * i));
-  context.putImageData(image, 0, 0);
+var saturationFilter = (paint) => `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB"><feColorMatrix type="saturate" values="${paint.saturation}"/></filter>`;
+function isSmall({ width, height }) {
+  return Math.max(width, height) < SMALL_IMAGE;
+}
+function paintMap(canvas, { shares, colours }, paint, { rows, cols }) {
+  paintPixels(canvas, cols, rows, (n) => paint.rgba(shares[n], colours));
 }
 function gridPath(rows, cols) {
   let path = "";
@@ -1067,60 +669,367 @@ function gridPath(rows, cols) {
   for (let col = 1; col < cols; col++) path += `M${col} 0V${rows}`;
   return path;
 }
-function svg(tag, given) {
+function setVisible(element, visible) {
+  element.setAttribute("visibility", visible ? "visible" : "hidden");
+}
+function svgElement(tag, attributes) {
   const element = document.createElementNS(SVG, tag);
-  for (const [name, value2] of Object.entries(given)) element.setAttribute(name, value2);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 }
 
-// src/sheet.ts
-function scaleElement(paint, scale) {
-  return h("span", { className: "scale" }, h("span", {}, scale.low), bar(paint, scale.signed), h("span", {}, scale.high), h("span", {}, scale.words));
-}
-function bar(paint, signed) {
-  const canvas = h("canvas", { width: 64, height: 1, "aria-hidden": "true" });
-  const context = canvas.getContext("2d");
-  if (!context) return canvas;
-  const image = context.createImageData(64, 1);
-  for (let x = 0; x < 64; x++) image.data.set(paint.of(signed ? 2 * x / 63 - 1 : x / 63, signed), 4 * x);
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-var [BIG, SMALL2, GAP, TOP] = [420, 170, 18, 36];
-function sheetSvg({ heading, ground, paint, dark, large, plates, scales }) {
-  const [ink, quiet, paper] = dark ? ["#e6e9ee", "#98a1ae", "#15181e"] : ["#1d2430", "#68707d", "#ffffff"];
-  const text = (x, y, said2, colour = quiet, size = 11, anchor = "start") => `<text x="${x}" y="${y}" font-size="${size}" fill="${colour}" text-anchor="${anchor}">${escaped(said2)}</text>`;
-  const legend = ({ low, high: high2, words, signed }, x, y) => {
-    const place = `x="${x + 52}" y="${y - 9}" width="96" height="10"`;
-    const colours = `<image ${place} preserveAspectRatio="none" href="${bar(paint, signed).toDataURL()}"/>`;
-    return text(x + 46, y, low, quiet, 11, "end") + `<rect ${place} fill="#8a8a8a"/>` + colours + text(x + 154, y, `${high2}  ${words}`);
-  };
-  const [bigHigh, smallHigh] = [BIG * ground.height / ground.width, SMALL2 * ground.height / ground.width];
-  const across = Math.min(3, plates.length);
-  const right = 2 * GAP + BIG;
-  const out = [
-    text(GAP, 22, heading, ink, 13),
-    overlaySvg(ground, large.map, paint, large.query, GAP, TOP, BIG),
-    legend(large.scale, GAP, TOP + bigHigh + 20)
-  ];
-  plates.forEach(({ title, map, value: value2, note }, n) => {
-    const [x, y] = [right + n % across * (SMALL2 + GAP), TOP + Math.floor(n / across) * (smallHigh + 64)];
-    const words = [text(x, y - 8, title, ink, 12), text(x, y + smallHigh + 15, value2), text(x, y + smallHigh + 29, note)];
-    out.push(...words, overlaySvg(ground, map, paint, null, x, y, SMALL2));
-  });
-  const below = TOP + Math.ceil(plates.length / 3) * (smallHigh + 64);
-  scales.forEach((scale, n) => out.push(legend(scale, right, below + 18 * n)));
-  const wide = right + Math.max(across, scales.length ? 2 : 0) * (SMALL2 + GAP);
-  const high = Math.max(TOP + bigHigh + 36, below + 18 * scales.length);
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${wide}" height="${Math.ceil(high)}" font-family="sans-serif"><defs>${paleFilter(paint)}</defs><rect width="100%" height="100%" fill="${paper}"/>${out.join("")}</svg>`;
+// src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text2, longest = LONGEST) {
+  const start = text2.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text2.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 
-// src/source.ts
-var SIDE = 256;
-var KEPT2 = 400;
-var KEPT_WHOLE = 4;
-var KEPT_SHOWN = 2;
-var Source = class {
+// src/protocol/float16.ts
+var table;
+function decode(bits) {
+  const sign = bits & 32768 ? -1 : 1;
+  const exponent = bits >> 10 & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * 2 ** -24 * fraction;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
+}
+function decodeHalves(halves) {
+  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
+  return out;
+}
+function halvesAt(bytes, start, count) {
+  const offset = bytes.byteOffset + start;
+  if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
+  return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
+}
+function readHalves(bytes, start, count) {
+  return decodeHalves(halvesAt(bytes, start, count));
+}
+function readSingles(bytes, skip, count) {
+  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));
+}
+
+// src/protocol/weights.ts
+function meanOf(matrices) {
+  if (matrices.length === 1) return matrices[0];
+  const out = new Float32Array(matrices[0].length);
+  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
+  return out;
+}
+function submatrix(matrix, keys, rows, cols) {
+  const out = new Float32Array(rows.length * cols.length);
+  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
+  return out;
+}
+function withoutKeys(matrix, keys, omitted) {
+  const out = matrix.slice();
+  for (let start = 0; start < out.length; start += keys) {
+    for (const key of omitted) out[start + key] = 0;
+    let sum = 0;
+    for (let j = 0; j < keys; j++) sum += out[start + j];
+    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
+  }
+  return out;
+}
+function largestMagnitude(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+// src/protocol/attention_rows.ts
+var AttentionRows = class {
+  constructor(source, request2) {
+    this.source = source;
+    this.request = request2;
+  }
+  source;
+  request;
+  received = /* @__PURE__ */ new Map();
+  /** Weights [key] of one query; without a query, the mean over all of them. */
+  async of(layer, heads, query) {
+    if (query === null) return this.receivedBy(layer, heads);
+    if (this.source.remote) {
+      const all = { layer, heads, pair: "all", hide_special: false, pool: "max" };
+      return meanOf(await this.source.line(all, "query", query));
+    }
+    const weights = await this.source.layer(layer);
+    return meanOf(heads.map((head) => weights.row(head, query)));
+  }
+  /** What each key receives, cached: it reads every weight of the heads. */
+  async receivedBy(layer, heads) {
+    const name = `${layer}/${heads}`;
+    let row = this.received.get(name);
+    if (!row) {
+      row = this.source.remote ? await this.requestReceived(layer, heads) : await this.averageColumns(layer, heads);
+      this.received.set(name, row);
+    }
+    return row;
+  }
+  async requestReceived(layer, heads) {
+    const { buffers } = await this.request("received", { layer, heads });
+    return readSingles(buffers[0], 0, this.source.header.layers[layer].keys);
+  }
+  async averageColumns(layer, heads) {
+    const weights = await this.source.layer(layer);
+    const { queries, keys } = weights.header;
+    const out = new Float32Array(keys);
+    for (const head of heads)
+      weights.head(head).forEach((weight, n) => out[n % keys] += weight / (queries * heads.length));
+    return out;
+  }
+};
+
+// src/protocol/layer.ts
+var MOST_HEADS = 16;
+var Layer = class {
+  header;
+  bytes;
+  parts = /* @__PURE__ */ new Map();
+  heads = /* @__PURE__ */ new Map();
+  constructor(header, bytes) {
+    this.header = header;
+    this.bytes = bytes;
+    let start = 0;
+    for (const part of header.parts) {
+      this.parts.set(part[0], { start, shape: part[2] });
+      start += partSize(part);
+    }
+    if (start !== bytes.byteLength)
+      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);
+  }
+  /** Whether query and key vectors are here, not only the weights. */
+  get factors() {
+    return this.parts.has("query");
+  }
+  /** One head's weights, row by row: [query * key]. Cached, so do not write into it. */
+  head(head) {
+    let weights = this.heads.get(head);
+    if (weights === void 0) {
+      weights = this.compute(head);
+      if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value);
+      this.heads.set(head, weights);
+    }
+    return weights;
+  }
+  /** The weights of one query in one head, [key], without computing the rest of the head. */
+  row(head, query) {
+    const { keys } = this.header;
+    const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
+    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
+    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
+    return this.softmax(this.scores(head, query, query + 1), head);
+  }
+  /** The vectors behind one score, and the weight that came of it. */
+  product(head, query, key) {
+    const vector = (side, position) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
+  }
+  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
+  vectors(side, head) {
+    const { shape } = this.parts.get(side);
+    const [count, tokens, size] = shape;
+    const index = Math.floor(head * count / this.header.heads);
+    return { values: this.halves(side, index * tokens * size, tokens * size), size };
+  }
+  compute(head) {
+    const { queries, keys } = this.header;
+    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
+    if (this.parts.has("windows")) return this.windows(head);
+    return this.softmax(this.scores(head), head);
+  }
+  /** The weights within each window, laid along the diagonal. */
+  windows(head) {
+    const { queries, keys } = this.header;
+    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const out = new Float32Array(queries * keys);
+    for (let window = 0; window < count; window++) {
+      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      for (let row = 0; row < high; row++)
+        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
+    }
+    return out;
+  }
+  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
+  scores(head, first = 0, end = this.header.queries) {
+    const { keys, scale = 1, softcap } = this.header;
+    const { values: q, size } = this.vectors("query", head);
+    const { values: k } = this.vectors("key", head);
+    const out = new Float32Array((end - first) * keys);
+    const row = new Float32Array(size);
+    for (let i = first; i < end; i++) {
+      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;
+      for (let j = 0; j < keys; j++) {
+        let sum = 0;
+        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
+        out[(i - first) * keys + j] = sum;
+      }
+    }
+    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
+    this.addBias(out, head, first);
+    this.applyBand(out, first);
+    this.applyMask(out, head, first);
+    return out;
+  }
+  /** Adds the bias, [head | 1, query | 1, key | 1], to one head's scores. */
+  addBias(out, head, first) {
+    if (!this.parts.has("bias")) return;
+    const bias = this.singles("bias");
+    const { keys } = this.header;
+    const at = this.broadcast("bias", head);
+    for (let n = 0; n < out.length; n++) out[n] += bias[at(first + Math.floor(n / keys), n % keys)];
+  }
+  /** Sets scores outside the band to -Infinity. */
+  applyBand(out, first) {
+    const { keys, band } = this.header;
+    if (band == null) return;
+    const [before, after, offset] = band;
+    for (let i = 0; i < out.length / keys; i++) {
+      const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+      const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
+      out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
+      out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
+    }
+  }
+  /** Sets masked scores to -Infinity. */
+  applyMask(out, head, first) {
+    if (!this.parts.has("mask")) return;
+    const { keys } = this.header;
+    const rows = out.length / keys;
+    const { start } = this.parts.get("mask");
+    const at = this.broadcast("mask", head);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < keys; j++) {
+        const bit = at(first + i, j);
+        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
+      }
+  }
+  /** From a query and a key to an index into an array that may be broadcast along each axis. */
+  broadcast(name, head) {
+    const [h2, q, k] = this.parts.get(name).shape;
+    const first = h2 > 1 ? head * q * k : 0;
+    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
+    return (i, j) => first + i * down + j * across;
+  }
+  /** Scores to weights, in place. A sink is one more score in each row's sum; a row that is masked throughout stays 0. */
+  softmax(scores, head) {
+    const { keys } = this.header;
+    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
+    for (let i = 0; i < scores.length / keys; i++) {
+      const row = scores.subarray(i * keys, (i + 1) * keys);
+      let most = sink;
+      for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];
+      if (most === -Infinity) {
+        row.fill(0);
+        continue;
+      }
+      let sum = Math.exp(sink - most);
+      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most);
+      for (let j = 0; j < keys; j++) row[j] /= sum;
+    }
+    return scores;
+  }
+  halves(name, first, count) {
+    return readHalves(this.bytes, this.parts.get(name).start + 2 * first, count);
+  }
+  singles(name) {
+    const { start, shape } = this.parts.get(name);
+    return readSingles(this.bytes, start / 4, countOf(shape));
+  }
+};
+function countOf(shape) {
+  return shape.reduce((a, b) => a * b, 1);
+}
+function partSize([, dtype, shape]) {
+  const count = countOf(shape);
+  const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
+  return Math.ceil(size / 4) * 4;
+}
+
+// src/protocol/requests.ts
+var PATIENCE = 6e4;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
+      patience
+    );
+    const settle = (act) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      model.off("msg:custom", receive);
+      act();
+    };
+    const receive = (message, buffers) => {
+      if (message?.["id"] !== id) return;
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
+    };
+    const stop = () => settle(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
+    model.on("msg:custom", receive);
+    try {
+      model.send({ id, ask: name, ...fields });
+    } catch {
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
+    }
+  });
+}
+
+// src/protocol/tiles.ts
+var TILE_SIDE = 256;
+function tileCutter(whole, rows, cols, pool) {
+  const cache = /* @__PURE__ */ new Map();
+  return (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let tile = cache.get(key);
+    if (!tile) cache.set(key, tile = cutTile(whole, rows, cols, pool, level, row, col));
+    return tile;
+  };
+}
+function cutTile(whole, rows, cols, pool, level, row, col) {
+  const span = TILE_SIDE << level;
+  const [top, left] = [row * span, col * span];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const cell = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[cell] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[cell])) weights[cell] = weight;
+      counts[cell]++;
+    }
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
+}
+
+// src/protocol/trace_source.ts
+var MOST_TILES = 400;
+var MOST_CUTTERS = 4;
+var MOST_MATRICES = 2;
+var TraceSource = class {
+  /** `prefix` precedes the names of traits and requests where a view has several traces. */
   constructor(model, signal, prefix = "") {
     this.model = model;
     this.signal = signal;
@@ -1133,547 +1042,1147 @@ var Source = class {
   header;
   layers = /* @__PURE__ */ new Map();
   tiles = /* @__PURE__ */ new Map();
-  wholes = /* @__PURE__ */ new Map();
-  shown = /* @__PURE__ */ new Map();
-  /** Whether Python holds the weights and gives blocks of them. */
+  cutters = /* @__PURE__ */ new Map();
+  headMatrices = /* @__PURE__ */ new Map();
+  /** Whether the weights stay in Python, which sends blocks of them. */
   get remote() {
     return this.header.remote;
   }
-  /** A layer's bytes, out of the widget's state, where Python puts those that are not there yet. */
-  layer(number2) {
-    return kept(this.layers, number2, Infinity, () => this.bring(number2));
+  /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
+  layer(number) {
+    return cached(this.layers, number, Infinity, () => this.loadLayer(number));
   }
-  async bring(number2) {
-    const name = `${this.prefix}layer_${number2}`;
-    if (!full(this.model.get(name))) await this.ask("layer", { layer: number2 });
-    const bytes = this.model.get(name);
-    if (!full(bytes)) throw new Error(`Layer ${number2} did not arrive. Run the cell again.`);
-    return new Layer(this.header.layers[number2], bytes);
+  async loadLayer(number) {
+    const trait = `${this.prefix}layer_${number}`;
+    if (!hasBytes(this.model.get(trait))) await this.request("layer", { layer: number });
+    const bytes = this.model.get(trait);
+    if (!hasBytes(bytes)) throw new Error(`Layer ${number} did not arrive. Run the cell again.`);
+    return new Layer(this.header.layers[number], bytes);
   }
-  ask(question, given) {
-    return ask(this.model, `${this.prefix}${question}`, { ...given }, this.signal);
+  request(name, fields) {
+    return request(this.model, `${this.prefix}${name}`, { ...fields }, this.signal);
   }
   /** The tokens along one axis of a layer. */
   tokens(layer, axis) {
-    const header = this.header.layers[layer];
-    const count = axis === "query" ? header.queries : header.keys;
-    const side = header[axis];
-    const found = side === "input" || side === "output" ? this.header.tokens[side] : void 0;
-    if (found && found.text.length === count) return found;
-    return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
+    return tokensOf(this.header, this.header.layers[layer], axis);
   }
   /** The positions that are shown, along queries and keys. */
-  positions(shown) {
-    const [query, key] = shown.pair === "all" ? [null, null] : shown.pair.split("-").map((side) => side === "a" ? 0 : 1);
+  positions(selection) {
+    const { layer, pair, hide_special } = selection;
+    const segment = (side) => pair === "all" ? null : side === "a" ? 0 : 1;
+    const [from, to] = pair.split("-");
     return {
-      rows: chosen(this.tokens(shown.layer, "query"), query ?? null, shown.hide_special),
-      cols: chosen(this.tokens(shown.layer, "key"), key ?? null, shown.hide_special)
+      rows: shownPositions(this.tokens(layer, "query"), segment(from), hide_special),
+      cols: shownPositions(this.tokens(layer, "key"), segment(to), hide_special)
     };
   }
-  /** Each head's weights among what is shown, [rows * cols]; only where the weights are here. */
+  /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
   matrices({ layer, heads, pair, hide_special, pool }) {
     const shown = { layer, heads, pair, hide_special };
-    return kept(this.shown, JSON.stringify(shown), KEPT_SHOWN, () => this.pick({ ...shown, pool }));
+    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
   }
-  async pick(shown) {
-    const layer = await this.layer(shown.layer);
-    const { rows, cols } = this.positions(shown);
+  async select(selection) {
+    const layer = await this.layer(selection.layer);
+    const { rows, cols } = this.positions(selection);
     const { queries, keys } = layer.header;
-    return shown.heads.map((head) => {
+    return selection.heads.map((head) => {
       const whole = layer.head(head);
-      if (rows.length === queries && cols.length === keys && !shown.hide_special) return whole;
-      const from = shown.hide_special ? without(whole, keys, this.tokens(shown.layer, "key").special) : whole;
-      return picked(from, keys, rows, cols);
+      if (rows.length === queries && cols.length === keys && !selection.hide_special) return whole;
+      const special = this.tokens(selection.layer, "key").special;
+      return submatrix(selection.hide_special ? withoutKeys(whole, keys, special) : whole, keys, rows, cols);
     });
   }
-  /** What one query gives, or one key gets, in each head, among what is shown. */
-  async line(shown, axis, position) {
-    const { rows, cols } = this.positions(shown);
-    if (this.remote) {
-      const { heads } = shown;
-      const { shape, buffers } = await this.ask("line", { ...shown, axis, position });
-      const values = floats(halves(buffers[0], 0, shape[0] * shape[1]));
-      const size = values.length / heads.length;
-      return heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
-    }
+  /** The weights of one query, or those on one key, in each head, among what is shown. */
+  async line(selection, axis, position) {
+    if (this.remote) return this.requestLine(selection, axis, position);
+    const { rows, cols } = this.positions(selection);
     const at = (axis === "query" ? rows : cols).indexOf(position);
-    return (await this.matrices(shown)).map(
+    return (await this.matrices(selection)).map(
       (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
     );
   }
-  /** A tile of the mean of the shown heads; level z pools 2^z x 2^z weights into a cell. */
-  tile(shown, level, row, col) {
-    return kept(
+  async requestLine(selection, axis, position) {
+    const { shape, buffers } = await this.request("line", { ...selection, axis, position });
+    const [heads, length] = shape;
+    const values = readHalves(buffers[0], 0, heads * length);
+    const size = values.length / selection.heads.length;
+    return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
+  }
+  /** A tile of the mean of the selected heads. */
+  tile(selection, level, row, col) {
+    return cached(
       this.tiles,
-      `${level}/${row}/${col}/${JSON.stringify(shown)}`,
-      KEPT2,
-      () => this.remote ? this.asked(shown, level, row, col) : this.cut(shown).then((cut) => cut(level, row, col))
+      `${level}/${row}/${col}/${JSON.stringify(selection)}`,
+      MOST_TILES,
+      () => this.remote ? this.requestTile(selection, level, row, col) : this.cutter(selection).then((cut) => cut(level, row, col))
     );
   }
-  async asked(shown, level, row, col) {
-    const { shape, buffers } = await this.ask("tile", { ...shown, level, row, col });
+  async requestTile(selection, level, row, col) {
+    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
     const [rows, cols] = shape;
-    return { rows, cols, weights: floats(halves(buffers[0], 0, rows * cols)) };
+    return { rows, cols, weights: readHalves(buffers[0], 0, rows * cols) };
   }
-  /** Tiles of the mean of the heads, cut from its whole matrix; the last few are kept. */
-  cut(shown) {
-    return kept(this.wholes, JSON.stringify(shown), KEPT_WHOLE, () => {
-      const { rows, cols } = this.positions(shown);
-      return this.matrices(shown).then((all) => cutter(mean(all), rows.length, cols.length, shown.pool));
+  cutter(selection) {
+    return cached(this.cutters, JSON.stringify(selection), MOST_CUTTERS, () => {
+      const { rows, cols } = this.positions(selection);
+      return this.matrices(selection).then((all) => tileCutter(meanOf(all), rows.length, cols.length, selection.pool));
     });
   }
 };
-function kept(held, key, most2, make) {
-  let found = held.get(key);
-  if (!found) {
-    found = make();
-    found.catch(() => held.delete(key));
-    if (held.size >= most2) held.delete(held.keys().next().value);
-    held.set(key, found);
+function cached(cache, key, most, make) {
+  let value = cache.get(key);
+  if (!value) {
+    value = make();
+    value.catch(() => cache.delete(key));
+    if (cache.size >= most) cache.delete(cache.keys().next().value);
+    cache.set(key, value);
   }
-  return found;
+  return value;
 }
-function cutter(whole, rows, cols, pool) {
-  const made = /* @__PURE__ */ new Map();
-  return (level, row, col) => {
-    const key = `${level}/${row}/${col}`;
-    let found = made.get(key);
-    if (!found) made.set(key, found = cutOut(whole, rows, cols, pool, level, row, col));
-    return found;
-  };
+function tokensOf(trace, layer, axis) {
+  const count = axis === "query" ? layer.queries : layer.keys;
+  const side = layer[axis];
+  const tokens = side === "input" || side === "output" ? trace.tokens[side] : void 0;
+  if (tokens && tokens.text.length === count) return tokens;
+  return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
 }
-function cutOut(whole, rows, cols, pool, level, row, col) {
-  const [top, left, span] = [row * (SIDE << level), col * (SIDE << level), SIDE << level];
-  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
-  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint32Array(high * wide);
-  for (let i = top; i < bottom; i++)
-    for (let j = left; j < right; j++) {
-      const at = (i - top >> level) * wide + (j - left >> level);
-      const weight = whole[i * cols + j];
-      if (pool === "mean") weights[at] += weight;
-      else if (Math.abs(weight) > Math.abs(weights[at])) weights[at] = weight;
-      counts[at]++;
-    }
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
+function shownPositions(tokens, segment, hideSpecial) {
+  const hidden = new Set(hideSpecial ? tokens.special : []);
+  return [...tokens.text.keys()].filter(
+    (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
+  );
 }
-function full(bytes) {
+function hasBytes(bytes) {
   return bytes instanceof DataView && bytes.byteLength > 0;
 }
-function chosen(tokens, segment, hideSpecial) {
-  const special = new Set(hideSpecial ? tokens.special : []);
-  const out = [];
-  tokens.text.forEach((_, i) => {
-    if (!special.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)) out.push(i);
-  });
-  return out;
-}
-function without(matrix, keys, gone) {
-  const out = matrix.slice();
-  for (let start = 0; start < out.length; start += keys) {
-    for (const key of gone) out[start + key] = 0;
-    let sum = 0;
-    for (let j = 0; j < keys; j++) sum += out[start + j];
-    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
-  }
-  return out;
+
+// src/protocol/widget_model.ts
+function listen(model, names, callback, signal) {
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
-// src/patches.ts
+// src/ui/keyboard.ts
+var NO_SHORTCUTS = "data-lm-suppress-shortcuts";
+function runKey(event, actions) {
+  const action = hasModifier(event) ? void 0 : actions[event.key];
+  if (!action) return false;
+  event.preventDefault();
+  event.stopPropagation();
+  action();
+  return true;
+}
+function hasModifier(event) {
+  return event.ctrlKey || event.metaKey || event.altKey;
+}
+function addsToSelection(event) {
+  return event.shiftKey || event.metaKey || event.ctrlKey;
+}
+function suppressShortcuts(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runsCell = event.shiftKey && event.key === "Enter";
+    element.toggleAttribute(NO_SHORTCUTS, !(hasModifier(event) || runsCell));
+  }, { capture: true, signal });
+}
+
+// src/ui/downloads.ts
+function downloadButtons(name, picture, failed) {
+  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
+  const button = (kind, convert) => {
+    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
+    const onclick = () => void act().catch(failed);
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
+  };
+  return [button("PNG", rasterize), button("SVG", svgBlob)];
+}
+function svgBlob(svg) {
+  return new Blob([svg], { type: "image/svg+xml" });
+}
+function save(blob, file) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1e4);
+}
+async function rasterize(svg) {
+  const url = URL.createObjectURL(svgBlob(svg));
+  try {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+// src/ui/style.css
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
+
+// src/ui/theme.ts
+var DARK_SYSTEM = "(prefers-color-scheme: dark)";
+function themeOf(element) {
+  const lab = document.body?.dataset["jpThemeLight"];
+  if (lab !== void 0) return lab === "false" ? "dark" : "light";
+  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
+    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
+      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
+  }
+  return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
+}
+function hostOf(element) {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? root.host : null;
+}
+function watchTheme(element, signal, callback) {
+  const update = () => callback(themeOf(element));
+  globalThis.matchMedia?.(DARK_SYSTEM).addEventListener("change", update, { signal });
+  const observer = new MutationObserver(update);
+  for (const node of [document.documentElement, document.body])
+    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  requestAnimationFrame(() => !signal.aborted && update());
+}
+
+// src/ui/view.ts
+var DEFAULT_WIDTH = 640;
+var Frame = class {
+  /** The signal aborts when the view is removed: every listener and request ends with it. */
+  constructor(name, model, element, style, signal) {
+    this.name = name;
+    this.model = model;
+    this.element = element;
+    this.signal = signal;
+    this.root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(customProperties() + style_default + style);
+    this.root.adoptedStyleSheets = [sheet];
+    this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
+    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    this.section = h(
+      "section",
+      { className: "view", role: "group", "aria-label": name },
+      this.bar,
+      this.notice,
+      this.stage,
+      footer
+    );
+    this.section.dataset["theme"] = themeOf(element);
+    this.root.replaceChildren(this.section);
+    suppressShortcuts(element, signal);
+  }
+  name;
+  model;
+  element;
+  signal;
+  root;
+  /** Where controls go. */
+  bar;
+  /** Where the picture goes. */
+  stage = h("div", { className: "stage" });
+  readout = h("output", { className: "readout", "aria-live": "polite" });
+  notice = h("div", { className: "notice", role: "status", hidden: true });
+  explanation = h("p", { className: "how" });
+  downloads = h("span", { className: "downloads" });
+  section;
+  content = null;
+  scheduled = 0;
+  lastWidth = DEFAULT_WIDTH;
+  /** Draws the content, now and whenever theme or size change. */
+  show(content) {
+    this.content = content;
+    const failed = () => this.notify("The picture could not be saved.");
+    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    watchTheme(this.element, this.signal, (theme) => {
+      if (this.section.dataset["theme"] === theme) return;
+      this.section.dataset["theme"] = theme;
+      this.redraw();
+    });
+    const observer = new ResizeObserver(this.redraw);
+    observer.observe(this.stage);
+    this.signal.addEventListener("abort", () => {
+      observer.disconnect();
+      cancelAnimationFrame(this.scheduled);
+      this.root.replaceChildren();
+    });
+    content.draw();
+  }
+  get dark() {
+    return this.section.dataset["theme"] === "dark";
+  }
+  /** The palette in the view's theme. */
+  get roles() {
+    return rolesOf(this.dark);
+  }
+  /** Pixels across the stage; while the view is hidden, its last width. */
+  get width() {
+    return this.lastWidth = this.stage.clientWidth || this.lastWidth;
+  }
+  /** Shows one line about what the pointer is on; screen readers read it out. */
+  say(text2) {
+    this.readout.textContent = text2;
+  }
+  /** Shows how to read the picture. */
+  explain(text2) {
+    this.explanation.textContent = text2;
+  }
+  /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
+  notify(text2, kind = "error") {
+    this.notice.hidden = text2 === "";
+    this.notice.textContent = text2;
+    this.notice.dataset["kind"] = kind;
+  }
+  /** Sends a request to Python, until the view is removed. */
+  request(name, fields = {}) {
+    return request(this.model, name, fields, this.signal);
+  }
+  /** Sets traits on behalf of the user: they reach Python and every other view of the widget. */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+  /** Draws at the next animation frame, however often it is called before. */
+  redraw = () => {
+    this.scheduled ||= requestAnimationFrame(() => {
+      this.scheduled = 0;
+      if (!this.signal.aborted) this.content?.draw();
+    });
+  };
+};
+function view(name, style, fill) {
+  const definition = {
+    render({ model, el, signal }) {
+      const ending = new AbortController();
+      signal?.addEventListener("abort", () => ending.abort(), { once: true });
+      const frame = new Frame(name, model, el, style, ending.signal);
+      frame.show(fill(frame));
+      return () => ending.abort();
+    }
+  };
+  globalThis.attnlensViews?.set(name, definition);
+  return definition;
+}
+
+// src/ui/controls.ts
+function group(name, ...children) {
+  return h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
+}
+function checkbox(act) {
+  const box = h("input", { type: "checkbox", onchange: () => act(box.checked) });
+  return box;
+}
+function slider({ label, max, step }, act) {
+  const input = h("input", {
+    type: "range",
+    min: "0",
+    max: String(max),
+    step: String(step),
+    "aria-label": label,
+    oninput: () => act(Number(input.value))
+  });
+  return input;
+}
+function options(entries) {
+  return entries.map(([value, text2]) => h("option", { value }, text2));
+}
+function select(label, entries, act) {
+  const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
+  list.append(...options(entries));
+  return list;
+}
+function headChips(count, toggle) {
+  return range(count).map((head) => h("button", {
+    type: "button",
+    className: "chip",
+    title: "Shift adds or removes",
+    "aria-label": `head ${head}`,
+    onclick: (event) => toggle(head, addsToSelection(event))
+  }, String(head)));
+}
+function press(element, pressed) {
+  element.setAttribute("aria-pressed", String(pressed));
+}
+function toggleHead(heads, head, adds, least) {
+  if (!adds) return [head];
+  const others = heads.filter((other) => other !== head);
+  const removed = others.length < heads.length && others.length >= least;
+  return (removed ? others : [...others, head]).sort((a, b) => a - b);
+}
+
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+// src/patches/patch_grid.ts
+var MOST_NAMED = 3;
+var PatchGrid = class {
+  constructor(trace) {
+    this.trace = trace;
+    ({ rows: this.rows, cols: this.cols, leading: this.leading } = trace.patches);
+  }
+  trace;
+  rows;
+  cols;
+  /** Tokens before the first patch. */
+  leading;
+  get patches() {
+    return this.rows * this.cols;
+  }
+  /** The image of that size, with the grid over it. */
+  ground([height, width]) {
+    return { rows: this.rows, cols: this.cols, width, height, image: this.trace.patches.image };
+  }
+  /** Layers whose positions are the tokens and patches of the image. */
+  get layers() {
+    const isOfImage = ({ query, key }) => query === "input" && key === "input";
+    return range(this.trace.layers.length).filter((n) => isOfImage(this.trace.layers[n]));
+  }
+  /** The sentence about layers that are omitted; "" where there are none. */
+  get omission() {
+    const shown = new Set(this.layers);
+    const omitted = range(this.trace.layers.length).filter((n) => !shown.has(n));
+    if (omitted.length === 0) return "";
+    const single = omitted.length === 1;
+    const [layers, are, their] = single ? ["Layer", "is", "its"] : ["Layers", "are", "their"];
+    return `${layers} ${omitted.join(", ")} ${are} left out: ${their} positions are not the patches. `;
+  }
+  /** The patch at a position; null for a leading token or none. */
+  patchAt(position) {
+    return position === null || position < this.leading ? null : position - this.leading;
+  }
+  coordinates(patch) {
+    return `(${Math.floor(patch / this.cols)}, ${patch % this.cols})`;
+  }
+  nameOf(position) {
+    if (position === null) return "all positions";
+    const patch = this.patchAt(position);
+    if (patch !== null) return `patch ${this.coordinates(patch)}`;
+    return tokenLabel(this.trace.tokens.input.text[position] ?? String(position));
+  }
+  /** What the large picture shows. */
+  titleOf(query) {
+    return query === null ? "What each patch receives" : `Where ${this.nameOf(query)} looks`;
+  }
+  /** The positions with the largest weights of a query, in words; null is the mean over all queries. */
+  describeRow(query, row) {
+    const best = range(row.length).sort((a, b) => row[b] - row[a]).slice(0, MOST_NAMED);
+    const named2 = best.map((key) => `${key === query ? "itself" : this.nameOf(key)} ${formatNumber(row[key])}`).join(", ");
+    return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} looks at`} ${named2}`;
+  }
+  /** The weight on one patch, in words. */
+  describePatch(query, patch, row) {
+    const key = this.leading + patch;
+    const gets = query === null ? "receives" : `gets from ${query === key ? "itself" : this.nameOf(query)}`;
+    return `${capitalized(this.nameOf(key))} ${gets} ${formatNumber(row[key])}`;
+  }
+  /** The patch next to one, within the grid; from no patch, the one in the middle. */
+  neighbour(patch, down, across) {
+    if (patch === null) return Math.floor((this.rows - 1) / 2) * this.cols + Math.floor((this.cols - 1) / 2);
+    const row = Math.max(0, Math.min(this.rows - 1, Math.floor(patch / this.cols) + down));
+    const col = Math.max(0, Math.min(this.cols - 1, patch % this.cols + across));
+    return row * this.cols + col;
+  }
+};
+function headsText(heads, count) {
+  if (heads.length === 1) return count === 1 ? "its only head" : `head ${heads[0]}`;
+  return heads.length === count ? `mean of ${count} heads` : `mean of heads ${heads.join(", ")}`;
+}
+function headsOrAll(heads, count) {
+  const present = heads.filter((head) => head < count);
+  return present.length ? present : range(count);
+}
+function steppedHeads(heads, by, count) {
+  const next = ((heads[0] ?? -1) + 1 + by + count + 1) % (count + 1);
+  return next === 0 ? [] : [next - 1];
+}
+function panelTitle(name) {
+  return name === "gradient_x_input" ? "gradient × input" : name.replaceAll("_", " ");
+}
+function capitalized(text2) {
+  return text2.charAt(0).toUpperCase() + text2.slice(1);
+}
+
+// src/patches/controls.ts
+var PatchesControls = class {
+  constructor(frame, playback, switchPanel) {
+    this.frame = frame;
+    this.playback = playback;
+    const { model } = frame;
+    const last = playback.layers.length - 1;
+    this.layer = slider({ label: "Layer", max: last, step: 1 }, (place) => {
+      playback.stop();
+      playback.show(place);
+    });
+    this.play = h("button", { type: "button", className: "play", onclick: () => playback.toggle() });
+    this.blend = slider({ label: "How much the map covers the image", max: 1, step: 0.05 }, (blend) => frame.set({ blend }));
+    this.shared = checkbox((shared) => frame.set({ shared }));
+    const labels = model.get("labels").map((name) => [name, tokenLabel(name)]);
+    this.target = select("Class that is explained", labels, (target) => frame.set({ target }));
+    this.target.className = "class";
+    this.panels = model.get("offered").map((name) => h("button", { type: "button", className: "chip", value: name, onclick: () => switchPanel(name) }, panelTitle(name)));
+    this.layOut();
+  }
+  frame;
+  playback;
+  /** Stands below the panels. */
+  shared;
+  layer;
+  layerNumber = h("span", { className: "count" });
+  play;
+  chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
+  blend;
+  target;
+  panels;
+  layOut() {
+    const { model, bar } = this.frame;
+    const layers = group("Layer", this.layer, this.layerNumber, this.play);
+    layers.hidden = this.playback.layers.length < 2;
+    const blend = group("Image", this.blend, h("span", { className: "name" }, "map"));
+    blend.hidden = model.get("trace").patches.image === null;
+    const classes = group("Class", this.target);
+    classes.hidden = model.get("labels").length < 2;
+    const panels = group("Beside", h("span", { className: "chips" }, ...this.panels));
+    panels.setAttribute("role", "group");
+    panels.setAttribute("aria-label", "Panels");
+    bar.append(layers, group("Heads", this.chips), blend, classes, panels);
+  }
+  draw() {
+    const { model } = this.frame;
+    const number = model.get("layer");
+    this.layer.value = String(this.playback.place);
+    this.layer.setAttribute("aria-valuetext", `layer ${number}`);
+    this.layerNumber.textContent = String(number);
+    this.drawPlay();
+    this.blend.value = String(model.get("blend"));
+    this.shared.checked = model.get("shared");
+    this.target.value = model.get("target");
+    for (const panel of this.panels) press(panel, model.get("panels").includes(panel.value));
+    this.drawHeads(model.get("trace").layers[number].heads);
+  }
+  drawPlay() {
+    const { playing, stepwise } = this.playback;
+    const [sign, label] = playing ? ["❚❚", "Pause"] : stepwise ? ["▸❘", "Next layer"] : ["▶", "Play the layers"];
+    this.play.textContent = sign;
+    this.play.setAttribute("aria-label", label);
+    this.play.title = label;
+  }
+  /** A button for the mean of all heads, and one for each head. */
+  drawHeads(count) {
+    const { model } = this.frame;
+    if (this.chips.childElementCount !== count + 1)
+      this.chips.replaceChildren(
+        h("button", { type: "button", className: "chip", onclick: () => this.frame.set({ heads: [] }) }, "mean"),
+        ...headChips(count, (head, adds) => this.frame.set({ heads: toggleHead(model.get("heads"), head, adds, 0) }))
+      );
+    const selected = model.get("heads").filter((head) => head < count);
+    [...this.chips.children].forEach((chip, n) => press(chip, n === 0 ? selected.length === 0 : selected.includes(n - 1)));
+  }
+};
+
+// src/drawing/svg.ts
+function escapeXml(text2) {
+  return text2.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+}
+function svgDocument({ width, height, attributes, body }, background) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
+}
+
+// src/patches/figure_svg.ts
+var SHADES = 64;
+function scaleElement(paint, { low, high, unit, colours }) {
+  return h("span", { className: "scale" }, h("span", {}, low), scaleBar(paint, colours), h("span", {}, high), h("span", {}, unit));
+}
+function scaleBar(paint, colours) {
+  const canvas = h("canvas", { width: SHADES, height: 1, "aria-hidden": "true" });
+  const last = SHADES - 1;
+  paintPixels(canvas, SHADES, 1, (x) => paint.rgba(colours === "signed" ? 2 * x / last - 1 : x / last, colours));
+  return canvas;
+}
+var [LARGE, SMALL, GAP, TOP] = [420, 170, 18, 36];
+var PANELS_PER_ROW = 3;
+var WORDS_HEIGHT = 64;
+function figureSvg(figure) {
+  const { heading, ground, paint, roles, large, panels, scales } = figure;
+  const aspect = ground.height / ground.width;
+  const across = Math.min(PANELS_PER_ROW, panels.length);
+  const left = 2 * GAP + LARGE;
+  const rowHeight = SMALL * aspect + WORDS_HEIGHT;
+  const below = TOP + Math.ceil(panels.length / PANELS_PER_ROW) * rowHeight;
+  const width = left + Math.max(across, scales.length ? 2 : 0) * (SMALL + GAP);
+  const height = Math.max(TOP + LARGE * aspect + 36, below + 18 * scales.length);
+  const place = (n) => ({ x: left + n % across * (SMALL + GAP), y: TOP + Math.floor(n / across) * rowHeight });
+  const content = [
+    text(GAP, 22, heading, roles.text, 13),
+    overlaySvg(ground, large.map, paint, large.query, { x: GAP, y: TOP, width: LARGE }),
+    scaleSvg(figure, large.scale, GAP, TOP + LARGE * aspect + 20),
+    ...panels.map((panel, n) => panelSvg(figure, panel, place(n).x, place(n).y)),
+    ...scales.map((scale, n) => scaleSvg(figure, scale, left, below + 18 * n))
+  ];
+  const body = `<defs>${saturationFilter(paint)}</defs>${content.join("")}`;
+  return svgDocument({ width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body }, roles.background);
+}
+function panelSvg({ ground, paint, roles }, { title, map, value, note }, x, y) {
+  const below = y + SMALL * ground.height / ground.width;
+  return [
+    text(x, y - 8, title, roles.text, 12),
+    text(x, below + 15, value, roles.muted),
+    text(x, below + 29, note, roles.muted),
+    overlaySvg(ground, map, paint, null, { x, y, width: SMALL })
+  ].join("");
+}
+function scaleSvg({ paint, roles }, { low, high, unit, colours }, x, y) {
+  const place = `x="${x + 52}" y="${y - 9}" width="96" height="10"`;
+  return [
+    text(x + 46, y, low, roles.muted, 11, "end"),
+    `<rect ${place} fill="${roles.mat}"/>`,
+    `<image ${place} preserveAspectRatio="none" href="${scaleBar(paint, colours).toDataURL()}"/>`,
+    text(x + 154, y, `${high}  ${unit}`, roles.muted)
+  ].join("");
+}
+function text(x, y, content, colour, size = 11, anchor = "start") {
+  return `<text x="${x}" y="${y}" font-size="${size}" fill="${colour}" text-anchor="${anchor}">${escapeXml(content)}</text>`;
+}
+
+// src/patches/score_kinds.ts
+var UNITS = {
+  share: "share of attention",
+  rank: "share of the map’s total",
+  signed: "logits against and for"
+};
+var COLOURS = { share: "attention", rank: "unsigned", signed: "signed" };
+function scaledMaps(maps2, shared) {
+  const drawn = new Map([...maps2].map(([name, { values, kind }]) => [name, kind === "rank" ? sharesOfTotal(values) : values]));
+  const tops = /* @__PURE__ */ new Map();
+  for (const [name, { kind }] of maps2) tops.set(kind, Math.max(tops.get(kind) ?? 0, largestMagnitude(drawn.get(name))));
+  return {
+    maps: new Map([...maps2].map(([name, { kind }]) => {
+      const values = drawn.get(name);
+      return [name, mapUpTo(values, shared ? tops.get(kind) : largestMagnitude(values), kind)];
+    })),
+    scales: [...tops].map(([kind, top]) => scaleOf(kind, shared ? top : null))
+  };
+}
+function mapUpTo(values, top, kind = "share") {
+  return { shares: values.map((value) => value / (top || 1)), colours: COLOURS[kind] };
+}
+function scaleOf(kind, top) {
+  const signed = kind === "signed";
+  const [unit, colours] = [UNITS[kind], COLOURS[kind]];
+  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", unit, colours };
+  const high = { share: formatNumber(top), rank: percent(top), signed: withSign(top) }[kind];
+  return { low: signed ? withSign(-top) : "0", high, unit, colours };
+}
+function scoreText({ values, kind }, patch) {
+  const value = values[patch];
+  return { share: formatNumber(value), rank: percent(sharesOfTotal(values)[patch]), signed: withSign(value) }[kind];
+}
+function strongestPatch({ values }) {
+  return values.reduce((best, value, n) => Math.abs(value) > Math.abs(values[best]) ? n : best, 0);
+}
+function sharesOfTotal(values) {
+  const total = values.reduce((sum, value) => sum + Math.abs(value), 0);
+  return values.map((value) => total > 0 ? value / total : 0);
+}
+function percent(share) {
+  return `${formatNumber(100 * share)} %`;
+}
+function withSign(value) {
+  return `${value < 0 ? "−" : "+"}${formatNumber(Math.abs(value))}`;
+}
+
+// src/patches/large_picture.ts
+var LargePicture = class {
+  constructor(grid, ground, events, signal) {
+    this.grid = grid;
+    this.events = events;
+    this.overlay = new Overlay(ground);
+    const { element } = this.overlay;
+    this.focusable = h(
+      "div",
+      { className: "asked", tabIndex: 0, role: "application", "aria-roledescription": "grid of patches" },
+      element
+    );
+    this.element = h(
+      "figure",
+      { className: "large" },
+      this.title,
+      this.focusable,
+      h("figcaption", {}, this.note),
+      this.leading,
+      this.scale
+    );
+    element.addEventListener("pointermove", (event) => events.pointed(this.overlay.at(event)), { signal });
+    element.addEventListener("pointerleave", () => events.pointed(null), { signal });
+    element.addEventListener("click", (event) => {
+      const patch = this.overlay.at(event);
+      if (patch !== null) events.clicked(patch);
+    }, { signal });
+  }
+  grid;
+  events;
+  element;
+  /** Takes the keys that move the patch. */
+  focusable;
+  overlay;
+  title = h("span", { className: "title" });
+  note = h("span", { className: "note" });
+  leading = h("div", { className: "leading", role: "group", "aria-label": "Tokens before the patches" });
+  scale = h("div", { className: "scales" });
+  /** Shows a row of attention; `pointed` is the patch whose number is read. */
+  draw({ query, weights }, pointed, paint, note) {
+    const { grid } = this;
+    const ofPatches = weights.subarray(grid.leading);
+    const top = largestMagnitude(ofPatches);
+    this.overlay.show(mapUpTo(ofPatches, top), paint, { query: grid.patchAt(query), pointed });
+    this.drawLeading(query, weights);
+    this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top)));
+    this.title.textContent = grid.titleOf(query);
+    this.note.textContent = note;
+    this.focusable.setAttribute("aria-label", `${this.title.textContent}, ${note}`);
+  }
+  /** Title and note in one line. */
+  get heading() {
+    return `${this.title.textContent} · ${this.note.textContent}`;
+  }
+  /** The tokens before the patches: the weights on them, and a way to see what they attend to. */
+  drawLeading(query, weights) {
+    const { leading } = this.grid;
+    if (this.leading.childElementCount === 0) this.leading.append(...this.leadingButtons());
+    const name = capitalized(this.grid.nameOf(query));
+    [...this.leading.children].forEach((chip, n) => {
+      press(chip, leading ? query === n : query === null);
+      const weight = leading ? formatNumber(weights[n]) : "";
+      chip.lastElementChild.textContent = weight;
+      if (leading) chip.title = `${name} gives it ${weight}; click to see where it looks`;
+    });
+  }
+  leadingButtons() {
+    const button = (position, name) => h("button", { type: "button", className: "chip", onclick: () => this.events.chosen(position) }, name, h("span", { className: "number" }));
+    if (!this.grid.leading) return [button(null, "all positions")];
+    return range(this.grid.leading).map((n) => button(n || null, this.grid.nameOf(n)));
+  }
+};
+
+// src/patches/map_scores.ts
+var MapScores = class {
+  constructor(frame, patches, signal) {
+    this.frame = frame;
+    this.patches = patches;
+    this.signal = signal;
+  }
+  frame;
+  patches;
+  signal;
+  failures = /* @__PURE__ */ new Map();
+  requested = /* @__PURE__ */ new Set();
+  /** A panel's scores for the chosen class; requested where they are not here. */
+  of(name) {
+    const { model } = this.frame;
+    const [header, bytes] = [model.get("maps")[name], model.get("scores")];
+    const isOfTarget = header && (header.target === "" || header.target === model.get("target"));
+    if (isOfTarget && bytes.byteLength >= 4 * (header.place + 1) * this.patches) {
+      const note = header.target === "" ? header.verdict : `for “${tokenLabel(header.target, 24)}” · ${header.verdict}`;
+      return { values: readSingles(bytes, header.place * this.patches, this.patches), kind: header.kind, note };
+    }
+    this.request(name);
+    return null;
+  }
+  /** Why a panel has no scores. */
+  failureOf(name) {
+    return this.failures.get(this.keyOf(name));
+  }
+  /** Lets a panel be requested again. */
+  reset(name) {
+    this.failures.delete(this.keyOf(name));
+    this.requested.delete(this.keyOf(name));
+  }
+  keyOf(name) {
+    return `${name}/${this.frame.model.get("target")}`;
+  }
+  /** Requests a panel's scores once for each class. */
+  request(name) {
+    const key = this.keyOf(name);
+    if (this.requested.has(key) || this.failures.has(key)) return;
+    this.requested.add(key);
+    this.frame.request("map", { name }).catch((error) => {
+      if (this.signal.aborted) return;
+      this.requested.delete(key);
+      this.failures.set(key, error.message);
+      this.frame.redraw();
+    });
+  }
+};
+
+// src/patches/panels.ts
+var MapPanel = class {
+  figure;
+  overlay;
+  title = h("span", { className: "title" });
+  value = h("span", { className: "note value" });
+  note = h("span", { className: "note" });
+  waiting = h("div", { className: "waiting", role: "status" });
+  constructor(ground, events, signal) {
+    this.overlay = new Overlay(ground);
+    const { element } = this.overlay;
+    element.append(this.waiting);
+    element.addEventListener("pointermove", (event) => events.pointed(this.overlay.at(event)), { signal });
+    element.addEventListener("pointerleave", () => events.pointed(null), { signal });
+    this.figure = h("figure", {}, this.title, element, h("figcaption", {}, this.value, this.note));
+  }
+  draw({ name, how, map, value, note, failure }, pointed, paint) {
+    this.title.textContent = panelTitle(name);
+    this.title.title = how ?? panelTitle(name);
+    this.overlay.show(map, paint, { query: null, pointed });
+    this.waiting.hidden = map !== null || name === "image";
+    this.waiting.textContent = map ? "" : failure ?? "Computing …";
+    this.waiting.classList.toggle("failed", failure !== void 0 && !map);
+    this.value.textContent = value;
+    this.note.textContent = note;
+    this.figure.setAttribute("aria-label", [panelTitle(name), note, failure].filter(Boolean).join(", "));
+  }
+  get words() {
+    return { value: this.value.textContent ?? "", note: this.note.textContent ?? "" };
+  }
+};
+var MapPanels = class {
+  constructor(ground, events, signal) {
+    this.ground = ground;
+    this.events = events;
+    this.signal = signal;
+  }
+  ground;
+  events;
+  signal;
+  element = h("div", { className: "beside" });
+  panels = /* @__PURE__ */ new Map();
+  /** Puts the panels of these names side by side. */
+  layOut(names) {
+    const figures = names.map((name) => this.panel(name).figure);
+    const { children } = this.element;
+    if (figures.length !== children.length || figures.some((figure, n) => figure !== children[n]))
+      this.element.replaceChildren(...figures);
+    this.element.dataset["count"] = String(figures.length);
+  }
+  panel(name) {
+    let panel = this.panels.get(name);
+    if (!panel) this.panels.set(name, panel = new MapPanel(this.ground, this.events, this.signal));
+    return panel;
+  }
+  draw(drawings, pointed, paint) {
+    for (const drawing of drawings) this.panel(drawing.name).draw(drawing, pointed, paint);
+  }
+  /** The panels as a saved figure shows them. */
+  figures(names, maps2) {
+    return names.map((name) => ({
+      title: panelTitle(name),
+      map: maps2.get(name) ?? null,
+      ...this.panels.get(name)?.words ?? { value: "", note: "" }
+    }));
+  }
+};
+
+// src/patches/patches.css
+var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--surface); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: var(--grid); stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: var(--query); stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.overlay .pointed { stroke: var(--key); stroke-width: 1.5; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--muted); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warning); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--muted); background: var(--surface); overflow: auto; }\n.waiting.failed { color: var(--warning); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--muted); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--muted); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: var(--mat); }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
+
+// src/patches/playback.ts
 var PACE = 750;
-var HOW = "The brighter a patch, the more the outlined one, or the class token, looks at it. Point at a patch to see where it looks; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
-var patches_default2 = view("Patches", patches_default, (frame) => {
+var REDUCED_MOTION = "(prefers-reduced-motion: reduce)";
+var Playback = class {
+  /** `layers` are those that are shown, in order. */
+  constructor(frame, layers, signal) {
+    this.frame = frame;
+    this.layers = layers;
+    signal.addEventListener("abort", () => clearTimeout(this.timer));
+  }
+  frame;
+  layers;
+  playing = false;
+  timer;
+  /** Whether the system asks for reduced motion: then each press shows the next layer. */
+  get stepwise() {
+    return globalThis.matchMedia?.(REDUCED_MOTION).matches ?? false;
+  }
+  /** The place of the shown layer among the layers. */
+  get place() {
+    return this.layers.indexOf(this.frame.model.get("layer"));
+  }
+  /** Shows the layer at a place; after the last one follows the first. */
+  show(place) {
+    this.frame.set({ layer: this.layers[(place + this.layers.length) % this.layers.length] });
+  }
+  /** Plays, pauses, or shows the next layer. */
+  toggle() {
+    if (this.layers.length < 2) return;
+    if (this.playing) this.halt();
+    else {
+      this.playing = !this.stepwise;
+      this.show(this.place + 1);
+    }
+    this.frame.redraw();
+  }
+  /** Stops without drawing. */
+  halt() {
+    this.playing = false;
+    clearTimeout(this.timer);
+    this.timer = void 0;
+  }
+  stop() {
+    this.halt();
+    this.frame.redraw();
+  }
+  /** Stops, and shows the layer before or after this one. */
+  step(by) {
+    this.stop();
+    this.show(this.place + by);
+  }
+  /** Shows the next layer some time after this one was drawn; ends at the last one. */
+  continue() {
+    if (!this.playing || this.timer !== void 0) return;
+    this.timer = setTimeout(() => {
+      this.timer = void 0;
+      if (this.place === this.layers.length - 1) this.stop();
+      else this.show(this.place + 1);
+    }, PACE);
+  }
+};
+
+// src/patches/index.ts
+var HOW = "The brighter a patch, the larger the weight on it of the outlined one, or of the class token. Point at a patch to see where it looks; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
+var SHOWN = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];
+var PatchesView = class {
+  constructor(frame, signal) {
+    this.frame = frame;
+    this.signal = signal;
+    const { model } = frame;
+    this.source = new TraceSource(model, signal);
+    this.grid = new PatchGrid(this.source.header);
+    this.ground = this.grid.ground(model.get("size"));
+    this.rows = new AttentionRows(this.source, (name, fields) => frame.request(name, fields));
+    this.scores = new MapScores(frame, this.grid.patches, signal);
+    this.playback = new Playback(frame, this.grid.layers, signal);
+    this.controls = new PatchesControls(frame, this.playback, (name) => this.switchPanel(name));
+    this.large = new LargePicture(this.grid, this.ground, {
+      pointed: (patch) => this.point(patch, true),
+      clicked: (patch) => this.keep(this.grid.leading + patch),
+      chosen: (position) => {
+        this.point(null, true);
+        frame.set({ query: position });
+      }
+    }, signal);
+    this.panels = new MapPanels(this.ground, { pointed: (patch) => this.point(patch, false) }, signal);
+    const shared = h("label", { title: "Otherwise each panel is on its own scale" }, this.controls.shared, "one scale per kind");
+    this.foot = h("div", { className: "foot" }, shared, this.scales);
+    this.layOut();
+  }
+  frame;
+  signal;
+  source;
+  grid;
+  ground;
+  rows;
+  scores;
+  playback;
+  controls;
+  large;
+  panels;
+  scales = h("span", { className: "scales" });
+  foot;
+  /** The patch of the large picture that is pointed at, while none is kept: its attention is shown. */
+  attending = null;
+  /** The patch whose numbers are read. */
+  pointed = null;
+  current = null;
+  /** Counts drawings: the result of a superseded one is discarded. */
+  drawings = 0;
+  layOut() {
+    const { frame, signal } = this;
+    frame.stage.classList.add("patches");
+    frame.stage.append(this.large.element, h("div", { className: "right" }, this.panels.element, this.foot));
+    frame.explain(this.grid.omission + HOW);
+    frame.root.addEventListener("keydown", (event) => this.onKey(event), { signal });
+    listen(frame.model, SHOWN, frame.redraw, signal);
+  }
+  // -- state ----------------------------------------------------------------------------------------------
+  get headCount() {
+    return this.source.header.layers[this.frame.model.get("layer")].heads;
+  }
+  get heads() {
+    return headsOrAll(this.frame.model.get("heads"), this.headCount);
+  }
+  /** The position whose attention is shown: pointed at, kept, or the class token; null for the mean over all. */
+  get query() {
+    const { leading } = this.grid;
+    return this.attending !== null ? leading + this.attending : this.frame.model.get("query") ?? (leading ? 0 : null);
+  }
+  get paint() {
+    return new OverlayPaint(this.frame.model.get("blend"), this.frame.dark, this.ground.image !== null);
+  }
+  get layerText() {
+    return `layer ${this.frame.model.get("layer")}, ${headsText(this.heads, this.headCount)}`;
+  }
+  // -- drawing --------------------------------------------------------------------------------------------
+  draw() {
+    const names = this.frame.model.get("panels");
+    this.controls.draw();
+    this.panels.layOut(names);
+    this.foot.hidden = names.length === 0;
+    const drawing = ++this.drawings;
+    this.drawMaps(names, drawing).then(
+      () => {
+        if (drawing !== this.drawings) return;
+        this.frame.notify("");
+        this.playback.continue();
+      },
+      (error) => {
+        if (this.signal.aborted || drawing !== this.drawings) return;
+        this.playback.halt();
+        this.controls.draw();
+        this.frame.notify(error instanceof Error ? error.message : String(error));
+      }
+    );
+  }
+  async drawMaps(names, drawing) {
+    const { frame, grid, query } = this;
+    const { model } = frame;
+    const rowOf = (from) => this.rows.of(model.get("layer"), this.heads, from);
+    const [weights, ofClass] = await Promise.all([
+      rowOf(query),
+      names.includes("attention") ? rowOf(grid.leading ? 0 : null) : null
+    ]);
+    if (drawing !== this.drawings) return;
+    const maps2 = /* @__PURE__ */ new Map();
+    for (const name of names) {
+      const scores = name === "image" ? null : name === "attention" ? ofClass && this.attentionScores(ofClass) : this.scores.of(name);
+      if (scores) maps2.set(name, scores);
+    }
+    const row = { query, weights };
+    this.current = { row, maps: maps2 };
+    const [paint, scaled] = [this.paint, scaledMaps(maps2, model.get("shared"))];
+    this.large.draw(row, this.pointed, paint, this.layerText);
+    const panels = names.map((name) => this.panelDrawing(name, maps2.get(name), scaled.maps.get(name) ?? null));
+    this.panels.draw(panels, this.pointed ?? this.attending, paint);
+    this.scales.replaceChildren(...scaled.scales.map((scale) => scaleElement(paint, scale)));
+    const text2 = this.pointed === null ? grid.describeRow(query, weights) : grid.describePatch(query, this.pointed, weights);
+    frame.say(`${text2} · ${this.layerText}`);
+  }
+  attentionScores(row) {
+    const { leading } = this.grid;
+    const note = `${leading ? `of ${this.grid.nameOf(0)}` : "received"}, layer ${this.frame.model.get("layer")}`;
+    return { values: row.subarray(leading), kind: "share", note };
+  }
+  panelDrawing(name, scores, map) {
+    const how = this.frame.model.get("maps")[name]?.how;
+    const failure = this.scores.failureOf(name);
+    if (name !== "image") return { name, how, map, value: scores ? this.valueText(scores) : "", note: scores?.note ?? "", failure };
+    const { width, height } = this.ground;
+    const value = tokenLabel(this.source.header.prediction ?? "as the model sees it");
+    return { name, how, map, value, note: `${width} × ${height} pixels`, failure };
+  }
+  /** The number of the patch that is pointed at, else the largest. */
+  valueText(scores) {
+    const pointed = this.pointed ?? this.attending;
+    const patch = pointed ?? strongestPatch(scores);
+    return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}`;
+  }
+  svg() {
+    const { frame, grid, current } = this;
+    const scaled = scaledMaps(current?.maps ?? /* @__PURE__ */ new Map(), frame.model.get("shared"));
+    const ofPatches = current?.row.weights.subarray(grid.leading) ?? new Float32Array(grid.patches);
+    const top = largestMagnitude(ofPatches);
+    return figureSvg({
+      heading: this.large.heading,
+      ground: this.ground,
+      paint: this.paint,
+      roles: frame.roles,
+      large: { map: mapUpTo(ofPatches, top), query: grid.patchAt(this.query), scale: scaleOf("share", top) },
+      panels: this.panels.figures(frame.model.get("panels"), scaled.maps),
+      scales: scaled.scales
+    });
+  }
+  // -- what the user does ---------------------------------------------------------------------------------
+  /** A patch under the pointer: on the large picture its attention is shown, unless a patch is kept; elsewhere its numbers are read. */
+  point(patch, onLarge) {
+    const [attending, pointed] = onLarge && this.frame.model.get("query") === null ? [patch, null] : [null, patch];
+    if (attending === this.attending && pointed === this.pointed) return;
+    [this.attending, this.pointed] = [attending, pointed];
+    this.frame.redraw();
+  }
+  /** Keeps a position, or releases it where it was kept. */
+  keep(position) {
+    this.point(null, true);
+    this.frame.set({ query: this.frame.model.get("query") === position ? null : position });
+  }
+  switchPanel(name) {
+    const { model } = this.frame;
+    this.scores.reset(name);
+    const panels = new Set(model.get("panels"));
+    if (!panels.delete(name)) panels.add(name);
+    this.frame.set({ panels: model.get("offered").filter((other) => panels.has(other)) });
+  }
+  /** Moves the patch that attends, or the one whose numbers are read. */
+  move(down, across, reads) {
+    const { grid, frame } = this;
+    const from = reads ? this.pointed : grid.patchAt(frame.model.get("query")) ?? this.attending;
+    const patch = grid.neighbour(from, down, across);
+    this.attending = null;
+    this.pointed = reads ? patch : null;
+    if (!reads) frame.set({ query: grid.leading + patch });
+    frame.redraw();
+  }
+  onKey(event) {
+    if (event.target instanceof HTMLSelectElement) return;
+    const inPicture = event.target === this.large.focusable;
+    runKey(event, { ...this.keys, ...inPicture ? this.keysOfPicture(event.shiftKey) : {} });
+  }
+  get keys() {
+    const { frame, playback } = this;
+    const stepHead = (by) => frame.set({ heads: steppedHeads(frame.model.get("heads"), by, this.headCount) });
+    return {
+      "[": () => playback.step(-1),
+      "]": () => playback.step(1),
+      ",": () => stepHead(-1),
+      ".": () => stepHead(1),
+      Escape: () => {
+        playback.stop();
+        this.point(null, true);
+        frame.set({ query: null });
+      }
+    };
+  }
+  keysOfPicture(reads) {
+    return {
+      ArrowUp: () => this.move(-1, 0, reads),
+      ArrowDown: () => this.move(1, 0, reads),
+      ArrowLeft: () => this.move(0, -1, reads),
+      ArrowRight: () => this.move(0, 1, reads),
+      " ": () => this.playback.toggle()
+    };
+  }
+};
+function patchesContent(frame) {
   let ending = new AbortController();
   frame.signal.addEventListener("abort", () => ending.abort());
-  let made = patchView(frame, ending.signal);
+  let patches = new PatchesView(frame, ending.signal);
   listen(frame.model, ["trace"], () => {
     ending.abort();
     ending = new AbortController();
     frame.bar.replaceChildren();
     frame.stage.replaceChildren();
-    made = patchView(frame, ending.signal);
+    patches = new PatchesView(frame, ending.signal);
     frame.redraw();
   }, frame.signal);
-  return { draw: () => made.draw(), picture: () => made.picture() };
-});
-function patchView(frame, signal) {
-  const { model, bar: bar2, stage } = frame;
-  const source = new Source(model, signal);
-  const { layers, patches, tokens } = source.header;
-  const { rows, cols, leading } = patches;
-  const [height, width] = model.get("size");
-  const ground = { rows, cols, width, height, image: patches.image };
-  const usable = range(layers.length).filter((n) => layers[n].query === "input" && layers[n].key === "input");
-  const looks = new Looks(source, frame.ask);
-  const failures = /* @__PURE__ */ new Map();
-  const asked2 = /* @__PURE__ */ new Set();
-  const panels = /* @__PURE__ */ new Map();
-  let looking = null;
-  let pointed = null;
-  let current = null;
-  let drawn = 0;
-  let playing = false;
-  let timer;
-  const named2 = (name, ...children) => h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
-  const layer = h("input", {
-    type: "range",
-    min: "0",
-    max: String(usable.length - 1),
-    step: "1",
-    "aria-label": "Layer",
-    oninput: () => (stop(), setLayer(Number(layer.value)))
-  });
-  const layerNumber = h("span", { className: "count" });
-  const play = h("button", { type: "button", className: "play", onclick: () => toggle() });
-  const chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
-  const blend = h("input", {
-    type: "range",
-    min: "0",
-    max: "1",
-    step: "0.05",
-    "aria-label": "How much the map covers the image",
-    oninput: () => frame.set({ blend: Number(blend.value) })
-  });
-  const shared = h("input", { type: "checkbox", onchange: () => frame.set({ shared: shared.checked }) });
-  const target = h("select", { className: "class", "aria-label": "Class that is explained", onchange: () => frame.set({ target: target.value }) });
-  target.append(...model.get("labels").map((name) => h("option", { value: name }, label(name))));
-  const switches = model.get("offered").map(
-    (name) => h("button", { type: "button", className: "chip", value: name, onclick: () => switchPanel(name) }, titleOf(name))
-  );
-  const blending = named2("Image", blend, h("span", { className: "name" }, "map"));
-  blending.hidden = ground.image === null;
-  const layering = named2("Layer", layer, layerNumber, play);
-  layering.hidden = usable.length < 2;
-  const classes = named2("Class", target);
-  classes.hidden = model.get("labels").length < 2;
-  bar2.append(
-    layering,
-    named2("Heads", chips),
-    blending,
-    classes,
-    h("span", { className: "group", role: "group", "aria-label": "Panels" }, h("span", { className: "name" }, "Beside"), h("span", { className: "chips" }, ...switches))
-  );
-  const large = new Overlay(ground);
-  const askable = h("div", { className: "asked", tabIndex: 0, role: "application", "aria-roledescription": "grid of patches" }, large.element);
-  const heading = h("span", { className: "title" });
-  const below = h("span", { className: "note" });
-  const firsts = h("div", { className: "leading", role: "group", "aria-label": "Tokens before the patches" });
-  const beside = h("div", { className: "beside" });
-  const scales = h("span", { className: "scales" });
-  const ownScale = h("div", { className: "scales" });
-  const foot = h("div", { className: "foot" }, h("label", { title: "Otherwise each panel is on its own scale" }, shared, "one scale per kind"), scales);
-  stage.classList.add("patches");
-  stage.append(h("figure", { className: "large" }, heading, askable, h("figcaption", {}, below), firsts, ownScale), h("div", { className: "right" }, beside, foot));
-  frame.explain(leftOut() + HOW);
-  large.element.addEventListener("pointermove", (event) => point(large.at(event), true), { signal });
-  large.element.addEventListener("pointerleave", () => point(null, true), { signal });
-  large.element.addEventListener("click", (event) => {
-    const patch = large.at(event);
-    if (patch === null) return;
-    const position2 = leading + patch;
-    point(null, true);
-    frame.set({ query: model.get("query") === position2 ? null : position2 });
-  }, { signal });
-  frame.root.addEventListener("keydown", (event) => onKey(event), { signal });
-  signal.addEventListener("abort", () => clearTimeout(timer));
-  listen(model, ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"], frame.redraw, signal);
-  function point(patch, onLarge) {
-    const [from, to] = onLarge && model.get("query") === null ? [patch, null] : [null, patch];
-    if (from === looking && to === pointed) return;
-    [looking, pointed] = [from, to];
-    frame.redraw();
-  }
-  const header = () => layers[model.get("layer")];
-  const heads = () => {
-    const chosen2 = model.get("heads").filter((head) => head < header().heads);
-    return chosen2.length ? chosen2 : range(header().heads);
-  };
-  const patchOf = (position2) => position2 === null || position2 < leading ? null : position2 - leading;
-  const painted = () => new Paint(model.get("blend"), frame.dark(), ground.image !== null);
-  const position = () => looking !== null ? leading + looking : model.get("query") ?? (leading ? 0 : null);
-  function nameOf(position2) {
-    if (position2 === null) return "all positions";
-    const patch = position2 - leading;
-    return patch < 0 ? label(tokens.input.text[position2] ?? String(position2)) : `patch (${Math.floor(patch / cols)}, ${patch % cols})`;
-  }
-  function whose() {
-    const shown = heads();
-    if (shown.length === 1) return header().heads === 1 ? "its only head" : `head ${shown[0]}`;
-    return shown.length === header().heads ? `mean of ${shown.length} heads` : `mean of heads ${shown.join(", ")}`;
-  }
-  const what = (position2) => position2 === null ? "What each patch receives" : `Where ${nameOf(position2)} looks`;
-  function leftOut() {
-    const missing = range(layers.length).filter((n) => !usable.includes(n));
-    if (missing.length === 0) return "";
-    const one = missing.length === 1;
-    return `Layer${one ? "" : "s"} ${missing.join(", ")} ${one ? "is" : "are"} left out: ${one ? "its" : "their"} positions are not the patches. `;
-  }
-  function tellLook(row) {
-    const from = position();
-    const best = range(row.length).sort((a, b) => row[b] - row[a]).slice(0, 3);
-    const said2 = best.map((to) => `${to === from ? "itself" : nameOf(to)} ${number(row[to])}`).join(", ");
-    const start = from === null ? "Most is received by" : `${capital(nameOf(from))} looks at`;
-    frame.say(`${start} ${said2} · layer ${model.get("layer")}, ${whose()}`);
-  }
-  function tellPatch(patch, row) {
-    const [from, to] = [position(), leading + patch];
-    const gets = from === null ? "receives" : `gets from ${from === to ? "itself" : nameOf(from)}`;
-    frame.say(`${capital(nameOf(to))} ${gets} ${number(row[to])} · layer ${model.get("layer")}, ${whose()}`);
-  }
-  function scoresOf(name) {
-    const [found, bytes, size] = [model.get("maps")[name], model.get("scores"), rows * cols];
-    const known = found && (found.target === "" || found.target === model.get("target"));
-    if (known && bytes.byteLength >= 4 * (found.place + 1) * size) {
-      const note = found.target === "" ? found.verdict : `for “${label(found.target, 24)}” · ${found.verdict}`;
-      return { values: singles(bytes, found.place * size, size), kind: found.kind, note };
-    }
-    askFor(name);
-    return null;
-  }
-  function askFor(name) {
-    const question = `${name}/${model.get("target")}`;
-    if (asked2.has(question) || failures.has(question)) return;
-    asked2.add(question);
-    frame.ask("map", { name }).catch((error) => {
-      if (signal.aborted) return;
-      asked2.delete(question);
-      failures.set(question, error.message);
-      frame.redraw();
-    });
-  }
-  function switchPanel(name) {
-    failures.delete(`${name}/${model.get("target")}`);
-    asked2.delete(`${name}/${model.get("target")}`);
-    const chosen2 = model.get("panels");
-    const next = chosen2.includes(name) ? chosen2.filter((one) => one !== name) : [...chosen2, name];
-    frame.set({ panels: model.get("offered").filter((one) => next.includes(one)) });
-  }
-  async function drawMaps(turn) {
-    const names = model.get("panels");
-    const look = (from) => looks.of(model.get("layer"), heads(), from);
-    const [row, first] = await Promise.all([look(position()), names.includes("attention") ? look(leading ? 0 : null) : null]);
-    if (turn !== drawn) return;
-    const maps = /* @__PURE__ */ new Map();
-    for (const name of names) {
-      const found = name === "image" ? null : name === "attention" ? first && ofAttention(first) : scoresOf(name);
-      if (found) maps.set(name, found);
-    }
-    current = { row, maps };
-    const [paint, shown, query, own] = [painted(), scaled(maps, model.get("shared")), position(), row.subarray(leading)];
-    large.show(upTo(own, most(own)), paint, { query: patchOf(query), pointed });
-    names.forEach((name) => drawPanel(name, maps.get(name), shown.maps.get(name) ?? null, paint));
-    drawFirsts(row);
-    ownScale.replaceChildren(scaleElement(paint, scaleOf("share", most(own))));
-    scales.replaceChildren(...shown.scales.map((one) => scaleElement(paint, one)));
-    heading.textContent = what(query);
-    below.textContent = `layer ${model.get("layer")}, ${whose()}`;
-    askable.setAttribute("aria-label", `${heading.textContent}, ${below.textContent}`);
-    if (pointed !== null) tellPatch(pointed, row);
-    else tellLook(row);
-  }
-  const ofAttention = (row) => ({
-    values: row.subarray(leading),
-    kind: "share",
-    note: `${leading ? `of ${nameOf(0)}` : "received"}, layer ${model.get("layer")}`
-  });
-  function panel(name) {
-    const overlay = new Overlay(ground);
-    const [title, value2, note] = [h("span", { className: "title" }), h("span", { className: "note value" }), h("span", { className: "note" })];
-    const waiting = h("div", { className: "waiting", role: "status" });
-    overlay.element.append(waiting);
-    overlay.element.addEventListener("pointermove", (event) => point(overlay.at(event), false), { signal });
-    overlay.element.addEventListener("pointerleave", () => point(null, false), { signal });
-    const figure = h("figure", {}, title, overlay.element, h("figcaption", {}, value2, note));
-    const made = { figure, overlay, title, value: value2, note, waiting };
-    panels.set(name, made);
-    return made;
-  }
-  function layOut() {
-    const names = model.get("panels");
-    const figures = names.map((name) => (panels.get(name) ?? panel(name)).figure);
-    if (figures.length !== beside.childElementCount || figures.some((figure, n) => figure !== beside.children[n]))
-      beside.replaceChildren(...figures);
-    beside.dataset["count"] = String(figures.length);
-    foot.hidden = figures.length === 0;
-  }
-  function drawPanel(name, scores, map, paint) {
-    const { figure, overlay, title, value: value2, note, waiting } = panels.get(name);
-    const failure = failures.get(`${name}/${model.get("target")}`);
-    title.textContent = titleOf(name);
-    title.title = model.get("maps")[name]?.how ?? titleOf(name);
-    overlay.show(map, paint, { query: null, pointed: pointed ?? looking });
-    waiting.hidden = map !== null || name === "image";
-    waiting.textContent = map ? "" : failure ?? "Computing …";
-    waiting.classList.toggle("failed", failure !== void 0 && !map);
-    value2.textContent = name === "image" ? label(source.header.prediction ?? "as the model sees it") : scores ? numberAt(scores) : "";
-    note.textContent = name === "image" ? `${width} × ${height} pixels` : scores ? scores.note : "";
-    figure.setAttribute("aria-label", [titleOf(name), note.textContent, failure].filter(Boolean).join(", "));
-  }
-  function numberAt(scores) {
-    const at = pointed ?? looking;
-    const patch = at ?? strongest(scores);
-    return `${at === null ? "most " : ""}(${Math.floor(patch / cols)}, ${patch % cols}): ${said(scores, patch)}`;
-  }
-  function drawFirsts(row) {
-    if (firsts.childElementCount === 0) {
-      const button = (position2, name) => h("button", { type: "button", className: "chip", onclick: () => (point(null, true), frame.set({ query: position2 })) }, name, h("span", { className: "number" }));
-      if (leading) firsts.append(...range(leading).map((n) => button(n || null, nameOf(n))));
-      else firsts.append(button(null, "all positions"));
-    }
-    const at = position();
-    [...firsts.children].forEach((chip, n) => {
-      chip.setAttribute("aria-pressed", String(leading ? at === n : at === null));
-      chip.lastElementChild.textContent = leading ? number(row[n]) : "";
-      if (leading) chip.title = `${capital(nameOf(at))} gives it ${number(row[n])}; click to see where it looks`;
-    });
-  }
-  function drawControls() {
-    const [count, shown] = [header().heads, model.get("heads").filter((head) => head < header().heads)];
-    layer.value = String(usable.indexOf(model.get("layer")));
-    layer.setAttribute("aria-valuetext", `layer ${model.get("layer")}`);
-    layerNumber.textContent = String(model.get("layer"));
-    play.textContent = playing ? "❚❚" : still() ? "▸❘" : "▶";
-    play.setAttribute("aria-label", playing ? "Pause" : still() ? "Next layer" : "Play the layers");
-    play.title = play.getAttribute("aria-label");
-    blend.value = String(model.get("blend"));
-    shared.checked = model.get("shared");
-    target.value = model.get("target");
-    for (const button of switches) button.setAttribute("aria-pressed", String(model.get("panels").includes(button.value)));
-    if (chips.childElementCount !== count + 1)
-      chips.replaceChildren(
-        h("button", { type: "button", className: "chip", onclick: () => frame.set({ heads: [] }) }, "mean"),
-        ...range(count).map(
-          (head) => h("button", {
-            type: "button",
-            className: "chip",
-            title: "Shift adds or takes away",
-            "aria-label": `head ${head}`,
-            onclick: (event) => chooseHead(head, event.shiftKey || event.metaKey || event.ctrlKey)
-          }, String(head))
-        )
-      );
-    [...chips.children].forEach((chip, n) => chip.setAttribute("aria-pressed", String(n === 0 ? shown.length === 0 : shown.includes(n - 1))));
-  }
-  function draw() {
-    drawControls();
-    layOut();
-    const turn = ++drawn;
-    drawMaps(turn).then(
-      () => turn === drawn && (frame.tell(""), goOn()),
-      (error) => {
-        if (signal.aborted || turn !== drawn) return;
-        halt();
-        drawControls();
-        frame.tell(error instanceof Error ? error.message : String(error));
-      }
-    );
-  }
-  function setLayer(index) {
-    frame.set({ layer: usable[(index + usable.length) % usable.length] });
-  }
-  function chooseHead(head, more) {
-    const chosen2 = model.get("heads");
-    if (!more) return frame.set({ heads: [head] });
-    const others = chosen2.filter((one) => one !== head);
-    frame.set({ heads: (others.length < chosen2.length ? others : [...others, head]).sort((a, b) => a - b) });
-  }
-  function stepHead(by) {
-    const around = header().heads + 1;
-    const next = ((model.get("heads")[0] ?? -1) + 1 + by + around) % around;
-    frame.set({ heads: next === 0 ? [] : [next - 1] });
-  }
-  function move(down, across, reading) {
-    const query = model.get("query");
-    const from = reading ? pointed : query !== null && query >= leading ? query - leading : looking;
-    const start = from ?? Math.floor((rows - 1) / 2) * cols + Math.floor((cols - 1) / 2);
-    const row = Math.max(0, Math.min(rows - 1, Math.floor(start / cols) + (from === null ? 0 : down)));
-    const col = Math.max(0, Math.min(cols - 1, start % cols + (from === null ? 0 : across)));
-    looking = null;
-    pointed = reading ? row * cols + col : null;
-    if (!reading) frame.set({ query: leading + row * cols + col });
-    frame.redraw();
-  }
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLSelectElement) return;
-    const acts = {
-      "[": () => (stop(), setLayer(usable.indexOf(model.get("layer")) - 1)),
-      "]": () => (stop(), setLayer(usable.indexOf(model.get("layer")) + 1)),
-      ",": () => stepHead(-1),
-      ".": () => stepHead(1),
-      Escape: () => (stop(), point(null, true), frame.set({ query: null }))
-    };
-    if (event.target === askable) Object.assign(acts, {
-      ArrowUp: () => move(-1, 0, event.shiftKey),
-      ArrowDown: () => move(1, 0, event.shiftKey),
-      ArrowLeft: () => move(0, -1, event.shiftKey),
-      ArrowRight: () => move(0, 1, event.shiftKey),
-      " ": () => toggle()
-    });
-    const act = acts[event.key];
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
-  }
-  const still = () => globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
-  function toggle() {
-    if (usable.length < 2) return;
-    if (playing) stop();
-    else {
-      playing = !still();
-      setLayer(usable.indexOf(model.get("layer")) + 1);
-    }
-    frame.redraw();
-  }
-  function halt() {
-    playing = false;
-    clearTimeout(timer);
-    timer = void 0;
-  }
-  function stop() {
-    halt();
-    frame.redraw();
-  }
-  function goOn() {
-    if (!playing || timer !== void 0) return;
-    timer = setTimeout(() => {
-      timer = void 0;
-      const at = usable.indexOf(model.get("layer"));
-      if (at === usable.length - 1) stop();
-      else setLayer(at + 1);
-    }, PACE);
-  }
-  return { draw, picture };
-  function picture() {
-    const shown = scaled(current?.maps ?? /* @__PURE__ */ new Map(), model.get("shared"));
-    const own = current?.row.subarray(leading) ?? new Float32Array(rows * cols);
-    return sheetSvg({
-      heading: `${heading.textContent} · ${below.textContent}`,
-      ground,
-      paint: painted(),
-      dark: frame.dark(),
-      large: { map: upTo(own, most(own)), query: patchOf(position()), scale: scaleOf("share", most(own)) },
-      plates: model.get("panels").map((name) => ({
-        title: titleOf(name),
-        map: shown.maps.get(name) ?? null,
-        value: panels.get(name)?.value.textContent ?? "",
-        note: panels.get(name)?.note.textContent ?? ""
-      })),
-      scales: shown.scales
-    });
-  }
+  return { draw: () => patches.draw(), picture: () => patches.svg() };
 }
-function titleOf(name) {
-  return { gradient_x_input: "gradient × input" }[name] ?? name.replaceAll("_", " ");
-}
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-function range(count) {
-  return [...Array(count).keys()];
-}
+var index_default = view("Patches", patches_default, patchesContent);
 export {
-  patches_default2 as default
+  index_default as default
 };

@@ -1,207 +1,4 @@
-// Generated from widgets/src/tokens.ts by `npm run build`; do not edit. Sources: sha256 6bfddfbf80081067d9f591d7ff20fafdf53c77db32fd91e5a78bae3ff995cb44
-
-// src/tokens.css
-var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--quiet); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warn); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--quiet); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--quiet); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--quiet); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--ink); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--ink); color: var(--paper); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--raised); }\n.ranks .rank[aria-selected="true"] { background: var(--raised); box-shadow: inset 3px 0 0 var(--ink); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--quiet); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--quiet); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warn); border-radius: 4px; background: var(--raised); color: var(--warn); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
-
-// src/style.css
-var style_default = '.view {\n  --ink: #1d2430;\n  --quiet: #68707d;\n  --line: #d5d9df;\n  --paper: #ffffff;\n  --raised: #f4f6f8;\n  --accent: #1c5c9f;\n  --warn: #9a3412;\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--paper);\n  color: var(--ink);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  --ink: #e6e9ee;\n  --quiet: #98a1ae;\n  --line: #333a45;\n  --paper: #15181e;\n  --raised: #1f242c;\n  --accent: #7ab8f0;\n  --warn: #fdba74;\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--quiet); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--raised);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--quiet); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--paper); }\nbutton.quiet { background: none; border-color: transparent; color: var(--quiet); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--ink); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--raised); color: var(--quiet); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warn); border-left: 3px solid var(--warn); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--quiet); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n';
-
-// src/model.ts
-var PATIENCE = 6e4;
-var asked = 0;
-function ask(model, question, given, signal, patience = PATIENCE) {
-  const id = `${Date.now().toString(36)}-${asked++}`;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => finish(() => reject(new Error("Python does not answer. Is the kernel busy, or gone? Run the cell again."))),
-      patience
-    );
-    const finish = (settle) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      model.off("msg:custom", hear);
-      settle();
-    };
-    const hear = (message, buffers) => {
-      if (message?.["id"] !== id) return;
-      finish(
-        () => typeof message["error"] === "string" ? reject(new Error(message["error"])) : resolve({ ...message["answer"], buffers: buffers ?? [] })
-      );
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    signal.addEventListener("abort", stop);
-    model.on("msg:custom", hear);
-    try {
-      model.send({ id, ask: question, ...given });
-    } catch {
-      finish(() => reject(new Error("There is no kernel to ask. Run the cell again.")));
-    }
-  });
-}
-function listen(model, names, callback, signal) {
-  for (const name of names) model.on(`change:${name}`, callback);
-  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
-}
-
-// src/dom.ts
-function h(tag, given = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(given)) {
-    if (value === void 0 || value === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "style") Object.assign(element.style, value);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value;
-    else element.setAttribute(name, String(value));
-  }
-  element.append(...children.filter((child) => child != null && child !== false));
-  return element;
-}
-var USUAL = 640;
-function view(name, style, fill) {
-  const made = {
-    render({ model, el, signal }) {
-      const ending = new AbortController();
-      signal?.addEventListener("abort", () => ending.abort(), { once: true });
-      const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
-      const sheet2 = new CSSStyleSheet();
-      sheet2.replaceSync(style_default + style);
-      root.adoptedStyleSheets = [sheet2];
-      const bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-      const stage = h("div", { className: "stage" });
-      const readout = h("output", { className: "readout", "aria-live": "polite" });
-      const notice = h("div", { className: "notice", role: "status", hidden: true });
-      const explained = h("p", { className: "how" });
-      const downloads = h("span", { className: "downloads" });
-      const main = h(
-        "section",
-        { className: "view", role: "group", "aria-label": name },
-        bar,
-        notice,
-        stage,
-        h("footer", {}, readout, explained, downloads)
-      );
-      root.replaceChildren(main);
-      let filled;
-      let scheduled = 0;
-      let known = USUAL;
-      const frame = {
-        model,
-        root,
-        signal: ending.signal,
-        bar,
-        stage,
-        dark: () => main.dataset["theme"] === "dark",
-        width: () => known = stage.clientWidth || known,
-        say: (text) => {
-          readout.textContent = text;
-        },
-        explain: (text) => {
-          explained.textContent = text;
-        },
-        tell: (text, kind = "error") => {
-          notice.hidden = text === "";
-          notice.textContent = text;
-          notice.dataset["kind"] = kind;
-        },
-        ask: (question, given = {}) => ask(model, question, given, ending.signal),
-        set: (values) => {
-          for (const [key, value] of Object.entries(values)) model.set(key, value);
-          model.save_changes();
-        },
-        redraw: () => {
-          scheduled ||= requestAnimationFrame(() => {
-            scheduled = 0;
-            if (!ending.signal.aborted) filled?.draw();
-          });
-        }
-      };
-      keepKeys(el, ending.signal);
-      main.dataset["theme"] = theme(el);
-      filled = fill(frame);
-      const { picture } = filled;
-      if (picture) downloads.append(...downloadButtons(name, picture, frame));
-      watchTheme(el, ending.signal, (found) => {
-        if (main.dataset["theme"] === found) return;
-        main.dataset["theme"] = found;
-        frame.redraw();
-      });
-      const size = new ResizeObserver(() => frame.redraw());
-      size.observe(stage);
-      ending.signal.addEventListener("abort", () => {
-        size.disconnect();
-        cancelAnimationFrame(scheduled);
-        root.replaceChildren();
-      });
-      filled.draw();
-      return () => ending.abort();
-    }
-  };
-  globalThis.attnlensViews?.set(name, made);
-  return made;
-}
-function theme(element) {
-  const lab = document.body?.dataset["jpThemeLight"];
-  if (lab !== void 0) return lab === "false" ? "dark" : "light";
-  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
-    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
-      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
-  }
-  return globalThis.matchMedia?.("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-function hostOf(element) {
-  const root = element.getRootNode();
-  return root instanceof ShadowRoot ? root.host : null;
-}
-function watchTheme(element, signal, found) {
-  const look = () => found(theme(element));
-  globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", look, { signal });
-  const observer = new MutationObserver(look);
-  for (const node of [document.documentElement, document.body])
-    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
-  signal.addEventListener("abort", () => observer.disconnect());
-  requestAnimationFrame(() => !signal.aborted && look());
-}
-function keepKeys(element, signal) {
-  globalThis.addEventListener("keydown", (event) => {
-    if (!event.composedPath().includes(element)) return;
-    const runs = event.shiftKey && event.key === "Enter";
-    const commands = event.ctrlKey || event.metaKey || event.altKey || runs;
-    element.toggleAttribute("data-lm-suppress-shortcuts", !commands);
-  }, { capture: true, signal });
-}
-function downloadButtons(name, picture, frame) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, made) => {
-    const act = async () => save(await made(picture()), `${file}.${kind.toLowerCase()}`);
-    const failed = () => frame.tell("The picture could not be saved.");
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick: () => void act().catch(failed) }, kind);
-  };
-  return [button("PNG", png), button("SVG", (svg) => new Blob([svg], { type: "image/svg+xml" }))];
-}
-function save(blob, file) {
-  const url = URL.createObjectURL(blob);
-  h("a", { href: url, download: file }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1e4);
-}
-async function png(svg) {
-  const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
-  try {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-function escaped(text) {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
-}
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -637,525 +434,1085 @@ function rgbSpline(spline) {
 var rgbBasis = rgbSpline(basis_default);
 var rgbBasisClosed = rgbSpline(basisClosed_default);
 
-// src/colour.ts
-var AGAINST_FOR = ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"];
-var AGAINST_FOR_DARK = ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"];
-var diverging = (dark) => {
-  const ramp = rgbBasis(dark ? AGAINST_FOR_DARK : AGAINST_FOR);
-  return (share) => ramp((share + 1) / 2);
+// ../attnlens/palette.json
+var light = {
+  text: "#1d2430",
+  muted: "#68707d",
+  line: "#d5d9df",
+  background: "#ffffff",
+  surface: "#f4f6f8",
+  page: "#f4f6f8",
+  accent: "#1c5c9f",
+  warning: "#9a3412",
+  selection: "#c2410c",
+  for: "#1c5c9f",
+  against: "#a51429",
+  unsigned: "#4a2384",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var dark = {
+  text: "#e6e9ee",
+  muted: "#98a1ae",
+  line: "#333a45",
+  background: "#15181e",
+  surface: "#1f242c",
+  page: "#0d0f13",
+  accent: "#7ab8f0",
+  warning: "#fdba74",
+  selection: "#fdba74",
+  for: "#9ad0f5",
+  against: "#ff9b8a",
+  unsigned: "#dcd5f5",
+  query: "#ffb454",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var maps = {
+  attention: {
+    light: ["#ffffff", "#def5e5", "#b2e4c2", "#79d6ae", "#4bc2ad", "#38aaac", "#3492a8", "#357ba3", "#38629d", "#40498e", "#3e356b", "#332345", "#211423"],
+    dark: ["#15181e", "#211d2e", "#3e356b", "#40498e", "#38629d", "#357ba3", "#3492a8", "#38aaac", "#4bc2ad", "#79d6ae", "#b2e4c2", "#e9f8e4"]
+  },
+  signed: {
+    light: ["#a51429", "#c94741", "#e58368", "#f7b799", "#fcdfcf", "#f6f7f7", "#d7e8f1", "#a7d0e4", "#68abd0", "#3783bb", "#1c5c9f"],
+    dark: ["#ff9b8a", "#f0705f", "#c94741", "#8f2f35", "#4a2227", "#1b1f27", "#17324c", "#1f558a", "#2f7fc0", "#5aa9e0", "#9ad0f5"]
+  },
+  unsigned: {
+    light: ["#f7f6fa", "#e4e1f0", "#c4bfe0", "#9b93c9", "#7259ad", "#4a2384"],
+    dark: ["#1b1f27", "#2d2745", "#4d3f7e", "#7a68b5", "#a99ddb", "#dcd5f5"]
+  },
+  layers: {
+    light: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"],
+    dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
+  }
+};
+var inks = { on_dark: "#ffffff", on_light: "#000000" };
+
+// src/drawing/palette.ts
+function rolesOf(isDark) {
+  return isDark ? dark : light;
+}
+function stopsOf(map, isDark) {
+  return maps[map][isDark ? "dark" : "light"];
+}
+var INKS = inks;
+function customProperties() {
+  const declarations = (roles) => Object.entries(roles).map(([role, colour]) => `--${role}: ${colour};`).join(" ");
+  return `.view { ${declarations(light)} }
+.view[data-theme="dark"] { ${declarations(dark)} }
+`;
+}
+
+// src/drawing/colour.ts
+function ramp(map, dark2) {
+  return rgbBasis(stopsOf(map, dark2));
+}
+var unsignedRamp = (dark2) => ramp("unsigned", dark2);
+var signedRamp = (dark2) => {
+  const whole = ramp("signed", dark2);
+  return (share) => whole((share + 1) / 2);
 };
 function needsWhite(colour) {
   const { r, g, b } = rgb(colour);
   const linear2 = (part) => part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4;
   return 0.2126 * linear2(r) + 0.7152 * linear2(g) + 0.0722 * linear2(b) < 0.179;
 }
+function inkOn(colour) {
+  return needsWhite(colour) ? INKS.on_dark : INKS.on_light;
+}
 
-// src/label.ts
+// src/protocol/widget_model.ts
+function listen(model, names, callback, signal) {
+  for (const name of names) model.on(`change:${name}`, callback);
+  signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
+}
+
+// src/protocol/requests.ts
+var PATIENCE = 6e4;
+var requestCount = 0;
+function request(model, name, fields, signal, patience = PATIENCE) {
+  const id = `${Date.now().toString(36)}-${requestCount++}`;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => settle(() => reject(new Error("Python does not reply. Is the kernel busy or gone? Run the cell again."))),
+      patience
+    );
+    const settle = (act) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      model.off("msg:custom", receive);
+      act();
+    };
+    const receive = (message, buffers) => {
+      if (message?.["id"] !== id) return;
+      const error = message["error"];
+      if (typeof error === "string") settle(() => reject(new Error(error)));
+      else settle(() => resolve({ ...message["answer"], buffers: buffers ?? [] }));
+    };
+    const stop = () => settle(() => reject(signal.reason));
+    signal.addEventListener("abort", stop);
+    model.on("msg:custom", receive);
+    try {
+      model.send({ id, ask: name, ...fields });
+    } catch {
+      settle(() => reject(new Error("No kernel is connected. Run the cell again.")));
+    }
+  });
+}
+
+// src/ui/dom.ts
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+
+// src/ui/downloads.ts
+function downloadButtons(name, picture, failed) {
+  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
+  const button2 = (kind, convert) => {
+    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
+    const onclick = () => void act().catch(failed);
+    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
+  };
+  return [button2("PNG", rasterize), button2("SVG", svgBlob)];
+}
+function svgBlob(svg) {
+  return new Blob([svg], { type: "image/svg+xml" });
+}
+function save(blob, file) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: file }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1e4);
+}
+async function rasterize(svg) {
+  const url = URL.createObjectURL(svgBlob(svg));
+  try {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+// src/ui/keyboard.ts
+var NO_SHORTCUTS = "data-lm-suppress-shortcuts";
+function hasModifier(event) {
+  return event.ctrlKey || event.metaKey || event.altKey;
+}
+function suppressShortcuts(element, signal) {
+  globalThis.addEventListener("keydown", (event) => {
+    if (!event.composedPath().includes(element)) return;
+    const runsCell = event.shiftKey && event.key === "Enter";
+    element.toggleAttribute(NO_SHORTCUTS, !(hasModifier(event) || runsCell));
+  }, { capture: true, signal });
+}
+function guardField(field, host, signal) {
+  field.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
+  field.addEventListener("focusin", () => host.setAttribute(NO_SHORTCUTS, "true"), { signal });
+  field.addEventListener("focusout", () => host.removeAttribute(NO_SHORTCUTS), { signal });
+}
+
+// src/ui/style.css
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
+
+// src/ui/theme.ts
+var DARK_SYSTEM = "(prefers-color-scheme: dark)";
+function themeOf(element) {
+  const lab = document.body?.dataset["jpThemeLight"];
+  if (lab !== void 0) return lab === "false" ? "dark" : "light";
+  for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
+    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
+      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
+  }
+  return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
+}
+function hostOf(element) {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? root.host : null;
+}
+function watchTheme(element, signal, callback) {
+  const update = () => callback(themeOf(element));
+  globalThis.matchMedia?.(DARK_SYSTEM).addEventListener("change", update, { signal });
+  const observer = new MutationObserver(update);
+  for (const node of [document.documentElement, document.body])
+    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  requestAnimationFrame(() => !signal.aborted && update());
+}
+
+// src/ui/view.ts
+var DEFAULT_WIDTH = 640;
+var Frame = class {
+  /** The signal aborts when the view is removed: every listener and request ends with it. */
+  constructor(name, model, element, style, signal) {
+    this.name = name;
+    this.model = model;
+    this.element = element;
+    this.signal = signal;
+    this.root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(customProperties() + style_default + style);
+    this.root.adoptedStyleSheets = [sheet];
+    this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
+    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    this.section = h(
+      "section",
+      { className: "view", role: "group", "aria-label": name },
+      this.bar,
+      this.notice,
+      this.stage,
+      footer
+    );
+    this.section.dataset["theme"] = themeOf(element);
+    this.root.replaceChildren(this.section);
+    suppressShortcuts(element, signal);
+  }
+  name;
+  model;
+  element;
+  signal;
+  root;
+  /** Where controls go. */
+  bar;
+  /** Where the picture goes. */
+  stage = h("div", { className: "stage" });
+  readout = h("output", { className: "readout", "aria-live": "polite" });
+  notice = h("div", { className: "notice", role: "status", hidden: true });
+  explanation = h("p", { className: "how" });
+  downloads = h("span", { className: "downloads" });
+  section;
+  content = null;
+  scheduled = 0;
+  lastWidth = DEFAULT_WIDTH;
+  /** Draws the content, now and whenever theme or size change. */
+  show(content) {
+    this.content = content;
+    const failed = () => this.notify("The picture could not be saved.");
+    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    watchTheme(this.element, this.signal, (theme) => {
+      if (this.section.dataset["theme"] === theme) return;
+      this.section.dataset["theme"] = theme;
+      this.redraw();
+    });
+    const observer = new ResizeObserver(this.redraw);
+    observer.observe(this.stage);
+    this.signal.addEventListener("abort", () => {
+      observer.disconnect();
+      cancelAnimationFrame(this.scheduled);
+      this.root.replaceChildren();
+    });
+    content.draw();
+  }
+  get dark() {
+    return this.section.dataset["theme"] === "dark";
+  }
+  /** The palette in the view's theme. */
+  get roles() {
+    return rolesOf(this.dark);
+  }
+  /** Pixels across the stage; while the view is hidden, its last width. */
+  get width() {
+    return this.lastWidth = this.stage.clientWidth || this.lastWidth;
+  }
+  /** Shows one line about what the pointer is on; screen readers read it out. */
+  say(text2) {
+    this.readout.textContent = text2;
+  }
+  /** Shows how to read the picture. */
+  explain(text2) {
+    this.explanation.textContent = text2;
+  }
+  /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
+  notify(text2, kind = "error") {
+    this.notice.hidden = text2 === "";
+    this.notice.textContent = text2;
+    this.notice.dataset["kind"] = kind;
+  }
+  /** Sends a request to Python, until the view is removed. */
+  request(name, fields = {}) {
+    return request(this.model, name, fields, this.signal);
+  }
+  /** Sets traits on behalf of the user: they reach Python and every other view of the widget. */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+  }
+  /** Draws at the next animation frame, however often it is called before. */
+  redraw = () => {
+    this.scheduled ||= requestAnimationFrame(() => {
+      this.scheduled = 0;
+      if (!this.signal.aborted) this.content?.draw();
+    });
+  };
+};
+function view(name, style, fill) {
+  const definition = {
+    render({ model, el, signal }) {
+      const ending = new AbortController();
+      signal?.addEventListener("abort", () => ending.abort(), { once: true });
+      const frame = new Frame(name, model, el, style, ending.signal);
+      frame.show(fill(frame));
+      return () => ending.abort();
+    }
+  };
+  globalThis.attnlensViews?.set(name, definition);
+  return definition;
+}
+
+// src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
 var LONGEST = 40;
 var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function label(text, longest = LONGEST) {
-  const start = text.slice(0, longest * 2);
+function tokenLabel(text2, longest = LONGEST) {
+  const start = text2.slice(0, longest * 2);
   const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
   const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
   const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
   const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
   const letters = [...clear];
-  const cut = letters.length > longest || start.length < text.length;
+  const cut = letters.length > longest || start.length < text2.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
-function number(value) {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+
+// src/ui/controls.ts
+function segments(label, buttons) {
+  return h("span", { className: "segments", role: "group", "aria-label": label }, ...buttons);
+}
+function button(text2, act) {
+  return h("button", { type: "button", onclick: act }, text2);
+}
+function options(entries) {
+  return entries.map(([value, text2]) => h("option", { value }, text2));
+}
+function select(label, entries, act) {
+  const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
+  list.append(...options(entries));
+  return list;
+}
+function press(element, pressed) {
+  element.setAttribute("aria-pressed", String(pressed));
 }
 
-// src/tokensheet.ts
-function sheet(body, elements, heading, ending, dark) {
-  const edge = 16;
-  const outer = body.getBoundingClientRect();
-  const [ink, paper] = [getComputedStyle(body).color, dark ? "#15181e" : "#ffffff"];
-  const write = (x, y, said, size, colour = ink, more = "") => `<text x="${round(x)}" y="${round(y)}" font-size="${size}" fill="${colour}"${more}>${escaped(said)}</text>`;
-  const lift = edge + 24;
-  const block = (box, colour) => `<rect x="${round(box.left - outer.left + edge)}" y="${round(box.top - outer.top + lift)}" width="${round(box.width)}" height="${round(box.height)}" rx="3" fill="${colour}"/>`;
-  const out = [write(edge, edge + 8, heading, 13)];
-  elements.forEach((element) => {
-    const bar = element.querySelector("i");
-    const style = getComputedStyle(element);
-    if (bar) {
-      out.push(block(bar.getBoundingClientRect(), bar.style.background));
-      for (const cell of [element.firstElementChild, element.lastElementChild]) {
-        const box = cell.getBoundingClientRect();
-        out.push(write(box.right - outer.left + edge, box.top - outer.top + lift + box.height * 0.72, cell.textContent ?? "", 13, ink, ' text-anchor="end"'));
-      }
-      return;
-    }
-    const boxes = [...element.getClientRects()];
-    if (element.style.background) out.push(...boxes.map((box) => block(box, element.style.background)));
-    for (const { said, box } of lines(element))
-      out.push(write(box.left - outer.left + edge, box.bottom - outer.top + lift - box.height * 0.24, said, parseFloat(style.fontSize) || 15, style.color));
-  });
-  const [width, height] = [Math.ceil(outer.width + 2 * edge), Math.ceil(outer.height + lift + 44)];
-  out.push(write(edge, height - edge, ending, 12));
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="system-ui, sans-serif"><rect width="100%" height="100%" fill="${paper}"/>${out.join("")}</svg>`;
-}
-function lines(element) {
-  const found = [];
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  const range = document.createRange();
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    let start = 0;
-    for (const letter of node.textContent ?? "") {
-      range.setStart(node, start);
-      range.setEnd(node, start += letter.length);
-      const box = range.getClientRects?.()[0];
-      const last = found.at(-1);
-      if (!box) continue;
-      if (last && Math.abs(last.box.bottom - box.bottom) < 2) {
-        last.said += letter;
-        last.box = new DOMRect(Math.min(last.box.left, box.left), last.box.top, 0, last.box.height);
-      } else found.push({ said: letter, box });
-    }
+// src/tokens/state.ts
+var LEVELS = ["token", "word", "sentence"];
+
+// src/tokens/controls.ts
+var PREDICTED = "\0";
+var TokensControls = class {
+  constructor(frame, explainer) {
+    this.frame = frame;
+    this.explainer = explainer;
+    this.choices = frame.model.get("choices");
+    const { targets, methods, titles } = this.choices;
+    this.target = select("Class that is explained", [[PREDICTED, "predicted"]], (value) => explainer.request({ target: value === PREDICTED ? null : value }));
+    this.predicted = this.target.options[0];
+    this.target.append(...options(targets.map((name) => [name, tokenLabel(name)])));
+    this.typedTarget = h("input", {
+      type: "text",
+      size: 18,
+      "aria-label": "Class that is explained: its name or number; empty for the predicted one",
+      onchange: () => explainer.request({ target: this.typedTarget.value === "" ? null : this.typedTarget.value })
+    });
+    this.method = select("Method", methods.map((name) => [name, name.replaceAll("_", " ")]), (method) => explainer.request({ method }));
+    this.attribution = select("Attribution", titles.map((title, n) => [String(n), tokenLabel(title, 90)]), (value) => frame.set({ number: Number(value) }));
+    this.levels = LEVELS.map((level) => button(level, () => frame.set({ level })));
+    this.orders = [false, true].map((sort) => button(sort ? "ranked" : "text", () => frame.set({ sort })));
+    guardField(this.typedTarget, frame.root.host, frame.signal);
+    this.layOut();
   }
-  return found;
-}
-function round(value) {
-  return Math.round(value * 10) / 10;
-}
-function signed(value) {
-  const said = number(Math.abs(value));
-  return said === "0" || said === "–" ? said : `${value > 0 ? "+" : "−"}${said}`;
-}
+  frame;
+  explainer;
+  target;
+  predicted;
+  /** Instead of the list, where the classes have no names. */
+  typedTarget;
+  method;
+  attribution;
+  levels;
+  orders;
+  choices;
+  get hasNames() {
+    return this.choices.targets.length > 0;
+  }
+  layOut() {
+    const { live, titles } = this.choices;
+    const named3 = (name, shown, control) => h("label", { hidden: !shown }, h("span", { className: "name" }, name), control);
+    this.frame.bar.append(
+      named3("Why", live, this.hasNames ? this.target : this.typedTarget),
+      named3("Method", live, this.method),
+      named3("Show", titles.length > 1, this.attribution),
+      segments("What a score belongs to", this.levels),
+      segments("Picture", this.orders)
+    );
+  }
+  draw(scored) {
+    const { model, root } = this.frame;
+    const { target, method } = this.explainer.latest;
+    const name = scored.result.prediction?.[0] ?? "";
+    const isClass = name !== "" && (!this.hasNames || this.choices.targets.includes(name));
+    this.predicted.textContent = this.typedTarget.placeholder = isClass ? `predicted: ${tokenLabel(name)}` : "predicted";
+    this.target.value = target === null ? PREDICTED : String(target);
+    if (root.activeElement !== this.typedTarget) this.typedTarget.value = target === null ? "" : String(target);
+    this.method.value = method;
+    this.attribution.value = String(model.get("number"));
+    const offered = model.get("shown").texts[scored.result.text].map(({ level }) => level);
+    this.levels.forEach((level, n) => {
+      press(level, LEVELS[n] === scored.parts.level);
+      level.disabled = !offered.includes(LEVELS[n]);
+    });
+    this.orders.forEach((order, n) => press(order, n === 1 === model.get("sort")));
+  }
+};
 
-// src/wishes.ts
-var Wishes = class {
-  constructor(answer, told, signal) {
-    this.answer = answer;
-    this.told = told;
+// src/protocol/latest_request.ts
+var LatestRequest = class {
+  constructor(run, events, signal) {
+    this.run = run;
+    this.events = events;
     this.signal = signal;
-    signal.addEventListener("abort", () => clearTimeout(this.resting));
+    signal.addEventListener("abort", () => clearTimeout(this.timer));
   }
-  answer;
-  told;
+  run;
+  events;
   signal;
-  /** Not taken up yet; what comes from Python while there is one is older. */
+  /** Not started yet; whatever arrives from Python meanwhile is older. */
   waiting = null;
-  /** Being answered. */
   running = null;
-  resting;
-  get newest() {
+  timer;
+  get latest() {
     return this.waiting ?? this.running;
   }
-  /** Takes up a wish after `rest` milliseconds without another, once no other is being answered. */
-  want(wish, rest = 0) {
-    this.waiting = wish;
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      this.resting = void 0;
+  /** Starts a request after `delay` milliseconds without another one, once no other is running. */
+  submit(request2, delay = 0) {
+    this.waiting = request2;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = void 0;
       void this.next();
-    }, rest);
-    this.told.changed();
+    }, delay);
+    this.events.changed();
   }
   async next() {
     if (this.running || !this.waiting) return;
     [this.running, this.waiting] = [this.waiting, null];
-    this.told.changed();
+    this.events.changed();
     try {
-      await this.answer(this.running);
-      this.told.done();
+      await this.run(this.running);
+      this.events.done();
     } catch (error) {
-      if (!this.signal.aborted && !this.waiting) this.told.failed(error instanceof Error ? error.message : String(error));
+      if (!this.signal.aborted && !this.waiting) this.events.failed(error instanceof Error ? error.message : String(error));
     }
     this.running = null;
     if (this.signal.aborted) return;
-    this.told.changed();
-    if (this.resting === void 0) void this.next();
+    this.events.changed();
+    if (this.timer === void 0) void this.next();
   }
 };
 
-// src/tokens.ts
-var KEYS = "Point at a part for its score; arrows move, Escape clears.";
-var HOW = {
-  signed: `Blue speaks for the class, red against it, strong colours the most. ${KEYS}`,
-  unsigned: `Strong colours are important; the method tells neither for nor against. ${KEYS}`
-};
-var IDLE = "Change the text: it is explained anew as you type.";
-var REST = 400;
-var RANKED = 24;
-var FAINTEST = 0.35;
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+function formatSigned(value) {
+  const magnitude = formatNumber(Math.abs(value));
+  return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
+}
+function formatPercent(share) {
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+}
+
+// src/protocol/float16.ts
+function readSingles(bytes, skip, count) {
+  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));
+}
+
+// src/tokens/scored_text.ts
+var MOST_RANKED = 24;
 var LONGEST2 = { token: 40, word: 60, sentence: 1200 };
-var LEVELS = ["token", "word", "sentence"];
-var PREDICTED = "\0";
-var tokens_default2 = view("Token attribution", tokens_default, (frame) => {
-  const { model, signal, bar, stage } = frame;
-  const choices = model.get("choices");
-  let elements = [];
-  let drawn = "";
-  let pointed = -1;
-  let picture;
-  const wishes = new Wishes((wish2) => {
-    const known = findHeld(wish2);
-    if (known < 0) return frame.ask("explain", { ...wish2 });
-    frame.set({ target: wish2.target, method: wish2.method, number: known });
-    return Promise.resolve();
-  }, {
-    changed: frame.redraw,
-    done: () => say(IDLE),
-    failed: (reason) => say(reason, "error")
-  }, signal);
-  const boxes = [];
-  const textBoxes = h("div", { className: "texts", hidden: !choices.live });
-  const note = h("div", { className: "note", role: "status", hidden: !choices.live });
-  const held = () => ({ text: model.get("text"), target: model.get("target"), method: model.get("method") });
-  const wished = () => wishes.newest ?? held();
-  const wish = (change, rest = 0) => wishes.want({ ...wished(), ...choices.live ? { text: typed() } : {}, ...change }, rest);
-  function findHeld({ text: text2, target: target2, method: method2 }) {
-    if (!same(text2, model.get("text"))) return -1;
-    return model.get("shown").results.findIndex(({ asked: asked3 }) => asked3.some((one) => one[0] === target2 && one[1] === method2));
+var ScoredText = class {
+  constructor(result, parts, scores) {
+    this.result = result;
+    this.parts = parts;
+    this.scores = scores;
+    this.most = scores.reduce((most, score) => Math.max(most, Number.isFinite(score) ? Math.abs(score) : 0), 0);
+    this.special = new Set(parts.special);
   }
-  function say(text2, kind = "busy") {
-    note.textContent = text2;
-    note.dataset["kind"] = kind;
+  result;
+  parts;
+  scores;
+  /** The largest magnitude, at which the colours end. */
+  most;
+  special;
+  isSpecial(part) {
+    return this.special.has(part);
   }
-  function typed() {
-    const texts = boxes.map((box) => box.value);
-    return texts.length === 2 ? [texts[0], texts[1]] : texts[0] ?? "";
+  /** A part's share of the largest magnitude, with its sign, at least `faintest` unless it is 0; NaN counts as 0. */
+  share(part, faintest = 0) {
+    const share = this.most > 0 && Number.isFinite(this.scores[part]) ? this.scores[part] / this.most : 0;
+    return Math.sign(share) * Math.max(Math.abs(share), faintest);
   }
-  function showText() {
-    const text2 = model.get("text");
-    const texts = typeof text2 === "string" ? [text2] : text2;
-    if (boxes.length !== texts.length) {
-      boxes.splice(0, boxes.length, ...texts.map(
-        (_, n) => h("textarea", {
-          rows: 1,
-          spellcheck: false,
-          dir: "auto",
-          "aria-label": texts.length === 1 ? "Text: explained anew as you type" : `Text ${n + 1} of the pair: explained anew as you type`,
-          oninput: () => wish({}, REST)
-        })
-      ));
-      textBoxes.replaceChildren(...boxes);
-    }
-    boxes.forEach((box, n) => {
-      if (box.value !== texts[n]) box.value = texts[n];
-    });
+  /** Whether a part is coloured: special tokens only where their score counts. */
+  isColoured(part) {
+    return !this.isSpecial(part) || Math.abs(this.scores[part]) > this.most / 1e3;
   }
-  showText();
-  say(IDLE);
-  listen(model, ["text"], () => {
-    if (!wishes.waiting) showText();
-  }, signal);
-  guardKeys(textBoxes, frame);
-  const listed = choices.targets.length > 0;
-  const target = h("select", { "aria-label": "Class that is explained", onchange: () => wish({ target: target.value === PREDICTED ? null : target.value }) });
-  const predicted = h("option", { value: PREDICTED }, "predicted");
-  target.append(predicted, ...choices.targets.map((name) => h("option", { value: name }, label(name))));
-  const typedTarget = h("input", {
-    type: "text",
-    size: 18,
-    "aria-label": "Class that is explained: its name or number; empty for the predicted one",
-    onchange: () => wish({ target: typedTarget.value === "" ? null : typedTarget.value })
+  /** A part as the text shows it. */
+  label(part) {
+    const text2 = this.parts.text[part];
+    return tokenLabel(text2.trim() || text2, LONGEST2[this.parts.level]);
+  }
+  /** A part's score alone. */
+  scoreText(part) {
+    return this.result.signed ? formatSigned(this.scores[part]) : formatNumber(this.scores[part]);
+  }
+  /** A part and its score in words. */
+  spoken(part) {
+    const special = this.isSpecial(part) ? " (special)" : "";
+    const unit = this.result.signed ? ` ${this.result.unit}` : "";
+    return `“${tokenLabel(this.parts.text[part])}”${special}: ${this.scoreText(part)}${unit}`;
+  }
+  /** A part in words, with its side and its rank. */
+  describe(part) {
+    const { parts, scores, result } = this;
+    const score = scores[part];
+    const rank = scores.reduce((rank2, other) => rank2 + Number(Math.abs(other) > Math.abs(score)), 1);
+    const side = !result.signed || !score ? "" : ` ${score > 0 ? "for" : "against"} ${tokenLabel(result.question, 60)}`;
+    return `${this.spoken(part)}${side} · rank ${rank} of ${parts.text.length} · ${parts.level} ${part}`;
+  }
+  /** The parts of largest magnitude, from most for to most against, without special ones. */
+  get ranking() {
+    const { parts, scores } = this;
+    return [...parts.text.keys()].filter((part) => !this.isSpecial(part)).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a])).slice(0, MOST_RANKED).sort((a, b) => scores[b] - scores[a]);
+  }
+  /** How many parts a ranking omits, and the sum of their scores. */
+  get unranked() {
+    const listed = new Set(this.ranking);
+    const others = [...this.parts.text.keys()].filter((part) => !listed.has(part) && !this.isSpecial(part));
+    return { count: others.length, sum: others.reduce((sum, part) => sum + this.scores[part], 0) };
+  }
+  /** A score as it stands in a column: all with as many decimals as give the largest three figures. */
+  columnText(part) {
+    const score = this.scores[part];
+    if (!Number.isFinite(score)) return "–";
+    const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(this.most || 1))));
+    const text2 = Math.abs(score).toFixed(decimals);
+    return this.result.signed && Number(text2) !== 0 ? `${score > 0 ? "+" : "−"}${text2}` : text2;
+  }
+  /** The part that holds a token; -1 for none. */
+  partOf(token) {
+    return token === null ? -1 : this.parts.first.findLastIndex((first) => first <= token);
+  }
+};
+function readScoredText({ texts, results }, bytes, wanted, level) {
+  const number = Math.min(wanted, results.length - 1);
+  const result = results[number];
+  const levels = texts[result.text];
+  const parts = levels.find((other) => other.level === level) ?? levels[0];
+  const before = results.slice(0, number).flatMap(({ text: text2 }) => texts[text2]).concat(levels.slice(0, levels.indexOf(parts)));
+  const skip = before.reduce((sum, { text: text2 }) => sum + text2.length, 0);
+  return new ScoredText(result, parts, readSingles(bytes, skip, parts.text.length));
+}
+function paragraphsOf({ text: text2, special, segment }) {
+  const isSpecial = new Set(special);
+  const paragraphs = [];
+  let current = -1;
+  text2.forEach((_, part) => {
+    const other = segment[part] ?? 0;
+    if (paragraphs.length === 0 || !isSpecial.has(part) && current >= 0 && other !== current) paragraphs.push([]);
+    if (!isSpecial.has(part)) current = other;
+    paragraphs.at(-1).push(part);
   });
-  const method = h("select", { "aria-label": "Method", onchange: () => wish({ method: method.value }) });
-  method.append(...choices.methods.map((name) => h("option", { value: name }, words(name))));
-  const given = h("select", { "aria-label": "Attribution", onchange: () => frame.set({ number: Number(given.value) }) });
-  given.append(...choices.titles.map((title, n) => h("option", { value: String(n) }, label(title, 90))));
-  const levels = LEVELS.map((level) => h("button", { type: "button", onclick: () => frame.set({ level }) }, level));
-  const sorts = [false, true].map((sort) => h("button", { type: "button", onclick: () => frame.set({ sort }) }, sort ? "ranked" : "text"));
-  const named2 = (name, shown, ...children) => h("label", { hidden: !shown }, h("span", { className: "name" }, name), ...children);
-  bar.append(
-    named2("Why", choices.live, listed ? target : typedTarget),
-    named2("Method", choices.live, method),
-    named2("Show", choices.titles.length > 1, given),
-    h("span", { className: "segments", role: "group", "aria-label": "What a score belongs to" }, ...levels),
-    h("span", { className: "segments", role: "group", "aria-label": "Picture" }, ...sorts)
-  );
-  guardKeys(typedTarget, frame);
-  const asked2 = h("div", { className: "asked" });
-  const scored = h("div", { className: "scored" });
-  const tip = h("div", { className: "tip", hidden: true, "aria-hidden": "true" });
-  const body = h("div", {});
-  scored.append(body, tip);
-  const scale = h("div", { className: "scale" });
-  const sums = h("p", { className: "sums" });
-  const verdict = h("p", { className: "verdict", role: "note" });
-  stage.append(textBoxes, note, asked2, scored, h("div", { className: "under" }, scale, sums, verdict));
-  listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token"], frame.redraw, signal);
-  function drawControls() {
-    const now = wished();
-    const name = picture.result.prediction?.[0] ?? "";
-    const isClass = name !== "" && (!listed || choices.targets.includes(name));
-    predicted.textContent = typedTarget.placeholder = isClass ? `predicted: ${label(name)}` : "predicted";
-    target.value = now.target === null ? PREDICTED : String(now.target);
-    if (frame.root.activeElement !== typedTarget) typedTarget.value = now.target === null ? "" : String(now.target);
-    method.value = now.method;
-    given.value = String(model.get("number"));
-    levels.forEach((button, n) => {
-      button.setAttribute("aria-pressed", String(LEVELS[n] === picture.parts.level));
-      button.disabled = !levelsOf(picture.result).some(({ level }) => level === LEVELS[n]);
-    });
-    sorts.forEach((button, n) => button.setAttribute("aria-pressed", String(n === 1 === model.get("sort"))));
-    const busy = wishes.newest !== null;
-    scored.setAttribute("aria-busy", String(busy || note.dataset["kind"] === "error"));
-    if (busy) say("Reading …");
-  }
-  const levelsOf = (result) => model.get("shown").texts[result.text];
-  function read() {
-    const { texts, results } = model.get("shown");
-    const number2 = Math.min(model.get("number"), results.length - 1);
-    const result = results[number2];
-    const levels2 = texts[result.text];
-    const parts = levels2.find(({ level }) => level === model.get("level")) ?? levels2[0];
-    const before = results.slice(0, number2).flatMap(({ text: text2 }) => texts[text2]).concat(levels2.slice(0, levels2.indexOf(parts)));
-    const start = before.reduce((sum, { text: text2 }) => sum + text2.length, 0);
-    const bytes = model.get("scores");
-    const scores = Float32Array.from(parts.text, (_, i) => bytes.getFloat32(4 * (start + i), true));
-    const most = scores.reduce((most2, score) => Math.max(most2, Number.isFinite(score) ? Math.abs(score) : 0), 0);
-    return { result, parts, scores, most, colour: result.signed ? diverging(frame.dark()) : importance(frame.dark()) };
-  }
-  function colourOf(part, faintest = 0) {
-    const { scores, most, colour } = picture;
-    const share = most > 0 && Number.isFinite(scores[part]) ? scores[part] / most : 0;
-    return colour(Math.sign(share) * Math.max(Math.abs(share), faintest));
-  }
-  function text(part) {
-    const { parts } = picture;
-    const given2 = parts.text[part];
-    return label(given2.trim() || given2, LONGEST2[parts.level]);
-  }
-  function spoken(part) {
-    const { parts, scores, result } = picture;
-    const said = result.signed ? `${signed(scores[part])} ${result.unit}` : number(scores[part]);
-    return `“${label(parts.text[part])}”${parts.special.includes(part) ? " (special)" : ""}: ${said}`;
-  }
-  function describe(part) {
-    const { parts, scores, result } = picture;
-    const rank = scores.reduce((rank2, other) => rank2 + Number(Math.abs(other) > Math.abs(scores[part])), 1);
-    const side = !result.signed || !scores[part] ? "" : scores[part] > 0 ? ` for ${label(result.question, 60)}` : ` against ${label(result.question, 60)}`;
-    return `${spoken(part)}${side} · rank ${rank} of ${parts.text.length} · ${parts.level} ${part}`;
-  }
-  function selected() {
-    const token = model.get("token");
-    return token === null ? -1 : picture.parts.first.findLastIndex((first) => first <= token);
-  }
-  const select = (part) => frame.set({ token: part < 0 ? null : picture.parts.first[part] });
-  function standing(element, part) {
-    element.setAttribute("role", "option");
-    element.setAttribute("aria-label", spoken(part));
-    element.tabIndex = -1;
-    element.dataset["part"] = String(part);
-    elements[part] = element;
-    return element;
-  }
-  function layOut() {
-    elements = [];
-    const { parts } = picture;
-    if (model.get("sort")) return layRanks();
-    const special = new Set(parts.special);
-    const texts = [];
-    let segment = -1;
-    parts.text.forEach((_, part) => {
-      if (texts.length === 0 || !special.has(part) && segment >= 0 && (parts.segment[part] ?? 0) !== segment)
-        texts.push(h("p", { className: "running", dir: "auto", role: "presentation" }));
-      if (!special.has(part)) segment = parts.segment[part] ?? 0;
-      const paragraph = texts.at(-1);
-      if (parts.space[part] === 2) paragraph.append(h("br"));
-      else if (parts.space[part] === 1) paragraph.append(" ");
-      const shown = text(part);
-      const marked = shown.startsWith("##") && shown.length > 2;
-      const element = h("span", { className: "part" }, marked && h("span", { className: "mark" }, "##"), marked ? shown.slice(2) : shown);
-      element.classList.toggle("special", special.has(part));
-      element.classList.toggle("glued", parts.space[part] === 0);
-      paragraph.append(standing(element, part));
-    });
-    body.replaceChildren(h("div", { role: "listbox", "aria-label": "Text with scores", "aria-orientation": "horizontal" }, ...texts));
-  }
-  function ranked() {
-    const { parts, scores } = picture;
-    const places = [...parts.text.keys()].filter((part) => !parts.special.includes(part));
-    return places.sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a])).slice(0, RANKED).sort((a, b) => scores[b] - scores[a]);
-  }
-  function layRanks() {
-    const { parts, scores } = picture;
-    const order = ranked();
-    const rows = order.map(
-      (part) => standing(h(
-        "div",
-        { className: "rank" },
-        h("span", { className: "word", dir: "auto" }, text(part)),
-        h("span", { className: "track" }, h("i", {})),
-        h("span", { className: "figure" }, column(scores[part], picture))
-      ), part)
-    );
-    const others = [...parts.text.keys()].filter((part) => !order.includes(part) && !parts.special.includes(part));
-    const rest = others.reduce((sum, part) => sum + scores[part], 0);
-    const summed = picture.result.signed ? `; together ${signed(rest)}` : "";
-    body.replaceChildren(
-      h("div", { className: "ranks", role: "listbox", "aria-label": "Strongest scores" }, ...rows),
-      h("p", { className: "rest", hidden: others.length === 0 }, `${others.length} weaker ${parts.level}s are not listed${summed}.`)
-    );
-  }
-  function paint() {
-    const { parts, scores, most } = picture;
-    const special = new Set(parts.special);
-    const { low, span } = bounds(ranked().map((part) => scores[part]));
-    const chosen = selected();
-    elements.forEach((element, part) => {
-      const barred = element.querySelector("i");
-      const colour = colourOf(part, barred ? FAINTEST : 0);
-      if (barred) {
-        const [from, to] = [Math.min(0, scores[part] || 0), Math.max(0, scores[part] || 0)];
-        Object.assign(barred.style, { left: `${(from - low) / span * 100}%`, width: `${(to - from) / span * 100}%`, background: colour });
-        barred.parentElement.style.setProperty("--zero", `${-low / span * 100}%`);
-      } else if (!special.has(part) || Math.abs(scores[part]) > most / 1e3) {
-        Object.assign(element.style, { background: colour, color: inkOn(colour) });
-      }
-      element.setAttribute("aria-selected", String(part === chosen));
-    });
-    const reachable = elements[chosen] ? chosen : elements.findIndex((element) => element);
-    elements.forEach((element, part) => element.tabIndex = part === reachable ? 0 : -1);
-  }
-  const partOf = (event) => {
-    const found = event.target.closest?.("[data-part]");
-    return found instanceof HTMLElement ? Number(found.dataset["part"]) : -1;
-  };
-  body.addEventListener("pointerover", (event) => point(partOf(event)), { signal });
-  body.addEventListener("pointerleave", () => point(-1), { signal });
-  body.addEventListener("focusin", (event) => point(partOf(event)), { signal });
-  body.addEventListener("focusout", () => point(-1), { signal });
-  body.addEventListener("click", (event) => {
-    const part = partOf(event);
-    if (part < 0) return;
-    select(part === selected() ? -1 : part);
-    elements[part].focus({ preventScroll: true });
-  }, { signal });
-  body.addEventListener("keydown", onKey, { signal });
-  function point(part) {
-    pointed = part;
-    const one = elements[part] ? part : selected();
-    frame.say(one >= 0 ? describe(one) : "");
-    const element = elements[part];
-    tip.hidden = !element || model.get("sort");
-    if (!element) return;
-    const { scores, result } = picture;
-    tip.textContent = result.signed ? signed(scores[part]) : number(scores[part]);
-    const [outer, inner] = [scored.getBoundingClientRect(), element.getClientRects()[0] ?? element.getBoundingClientRect()];
-    tip.style.left = `${Math.max(0, Math.min(inner.left - outer.left, outer.width - tip.offsetWidth))}px`;
-    tip.style.top = `${inner.bottom - outer.top + 5}px`;
-  }
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const order = model.get("sort") ? ranked() : [...elements.keys()];
-    const at = order.indexOf(partOf(event));
-    const back = body.querySelector(".running") && getComputedStyle(body.querySelector(".running")).direction === "rtl" ? 1 : -1;
-    const places = {
-      ArrowLeft: at + back,
-      ArrowRight: at - back,
-      ArrowUp: at - 1,
-      ArrowDown: at + 1,
-      Home: 0,
-      End: order.length - 1
-    };
-    if (event.key === "Escape") select(-1);
-    else if (event.key === "Enter" || event.key === " ") select(order[at] === selected() ? -1 : order[at] ?? -1);
-    else if (event.key in places) {
-      const next = order[Math.max(0, Math.min(order.length - 1, places[event.key]))];
-      if (next === void 0) return;
-      select(next);
-      elements[next].focus();
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-  function drawWords() {
-    const { result, most, colour } = picture;
-    const fact = (name, ...said) => h("span", {}, h("span", { className: "name" }, `${name} `), ...said);
-    const strong = (said) => h("b", { dir: "auto" }, label(said, 80));
-    const [predicted2, chance] = result.prediction ?? ["", null];
-    asked2.replaceChildren(
-      ...predicted2 ? [fact("predicted", strong(predicted2), chance === null ? "" : ` ${percent(chance)}`)] : [],
-      fact("explained", strong(result.question), result.value === null ? "" : ` ${result.unit} ${signed(result.value)}`),
-      fact("by", label(result.how, 120)),
-      ...result.model ? [fact("model", label(result.model, 60))] : []
-    );
-    const ramp = h("span", { className: "ramp", style: { background: gradient(colour, result.signed) } });
-    const side = (said) => h("span", { className: "side" }, said);
-    const end = number(most);
-    if (result.signed) scale.replaceChildren(side("against"), `−${end}`, ramp, `+${end}`, side(`for ${label(result.question, 60)}`));
-    else scale.replaceChildren("0", ramp, end, side("importance"));
-    const { change, sum } = result;
-    sums.hidden = change === null || sum === null;
-    if (change !== null && sum !== null)
-      sums.replaceChildren(
-        h("span", { className: "name" }, "The scores add up to "),
-        signed(sum),
-        h("span", { className: "name" }, `; from the baseline to the text the ${result.unit} changes by `),
-        signed(change)
-      );
-    verdict.textContent = result.verdict.charAt(0).toUpperCase() + result.verdict.slice(1);
-    verdict.dataset["kind"] = result.converged === false ? "warn" : "";
-  }
-  const heading = () => [...asked2.children].map((fact) => fact.textContent).join("  ·  ");
-  function ending() {
-    const { result, most } = picture;
-    const meaning = result.signed ? `blue for ${label(result.question, 60)}, red against it, up to ±${number(most)}` : `strong colours are important, up to ${number(most)}`;
-    return `${verdict.textContent}  ·  ${meaning}`;
-  }
-  function draw() {
-    if (!wishes.waiting || drawn === "") {
-      picture = read();
-      const { parts, result } = picture;
-      const layout = JSON.stringify([parts, model.get("sort") && [...picture.scores], result.signed]);
-      const focused = body.contains(frame.root.activeElement);
-      const anew = layout !== drawn;
-      if (anew) layOut();
-      drawn = layout;
-      elements.forEach((element, part) => element.setAttribute("aria-label", spoken(part)));
-      paint();
-      drawWords();
-      frame.explain(HOW[result.signed ? "signed" : "unsigned"]);
-      if (focused && anew) elements.find((element) => element?.tabIndex === 0)?.focus({ preventScroll: true });
-      if (!focused) point(pointed);
-    }
-    drawControls();
-  }
-  return { draw, picture: () => sheet(body, elements, heading(), ending(), frame.dark()) };
-});
-function guardKeys(element, { root, signal }) {
-  element.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
-  element.addEventListener("focusin", () => root.host.setAttribute("data-lm-suppress-shortcuts", "true"), { signal });
-  element.addEventListener("focusout", () => root.host.removeAttribute("data-lm-suppress-shortcuts"), { signal });
+  return paragraphs;
 }
-function importance(dark) {
-  return rgbBasis(dark ? ["#1b1f27", "#2d2745", "#4d3f7e", "#7a68b5", "#a99ddb", "#dcd5f5"] : ["#f7f6fa", "#e4e1f0", "#c4bfe0", "#9b93c9", "#7259ad", "#4a2384"]);
-}
-function gradient(colour, signed2) {
-  const stops = Array.from({ length: 11 }, (_, i) => colour(signed2 ? i / 5 - 1 : i / 10));
-  return `linear-gradient(to right, ${stops.join(", ")})`;
-}
-function bounds(values) {
+function barBounds(values) {
   const finite = values.filter(Number.isFinite);
   const [low, high] = [Math.min(0, ...finite), Math.max(0, ...finite)];
   return { low, span: high - low || 1 };
 }
-function column(value, { most, result }) {
-  if (!Number.isFinite(value)) return "–";
-  const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
-  const said = Math.abs(value).toFixed(decimals);
-  return result.signed && Number(said) !== 0 ? `${value > 0 ? "+" : "−"}${said}` : said;
+function barOf(score, { low, span }) {
+  const [from, to] = [Math.min(0, score || 0), Math.max(0, score || 0)];
+  return { left: (from - low) / span * 100, width: (to - from) / span * 100 };
 }
-function percent(share) {
-  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
-}
-var inkOn = (colour) => needsWhite(colour) ? "#ffffff" : "#000000";
-function same(a, b) {
+function sameText(a, b) {
   return JSON.stringify(a) === JSON.stringify(b);
 }
-function words(name) {
-  return name.replaceAll("_", " ");
+function resultFor({ text: text2, target, method }, state) {
+  if (!sameText(text2, state.text)) return -1;
+  return state.shown.results.findIndex(({ asked }) => asked.some((request2) => request2[0] === target && request2[1] === method));
 }
+
+// src/tokens/explainer.ts
+var IDLE = "Change the text: it is explained again as you type.";
+var REST = 400;
+var Explainer = class {
+  constructor(frame) {
+    this.frame = frame;
+    const { model, signal, root } = frame;
+    this.live = model.get("choices").live;
+    this.fields = h("div", { className: "texts", hidden: !this.live });
+    this.note = h("div", { className: "note", role: "status", hidden: !this.live });
+    this.requests = new LatestRequest((request2) => this.explain(request2), {
+      changed: frame.redraw,
+      done: () => this.say(IDLE),
+      failed: (reason) => this.say(reason, "error")
+    }, signal);
+    this.showText();
+    this.say(IDLE);
+    listen(model, ["text"], () => {
+      if (!this.typing) this.showText();
+    }, signal);
+    guardField(this.fields, root.host, signal);
+  }
+  frame;
+  fields;
+  note;
+  requests;
+  boxes = [];
+  live;
+  /** Whether a request waits: what Python sends meanwhile is older. */
+  get typing() {
+    return this.requests.waiting !== null;
+  }
+  get busy() {
+    return this.requests.latest !== null;
+  }
+  get failed() {
+    return this.note.dataset["kind"] === "error";
+  }
+  /** The latest request, else what is shown. */
+  get latest() {
+    const { model } = this.frame;
+    return this.requests.latest ?? { text: model.get("text"), target: model.get("target"), method: model.get("method") };
+  }
+  /** Requests what has changed, after a while where it may change again. */
+  request(change, rest = 0) {
+    const text2 = this.live ? { text: this.typedText } : {};
+    this.requests.submit({ ...this.latest, ...text2, ...change }, rest);
+  }
+  /** Shows a result that is here already, or requests it from Python. */
+  async explain(request2) {
+    const { frame } = this;
+    const number = resultFor(request2, { text: frame.model.get("text"), shown: frame.model.get("shown") });
+    if (number < 0) await frame.request("explain", { ...request2 });
+    else frame.set({ target: request2.target, method: request2.method, number });
+  }
+  say(text2, kind = "busy") {
+    this.note.textContent = text2;
+    this.note.dataset["kind"] = kind;
+  }
+  get typedText() {
+    const texts = this.boxes.map((box) => box.value);
+    return texts.length === 2 ? [texts[0], texts[1]] : texts[0] ?? "";
+  }
+  showText() {
+    const text2 = this.frame.model.get("text");
+    const texts = typeof text2 === "string" ? [text2] : text2;
+    if (this.boxes.length !== texts.length) {
+      this.boxes = texts.map((_, n) => this.textBox(texts.length === 1 ? "Text" : `Text ${n + 1} of the pair`));
+      this.fields.replaceChildren(...this.boxes);
+    }
+    this.boxes.forEach((box, n) => {
+      if (box.value !== texts[n]) box.value = texts[n];
+    });
+  }
+  textBox(name) {
+    return h("textarea", {
+      rows: 1,
+      spellcheck: false,
+      dir: "auto",
+      "aria-label": `${name}: explained again as you type`,
+      oninput: () => this.request({}, REST)
+    });
+  }
+};
+
+// src/tokens/facts.ts
+var Facts = class {
+  /** Above the scores. */
+  question = h("div", { className: "asked" });
+  /** Below them. */
+  reading;
+  scale = h("div", { className: "scale" });
+  sums = h("p", { className: "sums" });
+  verdict = h("p", { className: "verdict", role: "note" });
+  constructor() {
+    this.reading = h("div", { className: "under" }, this.scale, this.sums, this.verdict);
+  }
+  draw({ result, most }, ramp2) {
+    this.question.replaceChildren(...questionFacts(result));
+    this.scale.replaceChildren(...scaleContent(result, most, ramp2));
+    const { change, sum } = result;
+    this.sums.hidden = change === null || sum === null;
+    if (change !== null && sum !== null)
+      this.sums.replaceChildren(
+        named2("The scores add up to "),
+        formatSigned(sum),
+        named2(`; from the baseline to the text the ${result.unit} changes by `),
+        formatSigned(change)
+      );
+    this.verdict.textContent = result.verdict.charAt(0).toUpperCase() + result.verdict.slice(1);
+    this.verdict.dataset["kind"] = result.converged === false ? "warn" : "";
+  }
+  /** The line above a saved picture. */
+  get heading() {
+    return [...this.question.children].map((fact) => fact.textContent).join("  ·  ");
+  }
+  /** The line below it: the verdict, and what the colours mean. */
+  ending({ result, most }) {
+    const end = formatNumber(most);
+    const signed = `blue for ${tokenLabel(result.question, 60)}, red against it, up to ±${end}`;
+    return `${this.verdict.textContent}  ·  ${result.signed ? signed : `strong colours are important, up to ${end}`}`;
+  }
+};
+var named2 = (text2) => h("span", { className: "name" }, text2);
+function questionFacts(result) {
+  const fact = (name, ...content) => h("span", {}, named2(`${name} `), ...content);
+  const strong = (text2) => h("b", { dir: "auto" }, tokenLabel(text2, 80));
+  const [predicted, probability] = result.prediction ?? ["", null];
+  return [
+    ...predicted ? [fact("predicted", strong(predicted), probability === null ? "" : ` ${formatPercent(probability)}`)] : [],
+    fact("explained", strong(result.question), result.value === null ? "" : ` ${result.unit} ${formatSigned(result.value)}`),
+    fact("by", tokenLabel(result.how, 120)),
+    ...result.model ? [fact("model", tokenLabel(result.model, 60))] : []
+  ];
+}
+function scaleContent(result, most, ramp2) {
+  const bar = h("span", { className: "ramp", style: { background: cssGradient(ramp2, result.signed) } });
+  const side = (text2) => h("span", { className: "side" }, text2);
+  const end = formatNumber(most);
+  if (!result.signed) return ["0", bar, end, side("importance")];
+  return [side("against"), `−${end}`, bar, `+${end}`, side(`for ${tokenLabel(result.question, 60)}`)];
+}
+function cssGradient(ramp2, signed) {
+  const stops = Array.from({ length: 11 }, (_, i) => ramp2(signed ? i / 5 - 1 : i / 10));
+  return `linear-gradient(to right, ${stops.join(", ")})`;
+}
+
+// src/drawing/svg.ts
+function escapeXml(text2) {
+  return text2.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+}
+function svgDocument({ width, height, attributes, body }, background) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
+}
+
+// src/tokens/figure_svg.ts
+var EDGE = 16;
+var LIFT = EDGE + 24;
+var BELOW = 44;
+function figureSvg(body, elements, heading, ending, roles) {
+  const outer = body.getBoundingClientRect();
+  const parts = [];
+  elements.forEach((element) => parts.push(...element.querySelector("i") ? barSvg(element, outer, roles.text) : wordSvg(element, outer)));
+  const [width, height] = [Math.ceil(outer.width + 2 * EDGE), Math.ceil(outer.height + LIFT + BELOW)];
+  const content = [text(EDGE, EDGE + 8, heading, 13, roles.text), ...parts, text(EDGE, height - EDGE, ending, 12, roles.text)];
+  return svgDocument({ width, height, attributes: 'font-family="system-ui, sans-serif"', body: content.join("") }, roles.background);
+}
+function barSvg(element, outer, ink) {
+  const bar = element.querySelector("i");
+  const cells = [element.firstElementChild, element.lastElementChild].map((cell) => {
+    const box = cell.getBoundingClientRect();
+    const [x, y] = [box.right - outer.left + EDGE, box.top - outer.top + LIFT + box.height * 0.72];
+    return text(x, y, cell.textContent ?? "", 13, ink, ' text-anchor="end"');
+  });
+  return [block(bar.getBoundingClientRect(), outer, bar.style.background), ...cells];
+}
+function wordSvg(element, outer) {
+  const style = getComputedStyle(element);
+  const size = parseFloat(style.fontSize) || 15;
+  const { background } = element.style;
+  const blocks = background ? [...element.getClientRects()].map((box) => block(box, outer, background)) : [];
+  const words = linesOf(element).map(({ text: line, box }) => text(box.left - outer.left + EDGE, box.bottom - outer.top + LIFT - box.height * 0.24, line, size, style.color));
+  return [...blocks, ...words];
+}
+function text(x, y, content, size, colour, attributes = "") {
+  return `<text x="${round(x)}" y="${round(y)}" font-size="${size}" fill="${colour}"${attributes}>${escapeXml(content)}</text>`;
+}
+function block(box, outer, colour) {
+  const [x, y] = [box.left - outer.left + EDGE, box.top - outer.top + LIFT];
+  return `<rect x="${round(x)}" y="${round(y)}" width="${round(box.width)}" height="${round(box.height)}" rx="3" fill="${colour}"/>`;
+}
+function linesOf(element) {
+  const lines = [];
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const range2 = document.createRange();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    let start = 0;
+    for (const letter of node.textContent ?? "") {
+      range2.setStart(node, start);
+      range2.setEnd(node, start += letter.length);
+      const box = range2.getClientRects?.()[0];
+      const last = lines.at(-1);
+      if (!box) continue;
+      if (last && Math.abs(last.box.bottom - box.bottom) < 2) {
+        last.text += letter;
+        last.box = new DOMRect(Math.min(last.box.left, box.left), last.box.top, 0, last.box.height);
+      } else lines.push({ text: letter, box });
+    }
+  }
+  return lines;
+}
+function round(value) {
+  return Math.round(value * 10) / 10;
+}
+
+// src/tokens/picture.ts
+var FAINTEST_BAR = 0.35;
+var PartsPicture = class {
+  constructor(events, signal) {
+    this.events = events;
+    this.element.append(this.body, this.tip);
+    const { body } = this;
+    body.addEventListener("pointerover", (event) => this.point(partOf(event)), { signal });
+    body.addEventListener("pointerleave", () => this.point(-1), { signal });
+    body.addEventListener("focusin", (event) => this.point(partOf(event)), { signal });
+    body.addEventListener("focusout", () => this.point(-1), { signal });
+    body.addEventListener("click", (event) => this.onClick(partOf(event)), { signal });
+    body.addEventListener("keydown", (event) => this.onKey(event), { signal });
+  }
+  events;
+  element = h("div", { className: "scored" });
+  body = h("div", {});
+  /** The score beside the part that is pointed at. */
+  tip = h("div", { className: "tip", hidden: true, "aria-hidden": "true" });
+  drawing = null;
+  /** By part; a ranking omits some. */
+  elements = [];
+  layout = "";
+  pointedPart = -1;
+  /** Whether something was drawn. */
+  get drawn() {
+    return this.drawing !== null;
+  }
+  draw(drawing) {
+    const { scored, ranked } = drawing;
+    this.drawing = drawing;
+    const layout = JSON.stringify([scored.parts, ranked && [...scored.scores], scored.result.signed]);
+    const changed = layout !== this.layout;
+    const focused = this.body.contains(this.body.getRootNode().activeElement);
+    this.layout = layout;
+    if (changed) this.layOut(drawing);
+    this.elements.forEach((element, part) => element.setAttribute("aria-label", scored.spoken(part)));
+    this.paint(drawing);
+    if (focused && changed) this.elements.find((element) => element?.tabIndex === 0)?.focus({ preventScroll: true });
+    if (!focused) this.point(this.pointedPart);
+  }
+  setBusy(busy) {
+    this.element.setAttribute("aria-busy", String(busy));
+  }
+  // -- layout ---------------------------------------------------------------------------------------------
+  layOut({ scored, ranked }) {
+    this.elements = [];
+    this.body.replaceChildren(...ranked ? this.ranking(scored) : [this.runningText(scored)]);
+  }
+  runningText(scored) {
+    const { space } = scored.parts;
+    const paragraphs = paragraphsOf(scored.parts).map((parts) => {
+      const paragraph = h("p", { className: "running", dir: "auto", role: "presentation" });
+      for (const part of parts) {
+        if (space[part] === 2) paragraph.append(h("br"));
+        else if (space[part] === 1) paragraph.append(" ");
+        paragraph.append(this.addPart(partElement(scored, part), part));
+      }
+      return paragraph;
+    });
+    const listbox = { role: "listbox", "aria-label": "Text with scores", "aria-orientation": "horizontal" };
+    return h("div", listbox, ...paragraphs);
+  }
+  ranking(scored) {
+    const rows = scored.ranking.map((part) => this.addPart(h(
+      "div",
+      { className: "rank" },
+      h("span", { className: "word", dir: "auto" }, scored.label(part)),
+      h("span", { className: "track" }, h("i", {})),
+      h("span", { className: "figure" }, scored.columnText(part))
+    ), part));
+    const { count, sum } = scored.unranked;
+    const together = scored.result.signed ? `; together ${formatSigned(sum)}` : "";
+    return [
+      h("div", { className: "ranks", role: "listbox", "aria-label": "Strongest scores" }, ...rows),
+      h("p", { className: "rest", hidden: count === 0 }, `${count} weaker ${scored.parts.level}s are not listed${together}.`)
+    ];
+  }
+  /** Makes an element stand for a part. */
+  addPart(element, part) {
+    element.setAttribute("role", "option");
+    element.tabIndex = -1;
+    element.dataset["part"] = String(part);
+    return this.elements[part] = element;
+  }
+  // -- colours --------------------------------------------------------------------------------------------
+  paint({ scored, ramp: ramp2, ranked }) {
+    const selected = this.events.selected();
+    const bounds = ranked ? barBounds(scored.ranking.map((part) => scored.scores[part])) : null;
+    this.elements.forEach((element, part) => {
+      if (bounds) paintBar(element, scored, part, ramp2, bounds);
+      else if (scored.isColoured(part)) {
+        const colour = ramp2(scored.share(part));
+        Object.assign(element.style, { background: colour, color: inkOn(colour) });
+      }
+      element.setAttribute("aria-selected", String(part === selected));
+    });
+    const entry = this.elements[selected] ? selected : this.elements.findIndex((element) => element);
+    this.elements.forEach((element, part) => element.tabIndex = part === entry ? 0 : -1);
+  }
+  // -- pointing and keys ----------------------------------------------------------------------------------
+  point(part) {
+    this.pointedPart = part;
+    this.events.pointed(this.elements[part] ? part : this.events.selected());
+    const element = this.elements[part];
+    this.tip.hidden = !element || this.drawing.ranked;
+    if (!element) return;
+    this.tip.textContent = this.drawing.scored.scoreText(part);
+    const outer = this.element.getBoundingClientRect();
+    const inner = element.getClientRects()[0] ?? element.getBoundingClientRect();
+    this.tip.style.left = `${Math.max(0, Math.min(inner.left - outer.left, outer.width - this.tip.offsetWidth))}px`;
+    this.tip.style.top = `${inner.bottom - outer.top + 5}px`;
+  }
+  onClick(part) {
+    if (part < 0) return;
+    this.events.select(part === this.events.selected() ? -1 : part);
+    this.elements[part].focus({ preventScroll: true });
+  }
+  onKey(event) {
+    if (hasModifier(event)) return;
+    const { scored, ranked } = this.drawing;
+    const order = ranked ? scored.ranking : [...this.elements.keys()];
+    const at = order.indexOf(partOf(event));
+    const next = nextIndex(event.key, at, order.length, this.rightToLeft);
+    if (event.key === "Escape") this.events.select(-1);
+    else if (event.key === "Enter" || event.key === " ") this.events.select(order[at] === this.events.selected() ? -1 : order[at] ?? -1);
+    else if (next !== null) {
+      const part = order[next];
+      if (part === void 0) return;
+      this.events.select(part);
+      this.elements[part].focus();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+  get rightToLeft() {
+    const text2 = this.body.querySelector(".running");
+    return text2 !== null && getComputedStyle(text2).direction === "rtl";
+  }
+};
+function nextIndex(key, at, count, rightToLeft) {
+  const back = rightToLeft ? 1 : -1;
+  const places = {
+    ArrowLeft: at + back,
+    ArrowRight: at - back,
+    ArrowUp: at - 1,
+    ArrowDown: at + 1,
+    Home: 0,
+    End: count - 1
+  };
+  return key in places ? Math.max(0, Math.min(count - 1, places[key])) : null;
+}
+function partOf(event) {
+  const element = event.target.closest?.("[data-part]");
+  return element instanceof HTMLElement ? Number(element.dataset["part"]) : -1;
+}
+function partElement(scored, part) {
+  const text2 = scored.label(part);
+  const isPiece = text2.startsWith("##") && text2.length > 2;
+  const element = h("span", { className: "part" }, isPiece && h("span", { className: "mark" }, "##"), isPiece ? text2.slice(2) : text2);
+  element.classList.toggle("special", scored.isSpecial(part));
+  element.classList.toggle("glued", scored.parts.space[part] === 0);
+  return element;
+}
+function paintBar(element, scored, part, ramp2, bounds) {
+  const bar = element.querySelector("i");
+  const { left, width } = barOf(scored.scores[part], bounds);
+  Object.assign(bar.style, { left: `${left}%`, width: `${width}%`, background: ramp2(scored.share(part, FAINTEST_BAR)) });
+  bar.parentElement.style.setProperty("--zero", `${-bounds.low / bounds.span * 100}%`);
+}
+
+// src/tokens/tokens.css
+var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--muted); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warning); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--muted); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--muted); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--muted); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--background), 0 0 0 4px var(--text); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--text); color: var(--background); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--surface); }\n.ranks .rank[aria-selected="true"] { background: var(--surface); box-shadow: inset 3px 0 0 var(--text); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--muted); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--muted); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warning); border-radius: 4px; background: var(--surface); color: var(--warning); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
+
+// src/tokens/index.ts
+var KEYS = "Point at a part for its score; arrows move, Escape clears.";
+var HOW = {
+  signed: `Blue speaks for the class, red against it, strong colours the most. ${KEYS}`,
+  unsigned: `Strong colours are important; the method does not say whether for or against. ${KEYS}`
+};
+var TokensView = class {
+  constructor(frame) {
+    this.frame = frame;
+    const { model, signal, stage } = frame;
+    this.scored = this.readScores();
+    this.explainer = new Explainer(frame);
+    this.controls = new TokensControls(frame, this.explainer);
+    this.picture = new PartsPicture({
+      pointed: (part) => frame.say(part >= 0 ? this.scored.describe(part) : ""),
+      select: (part) => frame.set({ token: part < 0 ? null : this.scored.parts.first[part] }),
+      selected: () => this.scored.partOf(model.get("token"))
+    }, signal);
+    const { fields, note } = this.explainer;
+    stage.append(fields, note, this.facts.question, this.picture.element, this.facts.reading);
+    listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token"], frame.redraw, signal);
+  }
+  frame;
+  explainer;
+  controls;
+  facts = new Facts();
+  picture;
+  scored;
+  readScores() {
+    const { model } = this.frame;
+    return readScoredText(model.get("shown"), model.get("scores"), model.get("number"), model.get("level"));
+  }
+  draw() {
+    if (!this.explainer.typing || !this.picture.drawn) this.drawScores();
+    this.controls.draw(this.scored);
+    const { busy, failed } = this.explainer;
+    this.picture.setBusy(busy || failed);
+    if (busy) this.explainer.say("Reading …");
+  }
+  drawScores() {
+    const { model, dark: dark2 } = this.frame;
+    this.scored = this.readScores();
+    const { scored } = this;
+    const { signed } = scored.result;
+    const ramp2 = signed ? signedRamp(dark2) : unsignedRamp(dark2);
+    this.picture.draw({ scored, ramp: ramp2, ranked: model.get("sort") });
+    this.facts.draw(scored, ramp2);
+    this.frame.explain(HOW[signed ? "signed" : "unsigned"]);
+  }
+  svg() {
+    const { heading } = this.facts;
+    return figureSvg(this.picture.body, this.picture.elements, heading, this.facts.ending(this.scored), this.frame.roles);
+  }
+};
+var index_default = view("Token attribution", tokens_default, (frame) => {
+  const tokens = new TokensView(frame);
+  return { draw: () => tokens.draw(), picture: () => tokens.svg() };
+});
 export {
-  bounds,
-  tokens_default2 as default
+  index_default as default
 };

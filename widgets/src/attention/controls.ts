@@ -1,0 +1,117 @@
+// AttentionView's controls: layer, heads, lines or matrix, and which tokens and weights are shown.
+
+import { headColour, inkOn } from "../drawing/colour";
+import { layerTitle, type LayerHeader } from "../protocol/headers";
+import type { TextPair, TraceSource } from "../protocol/trace_source";
+import {
+  button, checkbox, group, headChips, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,
+} from "../ui/controls";
+import { h, range } from "../ui/dom";
+import type { Frame } from "../ui/view";
+import type { AttentionState } from "./state";
+
+const TEXT_PAIRS: [TextPair, string][] = [
+  ["all", "both texts"], ["a-a", "A → A"], ["a-b", "A → B"], ["b-a", "B → A"], ["b-b", "B → B"],
+];
+
+const POOLINGS: [AttentionState["pool"], string][] = [["max", "largest"], ["mean", "mean"]];
+
+/** Layers of fewer tokens are never pooled. */
+const POOLED_SIZE = 256;
+
+export interface AttentionActions {
+  setLayer(number: number): void;
+  matrix(): Zoomable;
+}
+
+export class AttentionControls {
+  private readonly layer: HTMLSelectElement;
+  private readonly chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
+  private readonly mean: HTMLInputElement;
+  private readonly modes: HTMLButtonElement[];
+  private readonly pair: HTMLSelectElement;
+  private readonly special: HTMLInputElement;
+  private readonly threshold: HTMLInputElement;
+  private readonly thresholdValue = h("span", { className: "name" });
+  private readonly log: HTMLInputElement;
+  private readonly pool: HTMLSelectElement;
+  /** Controls that are hidden where they do not apply. */
+  private readonly pairGroup: HTMLElement;
+  private readonly specialLabel: HTMLElement;
+  private readonly poolGroup: HTMLElement;
+  private readonly zoom: HTMLElement;
+  private headCount = 0;
+
+  constructor(private readonly frame: Frame<AttentionState>, actions: AttentionActions) {
+    this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
+    this.mean = checkbox((mean) => frame.set({ mean }));
+    this.modes = (["lines", "matrix"] as const).map((mode) => button(mode, () => frame.set({ mode })));
+    this.pair = select("Which texts", TEXT_PAIRS, (pair) => frame.set({ pair: pair as TextPair }));
+    this.special = checkbox((hide_special) => frame.set({ hide_special }));
+    this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 0.005 }, (threshold) => frame.set({ threshold }));
+    this.log = checkbox((log) => frame.set({ log }));
+    this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool: pool as AttentionState["pool"] }));
+    this.pairGroup = group("Show", this.pair);
+    this.specialLabel = h("label", {}, this.special, "hide special tokens");
+    this.poolGroup = group("Cell", this.pool);
+    this.zoom = zoomButtons(actions.matrix);
+    this.layOut();
+  }
+
+  private layOut(): void {
+    const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
+    this.frame.bar.append(
+      group("Layer", this.layer),
+      group("Heads", this.chips, all),
+      h("label", {}, this.mean, "mean"),
+      segments("Picture", this.modes),
+      this.pairGroup,
+      this.specialLabel,
+      h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
+      h("label", {}, this.log, "log"),
+      this.poolGroup,
+      this.zoom,
+    );
+  }
+
+  listLayers(layers: LayerHeader[]): void {
+    this.layer.replaceChildren(...options(layers.map((layer, n) => [String(n), layerTitle(layer, n)])));
+  }
+
+  /** Shows the state; `heads` are those selected of the layer. */
+  draw(source: TraceSource, heads: number[]): void {
+    const { model } = this.frame;
+    const number = model.get("layer");
+    const header = source.header.layers[number]!;
+    const lines = model.get("mode") === "lines";
+    this.layer.value = String(number);
+    this.drawHeads(header.heads, heads);
+    this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
+    this.mean.checked = model.get("mean") || !lines;
+    this.mean.disabled = !lines || heads.length < 2;
+    this.pair.value = model.get("pair");
+    const hasSegments = (["query", "key"] as const).some((axis) => source.tokens(number, axis).segment.length);
+    this.pairGroup.hidden = !hasSegments && model.get("pair") === "all";
+    this.special.checked = model.get("hide_special");
+    this.specialLabel.hidden = source.tokens(number, "key").special.length === 0;
+    this.threshold.value = String(model.get("threshold"));
+    this.thresholdValue.textContent = model.get("threshold").toFixed(3);
+    this.log.checked = model.get("log");
+    this.pool.value = model.get("pool");
+    this.zoom.hidden = lines;
+    this.poolGroup.hidden = lines || Math.max(header.queries, header.keys) <= POOLED_SIZE;
+  }
+
+  private drawHeads(count: number, heads: number[]): void {
+    this.headCount = count;
+    if (this.chips.childElementCount !== count)
+      this.chips.replaceChildren(...headChips(count, (head, adds) =>
+        this.frame.set({ heads: toggleHead(this.frame.model.get("heads"), head, adds, 1) })));
+    ([...this.chips.children] as HTMLElement[]).forEach((chip, head) => {
+      const colour = headColour(head, this.frame.dark);
+      chip.style.setProperty("--chip", colour);
+      chip.style.setProperty("--on-chip", inkOn(colour));
+      press(chip, heads.includes(head));
+    });
+  }
+}

@@ -1,0 +1,233 @@
+// CompareView: two traces side by side, head beside head, and their difference.
+
+import { attentionRamp, signedRamp } from "../drawing/colour";
+import type { MatrixDrawing } from "../drawing/matrix_painter";
+import { formatNumber } from "../drawing/number_format";
+import { tokenLabel } from "../drawing/token_label";
+import type { LayerHeader, Tokens } from "../protocol/headers";
+import { TILE_SIDE, type Tile, type TileCutter } from "../protocol/tiles";
+import { cached, TraceSource, type Axis, type Selection } from "../protocol/trace_source";
+import { listen } from "../protocol/widget_model";
+import { view, type Frame } from "../ui/view";
+import { Alignment, sameAxes, subtractTiles, type AlignedCell } from "./alignment";
+import css from "./compare.css";
+import { CompareControls, HEAD_TRAITS, type HeadTrait } from "./controls";
+import { DistanceMap } from "./distance_map";
+import { panelMargins } from "./panel_layout";
+import { ComparePanels } from "./panels";
+import type { CompareState, PanelName, TraceSide } from "./state";
+
+const HOW =
+  "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each " +
+  "other: blue where weights are larger in b, red where they are smaller. The map above shows how far apart the heads are.";
+const HOW_LONG = " Of a long text a cell is the largest of the weights that it stands for; zoom in for single ones.";
+const HOW_REMOTE =
+  " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; " +
+  "zoom in for single weights.";
+
+/** Tokens of which several may share a pixel. */
+const LONG = 256;
+/** Milliseconds after which a pointer rests. */
+const RESTING = 120;
+
+class CompareView {
+  private readonly sources: Record<TraceSide, TraceSource>;
+  private readonly alignment: Alignment;
+  private readonly controls: CompareControls;
+  private readonly map: DistanceMap;
+  private readonly panels: ComparePanels;
+  private readonly differences = new Map<string, Promise<TileCutter>>();
+  /** Counts cells that were pointed at: an older one is not reported. */
+  private pointings = 0;
+
+  constructor(private readonly frame: Frame<CompareState>) {
+    const { model, signal } = frame;
+    this.sources = { a: new TraceSource(model, signal, "a_"), b: new TraceSource(model, signal, "b_") };
+    this.alignment = new Alignment(model.get("alignment"));
+    this.controls = new CompareControls(frame, (trait, value) => this.change(trait, value), () => this.panels.matrices.a);
+    this.map = new DistanceMap(model.get("partners"), model.get("metric"), {
+      chosen: (layer, head) => this.choose(layer, head),
+      described: (text) => frame.say(text),
+    });
+    this.panels = new ComparePanels({ a: this.controls.caption("a"), b: this.controls.caption("b") }, this.alignment, {
+      pointed: (a, b) => {
+        this.report(a, b).catch((error: Error) => !signal.aborted && frame.notify(error.message));
+      },
+      left: () => {
+        this.pointings++;
+        frame.say("");
+      },
+      selected: (query, key) => {
+        const same = model.get("query") === query && model.get("key") === key;
+        frame.set(same ? { query: null, key: null } : { query, key });
+      },
+      scaled: frame.redraw,
+      failed: (error) => frame.notify(error.message),
+    }, signal);
+    this.layOut();
+  }
+
+  private layOut(): void {
+    const { frame } = this;
+    const { model, signal } = frame;
+    const all = [...model.get("a_trace").layers, ...model.get("b_trace").layers];
+    const long = all.some(({ queries, keys }) => Math.max(queries, keys) > LONG);
+    frame.explain(HOW + (this.remote ? HOW_REMOTE : long ? HOW_LONG : ""));
+    frame.bar.append(this.map.legend);
+    frame.stage.append(this.map.element, this.panels.element);
+    if (model.get("note")) frame.notify(model.get("note"), "note");
+    listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
+  }
+
+  private get remote(): boolean {
+    return this.sources.a.remote || this.sources.b.remote;
+  }
+
+  // -- which heads ----------------------------------------------------------------------------------------
+
+  private layer(side: TraceSide): LayerHeader {
+    return this.sources[side].header.layers[this.frame.model.get(HEAD_TRAITS[side][0])]!;
+  }
+
+  /** The shown head, within the layer. */
+  private head(side: TraceSide): number {
+    return Math.min(this.frame.model.get(HEAD_TRAITS[side][1]), this.layer(side).heads - 1);
+  }
+
+  private selection(side: TraceSide): Selection {
+    const layer = this.frame.model.get(HEAD_TRAITS[side][0]);
+    return { layer, heads: [this.head(side)], pair: "all", hide_special: false, pool: "max" };
+  }
+
+  private tokens(side: TraceSide, axis: Axis): Tokens {
+    return this.sources[side].tokens(this.selection(side).layer, axis);
+  }
+
+  /** A head of a brings its partner; one of b is chosen alone. */
+  private change(trait: HeadTrait, value: number): void {
+    const { model } = this.frame;
+    if (trait === "other_layer" || trait === "other_head") this.frame.set({ [trait]: value });
+    else this.choose(trait === "layer" ? value : model.get("layer"), trait === "head" ? value : model.get("head"));
+  }
+
+  private choose(layer: number, wanted: number): void {
+    const { model } = this.frame;
+    const head = Math.min(wanted, model.get("a_trace").layers[layer]!.heads - 1);
+    const partner = model.get("partners")[layer]?.[head];
+    this.frame.set({ layer, head, ...(partner ? { other_layer: partner[1], other_head: partner[2] } : {}) });
+  }
+
+  // -- what can be subtracted -----------------------------------------------------------------------------
+
+  private get parallel(): boolean {
+    return this.alignment.isParallel(this.tokens("a", "query").text.length, this.tokens("b", "query").text.length);
+  }
+
+  /** Whether the shown layers attend between the tokens that stand beside each other. */
+  private get comparable(): boolean {
+    const { model } = this.frame;
+    const partner = model.get("partners")[model.get("layer")]?.[this.head("a")];
+    if (!partner || this.alignment.pairs.length === 0) return false;
+    return sameAxes(this.sources.b.header.layers[partner[1]]!, this.layer("b")) && (!this.remote || this.parallel);
+  }
+
+  private async differenceTile(level: number, row: number, col: number): Promise<Tile> {
+    const { sources, alignment } = this;
+    const [a, b] = [this.selection("a"), this.selection("b")];
+    if (this.remote) return subtractTiles(...await Promise.all([sources.a.tile(a, level, row, col), sources.b.tile(b, level, row, col)]));
+    const keys = { a: this.tokens("a", "key").text.length, b: this.tokens("b", "key").text.length };
+    const cut = await cached(this.differences, JSON.stringify([a, b]), 1, async () => {
+      const [ofA, ofB] = await Promise.all([sources.a.matrices(a), sources.b.matrices(b)]);
+      return alignment.difference(ofA[0]!, ofB[0]!, keys);
+    });
+    return cut(level, row, col);
+  }
+
+  // -- drawing --------------------------------------------------------------------------------------------
+
+  draw(): void {
+    const { model, dark, width } = this.frame;
+    this.map.draw(model.get("layer"), model.get("head"), dark);
+    const head = (side: TraceSide) => ({ count: this.layer(side).heads, shown: this.head(side) });
+    this.controls.draw({ a: head("a"), b: head("b") });
+    const drawing = (panel: PanelName) => (panel === "difference" ? this.differenceDrawing() : this.traceDrawing(panel));
+    this.panels.draw(drawing, this.comparable, this.parallel, width);
+  }
+
+  private common(panel: PanelName) {
+    const { model, roles, width } = this.frame;
+    return { threshold: 0, log: model.get("log"), roles, margins: panelMargins(panel, width, this.parallel) };
+  }
+
+  private traceDrawing(side: TraceSide): MatrixDrawing {
+    const { model, dark } = this.frame;
+    const selection = this.selection(side);
+    const [queries, keys] = [this.tokens(side, "query"), this.tokens(side, "key")];
+    const inSide = (position: number | null) =>
+      position === null || side === "a" ? position : (this.alignment.ofB(position) ?? null);
+    const most = this.panels.strongest;
+    return {
+      ...this.common(side),
+      name: JSON.stringify(selection),
+      queries,
+      keys,
+      rows: [...queries.text.keys()],
+      cols: [...keys.text.keys()],
+      ...(most > 0 ? { most } : {}),
+      ramp: attentionRamp(dark),
+      selected: { query: inSide(model.get("query")), key: inSide(model.get("key")) },
+      tile: (level, row, col) => this.sources[side].tile(selection, level, row, col),
+    };
+  }
+
+  private differenceDrawing(): MatrixDrawing {
+    const { model, dark } = this.frame;
+    const { shared } = this.alignment;
+    return {
+      ...this.common("difference"),
+      name: JSON.stringify([this.selection("a"), this.selection("b")]),
+      queries: this.tokens("a", "query"),
+      keys: this.tokens("a", "key"),
+      rows: shared,
+      cols: shared,
+      signed: true,
+      ramp: signedRamp(dark),
+      selected: { query: model.get("query"), key: model.get("key") },
+      tile: (level, row, col) => this.differenceTile(level, row, col),
+    };
+  }
+
+  svg(): string {
+    return this.panels.svg(this.frame.roles);
+  }
+
+  // -- the cell that is pointed at ------------------------------------------------------------------------
+
+  private async report(a: AlignedCell, b: AlignedCell): Promise<void> {
+    const pointing = ++this.pointings;
+    if (this.remote) await new Promise((rested) => setTimeout(rested, RESTING));
+    if (pointing !== this.pointings || this.frame.signal.aborted) return;
+    const [ofA, ofB] = [await this.weight("a", a), await this.weight("b", b)];
+    if (pointing !== this.pointings) return;
+    const [side, cell]: [TraceSide, AlignedCell] = ofA === null ? ["b", b] : ["a", a];
+    const name = (axis: Axis) => `“${tokenLabel(this.tokens(side, axis).text[cell[axis] ?? 0] ?? "?")}”`;
+    this.frame.say([
+      `${name("query")} → ${name("key")}`,
+      ofA === null ? "no partner in a" : `a ${formatNumber(ofA)}`,
+      ofB === null ? "no partner in b" : `b ${formatNumber(ofB)}`,
+      ...(ofA !== null && ofB !== null ? [`b − a ${formatNumber(ofB - ofA)}`] : []),
+    ].join(" · "));
+  }
+
+  /** A single weight, however coarse the picture is; null where the trace has no such cell. */
+  private async weight(side: TraceSide, { query, key }: AlignedCell): Promise<number | null> {
+    if (query === undefined || key === undefined) return null;
+    const tile = await this.sources[side].tile(this.selection(side), 0, Math.floor(query / TILE_SIDE), Math.floor(key / TILE_SIDE));
+    return tile.weights[(query % TILE_SIDE) * tile.cols + (key % TILE_SIDE)]!;
+  }
+}
+
+export default view<CompareState>("Comparison", css, (frame) => {
+  const compare = new CompareView(frame);
+  return { draw: () => compare.draw(), picture: () => compare.svg() };
+});

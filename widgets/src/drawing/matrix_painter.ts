@@ -1,0 +1,224 @@
+// The layers of a matrix's picture, painted on a canvas or written as SVG.
+
+import type { Tokens } from "../protocol/headers";
+import { TILE_SIDE } from "../protocol/tiles";
+import { h } from "../ui/dom";
+import { axisLabels, type AxisLabel } from "./axis_labels";
+import { canvasContext } from "./canvas";
+import { needsWhite, type Ramp, type WeightColours } from "./colour";
+import { legendSvg, paintLegend } from "./legend";
+import { INKS, rolesOf, type Roles } from "./palette";
+import { escapeXml, type SvgPicture } from "./svg";
+import { tilePicture, type TileCache, type TileRequest } from "./tile_cache";
+import type { Cell, Viewport } from "./viewport";
+
+/** Pixels of the plot at most, and those kept free for labels and legend. */
+export interface MatrixMargins {
+  plot: number;
+  left: number;
+  top: number;
+  legend: number;
+}
+
+export interface MatrixDrawing {
+  /** Names the weights; another name, other tiles. */
+  name: string;
+  queries: Tokens;
+  keys: Tokens;
+  /** Positions along the sides. */
+  rows: number[];
+  cols: number[];
+  tile: TileRequest;
+  threshold: number;
+  log: boolean;
+  /** Whether weights lie on both sides of zero, with a ramp over -1 to 1. */
+  signed?: boolean;
+  /** The weight of the strongest colour, where pictures side by side share a scale. */
+  most?: number;
+  margins?: MatrixMargins;
+  ramp: Ramp;
+  roles: Roles;
+  /** Positions whose row and column are outlined. */
+  selected: { query: number | null; key: number | null };
+}
+
+/** What a picture is painted from. */
+export interface MatrixScene {
+  drawing: MatrixDrawing;
+  viewport: Viewport;
+  tiles: TileCache;
+  margins: MatrixMargins;
+  colours: WeightColours;
+  level: number;
+  pointed: Cell | null;
+}
+
+/** A label at its place, and the pixels that it may be wide. */
+export interface PlacedLabel extends AxisLabel {
+  x: number;
+  y: number;
+  turned: boolean;
+  room: number;
+}
+
+/** Labels above the columns lean by that angle. */
+const LEAN = Math.PI / 3;
+/** Margins of that many pixels or fewer hold no labels and no legend. */
+const NO_ROOM = 20;
+/** A row or column of fewer pixels is outlined by one line. */
+const THIN_CELL = 5;
+/** Cells of that many pixels have room for their weight. */
+const ROOMY_CELL = 30;
+const LEAST_NUMBER = 0.005;
+const FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+
+/** Paints everything on a cleared canvas. */
+export function paintMatrix(context: CanvasRenderingContext2D, scene: MatrixScene): void {
+  const { drawing, viewport, tiles, margins, colours } = scene;
+  const { width, height, sight } = viewport;
+  context.save();
+  context.translate(margins.left, margins.top);
+  context.beginPath();
+  context.rect(0, 0, width, height);
+  context.clip();
+  context.fillStyle = drawing.ramp(0); // zero, with or without a sign
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingEnabled = false;
+  tiles.request(tiles.coarsest, 0, 0);
+  if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
+  if (sight.cell >= ROOMY_CELL) paintNumbers(context, scene);
+  paintCross(context, scene);
+  context.restore();
+  context.strokeStyle = drawing.roles.muted;
+  context.globalAlpha = 0.5;
+  context.lineWidth = 1;
+  context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
+  context.globalAlpha = 1;
+  paintLabels(context, scene);
+  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
+}
+
+function hasLegend({ margins, colours }: MatrixScene): boolean {
+  return colours.top > 0 && margins.legend > NO_ROOM;
+}
+
+/** The tiles in sight, which are requested where they are missing. */
+function paintTiles(context: CanvasRenderingContext2D, scene: MatrixScene): void {
+  const { rows, cols } = scene.viewport.tilesInSight(scene.level);
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      scene.tiles.request(scene.level, row, col);
+      paintTile(context, scene, row, col);
+    }
+}
+
+/** One tile, or its part of the next coarser one that has arrived. */
+function paintTile(context: CanvasRenderingContext2D, { viewport, tiles, level, colours }: MatrixScene, row: number, col: number): void {
+  const { sight } = viewport;
+  const x = (col * (TILE_SIDE << level) - sight.x) * sight.cell;
+  const y = (row * (TILE_SIDE << level) - sight.y) * sight.cell;
+  for (let up = 0; level + up <= tiles.coarsest; up++) {
+    const cached = tiles.at(level + up, row >> up, col >> up);
+    if (!cached) continue;
+    const side = TILE_SIDE >> up;
+    const [left, above] = [(col - ((col >> up) << up)) * side, (row - ((row >> up) << up)) * side];
+    const [wide, high] = [Math.min(side, cached.tile.cols - left), Math.min(side, cached.tile.rows - above)];
+    if (wide < 1 || high < 1) return;
+    const pixels = sight.cell * 2 ** (level + up);
+    context.drawImage(tilePicture(cached, colours), left, above, wide, high, x, y, wide * pixels, high * pixels);
+    return;
+  }
+}
+
+/** The weights themselves, but for those that would read 0.00. */
+function paintNumbers(context: CanvasRenderingContext2D, { drawing, viewport, tiles, colours }: MatrixScene): void {
+  const { sight } = viewport;
+  const { rows, cols } = viewport.cellsInSight;
+  context.font = "10px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      const weight = tiles.weight(row, col);
+      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
+      context.fillStyle = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
+      context.fillText(text, (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+    }
+}
+
+/** The row and column that are pointed at, else those selected; -1 for none. */
+function markedCell({ drawing, pointed }: MatrixScene): Cell {
+  return {
+    row: pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1),
+    col: pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1),
+  };
+}
+
+/** Outlines the marked row and column. */
+function paintCross(context: CanvasRenderingContext2D, scene: MatrixScene): void {
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  context.strokeStyle = scene.drawing.roles.selection;
+  context.lineWidth = sight.cell < THIN_CELL ? 1 : 1.5;
+  // Around thin cells two lines would hide what is there: one goes through the middle.
+  const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
+  if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, width + 4, thick);
+  if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, height + 4);
+}
+
+function paintLabels(context: CanvasRenderingContext2D, scene: MatrixScene): void {
+  const { roles } = scene.drawing;
+  for (const { x, y, turned, text, special, marked, room } of placedLabels(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-LEAN);
+    context.textAlign = turned ? "left" : "right";
+    context.textBaseline = "middle";
+    context.font = `${marked ? "bold " : ""}11px ${FONT}`;
+    context.fillStyle = special && !marked ? roles.muted : roles.text;
+    context.fillText(text, 0, 0, room); // scripts of wide letters are narrowed rather than cut off
+    context.restore();
+  }
+}
+
+/** Labels along both sides; where the left margin is too small, those above alone. */
+export function placedLabels(scene: MatrixScene): PlacedLabel[] {
+  const { queries, keys, rows, cols } = scene.drawing;
+  const { left, top } = scene.margins;
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+  const side = { cell: sight.cell };
+  const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
+  const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
+  return [
+    ...(left > NO_ROOM ? down.map((label) => ({ ...label, turned: false, x: left - 6, y: top + label.offset, room: beside })) : []),
+    ...across.map((label) => ({ ...label, turned: true, x: left + label.offset, y: top - 6, room: above })),
+  ];
+}
+
+/** What is in sight, with its labels and its legend. */
+export function matrixSvg(scene: MatrixScene, legendRoom: number): SvgPicture {
+  const { drawing, viewport, margins, colours } = scene;
+  const { width: wide, height: high } = viewport;
+  const legend = hasLegend(scene);
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, wide, high);
+  context.imageSmoothingEnabled = false;
+  paintTiles(context, scene);
+  const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
+  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+  });
+  return {
+    width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
+    height: margins.top + high + 10,
+    attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
+    body:
+      `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/>` +
+      `<rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>` +
+      `${texts.join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`,
+  };
+}

@@ -1,0 +1,20 @@
+// Numbers as they are shown.
+
+/** A number with three significant figures; "–" for NaN and infinities. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+/** A number with its sign, a true minus; zero has none. */
+export function formatSigned(value: number): string {
+  const magnitude = formatNumber(Math.abs(value));
+  return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
+}
+
+/** A probability in percent, with decimals where it would round to certainty. */
+export function formatPercent(share: number): string {
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+}

@@ -1,0 +1,22 @@
+// A token as it is shown: invisible characters get a visible sign, long tokens are truncated.
+
+const SIGNS: Record<string, string> = { " ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "\u00a0": "⍽" };
+const LONGEST = 40;
+
+/** Control characters, and those that change the direction of writing, which would garble the text around them. */
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A joiner between two pictographs makes them one: a family, a flag, a profession. */
+const JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+
+/** A label of at most `longest` characters; "∅" for an empty token. */
+export function tokenLabel(text: string, longest = LONGEST): string {
+  const start = text.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]!) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c: string) => SIGNS[c] ?? (c < " " ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at: number) => (joined.has(at) ? c : sign(c)));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}

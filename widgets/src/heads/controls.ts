@@ -1,0 +1,41 @@
+// HeadsView's controls: the statistic that colours the heads, ranking, and the legend.
+
+import { gradientBar } from "../drawing/canvas";
+import type { Ramp } from "../drawing/colour";
+import { formatNumber } from "../drawing/number_format";
+import { checkbox, options, select } from "../ui/controls";
+import { h } from "../ui/dom";
+import type { Frame } from "../ui/view";
+import { statisticTitle, type HeadStatistic } from "./heads_model";
+import type { HeadsState } from "./state";
+
+export class HeadsControls {
+  private readonly by: HTMLSelectElement;
+  private readonly sort: HTMLInputElement;
+  private readonly legend = h("span", { className: "legend" });
+
+  constructor(private readonly frame: Frame<HeadsState>) {
+    this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
+    this.sort = checkbox((sort) => frame.set({ sort }));
+    this.listColumns();
+    frame.bar.append(
+      h("label", {}, h("span", { className: "name" }, "Colour"), this.by),
+      h("label", {}, this.sort, "rank, largest first"),
+      this.legend,
+    );
+  }
+
+  listColumns(): void {
+    const columns = this.frame.model.get("columns").map((name): [string, string] => [name, statisticTitle(name)]);
+    this.by.replaceChildren(...options([["", "own colour"], ...columns]));
+  }
+
+  draw(statistic: HeadStatistic, ramp: Ramp): void {
+    const { model } = this.frame;
+    this.by.value = model.get("by");
+    this.sort.checked = model.get("sort");
+    this.sort.disabled = model.get("by") === "";
+    const { extent } = statistic;
+    this.legend.replaceChildren(...(extent ? [formatNumber(extent.low), gradientBar(ramp), formatNumber(extent.high)] : []));
+  }
+}

@@ -1,0 +1,113 @@
+// From HeadsView's state to what is drawn: thumbnails, statistics, colours, order.
+
+import { headColour, intensityScale, type Ramp } from "../drawing/colour";
+import { formatNumber } from "../drawing/number_format";
+import { readHalves } from "../protocol/float16";
+import { range } from "../ui/dom";
+import type { HeadsState } from "./state";
+
+export interface HeadPlace {
+  layer: number;
+  head: number;
+}
+
+/** The pictures of one layer's heads, [head * row * col]. */
+export interface LayerThumbnails {
+  heads: number;
+  rows: number;
+  cols: number;
+  values: Float32Array;
+}
+
+/** A statistic has one scale over all heads; this is how far its weakest colour is from the background. */
+const FAINTEST = 0.15;
+
+export function readThumbnails(bytes: DataView, sizes: HeadsState["sizes"]): LayerThumbnails[] {
+  let start = 0;
+  return sizes.map(([heads, rows, cols]) => {
+    const count = heads * rows * cols;
+    const values = readHalves(bytes, start, count);
+    start += 2 * count;
+    return { heads, rows, cols, values };
+  });
+}
+
+/** The opacity of each pixel of a head's picture, 0 to 1: the square root keeps weak attention visible. */
+export function thumbnailOpacity({ rows, cols, values }: LayerThumbnails, head: number): Float32Array {
+  const picture = values.subarray(head * rows * cols, (head + 1) * rows * cols);
+  const share = intensityScale(picture.reduce((a, b) => Math.max(a, b), 0), false);
+  return picture.map((weight) => Math.sqrt(share(weight)));
+}
+
+/** All heads, layer by layer. */
+export function headPlaces(sizes: HeadsState["sizes"]): HeadPlace[] {
+  return sizes.flatMap(([heads], layer) => range(heads).map((head) => ({ layer, head })));
+}
+
+/** A column of the statistics over the heads: their values, order and colours. */
+export class HeadStatistic {
+  /** The smallest and the largest value; null where no head has one. */
+  readonly extent: { low: number; high: number } | null;
+
+  constructor(
+    private readonly name: string,
+    private readonly stats: HeadsState["stats"],
+    private readonly places: HeadPlace[],
+  ) {
+    const values = places.map((place) => this.of(place)).filter((value): value is number => value !== null);
+    this.extent = values.length ? { low: Math.min(...values), high: Math.max(...values) } : null;
+  }
+
+  /** The value of a head; null where there is none. */
+  of({ layer, head }: HeadPlace): number | null {
+    return this.stats[this.name]?.[layer]?.[head] ?? null;
+  }
+
+  /** The heads, largest value first, those without a value last. */
+  get ranking(): HeadPlace[] {
+    return [...this.places].sort((a, b) => (this.of(b) ?? -Infinity) - (this.of(a) ?? -Infinity));
+  }
+
+  /** The colour of a head: of its value, or its own where no statistic is chosen. */
+  colour(place: HeadPlace, ramp: Ramp, dark: boolean, neutral: string): string {
+    if (this.name === "") return headColour(place.head, dark);
+    const { extent } = this;
+    const value = this.of(place);
+    if (value === null || !extent) return neutral;
+    const { low, high } = extent;
+    return ramp(high > low ? (value - low) / (high - low) : 1);
+  }
+
+  /** A head in words. */
+  describe(place: HeadPlace): string {
+    const value = this.of(place);
+    const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
+    return `layer ${place.layer}, head ${place.head}${text}`;
+  }
+}
+
+/** A ramp that begins far enough from the background. */
+export function statisticRamp(ramp: Ramp): Ramp {
+  return (share) => ramp(FAINTEST + (1 - FAINTEST) * share);
+}
+
+export function statisticTitle(name: string): string {
+  return name.replaceAll("_", " ");
+}
+
+/** Pixels of a head's square, so that a layer fits into the width. */
+export function squareSize(width: number, mostHeads: number): number {
+  return Math.max(16, Math.min(56, Math.floor((width - 40) / mostHeads) - 4));
+}
+
+/** The head that an arrow key leads to; null for other keys. */
+export function nextHead(key: string, { layer, head }: HeadPlace, ranking: HeadPlace[] | null): HeadPlace | null {
+  const steps: Record<string, [down: number, across: number]> = {
+    ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
+  };
+  const step = steps[key];
+  if (!step) return null;
+  if (!ranking) return { layer: layer + step[0], head: head + step[1] };
+  const at = ranking.findIndex((place) => place.layer === layer && place.head === head);
+  return ranking[at + step[0] + step[1]] ?? null;
+}

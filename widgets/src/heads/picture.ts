@@ -1,0 +1,158 @@
+// HeadsView's picture: a square for every head, in a grid of layers and heads or ranked.
+
+import { rgb } from "d3-color";
+import { paintPixels } from "../drawing/canvas";
+import type { SvgPicture } from "../drawing/svg";
+import { h, range } from "../ui/dom";
+import { addsToSelection, runKey } from "../ui/keyboard";
+import { nextHead, thumbnailOpacity, type HeadPlace, type LayerThumbnails } from "./heads_model";
+
+export interface HeadsEvents {
+  select(place: HeadPlace, adds: boolean): void;
+  /** A head is pointed at or has the focus; null where neither. */
+  pointed(place: HeadPlace | null): void;
+}
+
+/** How one head is drawn. */
+export interface HeadDrawing {
+  place: HeadPlace;
+  colour: string;
+  selected: boolean;
+  label: string;
+}
+
+const keyOf = ({ layer, head }: HeadPlace) => `${layer},${head}`;
+
+export class HeadsPicture {
+  private readonly squares = new Map<string, HTMLButtonElement>();
+  private ranking: HeadPlace[] | null = null;
+
+  /** Draws into an element. */
+  constructor(
+    private readonly element: HTMLElement,
+    private readonly events: HeadsEvents,
+  ) {}
+
+  /** Lays out squares of `size` pixels: in the order of a ranking, or in a grid with a row for each layer. */
+  layOut(heads: number[], ranking: HeadPlace[] | null, size: number): void {
+    const root = this.element.getRootNode() as ShadowRoot | Document;
+    const focused = [...this.squares].find(([, square]) => square === root.activeElement)?.[0];
+    this.squares.clear();
+    this.ranking = ranking;
+    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads, size));
+    if (focused) this.squares.get(focused)?.focus();
+  }
+
+  private ranked(ranking: HeadPlace[], size: number): HTMLElement {
+    return h("div", { role: "grid", "aria-label": "Heads, largest first" },
+      h("div", { className: "ranked", role: "row" }, ...ranking.map((place) =>
+        h("figure", { role: "presentation" },
+          this.square(place, size),
+          h("figcaption", { role: "presentation" }, `${place.layer}·${place.head}`)))));
+  }
+
+  private grid(heads: number[], size: number): HTMLElement {
+    const columns = range(Math.max(...heads));
+    // Each square has a label with its layer and head.
+    const axis = (text: string | number, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(text));
+    const row = (count: number, layer: number) => h("div", { role: "row", style: { display: "contents" } },
+      axis(layer, "axis row"),
+      ...columns.map((head) => (head < count ? this.square({ layer, head }, size) : h("span"))));
+    return h("div", {
+      className: "grid",
+      role: "grid",
+      "aria-label": "Heads: rows are layers",
+      "aria-multiselectable": "true",
+      style: { gridTemplateColumns: `auto repeat(${columns.length}, ${size}px)` },
+    }, axis("layer", "axis row"), ...columns.map((head) => axis(head)), ...heads.map(row));
+  }
+
+  private square(place: HeadPlace, size: number): HTMLButtonElement {
+    const square = h("button", {
+      type: "button",
+      className: "tile",
+      role: "gridcell",
+      tabIndex: -1,
+      style: { width: `${size}px`, height: `${size}px` },
+      onclick: (event: MouseEvent) => this.events.select(place, addsToSelection(event)),
+      onpointerenter: () => this.events.pointed(place),
+      onpointerleave: () => this.events.pointed(null),
+      onfocus: () => {
+        this.events.pointed(place);
+        this.setTabStop(square);
+      },
+      onkeydown: (event: KeyboardEvent) => this.onKey(event, place),
+    }, h("canvas"));
+    this.squares.set(keyOf(place), square);
+    return square;
+  }
+
+  private onKey(event: KeyboardEvent, place: HeadPlace): void {
+    const focus = () => {
+      const next = nextHead(event.key, place, this.ranking);
+      if (next) this.squares.get(keyOf(next))?.focus();
+    };
+    runKey(event, { ArrowLeft: focus, ArrowRight: focus, ArrowUp: focus, ArrowDown: focus });
+  }
+
+  /** One square is reached by Tab, the others from there by arrow keys. */
+  private setTabStop(square: HTMLButtonElement | undefined): void {
+    for (const other of this.squares.values()) other.tabIndex = other === square ? 0 : -1;
+  }
+
+  /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
+  draw(heads: HeadDrawing[], thumbnails: LayerThumbnails[], entry: HeadPlace): void {
+    for (const { place, colour, selected, label } of heads) {
+      const square = this.squares.get(keyOf(place))!;
+      paintThumbnail(square.firstChild as HTMLCanvasElement, thumbnails[place.layer]!, place.head, colour);
+      square.setAttribute("aria-selected", String(selected));
+      square.setAttribute("aria-label", label);
+    }
+    const squares = [...this.squares.values()];
+    if (!squares.some((square) => square.tabIndex === 0)) this.setTabStop(this.squares.get(keyOf(entry)) ?? squares[0]);
+  }
+
+  /** A head's picture as a data URL. */
+  private dataUrl(place: HeadPlace): string | undefined {
+    const canvas = this.squares.get(keyOf(place))?.firstChild;
+    return canvas instanceof HTMLCanvasElement ? canvas.toDataURL() : undefined;
+  }
+
+  svg(heads: number[], ink: string): SvgPicture {
+    return headsSvg(heads, ink, (place) => this.dataUrl(place));
+  }
+}
+
+/** One head in shades of its colour. */
+function paintThumbnail(canvas: HTMLCanvasElement, thumbnails: LayerThumbnails, head: number, colour: string): void {
+  const opacity = thumbnailOpacity(thumbnails, head);
+  const { r, g, b } = rgb(colour);
+  paintPixels(canvas, thumbnails.cols, thumbnails.rows, (n) => [r, g, b, 255 * opacity[n]!]);
+}
+
+/** The grid as SVG, each head a small picture in it; `heads` is the number of each layer's heads. */
+export function headsSvg(heads: number[], ink: string, dataUrl: (place: HeadPlace) => string | undefined): SvgPicture {
+  const [size, gap, edge] = [56, 6, 44];
+  const most = Math.max(...heads);
+  const at = (n: number) => edge + n * (size + gap);
+  const text = (x: number, y: number, content: string | number) => `<text x="${x}" y="${y}" text-anchor="middle">${content}</text>`;
+  const square = (place: HeadPlace) => {
+    const box = `x="${at(place.head)}" y="${at(place.layer)}" width="${size}" height="${size}"`;
+    const url = dataUrl(place);
+    return `<rect ${box} fill="none" stroke="${ink}" stroke-opacity="0.2"/>` +
+      (url ? `<image ${box} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>` : "");
+  };
+  return {
+    width: at(most),
+    height: at(heads.length),
+    attributes: `font-family="sans-serif" font-size="12" fill="${ink}"`,
+    body: [
+      text(edge - 22, edge - 12, "layer"),
+      ...range(most).map((head) => text(at(head) + size / 2, edge - 12, head)),
+      ...heads.flatMap((count, layer) => [
+        text(edge - 22, at(layer) + size / 2 + 4, layer),
+        ...range(count).map((head) => square({ layer, head })),
+      ]),
+    ].join(""),
+  };
+}

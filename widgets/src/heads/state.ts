@@ -1,0 +1,16 @@
+// The traits that HeadsView shares with Python.
+
+export interface HeadsState {
+  /** float16 pictures of all heads, layer by layer. */
+  thumbnails: DataView;
+  sizes: [heads: number, rows: number, cols: number][];
+  /** Statistics by name, [layer][head]. */
+  stats: Record<string, (number | null)[][]>;
+  columns: string[];
+  /** What a thumbnail's rows are: queries, or those of the image. */
+  rows: "query" | "patch";
+  layer: number;
+  heads: number[];
+  by: string;
+  sort: boolean;
+}

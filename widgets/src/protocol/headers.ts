@@ -1,0 +1,60 @@
+// What Python writes about a trace: tokens, layers and patches, without the weights themselves.
+
+/** A row of tokens, as `payload._tokens` writes them. */
+export interface Tokens {
+  text: string[];
+  /** Positions of special tokens. */
+  special: number[];
+  /** The text that each token belongs to; empty for a single text. */
+  segment: number[];
+}
+
+export const NO_TOKENS: Tokens = { text: [], special: [], segment: [] };
+
+/** The name, type and shape of an array within a layer's bytes. */
+export type PartHeader = [name: string, dtype: "f2" | "f4" | "bits", shape: number[]];
+
+/** One layer's names and sizes; `parts` are the arrays that its bytes hold, in order. */
+export interface LayerHeader {
+  name: string;
+  /** "self", "cross", ... */
+  kind: string;
+  /** Which tokens query and key are: "input", "output" or others. */
+  query: string;
+  key: string;
+  heads: number;
+  queries: number;
+  keys: number;
+  /** Whether query and key vectors were recorded. */
+  detail: boolean;
+  parts: PartHeader[];
+  bytes: number;
+  scale?: number;
+  softcap?: number | null;
+  /** Keys that a query may attend to: how many before and after it, and its offset. */
+  band?: [before: number | null, after: number | null, offset: number] | null;
+}
+
+/** The grid of patches, the number of tokens before the first patch, and the image as a data URL. */
+export interface PatchHeader {
+  rows: number;
+  cols: number;
+  leading: number;
+  image: string | null;
+}
+
+/** A trace without its weights, as `payload.header` writes it. */
+export interface TraceHeader {
+  model: string;
+  prediction: string | null;
+  tokens: { input: Tokens; output: Tokens };
+  patches: PatchHeader | null;
+  layers: LayerHeader[];
+  /** Whether the weights stay in Python, which sends blocks of them on request. */
+  remote: boolean;
+}
+
+/** A layer as a list of layers shows it. */
+export function layerTitle(layer: LayerHeader, number: number): string {
+  return layer.kind === "self" ? String(number) : `${number} (${layer.kind})`;
+}

@@ -1,0 +1,177 @@
+// Where a view's weights come from: computed here from a layer's bytes, or requested from Python block by block.
+
+import { readHalves } from "./float16";
+import type { LayerHeader, Tokens, TraceHeader } from "./headers";
+import { Layer } from "./layer";
+import { request, type Reply } from "./requests";
+import { tileCutter, type Pooling, type Tile, type TileCutter } from "./tiles";
+import { meanOf, submatrix, withoutKeys } from "./weights";
+import type { WidgetModel } from "./widget_model";
+
+export type Axis = "query" | "key";
+
+/** Of two texts, which one attends to which. */
+export type TextPair = "all" | "a-a" | "a-b" | "b-a" | "b-b";
+
+/** The heads and tokens of a layer that are shown; the same fields as `tiles.Shown`. */
+export interface Selection {
+  layer: number;
+  heads: number[];
+  pair: TextPair;
+  hide_special: boolean;
+  pool: Pooling;
+}
+
+/** How many tiles, whole matrices to cut tiles from, and sets of single heads' matrices are cached. */
+const MOST_TILES = 400;
+const MOST_CUTTERS = 4;
+const MOST_MATRICES = 2;
+
+export class TraceSource {
+  readonly header: TraceHeader;
+  private readonly layers = new Map<number, Promise<Layer>>();
+  private readonly tiles = new Map<string, Promise<Tile>>();
+  private readonly cutters = new Map<string, Promise<TileCutter>>();
+  private readonly headMatrices = new Map<string, Promise<Float32Array[]>>();
+
+  /** `prefix` precedes the names of traits and requests where a view has several traces. */
+  constructor(
+    private readonly model: WidgetModel<any>,
+    private readonly signal: AbortSignal,
+    private readonly prefix = "",
+  ) {
+    this.header = model.get(`${prefix}trace`) as TraceHeader;
+  }
+
+  /** Whether the weights stay in Python, which sends blocks of them. */
+  get remote(): boolean {
+    return this.header.remote;
+  }
+
+  /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
+  layer(number: number): Promise<Layer> {
+    return cached(this.layers, number, Infinity, () => this.loadLayer(number));
+  }
+
+  private async loadLayer(number: number): Promise<Layer> {
+    const trait = `${this.prefix}layer_${number}`;
+    if (!hasBytes(this.model.get(trait))) await this.request("layer", { layer: number });
+    const bytes = this.model.get(trait);
+    if (!hasBytes(bytes)) throw new Error(`Layer ${number} did not arrive. Run the cell again.`);
+    return new Layer(this.header.layers[number]!, bytes);
+  }
+
+  private request(name: string, fields: object): Promise<Reply> {
+    return request(this.model, `${this.prefix}${name}`, { ...fields }, this.signal);
+  }
+
+  /** The tokens along one axis of a layer. */
+  tokens(layer: number, axis: Axis): Tokens {
+    return tokensOf(this.header, this.header.layers[layer]!, axis);
+  }
+
+  /** The positions that are shown, along queries and keys. */
+  positions(selection: Selection): { rows: number[]; cols: number[] } {
+    const { layer, pair, hide_special } = selection;
+    const segment = (side: string | undefined) => (pair === "all" ? null : side === "a" ? 0 : 1);
+    const [from, to] = pair.split("-");
+    return {
+      rows: shownPositions(this.tokens(layer, "query"), segment(from), hide_special),
+      cols: shownPositions(this.tokens(layer, "key"), segment(to), hide_special),
+    };
+  }
+
+  /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
+  matrices({ layer, heads, pair, hide_special, pool }: Selection): Promise<Float32Array[]> {
+    const shown = { layer, heads, pair, hide_special };
+    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
+  }
+
+  private async select(selection: Selection): Promise<Float32Array[]> {
+    const layer = await this.layer(selection.layer);
+    const { rows, cols } = this.positions(selection);
+    const { queries, keys } = layer.header;
+    return selection.heads.map((head) => {
+      const whole = layer.head(head);
+      if (rows.length === queries && cols.length === keys && !selection.hide_special) return whole;
+      const special = this.tokens(selection.layer, "key").special;
+      return submatrix(selection.hide_special ? withoutKeys(whole, keys, special) : whole, keys, rows, cols);
+    });
+  }
+
+  /** The weights of one query, or those on one key, in each head, among what is shown. */
+  async line(selection: Selection, axis: Axis, position: number): Promise<Float32Array[]> {
+    if (this.remote) return this.requestLine(selection, axis, position);
+    const { rows, cols } = this.positions(selection);
+    const at = (axis === "query" ? rows : cols).indexOf(position);
+    return (await this.matrices(selection)).map((matrix) =>
+      axis === "query"
+        ? matrix.subarray(at * cols.length, (at + 1) * cols.length)
+        : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at]!),
+    );
+  }
+
+  private async requestLine(selection: Selection, axis: Axis, position: number): Promise<Float32Array[]> {
+    const { shape, buffers } = await this.request("line", { ...selection, axis, position });
+    const [heads, length] = shape as [number, number];
+    const values = readHalves(buffers[0]!, 0, heads * length);
+    const size = values.length / selection.heads.length;
+    return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
+  }
+
+  /** A tile of the mean of the selected heads. */
+  tile(selection: Selection, level: number, row: number, col: number): Promise<Tile> {
+    return cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES, () =>
+      this.remote
+        ? this.requestTile(selection, level, row, col)
+        : this.cutter(selection).then((cut) => cut(level, row, col)),
+    );
+  }
+
+  private async requestTile(selection: Selection, level: number, row: number, col: number): Promise<Tile> {
+    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
+    const [rows, cols] = shape as [number, number];
+    return { rows, cols, weights: readHalves(buffers[0]!, 0, rows * cols) };
+  }
+
+  private cutter(selection: Selection): Promise<TileCutter> {
+    return cached(this.cutters, JSON.stringify(selection), MOST_CUTTERS, () => {
+      const { rows, cols } = this.positions(selection);
+      return this.matrices(selection).then((all) => tileCutter(meanOf(all), rows.length, cols.length, selection.pool));
+    });
+  }
+}
+
+/** The value under a key, made on first use; the oldest is dropped beyond `most`, and a failure is not cached. */
+export function cached<K, T>(cache: Map<K, Promise<T>>, key: K, most: number, make: () => Promise<T>): Promise<T> {
+  let value = cache.get(key);
+  if (!value) {
+    value = make();
+    value.catch(() => cache.delete(key));
+    if (cache.size >= most) cache.delete(cache.keys().next().value!);
+    cache.set(key, value);
+  }
+  return value;
+}
+
+/** The tokens along one axis of a layer; positions as numbers where the trace has no such tokens. */
+export function tokensOf(trace: TraceHeader, layer: LayerHeader, axis: Axis): Tokens {
+  const count = axis === "query" ? layer.queries : layer.keys;
+  const side = layer[axis];
+  const tokens = side === "input" || side === "output" ? trace.tokens[side] : undefined;
+  if (tokens && tokens.text.length === count) return tokens;
+  return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
+}
+
+/** Positions of the tokens of one segment (null: of all), with or without special ones. */
+export function shownPositions(tokens: Tokens, segment: number | null, hideSpecial: boolean): number[] {
+  const hidden = new Set(hideSpecial ? tokens.special : []);
+  return [...tokens.text.keys()].filter(
+    (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment),
+  );
+}
+
+/** Whether bytes have arrived: an empty trait stands for a layer that was taken back. */
+function hasBytes(bytes: unknown): bytes is DataView {
+  return bytes instanceof DataView && bytes.byteLength > 0;
+}

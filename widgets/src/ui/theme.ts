@@ -1,0 +1,34 @@
+// Whether a view is shown in light or dark.
+
+export type Theme = "light" | "dark";
+
+const DARK_SYSTEM = "(prefers-color-scheme: dark)";
+
+/** "dark" where the host's background is dark: JupyterLab's theme, a page's colours, or the system's preference. */
+export function themeOf(element: HTMLElement): Theme {
+  const lab = document.body?.dataset["jpThemeLight"];
+  if (lab !== undefined) return lab === "false" ? "dark" : "light";
+  for (let at: HTMLElement | null = element; at; at = at.parentElement ?? hostOf(at)) {
+    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
+      return 0.299 * parts[0]! + 0.587 * parts[1]! + 0.114 * parts[2]! < 128 ? "dark" : "light";
+  }
+  return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
+}
+
+function hostOf(element: HTMLElement): HTMLElement | null {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? (root.host as HTMLElement) : null;
+}
+
+/** Calls back with the theme whenever it may have changed, until the signal aborts. */
+export function watchTheme(element: HTMLElement, signal: AbortSignal, callback: (theme: Theme) => void): void {
+  const update = () => callback(themeOf(element));
+  globalThis.matchMedia?.(DARK_SYSTEM).addEventListener("change", update, { signal });
+  const observer = new MutationObserver(update);
+  for (const node of [document.documentElement, document.body])
+    observer.observe(node, { attributes: true, attributeFilter: ["class", "style", "data-jp-theme-light", "data-theme"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  // A view is rendered before it is attached to the page, where its background is not known yet.
+  requestAnimationFrame(() => !signal.aborted && update());
+}

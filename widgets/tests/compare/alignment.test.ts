@@ -1,0 +1,169 @@
+// @vitest-environment jsdom
+// Which tokens stand beside each other, the layout of the panels, and the map of distances.
+
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { Alignment, sameAxes, subtractTiles } from "../../src/compare/alignment";
+import { describePartner, DistanceMap, largestDistance } from "../../src/compare/distance_map";
+import { panelMargins } from "../../src/compare/panel_layout";
+import type { CompareState, PanelName } from "../../src/compare/state";
+import { layerOf, stubBrowser } from "../fake";
+
+beforeAll(stubBrowser);
+
+const aligned = (...pairs: [number, number][]) => new Alignment(new DataView(Int32Array.from(pairs.flat()).buffer));
+
+describe("an alignment", () => {
+  const alignment = aligned([0, 0], [1, 2], [3, 3]);
+
+  test("leads from a to b and back", () => {
+    expect([0, 1, 2, 3].map((a) => alignment.ofB(a))).toEqual([0, 2, undefined, 3]);
+    expect([0, 1, 2, 3].map((b) => alignment.ofA(b))).toEqual([0, undefined, 1, 3]);
+    expect(alignment.shared).toEqual([0, 1, 3]);
+  });
+
+  test("is parallel where every token stands beside that of its position", () => {
+    expect(aligned([0, 0], [1, 1]).isParallel(2, 2)).toBe(true);
+    expect(aligned([0, 0], [1, 1]).isParallel(3, 3)).toBe(false);
+    expect(aligned([0, 0], [1, 1]).isParallel(2, 3)).toBe(false);
+    expect(aligned([0, 1], [1, 0]).isParallel(2, 2)).toBe(false);
+  });
+
+  test("has each cell in both traces, whichever panel it is of", () => {
+    expect(alignment.both("a", 1, 3)).toEqual({ a: { query: 1, key: 3 }, b: { query: 2, key: 3 } });
+    expect(alignment.both("difference", 1, 3)).toEqual(alignment.both("a", 1, 3));
+    expect(alignment.both("b", 2, 1)).toEqual({ a: { query: 1, key: undefined }, b: { query: 2, key: 1 } });
+  });
+
+  test("has the cells of shared tokens in the difference", () => {
+    expect(alignment.inDifference({ query: 1, key: 3 })).toEqual({ row: 1, col: 2 });
+    expect(alignment.inDifference({ query: 2, key: 3 })).toBe(null);
+    expect(alignment.inDifference({ query: undefined, key: 3 })).toBe(null);
+  });
+
+  test("subtracts a from b over the shared tokens", () => {
+    const a = Float32Array.from({ length: 16 }, (_, n) => n); // 4 x 4
+    const b = Float32Array.from({ length: 20 }, (_, n) => 100 * n); // 4 x 5
+    const tile = alignment.difference(a, b, { a: 4, b: 5 })(0, 0, 0);
+    expect([tile.rows, tile.cols]).toEqual([3, 3]);
+    expect([...tile.weights]).toEqual([
+      0 - 0, 200 - 1, 300 - 3,
+      1000 - 4, 1200 - 5, 1300 - 7,
+      1500 - 12, 1700 - 13, 1800 - 15,
+    ]);
+  });
+
+  test("without pairs has no difference", () => {
+    expect(aligned().shared).toEqual([]);
+    expect(aligned().inDifference({ query: 0, key: 0 })).toBe(null);
+  });
+});
+
+describe("tiles from Python", () => {
+  test("are subtracted cell by cell", () => {
+    const a = { rows: 1, cols: 2, weights: Float32Array.of(0.5, 0.25) };
+    const b = { rows: 1, cols: 2, weights: Float32Array.of(0.25, 1) };
+    expect(subtractTiles(a, b)).toEqual({ rows: 1, cols: 2, weights: Float32Array.of(-0.25, 0.75) });
+  });
+});
+
+describe("layers", () => {
+  test("are comparable where they attend between the same tokens", () => {
+    const { header } = layerOf("causal");
+    expect(sameAxes(header, { ...header, heads: 99 })).toBe(true);
+    for (const other of [{ query: "output" }, { key: "output" }, { queries: 9 }, { keys: 9 }]) expect(sameAxes(header, { ...header, ...other })).toBe(false);
+  });
+});
+
+describe("the panels", () => {
+  const panels: PanelName[] = ["a", "b", "difference"];
+  const margins = (width: number, parallel: boolean) => panels.map((panel) => panelMargins(panel, width, parallel));
+
+  test("stand side by side where they fit, labels at the left of the first alone", () => {
+    expect(margins(950, true).map(({ left }) => left)).toEqual([74, 10, 10]);
+    const [a, b, difference] = margins(950, true);
+    const across = [a, b, difference].reduce((sum, panel) => sum + panel!.left + panel!.plot + panel!.legend, 0);
+    expect(across).toBeLessThanOrEqual(950);
+  });
+
+  test("have labels each where their tokens differ", () => {
+    expect(margins(1200, false).map(({ left }) => left)).toEqual([74, 74, 74]);
+    expect(margins(1300, false).map(({ plot }) => plot)).toEqual([260, 260, 260]);
+  });
+
+  test("stand below each other in a narrow view, as large as they may be", () => {
+    expect(margins(600, true).map(({ left, plot }) => [left, plot])).toEqual([[74, 260], [74, 260], [74, 260]]);
+  });
+
+  test("have a legend for the weights and one for the difference", () => {
+    expect(margins(950, true).map(({ legend }) => legend)).toEqual([12, 80, 80]);
+  });
+});
+
+describe("the map of distances", () => {
+  const partners: CompareState["partners"] = [[[0.5, 0, 0], null, [0.25, 1, 3]], [[null, 1, 0], [1, 1, 1]]];
+  const events = { chosen: vi.fn(), described: vi.fn() };
+  let map: DistanceMap;
+  let cells: HTMLButtonElement[];
+
+  beforeEach(() => {
+    vi.clearAllMocks();
+    map = new DistanceMap(partners, "jensen_shannon", events);
+    document.body.replaceChildren(map.element);
+    cells = [...map.element.querySelectorAll("button")];
+    map.draw(0, 0, false);
+  });
+
+  test("describes each head, its partner and their distance", () => {
+    expect(describePartner(0, 0, partners[0]![0])).toBe("layer 0, head 0: distance 0.5");
+    expect(describePartner(0, 2, partners[0]![2])).toBe("layer 0, head 2 beside layer 1, head 3 of b: distance 0.25");
+    expect(describePartner(1, 0, partners[1]![0])).toBe("layer 1, head 0: distance unknown");
+    expect([describePartner(0, 1, null), describePartner(9, 9, undefined)]).toEqual(["layer 0, head 1: not compared", "layer 9, head 9: not compared"]);
+    expect(cells.map((cell) => cell.title)[0]).toBe("layer 0, head 0: distance 0.5");
+  });
+
+  test("has its scale up to the largest distance", () => {
+    expect(largestDistance(partners)).toBe(1);
+    expect(largestDistance([[null]])).toBe(0);
+    expect(map.legend.textContent).toBe("jensen-shannon distance: 01");
+  });
+
+  test("colours the heads whose distance is known", () => {
+    expect(cells.map((cell) => cell.style.background !== "")).toEqual([true, false, true, false, true]);
+    expect(cells.map((cell) => cell.disabled)).toEqual([false, true, false, false, false]);
+  });
+
+  test("marks the chosen head, which the Tab key reaches", () => {
+    map.draw(1, 1, false);
+    expect(cells.map((cell) => cell.getAttribute("aria-selected"))).toEqual(["false", "false", "false", "false", "true"]);
+    expect(cells.map((cell) => cell.tabIndex)).toEqual([-1, -1, -1, -1, 0]);
+    map.draw(0, 1, false); // not compared
+    expect(cells.map((cell) => cell.tabIndex)).toEqual([0, -1, -1, -1, -1]);
+  });
+
+  test("reports what is clicked and pointed at", () => {
+    cells[2]!.click();
+    cells[2]!.dispatchEvent(new Event("pointerenter"));
+    cells[2]!.dispatchEvent(new Event("pointerleave"));
+    expect(events.chosen.mock.calls).toEqual([[0, 2]]);
+    expect(events.described.mock.calls.flat()).toEqual([expect.stringContaining("layer 0, head 2"), ""]);
+  });
+
+  test("is moved through by arrows, past heads that were not compared", () => {
+    const press = (cell: HTMLButtonElement, key: string) => cell.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    cells[0]!.focus();
+    press(cells[0]!, "ArrowRight");
+    expect(document.activeElement).toBe(cells[2]);
+    press(cells[2]!, "ArrowLeft");
+    expect(document.activeElement).toBe(cells[0]);
+    press(cells[0]!, "ArrowDown");
+    expect(document.activeElement).toBe(cells[3]);
+    press(cells[3]!, "ArrowDown");
+    expect(document.activeElement).toBe(cells[3]);
+  });
+
+  test("is hidden where no distance is known", () => {
+    const empty = new DistanceMap([[null], [[null, 0, 0]]], "hellinger", events);
+    empty.draw(0, 0, false);
+    expect([empty.element.hidden, empty.element.childElementCount, empty.legend.textContent]).toEqual([true, 0, ""]);
+  });
+});
