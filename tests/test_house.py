@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ import attnlens as al
 PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
-    {"errors"},
+    {"errors", "_palette"},
     {"data"},
     {"_checks"},
     {"io", "recorder", "kernels"},
@@ -174,6 +176,19 @@ def test_no_public_name_is_that_of_a_module_or_folder():
 def test_the_top_level_is_the_tour():
     assert len(al.__all__) <= 36
     assert type(al.capture) is type(al.report) is type(hidden)
+
+
+def test_colours_stand_in_the_palette_alone():
+    """Also those of the browser half: a vitest holds them."""
+    colour = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|\brgba?\(\s*\d")
+    for path in PACKAGE.rglob("*.py"):
+        found = colour.findall(path.read_text(encoding="utf-8"))
+        assert not found, f"{path.relative_to(PACKAGE)} writes {found}: name a role of palette.json"
+
+
+def test_every_role_of_the_palette_is_explained_and_in_both_themes():
+    palette = json.loads((PACKAGE / "palette.json").read_text(encoding="utf-8"))
+    assert set(palette["light"]) == set(palette["dark"]) == set(palette["about"]) - {"maps", "inks"}
 
 
 def test_no_module_changes_its_class():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .. import _palette
 from ..data._axes import PerToken
 from ..data._trace import Prediction, Token
 from ..errors import InputError
@@ -217,7 +218,8 @@ class TextAttribution(Attribution):
         spans = []
         for token, score in zip(self.tokens, self.scores.tolist()):
             share = abs(score) / strongest
-            colour = f"rgba(33,102,172,{share:.2f})" if score > 0 else f"rgba(178,24,43,{share:.2f})"
+            role = "unsigned" if not self.signed else "for" if score > 0 else "against"
+            colour = f"rgba({','.join(map(str, _palette.rgb(_palette.colour(role))))},{share:.2f})"
             ink = "white" if share > 0.6 else "inherit"
             spans.append(
                 f"<span title='{score:+.4f}' style='background:{colour};color:{ink};padding:1px 3px;"

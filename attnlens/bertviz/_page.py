@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .. import _palette
 from ..errors import AttnlensError
 
 HERE = Path(__file__).parent
@@ -42,7 +43,7 @@ PAGE = """<!DOCTYPE html>
 :root {{ color-scheme: light; }}
 body {{ margin: 8px; background: {background}; color: black; }}
 svg {{ overflow: visible; }}
-select:focus-visible {{ outline: 2px solid #1c5c9f; outline-offset: 1px; }}
+select:focus-visible {{ outline: 2px solid {accent}; outline-offset: 1px; }}
 </style>
 </head>
 <body>
@@ -69,6 +70,7 @@ def page(view: str, title: str, controls: str, data: dict[str, Any], offline: bo
         title=html.escape(title),
         background="black" if view == "neuron_view" and data["params"]["display_mode"] == "dark" else "white",
         markup=f'<div id="{root}" style="{FONT}">\n{controls}\n<div id="vis"></div>\n</div>',
+        accent=_palette.colour("accent"),
         root=root,
         data=as_json(data),
         libraries="" if offline else f'<script src="{REQUIRE}"></script>\n',

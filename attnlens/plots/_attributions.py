@@ -16,7 +16,6 @@ from matplotlib.patches import Rectangle
 from ..attribution._result import Attribution, ImageAttribution, TextAttribution
 from ..errors import InputError
 from . import _fonts, _style, _texts
-from ._images import HEAT
 
 LIMIT = 99
 """The percentile of the scores' absolute values at which colours end: single pixels would leave the rest pale."""
@@ -61,7 +60,7 @@ def pixels(
             f"plots.pixels draws the attribution of one image, not {type(attribution).__name__}: "
             "lens.attribute(image); of a text: plots.tokens"
         )
-    _style.colours(cmap, HEAT)  # told before anything is drawn
+    _style.colours(cmap, _style.HEAT)  # told before anything is drawn
     question = f"Why {attribution.target}?   Predicted: {attribution.prediction}"
     if ax is not None:
         scale = _over(_style.panel(ax, figsize, PANEL), attribution, cmap)
@@ -140,7 +139,7 @@ def _question(found: Sequence[Attribution]) -> str:
 def _images(
     found: list[ImageAttribution], names: list[str], cmap: _style.Colours, figsize: _style.Size | None
 ) -> Figure:
-    _style.colours(cmap, HEAT)  # told before anything is drawn
+    _style.colours(cmap, _style.HEAT)  # told before anything is drawn
     same = all(np.array_equal(one.image, found[0].image) for one in found)
     count = len(found) + same
     rows = math.ceil(count / ACROSS)
@@ -220,7 +219,7 @@ def _norm(
     end = end or float(np.abs(np.nan_to_num(scores)).max()) or 1.0
     low = -end if attribution.signed else 0.0
     share = np.linspace(0, 1, 256)
-    colours = _style.colours(cmap, _style.SIGNED if attribution.signed else HEAT)(share)
+    colours = _style.colours(cmap, _style.SIGNED if attribution.signed else _style.UNSIGNED)(share)
     away = np.abs(2 * share - 1) if attribution.signed else share
     colours[:, 3] = STRONG * np.sqrt(away)
     return Normalize(low, end), ListedColormap(colours)

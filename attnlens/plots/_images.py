@@ -6,20 +6,17 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from .. import _palette
 from ..data._attention import Attention
 from ..data._trace import PatchGrid, Trace, no_patches
 from ..errors import InputError
 from . import _checks, _style
-
-HEAT = colormaps["inferno"]
-"""Over images, which are light and dark themselves: dark violet to yellow."""
 
 FAINT, STRONG = 0.15, 0.85
 """How opaque the smallest and the largest share are: where there is little attention the image shows through."""
@@ -64,7 +61,7 @@ def patches(
     caption = _style.named(trace, "mean of the heads" if head is None else "", "one scale for all maps")
     rows = len(layers) if len(layers) > 1 and head is not None else None
     words = f"Where {name_of(grid, at)} looks", caption
-    return over_image(trace, looks, titles, words, at, figsize, rows, _style.colours(cmap, HEAT))
+    return over_image(trace, looks, titles, words, at, figsize, rows, _style.colours(cmap, _style.HEAT))
 
 
 def layers(
@@ -86,7 +83,7 @@ def over_image(
     at: int,
     figsize: _style.Size | None = None,
     rows: int | None = None,
-    colours: Colormap = HEAT,
+    colours: Colormap = _style.HEAT,
 ) -> Figure:
     """The image, then each `[key]` as a heat map over it, all on one scale.
 
@@ -139,7 +136,10 @@ def _as_seen(colours: Colormap) -> ListedColormap:
     """The colours of the bar as the eye meets them: laid, as in the maps, over grey."""
     share = np.linspace(0, 1, 256)[:, None]
     opaque = FAINT + (STRONG - FAINT) * share
-    return ListedColormap(opaque * colours(share[:, 0])[:, :3] + (1 - opaque) * 0.7)
+    return ListedColormap(
+        opaque * colours(share[:, 0])[:, :3]
+        + (1 - opaque) * np.divide(_palette.rgb(_palette.colour("mat")), 255)
+    )
 
 
 def _outline(ax: Axes, grid: PatchGrid, at: int) -> None:
@@ -150,7 +150,7 @@ def _outline(ax: Axes, grid: PatchGrid, at: int) -> None:
     _, width, height, _ = _extent(grid)
     wide, high = width / grid.cols, height / grid.rows
     corner = (patch % grid.cols * wide, patch // grid.cols * high)
-    for colour, line in (("black", 3.2), ("#4de1ff", 1.6)):
+    for colour, line in ((_palette.colour("halo"), 3.2), (_palette.colour("query"), 1.6)):
         ax.add_patch(
             Rectangle(corner, wide, high, fill=False, edgecolor=colour, linewidth=line, clip_on=False)
         )

@@ -12,10 +12,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize, PowerNorm
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from .. import _palette
 from ..data._trace import Token, Trace
 from ..errors import InputError
 from . import _fonts
@@ -23,22 +24,30 @@ from . import _fonts
 Size = tuple[float, float]
 """Width and height of a figure in inches."""
 
-WEIGHTS = sns.color_palette("mako_r", as_cmap=True).with_extremes(bad="white")
-"""Light to dark; told apart also without colour vision. White is a weight of exactly zero, as behind a mask."""
 
-LEVELS = sns.color_palette("mako_r", as_cmap=True)
-"""The same for numbers of which zero is one like any other."""
+def _colour_map(name: str, stops: Sequence[str]) -> Colormap:
+    return LinearSegmentedColormap.from_list(f"attnlens {name}", stops)
 
-SIGNED = sns.color_palette("RdBu", as_cmap=True)
+
+LEVELS = _colour_map("levels", _palette.stops("attention")[1:])
+"""Light to dark; told apart also without colour vision."""
+
+WEIGHTS = LEVELS.with_extremes(bad=_palette.stops("attention")[0])
+"""The same for weights: white is a weight of exactly zero, as behind a mask."""
+
+SIGNED = _colour_map("signed", _palette.stops("signed"))
 """Red against, blue for."""
 
-UNSIGNED = plt.colormaps["Purples"]
+UNSIGNED = _colour_map("unsigned", _palette.stops("unsigned"))
 """Of scores without a sign: the darker, the more."""
+
+HEAT = _colour_map("heat", _palette.stops("heat", "dark"))
+"""Of attention over a picture, which is light and dark itself: dark to light."""
 
 Colours = str | Colormap | None
 """The option cmap: a colour map of matplotlib, or its name; None for the one that a figure has by itself."""
 
-INK, QUIET, HAIRLINE = "#1d2430", "#68707d", "#d5d9df"
+INK, QUIET, HAIRLINE = (_palette.colour(role) for role in ("text", "muted", "line"))
 
 TITLE = dict(ha="left", color=INK, fontsize=12, fontweight="bold", parse_math=False)
 CAPTION = dict(ha="left", color=QUIET, fontsize=8.5, parse_math=False)

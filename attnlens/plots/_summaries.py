@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
+from .. import _palette
 from ..analysis._pooling import pooled_signed
 from ..data._trace import Trace
 from ..errors import InputError, unknown_name
@@ -302,7 +303,16 @@ def _widest(changes: list[np.ndarray], tokens: int) -> float:
 def _mark(ax: Axes, chosen: list[tuple[int, int]]) -> None:
     """Frames around the heads that are drawn beside."""
     for layer, head in chosen:
-        ax.add_patch(Rectangle((head - 0.5, layer - 0.5), 1, 1, fill=False, edgecolor="#e4572e", linewidth=2))
+        ax.add_patch(
+            Rectangle(
+                (head - 0.5, layer - 0.5),
+                1,
+                1,
+                fill=False,
+                edgecolor=_palette.colour("selection"),
+                linewidth=2,
+            )
+        )
 
 
 def _model(comparison: Comparison, side: str) -> str:

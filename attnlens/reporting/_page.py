@@ -10,7 +10,7 @@ from typing import Any
 
 from ipywidgets import DOMWidget
 
-from .. import __version__
+from .. import __version__, _palette
 from ..io._escaping import seen
 from ..widgets._view import View, bundle
 from ._packing import pack
@@ -20,16 +20,22 @@ POLICY = (
     "connect-src 'none'; base-uri 'none'; form-action 'none'"
 )
 
-STYLE = """
-:root {
-  color-scheme: light dark; --ink: #1d2430; --quiet: #68707d; --line: #d5d9df; --paper: #ffffff; --ground: #f4f6f8;
-  --accent: #1c5c9f;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --ink: #e6e9ee; --quiet: #98a1ae; --line: #333a45; --paper: #15181e; --ground: #0d0f13; --accent: #7ab8f0;
-  }
-}
+ROLES = {
+    "--ink": "text", "--quiet": "muted", "--line": "line", "--paper": "background", "--ground": "page",
+    "--accent": "accent",
+}  # fmt: skip
+"""Custom properties of the page, and whose colour of the palette each is."""
+
+
+def _properties(theme: str) -> str:
+    return " ".join(f"{name}: {_palette.colour(role, theme)};" for name, role in ROLES.items())
+
+
+STYLE = f"""
+:root {{ color-scheme: light dark; {_properties("light")} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_properties("dark")} }} }}
+"""
+STYLE += """\
 * { box-sizing: border-box; }
 body {
   margin: 0; background: var(--ground); color: var(--ink);

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from .. import models
+from .. import _palette, models
 from ..analysis import rollout
 from ..attribution import Attribution, TextAttribution
 from ..data._trace import Trace
@@ -198,8 +198,10 @@ def print_text(console: Console, found: Report) -> None:
     if "windows" in numbers:
         _print_windows(console, numbers["windows"])
     scores = [token["score"] for token in numbers["tokens"]]
-    console.print(_coloured(console, [token["text"] for token in numbers["tokens"]], scores))
     attribution = found.attribution
+    console.print(
+        _coloured(console, [token["text"] for token in numbers["tokens"]], scores, attribution.signed)
+    )
     signs = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
     key = signs if attribution.signed else "the more, the more important"
     words = f"why {attribution.target}: {key} ({attribution.how}, {attribution.verdict})"
@@ -312,7 +314,7 @@ def _colour(console: Console) -> bool:
     return console.color_system in ("256", "truecolor", "windows") and not console.no_color
 
 
-def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
+def _coloured(console: Console, words: list[str], scores: list[float], signed: bool = True) -> Text:
     strongest = max(map(abs, scores)) or 1.0
     line = Text()
     for word, score in zip(words, scores):
@@ -323,11 +325,14 @@ def _coloured(console: Console, words: list[str], scores: list[float]) -> Text:
         if share < 0.12:  # a nearly white patch would catch the eye on a dark terminal
             line.append(f" {word.strip()} ")
             continue
-        strong = (33, 102, 172) if score > 0 else (178, 24, 43)
+        role = "unsigned" if not signed else "for" if score > 0 else "against"
+        strong = _palette.rgb(_palette.colour(role))
         shade = [round(255 + (c - 255) * share) for c in strong]
         light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
-        ink = "rgb(0,0,0)" if light > 140 else "rgb(255,255,255)"
-        line.append(f" {word.strip()} ", style=f"{ink} on rgb({','.join(map(str, shade))})")
+        line.append(
+            f" {word.strip()} ",
+            style=f"{_palette.ink(dark=light <= 140)} on rgb({','.join(map(str, shade))})",
+        )
     return line
 
 
@@ -400,9 +405,10 @@ def _heat(console: Console, grid: np.ndarray, size: tuple[int, int]) -> Text:
     cols = np.arange(size[1]) * grid.shape[1] // size[1]
     share = (grid / max(grid.max(), 1e-12))[rows][:, cols]
     if _colour(console):
-        import matplotlib
-
-        return _half_blocks((matplotlib.colormaps["inferno"](share)[..., :3] * 255).astype(np.uint8))
+        stops = np.array([_palette.rgb(stop) for stop in _palette.stops("heat", "dark")])
+        places = np.linspace(0, 1, len(stops))
+        shades = [np.interp(share, places, channel) for channel in stops.T]
+        return _half_blocks(np.stack(shades, -1).astype(np.uint8))
     signs = np.array(list(" ░▒▓█"))[np.minimum((share * 5).astype(int), 4)]
     return Text("\n".join("".join(line) for line in signs[::2]))
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 d9714a257d0f2ff4f4409c62d1d55939f8e31590c9f51f9809fd5b2ad8f33a7a
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -547,7 +547,7 @@ var light = {
   for: "#1c5c9f",
   against: "#a51429",
   unsigned: "#4a2384",
-  query: "#ffb454",
+  query: "#4de1ff",
   key: "#ffffff",
   halo: "#000000",
   grid: "#ffffff",
@@ -567,7 +567,7 @@ var dark = {
   for: "#9ad0f5",
   against: "#ff9b8a",
   unsigned: "#dcd5f5",
-  query: "#ffb454",
+  query: "#4de1ff",
   key: "#ffffff",
   halo: "#000000",
   grid: "#ffffff",
@@ -586,6 +586,10 @@ var maps = {
   unsigned: {
     light: ["#f7f6fa", "#e4e1f0", "#c4bfe0", "#9b93c9", "#7259ad", "#4a2384"],
     dark: ["#1b1f27", "#2d2745", "#4d3f7e", "#7a68b5", "#a99ddb", "#dcd5f5"]
+  },
+  heat: {
+    light: ["#fcffa4", "#f4df53", "#fbb61a", "#f98e09", "#ed6925", "#d84c3e", "#bc3754", "#9a2865", "#781c6d", "#57106e", "#320a5e", "#110a30", "#000004"],
+    dark: ["#000004", "#110a30", "#320a5e", "#57106e", "#781c6d", "#9a2865", "#bc3754", "#d84c3e", "#ed6925", "#f98e09", "#fbb61a", "#f4df53", "#fcffa4"]
   },
   layers: {
     light: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"],

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 0c167fc54e7e9db1496e8285cb035f5c903831d14d82564b3571a100ac1e6408
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 d9714a257d0f2ff4f4409c62d1d55939f8e31590c9f51f9809fd5b2ad8f33a7a
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";

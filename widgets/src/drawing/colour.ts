@@ -15,6 +15,9 @@ function ramp(map: ColourMap, dark: boolean): Ramp {
 /** Attention from 0 to 1: seaborn's "mako", as the figures in Python, from background to ink. */
 export const attentionRamp = (dark: boolean): Ramp => ramp("attention", dark);
 
+/** Shares of attention over an image, from 0 to 1: dark to light, as the figures in Python. */
+export const heatRamp = (dark: boolean): Ramp => ramp("heat", dark);
+
 /** Scores that only rank, from 0 to 1: no colour that speaks for or against. */
 export const unsignedRamp = (dark: boolean): Ramp => ramp("unsigned", dark);
 

@@ -2,7 +2,7 @@
 
 import { h } from "../ui/dom";
 import { paintPixels } from "./canvas";
-import { attentionRamp, rampTable, signedRamp, unsignedRamp } from "./colour";
+import { heatRamp, rampTable, signedRamp, unsignedRamp } from "./colour";
 import { rolesOf } from "./palette";
 
 /** The grid of patches, and the image under it. */
@@ -15,7 +15,7 @@ export interface ImageGround {
 }
 
 /** The colour map of a patch map: of weights, of scores that only rank, or of scores for and against. */
-export type PatchColours = "attention" | "unsigned" | "signed";
+export type PatchColours = "heat" | "unsigned" | "signed";
 
 /** A share of the strongest colour for each patch, 0 to 1, or -1 to 1 where signed. */
 export interface PatchMap {
@@ -49,7 +49,7 @@ export class OverlayPaint {
     const night = dark || hasImage;
     const signed = signedRamp(night);
     this.tables = {
-      attention: rampTable(attentionRamp(night)),
+      heat: rampTable(heatRamp(night)),
       unsigned: rampTable(unsignedRamp(night)),
       signed: rampTable((share) => signed(2 * share - 1)),
     };

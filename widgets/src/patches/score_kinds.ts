@@ -13,7 +13,7 @@ const UNITS: Record<ScoreKind, string> = {
   signed: "logits against and for",
 };
 
-const COLOURS: Record<ScoreKind, PatchColours> = { share: "attention", rank: "unsigned", signed: "signed" };
+const COLOURS: Record<ScoreKind, PatchColours> = { share: "heat", rank: "unsigned", signed: "signed" };
 
 /** A number for each patch. */
 export interface PatchScores {

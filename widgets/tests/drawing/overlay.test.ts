@@ -3,7 +3,7 @@
 
 import { rgb } from "d3-color";
 import { beforeAll, describe, expect, test } from "vitest";
-import { attentionRamp, rampTable, unsignedRamp } from "../../src/drawing/colour";
+import { heatRamp, rampTable, unsignedRamp } from "../../src/drawing/colour";
 import { Overlay, OverlayPaint, overlaySvg, saturationFilter, type ImageGround } from "../../src/drawing/overlay";
 import { rolesOf } from "../../src/drawing/palette";
 import { stubBrowser } from "../fake";
@@ -11,29 +11,29 @@ import { stubBrowser } from "../fake";
 beforeAll(stubBrowser);
 
 const ground: ImageGround = { rows: 2, cols: 3, width: 300, height: 200, image: "data:image/png;base64,AAAA" };
-const map = { shares: Float32Array.of(0, 0.2, 0.4, 0.6, 0.8, 1), colours: "attention" as const };
+const map = { shares: Float32Array.of(0, 0.2, 0.4, 0.6, 0.8, 1), colours: "heat" as const };
 const paint = new OverlayPaint(0.5, false, true);
 
 describe("the paint", () => {
   test("lets the image through without a blend and hides it with a full one", () => {
-    expect(new OverlayPaint(0, false, true).rgba(1, "attention")[3]).toBe(0);
-    expect(new OverlayPaint(1, false, true).rgba(0, "attention")[3]).toBe(255);
+    expect(new OverlayPaint(0, false, true).rgba(1, "heat")[3]).toBe(0);
+    expect(new OverlayPaint(1, false, true).rgba(0, "heat")[3]).toBe(255);
   });
 
   test("covers a grid without an image, whatever the blend", () => {
-    expect(new OverlayPaint(0, false, false).rgba(0, "attention")[3]).toBe(255);
+    expect(new OverlayPaint(0, false, false).rgba(0, "heat")[3]).toBe(255);
   });
 
   test("is the more opaque the larger the share, whatever its sign", () => {
-    const opacity = [0, 0.1, 0.5, 1].map((share) => paint.rgba(share, "attention")[3]);
+    const opacity = [0, 0.1, 0.5, 1].map((share) => paint.rgba(share, "heat")[3]);
     expect(opacity).toEqual([...opacity].sort((a, b) => a - b));
     expect(paint.rgba(-0.5, "signed")[3]).toBe(paint.rgba(0.5, "signed")[3]);
   });
 
   test("lifts small shares, so that weak patches stay visible beside a strong one", () => {
-    const table = rampTable(attentionRamp(true));
+    const table = rampTable(heatRamp(true));
     const lifted = 4 * Math.round(255 * 0.1 ** 0.7);
-    expect(paint.rgba(0.1, "attention").slice(0, 3)).toEqual([...table.subarray(lifted, lifted + 3)]);
+    expect(paint.rgba(0.1, "heat").slice(0, 3)).toEqual([...table.subarray(lifted, lifted + 3)]);
     expect(lifted).toBeGreaterThan(4 * 255 * 0.15);
   });
 
@@ -47,13 +47,13 @@ describe("the paint", () => {
   test("has the palette's colour for scores that only rank, as the text of an attribution", () => {
     const { r, g, b } = rgb(unsignedRamp(true)(1));
     expect(paint.rgba(1, "unsigned").slice(0, 3)).toEqual([r, g, b].map(Math.round));
-    expect(paint.rgba(1, "unsigned")).not.toEqual(paint.rgba(1, "attention"));
+    expect(paint.rgba(1, "unsigned")).not.toEqual(paint.rgba(1, "heat"));
   });
 
   test("lights up over an image in either theme, and follows the theme of an empty grid", () => {
-    const brightest = (dark: boolean, hasImage: boolean) => new OverlayPaint(0.5, dark, hasImage).rgba(1, "attention").slice(0, 3);
+    const brightest = (dark: boolean, hasImage: boolean) => new OverlayPaint(0.5, dark, hasImage).rgba(1, "heat").slice(0, 3);
     const end = (dark: boolean) => {
-      const { r, g, b } = rgb(attentionRamp(dark)(1));
+      const { r, g, b } = rgb(heatRamp(dark)(1));
       return [r, g, b].map(Math.round);
     };
     expect([brightest(false, true), brightest(true, true)]).toEqual([end(true), end(true)]);

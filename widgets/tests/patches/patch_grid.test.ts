@@ -229,8 +229,8 @@ describe("the scores of a panel", () => {
 describe("the saved figure", () => {
   const paint = new OverlayPaint(0.5, false, true);
   const ground = { rows: 2, cols: 3, width: 300, height: 200, image: "data:image/png;base64,AAAA" };
-  const map = { shares: new Float32Array(6).fill(0.5), colours: "attention" as const };
-  const scale = { low: "0", high: "0.5", unit: "share of attention", colours: "attention" as const };
+  const map = { shares: new Float32Array(6).fill(0.5), colours: "heat" as const };
+  const scale = { low: "0", high: "0.5", unit: "share of attention", colours: "heat" as const };
 
   function parsed(panels: number, more: Partial<PatchesFigure> = {}) {
     const figure = figureSvg({

@@ -23,8 +23,8 @@ describe("the scales", () => {
 
   it("have the colours of their kind, on the map and on the scale", () => {
     const { maps: drawn, scales } = scaledMaps(maps, true);
-    expect([...drawn.values()].map(({ colours }) => colours)).toEqual(["attention", "attention", "unsigned", "signed"]);
-    expect(scales.map(({ colours }) => colours)).toEqual(["attention", "unsigned", "signed"]);
+    expect([...drawn.values()].map(({ colours }) => colours)).toEqual(["heat", "heat", "unsigned", "signed"]);
+    expect(scales.map(({ colours }) => colours)).toEqual(["heat", "unsigned", "signed"]);
   });
 
   it("name one patch's number in the unit of its kind", () => {

@@ -1,0 +1,38 @@
+"""The one palette, `palette.json`: colours by their role and colour maps by their stops.
+
+Figures, the terminal, HTML and the views read it; the browser half inlines it when it is built. The file says what each
+role means.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def _palette() -> dict[str, Any]:
+    return json.loads((Path(__file__).parent / "palette.json").read_text(encoding="utf-8"))
+
+
+def colour(role: str, theme: str = "light") -> str:
+    """A colour by its role, as "#rrggbb"; theme: "light" or "dark"."""
+    return _palette()[theme][role]
+
+
+def ink(dark: bool) -> str:
+    """Of a text on a colour of a map that is dark, or light."""
+    return _palette()["inks"]["on_dark" if dark else "on_light"]
+
+
+def stops(name: str, theme: str = "light") -> list[str]:
+    """The colours of a map, evenly spaced: "attention", "signed", "unsigned" or "layers"."""
+    return list(_palette()["maps"][name][theme])
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of "#rrggbb", each from 0 to 255."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
