@@ -17,8 +17,8 @@ PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
     {"errors"},
-    {"data"},
     {"_checks"},
+    {"data"},
     {"io", "recorder", "kernels"},
     {"analysis", "models"},
     {"attribution"},
@@ -33,6 +33,7 @@ STOREYS = (
 )
 
 UPSTAIRS = {
+    ("_checks", "data"): "the check for one trace names the class Trace",
     ("data", "io"): "Trace.save, Trace.load, Trace.to_json and Trace.from_json are where one looks for them",
     ("attribution", "plots"): "an attribution draws itself: .plot()",
     ("attribution", "evaluation"): "an explanation says how far its methods agree: .agreement",
