@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from .data import Attention, Token, Trace
+    from .data import Attention, PatchGrid, Token, Trace
 
 MOST_SHOWN = 8
 """Tokens that an error message shows."""
@@ -111,10 +111,8 @@ def position(name: str, value: object, count: int) -> int:
             f"{name} must be an integer, 0 to {count - 1} or negative from the end, not {short(value)}"
         )
     if not -count <= found < count:
-        raise InputError(
-            f"{name} {found} is out of range: there are {count}, numbered 0 to {count - 1}; negative ones count from "
-            "the end"
-        )
+        there = "there is one, numbered 0" if count == 1 else f"there are {count}, numbered 0 to {count - 1}"
+        raise InputError(f"{name} {found} is out of range: {there}; negative numbers count from the end")
     return found % count
 
 
@@ -131,6 +129,21 @@ def positions(name: str, values: object, count: int) -> list[int]:
     return list(dict.fromkeys(position(name, value, count) for value in several))
 
 
+def among(name: str, value: object, numbers: Sequence[int]) -> int:
+    """One of several numbers, such as those of the layers that are shown; negative ones count from the end of them.
+
+    >>> among("layer", 5, [0, 5]), among("layer", -1, [0, 5])
+    (5, 5)
+    """
+    found = as_integer(value)
+    if found is not None and -len(numbers) <= found < 0:
+        return numbers[found]
+    if found not in numbers:
+        these = ", ".join(map(str, numbers))
+        raise InputError(f"{name} must be one of {these}, or negative from the end, not {short(value)}")
+    return found
+
+
 def token(name: str, value: object, tokens: Sequence[Token]) -> int:
     """The position of a token that is named by its number, or by its text: of several that read so, the first.
 
@@ -144,6 +157,16 @@ def token(name: str, value: object, tokens: Sequence[Token]) -> int:
             f"{short(value)}"
         )
     return position(name, value, len(tokens))
+
+
+def patch(name: str, value: object, grid: PatchGrid) -> int:
+    """A position of an image's trace, named as a token is, or as the patch in a (row, column) of the grid."""
+    if not isinstance(value, tuple | list):
+        return token(name, value, grid.tokens)
+    if len(value) != 2:
+        raise InputError(f"{name} {value!r} is no patch; give its number, or (row, column)")
+    row, column = position("row", value[0], grid.rows), position("column", value[1], grid.cols)
+    return len(grid.leading) + row * grid.cols + column
 
 
 def one_of(what: str, value: object, names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Arguments are checked by one rule: any integer type, any real number type, never a bool, and every message says why."""
+"""Arguments are checked by one rule: any integer type, any real number type, never a bool."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_token_by_its_number_or_its_text():
     with pytest.raises(InputError, match="no token reads 'flim'; close to it are: 'film'"):
         _checks.token("row", "flim", tokens)
     for value in (True, 1.5, None):
-        with pytest.raises(InputError, match="row must be an integer, 0 to 3 or .* or a token's text, not"):
+        with pytest.raises(InputError, match=r"row must be an integer, .* or a token's text, not"):
             _checks.token("row", value, tokens)
 
 

@@ -148,6 +148,24 @@ def test_functions_import_up_only_with_a_reason():
     assert len(UPSTAIRS) <= 4
 
 
+CHECKS_FOLLOW = ("attribution", "evaluation", "diagnosis", "circuits", "lens", "_gates")
+"""Rooms and modules whose own checks of arguments are still to move to `_checks`."""
+
+
+def test_arguments_are_checked_in_one_place():
+    """No other module asks whether an argument is a bool or an integer: `_checks` says it once, for all types."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if {"_checks", *CHECKS_FOLLOW} & set(path.relative_to(PACKAGE).with_suffix("").parts):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            where = f"{path}:{getattr(node, 'lineno', 0)}"
+            if called == "isinstance":
+                kinds = {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+                assert not kinds & {"bool", "Integral", "Real"}, where
+            assert called not in ("operator.index", "as_index", "index"), where
+
+
 def hidden(module: Path) -> bool:
     return module.stem.startswith("_")
 

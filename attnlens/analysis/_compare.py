@@ -15,19 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Windows
 from ..data._trace import Layer, PatchGrid, Token, Trace
 from ..errors import InputError
-from ._distance import (
-    Rows,
-    check_metric,
-    divergences,
-    mean_distance,
-    outcomes,
-    p_log_p,
-    row_blocks,
-    whole_number,
-)
+from ._distance import METRICS, Rows, divergences, mean_distance, outcomes, p_log_p, row_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +45,7 @@ def compare(a: Trace, b: Trace, *, metric: str = "hellinger") -> Comparison:
 
     >>> compare(lens.trace("a fine film"), lens.trace("a dull film")).most()
     """
-    check_metric(metric)
+    _checks.one_of("metric", metric, METRICS)
     sides = [_side(trace, name) for trace, name in ((a, "a"), (b, "b"))]
     alignment = _aligned(*sides)
     heads = [[one.heads for one in side.attentions] for side in sides]
@@ -97,7 +89,7 @@ class Comparison:
 
     def most(self, count: int = 5) -> pd.DataFrame:
         """The heads that differ most, the most different first; at most `count` of them."""
-        count = whole_number(count, "count", 1)
+        count = _checks.integer("count", count, least=1)
         known = self.heads.dropna(subset="distance")
         return known.sort_values("distance", ascending=False, kind="stable").head(count)
 
@@ -115,9 +107,8 @@ class Comparison:
         return after.to(before.device) - before
 
     def _pair(self, layer: int, head: int) -> dict[str, int]:
-        layer = whole_number(layer, "layer", -len(self.a), len(self.a) - 1) % len(self.a)
-        count = self.a[layer].heads
-        head = whole_number(head, "head", -count, count - 1) % count
+        layer = _checks.position("layer", layer, len(self.a))
+        head = _checks.position("head", head, self.a[layer].heads)
         found = self.heads[(self.heads["layer"] == layer) & (self.heads["head"] == head)]
         if found.empty:
             known = ", ".join(map(str, self.heads["layer"].unique()))

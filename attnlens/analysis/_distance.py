@@ -7,16 +7,16 @@ queries of all inputs is their distance. The table of all pairs is then asked fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import index as as_index
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Index, Weights, Windows
 from ..data._trace import Layer, Trace
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 from ._rollout import advice, check_shares
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") ->
             "head_distance() takes one trace, or a list of which it takes the mean: head_distance([a, b]); the heads "
             "of two traces side by side: compare(a, b)"
         )
-    check_metric(metric)
+    _checks.one_of("metric", metric, METRICS)
     total, count, inputs, queries, names = 0.0, 0.0, 0, 0, []
     for inputs, trace in enumerate(_one_by_one(traces), 1):
         attentions = _same_axes(trace)
@@ -84,9 +84,11 @@ def nearest_heads(distance: pd.DataFrame, layer: int, head: int, count: int = 5)
     >>> nearest_heads(head_distance(trace), layer=5, head=3)
     """
     _check_table(distance, "nearest_heads")
-    count = whole_number(count, "count", 1)
-    if (layer, head) not in distance.index:
-        raise InputError(f"there is no head (layer {layer!r}, head {head!r}); {_known(distance)}")
+    count = _checks.integer("count", count, least=1)
+    layers = distance.index.get_level_values("layer")
+    layer = _checks.among("layer", layer, sorted(set(layers.tolist())))
+    heads = distance.index.get_level_values("head")[layers == layer]
+    head = _checks.among("head", head, sorted(set(heads.tolist())))
     others = distance.loc[(layer, head)].drop((layer, head)).dropna().sort_values(kind="stable").head(count)
     return others.rename("distance").reset_index()
 
@@ -105,7 +107,7 @@ def cluster_heads(distance: pd.DataFrame, count: int) -> pd.Series:
     from scipy.cluster.hierarchy import average, cut_tree
 
     values = _check_table(distance, "cluster_heads", pairs=True)
-    count = whole_number(count, "count", 1, len(values))
+    count = _checks.integer("count", count, least=1, most=len(values))
     tree = average(_pairs(values))
     raw = [int(number) for number in cut_tree(tree, n_clusters=count)[:, 0]]
     order = sorted(set(raw), key=lambda number: (-raw.count(number), raw.index(number)))
@@ -296,24 +298,6 @@ def mean_distance(total: Tensor, count: Tensor, metric: str) -> Tensor:
 # -- checks ---------------------------------------------------------------------------------------------------
 
 
-def check_metric(metric: str) -> None:
-    """Raises InputError for a metric that there is not."""
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
-
-
-def whole_number(given: object, name: str, least: int, most: int | None = None) -> int:
-    """An argument that counts something; InputError where it does not, or lies outside."""
-    try:
-        number = None if isinstance(given, bool) else as_index(given)
-    except TypeError:
-        number = None
-    if number is None or number < least or (most is not None and number > most):
-        expected = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} must be a whole number {expected}, not {given!r}")
-    return number
-
-
 def _one_by_one(traces: Trace | Iterable[Trace]) -> Iterator[Trace]:
     if isinstance(traces, Trace):
         traces = (traces,)
@@ -410,9 +394,3 @@ def _pairs(values: np.ndarray) -> np.ndarray:
     from scipy.spatial.distance import squareform
 
     return squareform((values + values.T) / 2, checks=False)
-
-
-def _known(distance: pd.DataFrame) -> str:
-    layers = distance.index.get_level_values("layer")
-    heads = distance.index.get_level_values("head")
-    return f"layers are {layers.min()} to {layers.max()}, heads {heads.min()} to {heads.max()}"

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention
 from ..data._trace import Trace
 from ..errors import InputError
-from ._rollout import check_trace, fused_blocks, mixed_blocks, position, stack
+from ._rollout import fused_blocks, mixed_blocks, stack
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -46,10 +47,10 @@ def flow(trace: Trace, token: int = 0, *, start: int = 0, end: int | None = None
 
     >>> flow(trace)  # what can reach the class token
     """
-    check_trace(trace, "flow")
+    _checks.trace(trace, "flow")
     layers = stack(trace, start, end, "flow")
     size = layers[0].queries
-    source = position("token", token, size)
+    source = _checks.position("token", token, size)
     _require_few(len(layers), size)
     flows = _flows(_graph(layers), source, range(len(layers) * size, (len(layers) + 1) * size))
     return torch.tensor(flows, dtype=layers[0].dtype, device=layers[0].device) / UNIT

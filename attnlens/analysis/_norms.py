@@ -8,10 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import BLOCK_ELEMENTS, Weights, Windows
 from ..data._axes import HeadQueryKey
 from ..data._trace import Layer, Trace
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 
 KINDS = ("heads", "sum", "residual", "layer_norm")
 
@@ -38,12 +39,8 @@ def norms(trace: Trace, kind: str = "sum") -> Trace:
     Sources: Kobayashi et al. 2020, "Attention is Not Only a Weight" ("heads", "sum"); Kobayashi et al.
     2021, "Incorporating Residual and Normalization Layers into Analysis of Masked Language Models".
     """
-    if not isinstance(trace, Trace):
-        raise InputError(
-            f"norms() takes one trace, not {type(trace).__name__}: lens.trace(input, values=True)"
-        )
-    if kind not in KINDS:
-        raise unknown_name("kind of norms", kind, KINDS)
+    _checks.trace(trace, "norms", "lens.trace(input, values=True)")
+    _checks.one_of("kind of norms", kind, KINDS)
     moved = (Weights(torch.cat(list(_blocks(layer, kind)), dim=1)) for layer in trace.layers)
     layers = tuple(
         replace(layer, attention=norm, values=None, normalized=False)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Windows
 from ..data._axes import HeadQuery, HeadQueryKey
 from ..data._trace import Layer, Token, Trace
-from ..errors import InputError, unknown_name
-from ._rollout import check_shares, check_trace
+from ..errors import InputError
+from ._rollout import check_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +123,7 @@ def find_heads(trace: Trace, pattern: str | Tensor | Sequence | Callable[[Tensor
     """
     import pandas as pd
 
-    check_trace(trace, "find_heads")
+    _checks.trace(trace, "find_heads")
     score, none_left = _scoring(trace, pattern)
     found = [
         (number, head, layer.name, float(value))
@@ -139,8 +140,7 @@ def find_heads(trace: Trace, pattern: str | Tensor | Sequence | Callable[[Tensor
 def _scoring(trace: Trace, pattern: object) -> tuple[Callable[[int], Sequence], str]:
     """(from a layer's number to its heads' scores, nothing where undefined; the error for when none is left)"""
     if isinstance(pattern, str):
-        if pattern not in PATTERNS:
-            raise unknown_name("pattern", pattern, PATTERNS)
+        _checks.one_of("pattern", pattern, PATTERNS)
         return (
             lambda number: _mean(trace, number, named_patterns(trace, number).get(pattern)),
             f"pattern {pattern!r} is defined in no layer of this trace; it needs {PATTERNS[pattern]}",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
-from reprlib import repr as short
 
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Weights, Windows
 from ..data._trace import Trace
 from ..errors import InputError, unknown_name
@@ -53,9 +52,8 @@ def rollout(
 
     >>> rollout(trace, row=0)  # what the class token is made of
     """
-    check_trace(trace, "rollout")
-    if not isinstance(residual, Real) or not 0 <= residual <= 1:
-        raise InputError(f"residual must be between 0 and 1, not {short(residual)}")
+    _checks.trace(trace, "rollout")
+    residual = _checks.share("residual", residual)
     layers = stack(trace, start, end, "rollout")
     mixed = [mixed_blocks(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:
@@ -64,19 +62,11 @@ def rollout(
     if row is None and column is None:
         return _product(mixed)
     vector = torch.zeros(size, device=layers[0].device, dtype=layers[0].dtype)
-    vector[position("row", row, size) if column is None else position("column", column, size)] = 1.0
+    name, which = ("row", row) if column is None else ("column", column)
+    vector[_checks.position(name, which, size)] = 1.0
     for blocks in reversed(mixed) if column is None else mixed:
         vector = (_pulled if column is None else _pushed)(vector, blocks)
     return vector
-
-
-def position(name: str, number: int, size: int) -> int:
-    """A position counted from 0 on; InputError for one that the trace does not have."""
-    if not isinstance(number, Integral):
-        raise InputError(f"{name} must be the number of a position, not {number!r}")
-    if not -size <= number < size:
-        raise InputError(f"{name} {number} is out of range: the trace has {size} positions")
-    return int(number) % size
 
 
 def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0) -> Trace:
@@ -85,7 +75,7 @@ def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0
     Fused once, rows and columns of the rollout are cheap enough to follow a mouse. The options are those of
     `rollout`.
     """
-    check_trace(trace, "fuse")
+    _checks.trace(trace, "fuse")
     attentions = [layer.attention for layer in trace.layers]
     fused = [
         Weights(torch.cat([block for _, block, _ in blocks]).unsqueeze(0))
@@ -113,15 +103,6 @@ def check_shares(weights: Tensor) -> None:
         )
 
 
-def check_trace(trace: Trace, function: str) -> None:
-    """Raises InputError for what is no trace, with the remedy for a list."""
-    if not isinstance(trace, Trace):
-        raise InputError(
-            f"{function}() takes one trace, not {type(trace).__name__}; of several: "
-            f"[{function}(trace) for trace in traces]"
-        )
-
-
 Blocks = Iterator[tuple[slice, Tensor, Tensor]]
 """(rows, fused weights `[row, key]`, what each row sums to `[row]`)"""
 
@@ -135,8 +116,7 @@ def _fusions(
     """Per layer its fused weights, walked in blocks `[row, key]`."""
     if isinstance(heads, str) and heads not in FUSIONS:
         raise unknown_name("fusion of heads", heads, (*FUSIONS, "a list of head numbers"))
-    if not isinstance(discard, Real) or not 0 <= discard < 1:
-        raise InputError(f"discard must be at least 0 and less than 1, not {discard!r}")
+    discard = _checks.number("discard", discard, least=0, below=1)
     if not isinstance(heads, str | Iterable):
         raise InputError(
             f"heads must be one of {', '.join(FUSIONS)}, or a list of head numbers, not {heads!r}"
@@ -214,10 +194,7 @@ def _product(mixed: list[Mixed]) -> Tensor:
 
 def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Attention]:
     """The layers from start to end, if they are one chain of square self-attention over the same positions."""
-    for name, number in (("start", start), ("end", end)):
-        if not isinstance(number, Integral | type(None)):
-            raise InputError(f"{name} must be the number of a layer, as in a slice, not {number!r}")
-    trace = trace[start:end]
+    trace = trace[_checks.integer("start", start) : None if end is None else _checks.integer("end", end)]
     if not trace.layers:
         raise InputError("the trace has no layers, or start and end leave none")
     first = trace.layers[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .._checks import integer
 from ..data._attention import Weights
 from ..data._trace import Layer, Token, Trace
 from ..errors import InputError
@@ -74,6 +75,7 @@ def _layers(name: str, given: Layers | None, *rest: str) -> Iterator[Layer]:
 
 def _tokens(given: Sequence[str] | None, second: int | None = None) -> tuple[Token, ...]:
     texts = list(given or ())
+    second = None if second is None else integer("sentence_b_start", second, least=0)
     for written, shown in WRITTEN.items():
         texts = [text.replace(written, shown) for text in texts]
     return tuple(Token(text, segment=int(second is not None and i >= second)) for i, text in enumerate(texts))

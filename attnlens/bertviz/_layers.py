@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Factors
 from ..data._axes import Index, positions
 from ..data._trace import Layer, Token, Trace
@@ -91,10 +92,7 @@ def one_trace(given: Given, view: str, tokens: Sequence[str] | None = None) -> T
         if isinstance(given, Recording):
             return next(given.traces(tokens=tokens and [tokens]))
         (given,) = given
-    if not isinstance(given, Trace):
-        raise InputError(f"{view} draws a trace, not {type(given).__name__}: {view}(lens.trace(input))")
-    if not given.layers:
-        raise InputError(f"{view} has nothing to draw: the trace has no layers")
+    _checks.drawable(given, view)
     if not tokens:
         return given
     return replace(given, tokens=tuple(Token(str(token)) for token in tokens), patches=None)

@@ -6,6 +6,7 @@ import html as markup
 from collections.abc import Sequence
 from typing import Any
 
+from .._checks import among
 from ..data._axes import Index
 from ..errors import InputError
 from . import _page
@@ -56,7 +57,7 @@ def head_view(
     """
     found = shown(trace, "head_view", layers, heads, tokens)
     params = {
-        "layer": _first(layer, found.layers, "layer"),
+        "layer": None if layer is None else among("layer", layer, found.layers),
         "heads": None,
         "include_layers": found.layers,
     }
@@ -126,11 +127,10 @@ def neuron_view(
             f"neuron_view draws as many layers on every side, but here are {_sides(found)}; choose layers that all "
             "have by layers=[...], or one side by trace.select(prefix)"
         )
-    first = found.layers[0] if layer is None else layer
-    one = found.heads[0] if head is None else head
+
     params: dict[str, Any] = {
-        "layer": found.layers.index(_first(first, found.layers, "layer")),
-        "head": found.heads.index(_first(one, found.heads, "head")),
+        "layer": 0 if layer is None else found.layers.index(among("layer", layer, found.layers)),
+        "head": 0 if head is None else found.heads.index(among("head", head, found.heads)),
         "numbers": {"layer": found.layers, "att_head": found.heads},
         "display_mode": "dark" if dark else "light",
     }
@@ -174,15 +174,6 @@ def _causal(part: Part) -> bool:
     """Whether no token of the part sees a later one."""
     _, queries, keys = part.shape
     return queries == keys and all(not bool(one.attention[:].triu(1).any()) for one in part.layers)
-
-
-def _first(given: int | None, known: tuple[int, ...], what: str) -> int | None:
-    """A number that is shown; negative ones count from the end of those."""
-    if given is None or given in known:
-        return given
-    if given in range(-len(known), 0):
-        return known[given]
-    raise InputError(f"{what} {given!r} is not among those that are shown: {', '.join(map(str, known))}")
 
 
 def _bearable(view: str, found: Shown, times: float) -> None:

@@ -5,13 +5,13 @@ An alias is documentation that type checkers accept: `Weights = Annotated[Tensor
 
 from __future__ import annotations
 
-from numbers import Integral
 from types import EllipsisType
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from .._checks import as_integer
 from ..errors import InputError
 
 HeadQueryKey = Annotated[Tensor, "head query key"]
@@ -37,8 +37,8 @@ def expand(parts: tuple[Index, ...]) -> list[Index]:
 
 
 def is_number(part: Index) -> bool:
-    """Whether it names one position: an integer, also NumPy's, or a tensor without axes."""
-    return isinstance(part, Integral) or (isinstance(part, Tensor) and part.ndim == 0)
+    """Whether it names one position: an integer of any type, or a tensor without axes."""
+    return as_integer(part) is not None
 
 
 def positions(part: Index, size: int, axis: str) -> Tensor:
@@ -50,9 +50,10 @@ def positions(part: Index, size: int, axis: str) -> Tensor:
         found = torch.as_tensor(list(part) if isinstance(part, range) else part)
     except (TypeError, ValueError, RuntimeError):
         found = torch.tensor(torch.nan)
-    if (found.is_floating_point() and found.numel()) or found.is_complex() or found.ndim > 1:
+    scalar = found.ndim == 0 and not is_number(part)
+    if (found.is_floating_point() and found.numel()) or found.is_complex() or found.ndim > 1 or scalar:
         raise InputError(
-            f"{axis} {part!r} is no index; give a number, a slice, or a list of numbers or of bools"
+            f"{axis} {part!r} is no index; give an integer, a slice, or a list of integers or of bools"
         )
     if found.dtype == torch.bool:
         if len(found.reshape(-1)) != size:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from operator import index as as_index
 from pathlib import Path
 from reprlib import repr as short
 from typing import TYPE_CHECKING, SupportsIndex, overload
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, SupportsIndex, overload
 import torch
 from torch import Tensor
 
+from .._checks import as_integer, integer
 from ..errors import InputError
 from ._attention import Attention
 from ._axes import HeadTokenDim, Index, positions
@@ -121,6 +121,7 @@ class Values:
 
         heads: as for `transformed`
         """
+        heads = integer("heads", heads, least=1)
         dtype = torch.float64 if self.value.dtype == torch.float64 else torch.float32
         return self.value.to(dtype).repeat_interleave(heads // len(self.value), dim=0)
 
@@ -237,19 +238,28 @@ class Trace:
     def __getitem__(self, index: SupportsIndex) -> Attention: ...
     def __getitem__(self, index: SupportsIndex | slice | tuple[Index, ...]) -> Attention | Tensor | Trace:
         layer, *rest = index if isinstance(index, tuple) and index else (index,)
-        try:
-            if isinstance(index, slice):
+        if isinstance(index, slice):
+            try:
                 return replace(self, layers=self.layers[index])
-            layer = as_index(layer)
-        except TypeError:
-            raise InputError(
-                f"a trace has no [{_written(index)}]; name one layer by number: trace[layer], "
-                "trace[layer, head]; several by a slice: trace[a:b]; trace[layer][:] is all weights of a layer"
-            ) from None
-        if not -len(self.layers) <= layer < len(self.layers):
-            raise IndexError(f"layer {layer} is out of range: the trace has {len(self.layers)} layers")
-        attention = self.layers[layer].attention
+            except TypeError:
+                raise self._no_index(index) from None
+        if as_integer(layer) is None:
+            raise self._no_index(index)
+        attention = self._layer(layer).attention
         return attention[tuple(rest)] if rest else attention
+
+    def _layer(self, number: SupportsIndex) -> Layer:
+        at = integer("layer", number)
+        if not -len(self.layers) <= at < len(self.layers):
+            raise IndexError(f"layer {at} is out of range: the trace has {len(self.layers)} layers")
+        return self.layers[at]
+
+    @staticmethod
+    def _no_index(index: object) -> InputError:
+        return InputError(
+            f"a trace has no [{_written(index)}]; name one layer by number: trace[layer], "
+            "trace[layer, head]; several by a slice: trace[a:b]; trace[layer][:] is all weights of a layer"
+        )
 
     def select(self, prefix: str = "", kind: str | None = None) -> Trace:
         """The trace of those layers whose path starts with `prefix` and, if given, are of one kind.
@@ -267,7 +277,7 @@ class Trace:
     def axis_tokens(self, layer: int) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
         """(query tokens, key tokens) of one layer; numbered placeholders where the trace has none."""
         found = []
-        for _, side, size in _sides(self.layers[layer]):
+        for _, side, size in _sides(self._layer(layer)):
             found.append(self._tokens_of(side) or tuple(Token(str(i)) for i in range(size)))
         return found[0], found[1]
 
@@ -290,6 +300,8 @@ class Trace:
             drop = drop.tolist()
         if not isinstance(drop, list | tuple | set | range) and drop != "special":
             raise InputError(f"drop must be 'special' or a list of positions and token texts, not {drop!r}")
+        if not isinstance(drop, str):
+            drop = [part if isinstance(part, str) else integer("a position in drop", part) for part in drop]
         layers, unused = [], set() if isinstance(drop, str) else set(drop)
         left = 0
         for layer in self.layers:
@@ -317,8 +329,7 @@ class Trace:
                 i for i, token in enumerate(tokens) if token.text in texts or token.text.strip() in texts
             ]
             unused -= {text for i in found for text in (tokens[i].text, tokens[i].text.strip())}
-            numbers = [part for part in drop if not isinstance(part, str)]
-            within = [number for number in numbers if isinstance(number, int) and -size <= number < size]
+            within = [part for part in drop if not isinstance(part, str) and -size <= part < size]
             found += positions(within, size, "key").tolist()
             unused -= set(within)
         return torch.tensor(sorted(set(found)), dtype=torch.long)
@@ -344,6 +355,7 @@ class Trace:
 
     def label(self, index: int) -> str:
         """The name of a class, `class 3` where the model gives none."""
+        index = integer("index", index)
         return self.labels[index] if index < len(self.labels) else f"class {index}"
 
     @property
@@ -465,13 +477,6 @@ def no_patches(trace: Trace, what: str, text: str) -> InputError:
         f"{what} needs the trace of an image, and this one of {trace.model or 'a model'} has no grid of patches; give "
         "its rows and columns: al.Lens(model, patches=(rows, cols)).trace(image)"
     )
-
-
-def single(given: object) -> str:
-    """What to write for one trace, where a recording, a list or something else was given: for error messages."""
-    if hasattr(given, "traces") and not hasattr(given, "trace"):  # a recording; a lens has both
-        return "recording[0]"
-    return "traces[0]" if isinstance(given, list) else "lens.trace(input)"
 
 
 def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:

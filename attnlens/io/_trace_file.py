@@ -221,7 +221,7 @@ def _one_of(*names: str) -> _Check:
 
 _NULL = _Check("null", lambda v: v is None)
 _TEXT = _Check("a text", lambda v: isinstance(v, str))
-_FLAG = _Check("true or false", lambda v: isinstance(v, bool))
+_FLAG = _Check("true or false", lambda v: type(v) is bool)
 _LIST = _Check("a list", lambda v: isinstance(v, list))
 _OBJECT = _Check("an object", lambda v: isinstance(v, dict))
 _TEXTS = _Check("a list of texts", lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v))

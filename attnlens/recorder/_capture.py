@@ -21,15 +21,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from operator import index
 from reprlib import repr as short
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .._checks import integer, one_of
 from ..data._attention import floating
-from ..errors import CaptureError, CaptureWarning, InputError, unknown_name
+from ..errors import CaptureError, CaptureWarning, InputError
 from . import _attention_interface
 from ._listener import Listener
 from ._modules import ModuleStack, label
@@ -75,8 +75,7 @@ def listen(
         raise InputError(
             f"capture() needs a torch module, not {type(model).__name__}; for a lens pass lens.model"
         )
-    if store not in STORES:
-        raise unknown_name("store", store, STORES)
+    one_of("store", store, STORES)
     dtype = None if dtype is None else floating(dtype)
     if more.get("gates") is not None:
         more["gates"] = _gates(more["gates"])
@@ -109,11 +108,12 @@ def _gates(gates: Any) -> dict[int, Tensor]:
     """`{layer: [head] of factors}` with tensors, whatever sequences were given; InputError for anything else."""
     try:
         found = {
-            index(layer): torch.as_tensor(factors, dtype=torch.float64) for layer, factors in gates.items()
+            integer("layer", layer, least=0): torch.as_tensor(factors, dtype=torch.float64)
+            for layer, factors in gates.items()
         }
-    except (AttributeError, TypeError, ValueError, RuntimeError):
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # an InputError is a ValueError
         found = None
-    if found is None or not all(layer >= 0 and _is_gate(gate) for layer, gate in found.items()):
+    if found is None or not all(map(_is_gate, found.values())):
         raise InputError(
             "gates must be {layer: a factor for each head}, layers counted from 0 and factors finite, such as "
             f"{{5: [1, 0, 1, 1]}}; got {short(gates)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from reprlib import repr as short
 import torch
 from torch import Tensor
 
+from .._checks import integer
 from ..data._attention import Attention, Factors, Weights, Windows
 from ..data._trace import Layer, Token, Trace
 from ..errors import CaptureWarning, InputError
@@ -113,8 +113,7 @@ class Recording:
         return self.traces()
 
     def __getitem__(self, index: int) -> Trace:
-        at = operator.index(index)
-        size = len(self)
+        at, size = integer("the number of a trace", index), len(self)
         if not -size <= at < size:
             raise IndexError(f"trace {at} is out of range: the recording has {size}")
         at %= size

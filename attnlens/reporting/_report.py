@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from .._checks import listed
+from .._checks import listed, one_of
 from ..data._trace import Trace
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 from ..io import _safetensors
 from ..lens import Lens
 from ..widgets._view import temporary
@@ -103,8 +103,7 @@ def _views(views: Any) -> tuple[str, ...]:
         return VIEWS
     chosen = [views] if isinstance(views, str) else list(views)
     for name in chosen:
-        if name not in VIEWS:
-            raise unknown_name("view", name, VIEWS)
+        one_of("view", name, VIEWS)
     if not chosen:
         raise InputError(f"views is empty; name some of: {', '.join(VIEWS)}")
     return tuple(name for name in VIEWS if name in chosen)

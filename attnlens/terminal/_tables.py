@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .._checks import one_of
 from ..analysis import Comparison, compare, head_stats
 from ..data._trace import Trace
-from ..errors import FileError, InputError, unknown_name
+from ..errors import FileError, InputError
 from ..io._escaping import quoted
 from ..lens import Lens
 
@@ -90,8 +91,7 @@ def measure_heads(lens: Lens, inputs: list[str], sort: str) -> HeadTable:
     known = [
         name for name in frame.columns if name not in ("layer", "head", "name") and not name.endswith("_std")
     ]
-    if sort not in known:
-        raise unknown_name("statistic", sort, known)
+    one_of("statistic", sort, known)
     if frame[sort].isna().all():
         defined = ", ".join(name for name in known if frame[name].notna().any())
         raise InputError(f"{sort!r} is not defined for any head on this input; defined: {defined}")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import traitlets as t
 
+from .. import _checks
 from ..data._attention import Factors
 from ..data._trace import Trace
 from ..errors import InputError
@@ -14,15 +15,13 @@ from . import _payload
 from ._tiles import PAIRS, POOLS, Shown, Tiles
 from ._view import (
     Answer,
+    Integer,
     Layers,
+    Number,
     View,
+    axis_position,
     bulk,
     bundle,
-    given_trace,
-    known_heads,
-    known_layer,
-    known_number,
-    known_token,
     state,
     validate,
 )
@@ -45,17 +44,17 @@ class AttentionView(View):
     _esm = bundle("attention")
 
     trace = bulk(t.Dict(), "The trace without its weights.")
-    layer = state(t.Int(0), "The layer that is shown.")
-    heads = state(t.List(t.Int()), "The heads of that layer that are shown; of none the first.")
+    layer = state(Integer(0), "The layer that is shown.")
+    heads = state(t.List(Integer()), "The heads of that layer that are shown; of none the first.")
     mean = state(t.Bool(False), "Whether lines are drawn of the heads' mean; a matrix always is.")
     mode = state(t.Enum(MODES, "lines"), "'lines' or 'matrix'.")
-    query = state(t.Int(None, allow_none=True), "The query token that is shown alone; None for all.")
-    key = state(t.Int(None, allow_none=True), "The key token that is shown alone; None for all.")
+    query = state(Integer(None, allow_none=True), "The query token that is shown alone; None for all.")
+    key = state(Integer(None, allow_none=True), "The key token that is shown alone; None for all.")
     pair = state(
         t.Enum(tuple(PAIRS), "all"), "Of two texts: whose queries and keys, 'a-b' for first to second."
     )
     hide_special = state(t.Bool(False), "Leave out special tokens; what is left of a row sums to one again.")
-    threshold = state(t.Float(0.0), "Weights below it are not drawn, 0 to 1.")
+    threshold = state(Number(0.0), "Weights below it are not drawn, 0 to 1.")
     log = state(t.Bool(False), "Whether strength follows the logarithm of the weight.")
     pool = state(t.Enum(POOLS, "max"), "What a cell shows that stands for several weights.")
 
@@ -74,10 +73,10 @@ class AttentionView(View):
 
         Raises InputError for a layer or a head that is not there.
         """
-        self._trace = given_trace(trace, "AttentionView")
-        layer = known_layer(layer, len(trace))
+        self._trace = _checks.drawable(trace, "AttentionView")
+        layer = _checks.position("layer", layer, len(trace))
         count = trace[layer].heads
-        chosen = known_heads(range(count) if heads is None else heads, count)
+        chosen = _checks.positions("head", range(count) if heads is None else heads, count)
         super().__init__(layer=layer, heads=chosen, mode=mode, **traits)
         self._layers = Layers(self)
         self.asks |= {"tile": self._tile, "line": self._line, "detail": self._detail}
@@ -86,7 +85,7 @@ class AttentionView(View):
     def show(self, trace: Trace) -> None:
         """Another trace in the same view; what is selected stays as far as it is there."""
         other = trace is not self._trace
-        self._trace = given_trace(trace, "AttentionView")
+        self._trace = _checks.drawable(trace, "AttentionView")
         self._tiles = Tiles(trace)
         with self.hold_sync():
             self.layer = min(self.layer, len(trace) - 1)
@@ -107,17 +106,19 @@ class AttentionView(View):
     def _shown(
         self, layer: int, heads: list[int], pair: str = "all", hide_special: bool = False, pool: str = "max"
     ) -> Shown:
-        layer = known_layer(layer, len(self._trace))
-        return Shown(layer, tuple(known_heads(heads, self._trace[layer].heads)), pair, hide_special, pool)
+        layer = _checks.position("layer", layer, len(self._trace))
+        return Shown(
+            layer, tuple(_checks.positions("head", heads, self._trace[layer].heads)), pair, hide_special, pool
+        )
 
     def _detail(self, layer: int, head: int, query: int, key: int) -> Answer:
         """What is behind one score: query and key vectors `[d_head]`, the scale of their product, and the weight."""
-        attention = self._trace[known_layer(layer, len(self._trace))]
+        attention = self._trace[_checks.position("layer", layer, len(self._trace))]
         if not isinstance(attention, Factors):
             raise InputError("this layer's queries and keys were not recorded, only its weights")
-        query = known_number(query, attention.queries, "query", "queries")
-        key = known_number(key, attention.keys, "key", "keys")
-        (head,) = known_heads(head, attention.heads)
+        query = _checks.position("query", query, attention.queries)
+        key = _checks.position("key", key, attention.keys)
+        (head,) = _checks.positions("head", head, attention.heads)
         group = attention.heads // attention.key.shape[0]
         vectors = torch.stack([attention.query[head, query], attention.key[head // group, key]]).float()
         return Answer(
@@ -127,15 +128,17 @@ class AttentionView(View):
 
     @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
-        return known_layer(proposal["value"], len(self._trace))
+        return _checks.position("layer", proposal["value"], len(self._trace))
 
     @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
-        return known_heads(proposal["value"], max(one.attention.heads for one in self._trace.layers))
+        return _checks.positions(
+            "head", proposal["value"], max(one.attention.heads for one in self._trace.layers)
+        )
 
     @validate("query", "key")
     def _known_token(self, proposal: dict[str, Any]) -> int | None:
-        return known_token(proposal["value"], self._trace, proposal["trait"].name)
+        return axis_position(proposal["trait"].name, proposal["value"], self._trace)
 
     @validate("pair")
     def _known_pair(self, proposal: dict[str, Any]) -> str:
@@ -145,9 +148,7 @@ class AttentionView(View):
 
     @validate("threshold")
     def _known_threshold(self, proposal: dict[str, Any]) -> float:
-        if not 0 <= proposal["value"] <= 1:
-            raise InputError(f"threshold must be between 0 and 1, as weights are, not {proposal['value']!r}")
-        return proposal["value"]
+        return _checks.share("threshold", proposal["value"])
 
 
 def two_texts(trace: Trace) -> bool:

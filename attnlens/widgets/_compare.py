@@ -8,23 +8,21 @@ from typing import Any
 import numpy as np
 import traitlets as t
 
+from .. import _checks
 from ..analysis import compare
-from ..analysis._distance import check_metric
+from ..analysis._distance import METRICS
 from ..data._trace import Trace
 from ..errors import InputError
 from . import _payload
 from ._tiles import Shown, Tiles
 from ._view import (
     Answer,
+    Integer,
     Layers,
     View,
+    axis_position,
     bulk,
     bundle,
-    given_trace,
-    known_heads,
-    known_layer,
-    known_number,
-    known_token,
     state,
     validate,
 )
@@ -52,12 +50,12 @@ class CompareView(View):
     )
     metric = bulk(t.Unicode("hellinger"), "What the distances are measured by.")
     note = bulk(t.Unicode(""), "Why there is no difference, where there is none.")
-    layer = state(t.Int(0), "The layer of a that is shown.")
-    head = state(t.Int(0), "The head of that layer that is shown.")
-    other_layer = state(t.Int(0), "The layer of b that is shown.")
-    other_head = state(t.Int(0), "The head of that layer that is shown.")
-    query = state(t.Int(None, allow_none=True), "The selected query, a position in a.")
-    key = state(t.Int(None, allow_none=True), "The selected key, a position in a.")
+    layer = state(Integer(0), "The layer of a that is shown.")
+    head = state(Integer(0), "The head of that layer that is shown.")
+    other_layer = state(Integer(0), "The layer of b that is shown.")
+    other_head = state(Integer(0), "The head of that layer that is shown.")
+    query = state(Integer(None, allow_none=True), "The selected query, a position in a.")
+    key = state(Integer(None, allow_none=True), "The selected key, a position in a.")
     log = state(t.Bool(False), "Whether colours follow the logarithm of the weight.")
 
     def __init__(
@@ -78,23 +76,25 @@ class CompareView(View):
 
         Raises InputError for a layer or a head that is not there.
         """
-        self._a = given_trace(a, "CompareView")
+        self._a = _checks.drawable(a, "CompareView")
         if b is None and other_layer is None and other_head is None:
             raise InputError(
                 "CompareView shows two traces, or two heads of one: give b, or other_head= (and other_layer=)"
             )
-        self._b = self._a if b is None else given_trace(b, "CompareView")
+        self._b = self._a if b is None else _checks.drawable(b, "CompareView")
         partners, pairs, note = _compared(self._a, self._b, metric)
         self._partners = partners
-        layers = range(len(self._a)) if layer is None else [known_layer(layer, len(self._a))]
+        layers = range(len(self._a)) if layer is None else [_checks.position("layer", layer, len(self._a))]
         layer, most = _farthest(partners, layers)
-        (head,) = known_heads(most if head is None else head, self._a[layer].heads)
-        found = self._partner(layer, head)
+        (head,) = _checks.positions("head", most if head is None else head, self._a[layer].heads)
+        partner = self._partner(layer, head)
         super().__init__(
             layer=layer,
             head=head,
-            other_layer=found[0] if other_layer is None else known_layer(other_layer, len(self._b)),
-            other_head=found[1] if other_head is None else other_head,
+            other_layer=partner[0]
+            if other_layer is None
+            else _checks.position("layer", other_layer, len(self._b)),
+            other_head=partner[1] if other_head is None else other_head,
             partners=partners,
             alignment=np.asarray(pairs, dtype="<i4").tobytes(),
             metric=metric,
@@ -129,23 +129,21 @@ class CompareView(View):
     @validate("layer", "other_layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
         trace = self._a if proposal["trait"].name == "layer" else self._b
-        return known_layer(proposal["value"], len(trace))
+        return _checks.position("layer", proposal["value"], len(trace))
 
     @validate("head", "other_head")
     def _known_head(self, proposal: dict[str, Any]) -> int:
         trace = self._a if proposal["trait"].name == "head" else self._b
-        return known_number(
-            proposal["value"], max(one.attention.heads for one in trace.layers), "head", "heads"
-        )
+        return _checks.position("head", proposal["value"], max(one.attention.heads for one in trace.layers))
 
     @validate("query", "key")
     def _known_token(self, proposal: dict[str, Any]) -> int | None:
-        return known_token(proposal["value"], self._a, proposal["trait"].name)
+        return axis_position(proposal["trait"].name, proposal["value"], self._a)
 
 
 def _compared(a: Trace, b: Trace, metric: str) -> tuple[list[list], list, str]:
     """Partners and distances by layer and head, pairs of positions, and why there are none."""
-    check_metric(metric)
+    _checks.one_of("metric", metric, METRICS)
     partners: list[list] = [[None] * layer.attention.heads for layer in a.layers]
     try:
         comparison = compare(a, b, metric=metric)

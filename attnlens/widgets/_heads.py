@@ -9,15 +9,15 @@ import torch
 import traitlets as t
 from torch import Tensor
 
+from .. import _checks
 from ..analysis import head_stats
 from ..analysis._head_stats import COLUMNS, IMPORTANCE, VALUE
 from ..analysis._pooling import pooled
 from ..data._attention import Attention
 from ..data._thumbnails import sees_patches
 from ..data._trace import Layer, Trace
-from ..errors import unknown_name
 from . import _payload
-from ._view import View, bulk, bundle, given_trace, known_heads, known_layer, state, validate
+from ._view import Integer, View, bulk, bundle, state, validate
 
 SIDE = 32
 """Most rows and columns of a thumbnail."""
@@ -51,8 +51,8 @@ class HeadsView(View):
     rows = bulk(
         t.Unicode("query"), "What a square's rows are: 'query', or 'patch' for the class token's view."
     )
-    layer = state(t.Int(0), "The layer of the selected heads.")
-    heads = state(t.List(t.Int()), "The selected heads of that layer.")
+    layer = state(Integer(0), "The layer of the selected heads.")
+    heads = state(t.List(Integer()), "The selected heads of that layer.")
     by = state(t.Unicode(""), "The column of `head_stats` that tints the squares; '' for none.")
     sort = state(t.Bool(False), "Whether the heads are sorted by that column, largest first.")
 
@@ -72,10 +72,10 @@ class HeadsView(View):
 
         Raises InputError for a layer, a head or a column that is not there.
         """
-        self._trace = given_trace(trace, "HeadsView")
+        self._trace = _checks.drawable(trace, "HeadsView")
         super().__init__(
-            columns=columns_of(trace), by=by, sort=sort, layer=known_layer(layer, len(trace)),
-            heads=known_heads(heads, self._most_heads),
+            columns=columns_of(trace), by=by, sort=sort, layer=_checks.position("layer", layer, len(trace)),
+            heads=_checks.positions("head", heads, self._most_heads),
         )  # fmt: skip
         self.asks["stats"] = self._send_stats
         self._whole = whole
@@ -83,7 +83,7 @@ class HeadsView(View):
 
     def show(self, trace: Trace) -> None:
         """Another trace in the same view; what is selected stays as far as it is there."""
-        self._trace = given_trace(trace, "HeadsView")
+        self._trace = _checks.drawable(trace, "HeadsView")
         seen = not self._whole and all(sees_patches(trace, layer) for layer in trace.layers)
         tiles = [patches(trace, one) if seen else thumbnails(one.attention) for one in trace.layers]
         with self.hold_sync():
@@ -115,18 +115,16 @@ class HeadsView(View):
 
     @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
-        return known_layer(proposal["value"], len(self._trace))
+        return _checks.position("layer", proposal["value"], len(self._trace))
 
     @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
-        return known_heads(proposal["value"], self._most_heads)
+        return _checks.positions("head", proposal["value"], self._most_heads)
 
     @validate("by")
     def _known_column(self, proposal: dict[str, Any]) -> str:
-        known = columns_of(self._trace)
-        if proposal["value"] and proposal["value"] not in known:
-            raise unknown_name("column", proposal["value"], known)
-        return proposal["value"]
+        name = proposal["value"]
+        return name and _checks.one_of("column", name, columns_of(self._trace))
 
     @t.observe("by")
     def _needs_stats(self, change: dict[str, Any]) -> None:

@@ -8,13 +8,13 @@ import torch
 import traitlets as t
 from torch import Tensor
 
-from .._checks import listed
+from .. import _checks
 from ..analysis import rollout
 from ..data._trace import PatchGrid, Trace, no_patches
-from ..errors import AttnlensError, InputError, unknown_name
+from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens
 from . import _payload
-from ._view import Answer, Layers, View, bulk, bundle, given_trace, known_heads, known_layer, state, validate
+from ._view import Answer, Integer, Layers, Number, View, bulk, bundle, state, validate
 
 if TYPE_CHECKING:
     from ..attribution import ImageAttribution
@@ -55,7 +55,7 @@ class PatchView(View):
 
     trace = bulk(t.Dict(), "The trace without its weights.")
     size = bulk(
-        t.List(t.Int()), "Height and width of the image in pixels; without one, of the grid in patches."
+        t.List(Integer()), "Height and width of the image in pixels; without one, of the grid in patches."
     )
     offered = bulk(t.List(t.Unicode()), "The panels that can be shown.")
     labels = bulk(t.List(t.Unicode()), "The classes that a lens can explain.")
@@ -64,12 +64,12 @@ class PatchView(View):
         "What is known of each panel's scores: kind, target, method, error, and which of `scores` they are.",
     )
     scores = bulk(t.Bytes(), "The panels' scores as float32, one after the other, `[row, column]`.")
-    layer = state(t.Int(0), "The layer whose attention is shown.")
-    heads = state(t.List(t.Int()), "The heads whose mean is shown; [] for all of them.")
+    layer = state(Integer(0), "The layer whose attention is shown.")
+    heads = state(t.List(Integer()), "The heads whose mean is shown; [] for all of them.")
     query = state(
-        t.Int(None, allow_none=True), "The position that looks; None for the class token, or for all."
+        Integer(None, allow_none=True), "The position that looks; None for the class token, or for all."
     )
-    blend = state(t.Float(0.5), "How much the map covers the image, 0 to 1.")
+    blend = state(Number(0.5), "How much the map covers the image, 0 to 1.")
     panels = state(t.List(t.Unicode()), "The panels that stand beside the picture.")
     shared = state(t.Bool(True), "Whether the panels of each kind are on one scale; else each is on its own.")
     target = state(t.Unicode(""), "The class that the attributions explain; '' where there is none.")
@@ -82,7 +82,7 @@ class PatchView(View):
         *,
         layer: int | None = None,
         heads: int | list[int] = (),
-        query: int | tuple[int, int] | None = None,
+        query: int | str | tuple[int, int] | None = None,
         panels: list[str] | None = None,
         **traits: Any,
     ):
@@ -90,19 +90,21 @@ class PatchView(View):
         source: the trace of an image; or a lens, which runs on `image`
         target: class name or index that attributions explain, of a lens; the predicted one by default
         layer: what is shown first, the last one by default; heads: one or several, by default the mean over all
-        query: a position, or a patch as (row, column); the class token by default
+        query: a position by number or text, or a patch as (row, column); the class token by default
         panels: names out of `OF_TRACE` and, of a lens, `OF_MODEL`; traits: any of the others by name
 
         Raises InputError for the trace of a text, for a layer, head, query, panel or class that is not there, and where
         no layer attends over the patches.
         """
         named = self._hold(source, image, target)
-        layer = _usable(self._trace)[-1] if layer is None else known_layer(layer, len(self._trace))
+        layer = (
+            _usable(self._trace)[-1] if layer is None else _checks.position("layer", layer, len(self._trace))
+        )
         first = [name for name in FIRST if name in self._offered]
         super().__init__(
             layer=layer,
-            heads=known_heads(heads, self._trace[layer].heads),
-            query=_position(self._trace.patches, query),
+            heads=_checks.positions("head", heads, self._trace[layer].heads),
+            query=_position(query, self._trace.patches),
             panels=first if panels is None else list(panels),
             target=named,
             **traits,
@@ -148,22 +150,21 @@ class PatchView(View):
 
     def _line(self, layer: int, heads: list[int], axis: str, position: int, **_: Any) -> Answer:
         """What one query gives to each key, `[head, key]`."""
-        attention = self._trace[known_layer(layer, len(self._trace))]
-        heads, at = torch.tensor(known_heads(heads, attention.heads)), torch.tensor([position])
+        attention = self._trace[_checks.position("layer", layer, len(self._trace))]
+        heads = torch.tensor(_checks.positions("head", heads, attention.heads))
+        at = torch.tensor([_checks.position("query", position, attention.queries)])
         found = attention.block(heads, at, torch.arange(attention.keys))[:, 0]
         return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
 
     def _received(self, layer: int, heads: list[int]) -> Answer:
         """What each key gets, the mean over queries and heads, `[key]`."""
-        attention = self._trace[known_layer(layer, len(self._trace))]
-        found = attention.mean("query")[known_heads(heads, attention.heads)].mean(0)
+        attention = self._trace[_checks.position("layer", layer, len(self._trace))]
+        found = attention.mean("query")[_checks.positions("head", heads, attention.heads)].mean(0)
         return Answer({}, (_singles(found),))
 
     def _send_map(self, name: str) -> None:
         """Computes a panel's scores, unless they are there, and puts them into the widget's state."""
-        known = [one for one in self._offered if one not in DRAWN]
-        if name not in known:
-            raise unknown_name("map", name, known)
+        _checks.one_of("map", name, [panel for panel in self._offered if panel not in DRAWN])
         if name in self._found and self._found[name][0]["target"] in ("", self.target):
             return
         self._found[name] = self._rolled() if name == "rollout" else self._attributed(name)
@@ -215,7 +216,7 @@ class PatchView(View):
 
     @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
-        number = known_layer(proposal["value"], len(self._trace))
+        number = _checks.position("layer", proposal["value"], len(self._trace))
         if number not in _usable(self._trace):
             layer = self._trace.layers[number]
             raise InputError(
@@ -227,27 +228,24 @@ class PatchView(View):
 
     @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
-        return known_heads(proposal["value"], max(one.attention.heads for one in self._trace.layers))
+        return _checks.positions(
+            "head", proposal["value"], max(one.attention.heads for one in self._trace.layers)
+        )
 
     @validate("query")
     def _known_query(self, proposal: dict[str, Any]) -> int | None:
-        return _position(self._trace.patches, proposal["value"])
+        return _position(proposal["value"], self._trace.patches)
 
     @validate("blend")
     def _known_blend(self, proposal: dict[str, Any]) -> float:
-        if not 0 <= proposal["value"] <= 1:
-            raise InputError(
-                f"blend must be between 0 (the image) and 1 (the map), not {proposal['value']!r}"
-            )
-        return proposal["value"]
+        return _checks.share("blend", proposal["value"])
 
     @validate("panels")
     def _known_panels(self, proposal: dict[str, Any]) -> list[str]:
         for name in proposal["value"]:
             if name in OF_MODEL and name not in self._offered:
                 raise InputError(f"the panel {name!r} runs a model with classes: PatchView(lens, image)")
-            if name not in self._offered:
-                raise unknown_name("panel", name, self._offered)
+            _checks.one_of("panel", name, self._offered)
         return list(dict.fromkeys(proposal["value"]))
 
     @validate("target")
@@ -258,7 +256,7 @@ class PatchView(View):
 def _traced(source: object, image: Any, target: Any) -> Trace:
     """The trace of an image with a layer over its patches; InputError for anything else."""
     if isinstance(source, ImageLens):
-        if image is None or listed(image) is not None:
+        if image is None or _checks.listed(image) is not None:
             raise InputError(
                 "PatchView(lens, image) needs one image: a path, a PIL image, an array or a tensor"
             )
@@ -272,7 +270,7 @@ def _traced(source: object, image: Any, target: Any) -> Trace:
         raise InputError(
             "a trace has its image, and a class is explained by a model: PatchView(lens, image, target)"
         )
-    trace = given_trace(source, "PatchView")
+    trace = _checks.drawable(source, "PatchView")
     if trace.patches is None:
         raise no_patches(trace, "PatchView", "AttentionView(trace)")
     if not _usable(trace):
@@ -308,20 +306,9 @@ def _class_name(lens: ImageLens, target: str | int) -> str:
     return lens.labels[index] if lens.labels else str(index)
 
 
-def _position(grid: PatchGrid, query: int | tuple[int, int] | None) -> int | None:
-    """A query's position, also given as a patch's (row, column); InputError for one that is not there."""
-    if query is None:
-        return None
-    if isinstance(query, tuple | list) and len(query) == 2:
-        row, col = query
-        if not (0 <= row < grid.rows and 0 <= col < grid.cols):
-            raise InputError(f"patch {tuple(query)} is not in the grid of {grid.rows} x {grid.cols}")
-        return len(grid.leading) + row * grid.cols + col
-    if not isinstance(query, int) or not 0 <= query < len(grid):
-        raise InputError(
-            f"query {query!r} is no position: they are 0 to {len(grid) - 1}, or a patch as (row, column)"
-        )
-    return query
+def _position(query: int | str | tuple[int, int] | None, grid: PatchGrid) -> int | None:
+    """The position of a query; None stays None."""
+    return None if query is None else _checks.patch("query", query, grid)
 
 
 def _error(found: ImageAttribution) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 import traitlets as t
 
+from .. import _checks
 from ..attribution._result import TextAttribution
 from ..attribution.text._merging import LEVELS, first_sign, groups
 from ..data._trace import Token
 from ..errors import InputError
 from ..lens import Lens, TextLens
 from ._attribution_sources import Given, Live, Result, Source, Target, Wish
-from ._view import View, bulk, bundle, known_number, state, validate
+from ._view import Integer, View, bulk, bundle, state, validate
 
 
 class TokensView(View):
@@ -47,19 +48,19 @@ class TokensView(View):
         "The text, or a pair; setting it runs the model.",
     )
     target = state(
-        t.Union([t.Unicode(), t.Int()], default_value=None, allow_none=True),
+        t.Union([t.Unicode(), Integer()], default_value=None, allow_none=True),
         "The class that is explained, by name or index; None for the predicted one.",
     )
     method = state(t.Unicode(), "The method, one of `attnlens.attribution.METHODS`.")
     number = state(
-        t.Int(0), "Which of the given attributions is shown; of a lens, which of those of this text."
+        Integer(0), "Which of the given attributions is shown; of a lens, which of those of this text."
     )
     level = state(t.Enum(LEVELS, "token"), "'token', 'word' or 'sentence': what a score belongs to.")
     sort = state(
         t.Bool(False), "Whether the strongest are listed by their scores instead of the running text."
     )
     token = state(
-        t.Int(None, allow_none=True), "The selected token's position, whatever the level; None for none."
+        Integer(None, allow_none=True), "The selected token's position, whatever the level; None for none."
     )
 
     def __init__(
@@ -139,7 +140,7 @@ class TokensView(View):
 
     @validate("number")
     def _known_number(self, proposal: dict[str, Any]) -> int:
-        return known_number(proposal["value"], len(self._results), "number", "attributions")
+        return _checks.position("number", proposal["value"], len(self._results))
 
     @t.observe("number")
     def _pick(self, change: dict[str, Any]) -> None:
@@ -154,7 +155,7 @@ class TokensView(View):
     @validate("token")
     def _known_token(self, proposal: dict[str, Any]) -> int | None:
         value = proposal["value"]
-        return None if value is None else known_number(value, len(self.attribution), "token", "tokens")
+        return None if value is None else _checks.position("token", value, len(self.attribution))
 
 
 # -- as the browser reads it ----------------------------------------------------------------------------------

@@ -6,18 +6,18 @@ buffers, or `error` in words. So it never waits for nothing while the kernel liv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from operator import index as as_index
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import anywidget
 import traitlets
 
-from ..data._trace import Trace, single
+from .. import _checks
+from ..data._trace import Trace
 from ..errors import AttnlensError, InputError, unknown_name
 from . import _payload
 
@@ -114,6 +114,30 @@ class View(anywidget.AnyWidget):
         return [name for name, trait in cls.class_traits(sync=True).items() if trait.get_metadata("state")]
 
 
+class Integer(traitlets.Int):
+    """An integer of any type, NumPy's too, and never a bool."""
+
+    info_text = "an integer"
+
+    def validate(self, view: View, value: object) -> int:
+        whole = _checks.as_integer(value)
+        if whole is None:
+            self.error(view, value)
+        return super().validate(view, whole)
+
+
+class Number(traitlets.Float):
+    """A finite real number of any type, and never a bool."""
+
+    info_text = "a number"
+
+    def validate(self, view: View, value: object) -> float:
+        number = _checks.as_number(value)
+        if number is None:
+            self.error(view, value)
+        return super().validate(view, number)
+
+
 def state(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:
     """A trait that Python and the browser both set."""
     trait.help = help
@@ -148,47 +172,14 @@ def validate(*names: str) -> Callable[[Callable], Any]:
     return mark
 
 
-def given_trace(trace: object, view: str) -> Trace:
-    """The trace; InputError for anything else, and for a trace without weights."""
-    if not isinstance(trace, Trace):
-        raise InputError(f"{view} shows a trace, not {type(trace).__name__}: {view}({single(trace)})")
-    if not any(0 not in layer.attention.shape for layer in trace.layers):
-        raise InputError(f"{view} has nothing to show: the trace has no attention weights")
-    return trace
-
-
-def known_layer(layer: int, count: int) -> int:
-    """A layer's number, negative ones from the end; InputError for one that is not there."""
-    return known_number(layer, count, "layer", "layers")
-
-
-def known_heads(heads: int | Sequence[int], count: int) -> list[int]:
-    """Heads by number, a single one too, negative ones from the end; InputError for one that is not there."""
-    try:
-        given = list(heads)
-    except TypeError:
-        given = [heads]
-    return list(dict.fromkeys(known_number(head, count, "head", "heads") for head in given))
-
-
-def known_number(given: object, count: int, one: str, all: str) -> int:
-    """A number from 0 to count - 1, whoever's integer it is, negative ones from the end; InputError for any other."""
-    try:
-        number = as_index(given)
-    except TypeError:
-        raise InputError(f"{one} {given!r} is no whole number: the {all} are 0 to {count - 1}") from None
-    if not -count <= number < count:
-        raise InputError(f"{one} {number} is out of range: the {all} are 0 to {count - 1}")
-    return number % count
-
-
-def known_token(position: int | None, trace: Trace, axis: str) -> int | None:
+def axis_position(axis: str, value: int | None, trace: Trace) -> int | None:
     """A position along an axis, "query" or "key", of some layer; None stays None."""
-    if position is None:
+    if value is None:
         return None
-    if axis == "query":
-        return known_number(position, max(one.attention.queries for one in trace.layers), "query", "queries")
-    return known_number(position, max(one.attention.keys for one in trace.layers), "key", "keys")
+    attentions = [layer.attention for layer in trace.layers]
+    return _checks.position(
+        axis, value, max(one.queries if axis == "query" else one.keys for one in attentions)
+    )
 
 
 class Layers:
@@ -217,7 +208,7 @@ class Layers:
 
     def send(self, layer: int) -> None:
         """Puts a layer into the widget's state, unless it is there."""
-        layer = known_layer(layer, len(self.trace))
+        layer = _checks.position("layer", layer, len(self.trace))
         if not getattr(self.view, self.name(layer), b""):
             self._put(layer)
 

@@ -520,15 +520,15 @@ BAD = {
     ),
     "count": (
         lambda: compare(trace_of(*weights()), trace_of(*weights())).most(0),
-        "count must be a whole number",
+        "count must be an integer",
     ),
     "layer": (
         lambda: compare(trace_of(*weights()), trace_of(*weights())).difference(2, 0),
-        "layer must be a whole number from -2 to 1, not 2",
+        "layer 2 is out of range: there are 2, numbered 0 to 1",
     ),
     "head": (
         lambda: compare(trace_of(*weights()), trace_of(*weights())).difference(0, "a"),
-        "head must be a whole number from -3 to 2, not 'a'",
+        "head must be an integer, 0 to 2 or negative from the end, not 'a'",
     ),
 }
 

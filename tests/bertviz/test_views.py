@@ -301,8 +301,8 @@ def of(*layers: Layer) -> Trace:
 
 
 REFUSED = {
-    "no trace": (lambda: "a text", {}, "head_view draws a trace, not str"),
-    "no layers": (lambda: Trace(()), {}, "has no layers"),
+    "no trace": (lambda: "a text", {}, "head_view\\(\\) takes one trace, not str"),
+    "no layers": (lambda: Trace(()), {}, "has no attention weights"),
     "layers of several sizes": (
         lambda: of(Layer("stage.0", "self", weights(2, 4, 4)), Layer("stage.1", "self", weights(2, 2, 2))),
         {},
@@ -329,7 +329,7 @@ REFUSED = {
     "a first layer that is not shown": (
         made,
         {"layers": [0], "layer": 1},
-        "layer 1 is not among those .*: 0",
+        "layer must be one of 0, or negative from the end, not 1",
     ),
 }
 

@@ -126,8 +126,8 @@ def test_another_trace_takes_its_place_with_all_of_its_bytes(trace, monkeypatch)
 @pytest.mark.parametrize(
     ("traits", "said"),
     [
-        ({"layer": 6}, "the layers are 0 to 5"),
-        ({"heads": [12]}, "the heads are 0 to 11"),
+        ({"layer": 6}, "numbered 0 to 5"),
+        ({"heads": [12]}, "numbered 0 to 11"),
         ({"heads": ["3"]}, "'3'"),
     ],
 )

@@ -127,7 +127,7 @@ def test_setting_the_target_explains_that_class_in_any_case_of_its_name(lens):
         ("target", "nowhere", "expected one of: negative, positive"),
         ("method", "gradeint", "Did you mean 'gradient'"),
         ("text", "  ", "the text is empty"),
-        ("number", 7, "the attributions are 0 to 0"),
+        ("number", 7, "number 7 is out of range: there is one, numbered 0"),
         ("token", 99, "token 99 is out of range"),
     ],
 )

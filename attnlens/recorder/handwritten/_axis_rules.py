@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..._checks import as_integer
 from ._functions import BADDBMM, EINSUM, PERMUTE, PRODUCTS, SDPA, spellings
 from ._provenance import (
     FEATURE,
@@ -324,7 +325,7 @@ def _index(source: Axes, step: Step) -> Axes | None:
     """Basic indexing, and one tensor of indices in the place of an axis."""
     index = step.args[1] if isinstance(step.args[1], tuple) else (step.args[1],)
     tensors = [i for i in index if isinstance(i, Tensor) and i.ndim > 0]
-    if any(isinstance(i, (list, tuple, bool)) for i in index) or len(tensors) > 1:
+    if any(i is True or i is False or isinstance(i, (list, tuple)) for i in index) or len(tensors) > 1:
         return None
     if any(i.dtype in (torch.bool, torch.uint8) and i.ndim > 1 for i in tensors):
         return None
@@ -390,9 +391,12 @@ def _slice(axis: Axis, size: int, start: int | None) -> tuple[Axis, Axis]:
 def _reduce(source: Axes, step: Step) -> Any:
     """Sums, means and the like over one axis or several."""
     dim, rank = step.dim(), len(source.axes)
-    if not isinstance(dim, (int, tuple, list)) or isinstance(dim, bool):
-        return NotImplemented if isinstance(dim, Tensor) else None
-    gone = {d % rank for d in ([dim] if isinstance(dim, int) else dim)}
+    if isinstance(dim, Tensor):
+        return NotImplemented
+    dims = dim if isinstance(dim, (tuple, list)) else [as_integer(dim)]
+    if None in dims:
+        return None
+    gone = {d % rank for d in dims}
     first = step.result if isinstance(step.result, Tensor) else step.result[0]
     kept = first.ndim == rank
     axes = tuple(() if i in gone else axis for i, axis in enumerate(source.axes) if kept or i not in gone)
