@@ -35,7 +35,7 @@ def as_integer(value: object) -> int | None:
     """
     if type(value) is int:
         return value
-    if _is_bool(value) or not _is_scalar(value):
+    if not _is_scalar(value) or _is_bool(value):
         return None
     try:
         return as_index(value)

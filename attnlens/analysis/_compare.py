@@ -19,7 +19,7 @@ from .. import _checks
 from ..data._attention import Attention, Windows
 from ..data._trace import Layer, PatchGrid, Token, Trace
 from ..errors import InputError
-from ._distance import METRICS, Rows, divergences, mean_distance, outcomes, p_log_p, row_blocks
+from ._distance import METRICS, RowBlock, divergences, mean_distance, outcomes, p_log_p, row_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -331,7 +331,7 @@ def _names(side: Side) -> list[tuple[int, int]]:
     return [(n, head) for n, one in zip(side.numbers, side.attentions) for head in range(one.heads)]
 
 
-Measure = Callable[[Rows, Rows, str], tuple[Tensor, Tensor]]
+Measure = Callable[[RowBlock, RowBlock, str], tuple[Tensor, Tensor]]
 
 
 def _means(
@@ -354,7 +354,7 @@ def _means(
     return mean_distance(total, count, metric), entropy_a / rows_a, entropy_b / rows_b
 
 
-def _one_by_one(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
+def _one_by_one(a: RowBlock, b: RowBlock, metric: str) -> tuple[Tensor, Tensor]:
     """As `divergences`, of the first head against the first, the second against the second, ...: `[head]` each."""
     p, q = a.shares.double(), b.shares.double()
     if metric == "hellinger":
@@ -365,7 +365,7 @@ def _one_by_one(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
     return (apart * both).sum(-1), both.sum(-1)
 
 
-def _entropy(rows: Rows) -> tuple[Tensor, Tensor]:
+def _entropy(rows: RowBlock) -> tuple[Tensor, Tensor]:
     """(sum over rows of their entropy in nats, how many rows those are), float64 `[head]`."""
     return -p_log_p(rows.shares).sum(-1), rows.seen.double().sum(-1)
 

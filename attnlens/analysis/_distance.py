@@ -193,7 +193,7 @@ def layer_similarity(distance: pd.DataFrame) -> pd.DataFrame:
 # -- the measures ---------------------------------------------------------------------------------------------
 
 
-class Rows(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of several heads as distributions.
 
     shares: `[head, row, outcome]`: the keys asked for, then whatever mass is elsewhere; 0 where a row is masked out
@@ -203,18 +203,18 @@ class Rows(NamedTuple):
     shares: Tensor
     seen: Tensor
 
-    def to(self, device: torch.device) -> Rows:
+    def to(self, device: torch.device) -> RowBlock:
         """The same on another device."""
-        return Rows(self.shares.to(device), self.seen.to(device))
+        return RowBlock(self.shares.to(device), self.seen.to(device))
 
 
-def outcomes(attentions: Sequence[Attention], rows: Index, cols: list[int] | None = None) -> Rows:
+def outcomes(attentions: Sequence[Attention], rows: Index, cols: list[int] | None = None) -> RowBlock:
     """The rows of all heads of several layers, one layer after the other, over all keys or some of them."""
     found = [_outcomes(one, rows, cols).to(attentions[0].device) for one in attentions]
-    return Rows(*(torch.cat(parts) for parts in zip(*found)))
+    return RowBlock(*(torch.cat(parts) for parts in zip(*found)))
 
 
-def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> Rows:
+def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> RowBlock:
     weights = attention[:, rows]
     check_shares(weights)
     seen = weights.amax(-1) > 0
@@ -226,7 +226,7 @@ def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> Rows
         others[cols] = False
         elsewhere += weights[..., others.to(weights.device)].sum(-1)
         weights = weights[..., cols]
-    return Rows(torch.cat([weights, elsewhere.unsqueeze(-1)], -1), seen)
+    return RowBlock(torch.cat([weights, elsewhere.unsqueeze(-1)], -1), seen)
 
 
 def _rounding(attention: Attention) -> float:
@@ -241,7 +241,7 @@ def row_blocks(queries: int, width: int) -> Iterator[slice]:
     return (slice(start, min(start + step, queries)) for start in range(0, queries, step))
 
 
-def divergences(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
+def divergences(a: RowBlock, b: RowBlock, metric: str) -> tuple[Tensor, Tensor]:
     """Of every head of a against every head of b: (sum over the rows seen in both, how many those are).
 
     Both float64 `[head of a, head of b]`. The squared Hellinger distance, or the Jensen-Shannon divergence in nats.
@@ -250,7 +250,7 @@ def divergences(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
     return measure(a, b), a.seen.double() @ b.seen.double().T
 
 
-def _hellinger(a: Rows, b: Rows) -> Tensor:
+def _hellinger(a: RowBlock, b: RowBlock) -> Tensor:
     """`sum (sqrt p - sqrt q)^2 / 2`, multiplied out: half the masses minus the product of the roots.
 
     For rows that sum to one that is `1 - sum sqrt(p q)`. In float64: like heads are a small difference of large sums.
@@ -271,7 +271,7 @@ def _gram(roots: Tensor) -> Tensor:
     return torch.cat([upper, torch.cat([upper[:, half:].T, corner], 1)])
 
 
-def _jensen_shannon(a: Rows, b: Rows) -> Tensor:
+def _jensen_shannon(a: RowBlock, b: RowBlock) -> Tensor:
     """`sum p ln p / 2 + sum q ln q / 2 - sum m ln m` with m the mean of p and q; one head of a at a time."""
     total = torch.zeros(len(a.shares), len(b.shares), dtype=torch.float64, device=a.shares.device)
     own, others = p_log_p(a.shares), p_log_p(b.shares)

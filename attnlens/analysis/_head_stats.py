@@ -13,7 +13,7 @@ from ..data._attention import Attention
 from ..data._axes import HeadQuery
 from ..data._trace import PatchGrid, Trace, Values
 from ..errors import InputError
-from ._patterns import Block, Means, Measure, blocks, is_image, is_ordered, is_square, named_patterns
+from ._patterns import Means, Measure, WeightBlock, blocks, is_image, is_ordered, is_square, named_patterns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
         _require_layout(trace, layers, inputs)
         inputs += 1
         for name, numbers in _numbers(trace).items():
-            running.setdefault(name, Running(len(numbers))).add(numbers)
+            running.setdefault(name, RunningMoments(len(numbers))).add(numbers)
     if not inputs:
         raise InputError(
             "head_stats() got no trace; an iterator can be read once: make it anew, e.g. lens.traces(texts)"
@@ -103,7 +103,7 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
     return frame
 
 
-class Running:
+class RunningMoments:
     """Mean and sample standard deviation of arrays that come one after the other; NaN does not count.
 
     Source: Welford 1962, "Note on a Method for Calculating Corrected Sums of Squares and Products".
@@ -224,7 +224,7 @@ class _Tally:
         self.received = torch.zeros(heads, keys + 1, dtype=torch.float64, device=device)
         self.rows = torch.zeros(heads, dtype=torch.int64, device=device)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: WeightBlock) -> None:
         self.means.add(block)
         counted = block.total > 0
         self.rows += counted.sum(-1)
@@ -246,7 +246,7 @@ class _Gate:
         self.gradient = values.gradient
         self.total = torch.zeros(heads, dtype=torch.float64, device=self.value.device)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: WeightBlock) -> None:
         mixed = block.weights @ self.value.to(block.weights.dtype)
         self.total += (mixed * self.gradient[:, block.rows]).double().sum((1, 2))
 
@@ -268,10 +268,10 @@ def value_norms(values: Values, heads: int) -> Tensor:
     return torch.stack(norms)
 
 
-def _value_weighted(block: Block, norms: Tensor) -> Block:
+def _value_weighted(block: WeightBlock, norms: Tensor) -> WeightBlock:
     weights = block.weights * norms.to(block.weights.dtype).unsqueeze(1)
     total = weights.sum(-1, keepdim=True)
-    return Block(weights / total.masked_fill(total == 0, 1.0), block.rows)
+    return WeightBlock(weights / total.masked_fill(total == 0, 1.0), block.rows)
 
 
 # -- measures of one layer ------------------------------------------------------------------------------------
@@ -294,12 +294,12 @@ def _measures(trace: Trace, number: int) -> dict[str, Measure]:
     return measures | named_patterns(trace, number)
 
 
-def _offsets(block: Block) -> Tensor:
+def _offsets(block: WeightBlock) -> Tensor:
     """key - query, int64 `[row, key]`"""
     return torch.arange(block.weights.shape[-1], device=block.rows.device) - block.rows.unsqueeze(1)
 
 
-def _expected(block: Block, numbers: Tensor) -> HeadQuery:
+def _expected(block: WeightBlock, numbers: Tensor) -> HeadQuery:
     """The expectation of numbers `[row, key]` under each row normalised to one."""
     return torch.einsum("hrk,rk->hr", block.weights, numbers.to(block.weights.dtype)) / block.total
 
@@ -308,8 +308,8 @@ def _patch_distance(patches: PatchGrid, device: torch.device) -> Measure:
     """Expected distance between patch centres, from patches to patches, as if no other key were there."""
     leading, centres = len(patches.leading), _centres(patches).to(device)
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
-        inside = Block(block.weights[..., leading:], block.rows - leading)
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
+        inside = WeightBlock(block.weights[..., leading:], block.rows - leading)
         here = centres[inside.rows.clamp(min=0)]
         apart = (here.unsqueeze(1) - centres).square().sum(-1).sqrt()
         return _expected(inside, apart), (inside.rows >= 0) & (inside.total > 0)

@@ -42,7 +42,7 @@ PATTERNS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class WeightBlock:
     """Some rows of one layer's attention, with what several measures of them share.
 
     weights: `[head, row, key]`
@@ -68,7 +68,7 @@ class Block:
         return self.weights.amax(0) > 0
 
 
-Measure = Callable[[Block], tuple[HeadQuery, Tensor | bool]]
+Measure = Callable[[WeightBlock], tuple[HeadQuery, Tensor | bool]]
 """A number per head and row of a block, `[head, row]`, and where it is defined, broadcast to the same shape."""
 
 
@@ -81,7 +81,7 @@ class Means:
         self.sums = {name: nothing.clone() for name in measures}
         self.counts = {name: nothing.clone() for name in measures}
 
-    def add(self, block: Block) -> None:
+    def add(self, block: WeightBlock) -> None:
         for name, measure in self.measures.items():
             numbers, defined = measure(block)
             counted = (block.total > 0) & defined
@@ -93,11 +93,11 @@ class Means:
         return {name: self.sums[name] / self.counts[name] for name in self.measures}
 
 
-def blocks(attention: Attention) -> Iterator[Block]:
+def blocks(attention: Attention) -> Iterator[WeightBlock]:
     """Walks the queries of one layer with bounded memory."""
     for rows, weights in attention.blocks():
         check_shares(weights)
-        yield Block(weights, torch.arange(rows.start, rows.stop, device=weights.device))
+        yield WeightBlock(weights, torch.arange(rows.start, rows.stop, device=weights.device))
 
 
 # -- finding heads --------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ def _codes(tokens: Sequence[Token]) -> Tensor:
     return torch.tensor([known.setdefault(name, len(known)) for name in names])
 
 
-def share_on(block: Block, chosen: Tensor) -> tuple[HeadQuery, Tensor]:
+def share_on(block: WeightBlock, chosen: Tensor) -> tuple[HeadQuery, Tensor]:
     """Each row's weight on chosen keys, bool `[row, key]`; defined in the rows that have one."""
     return torch.einsum("hrk,rk->hr", block.weights, chosen.to(block.weights.dtype)), chosen.any(-1)
 
@@ -286,7 +286,7 @@ def share_on(block: Block, chosen: Tensor) -> tuple[HeadQuery, Tensor]:
 def _offset(by: int) -> Measure:
     """The weight on the key so many places after the query."""
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
         keys = block.weights.shape[-1]
         at = block.rows + by
         row = torch.arange(len(at), device=at.device)
@@ -304,7 +304,7 @@ def _onto(keys: Sequence[bool], device: torch.device) -> Measure:
 def _duplicate(codes: Tensor) -> Measure:
     """The weight on the same token elsewhere."""
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
         equal = codes[block.rows].unsqueeze(1) == codes
         equal.scatter_(1, block.rows.unsqueeze(1), False)
         return share_on(block, equal & block.seen)
@@ -317,7 +317,7 @@ def _induction(codes: Tensor) -> Measure:
     before = torch.cat([codes.new_full((1,), -1), codes[:-1]])
     keys = torch.arange(len(codes), device=codes.device)
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
         follows = codes[block.rows].unsqueeze(1) == before
         # The occurrence before key j is earlier than query i when j - 1 < i.
         earlier = keys <= block.rows.unsqueeze(1)

@@ -18,12 +18,12 @@ from ..recorder._capture import Recording
 PARTS = ("Encoder", "Decoder", "Cross")
 """BertViz's names of the parts of an encoder-decoder, in its order."""
 
-Given = Trace | Recording | Sequence[Trace]
+TraceLike = Trace | Recording | Sequence[Trace]
 """What a view takes: a trace, or a recording or list of just one."""
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerGroup:
     """Layers of one kind between the same tokens.
 
     left, right: the query tokens and the key tokens; numbers: each layer's number on its side
@@ -42,7 +42,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ViewContent:
     """What one picture shows.
 
     model: its name; heads: numbers of the heads
@@ -50,7 +50,7 @@ class Shown:
     """
 
     model: str
-    parts: tuple[Part, ...]
+    parts: tuple[LayerGroup, ...]
     heads: tuple[int, ...]
     segments: tuple[tuple[int, ...], ...]
 
@@ -59,15 +59,15 @@ class Shown:
         """Numbers of the layers, those of the side that has more of them."""
         return max((part.numbers for part in self.parts), key=len)
 
-    def weights(self, part: Part) -> Tensor:
+    def weights(self, part: LayerGroup) -> Tensor:
         """`[layer, head, query, key]`; what is no number, or below zero, is nothing to draw."""
         rows = [layer.attention[list(self.heads)] for layer in part.layers]
         return torch.stack(rows).nan_to_num(0.0).clamp(min=0)
 
 
-def shown(
-    given: Given, view: str, layers: Index | None, heads: Index | None, tokens: Sequence[str] | None
-) -> Shown:
+def view_content(
+    given: TraceLike, view: str, layers: Index | None, heads: Index | None, tokens: Sequence[str] | None
+) -> ViewContent:
     """The parts of a trace with these layers and heads, or an InputError that says why BertViz cannot draw it."""
     trace = one_trace(given, view, tokens)
     named: dict[str, list[int]] = {}
@@ -81,10 +81,10 @@ def shown(
         if name in named and chosen[0] < len(named[name])
     )
     total = _one_number(parts, heads)
-    return Shown(trace.model, parts, _numbers(heads, total, "head"), _segments(trace, parts))
+    return ViewContent(trace.model, parts, _numbers(heads, total, "head"), _segments(trace, parts))
 
 
-def one_trace(given: Given, view: str, tokens: Sequence[str] | None = None) -> Trace:
+def one_trace(given: TraceLike, view: str, tokens: Sequence[str] | None = None) -> Trace:
     """The one trace that was given, with these tokens where there are any."""
     if isinstance(given, Recording | list | tuple):
         if len(given) != 1:
@@ -109,7 +109,7 @@ def _part(layer: Layer) -> str:
     return "Decoder" if layer.query_side == "output" or "decoder" in layer.name.split(".") else "Encoder"
 
 
-def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) -> Part:
+def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) -> LayerGroup:
     """One part; its layers must lie between the same tokens."""
     mine = [i for i in chosen if i < len(numbers)]
     layers = tuple(trace.layers[numbers[i]] for i in mine)
@@ -122,7 +122,7 @@ def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) 
                 "trace.select(prefix), or use al.HeadsView(trace), which draws each as it is"
             )
     left, right = _texts(trace, numbers[mine[0]])
-    return Part(name, layers, tuple(mine), left, right)
+    return LayerGroup(name, layers, tuple(mine), left, right)
 
 
 def _texts(trace: Trace, layer: int) -> list[tuple[str, ...]]:
@@ -138,7 +138,7 @@ def _texts(trace: Trace, layer: int) -> list[tuple[str, ...]]:
     return found
 
 
-def _one_number(parts: tuple[Part, ...], heads: Index | None) -> int:
+def _one_number(parts: tuple[LayerGroup, ...], heads: Index | None) -> int:
     """How many heads every layer has; BertViz draws the heads of the first and drops what others have more."""
     counts = {layer.attention.heads: layer.name for part in parts for layer in part.layers}
     fewest, most = min(counts), max(counts)
@@ -161,7 +161,7 @@ def _numbers(given: Index | None, count: int, what: str) -> tuple[int, ...]:
     return tuple(sorted(set(found.tolist())))
 
 
-def _segments(trace: Trace, parts: tuple[Part, ...]) -> tuple[tuple[int, ...], ...]:
+def _segments(trace: Trace, parts: tuple[LayerGroup, ...]) -> tuple[tuple[int, ...], ...]:
     """The positions of the first and of the second text, where the trace is of two."""
     numbers = [token.segment for token in trace.tokens]
     first = parts[0].layers[0]
@@ -175,7 +175,7 @@ def _segments(trace: Trace, parts: tuple[Part, ...]) -> tuple[tuple[int, ...], .
     return tuple(tuple(i for i, number in enumerate(numbers) if number == text) for text in (0, 1))
 
 
-def factors(part: Part, heads: Sequence[int]) -> tuple[Tensor, Tensor]:
+def factors(part: LayerGroup, heads: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Queries and keys `[layer, head, token, d_head]`, scaled so that `q @ k / sqrt(d_head)` is the model's score."""
     queries, keys = [], []
     for layer in part.layers:

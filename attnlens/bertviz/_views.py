@@ -10,7 +10,7 @@ from .._checks import among
 from ..data._axes import Index
 from ..errors import InputError
 from . import _page
-from ._layers import Given, Part, Shown, factors, shown
+from ._layers import LayerGroup, TraceLike, ViewContent, factors, view_content
 
 MOST_LINES = {"head_view": 1_000_000, "model_view": 1_500_000, "neuron_view": 100_000}
 """Lines that a browser draws in some ten seconds. BertViz draws one for each weight that is shown: 12 heads of 288
@@ -26,7 +26,7 @@ PAIRS = (
 
 
 def head_view(
-    trace: Given,
+    trace: TraceLike,
     *,
     layers: Index | None = None,
     heads: Index | None = None,
@@ -55,7 +55,7 @@ def head_view(
 
     >>> al.bertviz.head_view(trace, layers=[0, 5], layer=5)
     """
-    found = shown(trace, "head_view", layers, heads, tokens)
+    found = view_content(trace, "head_view", layers, heads, tokens)
     params = {
         "layer": None if layer is None else among("layer", layer, found.layers),
         "heads": None,
@@ -67,7 +67,7 @@ def head_view(
 
 
 def model_view(
-    trace: Given,
+    trace: TraceLike,
     *,
     layers: Index | None = None,
     heads: Index | None = None,
@@ -84,7 +84,7 @@ def model_view(
 
     >>> al.bertviz.model_view(trace, layers=range(4))
     """
-    found = shown(trace, "model_view", layers, heads, tokens)
+    found = view_content(trace, "model_view", layers, heads, tokens)
     params = {
         "display_mode": "dark" if dark else "light",
         "include_layers": found.layers,
@@ -96,7 +96,7 @@ def model_view(
 
 
 def neuron_view(
-    trace: Given,
+    trace: TraceLike,
     *,
     layers: Index | None = None,
     heads: Index | None = None,
@@ -120,7 +120,7 @@ def neuron_view(
 
     >>> al.bertviz.neuron_view(lens.trace("a gripping film", store="factors"), layer=3, head=5)
     """
-    found = shown(trace, "neuron_view", layers, heads, tokens)
+    found = view_content(trace, "neuron_view", layers, heads, tokens)
     numbers = {part.numbers for part in found.parts}
     if len(numbers) > 1:
         raise InputError(
@@ -144,7 +144,7 @@ def neuron_view(
 # -- what is drawn ------------------------------------------------------------------------------------------
 
 
-def _data(found: Shown, params: dict[str, Any], vectors: bool = False) -> dict[str, Any]:
+def _data(found: ViewContent, params: dict[str, Any], vectors: bool = False) -> dict[str, Any]:
     """What goes into the page; `params.js` makes BertViz's params of it."""
     return {
         "params": params,
@@ -154,7 +154,7 @@ def _data(found: Shown, params: dict[str, Any], vectors: bool = False) -> dict[s
     }
 
 
-def _packed(found: Shown, part: Part, vectors: bool) -> dict[str, Any]:
+def _packed(found: ViewContent, part: LayerGroup, vectors: bool) -> dict[str, Any]:
     weights = found.weights(part)
     data = {
         "name": part.name,
@@ -170,13 +170,13 @@ def _packed(found: Shown, part: Part, vectors: bool) -> dict[str, Any]:
     return data
 
 
-def _causal(part: Part) -> bool:
+def _causal(part: LayerGroup) -> bool:
     """Whether no token of the part sees a later one."""
     _, queries, keys = part.shape
     return queries == keys and all(not bool(one.attention[:].triu(1).any()) for one in part.layers)
 
 
-def _bearable(view: str, found: Shown, times: float) -> None:
+def _bearable(view: str, found: ViewContent, times: float) -> None:
     """InputError where a browser would be blank or stand still for long."""
     part = max(found.parts, key=lambda part: part.shape[1] * part.shape[2])
     _, queries, keys = part.shape
@@ -191,14 +191,14 @@ def _bearable(view: str, found: Shown, times: float) -> None:
     )
 
 
-def _sides(found: Shown) -> str:
+def _sides(found: ViewContent) -> str:
     return ", ".join(f"{part.name} {', '.join(map(str, part.numbers))}" for part in found.parts)
 
 
 # -- showing ------------------------------------------------------------------------------------------------
 
 
-def _show(view: str, found: Shown, controls: str, data: dict, html: bool, offline: bool) -> str | None:
+def _show(view: str, found: ViewContent, controls: str, data: dict, html: bool, offline: bool) -> str | None:
     title = f"BertViz {view.replace('_', ' ')}" + (f" of {found.model}" if found.model else "")
     made = _page.page(view, title, controls, data, offline)
     if html:
@@ -209,7 +209,7 @@ def _show(view: str, found: Shown, controls: str, data: dict, html: bool, offlin
     return None
 
 
-def _height(view: str, found: Shown) -> int:
+def _height(view: str, found: ViewContent) -> int:
     """Pixels that the picture takes, by the measures in BertViz's scripts, and its controls."""
     tokens = max(max(part.shape[1:]) for part in found.parts)
     if view == "head_view":
@@ -225,7 +225,7 @@ def _control(label: str, name: str) -> str:
     return f'<label class="dropdown-label">{label}: <select id="{name}"></select></label>\n'
 
 
-def _filter(found: Shown) -> str:
+def _filter(found: ViewContent) -> str:
     """The choice between the parts, or between the texts of a pair."""
     names = [part.name for part in found.parts]
     if found.segments:

@@ -19,7 +19,7 @@ LARGEST_IMAGE = 1024
 """Pixels of a side of the images that a saved model may be for: its positions, which are not saved, grow with it."""
 
 
-class Attention(nn.Module):
+class SelfAttention(nn.Module):
     """Scaled dot-product attention (Vaswani et al. 2017, equation 1) with the weights kept at hand."""
 
     def __init__(self, d_model: int, heads: int) -> None:
@@ -50,7 +50,7 @@ class Block(nn.Module):
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
-        self.attention = Attention(d_model, heads)
+        self.attention = SelfAttention(d_model, heads)
         self.mlp = nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Linear(4 * d_model, d_model))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from ..errors import CaptureError
 
 
 @dataclass
-class Heard:
+class AttentionCall:
     """What was asked: query, key, value `[..., token, d_head]`.
 
     mask: bool (True: may look), float (added), or None; causal as in torch
@@ -32,7 +32,7 @@ class Heard:
     """Whether dropout changed the weights before the values were mixed."""
 
 
-def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
+def sdpa(func: Callable, args: tuple, kwargs: dict) -> AttentionCall:
     """scaled_dot_product_attention, or one of the operators that stand behind it."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
     schema = getattr(func, "_schema", None)
@@ -48,7 +48,7 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
     if hasattr(mask, "_materialize"):  # torch's CausalBias, whose module takes a second to import
         mask = mask._materialize(query.device)
     scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
-    return Heard(
+    return AttentionCall(
         query,
         given["key"],
         given["value"],
@@ -85,7 +85,7 @@ def mha(
     static_v: Tensor | None = None,
     average_attn_weights: bool = True,
     is_causal: bool = False,
-) -> Heard:
+) -> AttentionCall:
     """nn.MultiheadAttention, `[token, batch, d_model]`: its projections are repeated to see the heads."""
     kind = "self" if query is key or query.data_ptr() == key.data_ptr() else "cross"
     if query.ndim == 2:
@@ -109,7 +109,7 @@ def mha(
     extra = (bias_k is not None) + bool(add_zero_attn)
     mask = _mha_mask(attn_mask, key_padding_mask, (batch, num_heads), extra)
     dropped = bool(training and dropout_p)
-    return Heard(q, k, v, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra, dropped=dropped)
+    return AttentionCall(q, k, v, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra, dropped=dropped)
 
 
 _OUT = 11

@@ -57,7 +57,7 @@ def capture(
 
     When the block ends, everything is undone, also on an exception, and CaptureError is raised if nothing was
     heard: the message names the module and the remedy. Attention-like modules that ran unheard beside others
-    give a CaptureWarning and are listed in `recording.unheard`.
+    give a CaptureWarning and are listed in `recording.missed`.
 
     >>> with capture(model) as recording:
     ...     model(**inputs)
@@ -153,7 +153,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             "model.forward(x)) between opening and closing the capture; of a model that torch.compile has compiled, "
             'inside `with torch.compiler.set_stance("force_eager"):`.'
         )
-    suspects = _unheard(recording, stack)
+    suspects = _missed(recording, stack)
     if not recording.calls:
         lost = [label(origin.module, stack.modules[origin.module]) for origin in listener.missed]
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
@@ -181,14 +181,14 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
     lost = {
         origin.module: origin.missed for origin in listener.missed if origin.missed and not origin.confirmed
     }
-    recording.unheard = tuple(dict.fromkeys([*suspects, *lost]))
-    if recording.unheard:
+    recording.missed = tuple(dict.fromkeys([*suspects, *lost]))
+    if recording.missed:
         named = {f"{label(name, stack.modules[name])}: {way!r}" for name, way in lost.items()}
         what = (
             f" A softmax over tokens went into values in a way that is not followed in {_few(sorted(named))}."
         )
         warnings.warn(
-            f"not recorded: {_few(list(recording.unheard))}. They ran and look like attention, but use neither a torch "
+            f"not recorded: {_few(list(recording.missed))}. They ran and look like attention, but use neither a torch "
             f"attention function nor a softmax multiplied with values.{what if lost else ''} The other layers were "
             "recorded; numbers of layers, rollout and whatever needs all of them leave these out.",
             CaptureWarning,
@@ -196,7 +196,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
         )
 
 
-def _unheard(recording: Recording, stack: ModuleStack) -> list[str]:
+def _missed(recording: Recording, stack: ModuleStack) -> list[str]:
     """Innermost modules called *Attention that ran and in which, and around which, nothing was recorded; and blocks of
     a list in whose equals something was.
     """

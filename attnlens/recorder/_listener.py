@@ -24,13 +24,22 @@ from ._masks import Mask
 from ._modules import Frame, ModuleStack, label
 from ._previous import InterfaceCall, LastPair, PreviousCall, one_place, one_rule, version
 from ._recording import Call, Recording
-from ._value_path import Mixed, Mixture, Place
+from ._value_path import OutputLayout, ValuePath, ValueTag
 from ._verification import Evidence
 from .handwritten import _axis_rules, _probabilities, _scores
 from .handwritten._functions import PRODUCTS, PROJECTIONS, ROLES, STEPS, overwrites
-from .handwritten._probabilities import Mixing
+from .handwritten._probabilities import ValueProduct
 from .handwritten._provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, Axes, Axis, axis_of, kinds
-from .handwritten._tags import Lost, Probabilities, Scores, SoftmaxOrigin, Tags, concrete, operands, vmapped
+from .handwritten._tags import (
+    LostSoftmax,
+    Probabilities,
+    Scores,
+    SoftmaxOrigin,
+    Tags,
+    concrete,
+    operands,
+    vmapped,
+)
 from .handwritten._trail import factors_behind
 
 
@@ -59,7 +68,7 @@ class Listener(TorchFunctionMode):
         self.values = gradients if values is None else values
         self.gradients, self.gates, self.verify = gradients, gates or {}, verify
         self.gated_layers: set[int] = set()
-        self._latest: Place | None = None
+        self._latest: OutputLayout | None = None
         self.recording = recording
         self.stack = stack
         self.dtype = dtype
@@ -190,13 +199,13 @@ class Listener(TorchFunctionMode):
             self._keep(
                 Evidence(place.where.put(heard.value.detach()).clone(), out, heard.dropped, projection)
             )
-        if call.mixture is None or vmapped(result[0]):
+        if call.value_path is None or vmapped(result[0]):
             return
-        mixed = call.mixture
+        mixed = call.value_path
         mixed.value = self._copy(place.where.put(concrete(heard.value)))
         mixed.project(weight, turned=True)
         if self.values:
-            self._tags[result[0]] = Mixed(mixed, "projected", turned=True, given=tuple(self.stack.given()))
+            self._tags[result[0]] = ValueTag(mixed, "projected", turned=True, given=tuple(self.stack.given()))
         if self.gradients and result[0].requires_grad:
             result[0].register_hook(mixed.take_projected)
 
@@ -256,14 +265,14 @@ class Listener(TorchFunctionMode):
             elif tag.cut and tag.origin.in_parts:
                 raise CaptureError(_in_parts(self.stack.frames[-1]))
             return
-        if isinstance(tag, Lost):
+        if isinstance(tag, LostSoftmax):
             self._miss(tag.origin, source, func, args)
         self.stack.projected(*args[:2], *kwargs.values())
         if isinstance(result, Tensor) and result.ndim >= 2 and not vmapped(result):
             self._tag(result, _understood(_scores.product_scores, func, args, kwargs))
 
     def _confirm(
-        self, tag: Probabilities, mixing: Mixing, source: Tensor, axes: Axes, result: Tensor
+        self, tag: Probabilities, mixing: ValueProduct, source: Tensor, axes: Axes, result: Tensor
     ) -> None:
         """A product of weights with values: attention, if the keys are tokens."""
         values = self.stack.provenance.of(mixing.values)
@@ -300,7 +309,7 @@ class Listener(TorchFunctionMode):
 
     def _repeated(
         self, query: Tensor, key: Tensor, rule: Tensor | float | None, call: InterfaceCall | None
-    ) -> Place | None:
+    ) -> OutputLayout | None:
         """Where the last call was of the same query and key in the same module: its attention, on other values."""
         last = self._last
         same = (
@@ -342,20 +351,24 @@ class Listener(TorchFunctionMode):
 
     def _descends(self, tensor: Tensor, origin: SoftmaxOrigin) -> bool:
         tag = self._tags.get(tensor)
-        return isinstance(tag, (Probabilities, Lost)) and tag.origin is origin
+        return isinstance(tag, (Probabilities, LostSoftmax)) and tag.origin is origin
 
     def _lose(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         """A function that is not followed: what it makes of a softmax over tokens is watched until it is mixed."""
         source, tag = self._tagged(args, kwargs)
-        if not isinstance(tag, (Probabilities, Lost)) or tag.origin.confirmed or not tag.origin.over_tokens:
+        if (
+            not isinstance(tag, (Probabilities, LostSoftmax))
+            or tag.origin.confirmed
+            or not tag.origin.over_tokens
+        ):
             return
-        if isinstance(tag, Lost) and tag.spread and getattr(func, "__name__", "") in ("sum", "mean"):
+        if isinstance(tag, LostSoftmax) and tag.spread and getattr(func, "__name__", "") in ("sum", "mean"):
             self._miss(tag.origin, source, func, (source.new_empty(0),))
             return
         for tensor in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(tensor, Tensor) and tensor.is_floating_point():
                 grown = tensor.numel() > source.numel() and func in STEPS and STEPS[func] == "mul"
-                self._tags[tensor] = Lost(tag.origin, grown or getattr(tag, "spread", False))
+                self._tags[tensor] = LostSoftmax(tag.origin, grown or getattr(tag, "spread", False))
 
     def _follow(
         self, func: Callable, args: tuple, kwargs: dict, result: Any, before: Tensor | None = None
@@ -366,14 +379,14 @@ class Listener(TorchFunctionMode):
             return
         if isinstance(tag, Probabilities):
             self._follow_probabilities(tag, source, func, args, kwargs, result, before)
-        elif isinstance(tag, Lost):
+        elif isinstance(tag, LostSoftmax):
             if func not in PROJECTIONS:
                 self._lose(func, args, kwargs, result)
         elif isinstance(tag, Scores):
             self._tag(result, _understood(_scores.follow_scores, tag, source, func, args, kwargs, result))
-        elif isinstance(tag, Mixed):
+        elif isinstance(tag, ValueTag):
             for operand in args[:2]:
-                if isinstance(other := self._tags.get(operand), Mixed):
+                if isinstance(other := self._tags.get(operand), ValueTag):
                     _value_path.passes_on(other, func)
             step = (tag, source, func, args, kwargs, result, self.stack.given())
             self._tag(result, _understood(_value_path.follow, *step))
@@ -441,7 +454,7 @@ class Listener(TorchFunctionMode):
         where: Layout | None = None,
         appended: int = 0,
         sides: tuple[Tensor, Tensor] | None = None,
-    ) -> Place:
+    ) -> OutputLayout:
         """Notes one attention call by query and key, `[batch, head, token, d_head]` or with other axes.
 
         sides: the model's own query and key, where these were made of them
@@ -473,7 +486,7 @@ class Listener(TorchFunctionMode):
             appended=appended,
         )
 
-    def mixes(self, place: Place, value: Tensor, result: Tensor, dropped: bool = False) -> None:
+    def mixes(self, place: OutputLayout, value: Tensor, result: Tensor, dropped: bool = False) -> None:
         """Notes what the attention noted last mixes, and follows its result.
 
         dropped: dropout changed the weights meanwhile
@@ -485,13 +498,13 @@ class Listener(TorchFunctionMode):
         if self.verify:
             held = _spread(place.where.put(concrete(value.detach()), shared=True), call.shape)
             self._keep(Evidence(held.clone(), place.put(concrete(result.detach())).clone(), dropped))
-        if call.mixture is None or vmapped(result) or call.windows > 1:
+        if call.value_path is None or vmapped(result) or call.windows > 1:
             return
-        mixed, (batch, _, queries, _) = call.mixture, call.shape
+        mixed, (batch, _, queries, _) = call.value_path, call.shape
         mixed.value = self._copy(_spread(place.where.put(concrete(value), shared=True), call.shape))
         if self.values:
             rows = place.put(result.detach()).transpose(1, 2).reshape(batch, queries, -1)
-            self._tags[result] = Mixed(mixed, "heads", rows, given=tuple(self.stack.given()))
+            self._tags[result] = ValueTag(mixed, "heads", rows, given=tuple(self.stack.given()))
         if self.gradients and result.requires_grad:
             result.register_hook(lambda gradient: setattr(mixed, "gradient", place.put(gradient)))
 
@@ -507,7 +520,7 @@ class Listener(TorchFunctionMode):
         first, *rest = result if isinstance(result, tuple) else (result,)
         changed = first * place.along(first, gate)
         tag = self._tags.get(first)
-        if isinstance(tag, Mixed):
+        if isinstance(tag, ValueTag):
             by_head = tag.rows.unflatten(-1, (len(gate), -1)) * gate.to(tag.rows).unsqueeze(-1)
             self._tags[changed] = replace(tag, rows=by_head.flatten(-2))
         return (changed, *rest) if isinstance(result, tuple) else changed
@@ -566,7 +579,7 @@ class Listener(TorchFunctionMode):
         query: Tensor | None = None,
         mask: Tensor | None = None,
         touched: bool = False,
-    ) -> Place:
+    ) -> OutputLayout:
         if query is None:
             query = weights if behind is None else concrete(behind.query)
         inner = None if query is weights else query.shape[-1]
@@ -582,7 +595,7 @@ class Listener(TorchFunctionMode):
         beside = self._beside(where.kind, shape, query)
         return self._note(where, shape, mask=found, beside=beside, touched=touched, **copies)
 
-    def _note(self, where: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> Place:
+    def _note(self, where: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> OutputLayout:
         name = self.stack.frames[-1].name
         forward = self.stack.forwards
         number = self._numbers[forward, name] = self._numbers.get((forward, name), 0) + 1
@@ -595,13 +608,13 @@ class Listener(TorchFunctionMode):
             part=where.part,
             chunk=where.chunk,
             mask=self._declared_padding(shape) if mask is None else mask,
-            mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
+            value_path=ValuePath(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
             **what,
         )
         self.recording.calls.append(call)
         if self.interface:
             self.interface[-1].heard += 1
-        return Place(where, shape[2])
+        return OutputLayout(where, shape[2])
 
     def _beside(self, kind: str, shape: tuple, query: Tensor) -> int:
         """The number of the first call of the heads that this one belongs to; its own where it stands alone."""
@@ -674,10 +687,10 @@ def _in_parts(frame: Frame) -> str:
     )
 
 
-def _order(tag: Scores | Probabilities | Lost | Mixed) -> int:
-    if isinstance(tag, Mixed):
+def _order(tag: Scores | Probabilities | LostSoftmax | ValueTag) -> int:
+    if isinstance(tag, ValueTag):
         return 3 if tag.stage == "projected" else 4
-    return (Probabilities, Lost, Scores).index(type(tag))
+    return (Probabilities, LostSoftmax, Scores).index(type(tag))
 
 
 def _first(args: tuple, kwargs: dict) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ._modules import Frame
-from ._value_path import Place
+from ._value_path import OutputLayout
 
 
 @dataclass
@@ -66,7 +66,7 @@ class LastPair:
     key: Tensor
     rule: Tensor | float | None
     call: InterfaceCall | None
-    place: Place
+    place: OutputLayout
 
 
 def one_rule(one: Tensor | float | None, other: Tensor | float | None) -> bool:

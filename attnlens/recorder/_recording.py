@@ -16,7 +16,7 @@ from ..data._trace import Layer, Token, Trace
 from ..errors import CaptureWarning, InputError
 from ._layout import QueryChunk
 from ._masks import Mask
-from ._value_path import Mixture, keep
+from ._value_path import ValuePath, keep
 from ._verification import Check, Evidence, verify
 
 
@@ -51,7 +51,7 @@ class Call:
     """Which queries these are, where the module took them in chunks."""
     appended: int = 0
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
-    mixture: Mixture | None = None
+    value_path: ValuePath | None = None
     """The values and where they went, where the capture was asked for them."""
     touched: bool = False
     """Whether the model changed its weights after the softmax, so that rows need not sum to 1."""
@@ -92,13 +92,13 @@ class Recording:
     A sequence of traces: `len(recording)`, `recording[0]`, `for trace in recording`.
 
     calls: every `Call`, in the order of execution
-    unheard: paths of modules that look like attention, ran, and were not heard
+    missed: paths of modules that look like attention, ran, and were not recorded
     """
 
     model: str
     store: str = "auto"
     calls: list[Call] = field(default_factory=list)
-    unheard: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
     @property
     def forwards(self) -> list[int]:
@@ -251,7 +251,7 @@ class Recording:
             attention = Windows(tuple(self.attention(call, i, None, None) for i in span))
             return Layer(name, call.kind, attention, normalized=call.normalized)
         rows, cols = padding.of(call, item)
-        values = None if call.mixture is None else call.mixture.item(item, rows, cols)
+        values = None if call.value_path is None else call.value_path.item(item, rows, cols)
         attention = self.attention(call, item, rows, cols)
         return Layer(name, call.kind, attention, values=values, normalized=call.normalized)
 
@@ -357,7 +357,7 @@ def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
     for number, (name, call) in enumerate(named):
         if id(call) in chunks:
             key = chunks[id(call)]
-        elif call.beside is None or call.mixture is not None:
+        elif call.beside is None or call.value_path is not None:
             key = ("alone", number)
         else:
             key = call.beside

@@ -1,6 +1,6 @@
 """What an attention mixes, and where the mixture goes: output projection, residual addition, LayerNorm.
 
-The result of an attention call carries a tag, `Mixed`, which follows it. A projection is believed only where its
+The result of an attention call carries a tag, `ValueTag`, which follows it. A projection is believed only where its
 input is the mixture itself, head beside head; an addition only where the other operand came from outside into
 a module around the attention, as the residual stream does (the result of an MLP beside the attention does not).
 """
@@ -20,7 +20,7 @@ from .handwritten._tags import is_parameter, operands, with_operand
 
 
 @dataclass(eq=False)
-class Mixture:
+class ValuePath:
     """Of one call, over its whole batch; each part is None until it was seen.
 
     value `[batch, key_head, key, d_head]`, output `[head, d_head, d_model]`, residual `[batch, query, d_model]`,
@@ -90,7 +90,7 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Place:
+class OutputLayout:
     """Where the heads are in the result of an attention call.
 
     axes: the permutation that makes it `[*lead, query, d_head]`, None where it is so already
@@ -122,7 +122,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Mixed:
+class ValueTag:
     """The tag of a tensor on that way.
 
     stage: "heads" (as the attention returned it), "projected", or "summed" with the residual stream
@@ -131,7 +131,7 @@ class Mixed:
     given: what the modules around the attention were given, until the sum is seen
     """
 
-    mixture: Mixture
+    path: ValuePath
     stage: str
     rows: Tensor | None = None
     turned: bool = False
@@ -139,8 +139,14 @@ class Mixed:
 
 
 def follow(
-    tag: Mixed, source: Tensor, func: Callable, args: tuple, kwargs: dict, result: Tensor, given: list[Tensor]
-) -> Mixed | None:
+    tag: ValueTag,
+    source: Tensor,
+    func: Callable,
+    args: tuple,
+    kwargs: dict,
+    result: Tensor,
+    given: list[Tensor],
+) -> ValueTag | None:
     """The tag after one more step, None where the way ends; what the step tells is noted in the mixture.
 
     given: what the running modules were given
@@ -161,69 +167,69 @@ def follow(
     return None
 
 
-def passes_on(tag: Mixed, func: Callable) -> None:
+def passes_on(tag: ValueTag, func: Callable) -> None:
     """A sum that is added to later on goes on beside its LayerNorm, which then belongs to the next block."""
     if tag.stage == "summed" and STEPS.get(func) == "add":
-        tag.mixture.scale = tag.mixture.spread = None
+        tag.path.scale = tag.path.spread = None
 
 
-def _projected(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+def _projected(tag: ValueTag, source: Tensor, args: tuple, kwargs: dict) -> ValueTag | None:
     """A linear layer (weight `[out, in]`), or addmm as GPT-2 has it (weight `[in, out]`)."""
     given = operands(args, kwargs, ("input|self", "weight|mat1", "mat2"))
     linear = given[0] is source
     weight = given[1] if linear else given[2]
-    mixture, rows = tag.mixture, tag.mixture.rows_of(source, tag.turned)
+    path, rows = tag.path, tag.path.rows_of(source, tag.turned)
     if not isinstance(weight, Tensor) or weight.ndim != 2 or rows is None or rows.shape != tag.rows.shape:
         return None
     if not torch.equal(rows, tag.rows):
         return None
-    mixture.project(weight, turned=linear)
+    path.project(weight, turned=linear)
     return replace(tag, stage="projected", rows=None)
 
 
-def _scaled(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+def _scaled(tag: ValueTag, source: Tensor, args: tuple, kwargs: dict) -> ValueTag | None:
     """A learnt scale per dimension (LayerScale) is a part of the projection."""
     left, right = operands(args, kwargs, ("input|self", "other"))
     gamma = right if left is source else left
     if not isinstance(gamma, Tensor) or not is_parameter(gamma) or gamma.ndim != 1:
         return None
-    tag.mixture.output = tag.mixture.output * gamma.detach()
+    tag.path.output = tag.path.output * gamma.detach()
     return tag
 
 
 def _summed(
-    tag: Mixed,
+    tag: ValueTag,
     source: Tensor,
     func: Callable,
     args: tuple,
     kwargs: dict,
     result: Tensor,
     given: list[Tensor],
-) -> Mixed | None:
+) -> ValueTag | None:
     left, right = operands(args, kwargs, ("input|self", "other"))
     other = right if left is source else left
     if not any(other is one for one in (*given, *tag.given)) or other.shape != source.shape:
         return None
     lost = overwrites(func) and left is not source
     stream = (result - source if lost else other).detach()
-    rows = tag.mixture.rows_of(stream, tag.turned)
+    rows = tag.path.rows_of(stream, tag.turned)
     if rows is None or kwargs.get("alpha", 1) != 1:
         return None
-    tag.mixture.residual = rows.clone()
+    tag.path.residual = rows.clone()
     return replace(tag, stage="summed", given=())
 
 
-def _normalised(tag: Mixed, args: tuple, kwargs: dict) -> None:
+def _normalised(tag: ValueTag, args: tuple, kwargs: dict) -> None:
     source, shape, weight = operands(args, kwargs, ("input|self", "normalized_shape", "weight"))
     eps = kwargs.get("eps", args[4] if len(args) > 4 else 1e-5)
-    rows = tag.mixture.rows_of(source.detach(), tag.turned)
+    rows = tag.path.rows_of(source.detach(), tag.turned)
     if rows is None or tuple(shape) != (rows.shape[-1],):
         return
-    tag.mixture.scale = torch.ones_like(rows[0, 0]) if weight is None else weight.detach().clone()
-    tag.mixture.spread = (rows.float().var(-1, correction=0) + eps).sqrt()
+    tag.path.scale = torch.ones_like(rows[0, 0]) if weight is None else weight.detach().clone()
+    tag.path.spread = (rows.float().var(-1, correction=0) + eps).sqrt()
 
 
-def _permuted(tag: Mixed, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> Mixed | None:
+def _permuted(tag: ValueTag, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> ValueTag | None:
     """Whether sequence and batch have changed places, tried on an index tensor; None where d_model moved."""
     if tag.stage == "heads":
         return tag

@@ -24,7 +24,7 @@ from ..io import _safetensors
 from ..lens import Lens
 from ..widgets._view import temporary
 from ._page import Page
-from ._sections import VIEWS, Given, compared, section, summary, whole_text
+from ._sections import VIEWS, ReportInput, compared, section, summary, whole_text
 
 PATH = "report.html"
 FOOTER = f"<footer>Made by attnlens {__version__}. Everything is in this file; nothing is fetched.</footer>"
@@ -114,16 +114,16 @@ def _inputs(input: Any) -> list[Any]:
     return [input] if found is None else found
 
 
-def _given(source: Any, input: Any, views: tuple[str, ...], window: int | None) -> Iterator[Given]:
+def _given(source: Any, input: Any, views: tuple[str, ...], window: int | None) -> Iterator[ReportInput]:
     """Each trace, and where it came from."""
     if isinstance(source, Lens):
         if input is None:
             raise InputError(f"a lens needs an input to report on: report(lens, input, {PATH!r})")
         for one in _inputs(input):
             if window is None:
-                yield Given(source.trace(one, store="factors"), source, one)
+                yield ReportInput(source.trace(one, store="factors"), source, one)
             else:
-                yield from map(Given, source.trace(one, store="factors", window=window))
+                yield from map(ReportInput, source.trace(one, store="factors", window=window))
         return
     if window is not None:
         raise InputError("window= is how a lens reads a text; traces are read already: leave it away")
@@ -147,7 +147,7 @@ def _given(source: Any, input: Any, views: tuple[str, ...], window: int | None) 
             raise InputError(
                 f"a report of several needs traces, one after the other; among them is {_kind(trace)}"
             )
-        yield Given(trace)
+        yield ReportInput(trace)
 
 
 def _kind(given: object) -> str:

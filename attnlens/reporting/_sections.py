@@ -13,7 +13,7 @@ from ..data._trace import Trace
 from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, _payload
-from ..widgets._tiles import SIDE, Shown, Tiles
+from ..widgets._tiles import SIDE, HeadSelection, Tiles
 from ..widgets._view import View
 from ._page import Page, room, shown
 
@@ -42,7 +42,7 @@ COARSE = (
 )
 
 
-class Given(NamedTuple):
+class ReportInput(NamedTuple):
     """A trace, and the lens and the input that it came from where they are known."""
 
     trace: Trace
@@ -50,14 +50,14 @@ class Given(NamedTuple):
     input: Any = None
 
 
-class Whole(NamedTuple):
+class WholeText(NamedTuple):
     """A text that was read in windows: the answer over all of them, and its part of the page."""
 
     answer: Trace
     html: str
 
 
-def section(page: Page, number: int, given: Given, views: tuple[str, ...], several: bool) -> str:
+def section(page: Page, number: int, given: ReportInput, views: tuple[str, ...], several: bool) -> str:
     """One trace's part of the page, as HTML; its views are placed in the page.
 
     several: whether there are others, so that it needs a heading
@@ -85,13 +85,13 @@ def compared(page: Page, traces: list[Trace]) -> str:
     return f'<section class="part" id="compared"><h2>Beside each other</h2>{room(number, 620)}</section>'
 
 
-def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) -> Whole | None:
+def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) -> WholeText | None:
     """What made the model decide on a text that it read in windows; None for a model that gives no classes."""
     traces = lens.trace(text, window=window)
     if traces[0].logits is None:
         return None
     answer = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
-    view = attributed(Given(answer, lens, text), window=window)
+    view = attributed(ReportInput(answer, lens, text), window=window)
     if view is None:
         return None
     answer = replace(answer, layers=(), tokens=view.attribution.tokens)
@@ -102,10 +102,10 @@ def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) 
         f'<section class="part" id="whole-{number}"><h2>The whole text</h2>{introduced(answer, read)}',
         f"<h3>What made the model decide</h3>{room(page.place(view), 320)}</section>",
     )
-    return Whole(answer, "\n".join(out))
+    return WholeText(answer, "\n".join(out))
 
 
-def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
+def _placed(page: Page, given: ReportInput, views: tuple[str, ...]) -> list[str]:
     """The views that were wished for and that there can be; what is selected in one is selected in all."""
     trace, out, traits = given.trace, [], {}
     layer, head = telling_head(trace)
@@ -158,7 +158,7 @@ def _link(page: Page, traits: dict[int, dict[str, str]]) -> None:
 def with_stats(view: HeadsView, trace: Trace) -> HeadsView:
     """The grid with the statistics that it would else ask for; of too many weights none is offered."""
     if sum(math.prod(layer.attention.shape) for layer in trace.layers) <= MOST_STATS:
-        view.asks["stats"]()
+        view.handlers["stats"]()
     else:
         view.columns = []
     return view
@@ -167,7 +167,7 @@ def with_stats(view: HeadsView, trace: Trace) -> HeadsView:
 def with_layers(view: View, trace: Trace, prefix: str = "") -> View:
     """The view with all layers, which it would else ask for one by one."""
     for number in range(len(trace)):
-        view.asks[f"{prefix}layer"](layer=number)
+        view.handlers[f"{prefix}layer"](layer=number)
     return view
 
 
@@ -189,7 +189,7 @@ def coarse(trace: Trace) -> dict[str, bytes]:
         heads = range(layer.attention.heads)
         wanted = [tuple(heads), *((head,) for head in heads if each)]
         level = top_level(layer.attention.queries, layer.attention.keys)
-        found = [tiles.tile(Shown(number, one), level, 0, 0) for one in wanted]
+        found = [tiles.tile(HeadSelection(number, one), level, 0, 0) for one in wanted]
         out[f"tiles_{number}"] = b"".join(map(_payload.halves, found))
     return out
 
@@ -199,7 +199,7 @@ def top_level(rows: int, cols: int) -> int:
     return max(0, (max(rows, cols, 1) - 1).bit_length() - (SIDE - 1).bit_length())
 
 
-def patches(given: Given, layer: int, head: int) -> PatchView | None:
+def patches(given: ReportInput, layer: int, head: int) -> PatchView | None:
     """The image with attention over it, of a lens with attributions; None for what is no image, or is too long."""
     trace = given.trace
     if trace.patches is None:
@@ -221,7 +221,7 @@ def over_the_input(trace: Trace) -> bool:
     return all(layer.query_side == layer.key_side == "input" for layer in trace.layers)
 
 
-def attributed(given: Given, **options: Any) -> TokensView | None:
+def attributed(given: ReportInput, **options: Any) -> TokensView | None:
     """The likeliest classes explained by the default method; None without a lens, and where no class is the answer."""
     lens, trace = given.lens, given.trace
     if not isinstance(lens, TextLens) or trace.prediction is None:

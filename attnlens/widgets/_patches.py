@@ -1,4 +1,4 @@
-"""An image with attention over its patches, and beside it what else says which patches counted."""
+"""An image with attention over its patches, and beside it rollout and attributions by patch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..data._trace import PatchGrid, Trace, no_patches
 from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens
 from . import _payload
-from ._view import Answer, Integer, Layers, Number, View, bulk, bundle, state, validate
+from ._view import Integer, LayerTransfer, Number, Reply, View, bulk, bundle, state, validate
 
 if TYPE_CHECKING:
     from ..attribution import ImageAttribution
 
 OF_TRACE = ("image", "attention", "rollout")
-"""Panels that a trace is enough for; without an image not the first."""
+"""Panels that need a trace alone; the first needs its image too."""
 
 OF_MODEL = (
     "relevance", "gradient_rollout", "gradient", "gradient_x_input", "integrated_gradients", "occlusion",
@@ -28,21 +28,21 @@ OF_MODEL = (
 """Panels that run the model: methods of `lens.attribute`."""
 
 DRAWN = ("image", "attention")
-"""Panels that the browser draws out of the trace; the others have scores of their own."""
+"""Panels that the browser draws from the trace; the others need scores."""
 
 FIRST = (*OF_TRACE, "relevance", "gradient")
-"""The panels that are shown at first, as far as the trace or the lens has them."""
+"""The panels that are shown at first, as far as they are available."""
 
 
 class PatchView(View):
-    """The large picture shows where one position looks: the brighter a patch, the more. Point at a patch to see where
-    it looks, click to keep it; then pointing reads the numbers. Beside it stand the class token's attention in the
-    same layer, its rollout through all layers, and attributions of a class. Of these each kind is on one scale: shares
-    of attention; scores that only rank, as shares of their own total; scores with a sign, in the unit of the answer.
+    """The large picture shows where one position looks: the brighter a patch, the larger its weight. Point at a patch
+    to see where it looks, click to keep it; then pointing reads the numbers. Beside it are the class token's attention
+    in the same layer, its rollout through all layers, and attributions of a class. Each kind has one scale: shares of
+    attention; scores that only rank, as shares of their own total; signed scores, in the unit of the output.
 
-    Weights say where information could flow, not what was done with it; rollout knows no class; relevance and gradients
-    only rank. What a position gives to the tokens before the patches is no part of the picture: it stands below it. A
-    model without a class token shows what each patch receives, the mean over all queries, in its place. Layers whose
+    Weights show where information could flow, not what the model did with it; rollout does not depend on a class;
+    relevance and gradients only rank. Attention to the tokens before the patches is listed below the picture. For a
+    model without a class token the picture shows what each patch receives, the mean over all queries. Layers whose
     positions are not the image's patches (windows, pooled maps) are left out.
 
     >>> view = al.PatchView(trace)                   # attention and rollout
@@ -55,23 +55,24 @@ class PatchView(View):
 
     trace = bulk(t.Dict(), "The trace without its weights.")
     size = bulk(
-        t.List(Integer()), "Height and width of the image in pixels; without one, of the grid in patches."
+        t.List(Integer()),
+        "Height and width of the image in pixels, or of the grid in patches where there is no image.",
     )
     offered = bulk(t.List(t.Unicode()), "The panels that can be shown.")
     labels = bulk(t.List(t.Unicode()), "The classes that a lens can explain.")
     maps = bulk(
         t.Dict(),
-        "What is known of each panel's scores: kind, target, method, error, and which of `scores` they are.",
+        "For each panel with scores: kind, target, method, error, and which of `scores` they are.",
     )
     scores = bulk(t.Bytes(), "The panels' scores as float32, one after the other, `[row, column]`.")
     layer = state(Integer(0), "The layer whose attention is shown.")
     heads = state(t.List(Integer()), "The heads whose mean is shown; [] for all of them.")
     query = state(
-        Integer(None, allow_none=True), "The position that looks; None for the class token, or for all."
+        Integer(None, allow_none=True), "The query position; None for the class token, or for all positions."
     )
     blend = state(Number(0.5), "How much the map covers the image, 0 to 1.")
-    panels = state(t.List(t.Unicode()), "The panels that stand beside the picture.")
-    shared = state(t.Bool(True), "Whether the panels of each kind are on one scale; else each is on its own.")
+    panels = state(t.List(t.Unicode()), "The panels beside the picture.")
+    shared = state(t.Bool(True), "Whether the panels of each kind share a scale; else each has its own.")
     target = state(t.Unicode(""), "The class that the attributions explain; '' where there is none.")
 
     def __init__(
@@ -93,8 +94,8 @@ class PatchView(View):
         query: a position by number or text, or a patch as (row, column); the class token by default
         panels: names out of `OF_TRACE` and, of a lens, `OF_MODEL`; traits: any of the others by name
 
-        Raises InputError for the trace of a text, for a layer, head, query, panel or class that is not there, and where
-        no layer attends over the patches.
+        Raises InputError for the trace of a text, for a layer, head, query, panel or class that does not exist, and
+        where no layer attends over the patches.
         """
         named = self._hold(source, image, target)
         layer = (
@@ -109,12 +110,12 @@ class PatchView(View):
             target=named,
             **traits,
         )
-        self._layers = Layers(self)
-        self.asks |= {"line": self._line, "received": self._received, "map": self._send_map}
+        self._layers = LayerTransfer(self)
+        self.handlers |= {"line": self._line, "received": self._received, "map": self._send_map}
         self._send_all(asked=panels is not None)
 
     def show(self, source: Trace | Lens, image: Any = None, target: str | int | None = None) -> None:
-        """Another image in the same view, given as at first; what is selected stays as far as it is there."""
+        """Shows another image, given as at first, in the same view; the selection is kept as far as it exists."""
         named = self._hold(source, image, target)
         usable, grid = _usable(self._trace), self._trace.patches
         with self.hold_sync():
@@ -126,16 +127,16 @@ class PatchView(View):
             self._send_all(asked=False)
 
     def _hold(self, source: object, image: Any, target: Any) -> str:
-        """Takes the trace and the lens; the class that is explained."""
+        """Keeps the trace and the lens; returns the class that is explained."""
         self._trace = _traced(source, image, target)
         self._lens, self._image = (source if isinstance(source, ImageLens) else None), image
-        self._found: dict[str, tuple[dict[str, Any], Tensor]] = {}
+        self._maps_kept: dict[str, tuple[dict[str, Any], Tensor]] = {}
         named = _first_target(self._lens, self._trace, target)
         self._offered = OF_TRACE[self._trace.patches.image is None :] + (OF_MODEL if named else ())
         return named
 
     def _send_all(self, asked: bool) -> None:
-        """Everything that does not change until another image comes, and the maps of the panels that are shown."""
+        """Sends everything that depends on the image alone, and the maps of the panels that are shown."""
         grid = self._trace.patches
         picture = (grid.rows, grid.cols) if grid.image is None else grid.image.shape[:2]
         with self.hold_sync():
@@ -148,36 +149,36 @@ class PatchView(View):
 
     # -- answers --------------------------------------------------------------------------------------------
 
-    def _line(self, layer: int, heads: list[int], axis: str, position: int, **_: Any) -> Answer:
-        """What one query gives to each key, `[head, key]`."""
+    def _line(self, layer: int, heads: list[int], axis: str, position: int, **_: Any) -> Reply:
+        """The weights of one query, `[head, key]`."""
         attention = self._trace[_checks.position("layer", layer, len(self._trace))]
         heads = torch.tensor(_checks.positions("head", heads, attention.heads))
         at = torch.tensor([_checks.position("query", position, attention.queries)])
-        found = attention.block(heads, at, torch.arange(attention.keys))[:, 0]
-        return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
+        row = attention.block(heads, at, torch.arange(attention.keys))[:, 0]
+        return Reply({"shape": list(row.shape)}, (_payload.halves(row),))
 
-    def _received(self, layer: int, heads: list[int]) -> Answer:
-        """What each key gets, the mean over queries and heads, `[key]`."""
+    def _received(self, layer: int, heads: list[int]) -> Reply:
+        """The attention that each key receives, the mean over queries and heads, `[key]`."""
         attention = self._trace[_checks.position("layer", layer, len(self._trace))]
-        found = attention.mean("query")[_checks.positions("head", heads, attention.heads)].mean(0)
-        return Answer({}, (_singles(found),))
+        received = attention.mean("query")[_checks.positions("head", heads, attention.heads)].mean(0)
+        return Reply({}, (_singles(received),))
 
     def _send_map(self, name: str) -> None:
-        """Computes a panel's scores, unless they are there, and puts them into the widget's state."""
+        """Computes a panel's scores, unless they exist already, and puts them into the widget's state."""
         _checks.one_of("map", name, [panel for panel in self._offered if panel not in DRAWN])
-        if name in self._found and self._found[name][0]["target"] in ("", self.target):
+        if name in self._maps_kept and self._maps_kept[name][0]["target"] in ("", self.target):
             return
-        self._found[name] = self._rolled() if name == "rollout" else self._attributed(name)
+        self._maps_kept[name] = self._rolled() if name == "rollout" else self._attributed(name)
         with self.hold_sync():
-            # A saved notebook sorts the names, so that their order says nothing.
+            # A saved notebook sorts the names, so their order carries no information.
             self.maps = {
                 name: {**header, "place": place}
-                for place, (name, (header, _)) in enumerate(self._found.items())
+                for place, (name, (header, _)) in enumerate(self._maps_kept.items())
             }
-            self.scores = b"".join(_singles(scores) for _, scores in self._found.values())
+            self.scores = b"".join(_singles(scores) for _, scores in self._maps_kept.values())
 
     def _send_first(self, asked: bool) -> None:
-        """The maps of the first panels; one that the model cannot have is left out unless it was asked for."""
+        """Sends the maps of the first panels; one that the model cannot have is left out unless it was requested."""
         for name in [name for name in self.panels if name not in DRAWN]:
             try:
                 self._send_map(name)
@@ -188,27 +189,27 @@ class PatchView(View):
 
     def _rolled(self) -> tuple[dict[str, Any], Tensor]:
         leading = len(self._trace.patches.leading)
-        found = rollout(self._trace, row=0) if leading else rollout(self._trace).mean(0)
+        rolled = rollout(self._trace, row=0) if leading else rollout(self._trace).mean(0)
         whose = str(self._trace.tokens[0]) if leading else "mean over positions"
         header = {"kind": "share", "target": "", "how": f"rollout of {whose}", "verdict": "knows no class"}
-        return header, found[leading:]
+        return header, rolled[leading:]
 
     def _attributed(self, method: str) -> tuple[dict[str, Any], Tensor]:
         from ..attribution._options import ATTENTION
 
         grid, target = self._trace.patches, self.target
         chosen = target if self.labels else int(target)
-        found = self._lens.attribute(self._image, chosen, method=method)
-        scores = found.pooled(grid.rows, grid.cols)
+        attribution = self._lens.attribute(self._image, chosen, method=method)
+        scores = attribution.pooled(grid.rows, grid.cols)
         if method in ATTENTION:  # every pixel of a patch has the patch's own score
-            height, width = found.scores.shape
-            scores = found.scores[_middles(grid.rows, height)][:, _middles(grid.cols, width)]
-        kind = "signed" if found.signed else "share" if method == "gradient_rollout" else "rank"
+            height, width = attribution.scores.shape
+            scores = attribution.scores[_middles(grid.rows, height)][:, _middles(grid.cols, width)]
+        kind = "signed" if attribution.signed else "share" if method == "gradient_rollout" else "rank"
         header = {
             "kind": kind,
             "target": target,
-            "how": f"{found.how}: {found.verdict}",
-            "verdict": _error(found),
+            "how": f"{attribution.how}: {attribution.verdict}",
+            "verdict": _error(attribution),
         }
         return header, scores
 
@@ -221,7 +222,7 @@ class PatchView(View):
             layer = self._trace.layers[number]
             raise InputError(
                 f"layer {number}, {layer.name!r}, is {layer.kind} attention {list(layer.attention.shape)} whose "
-                "positions are not the image's patches; look at it as a matrix: AttentionView(trace, "
+                "positions are not the image's patches; show it as a matrix: AttentionView(trace, "
                 f"layer={number}, mode='matrix')"
             )
         return number
@@ -244,7 +245,9 @@ class PatchView(View):
     def _known_panels(self, proposal: dict[str, Any]) -> list[str]:
         for name in proposal["value"]:
             if name in OF_MODEL and name not in self._offered:
-                raise InputError(f"the panel {name!r} runs a model with classes: PatchView(lens, image)")
+                raise InputError(
+                    f"the panel {name!r} runs a model with classes; give a lens of such a model: PatchView(lens, image)"
+                )
             _checks.one_of("panel", name, self._offered)
         return list(dict.fromkeys(proposal["value"]))
 
@@ -254,7 +257,7 @@ class PatchView(View):
 
 
 def _traced(source: object, image: Any, target: Any) -> Trace:
-    """The trace of an image with a layer over its patches; InputError for anything else."""
+    """The trace of an image with a layer over its patches. Raises InputError for anything else."""
     if isinstance(source, ImageLens):
         if image is None or _checks.listed(image) is not None:
             raise InputError(
@@ -268,7 +271,8 @@ def _traced(source: object, image: Any, target: Any) -> Trace:
         )
     elif isinstance(source, Trace) and (image is not None or target is not None):
         raise InputError(
-            "a trace has its image, and a class is explained by a model: PatchView(lens, image, target)"
+            "a trace holds its own image, and a class is explained by a model; omit image and target, or give a lens: "
+            "PatchView(lens, image, target)"
         )
     trace = _checks.drawable(source, "PatchView")
     if trace.patches is None:
@@ -277,13 +281,13 @@ def _traced(source: object, image: Any, target: Any) -> Trace:
         sizes = ", ".join(str(list(layer.attention.shape)) for layer in trace.layers[:3])
         raise InputError(
             f"no layer attends over the {trace.patches.rows} x {trace.patches.cols} patches of the image (the first: "
-            f"{sizes}); look at the layers as matrices: AttentionView(trace, mode='matrix')"
+            f"{sizes}); show the layers as matrices: AttentionView(trace, mode='matrix')"
         )
     return trace
 
 
 def _usable(trace: Trace) -> list[int]:
-    """The layers in which patches look at patches."""
+    """The layers in which patches attend to patches."""
     return [
         number
         for number, layer in enumerate(trace.layers)
@@ -292,7 +296,7 @@ def _usable(trace: Trace) -> list[int]:
 
 
 def _first_target(lens: ImageLens | None, trace: Trace, target: Any) -> str:
-    """The class that is explained first, by name; "" where nothing can be."""
+    """The class that is explained first, by name; "" where the model has no classes."""
     if lens is not None and target is not None:
         return _class_name(lens, target)
     prediction = None if lens is None else trace.prediction
@@ -300,7 +304,7 @@ def _first_target(lens: ImageLens | None, trace: Trace, target: Any) -> str:
 
 
 def _class_name(lens: ImageLens, target: str | int) -> str:
-    """A class by its label; by its number where the model names none."""
+    """A class by its label; by its number where the model has no labels."""
     number = int(target) if isinstance(target, str) and target.isdigit() and not lens.labels else target
     index = lens.target_index(number)
     return lens.labels[index] if lens.labels else str(index)
@@ -311,11 +315,11 @@ def _position(query: int | str | tuple[int, int] | None, grid: PatchGrid) -> int
     return None if query is None else _checks.patch("query", query, grid)
 
 
-def _error(found: ImageAttribution) -> str:
+def _error(attribution: ImageAttribution) -> str:
     """The verdict in a few words."""
-    if found.gap is None:
+    if attribution.gap is None:
         return "only ranks"
-    return f"gap {found.gap:.1%}" + ("" if found.converged in (None, True) else ", not converged")
+    return f"gap {attribution.gap:.1%}" + ("" if attribution.converged in (None, True) else ", not converged")
 
 
 def _middles(cells: int, pixels: int) -> Tensor:

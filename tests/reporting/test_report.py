@@ -27,7 +27,7 @@ from attnlens.reporting import _page as pages
 from attnlens.reporting._packing import LIFTED, Packed, pack, unpack
 from attnlens.reporting._sections import coarse, telling_head, top_level
 from attnlens.widgets import HeadsView, _payload
-from attnlens.widgets._tiles import Shown, Tiles
+from attnlens.widgets._tiles import HeadSelection, Tiles
 from attnlens.widgets._view import STATIC
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
@@ -262,14 +262,14 @@ def test_a_long_trace_is_held_as_coarse_maps():
     assert list(found) == ["tiles_0", "tiles_1"]
     side = 600 // 4
     assert len(found["tiles_1"]) == 3 * side * side * 2
-    one = _payload.halves(Tiles(trace).tile(Shown(1, (1,)), 2, 0, 0))
+    one = _payload.halves(Tiles(trace).tile(HeadSelection(1, (1,)), 2, 0, 0))
     assert found["tiles_1"][-len(one) :] == one
 
 
 def test_of_too_many_heads_only_the_mean_is_held(monkeypatch):
     monkeypatch.setattr("attnlens.reporting._sections.MOST_TILES", 0)
     trace = made(600)
-    assert coarse(trace)["tiles_0"] == _payload.halves(Tiles(trace).tile(Shown(0, (0, 1)), 2, 0, 0))
+    assert coarse(trace)["tiles_0"] == _payload.halves(Tiles(trace).tile(HeadSelection(0, (0, 1)), 2, 0, 0))
 
 
 @pytest.mark.parametrize(

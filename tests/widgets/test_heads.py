@@ -77,7 +77,7 @@ def test_of_a_long_text_they_are_computed_when_they_are_asked_for(trace, monkeyp
     assert len(view.stats["entropy"]) == len(trace)
     assert al.HeadsView(trace, by="sink").stats["sink"]
     asked = al.HeadsView(trace)
-    asked.asks["stats"]()
+    asked.handlers["stats"]()
     assert asked.stats["self"]
 
 

@@ -53,7 +53,7 @@ def hear(view: TokensView, **message) -> dict:
     """What the browser gets back for a message."""
     sent = []
     view.send = lambda content, buffers=None: sent.append(content)
-    view._hear(view, {"id": "1", **message}, [])
+    view._reply(view, {"id": "1", **message}, [])
     return sent[0]
 
 
@@ -316,5 +316,5 @@ def test_what_is_no_attribution_is_refused(given, says):
 def test_a_lens_reads_one_text(lens):
     with pytest.raises(InputError, match="not list; of several texts"):
         TokensView(lens, ["one", "two"])
-    with pytest.raises(InputError, match="attributions say themselves"):
+    with pytest.raises(InputError, match="attributions carry their own text"):
         TokensView(lens.attribute("flat"), "flat")

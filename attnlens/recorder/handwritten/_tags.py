@@ -58,7 +58,7 @@ class Tags:
 
 
 @dataclass(frozen=True)
-class Extra:
+class ScoreTerm:
     """What was added to scores of shape `[*lead, query, key]`, or hides a part of them.
 
     kind: "bias" (added, times `by`), "visible" (bool, True: may look) or "hidden" (bool, True: may not)
@@ -81,7 +81,7 @@ class Scores:
     key: Tensor
     scale: float = 1.0
     softcap: float | None = None
-    extras: tuple[Extra, ...] = ()
+    extras: tuple[ScoreTerm, ...] = ()
 
     @property
     def lead(self) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ class Scores:
         # Not scores but a residual stream, if it goes on and on; its tensors must not be kept.
         if len(self.extras) == _MOST_EXTRAS:
             return None
-        return replace(self, extras=(*self.extras, Extra(kind, tensor, self.lead, by)))
+        return replace(self, extras=(*self.extras, ScoreTerm(kind, tensor, self.lead, by)))
 
     def transposed(self) -> Scores:
         """The same scores as `[..., key, query]`: for a softmax over the second last axis."""
@@ -154,7 +154,7 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostSoftmax:
     """The tag of what an unfollowed function made of a softmax over tokens.
 
     spread: multiplied by activations, so that a sum makes it a mixture

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...data._attention import Factors
 from .._layout import Layout
 from .._masks import Mask
-from ._tags import Extra, Scores, concrete
+from ._tags import Scores, ScoreTerm, concrete
 
 
 def factors_behind(
@@ -38,7 +38,7 @@ def factors_behind(
     return mask, factors if _agrees(factors, mask, weights, touched, where.kind != "cross") else None
 
 
-def _mask(extras: tuple[Extra, ...], where: Layout, shape: tuple) -> Mask | None:
+def _mask(extras: tuple[ScoreTerm, ...], where: Layout, shape: tuple) -> Mask | None:
     """What was added to and hidden in hand-written scores, as one mask."""
     visible, bias = None, None
     for extra in extras:
@@ -57,7 +57,7 @@ def _mask(extras: tuple[Extra, ...], where: Layout, shape: tuple) -> Mask | None
     return Mask(shape, visible.clone() if mask.visible is None else mask.visible & visible, mask.bias)
 
 
-def _four_axes(extra: Extra, where: Layout) -> Tensor:
+def _four_axes(extra: ScoreTerm, where: Layout) -> Tensor:
     """An extra as `[batch | 1, head | 1, query | 1, key | 1]`, though the scores were reshaped since."""
     tensor = concrete(extra.tensor)
     tensor = tensor[(None,) * (len(extra.lead) + 2 - tensor.ndim)]
