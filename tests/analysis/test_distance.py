@@ -289,8 +289,8 @@ BAD = {
     "metric": (lambda: head_distance(trace_of(*weights()), "helinger"), "Did you mean 'hellinger'"),
     "text": (lambda: head_distance("a text"), "takes a trace or an iterable of traces, not str"),
     "number": (lambda: head_distance(3), "takes a trace or an iterable of traces, not int"),
-    "other": (lambda: head_distance([trace_of(*weights()), "a"]), "input 1 is no trace but str"),
-    "nothing": (lambda: head_distance([]), "was given no trace"),
+    "other": (lambda: head_distance([trace_of(*weights()), "a"]), "takes traces, but input 1 is str"),
+    "nothing": (lambda: head_distance([]), "received no trace"),
     "no layers": (lambda: head_distance(Trace(())), "the trace has no layers"),
     "two models": (
         lambda: head_distance([trace_of(*weights()), trace_of(*weights(heads=2))]),

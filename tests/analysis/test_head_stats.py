@@ -504,7 +504,7 @@ def test_running_mean_and_deviation(numbers, shift):
 
 BAD = {
     "no layers": (lambda: Trace(()), "the trace has no layers"),
-    "nothing": (lambda: iter(()), "got no trace; an iterator can be read once"),
+    "nothing": (lambda: iter(()), "received no trace; an iterator can be read only once"),
     "text": (lambda: ["a film"], r"takes traces, not str; of texts: head_stats\(lens.traces\(texts\)\)"),
     "number": (lambda: 3, "takes a trace or an iterable of traces, not int"),
     "fewer layers": (

@@ -289,7 +289,7 @@ def test_what_cannot_be_multiplied():
     for found in ([square, wide], [square, Weights(torch.rand(1, 5, 5))]):
         with pytest.raises(InputError, match=r"Choose the layers: trace\.select"):
             al.rollout(trace_of(*found))
-    with pytest.raises(InputError, match="Look at single layers"):
+    with pytest.raises(InputError, match="Use single layers"):
         al.rollout(trace_of(wide))
     with pytest.raises(InputError, match="attends within windows"):
         al.rollout(trace_of(Windows((square, square))))
