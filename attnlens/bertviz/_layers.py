@@ -1,4 +1,4 @@
-"""What BertViz can draw of a trace: its layers in parts, each of one kind and between the same tokens."""
+"""The part of a trace that BertViz can draw: groups of layers of one kind between the same tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = ("Encoder", "Decoder", "Cross")
 """BertViz's names of the parts of an encoder-decoder, in its order."""
 
 TraceLike = Trace | Recording | Sequence[Trace]
-"""What a view takes: a trace, or a recording or list of just one."""
+"""What a view takes: a trace, or a recording or list of a single one."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class LayerGroup:
 
 @dataclass(frozen=True)
 class ViewContent:
-    """What one picture shows.
+    """The content of one picture.
 
     model: its name; heads: numbers of the heads
     segments: of two texts, the positions of each; () otherwise
@@ -56,20 +56,20 @@ class ViewContent:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Numbers of the layers, those of the side that has more of them."""
+        """Numbers of the layers, of the group that has the most."""
         return max((part.numbers for part in self.parts), key=len)
 
     def weights(self, part: LayerGroup) -> Tensor:
-        """`[layer, head, query, key]`; what is no number, or below zero, is nothing to draw."""
+        """`[layer, head, query, key]`; NaN and negative weights become 0."""
         rows = [layer.attention[list(self.heads)] for layer in part.layers]
         return torch.stack(rows).nan_to_num(0.0).clamp(min=0)
 
 
 def view_content(
-    given: TraceLike, view: str, layers: Index | None, heads: Index | None, tokens: Sequence[str] | None
+    trace: TraceLike, view: str, layers: Index | None, heads: Index | None, tokens: Sequence[str] | None
 ) -> ViewContent:
-    """The parts of a trace with these layers and heads, or an InputError that says why BertViz cannot draw it."""
-    trace = one_trace(given, view, tokens)
+    """The groups of a trace with these layers and heads. Raises InputError for what BertViz cannot draw."""
+    trace = one_trace(trace, view, tokens)
     named: dict[str, list[int]] = {}
     for number, layer in enumerate(trace.layers):
         named.setdefault(_part(layer), []).append(number)
@@ -84,25 +84,25 @@ def view_content(
     return ViewContent(trace.model, parts, _numbers(heads, total, "head"), _segments(trace, parts))
 
 
-def one_trace(given: TraceLike, view: str, tokens: Sequence[str] | None = None) -> Trace:
-    """The one trace that was given, with these tokens where there are any."""
-    if isinstance(given, Recording | list | tuple):
-        if len(given) != 1:
-            raise InputError(f"{view} draws one trace, not {len(given)}; choose one: {view}(recording[0])")
-        if isinstance(given, Recording):
-            return next(given.traces(tokens=tokens and [tokens]))
-        (given,) = given
-    _checks.drawable(given, view)
+def one_trace(source: TraceLike, view: str, tokens: Sequence[str] | None = None) -> Trace:
+    """The single trace, with these tokens where there are any."""
+    if isinstance(source, Recording | list | tuple):
+        if len(source) != 1:
+            raise InputError(f"{view} draws one trace, not {len(source)}; choose one: {view}(recording[0])")
+        if isinstance(source, Recording):
+            return next(source.traces(tokens=tokens and [tokens]))
+        (source,) = source
+    _checks.drawable(source, view)
     if not tokens:
-        return given
-    return replace(given, tokens=tuple(Token(str(token)) for token in tokens), patches=None)
+        return source
+    return replace(source, tokens=tuple(Token(str(token)) for token in tokens), patches=None)
 
 
 def _part(layer: Layer) -> str:
     if layer.kind == "channel":
         raise InputError(
             f"layer {layer.name!r} attends between channels, not tokens, which BertViz cannot draw; "
-            'leave it out by trace.select(kind="self"), or use al.HeadsView(trace)'
+            'drop it by trace.select(kind="self"), or use al.HeadsView(trace)'
         )
     if layer.kind == "cross":
         return "Cross"
@@ -110,7 +110,7 @@ def _part(layer: Layer) -> str:
 
 
 def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) -> LayerGroup:
-    """One part; its layers must lie between the same tokens."""
+    """One group. Raises InputError unless its layers lie between the same tokens."""
     mine = [i for i in chosen if i < len(numbers)]
     layers = tuple(trace.layers[numbers[i]] for i in mine)
     first = layers[0]
@@ -126,20 +126,20 @@ def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) 
 
 
 def _texts(trace: Trace, layer: int) -> list[tuple[str, ...]]:
-    """Query and key tokens as they are written; patches as p0, p1, ..."""
-    found = []
+    """Texts of the query and the key tokens; patches are p0, p1, ..."""
+    both = []
     sides = (trace.layers[layer].query_side, trace.layers[layer].key_side)
     for side, tokens in zip(sides, trace.axis_tokens(layer)):
         texts = tuple(token.text for token in tokens)
         if trace.patches is not None and side == "input":
             leading = trace.patches.leading
             texts = (*leading, *(f"p{i}" for i in range(len(texts) - len(leading))))
-        found.append(texts)
-    return found
+        both.append(texts)
+    return both
 
 
 def _one_number(parts: tuple[LayerGroup, ...], heads: Index | None) -> int:
-    """How many heads every layer has; BertViz draws the heads of the first and drops what others have more."""
+    """The number of heads of every layer; BertViz draws as many as the first layer has and drops any others."""
     counts = {layer.attention.heads: layer.name for part in parts for layer in part.layers}
     fewest, most = min(counts), max(counts)
     if fewest != most and heads is None:
@@ -150,19 +150,19 @@ def _one_number(parts: tuple[LayerGroup, ...], heads: Index | None) -> int:
     return fewest
 
 
-def _numbers(given: Index | None, count: int, what: str) -> tuple[int, ...]:
+def _numbers(index: Index | None, count: int, what: str) -> tuple[int, ...]:
     """Positions in ascending order, each once."""
     try:
-        found = positions(slice(None) if given is None else given, count, what)
+        numbers = positions(slice(None) if index is None else index, count, what)
     except IndexError as error:
         raise InputError(str(error)) from None
-    if not len(found):
-        raise InputError(f"{what}s is empty; name at least one of the {count}, or leave it out for all")
-    return tuple(sorted(set(found.tolist())))
+    if not len(numbers):
+        raise InputError(f"{what}s is empty; name at least one of the {count}, or omit it for all")
+    return tuple(sorted(set(numbers.tolist())))
 
 
 def _segments(trace: Trace, parts: tuple[LayerGroup, ...]) -> tuple[tuple[int, ...], ...]:
-    """The positions of the first and of the second text, where the trace is of two."""
+    """The positions of the first and of the second text, where the trace has two."""
     numbers = [token.segment for token in trace.tokens]
     first = parts[0].layers[0]
     if (
@@ -183,15 +183,15 @@ def factors(part: LayerGroup, heads: Sequence[int]) -> tuple[Tensor, Tensor]:
         if not isinstance(held, Factors):
             raise InputError(
                 f"neuron_view needs queries and keys, but layer {layer.name!r} holds weights alone; record it by "
-                'lens.trace(input, store="factors") or capture(model, store="factors"). Hand-written attention has '
-                "no queries that attnlens could hear: use head_view"
+                'lens.trace(input, store="factors") or capture(model, store="factors"). For hand-written attention '
+                "without recorded queries use head_view"
             )
         group = held.heads // held.key.shape[0]
         queries.append(held.query.float()[list(heads)] * held.scale * held.query.shape[2] ** 0.5)
         keys.append(held.key.float()[[head // group for head in heads]])
     if len({one.shape for one in queries}) > 1:
         raise InputError(
-            "neuron_view draws layers of one d_head, but these have several; choose some by layers=[...]"
+            "neuron_view draws layers with one d_head, but these have several; choose some by layers=[...]"
         )
     return torch.stack(queries), torch.stack(keys)
 
