@@ -105,7 +105,9 @@ def _sound(factors: Factors) -> bool:
 
 def _check_rows(weights: Tensor, layer: Layer, where: str, complete: bool) -> None:
     """Rows are distributions over the keys, or zeros."""
-    remedy = "trace.renormalize([]) makes rows sum to one; a Layer whose rows are not distributions has normalized=False"
+    remedy = (
+        "trace.renormalize([]) scales the rows; a Layer whose rows are not distributions has normalized=False"
+    )
     low = float(weights.amin())
     if low < 0:
         raise InputError(f"{where}weights of {layer.name!r} holds the negative weight {low:.3g}; {remedy}")

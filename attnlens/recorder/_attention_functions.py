@@ -38,9 +38,9 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> AttentionCall:
     schema = getattr(func, "_schema", None)
     if schema is not None:
         names = tuple(argument.name for argument in schema.arguments)
-    given = {**dict(zip(names, args)), **kwargs}
-    mask, scale = given.get("attn_mask", given.get("attn_bias")), given.get("scale")
-    query = given["query"]
+    arguments = {**dict(zip(names, args)), **kwargs}
+    mask, scale = arguments.get("attn_mask", arguments.get("attn_bias")), arguments.get("scale")
+    query = arguments["query"]
     if query.is_nested:
         raise CaptureError(
             "scaled_dot_product_attention on nested tensors cannot be heard; pad the batch and give a mask instead"
@@ -50,12 +50,12 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> AttentionCall:
     scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
     return AttentionCall(
         query,
-        given["key"],
-        given["value"],
+        arguments["key"],
+        arguments["value"],
         scale,
         mask,
-        causal=bool(given.get("is_causal", False)),
-        dropped=bool(given.get("dropout_p")),
+        causal=bool(arguments.get("is_causal", False)),
+        dropped=bool(arguments.get("dropout_p")),
     )
 
 
@@ -95,8 +95,8 @@ def mha(
     q_bias, k_bias, v_bias = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
     q, batch = _linear(query, q_proj_weight, q_bias), query.shape[1]
 
-    def side(given: Tensor, weight: Tensor, bias: Tensor | None, more: Tensor | None, static: Tensor | None):
-        x = _linear(given, weight, bias)
+    def side(x_in: Tensor, weight: Tensor, bias: Tensor | None, more: Tensor | None, static: Tensor | None):
+        x = _linear(x_in, weight, bias)
         if more is not None:
             x = torch.cat([x, more.to(x.dtype).expand(1, batch, -1)])
         x = x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3)
@@ -204,7 +204,7 @@ def flex(
 def _narrow(visible: Tensor) -> Tensor:
     """The same mask without axes along which it does not change."""
     for dim in (0, 1):
-        one = visible.narrow(dim, 0, 1)
-        if bool((visible == one).all()):
-            visible = one
+        first = visible.narrow(dim, 0, 1)
+        if bool((visible == first).all()):
+            visible = first
     return visible

@@ -107,18 +107,18 @@ def _close(listener: Listener, stack: ModuleStack) -> None:
 def _gates(gates: Any) -> dict[int, Tensor]:
     """`{layer: [head] of factors}` with tensors, whatever sequences were given; InputError for anything else."""
     try:
-        found = {
+        factors = {
             integer("layer", layer, least=0): torch.as_tensor(factors, dtype=torch.float64)
             for layer, factors in gates.items()
         }
     except (AttributeError, TypeError, ValueError, RuntimeError):  # an InputError is a ValueError
-        found = None
-    if found is None or not all(map(_is_gate, found.values())):
+        factors = None
+    if factors is None or not all(map(_is_gate, factors.values())):
         raise InputError(
             "gates must be {layer: a factor for each head}, layers counted from 0 and factors finite, such as "
             f"{{5: [1, 0, 1, 1]}}; got {short(gates)}"
         )
-    return found
+    return factors
 
 
 def _is_gate(factors: Tensor) -> bool:

@@ -50,12 +50,12 @@ class ValuePath:
             self.output, self.ambiguous = None, True
             return
         version = 0 if weight.is_inference() else weight._version
-        known = self.copies.get(id(weight))
-        if known is None or known[0] is not weight or known[1] != version:
+        cached = self.copies.get(id(weight))
+        if cached is None or cached[0] is not weight or cached[1] != version:
             copy = weight.detach().clone()
             copy = (copy.t() if turned else copy).unflatten(0, (self.heads, -1))
-            known = self.copies[id(weight)] = (weight, version, copy)
-        self.output = known[2]
+            cached = self.copies[id(weight)] = (weight, version, copy)
+        self.output = cached[2]
 
     def item(self, item: int, rows: Tensor | None, cols: Tensor | None) -> Values | None:
         """One input's values, with only the given queries and keys (None: all); None where none were seen."""
@@ -96,7 +96,7 @@ class OutputLayout:
     axes: the permutation that makes it `[*lead, query, d_head]`, None where it is so already
     """
 
-    where: Layout
+    layout: Layout
     queries: int
     axes: tuple[int, ...] | None = None
     repeated: bool = False
@@ -107,16 +107,16 @@ class OutputLayout:
         if self.axes is not None:
             result = result.permute(self.axes)
         # One query over grouped heads comes back as [batch, key_head, group, d_head].
-        result = result.reshape(*self.where.lead, self.queries, result.shape[-1])
-        return self.where.put(result)
+        result = result.reshape(*self.layout.lead, self.queries, result.shape[-1])
+        return self.layout.put(result)
 
     def along(self, result: Tensor, per_head: Tensor) -> Tensor:
         """Numbers per head, so laid out that they multiply the result."""
-        laid = self.where.spread(per_head.to(result.device, result.dtype))
+        laid = self.layout.spread(per_head.to(result.device, result.dtype))
         if self.axes is None:
             # One query over grouped heads comes back as [batch, key_head, group, d_head].
-            packed = self.queries == 1 and result.shape[:-2] != self.where.lead
-            return laid.expand(*self.where.lead, 1, 1).reshape(*result.shape[:-1], 1) if packed else laid
+            packed = self.queries == 1 and result.shape[:-2] != self.layout.lead
+            return laid.expand(*self.layout.lead, 1, 1).reshape(*result.shape[:-1], 1) if packed else laid
         back = [self.axes.index(axis) for axis in range(result.ndim)]
         return laid.permute(back)
 
@@ -135,7 +135,7 @@ class ValueTag:
     stage: str
     rows: Tensor | None = None
     turned: bool = False
-    given: tuple[Tensor, ...] = ()
+    inputs: tuple[Tensor, ...] = ()
 
 
 def follow(
@@ -145,7 +145,7 @@ def follow(
     args: tuple,
     kwargs: dict,
     result: Tensor,
-    given: list[Tensor],
+    inputs: list[Tensor],
 ) -> ValueTag | None:
     """The tag after one more step, None where the way ends; what the step tells is noted in the mixture.
 
@@ -161,7 +161,7 @@ def follow(
     if tag.stage == "projected" and step == "mul":
         return _scaled(tag, source, args, kwargs)
     if tag.stage == "projected" and step == "add":
-        return _summed(tag, source, func, args, kwargs, result, given)
+        return _summed(tag, source, func, args, kwargs, result, inputs)
     if tag.stage == "summed" and getattr(func, "__name__", "").startswith("layer_norm"):
         _normalised(tag, args, kwargs)
     return None
@@ -175,9 +175,9 @@ def passes_on(tag: ValueTag, func: Callable) -> None:
 
 def _projected(tag: ValueTag, source: Tensor, args: tuple, kwargs: dict) -> ValueTag | None:
     """A linear layer (weight `[out, in]`), or addmm as GPT-2 has it (weight `[in, out]`)."""
-    given = operands(args, kwargs, ("input|self", "weight|mat1", "mat2"))
-    linear = given[0] is source
-    weight = given[1] if linear else given[2]
+    inputs = operands(args, kwargs, ("input|self", "weight|mat1", "mat2"))
+    linear = inputs[0] is source
+    weight = inputs[1] if linear else inputs[2]
     path, rows = tag.path, tag.path.rows_of(source, tag.turned)
     if not isinstance(weight, Tensor) or weight.ndim != 2 or rows is None or rows.shape != tag.rows.shape:
         return None
@@ -204,11 +204,11 @@ def _summed(
     args: tuple,
     kwargs: dict,
     result: Tensor,
-    given: list[Tensor],
+    inputs: list[Tensor],
 ) -> ValueTag | None:
     left, right = operands(args, kwargs, ("input|self", "other"))
     other = right if left is source else left
-    if not any(other is one for one in (*given, *tag.given)) or other.shape != source.shape:
+    if not any(other is one for one in (*inputs, *tag.inputs)) or other.shape != source.shape:
         return None
     lost = overwrites(func) and left is not source
     stream = (result - source if lost else other).detach()
@@ -216,7 +216,7 @@ def _summed(
     if rows is None or kwargs.get("alpha", 1) != 1:
         return None
     tag.path.residual = rows.clone()
-    return replace(tag, stage="summed", given=())
+    return replace(tag, stage="summed", inputs=())
 
 
 def _normalised(tag: ValueTag, args: tuple, kwargs: dict) -> None:

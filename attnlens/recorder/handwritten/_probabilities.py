@@ -153,7 +153,7 @@ class ValueProduct:
     axes: tuple[int, ...] | None = None
 
 
-def mixing(
+def value_product(
     tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor, axes: Axes | None
 ) -> ValueProduct | None:
     """How this product multiplies the weights with values; None where it does not.
@@ -206,12 +206,12 @@ def _query_letter(alone: list[str], mine: str, axes: Axes | None) -> str:
     return tokens[0] if len(tokens) == 1 else alone[-1]
 
 
-def is_attention(weights: Axes, values: Axes | None, mixing: ValueProduct) -> bool:
+def is_attention(weights: Axes, values: Axes | None, value_product: ValueProduct) -> bool:
     """Whether the keys are tokens, not branches, experts, channels beside tokens, or a table of constants."""
     if values is not None and values.fixed:
         return False
-    rows, keys = (kinds(weights.axes[at]) for at in mixing.order[-2:])
-    summed = kinds(values.axes[mixing.key]) if values is not None else set()
+    rows, keys = (kinds(weights.axes[at]) for at in value_product.order[-2:])
+    summed = kinds(values.axes[value_product.key]) if values is not None else set()
     if weights.product:
         return summed != {FEATURE} or rows == {FEATURE}
     return summed != {FEATURE} and bool(summed & {BATCH, POSITION, GIVEN} or keys != {FEATURE})
