@@ -1,11 +1,279 @@
-"""What a call takes for a list of inputs, and what it takes one of for each input."""
+"""Checks of arguments: each returns the argument as what it stands for, or raises InputError.
+
+One rule everywhere. An integer is any integer type, NumPy's and a tensor without axes among them, and never a bool; a
+number is any real number type, never a bool, and finite. Positions count from the end where they are negative. Every
+message says what was given, what was expected and what to do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from difflib import get_close_matches
+from math import isfinite
+from numbers import Real
+from operator import index as as_index
+from reprlib import repr as short
+from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
+from .errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from .data import Attention, PatchGrid, Token, Trace
+
+MOST_SHOWN = 8
+"""Tokens that an error message shows."""
+
+
+# -- integers and numbers -------------------------------------------------------------------------------------
+
+
+def as_integer(value: object) -> int | None:
+    """The integer that a value stands for; None where it is none.
+
+    >>> as_integer(np.int64(3)), as_integer(torch.tensor(3)), as_integer(True), as_integer(3.0)
+    (3, 3, None, None)
+    """
+    if type(value) is int:
+        return value
+    if not _is_scalar(value) or _is_bool(value):
+        return None
+    try:
+        return as_index(value)
+    except TypeError:
+        return None
+
+
+def as_number(value: object) -> float | None:
+    """The finite real number that a value stands for; None where it is none: a bool, NaN, infinity, a text."""
+    if (whole := as_integer(value)) is not None:
+        value = whole
+    elif _is_bool(value) or not (isinstance(value, Real) or _is_floating(value)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None
+
+
+def integer(name: str, value: object, *, least: int | None = None, most: int | None = None) -> int:
+    """An integer from `least` to `most`, both included; either may be open.
+
+    Raises InputError for anything else.
+    """
+    found = as_integer(value)
+    if found is None or (least is not None and found < least) or (most is not None and found > most):
+        raise InputError(f"{name} must be an integer{_bounds(least, None, most, None)}, not {short(value)}")
+    return found
+
+
+def number(
+    name: str,
+    value: object,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> float:
+    """A finite real number within bounds: `least` and `most` are included, `above` and `below` are not.
+
+    Raises InputError for anything else.
+    """
+    found = as_number(value)
+    outside = found is None or (
+        (least is not None and found < least)
+        or (above is not None and found <= above)
+        or (most is not None and found > most)
+        or (below is not None and found >= below)
+    )
+    if outside:
+        raise InputError(f"{name} must be a number{_bounds(least, above, most, below)}, not {short(value)}")
+    return found
+
+
+def share(name: str, value: object) -> float:
+    """A number from 0 to 1. Raises InputError for anything else."""
+    return number(name, value, least=0, most=1)
+
+
+def position(name: str, value: object, count: int) -> int:
+    """A position among `count`: 0 to count - 1; negative ones count from the end.
+
+    Raises InputError for anything else.
+
+    >>> position("layer", -1, 6)
+    5
+    """
+    found = as_integer(value)
+    if found is None:
+        raise InputError(
+            f"{name} must be an integer, 0 to {count - 1} or negative from the end, not {short(value)}"
+        )
+    if not -count <= found < count:
+        there = "there is one, numbered 0" if count == 1 else f"there are {count}, numbered 0 to {count - 1}"
+        raise InputError(f"{name} {found} is out of range: {there}; negative numbers count from the end")
+    return found % count
+
+
+def positions(name: str, values: object, count: int) -> list[int]:
+    """One position or several, in the order given, each once; InputError as `position` raises it.
+
+    >>> positions("head", 3, 12), positions("head", [0, -1], 12)
+    ([3], [0, 11])
+    """
+    try:
+        several = list(values)
+    except TypeError:
+        several = [values]
+    return list(dict.fromkeys(position(name, value, count) for value in several))
+
+
+def among(name: str, value: object, numbers: Sequence[int]) -> int:
+    """One of several numbers, such as those of the layers that are shown; negative ones count from the end of them.
+
+    >>> among("layer", 5, [0, 5]), among("layer", -1, [0, 5])
+    (5, 5)
+    """
+    found = as_integer(value)
+    if found is not None and -len(numbers) <= found < 0:
+        return numbers[found]
+    if found not in numbers:
+        these = ", ".join(map(str, numbers))
+        raise InputError(f"{name} must be one of {these}, or negative from the end, not {short(value)}")
+    return found
+
+
+def token(name: str, value: object, tokens: Sequence[Token]) -> int:
+    """The position of a token that is named by its number, or by its text: of several that read so, the first.
+
+    Raises InputError for a text that no token has, and lists those that are like it.
+    """
+    if isinstance(value, str):
+        return _reading(value, tokens)
+    if as_integer(value) is None:
+        raise InputError(
+            f"{name} must be an integer, 0 to {len(tokens) - 1} or negative from the end, or a token's text, not "
+            f"{short(value)}"
+        )
+    return position(name, value, len(tokens))
+
+
+def patch(name: str, value: object, grid: PatchGrid) -> int:
+    """A position of an image's trace, named as a token is, or as the patch in a (row, column) of the grid."""
+    if not isinstance(value, tuple | list):
+        return token(name, value, grid.tokens)
+    if len(value) != 2:
+        raise InputError(f"{name} {value!r} is no patch; give its number, or (row, column)")
+    row, column = position("row", value[0], grid.rows), position("column", value[1], grid.cols)
+    return len(grid.leading) + row * grid.cols + column
+
+
+def one_of(what: str, value: object, names: Iterable[str]) -> str:
+    """A name out of a closed list.
+
+    Raises InputError for any other, with the list and the name that was probably meant.
+
+    >>> one_of("metric", "helinger", ("hellinger", "jensen_shannon"))
+    Traceback (most recent call last):
+    attnlens.errors.InputError: unknown metric 'helinger'; expected one of: hellinger, jensen_shannon. Did you mean ...
+    """
+    names = tuple(names)
+    if not isinstance(value, str) or value not in names:
+        raise unknown_name(what, value, names)
+    return value
+
+
+def _is_bool(value: object) -> bool:
+    """Whether it is a bool of Python, NumPy or torch."""
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
+
+
+def _is_scalar(value: object) -> bool:
+    """Whether it has no axes, as an array of one number has one."""
+    return getattr(value, "ndim", 0) == 0
+
+
+def _is_floating(value: object) -> bool:
+    """Whether it is a tensor or an array without axes that holds one real number."""
+    return _is_scalar(value) and "float" in str(getattr(value, "dtype", ""))
+
+
+def _bounds(least: float | None, above: float | None, most: float | None, below: float | None) -> str:
+    """The bounds in words: " of at least 1", " from 0 to 1", " above 0 and below 1"."""
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    words = [
+        f"{word} {bound}"
+        for word, bound in (("of at least", least), ("above", above), ("of at most", most), ("below", below))
+        if bound is not None
+    ]
+    return f" {' and '.join(words)}" if words else ""
+
+
+def _reading(text: str, tokens: Sequence[Token]) -> int:
+    """The first token with that text; white space around it counts only where it distinguishes two tokens."""
+    texts = [str(token) for token in tokens]
+    stripped = [text.strip() for text in texts]
+    for wanted, among in ((text, texts), (text.strip(), stripped)):
+        if wanted in among:
+            return among.index(wanted)
+    names = list(dict.fromkeys(stripped))
+    close = get_close_matches(text.strip(), names, n=MOST_SHOWN, cutoff=0.5)
+    shown = "close to it are" if close else f"among {len(tokens)} there are"
+    raise InputError(f"no token reads {text!r}; {shown}: {', '.join(map(repr, close or names[:MOST_SHOWN]))}")
+
+
+# -- traces ---------------------------------------------------------------------------------------------------
+
+
+def trace(value: object, function: str, source: str = "lens.trace(input)") -> Trace:
+    """One trace. Raises InputError for a recording, a list or anything else, and says how to choose or make one.
+
+    function: the name of what takes it; source: the call that makes a trace for it
+    """
+    from .data import Trace
+
+    if isinstance(value, Trace):
+        return value
+    message = (
+        f"{function}() takes one trace, not {type(value).__name__}: {function}({_one_trace(value, source)})"
+    )
+    if isinstance(value, list | tuple):
+        message += f"; of several: [{function}(trace) for trace in traces]"
+    raise InputError(message)
+
+
+def drawable(value: object, function: str) -> Trace:
+    """One trace, as `trace`, with attention weights to draw. Raises InputError for one without any."""
+    drawn = trace(value, function)
+    if not any(0 not in layer.attention.shape for layer in drawn.layers):
+        raise InputError(
+            f"{function}() has nothing to draw: the trace has no attention weights; trace an input that has tokens, or "
+            "select other layers"
+        )
+    return drawn
+
+
+def attention(trace: Trace, layer: object) -> Attention:
+    """The attention of one layer by number. Raises InputError for a layer without weights."""
+    number = position("layer", layer, len(trace))
+    found = trace[number]
+    if 0 in found.shape:
+        raise InputError(
+            f"layer {number} holds no weights: its shape is {list(found.shape)}; give another layer"
+        )
+    return found
+
+
+def _one_trace(value: object, source: str) -> str:
+    """The expression for one trace, where a recording, a list or something else was given."""
+    if hasattr(value, "traces") and not hasattr(value, "trace"):  # a recording; a lens has both
+        return "recording[0]"
+    return "traces[0]" if isinstance(value, list | tuple) else source
+
+
+# -- one input or many ----------------------------------------------------------------------------------------
 
 
 def listed(input: Any) -> list | None:

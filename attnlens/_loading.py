@@ -65,7 +65,7 @@ def load(
     if _model_type(path) == "minivit":
         ignored = sorted(options if revision is None else {*options, "revision"})
         if ignored:
-            raise InputError(f"{name!r} is a MiniViT, which takes no {ignored[0]}=; leave it away")
+            raise InputError(f"{name!r} is a MiniViT, which takes no {ignored[0]}=; omit it")
         with _explained(f"cannot load the model {name!r}", "Save it again with MiniViT.save(folder)."):
             model, processor = models.MiniViT.load(path).to(dtype=floating(dtype or torch.float32)), None
     else:

@@ -19,8 +19,8 @@ PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
     {"errors", "_palette"},
-    {"data"},
     {"_checks"},
+    {"data"},
     {"io", "recorder", "kernels"},
     {"analysis", "models"},
     {"attribution"},
@@ -35,6 +35,7 @@ STOREYS = (
 )
 
 UPSTAIRS = {
+    ("_checks", "data"): "the check for one trace names the class Trace",
     ("data", "io"): "Trace.save, Trace.load, Trace.to_json and Trace.from_json are where one looks for them",
     ("attribution", "plots"): "an attribution draws itself: .plot()",
     ("attribution", "evaluation"): "an explanation says how far its methods agree: .agreement",
@@ -147,6 +148,40 @@ def test_functions_import_up_only_with_a_reason():
             used.add((found.room, found.target))
     assert used == set(UPSTAIRS), "a permission that nobody uses any more"
     assert len(UPSTAIRS) <= 4
+
+
+CHECKS_FOLLOW = ("attribution", "evaluation", "diagnosis", "circuits", "lens", "_gates")
+"""Rooms and modules whose own checks of arguments are still to move to `_checks`."""
+
+
+def test_arguments_are_checked_in_one_place():
+    """No other module asks whether an argument is a bool or an integer: `_checks` says it once, for all types."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if {"_checks", *CHECKS_FOLLOW} & set(path.relative_to(PACKAGE).with_suffix("").parts):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            where = f"{path}:{getattr(node, 'lineno', 0)}"
+            if called == "isinstance":
+                kinds = {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+                assert not kinds & {"bool", "Integral", "Real"}, where
+            assert called not in ("operator.index", "as_index", "index"), where
+
+
+CLASSES_FOLLOW = ("attribution", "evaluation", "diagnosis", "circuits")
+"""Rooms in which class names still collide."""
+
+
+def test_a_class_name_occurs_once():
+    homes: dict[str, str] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        where = str(path.relative_to(PACKAGE))
+        if where.split("/")[0] in CLASSES_FOLLOW:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                assert node.name not in homes, f"{node.name} in {homes[node.name]} and {where}"
+                homes[node.name] = where
 
 
 def hidden(module: Path) -> bool:

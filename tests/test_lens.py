@@ -417,7 +417,7 @@ def test_a_pair_in_windows_repeats_its_first_text(lens):
         ({"window": -4}, "window must be"),
         ({"window": 9.5}, "window must be"),
         ({"window": "all"}, "window must be"),
-        ({"window": 10, "overlap": 8}, "overlap must be at least 0 and less than 8, not 8"),
+        ({"window": 10, "overlap": 8}, "overlap must be an integer from 0 to 7, not 8"),
         ({"window": 10, "overlap": -1}, "overlap must be"),
         ({"window": 10, "overlap": 0.5}, "overlap must be"),
         ({"overlap": 3}, "give window= too"),

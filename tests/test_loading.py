@@ -165,7 +165,7 @@ def test_an_embedded_model_has_one_revision(name):
 
 
 def test_an_option_that_nobody_reads_is_refused(mini):
-    with pytest.raises(InputError, match="'minivit' is a MiniViT, which takes no foo=; leave it away"):
+    with pytest.raises(InputError, match="'minivit' is a MiniViT, which takes no foo=; omit it"):
         al.load("minivit", foo=3)
     with pytest.raises(InputError, match="takes no revision="):
         al.load(mini, revision="main")

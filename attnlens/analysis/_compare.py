@@ -1,7 +1,7 @@
 """Two traces side by side: the same heads on two inputs, on one input in two checkpoints, or in two models.
 
-What can be compared is what stands beside something: tokens are aligned first, and every row of attention is then
-a distribution over the aligned tokens and one more outcome, "everything else".
+Tokens are aligned first; every row of attention is then a distribution over the aligned tokens and one more outcome,
+"everything else".
 """
 
 from __future__ import annotations
@@ -15,19 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Windows
 from ..data._trace import Layer, PatchGrid, Token, Trace
 from ..errors import InputError
-from ._distance import (
-    Rows,
-    check_metric,
-    divergences,
-    mean_distance,
-    outcomes,
-    p_log_p,
-    row_blocks,
-    whole_number,
-)
+from ._distance import METRICS, RowBlock, divergences, mean_distance, outcomes, p_log_p, row_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,20 +32,20 @@ def compare(a: Trace, b: Trace, *, metric: str = "hellinger") -> Comparison:
     """How differently two traces attend, head by head.
 
     Give the same model's traces of two inputs, two checkpoints' traces of one input, or two models' traces. Where
-    layers and heads are as many, each head stands beside the same one of b; otherwise beside the nearest of b.
+    the numbers of layers and heads are equal, each head is paired with the same one of b; otherwise with the nearest.
 
-    Tokens of one text are aligned by their place in it, tokens of two texts by their spelling (the special ones by
-    their role), patches by their place in the grid. Attention to tokens without a partner is one more outcome, and
-    rows of such tokens are not compared; neither are rows masked out in one of the two.
+    Tokens of the same text are aligned by their place in it, tokens of two texts by their spelling (the special ones
+    by their role), patches by their place in the grid. Attention to tokens without a partner is one more outcome;
+    rows of such tokens are not compared, nor are rows masked in one of the two.
 
     metric: "hellinger" (0 to 1) or "jensen_shannon" (nats), as in `head_distance`.
 
-    Raises InputError where no token stands beside another, grids differ, or no layer attends from tokens to tokens.
+    Raises InputError where no tokens can be aligned, grids differ, or no layer attends from tokens to tokens.
     Sources: the measures of `head_distance`; alignment of texts after Ratcliff & Metzener 1988 (`difflib`).
 
     >>> compare(lens.trace("a fine film"), lens.trace("a dull film")).most()
     """
-    check_metric(metric)
+    _checks.one_of("metric", metric, METRICS)
     sides = [_side(trace, name) for trace, name in ((a, "a"), (b, "b"))]
     alignment = _aligned(*sides)
     heads = [[one.heads for one in side.attentions] for side in sides]
@@ -69,10 +61,10 @@ class Comparison:
 
     a, b: the traces
     alignment: pairs of positions, (in a, in b)
-    matched: "same" where heads stand beside those of equal number, "nearest" where beside the least distant
+    matched: "same" where heads are paired by number, "nearest" where by the smallest distance
     heads: DataFrame, a row per head of a: layer, head, layer_b, head_b, distance, and entropy_a, entropy_b, the
         mean entropies of their rows over the aligned outcomes in nats, and entropy_change, b minus a
-    metric: what `distance` is measured by: "hellinger" or "jensen_shannon"
+    metric: the measure of `distance`: "hellinger" or "jensen_shannon"
     left_out: layers that do not attend from token to token, each as "a: path (kind)"
     """
 
@@ -92,12 +84,12 @@ class Comparison:
 
     @property
     def only_special(self) -> bool:
-        """Whether no ordinary token stands beside another, so that the distances say little."""
+        """Whether only special tokens are aligned, so that the distances carry little information."""
         return all(token.special for token in self.tokens)
 
     def most(self, count: int = 5) -> pd.DataFrame:
         """The heads that differ most, the most different first; at most `count` of them."""
-        count = whole_number(count, "count", 1)
+        count = _checks.integer("count", count, least=1)
         known = self.heads.dropna(subset="distance")
         return known.sort_values("distance", ascending=False, kind="stable").head(count)
 
@@ -115,17 +107,16 @@ class Comparison:
         return after.to(before.device) - before
 
     def _pair(self, layer: int, head: int) -> dict[str, int]:
-        layer = whole_number(layer, "layer", -len(self.a), len(self.a) - 1) % len(self.a)
-        count = self.a[layer].heads
-        head = whole_number(head, "head", -count, count - 1) % count
-        found = self.heads[(self.heads["layer"] == layer) & (self.heads["head"] == head)]
-        if found.empty:
+        layer = _checks.position("layer", layer, len(self.a))
+        head = _checks.position("head", head, self.a[layer].heads)
+        rows = self.heads[(self.heads["layer"] == layer) & (self.heads["head"] == head)]
+        if rows.empty:
             known = ", ".join(map(str, self.heads["layer"].unique()))
             raise InputError(
-                f"layer {layer} of a, {self.a.layers[layer].name!r}, was not compared: it does not attend from token "
-                f"to token; give one of layers {known}"
+                f"layer {layer} of a, {self.a.layers[layer].name!r}, was not compared: it does not attend from tokens "
+                f"to tokens; give one of layers {known}"
             )
-        return {name: int(found[name].iloc[0]) for name in ("layer", "head", "layer_b", "head_b")}
+        return {name: int(rows[name].iloc[0]) for name in ("layer", "head", "layer_b", "head_b")}
 
     def __repr__(self) -> str:
         return "\n".join([*_summary(self), *_HELP])
@@ -153,9 +144,9 @@ def _summary(comparison: Comparison) -> list[str]:
     if a.prediction is not None and b.prediction is not None:
         lines.append(f"  prediction: {a.prediction} in a, {b.prediction} in b")
     if comparison.only_special:
-        lines.append("  only special tokens stand beside each other: the distances say little")
+        lines.append("  only special tokens are aligned: the distances carry little information")
     if comparison.left_out:
-        lines.append(f"  left out, not from token to token: {', '.join(comparison.left_out)}")
+        lines.append(f"  left out, not from tokens to tokens: {', '.join(comparison.left_out)}")
     return lines
 
 
@@ -165,7 +156,7 @@ def _summary(comparison: Comparison) -> list[str]:
 class Side(NamedTuple):
     """One of two traces, as far as it can be compared.
 
-    numbers, attentions: the layers that attend from token to token
+    numbers, attentions: the layers that attend from tokens to tokens
     left_out: the other layers, named
     """
 
@@ -190,7 +181,7 @@ def _side(trace: Trace, name: str) -> Side:
     if not square:
         held = ", ".join(f"{layer.name} {_kind(layer)}" for layer in trace.layers) or "no layer at all"
         raise InputError(
-            f"compare() needs layers that attend from token to token; {name} has {held}. "
+            f"compare() needs layers that attend from tokens to tokens; {name} has {held}. "
             "trace[layer] has the weights of a single layer."
         )
     # An encoder-decoder is compared on what it read; trace.select("decoder") on what it wrote.
@@ -234,14 +225,14 @@ def _aligned(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
     if not pairs:
         first = [" ".join(repr(t.text) for t in side.tokens[:FIRST_TOKENS]) for side in (a, b)]
         raise InputError(
-            f"no token of a stands beside one of b: a begins {first[0]}, b begins {first[1]}. compare() needs two "
-            "inputs that share tokens, or two traces of one input."
+            f"no token of a can be aligned with one of b: a begins {first[0]}, b begins {first[1]}. compare() needs "
+            "two inputs that share tokens, or two traces of one input."
         )
     return pairs
 
 
 def _by_grid(a: PatchGrid | None, b: PatchGrid | None) -> tuple[tuple[int, int], ...]:
-    """Patch beside patch; of the leading tokens those with a name that both have."""
+    """Patches by their place in the grid; leading tokens by name."""
     grids = ["no patches" if grid is None else f"{grid.rows} x {grid.cols} patches" for grid in (a, b)]
     if grids[0] != grids[1]:
         raise InputError(
@@ -255,8 +246,8 @@ def _by_grid(a: PatchGrid | None, b: PatchGrid | None) -> tuple[tuple[int, int],
 def _by_number(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
     if a.size != b.size:
         raise InputError(
-            f"a has {a.size} positions and b {b.size}, and without tokens on both sides nothing says which belong "
-            "together; make the traces with a lens, or give inputs of one length"
+            f"a has {a.size} positions and b {b.size}, and without tokens on both sides they cannot be aligned; make "
+            "the traces with a lens, or give inputs of one length"
         )
     return tuple((n, n) for n in range(a.size))
 
@@ -266,10 +257,10 @@ def _has_spans(side: Side) -> bool:
 
 
 def _by_place(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
-    """Tokens of one text that cover the same characters; of several over one character the first, the second, ..."""
+    """Tokens of one text that cover the same characters; several over one character are matched in order."""
     places = {place: n for n, place in enumerate(_numbered(_marks(b, _place)))}
-    own = enumerate(_numbered(_marks(a, _place)))
-    return tuple((n, places[place]) for n, place in own if place in places)
+    left = enumerate(_numbered(_marks(a, _place)))
+    return tuple((n, places[place]) for n, place in left if place in places)
 
 
 def _by_spelling(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
@@ -280,7 +271,7 @@ def _by_spelling(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
 
 
 def _marks(side: Side, mark: Callable[[Token, tuple[str, ...]], Hashable]) -> list[Hashable]:
-    """What each token is recognised by; special ones by their role: before the text, or after which part of it."""
+    """What identifies each token; for special ones their role: before the text, or after which segment."""
     marks, after = [], -1
     for token in side.tokens:
         if not token.special:
@@ -290,7 +281,7 @@ def _marks(side: Side, mark: Callable[[Token, tuple[str, ...]], Hashable]) -> li
 
 
 def _place(token: Token, text: tuple[str, ...]) -> Hashable:
-    """Segment and span, without the space before a word that some tokenizers count in."""
+    """Segment and span, without the space before a word that some tokenizers include."""
     covered = text[token.segment][token.start : token.end]
     spaces = len(covered) - len(covered.lstrip()) if covered.strip() else 0
     return token.segment, token.start + spaces, token.end
@@ -301,7 +292,7 @@ def _spelling(token: Token, text: tuple[str, ...]) -> Hashable:
 
 
 def _numbered(marks: list[Hashable]) -> list[tuple[Hashable, int]]:
-    """Equal marks told apart: the first, the second, ..."""
+    """Equal marks numbered: the first, the second, ..."""
     seen: Counter[Hashable] = Counter()
     numbered = []
     for mark in marks:
@@ -318,7 +309,7 @@ def _columns(alignment: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]
 
 
 def _same(a: Side, b: Side, alignment: Sequence[tuple[int, int]], metric: str) -> pd.DataFrame:
-    """Each head beside the one of equal number: one layer of each at a time."""
+    """Each head paired with the one of equal number: one layer of each at a time."""
     layers = [
         _means([one], [other], alignment, metric, _one_by_one)
         for one, other in zip(a.attentions, b.attentions)
@@ -328,7 +319,7 @@ def _same(a: Side, b: Side, alignment: Sequence[tuple[int, int]], metric: str) -
 
 
 def _nearest(a: Side, b: Side, alignment: Sequence[tuple[int, int]], metric: str) -> pd.DataFrame:
-    """Each head of a beside the head of b that is least distant."""
+    """Each head of a paired with the nearest head of b."""
     distance, entropy_a, entropy_b = _means(a.attentions, b.attentions, alignment, metric, divergences)
     least, beside = distance.nan_to_num(torch.inf).min(1)
     names = _names(b)
@@ -340,7 +331,7 @@ def _names(side: Side) -> list[tuple[int, int]]:
     return [(n, head) for n, one in zip(side.numbers, side.attentions) for head in range(one.heads)]
 
 
-Measure = Callable[[Rows, Rows, str], tuple[Tensor, Tensor]]
+Measure = Callable[[RowBlock, RowBlock, str], tuple[Tensor, Tensor]]
 
 
 def _means(
@@ -350,21 +341,21 @@ def _means(
     metric: str,
     measure: Measure,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(distances, entropies of the heads of a, of b), means over the aligned queries that are not masked out."""
+    """(distances, entropies of the heads of a, of b), means over the aligned queries that are not masked."""
     keys_a, keys_b = _columns(alignment)
-    width = max(a[0].keys, b[0].keys) * (sum(one.heads for one in a) + sum(one.heads for one in b))
+    width = max(a[0].keys, b[0].keys) * (sum(left.heads for left in a) + sum(left.heads for left in b))
     sums: list[Tensor] = []
     for block in row_blocks(len(alignment), width):
-        one = outcomes(a, keys_a[block], keys_a)
-        other = outcomes(b, keys_b[block], keys_b).to(one.shares.device)
-        found = [*measure(one, other, metric), *_entropy(one), *_entropy(other)]
+        left = outcomes(a, keys_a[block], keys_a)
+        right = outcomes(b, keys_b[block], keys_b).to(left.shares.device)
+        found = [*measure(left, right, metric), *_entropy(left), *_entropy(right)]
         sums = [total + part.cpu() for total, part in zip(sums or [0.0] * len(found), found)]
     total, count, entropy_a, rows_a, entropy_b, rows_b = sums
     return mean_distance(total, count, metric), entropy_a / rows_a, entropy_b / rows_b
 
 
-def _one_by_one(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
-    """As `divergences`, of the first head against the first, the second against the second, ...: `[head]` each."""
+def _one_by_one(a: RowBlock, b: RowBlock, metric: str) -> tuple[Tensor, Tensor]:
+    """As `divergences`, but only of heads with equal number: `[head]` each."""
     p, q = a.shares.double(), b.shares.double()
     if metric == "hellinger":
         apart = (p.sqrt() - q.sqrt()).square().sum(-1) / 2
@@ -374,7 +365,7 @@ def _one_by_one(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
     return (apart * both).sum(-1), both.sum(-1)
 
 
-def _entropy(rows: Rows) -> tuple[Tensor, Tensor]:
+def _entropy(rows: RowBlock) -> tuple[Tensor, Tensor]:
     """(sum over rows of their entropy in nats, how many rows those are), float64 `[head]`."""
     return -p_log_p(rows.shares).sum(-1), rows.seen.double().sum(-1)
 

@@ -1,22 +1,22 @@
-"""How unlike two heads look at the same input: distances between all heads, and what can be read off them.
+"""Distances between the attention of all heads on the same input, and neighbours, clusters and maps derived from them.
 
-A head is one distribution over keys per query. Two heads are compared query by query, and the mean over all
-queries of all inputs is their distance. The table of all pairs is then asked for neighbours, clusters, a map.
+A head is one distribution over keys per query. Two heads are compared query by query; the mean over all queries of
+all inputs is their distance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import index as as_index
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Index, Weights, Windows
 from ..data._trace import Layer, Trace
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 from ._rollout import advice, check_shares
 
 if TYPE_CHECKING:
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
 METRICS = ("hellinger", "jensen_shannon")
 
 BLOCK_ELEMENTS = 1 << 20
-"""How many weights of all heads together are held at once (8 MiB in float64); at least one row of each head."""
+"""The number of weights, of all heads together, held at once (8 MiB in float64); at least one row of each head."""
 
 
 def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") -> pd.DataFrame:
     """Distances between all heads, a DataFrame `[layer*head, layer*head]` with (layer, head) on both axes.
 
-    0 on the diagonal: the same head; the larger, the less two heads look at the same keys. The measure is taken
-    per query and averaged over all queries of all inputs; queries masked out in one of the two heads are left
-    out, and a pair that shares none is NaN. Where a sink takes a part of a row, that part is one more outcome.
+    0 on the diagonal: the same head; the larger, the less two heads attend to the same keys. The measure is computed
+    per query and averaged over all queries of all inputs; queries masked in one of the two heads are left out, and a
+    pair that shares none is NaN. Where a sink takes a part of a row, that part is one more outcome.
 
-    traces: one, or any iterable of traces of one model; it is read once and nothing of it is kept.
+    traces: one, or any iterable of traces of one model; it is read once and no trace is kept.
     metric: "hellinger", the square root of the mean of `1 - sum_j sqrt(p_j q_j)`: a metric from 0 to 1; all pairs
-        of a block are one matrix product. "jensen_shannon", the mean divergence in nats, 0 to ln 2: slower, and
-        it ranks pairs nearly the same.
+        of a block are one matrix product. "jensen_shannon", the mean divergence in nats, 0 to ln 2: slower, with
+        nearly the same ranking of pairs.
 
-    `frame.attrs` holds the metric and how many inputs and queries went in.
+    `frame.attrs` holds the metric and the numbers of inputs and queries.
 
-    Raises InputError where heads do not look from the same queries at the same keys (see `trace.select`).
-    Sources: Hellinger 1909; Lin 1991, "Divergence Measures Based on the Shannon Entropy"; heads compared so in
-    Clark et al. 2019, "What Does BERT Look At?", section 6, whose sum over queries of smoothed weights is a mean
-    of the weights themselves here, so that inputs of other sizes give distances of one size.
+    Raises InputError where heads differ in their queries or keys (see `trace.select`).
+    Sources: Hellinger 1909; Lin 1991, "Divergence Measures Based on the Shannon Entropy"; heads are compared in this
+    way in Clark et al. 2019, "What Does BERT Look At?", section 6, which sums smoothed weights over queries; here it
+    is a mean of the weights themselves, so that distances do not depend on the length of the input.
 
     >>> head_distance(trace).loc[(5, 3)].sort_values()  # from head 3 of layer 5 to all heads
     """
     if isinstance(metric, Trace):
         raise InputError(
-            "head_distance() takes one trace, or a list of which it takes the mean: head_distance([a, b]); the heads "
-            "of two traces side by side: compare(a, b)"
+            "head_distance() takes one trace, or a list over which it takes the mean: head_distance([a, b]); to "
+            "compare the heads of two traces side by side: compare(a, b)"
         )
-    check_metric(metric)
+    _checks.one_of("metric", metric, METRICS)
     total, count, inputs, queries, names = 0.0, 0.0, 0, 0, []
     for inputs, trace in enumerate(_one_by_one(traces), 1):
         attentions = _same_axes(trace)
@@ -68,7 +68,7 @@ def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") ->
             total, count = total + sums.cpu(), count + seen.cpu()
             queries += int(found.seen.any(0).sum())
     if not inputs:
-        raise InputError("head_distance() was given no trace; give one, or an iterable of at least one")
+        raise InputError("head_distance() received no trace; give one, or an iterable of at least one")
     return _frame(mean_distance(total, count, metric), names, metric, inputs=inputs, queries=queries)
 
 
@@ -79,20 +79,22 @@ def nearest_heads(distance: pd.DataFrame, layer: int, head: int, count: int = 5)
     """The heads most like one head, nearest first: columns layer, head, distance.
 
     distance: what `head_distance` returned.
-    count: how many at most; heads without a known distance are none.
+    count: the maximum number of heads; heads without a known distance are left out.
 
     >>> nearest_heads(head_distance(trace), layer=5, head=3)
     """
     _check_table(distance, "nearest_heads")
-    count = whole_number(count, "count", 1)
-    if (layer, head) not in distance.index:
-        raise InputError(f"there is no head (layer {layer!r}, head {head!r}); {_known(distance)}")
+    count = _checks.integer("count", count, least=1)
+    layers = distance.index.get_level_values("layer")
+    layer = _checks.among("layer", layer, sorted(set(layers.tolist())))
+    heads = distance.index.get_level_values("head")[layers == layer]
+    head = _checks.among("head", head, sorted(set(heads.tolist())))
     others = distance.loc[(layer, head)].drop((layer, head)).dropna().sort_values(kind="stable").head(count)
     return others.rename("distance").reset_index()
 
 
 def cluster_heads(distance: pd.DataFrame, count: int) -> pd.Series:
-    """Heads in `count` groups that look alike: a cluster number per (layer, head).
+    """Heads in `count` groups of similar attention: a cluster number per (layer, head).
 
     Cluster 0 is the largest; of equally large ones the one with the earlier head comes first.
 
@@ -105,7 +107,7 @@ def cluster_heads(distance: pd.DataFrame, count: int) -> pd.Series:
     from scipy.cluster.hierarchy import average, cut_tree
 
     values = _check_table(distance, "cluster_heads", pairs=True)
-    count = whole_number(count, "count", 1, len(values))
+    count = _checks.integer("count", count, least=1, most=len(values))
     tree = average(_pairs(values))
     raw = [int(number) for number in cut_tree(tree, n_clusters=count)[:, 0]]
     order = sorted(set(raw), key=lambda number: (-raw.count(number), raw.index(number)))
@@ -114,14 +116,14 @@ def cluster_heads(distance: pd.DataFrame, count: int) -> pd.Series:
 
 
 def map_heads(distance: pd.DataFrame) -> pd.DataFrame:
-    """Heads as points of a plane that keep their distances as well as a plane can: columns x, y per (layer, head).
+    """Heads as points of a plane that preserves their distances as well as possible: columns x, y per (layer, head).
 
-    x is the direction in which heads differ most. The sign of an axis says nothing; its farthest point is
-    positive. `frame.attrs["stress"]` is the map's own error: the root of the squared differences between map and
-    table, relative to the map's squared distances; 0 is a map without error, above 0.2 it is a rough one.
+    x is the direction in which heads differ most. The sign of an axis is arbitrary; its farthest point is positive.
+    `frame.attrs["stress"]` is the map's error: the root of the squared differences between map and table, relative to
+    the map's squared distances; 0 is a map without error, above 0.2 it is a rough one.
 
-    The plane is found by making that error as small as it gets, from the classical map on: many dimensions cannot
-    lie flat, and the classical map alone draws far too small what it cannot show.
+    The points minimise this error, starting from the classical map, which alone would draw distances far too small
+    where they span many dimensions.
 
     distance: what `head_distance` returned.
     Sources: stress-1, Kruskal 1964, "Multidimensional Scaling by Optimizing Goodness of Fit"; the classical map,
@@ -150,7 +152,7 @@ def map_heads(distance: pd.DataFrame) -> pd.DataFrame:
 
 
 def _least_stress(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Points `[head, 2]` moved until their distances are as near to the wanted ones as they get."""
+    """Points `[head, 2]` whose distances are as close as possible to the wanted ones."""
     from scipy.optimize import minimize
 
     def error(flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -165,7 +167,7 @@ def _least_stress(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def layer_similarity(distance: pd.DataFrame) -> pd.DataFrame:
-    """Are heads more alike within a layer than between layers? Mean distances `[layer, layer]`.
+    """Mean distances between the heads of layers, `[layer, layer]`: are heads more alike within a layer?
 
     The diagonal is the mean over pairs of different heads of that layer, NaN for a layer of one head.
 
@@ -191,44 +193,44 @@ def layer_similarity(distance: pd.DataFrame) -> pd.DataFrame:
 # -- the measures ---------------------------------------------------------------------------------------------
 
 
-class Rows(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of several heads as distributions.
 
-    shares: `[head, row, outcome]`: the keys asked for, then whatever mass is elsewhere; 0 where a row is masked out
-    seen: bool `[head, row]`: False where a row is masked out
+    shares: `[head, row, outcome]`: the selected keys, then the remaining mass; 0 for a masked row
+    seen: bool `[head, row]`: False for a masked row
     """
 
     shares: Tensor
     seen: Tensor
 
-    def to(self, device: torch.device) -> Rows:
+    def to(self, device: torch.device) -> RowBlock:
         """The same on another device."""
-        return Rows(self.shares.to(device), self.seen.to(device))
+        return RowBlock(self.shares.to(device), self.seen.to(device))
 
 
-def outcomes(attentions: Sequence[Attention], rows: Index, cols: list[int] | None = None) -> Rows:
-    """The rows of all heads of several layers, one layer after the other, over all keys or some of them."""
+def outcomes(attentions: Sequence[Attention], rows: Index, cols: list[int] | None = None) -> RowBlock:
+    """The rows of all heads of several layers, layer by layer, over all keys or some of them."""
     found = [_outcomes(one, rows, cols).to(attentions[0].device) for one in attentions]
-    return Rows(*(torch.cat(parts) for parts in zip(*found)))
+    return RowBlock(*(torch.cat(parts) for parts in zip(*found)))
 
 
-def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> Rows:
+def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> RowBlock:
     weights = attention[:, rows]
     check_shares(weights)
     seen = weights.amax(-1) > 0
     elsewhere = 1 - weights.sum(-1)
     elsewhere.masked_fill_(~seen | (elsewhere < _rounding(attention)), 0.0)
     if cols is not None:
-        # Summed, not taken from one: the root of a small share would show the rounding of a difference.
+        # Summed, not subtracted from one: the root of a small share would show the rounding of a difference.
         others = torch.ones(attention.keys, dtype=torch.bool)
         others[cols] = False
         elsewhere += weights[..., others.to(weights.device)].sum(-1)
         weights = weights[..., cols]
-    return Rows(torch.cat([weights, elsewhere.unsqueeze(-1)], -1), seen)
+    return RowBlock(torch.cat([weights, elsewhere.unsqueeze(-1)], -1), seen)
 
 
 def _rounding(attention: Attention) -> float:
-    """How much of a row may be lost by rounding alone: no sink took it."""
+    """How much of a row may be missing by rounding alone, without a sink."""
     stored = attention.weights.dtype if isinstance(attention, Weights) else attention.dtype
     return torch.finfo(stored).eps + 128 * torch.finfo(attention.dtype).eps
 
@@ -239,8 +241,8 @@ def row_blocks(queries: int, width: int) -> Iterator[slice]:
     return (slice(start, min(start + step, queries)) for start in range(0, queries, step))
 
 
-def divergences(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
-    """Of every head of a against every head of b: (sum over the rows seen in both, how many those are).
+def divergences(a: RowBlock, b: RowBlock, metric: str) -> tuple[Tensor, Tensor]:
+    """For every head of a and every head of b: (sum over the rows that neither masks, the number of these rows).
 
     Both float64 `[head of a, head of b]`. The squared Hellinger distance, or the Jensen-Shannon divergence in nats.
     """
@@ -248,7 +250,7 @@ def divergences(a: Rows, b: Rows, metric: str) -> tuple[Tensor, Tensor]:
     return measure(a, b), a.seen.double() @ b.seen.double().T
 
 
-def _hellinger(a: Rows, b: Rows) -> Tensor:
+def _hellinger(a: RowBlock, b: RowBlock) -> Tensor:
     """`sum (sqrt p - sqrt q)^2 / 2`, multiplied out: half the masses minus the product of the roots.
 
     For rows that sum to one that is `1 - sum sqrt(p q)`. In float64: like heads are a small difference of large sums.
@@ -263,55 +265,37 @@ def _hellinger(a: Rows, b: Rows) -> Tensor:
 
 
 def _gram(roots: Tensor) -> Tensor:
-    """`roots @ roots.T`; the quarter of it that mirrors another is not multiplied."""
+    """`roots @ roots.T`; the quarter that mirrors another is copied, not multiplied."""
     half = len(roots) // 2
     upper, corner = roots[:half] @ roots.T, roots[half:] @ roots[half:].T
     return torch.cat([upper, torch.cat([upper[:, half:].T, corner], 1)])
 
 
-def _jensen_shannon(a: Rows, b: Rows) -> Tensor:
+def _jensen_shannon(a: RowBlock, b: RowBlock) -> Tensor:
     """`sum p ln p / 2 + sum q ln q / 2 - sum m ln m` with m the mean of p and q; one head of a at a time."""
     total = torch.zeros(len(a.shares), len(b.shares), dtype=torch.float64, device=a.shares.device)
-    own, others = p_log_p(a.shares), p_log_p(b.shares)
+    logs, others = p_log_p(a.shares), p_log_p(b.shares)
     halves = b.shares / 2
     for head, shares in enumerate(a.shares):
         start = head if b is a else 0  # the other half of a symmetric table is copied
-        apart = (own[head] + others[start:]) / 2 - p_log_p(halves[start:] + shares / 2)
+        apart = (logs[head] + others[start:]) / 2 - p_log_p(halves[start:] + shares / 2)
         total[head, start:] = (apart * (a.seen[head] & b.seen[start:])).sum(-1)
     return total + total.triu(1).T if b is a else total
 
 
 def p_log_p(shares: Tensor) -> Tensor:
     """`sum p ln p` over outcomes, `[head, row]` in float64; minus the entropy in nats."""
-    # Not xlogy, which takes three times as long: a share of 0 is moved so little that its term stays 0.
+    # Not xlogy, which takes three times as long: a share of 0 changes so little that its term stays 0.
     return (shares + torch.finfo(shares.dtype).tiny).log_().mul_(shares).sum(-1).double()
 
 
 def mean_distance(total: Tensor, count: Tensor, metric: str) -> Tensor:
-    """From sums of divergences to distances; NaN where nothing was summed."""
+    """From sums of divergences to distances; NaN where no row was counted."""
     mean = (total / count).clamp(min=0)
     return mean.sqrt() if metric == "hellinger" else mean
 
 
 # -- checks ---------------------------------------------------------------------------------------------------
-
-
-def check_metric(metric: str) -> None:
-    """Raises InputError for a metric that there is not."""
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
-
-
-def whole_number(given: object, name: str, least: int, most: int | None = None) -> int:
-    """An argument that counts something; InputError where it does not, or lies outside."""
-    try:
-        number = None if isinstance(given, bool) else as_index(given)
-    except TypeError:
-        number = None
-    if number is None or number < least or (most is not None and number > most):
-        expected = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} must be a whole number {expected}, not {given!r}")
-    return number
 
 
 def _one_by_one(traces: Trace | Iterable[Trace]) -> Iterator[Trace]:
@@ -323,26 +307,29 @@ def _one_by_one(traces: Trace | Iterable[Trace]) -> Iterator[Trace]:
     for number, trace in enumerate(traces):
         if not isinstance(trace, Trace):
             raise InputError(
-                f"input {number} is no trace but {type(trace).__name__}; give what lens.traces(inputs) yields"
+                f"head_distance() takes traces, but input {number} is {type(trace).__name__}; of texts: "
+                "head_distance(lens.traces(texts))"
             )
         yield trace
 
 
 def _same_axes(trace: Trace) -> list[Attention]:
-    """The layers, if all their heads look from the same queries at the same keys."""
+    """The layers. Raises InputError unless all have the same queries and keys."""
     if not trace.layers:
-        raise InputError("the trace has no layers; heads are compared within those that a trace holds")
+        raise InputError(
+            "the trace has no layers, so it has no heads to compare; trace an input, or select layers"
+        )
     first = trace.layers[0]
     for layer in trace.layers:
         if isinstance(layer.attention, Windows) or layer.kind == "channel":
             what = "within windows" if isinstance(layer.attention, Windows) else "between channels"
             raise InputError(
-                f"heads are compared where all look at the same tokens; {layer.name!r} attends {what}, which are "
-                "others in every layer. Choose other layers with trace.select(path)."
+                f"heads are compared over the same tokens; {layer.name!r} attends {what}, which differ from layer to "
+                "layer. Choose other layers by trace.select(path)."
             )
         if _axes(layer) != _axes(first):
             raise InputError(
-                f"heads are compared where all look from the same queries at the same keys; {layer.name!r} is "
+                f"heads are compared over the same queries and keys; {layer.name!r} is "
                 f"{layer.kind} attention {list(layer.attention.shape)} beside {first.name!r}, {first.kind} "
                 f"attention {list(first.attention.shape)}. {advice(trace)}"
             )
@@ -399,7 +386,7 @@ def _check_pairs(distance: pd.DataFrame, values: np.ndarray, function: str) -> N
         layer, head = distance.index[unknown.argmax()]
         raise InputError(
             f"{function}() needs the distance of every pair, but head {head} of layer {layer} shares no query with "
-            "some other (NaN); leave such heads out of the table"
+            "some other (NaN); drop such heads from the table"
         )
     if len(values) < 2:
         raise InputError(f"{function}() needs at least two heads; the table has {len(values)}")
@@ -410,9 +397,3 @@ def _pairs(values: np.ndarray) -> np.ndarray:
     from scipy.spatial.distance import squareform
 
     return squareform((values + values.T) / 2, checks=False)
-
-
-def _known(distance: pd.DataFrame) -> str:
-    layers = distance.index.get_level_values("layer")
-    heads = distance.index.get_level_values("head")
-    return f"layers are {layers.min()} to {layers.max()}, heads {heads.min()} to {heads.max()}"

@@ -1,4 +1,4 @@
-"""Statistics of every head: how it spreads its attention, how far it looks, and at what."""
+"""Statistics of every head: the spread of its attention, its distance, and what it attends to."""
 
 from __future__ import annotations
 
@@ -13,65 +13,74 @@ from ..data._attention import Attention
 from ..data._axes import HeadQuery
 from ..data._trace import PatchGrid, Trace, Values
 from ..errors import InputError
-from ._patterns import Block, Means, Measure, blocks, is_image, is_ordered, is_square, named_patterns
+from ._patterns import (
+    Measure,
+    MeasureMeans,
+    WeightBlock,
+    blocks,
+    is_image,
+    is_ordered,
+    is_square,
+    named_patterns,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {
-    "entropy": "of the row normalised to one, in nats; log(keys) where it looks at all alike, 0 where at one",
-    "perplexity": "exp(entropy) of each row: at how many keys it looks, as it were",
+    "entropy": "of the row normalised to one, in nats; log(keys) for equal weights, 0 for a single key",
+    "perplexity": "exp(entropy) of each row: the effective number of keys",
     "max_weight": "the largest weight of the row",
     "distance": "expected |key - query| under the row normalised to one; of an image in pixels, over its patches",
-    "signed_distance": "expected key - query under the row normalised to one; negative looks back",
+    "signed_distance": "expected key - query under the row normalised to one; negative is backwards",
     "self": "weight on the query itself",
     "previous": "weight on the token before; the first token has none and does not count",
     "next": "weight on the token after; the last token has none and does not count",
     "first": "weight on the first key",
     "class": "weight on the first token where it is special: [CLS], <s>, a vision model's class token",
     "separator": "weight on all other special tokens: [SEP], </s>, a vision model's registers",
-    "punctuation": "weight on tokens that are nothing but Unicode punctuation (categories P*)",
-    "duplicate": "weight on the same token elsewhere, over the rows that may see one",
-    "induction": "weight on what follows an earlier occurrence of the query's token, over the rows that may see one",
+    "punctuation": "weight on tokens that consist of Unicode punctuation (categories P*)",
+    "duplicate": "weight on the same token elsewhere, where one is visible",
+    "induction": "weight on what follows an earlier occurrence of the query's token, where it is visible",
     "sink": "the largest mean weight that one key receives; a sink logit is one more key, with 1 - the row's sum",
 }
-"""What each column of `head_stats` is: a mean over the queries for which it is defined."""
+"""The definition of each column of `head_stats`: a mean over the queries for which it is defined."""
 
 VALUE = "value_"
 """Prefix of the columns over `weight * ||f_h(x_j)||`, rows normalised to one."""
 
 IMPORTANCE = "importance"
-"""|sum over queries of <O, dO>|, O what a head mixes and dO the gradient of the target's logit by it."""
+"""|sum over queries of <O, dO>|, with O a head's output and dO the gradient of the target's logit by it."""
 
 
 def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
     """A row per layer and head: columns `layer`, `head`, `name` (module path), then one number per statistic.
 
-    `attnlens.analysis.COLUMNS` says in a line each what the columns are. Each is the mean over the queries for
-    which it is defined; rows that see nothing are left out. NaN where no row counts: punctuation in a text
-    without any, neighbours in an image, and in cross attention all that needs query and key to be the same tokens
-    (`self`, `previous`, `next`, the distances, `duplicate`, `induction`).
+    `attnlens.analysis.COLUMNS` defines the columns, one line each. Each is the mean over the queries for which it is
+    defined; masked rows are left out. NaN where no row counts: punctuation in a text without any, neighbours in an
+    image, and in cross attention all that needs query and key to be the same tokens (`self`, `previous`, `next`, the
+    distances, `duplicate`, `induction`).
 
-    Shares (`max_weight` to `sink`) are of the weights as they are, also beside a sink logit. `entropy`,
-    `perplexity` and the distances are of the row normalised to one. `distance` of an image is Euclidean between
-    patch centres, in pixels of `trace.patches.image` or, without it, in patches, from patches to patches alone.
+    Shares (`max_weight` to `sink`) are taken from the weights unchanged, also beside a sink logit. `entropy`,
+    `perplexity` and the distances are taken from the row normalised to one. `distance` in an image is Euclidean
+    between patch centres, in pixels of `trace.patches.image` or, without it, in patches, from patches to patches only.
 
-    Two more kinds of column, where some trace has what they need (`trace.layers[i].values`):
+    Two more kinds of column, where some trace has the values that they need (`trace.layers[i].values`):
 
-    - `value_entropy` ... `value_sink`: the same of `weight * ||f_h(x_j)||`, rows normalised to one: what a head
-      takes from a token, not only how it looks at it.
-    - `importance`: |sum over queries of <O, dO>|, by how much the target's logit changes with a gate at the head.
+    - `value_entropy` ... `value_sink`: the same statistics of `weight * ||f_h(x_j)||`, rows normalised to one: how
+      much a head takes from a token, not only how much it attends to it.
+    - `importance`: |sum over queries of <O, dO>|, the change of the target's logit by a gate at the head.
 
-    traces: one trace, or any iterable of traces of one model, of which none is kept. Then each column is the mean over
-        the inputs that have the number, beside its sample standard deviation `entropy_std`, ..., and
-        `frame.attrs["inputs"]` says how many inputs there were.
+    traces: one trace, or any iterable of traces of one model, of which none is kept. For an iterable each column is
+        the mean over the inputs for which it is defined, beside its sample standard deviation `entropy_std`, ..., and
+        `frame.attrs["inputs"]` is the number of inputs.
 
-    Where other definitions differ: Clark et al. (2019) divide `previous` and `next` by all tokens, not by those
-    that have a neighbour; count "." and "," alone as punctuation; and smooth weights before the entropy.
-    TransformerLens's head detector looks back only and gives the share of all attention that falls on a pattern:
-    in a causal model that is ours times the share of the rows that have one (it can leave out the first key).
+    Other definitions: Clark et al. (2019) divide `previous` and `next` by all tokens, not by those that have a
+    neighbour; count only "." and "," as punctuation; and smooth weights before the entropy. TransformerLens's head
+    detector considers earlier tokens only and returns the share of all attention that falls on a pattern: in a causal
+    model this value times the share of the rows that have one (it can leave out the first key).
 
-    Raises InputError for no trace, for a trace without layers, and for traces whose layers or heads differ.
+    Raises InputError where there is no trace, for a trace without layers, and for traces whose layers or heads differ.
     Sources: entropy and shares, Clark et al. 2019, "What Does BERT Look At?", section 3; perplexity of it; mean
     attention distance, Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", appendix; value-weighted
     norms, Kobayashi et al. 2020, "Attention is Not Only a Weight"; importance, Michel et al. 2019, "Are
@@ -90,10 +99,11 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
         _require_layout(trace, layers, inputs)
         inputs += 1
         for name, numbers in _numbers(trace).items():
-            running.setdefault(name, Running(len(numbers))).add(numbers)
+            running.setdefault(name, RunningMoments(len(numbers))).add(numbers)
     if not inputs:
         raise InputError(
-            "head_stats() got no trace; an iterator can be read once: make it anew, e.g. lens.traces(texts)"
+            "head_stats() received no trace; an iterator can be read only once: create a new one, e.g. "
+            "lens.traces(texts)"
         )
     columns = {}
     for name in (name for name in _names() if name in running):
@@ -103,8 +113,8 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
     return frame
 
 
-class Running:
-    """Mean and sample standard deviation of arrays that come one after the other; NaN does not count.
+class RunningMoments:
+    """Mean and sample standard deviation of arrays that are added one by one; NaN does not count.
 
     Source: Welford 1962, "Note on a Method for Calculating Corrected Sums of Squares and Products".
     """
@@ -138,7 +148,7 @@ Layout = tuple[tuple[str, int], ...]
 
 def _layout(trace: Trace) -> Layout:
     if not trace.layers:
-        raise InputError("the trace has no layers; trace an input, or choose layers that are there")
+        raise InputError("the trace has no layers; trace an input, or select layers that exist")
     return tuple((layer.name, layer.attention.heads) for layer in trace.layers)
 
 
@@ -179,17 +189,17 @@ def _require_layout(trace: Trace, first: Layout, number: int) -> None:
 
 
 def _names() -> list[str]:
-    """Every column that there can be, in order."""
+    """Every possible column, in order."""
     return [*COLUMNS, *(VALUE + name for name in COLUMNS), IMPORTANCE]
 
 
 def _numbers(trace: Trace) -> dict[str, np.ndarray]:
-    """The columns of one trace, float64 `[layer * head]`: each that some layer has."""
-    found = [_of_layer(trace, number) for number in range(len(trace))]
-    names = [name for name in _names() if any(name in one for one in found)]
+    """The columns of one trace, float64 `[layer * head]`: those that some layer has."""
+    by_layer = [_of_layer(trace, number) for number in range(len(trace))]
+    names = [name for name in _names() if any(name in one for one in by_layer)]
     heads = [layer.attention.heads for layer in trace.layers]
     return {
-        name: np.concatenate([one.get(name, np.full(n, np.nan)) for one, n in zip(found, heads)])
+        name: np.concatenate([one.get(name, np.full(n, np.nan)) for one, n in zip(by_layer, heads)])
         for name in names
     }
 
@@ -198,33 +208,33 @@ def _of_layer(trace: Trace, number: int) -> dict[str, np.ndarray]:
     layer = trace.layers[number]
     attention, values = layer.attention, layer.values
     measures = _measures(trace, number)
-    plain, mixed = _Tally(measures, attention), _Tally(measures, attention)
+    plain, mixed = _LayerStats(measures, attention), _LayerStats(measures, attention)
     norms = None if values is None else value_norms(values, attention.heads)
-    gate = None if values is None or values.gradient is None else _Gate(values, attention.heads)
+    gate = None if values is None or values.gradient is None else _HeadGate(values, attention.heads)
     for block in blocks(attention):
         plain.add(block)
         if norms is not None:
             mixed.add(_value_weighted(block, norms))
         if gate is not None:
             gate.add(block)
-    found = plain.result()
+    columns = plain.result()
     if norms is not None:
-        found |= {VALUE + name: mean for name, mean in mixed.result().items()}
+        columns |= {VALUE + name: mean for name, mean in mixed.result().items()}
     if gate is not None:
-        found[IMPORTANCE] = gate.total.abs()
-    return {name: mean.cpu().numpy() for name, mean in found.items()}
+        columns[IMPORTANCE] = gate.total.abs()
+    return {name: mean.cpu().numpy() for name, mean in columns.items()}
 
 
-class _Tally:
+class _LayerStats:
     """All statistics of one layer's weights, block by block."""
 
     def __init__(self, measures: dict[str, Measure], attention: Attention):
-        self.means = Means(measures, attention)
+        self.means = MeasureMeans(measures, attention)
         heads, keys, device = attention.heads, attention.keys, attention.device
         self.received = torch.zeros(heads, keys + 1, dtype=torch.float64, device=device)
         self.rows = torch.zeros(heads, dtype=torch.int64, device=device)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: WeightBlock) -> None:
         self.means.add(block)
         counted = block.total > 0
         self.rows += counted.sum(-1)
@@ -238,7 +248,7 @@ class _Tally:
         return dict.fromkeys(COLUMNS, undefined) | self.means.result() | sink
 
 
-class _Gate:
+class _HeadGate:
     """The gradient of the target's logit by a gate in front of each head: the sum over queries of <O, dO>, `[head]`."""
 
     def __init__(self, values: Values, heads: int):
@@ -246,7 +256,7 @@ class _Gate:
         self.gradient = values.gradient
         self.total = torch.zeros(heads, dtype=torch.float64, device=self.value.device)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: WeightBlock) -> None:
         mixed = block.weights @ self.value.to(block.weights.dtype)
         self.total += (mixed * self.gradient[:, block.rows]).double().sum((1, 2))
 
@@ -268,10 +278,10 @@ def value_norms(values: Values, heads: int) -> Tensor:
     return torch.stack(norms)
 
 
-def _value_weighted(block: Block, norms: Tensor) -> Block:
+def _value_weighted(block: WeightBlock, norms: Tensor) -> WeightBlock:
     weights = block.weights * norms.to(block.weights.dtype).unsqueeze(1)
     total = weights.sum(-1, keepdim=True)
-    return Block(weights / total.masked_fill(total == 0, 1.0), block.rows)
+    return WeightBlock(weights / total.masked_fill(total == 0, 1.0), block.rows)
 
 
 # -- measures of one layer ------------------------------------------------------------------------------------
@@ -294,12 +304,12 @@ def _measures(trace: Trace, number: int) -> dict[str, Measure]:
     return measures | named_patterns(trace, number)
 
 
-def _offsets(block: Block) -> Tensor:
+def _offsets(block: WeightBlock) -> Tensor:
     """key - query, int64 `[row, key]`"""
     return torch.arange(block.weights.shape[-1], device=block.rows.device) - block.rows.unsqueeze(1)
 
 
-def _expected(block: Block, numbers: Tensor) -> HeadQuery:
+def _expected(block: WeightBlock, numbers: Tensor) -> HeadQuery:
     """The expectation of numbers `[row, key]` under each row normalised to one."""
     return torch.einsum("hrk,rk->hr", block.weights, numbers.to(block.weights.dtype)) / block.total
 
@@ -308,8 +318,8 @@ def _patch_distance(patches: PatchGrid, device: torch.device) -> Measure:
     """Expected distance between patch centres, from patches to patches, as if no other key were there."""
     leading, centres = len(patches.leading), _centres(patches).to(device)
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
-        inside = Block(block.weights[..., leading:], block.rows - leading)
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
+        inside = WeightBlock(block.weights[..., leading:], block.rows - leading)
         here = centres[inside.rows.clamp(min=0)]
         apart = (here.unsqueeze(1) - centres).square().sum(-1).sqrt()
         return _expected(inside, apart), (inside.rows >= 0) & (inside.total > 0)

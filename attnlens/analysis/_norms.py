@@ -1,4 +1,4 @@
-"""Norms of what attention moves: a large weight on a short vector moves little."""
+"""Norms of the vectors that attention moves: a large weight on a short vector moves little."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import BLOCK_ELEMENTS, Weights, Windows
 from ..data._axes import HeadQueryKey
 from ..data._trace import Layer, Trace
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 
 KINDS = ("heads", "sum", "residual", "layer_norm")
 
@@ -24,26 +25,22 @@ def norms(trace: Trace, kind: str = "sum") -> Trace:
     - "heads": `||a_ij f(x_j)||` of each head, `[head, query, key]`
     - "sum": `||sum_h a_ij f(x_j)||` over the heads, `[1, query, key]` as all that follow
     - "residual": the same with the residual stream added where i = j: `||sum_h a_ij f(x_j) + [i = j] x_i||`
-    - "layer_norm": that after the LayerNorm which follows it, taken as the linear map that it is for this input
+    - "layer_norm": the same after the LayerNorm that follows, taken as the linear map that it is for this input
 
-    Norms have the unit of the hidden states and do not sum to one; `norms(trace).renormalize([])` makes rows that do,
-    and `rollout(norms(trace, "layer_norm"), residual=0)` follows them through the stack. Biases of the projection
-    and of the LayerNorm belong to no key and are left out.
+    Norms have the unit of the hidden states and do not sum to one; `norms(trace).renormalize([])` scales the rows, and
+    `rollout(norms(trace, "layer_norm"), residual=0)` follows them through the stack. Biases of the projection and of
+    the LayerNorm belong to no key and are left out.
 
-    Sums of heads are never made as vectors: with the Gram matrix `G_j = f_g(x_j) . f_h(x_j)` of token j over the
+    Sums over heads are never computed as vectors: with the Gram matrix `G_j = f_g(x_j) . f_h(x_j)` of token j over the
     heads, `||sum_h a_h f_h||^2 = a^T G_j a`, so an entry costs H^2 and not H * d_model operations.
 
-    Raises InputError where a layer's values were not kept (`lens.trace(input, values=True)`), or no residual or no
-    LayerNorm was seen.
+    Raises InputError where a layer's values were not recorded (`lens.trace(input, values=True)`), or no residual
+    stream or no LayerNorm was recorded.
     Sources: Kobayashi et al. 2020, "Attention is Not Only a Weight" ("heads", "sum"); Kobayashi et al.
     2021, "Incorporating Residual and Normalization Layers into Analysis of Masked Language Models".
     """
-    if not isinstance(trace, Trace):
-        raise InputError(
-            f"norms() takes one trace, not {type(trace).__name__}: lens.trace(input, values=True)"
-        )
-    if kind not in KINDS:
-        raise unknown_name("kind of norms", kind, KINDS)
+    _checks.trace(trace, "norms", "lens.trace(input, values=True)")
+    _checks.one_of("kind of norms", kind, KINDS)
     moved = (Weights(torch.cat(list(_blocks(layer, kind)), dim=1)) for layer in trace.layers)
     layers = tuple(
         replace(layer, attention=norm, values=None, normalized=False)
@@ -99,7 +96,7 @@ def _transformed(layer: Layer, kind: str, heads: int) -> Iterator[Tensor]:
 
 
 def _shaped(vectors: Tensor, layer: Layer, kind: str) -> Tensor:
-    """What the LayerNorm makes of each vector, but for the division that depends on the query."""
+    """The LayerNorm of each vector, without the division that depends on the query."""
     if kind != "layer_norm":
         return vectors
     centred = vectors - vectors.mean(-1, keepdim=True)
@@ -120,22 +117,23 @@ def _check(layer: Layer, kind: str) -> None:
     values = layer.values
     if isinstance(layer.attention, Windows):
         raise InputError(
-            f"{layer.name!r} attends within windows, whose values are not kept; norms cannot be taken"
+            f"{layer.name!r} attends within windows, whose values are not recorded, so it has no norms; choose other "
+            "layers by trace.select(prefix)"
         )
     if values is None:
         raise InputError(
-            f"norms need what {layer.name!r} mixes, which this trace did not keep: lens.trace(input, values=True)"
+            f"norms need the values of {layer.name!r}, which this trace did not record: lens.trace(input, values=True)"
         )
     if kind in ("heads", "sum") and values.output is None:
         raise InputError(
-            f"the output projection of {layer.name!r} was not seen, so its heads cannot be added up: norms of the "
+            f"the output projection of {layer.name!r} was not recorded, so its heads cannot be summed; norms of the "
             "values alone are attention[head] * layer.values.value.norm(dim=-1)"
         )
     if kind in ("residual", "layer_norm"):
         square = layer.kind == "self" and layer.attention.queries == layer.attention.keys
         if values.residual is None or values.output is None or not square:
             raise InputError(
-                f"no residual stream was seen beside {layer.name!r}, or it is no self-attention; use kind='sum'"
+                f"no residual stream was recorded beside {layer.name!r}, or it is not self-attention; use kind='sum'"
             )
     if kind == "layer_norm" and values.scale is None:
-        raise InputError(f"no LayerNorm follows {layer.name!r} at once (pre-norm); use kind='residual'")
+        raise InputError(f"no LayerNorm directly follows {layer.name!r} (pre-norm); use kind='residual'")

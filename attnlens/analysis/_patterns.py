@@ -1,7 +1,7 @@
-"""What a head looks at: its weights against patterns such as "the previous token" or "an equal token".
+"""Attention patterns of heads: their weights on "the previous token", "an equal token" and the like.
 
-A pattern of one layer is a function of a block of rows. It says which share of each row falls on it, and in
-which rows it is defined at all. `find_heads` ranks heads by one pattern; `stats` takes the mean of all of them.
+A pattern of one layer is a function of a block of rows. It returns the share of each row that falls on the pattern,
+and the rows in which it is defined. `find_heads` ranks heads by one pattern; `head_stats` takes the mean of each.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Windows
 from ..data._axes import HeadQuery, HeadQueryKey
 from ..data._trace import Layer, Token, Trace
-from ..errors import InputError, unknown_name
-from ._rollout import check_shares, check_trace
+from ..errors import InputError
+from ._rollout import check_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,16 +34,16 @@ PATTERNS = {
     "class": "keys whose first token is special, as [CLS] is",
     "separator": "keys with a special token that is not the first",
     "punctuation": "keys that are tokens of a text, a punctuation mark among them",
-    "duplicate": "self-attention over a text in which a token occurs twice, where the mask lets one see the other",
-    "induction": "self-attention over a text in which a token occurs twice, where the mask lets the second see "
-    "what follows the first",
+    "duplicate": "self-attention over a text in which a token occurs twice, one visible to the other",
+    "induction": "self-attention over a text in which a token occurs twice, with what follows the first visible to "
+    "the second",
 }
-"""The named patterns, each with what a layer needs for it to be defined."""
+"""The named patterns, each with the condition under which it is defined in a layer."""
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
-    """Some rows of one layer's attention, with what several measures of them share.
+class WeightBlock:
+    """Some rows of one layer's attention, with the intermediate results that several measures share.
 
     weights: `[head, row, key]`
     rows: which queries they are, int64 `[row]`
@@ -53,7 +54,7 @@ class Block:
 
     @cached_property
     def total(self) -> HeadQuery:
-        """What each row sums to, `[head, row]`: less than 1 beside a sink logit, 0 where no key may be seen."""
+        """The sum of each row, `[head, row]`: less than 1 beside a sink logit, 0 for a masked row."""
         return self.weights.sum(-1)
 
     @cached_property
@@ -63,16 +64,16 @@ class Block:
 
     @cached_property
     def seen(self) -> Tensor:
-        """bool `[row, key]`: whether any head gives the key weight. Stores show no mask, but a masked weight is 0."""
+        """bool `[row, key]`: whether any head gives the key weight; a masked weight is 0."""
         return self.weights.amax(0) > 0
 
 
-Measure = Callable[[Block], tuple[HeadQuery, Tensor | bool]]
+Measure = Callable[[WeightBlock], tuple[HeadQuery, Tensor | bool]]
 """A number per head and row of a block, `[head, row]`, and where it is defined, broadcast to the same shape."""
 
 
-class Means:
-    """Means of measures over the rows where each is defined and something is seen, block by block, in float64."""
+class MeasureMeans:
+    """Means of measures over the rows where each is defined and that are not masked, block by block, in float64."""
 
     def __init__(self, measures: dict[str, Measure], attention: Attention):
         self.measures = measures
@@ -80,7 +81,7 @@ class Means:
         self.sums = {name: nothing.clone() for name in measures}
         self.counts = {name: nothing.clone() for name in measures}
 
-    def add(self, block: Block) -> None:
+    def add(self, block: WeightBlock) -> None:
         for name, measure in self.measures.items():
             numbers, defined = measure(block)
             counted = (block.total > 0) & defined
@@ -92,11 +93,11 @@ class Means:
         return {name: self.sums[name] / self.counts[name] for name in self.measures}
 
 
-def blocks(attention: Attention) -> Iterator[Block]:
+def blocks(attention: Attention) -> Iterator[WeightBlock]:
     """Walks the queries of one layer with bounded memory."""
     for rows, weights in attention.blocks():
         check_shares(weights)
-        yield Block(weights, torch.arange(rows.start, rows.stop, device=weights.device))
+        yield WeightBlock(weights, torch.arange(rows.start, rows.stop, device=weights.device))
 
 
 # -- finding heads --------------------------------------------------------------------------------------------
@@ -105,42 +106,42 @@ def blocks(attention: Attention) -> Iterator[Block]:
 def find_heads(trace: Trace, pattern: str | Tensor | Sequence | Callable[[Tensor], float]) -> pd.DataFrame:
     """The heads that follow a pattern, best first: columns `layer`, `head`, `name` (module path), `score`.
 
-    pattern: what to look for, one of
+    pattern: one of
 
     - a name: "self", "previous", "next", "first", "class", "separator", "punctuation", "duplicate" or
       "induction". The score is that column of `head_stats`: the mean share of a query's attention, 0 to 1.
     - a matrix of 0 and 1 (or bool) `[query, key]`: the share on the ones, a mean over the rows that have one.
-    - a function from one head's weights `[query, key]` to a number. It alone needs whole heads, one at a time.
+    - a function from one head's weights `[query, key]` to a number. Only this form computes whole heads, one at a
+      time.
 
     Heads of equal score keep the order of layer and head. Layers where the pattern is undefined (words in an
-    image, neighbours in cross attention) or has another shape are left out. Rows that see nothing do not count.
+    image, neighbours in cross attention) or has another shape are left out. Masked rows do not count.
 
     Raises InputError for an unknown name, a matrix of other numbers, and where no head is left.
 
     >>> find_heads(trace, "previous").head(3)
-    >>> find_heads(trace, lambda weights: weights[:, 4].mean())  # who looks at token 4
+    >>> find_heads(trace, lambda weights: weights[:, 4].mean())  # heads that attend to token 4
     """
     import pandas as pd
 
-    check_trace(trace, "find_heads")
+    _checks.trace(trace, "find_heads")
     score, none_left = _scoring(trace, pattern)
-    found = [
+    scores = [
         (number, head, layer.name, float(value))
         for number, layer in enumerate(trace.layers)
         for head, value in enumerate(score(number))
         if not math.isnan(value)
     ]
-    if not found:
+    if not scores:
         raise InputError(none_left)
-    table = pd.DataFrame(found, columns=["layer", "head", "name", "score"])
+    table = pd.DataFrame(scores, columns=["layer", "head", "name", "score"])
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
 def _scoring(trace: Trace, pattern: object) -> tuple[Callable[[int], Sequence], str]:
     """(from a layer's number to its heads' scores, nothing where undefined; the error for when none is left)"""
     if isinstance(pattern, str):
-        if pattern not in PATTERNS:
-            raise unknown_name("pattern", pattern, PATTERNS)
+        _checks.one_of("pattern", pattern, PATTERNS)
         return (
             lambda number: _mean(trace, number, named_patterns(trace, number).get(pattern)),
             f"pattern {pattern!r} is defined in no layer of this trace; it needs {PATTERNS[pattern]}",
@@ -148,14 +149,14 @@ def _scoring(trace: Trace, pattern: object) -> tuple[Callable[[int], Sequence], 
     if callable(pattern):
         return (
             lambda number: [_number(pattern, weights) for weights in _each_head(trace.layers[number])],
-            "the pattern function gave NaN for every head, or the trace has no layers; return a number",
+            "the pattern function returned NaN for every head, or the trace has no layers; return a number",
         )
     matrix = _matrix(pattern)
     shapes = sorted({layer.attention.shape[1:] for layer in trace.layers})
     return (
         lambda number: _mean(trace, number, _of_matrix(matrix, trace.layers[number].attention)),
         f"the pattern is {list(matrix.shape)} but layers are [query, key] {', '.join(map(str, map(list, shapes)))}, "
-        "or its ones lie in rows that see nothing; give a matrix of a layer's shape",
+        "or its ones lie in masked rows; give a matrix of a layer's shape",
     )
 
 
@@ -163,7 +164,7 @@ def _mean(trace: Trace, number: int, measure: Measure | None) -> Sequence:
     if measure is None:
         return ()
     attention = trace.layers[number].attention
-    means = Means({"score": measure}, attention)
+    means = MeasureMeans({"score": measure}, attention)
     for block in blocks(attention):
         means.add(block)
     return means.result()["score"].tolist()
@@ -174,12 +175,12 @@ def _each_head(layer: Layer) -> Iterator[Tensor]:
 
 
 def _number(pattern: Callable[[Tensor], float], weights: Tensor) -> float:
-    answer = pattern(weights)
+    score = pattern(weights)
     try:
-        return float(answer)
+        return float(score)
     except (TypeError, ValueError, RuntimeError):
         raise InputError(
-            f"the pattern function returned {type(answer).__name__} for weights {list(weights.shape)}; "
+            f"the pattern function returned {type(score).__name__} for weights {list(weights.shape)}; "
             "it must return one number, e.g. weights[:, 0].mean()"
         ) from None
 
@@ -196,7 +197,7 @@ def _matrix(pattern: object) -> Tensor:
             "lambda weights: (weights * matrix).sum()"
         )
     if not bool(matrix.any()):
-        raise InputError("the pattern matrix has no 1; mark the keys that a query should look at")
+        raise InputError("the pattern matrix has no 1; mark the keys that a query should attend to")
     return matrix.bool()
 
 
@@ -211,28 +212,28 @@ def _of_matrix(matrix: Tensor, attention: Attention) -> Measure | None:
 
 
 def named_patterns(trace: Trace, number: int) -> dict[str, Measure]:
-    """Those of `PATTERNS` that make sense in one layer of the trace, as measures."""
+    """Those of `PATTERNS` that are defined in one layer of the trace, as measures."""
     layer = trace.layers[number]
     tokens = _key_tokens(trace, layer)
     text, square, device = not is_image(trace, layer), is_square(layer), layer.attention.device
-    found: dict[str, Measure] = {}
+    patterns: dict[str, Measure] = {}
     if square:
-        found["self"] = _offset(0)
+        patterns["self"] = _offset(0)
     if is_ordered(layer):
-        found["first"] = _onto([True] + [False] * (layer.attention.keys - 1), device)
-        found |= {"previous": _offset(-1), "next": _offset(1)} if square and text else {}
+        patterns["first"] = _onto([True] + [False] * (layer.attention.keys - 1), device)
+        patterns |= {"previous": _offset(-1), "next": _offset(1)} if square and text else {}
     marked = {"class": _classes(tokens), "separator": _separators(tokens)}
     if text:
         marked["punctuation"] = [is_punctuation(token.text) for token in tokens]
-    found |= {name: _onto(keys, device) for name, keys in marked.items() if any(keys)}
+    patterns |= {name: _onto(keys, device) for name, keys in marked.items() if any(keys)}
     if square and text and tokens:
         codes = _codes(tokens).to(device)
-        found |= {"duplicate": _duplicate(codes), "induction": _induction(codes)}
-    return found
+        patterns |= {"duplicate": _duplicate(codes), "induction": _induction(codes)}
+    return patterns
 
 
 def _key_tokens(trace: Trace, layer: Layer) -> tuple[Token, ...]:
-    """The tokens of a layer's keys; () where there are none or positions are not tokens one to one."""
+    """The tokens of a layer's keys; () where there are none, or positions are not tokens one to one."""
     sides = {"input": trace.tokens, "output": trace.output_tokens}
     return sides[layer.key_side] if is_ordered(layer) else ()
 
@@ -244,7 +245,7 @@ def is_square(layer: Layer) -> bool:
 
 
 def is_ordered(layer: Layer) -> bool:
-    """Whether keys stand in the order of their tokens; windows and positions of another kind do not."""
+    """Whether keys are in the order of their tokens; windows and positions of another kind are not."""
     return layer.key_side != "other" and not isinstance(layer.attention, Windows)
 
 
@@ -278,15 +279,15 @@ def _codes(tokens: Sequence[Token]) -> Tensor:
     return torch.tensor([known.setdefault(name, len(known)) for name in names])
 
 
-def share_on(block: Block, chosen: Tensor) -> tuple[HeadQuery, Tensor]:
-    """Each row's weight on chosen keys, bool `[row, key]`; defined in the rows that have one."""
+def share_on(block: WeightBlock, chosen: Tensor) -> tuple[HeadQuery, Tensor]:
+    """Each row's weight on the chosen keys, bool `[row, key]`; defined in the rows that have such a key."""
     return torch.einsum("hrk,rk->hr", block.weights, chosen.to(block.weights.dtype)), chosen.any(-1)
 
 
 def _offset(by: int) -> Measure:
-    """The weight on the key so many places after the query."""
+    """The weight on the key `by` positions after the query."""
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
         keys = block.weights.shape[-1]
         at = block.rows + by
         row = torch.arange(len(at), device=at.device)
@@ -296,7 +297,7 @@ def _offset(by: int) -> Measure:
 
 
 def _onto(keys: Sequence[bool], device: torch.device) -> Measure:
-    """The weight on certain keys, the same ones for every query."""
+    """The weight on certain keys, the same for every query."""
     chosen = torch.tensor(keys, device=device)
     return lambda block: (block.weights @ chosen.to(block.weights.dtype), True)
 
@@ -304,7 +305,7 @@ def _onto(keys: Sequence[bool], device: torch.device) -> Measure:
 def _duplicate(codes: Tensor) -> Measure:
     """The weight on the same token elsewhere."""
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
         equal = codes[block.rows].unsqueeze(1) == codes
         equal.scatter_(1, block.rows.unsqueeze(1), False)
         return share_on(block, equal & block.seen)
@@ -313,11 +314,11 @@ def _duplicate(codes: Tensor) -> Measure:
 
 
 def _induction(codes: Tensor) -> Measure:
-    """The weight on what follows an earlier occurrence of the query's own token."""
+    """The weight on the token that follows an earlier occurrence of the query's token."""
     before = torch.cat([codes.new_full((1,), -1), codes[:-1]])
     keys = torch.arange(len(codes), device=codes.device)
 
-    def measure(block: Block) -> tuple[HeadQuery, Tensor]:
+    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
         follows = codes[block.rows].unsqueeze(1) == before
         # The occurrence before key j is earlier than query i when j - 1 < i.
         earlier = keys <= block.rows.unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Attention at the size of a picture, reduced block by block: no layer is ever held whole."""
+"""Attention reduced to the size of a picture, block by block: no layer is ever held as a whole."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Step = tuple[int, int]
 
 
 def pooled(attention: Attention, most: int, heads: Sequence[int] | None = None) -> tuple[HeadQueryKey, Step]:
-    """Weights `[head, row, column]` in main memory, at most `most` rows and columns, and the step of a cell.
+    """Weights `[head, row, column]` in main memory, with at most `most` rows and columns, and the step of a cell.
 
-    A cell is the largest weight within it, so that a single strong weight is seen at any length. A short input
-    is returned as it is, with steps of 1.
+    A cell is the largest weight within it, so that a single strong weight is visible at any length. A short input is
+    returned unchanged, with steps of 1.
     """
     chosen = slice(None) if heads is None else list(heads)
     return _largest(attention.blocks(chosen), attention.queries, attention.keys, most)
 
 
 def pooled_mean(layers: Sequence[Attention], most: int) -> tuple[Tensor, Step]:
-    """The mean over all heads of these layers, `[row, column]`, pooled likewise after the mean is taken.
+    """The mean over all heads of these layers, `[row, column]`, pooled likewise after taking the mean.
 
-    Rows that may look at nothing in a layer are left out of that layer's part; layers must be of one shape.
+    Masked rows of a layer do not count in the mean; the layers must have one shape.
     """
     first = layers[0]
     found, step = _largest(_mean_blocks(layers), first.queries, first.keys, most)
@@ -36,7 +36,7 @@ def pooled_mean(layers: Sequence[Attention], most: int) -> tuple[Tensor, Step]:
 
 
 def pooled_signed(values: Tensor, most: int) -> tuple[Tensor, Step]:
-    """A matrix `[query, key]` of signed numbers, likewise: a cell is the number of largest magnitude in it."""
+    """A matrix `[query, key]` of signed numbers, pooled likewise: a cell is the number of largest magnitude in it."""
     step = tuple(math.ceil(size / most) or 1 for size in values.shape)
     up, down = (torch.nn.functional.max_pool2d(v[None], step, ceil_mode=True)[0] for v in (values, -values))
     return torch.where(up >= down, up, -down), step

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
-from reprlib import repr as short
 
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Weights, Windows
 from ..data._trace import Trace
 from ..errors import InputError, unknown_name
@@ -17,7 +16,7 @@ from ..errors import InputError, unknown_name
 FUSIONS = ("mean", "max", "min")
 
 MOST_WAYS = 4
-"""Choices of layers that an error message shows."""
+"""Choices of layers that an error message lists."""
 
 
 def rollout(
@@ -33,59 +32,50 @@ def rollout(
 ) -> Tensor:
     """Attention rollout `[query, key]`: the product over layers of `residual * I + (1 - residual) * heads fused`.
 
-    Entry `[i, j]` is the share of position i in the last layer that comes from input token j, if attention and
-    the residual path were all that mixes tokens. Rows sum to one: what a sink took, what was discarded, or what
-    a row masked out everywhere lacks, is made up by scaling.
+    Entry `[i, j]` is the share of position i in the last layer that comes from input token j, under the assumption
+    that only attention and the residual path mix tokens. Rows are scaled to sum to one, which makes up for the mass
+    of a sink, for discarded weights and for masked rows.
 
     residual: share of the residual path in each layer, 0 to 1; 0.5 counts both equally, as in the paper.
     heads: how the heads of a layer become one matrix: their "mean", "max" or "min", or the mean of those listed.
-    discard: share of each fused row that is set to zero, its smallest weights, as vision models need it; the
-        column of a class token always stays.
+    discard: share of each fused row that is set to zero, its smallest weights first, as for vision models; the
+        column of a class token is always kept.
     start, end: only these layers, as in a slice.
-    row: only this row, `[key]`: what position `row` is made of, by vector products from the top down.
-    column: only this column, `[query]`: where token `column` goes, by vector products from the bottom up.
+    row: only this row, `[key]`: what position `row` is made of, by vector products from the last layer down.
+    column: only this column, `[query]`: where token `column` goes, by vector products from the first layer up.
 
-    A row or a column builds no matrix; for many of them fuse the heads once: `rollout(fuse(trace), row=i)`.
+    A row or a column builds no matrix; for several of them fuse the heads once: `rollout(fuse(trace), row=i)`.
 
-    Raises InputError where layers cannot be multiplied: cross attention, other lengths (see `trace.select`).
+    Raises InputError where layers cannot be multiplied: cross attention, different lengths (see `trace.select`).
     Sources: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", eqs. 1 and 2; fusion and
     discarding after Gildenblat 2020, "Exploring Explainability for Vision Transformers".
 
     >>> rollout(trace, row=0)  # what the class token is made of
     """
-    check_trace(trace, "rollout")
-    if not isinstance(residual, Real) or not 0 <= residual <= 1:
-        raise InputError(f"residual must be between 0 and 1, not {short(residual)}")
+    _checks.trace(trace, "rollout")
+    residual = _checks.share("residual", residual)
     layers = stack(trace, start, end, "rollout")
-    mixed = [mixed_blocks(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
+    mixed = [with_residual(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:
         raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
     size = layers[0].queries
     if row is None and column is None:
         return _product(mixed)
     vector = torch.zeros(size, device=layers[0].device, dtype=layers[0].dtype)
-    vector[position("row", row, size) if column is None else position("column", column, size)] = 1.0
+    name, which = ("row", row) if column is None else ("column", column)
+    vector[_checks.position(name, which, size)] = 1.0
     for blocks in reversed(mixed) if column is None else mixed:
         vector = (_pulled if column is None else _pushed)(vector, blocks)
     return vector
 
 
-def position(name: str, number: int, size: int) -> int:
-    """A position counted from 0 on; InputError for one that the trace does not have."""
-    if not isinstance(number, Integral):
-        raise InputError(f"{name} must be the number of a position, not {number!r}")
-    if not -size <= number < size:
-        raise InputError(f"{name} {number} is out of range: the trace has {size} positions")
-    return int(number) % size
-
-
 def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0) -> Trace:
     """The same trace with each layer's heads fused into one, stored as weights `[1, query, key]`.
 
-    Fused once, rows and columns of the rollout are cheap enough to follow a mouse. The options are those of
-    `rollout`.
+    With the heads fused once, rows and columns of the rollout are cheap enough for interactive use. The options are
+    those of `rollout`.
     """
-    check_trace(trace, "fuse")
+    _checks.trace(trace, "fuse")
     attentions = [layer.attention for layer in trace.layers]
     fused = [
         Weights(torch.cat([block for _, block, _ in blocks]).unsqueeze(0))
@@ -100,32 +90,23 @@ def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0
 
 
 MOST_MASS = 1.05
-"""What a row of attention may sum to: 1, and the rounding of half precision."""
+"""The largest sum of a row of attention: 1, and the rounding of half precision."""
 
 
 def check_shares(weights: Tensor) -> None:
-    """Raises InputError for rows that are no shares of attention, as those of `norms` are."""
+    """Raises InputError for rows that are not shares of attention, such as those of `norms`."""
     most = float(weights.sum(-1).amax()) if weights.numel() else 0.0
     if most > MOST_MASS:
         raise InputError(
-            f"a row sums to {most:.3g}: these are no shares of attention (norms?); make them such by "
+            f"a row sums to {most:.3g}, so these are not shares of attention (norms?); scale the rows to sum to one: "
             "trace.renormalize([])"
-        )
-
-
-def check_trace(trace: Trace, function: str) -> None:
-    """Raises InputError for what is no trace, with the remedy for a list."""
-    if not isinstance(trace, Trace):
-        raise InputError(
-            f"{function}() takes one trace, not {type(trace).__name__}; of several: "
-            f"[{function}(trace) for trace in traces]"
         )
 
 
 Blocks = Iterator[tuple[slice, Tensor, Tensor]]
 """(rows, fused weights `[row, key]`, what each row sums to `[row]`)"""
 
-Mixed = Iterator[tuple[slice, Tensor, Tensor, Tensor]]
+MixedBlocks = Iterator[tuple[slice, Tensor, Tensor, Tensor]]
 """(rows, share that stays `[row]`, share that moves along the weights `[row]`, weights `[row, key]`)"""
 
 
@@ -135,8 +116,7 @@ def _fusions(
     """Per layer its fused weights, walked in blocks `[row, key]`."""
     if isinstance(heads, str) and heads not in FUSIONS:
         raise unknown_name("fusion of heads", heads, (*FUSIONS, "a list of head numbers"))
-    if not isinstance(discard, Real) or not 0 <= discard < 1:
-        raise InputError(f"discard must be at least 0 and less than 1, not {discard!r}")
+    discard = _checks.number("discard", discard, least=0, below=1)
     if not isinstance(heads, str | Iterable):
         raise InputError(
             f"heads must be one of {', '.join(FUSIONS)}, or a list of head numbers, not {heads!r}"
@@ -153,7 +133,7 @@ def fused_blocks(
 ) -> Blocks:
     """One layer's heads fused, walked over its queries; the column `kept` is never discarded."""
     if isinstance(attention, Weights) and attention.heads == 1 and isinstance(heads, str) and not discard:
-        # Fused before: nothing is copied, so that a row can follow a mouse.
+        # Already fused: nothing is copied, so that a row is cheap.
         yield slice(0, attention.queries), attention.weights[0].to(attention.dtype), attention.mass[0]
         return
     chosen = slice(None) if isinstance(heads, str) else list(heads)
@@ -169,15 +149,15 @@ def fused_blocks(
         yield rows, fused, fused.sum(-1)
 
 
-def mixed_blocks(blocks: Blocks, residual: float) -> Mixed:
-    """Each row with its residual path, the two together summing to one."""
+def with_residual(blocks: Blocks, residual: float) -> MixedBlocks:
+    """Each row with its residual path; the two sum to one."""
     for rows, block, sums in blocks:
         mass = residual + (1 - residual) * sums
         mass = mass.masked_fill(mass == 0, 1.0)
         yield rows, residual / mass, (1 - residual) / mass, block
 
 
-def _pulled(vector: Tensor, blocks: Mixed) -> Tensor:
+def _pulled(vector: Tensor, blocks: MixedBlocks) -> Tensor:
     """`vector @ mixed`: from a row above to the row below."""
     pulled = torch.zeros_like(vector)
     for rows, stays, moves, block in blocks:
@@ -186,7 +166,7 @@ def _pulled(vector: Tensor, blocks: Mixed) -> Tensor:
     return pulled
 
 
-def _pushed(vector: Tensor, blocks: Mixed) -> Tensor:
+def _pushed(vector: Tensor, blocks: MixedBlocks) -> Tensor:
     """`mixed @ vector`: from a column below to the column above."""
     return torch.cat(
         [
@@ -196,7 +176,7 @@ def _pushed(vector: Tensor, blocks: Mixed) -> Tensor:
     )
 
 
-def _product(mixed: list[Mixed]) -> Tensor:
+def _product(mixed: list[MixedBlocks]) -> Tensor:
     result = None
     for blocks in mixed:
         parts = []
@@ -213,11 +193,8 @@ def _product(mixed: list[Mixed]) -> Tensor:
 
 
 def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Attention]:
-    """The layers from start to end, if they are one chain of square self-attention over the same positions."""
-    for name, number in (("start", start), ("end", end)):
-        if not isinstance(number, Integral | type(None)):
-            raise InputError(f"{name} must be the number of a layer, as in a slice, not {number!r}")
-    trace = trace[start:end]
+    """The layers from start to end. Raises InputError unless they are self-attention over the same positions."""
+    trace = trace[_checks.integer("start", start) : None if end is None else _checks.integer("end", end)]
     if not trace.layers:
         raise InputError("the trace has no layers, or start and end leave none")
     first = trace.layers[0]
@@ -227,7 +204,7 @@ def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Atte
         if isinstance(attention, Windows):
             raise InputError(
                 f"{function} follows tokens through the layers; {layer.name!r} attends within windows, whose positions "
-                "change from layer to layer. Look at single layers: trace[layer].mean('head')."
+                "change from layer to layer. Use single layers: trace[layer].mean('head')."
             )
         if layer.kind != "self" or layer.query_side != first.query_side or not chained:
             raise InputError(
@@ -239,7 +216,7 @@ def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Atte
 
 
 def _longest_run(trace: Trace) -> tuple[int, int]:
-    """The longest slice of layers that attend over one and the same positions."""
+    """The longest slice of layers that attend over the same positions."""
     axes = [(one.kind, one.query_side, *one.attention.shape[1:]) for one in trace.layers]
     best, start = (0, 0), 0
     for at, (kind, _, queries, keys) in enumerate(axes):
@@ -252,7 +229,7 @@ def _longest_run(trace: Trace) -> tuple[int, int]:
 
 
 def advice(trace: Trace) -> str:
-    """How to choose layers of this trace that can be multiplied: the shortest paths that hold only such."""
+    """How to choose layers of this trace that can be multiplied: the shortest paths that select only such layers."""
     ways = {}
     for layer in trace.layers:
         parts = layer.name.split(".") if layer.kind == "self" else []
@@ -268,5 +245,5 @@ def advice(trace: Trace) -> str:
     if stop - start > max(ways.values(), default=1):
         ways = {f"trace[{start}:{stop}]": stop - start} | ways
     if not ways:
-        return "Look at single layers: trace[layer].mean('head')."
+        return "Use single layers: trace[layer].mean('head')."
     return f"Choose the layers: {', '.join(list(ways)[:MOST_WAYS])}."

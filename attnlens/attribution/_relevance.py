@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .._checks import listed
-from ..analysis._rollout import position, rollout
+from .._checks import listed, position
+from ..analysis._rollout import rollout
 from ..data._attention import Weights, Windows
 from ..data._trace import Layer, Trace
 from ..errors import InputError

@@ -3,19 +3,19 @@
     al.bertviz.head_view(trace)                      # in a notebook
     page = al.bertviz.head_view(trace, html=True)    # the whole page, to be written to a file
 
-A model of one's own, however its attention is written, in three lines:
+Any torch module, however its attention is written, in three lines:
 
     with al.bertviz.capture(model) as recording:
         model(x)
     al.bertviz.head_view(recording)
 
-And back, from what one gives to BertViz to everything else here:
+And back, from the arguments of BertViz's views to a trace:
 
     trace = al.bertviz.trace(outputs.attentions, tokens)
 
-The pictures are BertViz's: its scripts, from the installed package. What is around them is not: weights are written
-once and as bytes, a page needs no network, its libraries disturb no other on the page, nothing that a token says can
-run, and what BertViz would draw wrongly, or not at all, is refused with the way out.
+The pictures are drawn by BertViz's scripts, from the installed package. The page around them is attnlens's: weights
+are stored once and as bytes, the page needs no network, its libraries do not conflict with others on the page, no text
+of a token can run as code, and what BertViz would draw wrongly, or not at all, is refused with a remedy.
 """
 
 from ..recorder import capture

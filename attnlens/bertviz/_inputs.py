@@ -1,4 +1,4 @@
-"""The way back: what one gives to BertViz, as a trace."""
+"""From the arguments of BertViz's `head_view` to a trace."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
+from .._checks import integer
 from ..data._attention import Weights
 from ..data._trace import Layer, Token, Trace
 from ..errors import InputError
 
 WRITTEN = {"Ġ": " ", "▁": " ", "</w>": ""}
-"""How tokenizers write spaces and ends of words, and what BertViz makes of it."""
+"""How tokenizers write spaces and ends of words, and how BertViz shows them."""
 
 Layers = Sequence[Tensor]
 
@@ -28,13 +29,13 @@ def trace(
     encoder_tokens: Sequence[str] | None = None,
     decoder_tokens: Sequence[str] | None = None,
 ) -> Trace:
-    """The trace of what BertViz's own `head_view` takes, so that a notebook made for it can go on with all of attnlens.
+    """The trace of the arguments of BertViz's own `head_view`, to continue a notebook made for it with attnlens.
 
     attention: a model's `attentions`: for each layer a tensor `[1, head, query, key]`, or without its first axis
-    tokens: the tokens, or none; sentence_b_start: where the second text begins
-    encoder_attention, ...: the same of an encoder-decoder
+    tokens: the tokens, or None; sentence_b_start: the position at which the second text begins
+    encoder_attention, ...: the same for an encoder-decoder
 
-    Raises InputError for tensors of other shapes, and for layers and tokens that do not fit each other.
+    Raises InputError for tensors of other shapes, and for layers and tokens of different lengths.
 
     >>> trace = al.bertviz.trace(outputs.attentions, tokenizer.convert_ids_to_tokens(ids))
     >>> al.AttentionView(trace)
@@ -58,25 +59,26 @@ def trace(
     )
 
 
-def _layers(name: str, given: Layers | None, *rest: str) -> Iterator[Layer]:
+def _layers(name: str, layers: Layers | None, *rest: str) -> Iterator[Layer]:
     prefix = name.removesuffix("attention").strip("_")
-    for i, layer in enumerate(() if given is None else given):
+    for i, layer in enumerate(() if layers is None else layers):
         weights = layer.detach() if isinstance(layer, Tensor) else None
         if weights is not None and weights.ndim == 4 and len(weights) == 1:
             weights = weights[0]
         if weights is None or weights.ndim != 3:
             raise InputError(
                 f"{name}[{i}] is {_kind(layer)}, not a tensor [1, head, query, key]; a model that computes its "
-                "attention in one piece returns none: al.Lens(model, tokenizer).trace(text) hears it all the same"
+                "attention by a fused function returns none; record it: al.Lens(model, tokenizer).trace(text)"
             )
         yield Layer(".".join(filter(None, (prefix, f"layer.{i}"))), rest[0], Weights(weights), *rest[1:])
 
 
-def _tokens(given: Sequence[str] | None, second: int | None = None) -> tuple[Token, ...]:
-    texts = list(given or ())
+def _tokens(tokens: Sequence[str] | None, start: int | None = None) -> tuple[Token, ...]:
+    texts = list(tokens or ())
+    start = None if start is None else integer("sentence_b_start", start, least=0)
     for written, shown in WRITTEN.items():
         texts = [text.replace(written, shown) for text in texts]
-    return tuple(Token(text, segment=int(second is not None and i >= second)) for i, text in enumerate(texts))
+    return tuple(Token(text, segment=int(start is not None and i >= start)) for i, text in enumerate(texts))
 
 
 def _kind(value: Any) -> str:

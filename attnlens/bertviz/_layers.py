@@ -1,4 +1,4 @@
-"""What BertViz can draw of a trace: its layers in parts, each of one kind and between the same tokens."""
+"""The part of a trace that BertViz can draw: groups of layers of one kind between the same tokens."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .. import _checks
 from ..data._attention import Attention, Factors
 from ..data._axes import Index, positions
 from ..data._trace import Layer, Token, Trace
@@ -17,12 +18,12 @@ from ..recorder._capture import Recording
 PARTS = ("Encoder", "Decoder", "Cross")
 """BertViz's names of the parts of an encoder-decoder, in its order."""
 
-Given = Trace | Recording | Sequence[Trace]
-"""What a view takes: a trace, or a recording or list of just one."""
+TraceLike = Trace | Recording | Sequence[Trace]
+"""What a view takes: a trace, or a recording or list of a single one."""
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerGroup:
     """Layers of one kind between the same tokens.
 
     left, right: the query tokens and the key tokens; numbers: each layer's number on its side
@@ -41,34 +42,34 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What one picture shows.
+class ViewContent:
+    """The content of one picture.
 
     model: its name; heads: numbers of the heads
     segments: of two texts, the positions of each; () otherwise
     """
 
     model: str
-    parts: tuple[Part, ...]
+    parts: tuple[LayerGroup, ...]
     heads: tuple[int, ...]
     segments: tuple[tuple[int, ...], ...]
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Numbers of the layers, those of the side that has more of them."""
+        """Numbers of the layers, of the group that has the most."""
         return max((part.numbers for part in self.parts), key=len)
 
-    def weights(self, part: Part) -> Tensor:
-        """`[layer, head, query, key]`; what is no number, or below zero, is nothing to draw."""
+    def weights(self, part: LayerGroup) -> Tensor:
+        """`[layer, head, query, key]`; NaN and negative weights become 0."""
         rows = [layer.attention[list(self.heads)] for layer in part.layers]
         return torch.stack(rows).nan_to_num(0.0).clamp(min=0)
 
 
-def shown(
-    given: Given, view: str, layers: Index | None, heads: Index | None, tokens: Sequence[str] | None
-) -> Shown:
-    """The parts of a trace with these layers and heads, or an InputError that says why BertViz cannot draw it."""
-    trace = one_trace(given, view, tokens)
+def view_content(
+    trace: TraceLike, view: str, layers: Index | None, heads: Index | None, tokens: Sequence[str] | None
+) -> ViewContent:
+    """The groups of a trace with these layers and heads. Raises InputError for what BertViz cannot draw."""
+    trace = one_trace(trace, view, tokens)
     named: dict[str, list[int]] = {}
     for number, layer in enumerate(trace.layers):
         named.setdefault(_part(layer), []).append(number)
@@ -80,39 +81,36 @@ def shown(
         if name in named and chosen[0] < len(named[name])
     )
     total = _one_number(parts, heads)
-    return Shown(trace.model, parts, _numbers(heads, total, "head"), _segments(trace, parts))
+    return ViewContent(trace.model, parts, _numbers(heads, total, "head"), _segments(trace, parts))
 
 
-def one_trace(given: Given, view: str, tokens: Sequence[str] | None = None) -> Trace:
-    """The one trace that was given, with these tokens where there are any."""
-    if isinstance(given, Recording | list | tuple):
-        if len(given) != 1:
-            raise InputError(f"{view} draws one trace, not {len(given)}; choose one: {view}(recording[0])")
-        if isinstance(given, Recording):
-            return next(given.traces(tokens=tokens and [tokens]))
-        (given,) = given
-    if not isinstance(given, Trace):
-        raise InputError(f"{view} draws a trace, not {type(given).__name__}: {view}(lens.trace(input))")
-    if not given.layers:
-        raise InputError(f"{view} has nothing to draw: the trace has no layers")
+def one_trace(source: TraceLike, view: str, tokens: Sequence[str] | None = None) -> Trace:
+    """The single trace, with these tokens where there are any."""
+    if isinstance(source, Recording | list | tuple):
+        if len(source) != 1:
+            raise InputError(f"{view} draws one trace, not {len(source)}; choose one: {view}(recording[0])")
+        if isinstance(source, Recording):
+            return next(source.traces(tokens=tokens and [tokens]))
+        (source,) = source
+    _checks.drawable(source, view)
     if not tokens:
-        return given
-    return replace(given, tokens=tuple(Token(str(token)) for token in tokens), patches=None)
+        return source
+    return replace(source, tokens=tuple(Token(str(token)) for token in tokens), patches=None)
 
 
 def _part(layer: Layer) -> str:
     if layer.kind == "channel":
         raise InputError(
             f"layer {layer.name!r} attends between channels, not tokens, which BertViz cannot draw; "
-            'leave it out by trace.select(kind="self"), or use al.HeadsView(trace)'
+            'drop it by trace.select(kind="self"), or use al.HeadsView(trace)'
         )
     if layer.kind == "cross":
         return "Cross"
     return "Decoder" if layer.query_side == "output" or "decoder" in layer.name.split(".") else "Encoder"
 
 
-def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) -> Part:
-    """One part; its layers must lie between the same tokens."""
+def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) -> LayerGroup:
+    """One group. Raises InputError unless its layers lie between the same tokens."""
     mine = [i for i in chosen if i < len(numbers)]
     layers = tuple(trace.layers[numbers[i]] for i in mine)
     first = layers[0]
@@ -124,24 +122,24 @@ def _made(trace: Trace, name: str, numbers: list[int], chosen: tuple[int, ...]) 
                 "trace.select(prefix), or use al.HeadsView(trace), which draws each as it is"
             )
     left, right = _texts(trace, numbers[mine[0]])
-    return Part(name, layers, tuple(mine), left, right)
+    return LayerGroup(name, layers, tuple(mine), left, right)
 
 
 def _texts(trace: Trace, layer: int) -> list[tuple[str, ...]]:
-    """Query and key tokens as they are written; patches as p0, p1, ..."""
-    found = []
+    """Texts of the query and the key tokens; patches are p0, p1, ..."""
+    both = []
     sides = (trace.layers[layer].query_side, trace.layers[layer].key_side)
     for side, tokens in zip(sides, trace.axis_tokens(layer)):
         texts = tuple(token.text for token in tokens)
         if trace.patches is not None and side == "input":
             leading = trace.patches.leading
             texts = (*leading, *(f"p{i}" for i in range(len(texts) - len(leading))))
-        found.append(texts)
-    return found
+        both.append(texts)
+    return both
 
 
-def _one_number(parts: tuple[Part, ...], heads: Index | None) -> int:
-    """How many heads every layer has; BertViz draws the heads of the first and drops what others have more."""
+def _one_number(parts: tuple[LayerGroup, ...], heads: Index | None) -> int:
+    """The number of heads of every layer; BertViz draws as many as the first layer has and drops any others."""
     counts = {layer.attention.heads: layer.name for part in parts for layer in part.layers}
     fewest, most = min(counts), max(counts)
     if fewest != most and heads is None:
@@ -152,19 +150,19 @@ def _one_number(parts: tuple[Part, ...], heads: Index | None) -> int:
     return fewest
 
 
-def _numbers(given: Index | None, count: int, what: str) -> tuple[int, ...]:
+def _numbers(index: Index | None, count: int, what: str) -> tuple[int, ...]:
     """Positions in ascending order, each once."""
     try:
-        found = positions(slice(None) if given is None else given, count, what)
+        numbers = positions(slice(None) if index is None else index, count, what)
     except IndexError as error:
         raise InputError(str(error)) from None
-    if not len(found):
-        raise InputError(f"{what}s is empty; name at least one of the {count}, or leave it out for all")
-    return tuple(sorted(set(found.tolist())))
+    if not len(numbers):
+        raise InputError(f"{what}s is empty; name at least one of the {count}, or omit it for all")
+    return tuple(sorted(set(numbers.tolist())))
 
 
-def _segments(trace: Trace, parts: tuple[Part, ...]) -> tuple[tuple[int, ...], ...]:
-    """The positions of the first and of the second text, where the trace is of two."""
+def _segments(trace: Trace, parts: tuple[LayerGroup, ...]) -> tuple[tuple[int, ...], ...]:
+    """The positions of the first and of the second text, where the trace has two."""
     numbers = [token.segment for token in trace.tokens]
     first = parts[0].layers[0]
     if (
@@ -177,7 +175,7 @@ def _segments(trace: Trace, parts: tuple[Part, ...]) -> tuple[tuple[int, ...], .
     return tuple(tuple(i for i, number in enumerate(numbers) if number == text) for text in (0, 1))
 
 
-def factors(part: Part, heads: Sequence[int]) -> tuple[Tensor, Tensor]:
+def factors(part: LayerGroup, heads: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Queries and keys `[layer, head, token, d_head]`, scaled so that `q @ k / sqrt(d_head)` is the model's score."""
     queries, keys = [], []
     for layer in part.layers:
@@ -185,15 +183,15 @@ def factors(part: Part, heads: Sequence[int]) -> tuple[Tensor, Tensor]:
         if not isinstance(held, Factors):
             raise InputError(
                 f"neuron_view needs queries and keys, but layer {layer.name!r} holds weights alone; record it by "
-                'lens.trace(input, store="factors") or capture(model, store="factors"). Hand-written attention has '
-                "no queries that attnlens could hear: use head_view"
+                'lens.trace(input, store="factors") or capture(model, store="factors"). For hand-written attention '
+                "without recorded queries use head_view"
             )
         group = held.heads // held.key.shape[0]
         queries.append(held.query.float()[list(heads)] * held.scale * held.query.shape[2] ** 0.5)
         keys.append(held.key.float()[[head // group for head in heads]])
     if len({one.shape for one in queries}) > 1:
         raise InputError(
-            "neuron_view draws layers of one d_head, but these have several; choose some by layers=[...]"
+            "neuron_view draws layers with one d_head, but these have several; choose some by layers=[...]"
         )
     return torch.stack(queries), torch.stack(keys)
 

@@ -1,4 +1,4 @@
-"""BertViz's own script with data of ours, as a page that asks nobody for anything, and as a frame in a notebook."""
+"""BertViz's script with the data of a trace, as a self-contained page and as a frame in a notebook."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ HERE = Path(__file__).parent
 VENDOR = HERE.parent / "vendor"
 
 MARKER = re.compile(r"const params = (?:PYTHON_PARAMS|window\.bertviz_params)\b")
-"""Where BertViz's scripts take what they draw from."""
+"""Where BertViz's scripts read their data."""
 
 START = "requirejs(['jquery', 'd3'],"
-"""How they ask for their libraries."""
+"""Where they load their libraries."""
 
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -56,7 +56,7 @@ select:focus-visible {{ outline: 2px solid {accent}; outline-offset: 1px; }}
 
 
 def page(view: str, title: str, controls: str, data: dict[str, Any], offline: bool) -> str:
-    """A whole HTML page with one of BertViz's views.
+    """A complete HTML page with one of BertViz's views.
 
     view: the name of its script; controls: the markup above its picture
     """
@@ -79,8 +79,8 @@ def page(view: str, title: str, controls: str, data: dict[str, Any], offline: bo
 
 
 def frame(page: str, title: str, height: int) -> str:
-    """A page as a part of another: it cannot reach what is around it, nor that what is in it."""
-    # The outer element keeps IPython from advising a frame with an address.
+    """A page inside another, sandboxed: neither can reach into the other."""
+    # The outer element keeps IPython from suggesting an IFrame with an address.
     return (
         f'<div><iframe title="{html.escape(title)}" sandbox="allow-scripts" srcdoc="{html.escape(page)}" '
         f'style="display: block; width: 100%; height: {height}px; border: 0; background: white"></iframe></div>'
@@ -93,17 +93,17 @@ def packed(tensor: Tensor, dtype: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """JSON that may stand inside a script element: ASCII, and nothing in it opens or closes an element."""
+    """JSON that is safe inside a script element: ASCII, and nothing in it opens or closes an element."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _script(view: str, root: str, offline: bool) -> str:
-    """BertViz's script, unchanged but for where it takes its data and its libraries from."""
-    theirs, found = MARKER.subn("const params = given", source(view))
-    if found != 1 or START not in theirs:
+    """BertViz's script, unchanged but for the sources of its data and its libraries."""
+    theirs, replaced = MARKER.subn("const params = given", source(view))
+    if replaced != 1 or START not in theirs:
         raise AttnlensError(
-            f"the script {view}.js of the installed bertviz is not as attnlens knows it; install the version that it "
-            "is made for: pip install bertviz==1.4.1"
+            f"the script {view}.js of the installed bertviz differs from the supported one; install the supported "
+            "version: pip install bertviz==1.4.1"
         )
     unpack = (HERE / "params.js").read_text(encoding="utf-8").strip()
     parts = [
@@ -122,7 +122,7 @@ _RELABEL = """requirejs(["jquery", "d3"], () => {
     document.querySelectorAll(`#${given.root_div_id} #${control} option`)
       .forEach((option, i) => { option.textContent = numbers[i]; });
 });"""
-"""The neuron view counts layers and heads anew; here they keep their numbers."""
+"""The neuron view renumbers layers and heads; this restores their numbers."""
 
 
 def source(view: str) -> str:
@@ -131,7 +131,7 @@ def source(view: str) -> str:
 
 
 def _libraries() -> str:
-    """D3 and jQuery as local names, whatever loader the page around has, and the little that BertViz asks of one."""
+    """D3 and jQuery as local names, whatever loader the surrounding page has, and the loader that BertViz calls."""
     d3, jquery = (
         (VENDOR / name).read_text(encoding="utf-8").strip() for name in ("d3.min.js", "jquery.slim.min.js")
     )

@@ -1,4 +1,4 @@
-"""BertViz's three views, each a function of a trace."""
+"""BertViz's three views, each as a function of a trace."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import html as markup
 from collections.abc import Sequence
 from typing import Any
 
+from .._checks import among
 from ..data._axes import Index
 from ..errors import InputError
 from . import _page
-from ._layers import Given, Part, Shown, factors, shown
+from ._layers import LayerGroup, TraceLike, ViewContent, factors, view_content
 
 MOST_LINES = {"head_view": 1_000_000, "model_view": 1_500_000, "neuron_view": 100_000}
-"""Lines that a browser draws in some ten seconds. BertViz draws one for each weight that is shown: 12 heads of 288
+"""Lines that a browser draws in about ten seconds. BertViz draws one for each weight that is shown: 12 heads of 288
 tokens, 12 layers of 12 heads of 102 tokens; in the neuron view seven for each weight of one head, 316 tokens."""
 
 PAIRS = (
@@ -25,7 +26,7 @@ PAIRS = (
 
 
 def head_view(
-    trace: Given,
+    trace: TraceLike,
     *,
     layers: Index | None = None,
     heads: Index | None = None,
@@ -34,39 +35,39 @@ def head_view(
     html: bool = False,
     offline: bool = True,
 ) -> str | None:
-    """BertViz's head view: each token on the left is joined to those that it looks at, a colour for each head.
+    """BertViz's head view: each token on the left is joined to those that it looks at, with a colour for each head.
 
-    A line is the stronger the more its query looks at its key, in all heads that are checked together. Point at a token
-    to see it alone; click a square to leave a head out, double-click to see it alone. Weights say where information
-    could flow, not what was done with it.
+    The stronger a line, the larger the weight of its query on its key, over all heads that are selected. Point at a
+    token to see it alone; click a square to hide a head, double-click to see it alone. Weights show where information
+    could flow, not what the model did with it.
 
     trace: a Trace, or a recording or list of one
-    layers, heads: numbers of those in the page, all by default; the squares above the picture are those heads in
+    layers, heads: numbers of those in the page, all by default; the squares above the picture are these heads in
         order. In an encoder-decoder layers are counted on each side
-    layer: the one that is shown first
+    layer: the layer that is shown first
     tokens: names of the positions, where the trace has none
     html: return the page instead of showing it
-    offline: put D3 and jQuery into the page; False has them loaded from cdnjs.cloudflare.com, as BertViz does
+    offline: put D3 and jQuery into the page; False loads them from cdnjs.cloudflare.com, as BertViz does
 
     Two texts have BertViz's filters, an encoder-decoder its three parts; patches of an image are p0, p1, ...
 
-    Raises InputError for what BertViz cannot draw: layers of several sizes, and more lines than a browser bears.
+    Raises InputError for what BertViz cannot draw: layers of several sizes, and more lines than a browser can draw.
 
     >>> al.bertviz.head_view(trace, layers=[0, 5], layer=5)
     """
-    found = shown(trace, "head_view", layers, heads, tokens)
+    content = view_content(trace, "head_view", layers, heads, tokens)
     params = {
-        "layer": _first(layer, found.layers, "layer"),
+        "layer": None if layer is None else among("layer", layer, content.layers),
         "heads": None,
-        "include_layers": found.layers,
+        "include_layers": content.layers,
     }
-    _bearable("head_view", found, 1)
-    data = _data(found, params) | {"fill": len(found.layers)}
-    return _show("head_view", found, _control("Layer", "layer") + _filter(found), data, html, offline)
+    _bearable("head_view", content, 1)
+    data = _data(content, params) | {"fill": len(content.layers)}
+    return _show("head_view", content, _control("Layer", "layer") + _filter(content), data, html, offline)
 
 
 def model_view(
-    trace: Given,
+    trace: TraceLike,
     *,
     layers: Index | None = None,
     heads: Index | None = None,
@@ -83,19 +84,19 @@ def model_view(
 
     >>> al.bertviz.model_view(trace, layers=range(4))
     """
-    found = shown(trace, "model_view", layers, heads, tokens)
+    content = view_content(trace, "model_view", layers, heads, tokens)
     params = {
         "display_mode": "dark" if dark else "light",
-        "include_layers": found.layers,
-        "include_heads": found.heads,
-        "total_heads": len(found.heads),
+        "include_layers": content.layers,
+        "include_heads": content.heads,
+        "total_heads": len(content.heads),
     }
-    _bearable("model_view", found, len(found.layers))
-    return _show("model_view", found, _filter(found), _data(found, params), html, offline)
+    _bearable("model_view", content, len(content.layers))
+    return _show("model_view", content, _filter(content), _data(content, params), html, offline)
 
 
 def neuron_view(
-    trace: Given,
+    trace: TraceLike,
     *,
     layers: Index | None = None,
     heads: Index | None = None,
@@ -106,12 +107,12 @@ def neuron_view(
     html: bool = False,
     offline: bool = True,
 ) -> str | None:
-    """BertViz's neuron view: how the query of one token meets every key, number by number, and what becomes of it.
+    """BertViz's neuron view: the products of one query with every key, by dimension, and the softmax of their sums.
 
     Point at a token on the left and click its plus sign. Orange is negative, blue positive, strong far from zero. The
-    vectors are those that the model itself multiplied, after any rotation by position; the query carries the model's
-    scale, so that the column q · k is its score. A bias, a soft cap or a sink comes after that column: the softmax has
-    them, it does not. Grouped heads share their keys.
+    vectors are those that the model multiplied, after any rotary position embedding; the query includes the model's
+    scale, so that the column q · k is the score. A bias, a soft cap or a sink is in the softmax, not in that column.
+    Grouped heads share their keys.
 
     layer, head: what is shown first; the other arguments are those of `model_view`
 
@@ -119,43 +120,42 @@ def neuron_view(
 
     >>> al.bertviz.neuron_view(lens.trace("a gripping film", store="factors"), layer=3, head=5)
     """
-    found = shown(trace, "neuron_view", layers, heads, tokens)
-    numbers = {part.numbers for part in found.parts}
+    content = view_content(trace, "neuron_view", layers, heads, tokens)
+    numbers = {part.numbers for part in content.parts}
     if len(numbers) > 1:
         raise InputError(
-            f"neuron_view draws as many layers on every side, but here are {_sides(found)}; choose layers that all "
-            "have by layers=[...], or one side by trace.select(prefix)"
+            f"neuron_view draws equally many layers on every side, but here are {_sides(content)}; choose common "
+            "layers by layers=[...], or one side by trace.select(prefix)"
         )
-    first = found.layers[0] if layer is None else layer
-    one = found.heads[0] if head is None else head
+
     params: dict[str, Any] = {
-        "layer": found.layers.index(_first(first, found.layers, "layer")),
-        "head": found.heads.index(_first(one, found.heads, "head")),
-        "numbers": {"layer": found.layers, "att_head": found.heads},
+        "layer": 0 if layer is None else content.layers.index(among("layer", layer, content.layers)),
+        "head": 0 if head is None else content.heads.index(among("head", head, content.heads)),
+        "numbers": {"layer": content.layers, "att_head": content.heads},
         "display_mode": "dark" if dark else "light",
     }
-    _bearable("neuron_view", found, 1 / len(found.heads))
-    params["bidirectional"] = not all(_causal(part) for part in found.parts)
-    data = _data(found, params, vectors=True)
-    controls = _control("Layer", "layer") + _control("Head", "att_head") + _filter(found)
-    return _show("neuron_view", found, controls, data, html, offline)
+    _bearable("neuron_view", content, 1 / len(content.heads))
+    params["bidirectional"] = not all(_causal(part) for part in content.parts)
+    data = _data(content, params, vectors=True)
+    controls = _control("Layer", "layer") + _control("Head", "att_head") + _filter(content)
+    return _show("neuron_view", content, controls, data, html, offline)
 
 
 # -- what is drawn ------------------------------------------------------------------------------------------
 
 
-def _data(found: Shown, params: dict[str, Any], vectors: bool = False) -> dict[str, Any]:
-    """What goes into the page; `params.js` makes BertViz's params of it."""
+def _data(content: ViewContent, params: dict[str, Any], vectors: bool = False) -> dict[str, Any]:
+    """The data of the page, from which `params.js` makes BertViz's parameters."""
     return {
         "params": params,
-        "parts": [_packed(found, part, vectors) for part in found.parts],
-        "pairs": PAIRS if found.segments else [],
-        "segments": found.segments,
+        "parts": [_packed(content, part, vectors) for part in content.parts],
+        "pairs": PAIRS if content.segments else [],
+        "segments": content.segments,
     }
 
 
-def _packed(found: Shown, part: Part, vectors: bool) -> dict[str, Any]:
-    weights = found.weights(part)
+def _packed(content: ViewContent, part: LayerGroup, vectors: bool) -> dict[str, Any]:
+    weights = content.weights(part)
     data = {
         "name": part.name,
         "left": part.left,
@@ -164,80 +164,73 @@ def _packed(found: Shown, part: Part, vectors: bool) -> dict[str, Any]:
         "weights": _page.packed(weights, "<f2"),
     }
     if vectors:
-        queries, keys = factors(part, found.heads)
+        queries, keys = factors(part, content.heads)
         packed = {"queries": _page.packed(queries, "<f4"), "keys": _page.packed(keys, "<f4")}
         data |= packed | {"d_head": queries.shape[-1]}
     return data
 
 
-def _causal(part: Part) -> bool:
-    """Whether no token of the part sees a later one."""
+def _causal(part: LayerGroup) -> bool:
+    """Whether no token of the group attends to a later one."""
     _, queries, keys = part.shape
     return queries == keys and all(not bool(one.attention[:].triu(1).any()) for one in part.layers)
 
 
-def _first(given: int | None, known: tuple[int, ...], what: str) -> int | None:
-    """A number that is shown; negative ones count from the end of those."""
-    if given is None or given in known:
-        return given
-    if given in range(-len(known), 0):
-        return known[given]
-    raise InputError(f"{what} {given!r} is not among those that are shown: {', '.join(map(str, known))}")
-
-
-def _bearable(view: str, found: Shown, times: float) -> None:
-    """InputError where a browser would be blank or stand still for long."""
-    part = max(found.parts, key=lambda part: part.shape[1] * part.shape[2])
+def _bearable(view: str, content: ViewContent, times: float) -> None:
+    """Raises InputError for more lines than a browser can draw in reasonable time."""
+    part = max(content.parts, key=lambda part: part.shape[1] * part.shape[2])
     _, queries, keys = part.shape
-    lines, most = int(times * len(found.heads) * queries * keys), MOST_LINES[view]
+    lines, most = int(times * len(content.heads) * queries * keys), MOST_LINES[view]
     if lines <= most:
         return
     fewer = "" if queries * keys > most else "layers= and heads=" if view == "model_view" else "heads="
     raise InputError(
         f"{view} would draw {lines:,} lines for {queries} x {keys} tokens, more than the {most:,} that a browser "
-        f"bears; {fewer and f'show less by {fewer}, or '}use al.AttentionView(trace) or "
-        "al.HeadsView(trace), which are fluid at any length"
+        f"can draw; {fewer and f'show less by {fewer}, or '}use al.AttentionView(trace) or "
+        "al.HeadsView(trace), which are responsive at any length"
     )
 
 
-def _sides(found: Shown) -> str:
-    return ", ".join(f"{part.name} {', '.join(map(str, part.numbers))}" for part in found.parts)
+def _sides(content: ViewContent) -> str:
+    return ", ".join(f"{part.name} {', '.join(map(str, part.numbers))}" for part in content.parts)
 
 
 # -- showing ------------------------------------------------------------------------------------------------
 
 
-def _show(view: str, found: Shown, controls: str, data: dict, html: bool, offline: bool) -> str | None:
-    title = f"BertViz {view.replace('_', ' ')}" + (f" of {found.model}" if found.model else "")
+def _show(
+    view: str, content: ViewContent, controls: str, data: dict, html: bool, offline: bool
+) -> str | None:
+    title = f"BertViz {view.replace('_', ' ')}" + (f" of {content.model}" if content.model else "")
     made = _page.page(view, title, controls, data, offline)
     if html:
         return made
     from IPython.display import HTML, display
 
-    display(HTML(_page.frame(made, title, _height(view, found))))
+    display(HTML(_page.frame(made, title, _height(view, content))))
     return None
 
 
-def _height(view: str, found: Shown) -> int:
-    """Pixels that the picture takes, by the measures in BertViz's scripts, and its controls."""
-    tokens = max(max(part.shape[1:]) for part in found.parts)
+def _height(view: str, content: ViewContent) -> int:
+    """Height of the picture in pixels, by the measures in BertViz's scripts, with its controls."""
+    tokens = max(max(part.shape[1:]) for part in content.parts)
     if view == "head_view":
         return int(22.5 * tokens + 30) + 60
     if view == "neuron_view":
         return 26 * tokens + 100 + 80
-    head = tokens * 7 * 12 / len(found.heads) + 10
-    return int(max(len(found.layers) * head + 38, 18 * tokens + 55)) + 60
+    head = tokens * 7 * 12 / len(content.heads) + 10
+    return int(max(len(content.layers) * head + 38, 18 * tokens + 55)) + 60
 
 
 def _control(label: str, name: str) -> str:
-    """A list of choices that BertViz fills or reads."""
+    """A drop-down list that BertViz fills or reads."""
     return f'<label class="dropdown-label">{label}: <select id="{name}"></select></label>\n'
 
 
-def _filter(found: Shown) -> str:
+def _filter(content: ViewContent) -> str:
     """The choice between the parts, or between the texts of a pair."""
-    names = [part.name for part in found.parts]
-    if found.segments:
+    names = [part.name for part in content.parts]
+    if content.segments:
         names = ["All", *(name for name, *_ in PAIRS)]
     if len(names) == 1:
         return ""

@@ -1,12 +1,12 @@
-"""One input's finished record, as frozen data that knows no model: `Trace`, its layers, and the weights of each.
+"""The record of one input, as frozen data without the model: `Trace`, its layers, and the weights of each.
 
 | object | what it is |
 | --- | --- |
 | `Trace` | tokens or patches, logits, and one attention per layer |
 | `Layer` | an attention with the path of its module and its kind: "self", "cross" or "channel" |
 | `Attention` | weights `[head, query, key]`, stored as `Weights`, as `Factors` or as `Windows` |
-| `Token`, `PatchGrid` | where the positions of a layer come from |
-| `Values` | what an attention multiplied, and where the product went |
+| `Token`, `PatchGrid` | what the positions of a layer stand for |
+| `Values` | the values of an attention, its output projection and residual stream |
 | `Prediction` | label, class index and probability |
 """
 

@@ -1,14 +1,14 @@
-"""One layer's attention: weights `[head, query, key]` behind one interface, whatever they are stored as.
+"""One layer's attention: weights `[head, query, key]` behind one interface, however they are stored.
 
 Two stores and one arrangement:
 
 - `Weights` keeps the weights themselves: H*N*M numbers.
-- `Factors` keeps what they are made of: query, key, scale, mask and log-sum-exp. Any block is
-  `exp(query @ key.T * scale + bias - lse)`, so 2*N*d numbers per head stand for N*N of them.
-- `Windows` lays several attentions along the diagonal: models that attend within windows (Swin).
+- `Factors` keeps what they are computed from: query, key, scale, mask and log-sum-exp. Any block is
+  `exp(query @ key.T * scale + bias - lse)`, so 2*N*d numbers per head replace N*N of them.
+- `Windows` places several attentions along the diagonal: models that attend within windows (Swin).
 
-Whoever reads attention uses only what `Attention` offers. A row, a column or a block costs what it returns;
-`blocks()` walks the whole in pieces of bounded memory. All results are float32 (float64 when stored so).
+Use attention only through the interface of `Attention`. A row, a column or a block costs as much as it returns;
+`blocks()` iterates over the whole in bounded memory. All results are float32 (float64 where stored so).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ._axes import (
 )
 
 BLOCK_ELEMENTS = 1 << 22
-"""How many weights a block-wise walk holds at once (16 MiB in float32)."""
+"""The number of weights that `blocks()` holds at once (16 MiB in float32)."""
 
 
 class Attention:
@@ -46,7 +46,7 @@ class Attention:
 
     >>> attention[3]            # one head: Tensor [query, key]
     >>> attention[3, 0]         # one row of it: Tensor [key]
-    >>> attention[:, :, 5]      # what every query gives to key 5, in each head: Tensor [head, query]
+    >>> attention[:, :, 5]      # the weight of every query on key 5, in each head: Tensor [head, query]
     >>> attention.mean("head")  # Tensor [query, key]
     """
 
@@ -60,22 +60,22 @@ class Attention:
 
     @property
     def masked_rows(self) -> PerQuery:
-        """bool `[query]`: queries that may look at no key. Their weights are 0 and do not sum to 1."""
+        """bool `[query]`: queries that may attend to no key. Their weights are 0 and do not sum to 1."""
         raise NotImplementedError
 
     @property
     def nbytes(self) -> int:
-        """Bytes that this store holds."""
+        """Bytes of this store."""
         raise NotImplementedError
 
     @property
     def device(self) -> torch.device:
-        """Where the store lies, and what a request returns."""
+        """The device of the store and of all results."""
         raise NotImplementedError
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights that a request returns: float64 where they are stored so, else float32."""
+        """The dtype of all results: float64 where the weights are stored so, else float32."""
         raise NotImplementedError
 
     def to(self, target: torch.device | str | torch.dtype) -> Attention:
@@ -88,7 +88,7 @@ class Attention:
         return self.heads, self.queries, self.keys
 
     def __len__(self) -> int:
-        """How many heads."""
+        """The number of heads."""
         return self.heads
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
@@ -103,7 +103,7 @@ class Attention:
         return block[tuple(0 if is_number(part) else slice(None) for part in parts)]
 
     def blocks(self, heads: Index = slice(None)) -> Iterator[tuple[slice, HeadQueryKey]]:
-        """Walks the queries: (rows, weights `[head, row, key]`) with bounded memory per step."""
+        """Iterates over the queries: (rows, weights `[head, row, key]`), in bounded memory."""
         chosen = positions(heads, self.heads, "head")
         cols = torch.arange(self.keys)
         step = max(1, BLOCK_ELEMENTS // max(1, len(chosen) * self.keys))
@@ -112,9 +112,9 @@ class Attention:
             yield slice(start, stop), self.block(chosen, torch.arange(start, stop), cols)
 
     def mean(self, axis: str = "head") -> Tensor:
-        """The mean over one axis, never holding all weights at once.
+        """The mean over one axis, without holding all weights at once.
 
-        axis="head" gives `[query, key]`; axis="query" gives `[head, key]`, the attention that each key receives.
+        axis="head" returns `[query, key]`; axis="query" returns `[head, key]`, the attention that each key receives.
         """
         if axis == "head":
             return torch.cat([block.mean(0) for _, block in self.blocks()])
@@ -123,9 +123,9 @@ class Attention:
         raise InputError(f"mean over axis {axis!r} is not defined; use 'head' or 'query'")
 
     def without(self, keys: Tensor) -> Attention:
-        """The same attention with nothing for some keys (int64 positions); what is left of a row sums to one again.
+        """The same attention without some keys (int64 positions); their weights are 0 and rows sum to one again.
 
-        A model's sink logit goes too. A row that looked at nothing else becomes a masked row.
+        A model's sink logit is removed too. A row without weight on any other key becomes a masked row.
         """
         raise NotImplementedError
 
@@ -136,7 +136,7 @@ class Attention:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Weights(Attention):
-    """Attention stored as its weights. Rows that were all NaN (a softmax over nothing) are held as zeros."""
+    """Attention stored as its weights. Rows of NaN (a softmax over no key) are stored as zeros."""
 
     weights: HeadQueryKey
 
@@ -181,7 +181,7 @@ class Weights(Attention):
 
     @cached_property
     def mass(self) -> HeadQuery:
-        """What each row sums to, `[head, query]`: 1 but for masked rows and sinks; kept once it is asked for."""
+        """The sum of each row, `[head, query]`: 1 except for masked rows and beside sinks; cached."""
         return self.weights.to(self.dtype).sum(-1)
 
     def without(self, keys: Tensor) -> Weights:
@@ -191,7 +191,7 @@ class Weights(Attention):
 
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
         chosen = take(take(take(self.weights, heads, 0), rows, 1), cols, 2)
-        # A copy even where a view would do: what a caller does to a result must not change the trace.
+        # A copy even where a view would do: changing a result must not change the trace.
         return chosen.to(self.dtype, copy=True)
 
 
@@ -235,7 +235,7 @@ class Factors(Attention):
 
     query: `[head, query, d_head]`
     key: `[key_head, key, d_head]`; fewer key heads than heads is grouped-query attention
-    mask: a `Band`, or bool `[head | 1, query | 1, key | 1]` (True: may look), or None
+    mask: a `Band`, or bool `[head | 1, query | 1, key | 1]` (True: visible), or None
     bias: float `[head | 1, query | 1, key | 1]`, added to the scaled scores, or None
     sink: float `[head]`, or None
     """
@@ -291,14 +291,14 @@ class Factors(Attention):
 
     @property
     def lse(self) -> HeadQuery:
-        """log-sum-exp of each row's scores, `[head, query]`; inf where a row may look at nothing.
+        """log-sum-exp of each row's scores, `[head, query]`; inf for a masked row.
 
-        Computed block by block where it is first needed and then kept; a request for whole rows needs none.
+        Computed block by block on first use and then cached; a request for whole rows does not need it.
         """
         return self._lse(torch.arange(self.heads), torch.arange(self.queries))
 
     def _lse(self, heads: Tensor, rows: Tensor) -> HeadQuery:
-        """The log-sum-exp of these heads and rows alone: one column costs one head, a tile its own rows."""
+        """The log-sum-exp of these heads and rows only: one column costs one head, a tile its own rows."""
         table = self._lse_table
         unknown = take(take(table, heads, 0), rows, 1).isnan().cpu()
         heads_left, rows_left = heads[unknown.any(1)], rows[unknown.any(0)]
@@ -309,14 +309,14 @@ class Factors(Attention):
         return take(take(table, heads, 0), rows, 1)
 
     def _remember(self, heads: Tensor, rows: Tensor, scores: HeadQueryKey) -> HeadQuery:
-        """The log-sum-exp of whole rows of scores, noted in the table."""
-        found = self._row_lse(scores, heads)
-        self._lse_table[heads.unsqueeze(1), rows] = found
-        return found
+        """The log-sum-exp of whole rows of scores, stored in the table."""
+        lse = self._row_lse(scores, heads)
+        self._lse_table[heads.unsqueeze(1), rows] = lse
+        return lse
 
     @cached_property
     def _lse_table(self) -> HeadQuery:
-        """What is known of the log-sum-exp so far; NaN where it is not."""
+        """The log-sum-exp computed so far; NaN elsewhere."""
         if self.known_lse is not None:
             return self.known_lse.to(self.dtype, copy=True)
         return torch.full((self.heads, self.queries), torch.nan, dtype=self.dtype, device=self.device)
@@ -332,7 +332,7 @@ class Factors(Attention):
         return self.lse.isinf().all(0)
 
     def to(self, target: torch.device | str | torch.dtype) -> Factors:
-        """As for any attention; a new dtype rounds query and key, so the log-sum-exp is computed anew."""
+        """As for any attention; a new dtype rounds query and key, so the log-sum-exp is recomputed."""
         if isinstance(target, torch.dtype):
             return replace(self, query=self.query.to(target), key=self.key.to(target), known_lse=None)
         held = {name: getattr(self, name) for name in ("query", "key", "mask", "bias", "sink", "known_lse")}
@@ -347,10 +347,10 @@ class Factors(Attention):
         return replace(self, bias=bias if len(keys) else self.bias, sink=None, known_lse=None)
 
     def block(self, heads: Tensor, rows: Tensor, cols: Tensor) -> HeadQueryKey:
-        # Whole rows know their own log-sum-exp once their scores are there.
+        # The scores of whole rows give their log-sum-exp.
         whole = len(cols) == self.keys and torch.equal(cols, torch.arange(self.keys))
-        known = take(take(self._lse_table, heads, 0), rows, 1)
-        fresh = whole and bool(known.isnan().any())
+        cached = take(take(self._lse_table, heads, 0), rows, 1)
+        fresh = whole and bool(cached.isnan().any())
         lse = None if fresh else self._lse(heads, rows)
         scores = self._scores(heads, rows, cols)
         if lse is None:
@@ -383,9 +383,9 @@ class Factors(Attention):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Windows(Attention):
-    """Several attentions of equal shape along the diagonal: each window looks only at itself.
+    """Several attentions of equal shape along the diagonal: each window attends only to itself.
 
-    Queries and keys are ordered window by window, as the model laid them out; `parts[w]` is one window.
+    Queries and keys are ordered window by window, as in the model; `parts[w]` is one window.
     """
 
     parts: tuple[Attention, ...]
@@ -443,13 +443,13 @@ class Windows(Attention):
 
 
 def floating(dtype: torch.dtype | str) -> torch.dtype:
-    """A floating-point type, also by name ("float16"); InputError for one that cannot hold weights."""
-    found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    """A floating-point dtype, also by name ("float16"). Raises InputError for any other type."""
+    kind = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
+    if not isinstance(kind, torch.dtype) or not kind.is_floating_point:
         raise InputError(
             f"dtype must be a floating-point type, e.g. torch.float16 or 'float16', not {dtype!r}"
         )
-    return found
+    return kind
 
 
 def _require(condition: bool, message: str) -> None:

@@ -20,16 +20,16 @@ MOST_WORDS = 200
 MOST_LAYERS = 24
 MOST_HEADS = 16
 MOST_POSITIONS = 512
-"""Of longer traces only some queries are drawn, evenly spaced."""
+"""Maximum length of a trace of which every query is drawn; of longer ones some, evenly spaced."""
 
 
 def summary(trace: Trace) -> str:
-    """HTML: what the trace is, its tokens or its image, and every head as a thumbnail."""
+    """HTML: a line about the trace, its tokens or its image, and every head as a thumbnail."""
     head = html.escape(repr(trace).splitlines()[0])
     if trace.patches is not None and trace.patches.image is not None:
-        given = _img(np.asarray(trace.patches.image), "the image as the model saw it", height=96)
+        content = _img(np.asarray(trace.patches.image), "the image as the model saw it", height=96)
     else:
-        given = " ".join(
+        content = " ".join(
             f"<span style='opacity:{0.5 if token.special else 1}'>{html.escape(token.text)}</span>"
             for token in trace.tokens[:MOST_WORDS]
         )
@@ -39,7 +39,7 @@ def summary(trace: Trace) -> str:
         else "within a square the query runs down and the key across"
     )
     return (
-        f"<div><b>{head}</b><p style='font-family:monospace;margin:4px 0'>{given}</p>{grid(trace)}"
+        f"<div><b>{head}</b><p style='font-family:monospace;margin:4px 0'>{content}</p>{grid(trace)}"
         f"<small>One square per head: rows are layers, columns heads; {inside}; dark is much "
         "attention, each square on its own scale.</small></div>"
     )
@@ -61,7 +61,7 @@ def grid(trace: Trace) -> str:
 
 
 def _weights(trace: Trace, layer: Layer, head: int) -> Tensor:
-    """`[row, column]`: over an image the class token's view of the patches, else the head itself."""
+    """`[row, column]`: for an image the class token's attention to the patches, else the head's weights."""
     attention = layer.attention
     if sees_patches(trace, layer):
         patches = trace.patches
@@ -75,7 +75,7 @@ def _weights(trace: Trace, layer: Layer, head: int) -> Tensor:
 
 
 def sees_patches(trace: Trace, layer: Layer) -> bool:
-    """Whether the layer has a class token that looks at the patches of an image."""
+    """Whether the layer has a class token that attends to the patches of an image."""
     grid = trace.patches
     return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
 
@@ -91,13 +91,13 @@ def thumbnail(weights: Tensor) -> np.ndarray:
 
 
 def data_url(pixels: np.ndarray) -> str:
-    """uint8 `[height, width]` or `[height, width, 3]` as the address of a PNG that holds itself."""
+    """uint8 `[height, width]` or `[height, width, 3]` as the data URL of a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _img(pixels: np.ndarray, name: str, height: int | None = None) -> str:
-    """An <img> that carries its PNG."""
+    """An <img> with an embedded PNG."""
     style = f"display:block;image-rendering:pixelated;height:{height or pixels.shape[0]}px"
     return f"<img alt='{name}' style='{style}' src='{data_url(pixels)}'>"

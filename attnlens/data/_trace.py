@@ -1,16 +1,14 @@
-"""One input's finished record: what went in, what came out, and the attention of every layer in between.
+"""The record of one input: its tokens or patches, the logits, and the attention of every layer.
 
-A trace is frozen data. It knows no model and no tokenizer, so it can be saved, sent, compared and drawn where
-neither is installed. Attention is not a stack of equal tensors: layers may differ in heads, in kind (self,
-cross) and in how they are stored, so a trace holds a tuple of layers and is indexed like
-`[layer, head, query, key]`.
+A trace is frozen data. It holds no model and no tokenizer, so it can be saved, sent, compared and drawn where neither
+is installed. Attention is not a stack of equal tensors: layers may differ in heads, in kind (self, cross) and in
+storage, so a trace holds a tuple of layers and is indexed as `[layer, head, query, key]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from operator import index as as_index
 from pathlib import Path
 from reprlib import repr as short
 from typing import TYPE_CHECKING, SupportsIndex, overload
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, SupportsIndex, overload
 import torch
 from torch import Tensor
 
+from .._checks import as_integer, integer
 from ..errors import InputError
 from ._attention import Attention
 from ._axes import HeadTokenDim, Index, positions
@@ -31,7 +30,7 @@ SIDES = ("input", "output", "other")
 
 @dataclass(frozen=True)
 class Token:
-    """One token: its text, vocabulary id, and where it came from.
+    """One token: its text, vocabulary id, and place in the input.
 
     word: index of the word it is part of, None for special tokens
     start, end: character span in the text (of its own segment), None for special tokens
@@ -60,7 +59,7 @@ class PatchGrid:
 
     rows, cols: patches down and across, in row-major order after the leading tokens
     leading: names of the tokens before the patches, e.g. ("[CLS]",) or ("[CLS]", "register 1")
-    image: uint8 `[height, width, 3]`, the picture as the model saw it (resized, cropped), or None
+    image: uint8 `[height, width, 3]`, the picture as the model received it (resized, cropped), or None
     """
 
     rows: int
@@ -90,15 +89,15 @@ class PatchGrid:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Values:
-    """What one layer's attention mixes, kept where `values=True` or a target asked for it.
+    """The values of one layer's attention, recorded by `values=True` or for a target.
 
     value: `[key_head, key, d_head]`; fewer key heads than heads is grouped-query attention
-    output: `[head, d_head, d_model]`, the output projection; None where none was seen. What head h takes from
-        token j is `f_h(x_j) = value[h, j] @ output[h]`
-    residual: `[query, d_model]`, what the mixed values are added to; None where no addition was seen
-    scale, spread: `[d_model]`, `[query]`: of the LayerNorm over that sum, its weight and its standard deviation;
-        None where none follows at once
-    gradient: `[head, query, d_head]`, of the target's logit by each head's mixed values; None without a target
+    output: `[head, d_head, d_model]`, the output projection; None where none was recorded. Head h takes
+        `f_h(x_j) = value[h, j] @ output[h]` from token j
+    residual: `[query, d_model]`, the residual stream that the result is added to; None where none was recorded
+    scale, spread: `[d_model]`, `[query]`: weight and standard deviation of the LayerNorm over that sum; None where no
+        LayerNorm directly follows
+    gradient: `[head, query, d_head]`, of the target's logit by each head's result; None without a target
     """
 
     value: HeadTokenDim
@@ -111,16 +110,17 @@ class Values:
     def transformed(self, heads: int) -> Tensor:
         """`f_h(x_j)`, `[head, key, d_model]`; the values themselves, `[head, key, d_head]`, without a projection.
 
-        heads: how many heads the layer has, `layer.attention.heads`; its key heads may be fewer
+        heads: the number of heads of the layer, `layer.attention.heads`; its key heads may be fewer
         """
         value = self.of_heads(heads)
         return value if self.output is None else value @ self.output.to(value.dtype)
 
     def of_heads(self, heads: int) -> HeadTokenDim:
-        """The values that each head mixes, `[head, key, d_head]` in float32 (float64 when stored so).
+        """The values of each head, `[head, key, d_head]` in float32 (float64 where stored so).
 
         heads: as for `transformed`
         """
+        heads = integer("heads", heads, least=1)
         dtype = torch.float64 if self.value.dtype == torch.float64 else torch.float32
         return self.value.to(dtype).repeat_interleave(heads // len(self.value), dim=0)
 
@@ -130,11 +130,11 @@ class Values:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes of the values."""
         return sum(t.numel() * t.element_size() for t in vars(self).values() if t is not None)
 
     def to(self, target: torch.device | str | torch.dtype) -> Values:
-        """The same on another device, or in another dtype."""
+        """The same values on another device, or in another dtype."""
         return replace(self, **{name: t.to(target) for name, t in vars(self).items() if t is not None})
 
 
@@ -146,10 +146,10 @@ class Layer:
     kind: "self", "cross", or "channel"
     query_side, key_side: whose tokens index the axes: the "input" (encoder), the "output" (decoder), or "other"
         where positions are not tokens one to one (pooled, latent, channels, window by window)
-    values: what the attention mixes, where asked for
+    values: the values of the attention, where recorded
     normalized: whether each row of weights is a distribution over the keys: none negative, the sum one, or zero for a
-        query that attends to nothing. False for weights that the model changed after the softmax, for those beside a
-        sink, and for what is no weight (`norms`). Factors are normalized as they say themselves, by mask and sink.
+        masked row. False for weights that the model changed after the softmax, for those beside a sink, and for
+        numbers that are not weights (`norms`). For factors mask and sink determine it.
     """
 
     name: str
@@ -163,9 +163,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model answered: label, class index and probability (None for a regression, where label is the value).
+    """The model's prediction: label, class index and probability (None for a regression, where label is the value).
 
-    top: the likeliest classes, this one first, where `lens.predict` was asked
+    top: the likeliest classes, this one first, as `lens.predict` returns them
     """
 
     label: str
@@ -179,7 +179,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """One input's record. What is inside, for a trace called `trace`:
+    """The record of one input. Its contents, for a trace called `trace`:
 
     | | |
     | --- | --- |
@@ -187,7 +187,7 @@ class Trace:
     | `trace[layer, head]` | Tensor `[query, key]` |
     | `trace[layer, head, query]` | Tensor `[key]` |
     | `trace[2:5]` | Trace of these layers |
-    | `trace.select("decoder")` | Trace of the layers whose path starts so |
+    | `trace.select("decoder")` | Trace of the layers whose path starts with it |
     | `trace.renormalize()` | Trace without attention to special tokens |
     | `trace.layers` | the layers with names and kinds |
     | `trace.tokens` | tuple of Token (for an image: the leading tokens, then `row,col`) |
@@ -198,7 +198,7 @@ class Trace:
     logits: `[class]`; `[token, class]` for token tasks; `[class, token]` of start and end for question answering
     labels: class names, () where there are none
     activation: "softmax", "sigmoid" (multi-label) or "none" (regression): from logits to probabilities
-    target: the class whose gradients `values` hold, None where none was asked for
+    target: the class whose gradients `values` hold; None without a target
     """
 
     layers: tuple[Layer, ...]
@@ -237,59 +237,72 @@ class Trace:
     def __getitem__(self, index: SupportsIndex) -> Attention: ...
     def __getitem__(self, index: SupportsIndex | slice | tuple[Index, ...]) -> Attention | Tensor | Trace:
         layer, *rest = index if isinstance(index, tuple) and index else (index,)
-        try:
-            if isinstance(index, slice):
+        if isinstance(index, slice):
+            try:
                 return replace(self, layers=self.layers[index])
-            layer = as_index(layer)
-        except TypeError:
-            raise InputError(
-                f"a trace has no [{_written(index)}]; name one layer by number: trace[layer], "
-                "trace[layer, head]; several by a slice: trace[a:b]; trace[layer][:] is all weights of a layer"
-            ) from None
-        if not -len(self.layers) <= layer < len(self.layers):
-            raise IndexError(f"layer {layer} is out of range: the trace has {len(self.layers)} layers")
-        attention = self.layers[layer].attention
+            except TypeError:
+                raise self._no_index(index) from None
+        if as_integer(layer) is None:
+            raise self._no_index(index)
+        attention = self._layer(layer).attention
         return attention[tuple(rest)] if rest else attention
 
+    def _layer(self, number: SupportsIndex) -> Layer:
+        at = integer("layer", number)
+        if not -len(self.layers) <= at < len(self.layers):
+            raise IndexError(f"layer {at} is out of range: the trace has {len(self.layers)} layers")
+        return self.layers[at]
+
+    @staticmethod
+    def _no_index(index: object) -> InputError:
+        return InputError(
+            f"a trace has no [{_written(index)}]; name one layer by number: trace[layer], "
+            "trace[layer, head]; several by a slice: trace[a:b]; trace[layer][:] is all weights of a layer"
+        )
+
     def select(self, prefix: str = "", kind: str | None = None) -> Trace:
-        """The trace of those layers whose path starts with `prefix` and, if given, are of one kind.
+        """The trace of the layers whose path starts with `prefix` and that are of one kind, if given.
 
-        prefix: whole parts of a path: "layer.1" is layer.1 and what is inside it, not layer.10; "" is every layer.
+        prefix: whole parts of a path: "layer.1" is layer.1 and its children, not layer.10; "" is every layer.
 
-        Raises InputError when none is, listing the layers.
+        Raises InputError where there is none, and lists the layers.
         """
         chosen = tuple(x for x in self.layers if _inside(x.name, prefix) and kind in (None, x.kind))
         if not chosen:
-            known = ", ".join(f"{layer.name} ({layer.kind})" for layer in self.layers)
-            raise InputError(f"no layer starts with {prefix!r} and has kind {kind!r}; there are: {known}")
+            names = ", ".join(f"{layer.name} ({layer.kind})" for layer in self.layers)
+            raise InputError(
+                f"no layer starts with {prefix!r} and has kind {kind!r}; the layers are: {names}"
+            )
         return replace(self, layers=chosen)
 
     def axis_tokens(self, layer: int) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
         """(query tokens, key tokens) of one layer; numbered placeholders where the trace has none."""
-        found = []
-        for _, side, size in _sides(self.layers[layer]):
-            found.append(self._tokens_of(side) or tuple(Token(str(i)) for i in range(size)))
-        return found[0], found[1]
+        both = []
+        for _, side, size in _sides(self._layer(layer)):
+            both.append(self._tokens_of(side) or tuple(Token(str(i)) for i in range(size)))
+        return both[0], both[1]
 
     def _tokens_of(self, side: str) -> tuple[Token, ...]:
         return {"input": self.tokens, "output": self.output_tokens}.get(side, ())
 
     def renormalize(self, drop: str | Sequence[int | str] = "special") -> Trace:
-        """The trace as if nobody could look at some tokens: their columns are 0, each row sums to one again.
+        """The trace without attention to some tokens: their columns are 0, and each row sums to one again.
 
         drop: "special" for all special tokens ([CLS], [SEP], BOS, a ViT's class and register tokens), or a list
             of positions and token texts, e.g. `[0]` for the sink at the first token of GPT-2, `["[SEP]", "."]`.
             [] only makes rows sum to one: without a model's sink logit, or after `norms`.
 
-        Every axis keeps its length, so that whatever takes a trace takes the result; a row that looked at nothing
-        else becomes a masked row. Gradients are left out: they are those of the model's own attention.
+        Every axis keeps its length, so that every function of a trace takes the result; a row without weight on any
+        other token becomes a masked row. Gradients are dropped: they belong to the model's own attention.
 
-        Raises InputError for a token that is in no layer, and when no key would be left in any.
+        Raises InputError for a token that is in no layer, and where no key would remain in any layer.
         """
         if hasattr(drop, "tolist"):
             drop = drop.tolist()
         if not isinstance(drop, list | tuple | set | range) and drop != "special":
             raise InputError(f"drop must be 'special' or a list of positions and token texts, not {drop!r}")
+        if not isinstance(drop, str):
+            drop = [part if isinstance(part, str) else integer("a position in drop", part) for part in drop]
         layers, unused = [], set() if isinstance(drop, str) else set(drop)
         left = 0
         for layer in self.layers:
@@ -301,27 +314,24 @@ class Trace:
         if unused:
             raise InputError(f"no token {min(map(str, unused))!r} to drop; trace.tokens lists the tokens")
         if self.layers and not left:
-            raise InputError("drop leaves no key in any layer; leave at least one token")
+            raise InputError("drop removes every key of every layer; keep at least one token")
         return replace(self, layers=tuple(layers), target=None)
 
     @staticmethod
     def _dropped(
         drop: str | Sequence[int | str], tokens: tuple[Token, ...], size: int, unused: set
     ) -> Tensor:
-        """Which of a layer's keys are meant; what was found is taken from `unused`."""
+        """The keys of a layer to drop; entries that occur are removed from `unused`."""
         if drop == "special":
-            found = [i for i, token in enumerate(tokens) if token.special]
+            keys = [i for i, token in enumerate(tokens) if token.special]
         else:
             texts = {part for part in drop if isinstance(part, str)}
-            found = [
-                i for i, token in enumerate(tokens) if token.text in texts or token.text.strip() in texts
-            ]
-            unused -= {text for i in found for text in (tokens[i].text, tokens[i].text.strip())}
-            numbers = [part for part in drop if not isinstance(part, str)]
-            within = [number for number in numbers if isinstance(number, int) and -size <= number < size]
-            found += positions(within, size, "key").tolist()
+            keys = [i for i, token in enumerate(tokens) if token.text in texts or token.text.strip() in texts]
+            unused -= {text for i in keys for text in (tokens[i].text, tokens[i].text.strip())}
+            within = [part for part in drop if not isinstance(part, str) and -size <= part < size]
+            keys += positions(within, size, "key").tolist()
             unused -= set(within)
-        return torch.tensor(sorted(set(found)), dtype=torch.long)
+        return torch.tensor(sorted(set(keys)), dtype=torch.long)
 
     @property
     def probabilities(self) -> Tensor | None:
@@ -343,22 +353,25 @@ class Trace:
         return Prediction(self.label(index), index, float(self.probabilities[index]))
 
     def label(self, index: int) -> str:
-        """The name of a class, `class 3` where the model gives none."""
+        """The name of a class; `class 3` where the model has no names."""
+        index = integer("index", index)
         return self.labels[index] if index < len(self.labels) else f"class {index}"
 
     @property
     def passages(self) -> tuple[str, ...]:
-        """Of each text the part that the tokens come from: all of it, or a window's."""
-        found = []
+        """For each text the part that the tokens cover: all of it, or a window."""
+        passages = []
         for segment, text in enumerate(self.text):
             places = [t for t in self.tokens if t.segment == segment and t.end]
-            found.append(text[min(t.start for t in places) : max(t.end for t in places)] if places else text)
-        return tuple(found)
+            passages.append(
+                text[min(t.start for t in places) : max(t.end for t in places)] if places else text
+            )
+        return tuple(passages)
 
     @property
     def reader(self) -> int:
-        """The position that a classifier of this kind reads its answer from: the class token, which comes first and
-        sees the whole input; else the last token, as in a decoder, whose first token sees itself alone.
+        """The position from which a classifier of this kind computes its logits: the class token, which comes first
+        and attends to the whole input; else the last token, as in a decoder, whose first token attends only to itself.
         """
         first = next((layer.attention for layer in self.layers if layer.kind == "self"), None)
         if self.tokens and not self.tokens[0].special and self.patches is None:
@@ -369,7 +382,7 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of attention and values that the trace holds."""
+        """Bytes of the trace's attention and values."""
         return sum(one.attention.nbytes + (one.values.nbytes if one.values else 0) for one in self.layers)
 
     def to(self, target: torch.device | str | torch.dtype) -> Trace:
@@ -384,7 +397,7 @@ class Trace:
     # -- files ----------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Writes one .safetensors file (no pickle); `Trace.load` reads it back. The format is described in
+        """Writes one .safetensors file (no pickle), which `Trace.load` reads; the format is described in
         `attnlens/io/_trace_file.py`."""
         from ..io import _trace_file
 
@@ -392,7 +405,7 @@ class Trace:
 
     @staticmethod
     def load(path: str | Path) -> Trace:
-        """Reads a file that `save` wrote. Raises FileError, with the reason, for anything else."""
+        """Reads a file written by `save`. Raises FileError, with the reason, for any other file."""
         from ..io import _trace_file
 
         return _trace_file.load(path)
@@ -400,7 +413,7 @@ class Trace:
     def to_json(self) -> str:
         """The tokens and all weights as plain JSON: `{"tokens": [...], "attentions": [layer][head][query][key]}`.
 
-        Weights have six significant digits. For programs that read nothing better: `save` keeps everything, smaller.
+        Weights have six significant digits. For other programs; `save` stores everything in a smaller file.
 
         Raises InputError where layers lie between different tokens (choose some by `select`), and for rows that do not
         sum to one (see `renormalize`).
@@ -413,10 +426,10 @@ class Trace:
 
     @staticmethod
     def from_json(text: str | bytes | dict) -> Trace:
-        """The trace of such JSON, as a text or parsed already; `attentions` may be one head's `[query][key]` too.
+        """The trace of such JSON, as text or already parsed; `attentions` may also be the `[query][key]` of one head.
 
-        Raises InputError, which says where, for lists of other lengths than the tokens, for what is no weight from 0 to
-        1 (NaN too), and for rows that do not sum to one; rows of zeros are masked.
+        Raises InputError, with the place, for lists that differ in length from the tokens, for anything but a weight
+        from 0 to 1 (also NaN), and for rows that do not sum to one; rows of zeros are masked.
 
         >>> al.Trace.from_json('{"tokens": ["a", "b"], "attentions": [[1, 0], [0.5, 0.5]]}')
         """
@@ -458,20 +471,13 @@ class Trace:
 
 
 def no_patches(trace: Trace, what: str, text: str) -> InputError:
-    """The error for a trace without patches, asked for by `what`; text: what there is for the trace of a text."""
+    """The error of `what` for a trace without patches; text: the alternative for the trace of a text."""
     if trace.tokens:
-        return InputError(f"{what} needs the trace of an image; for a text take {text}")
+        return InputError(f"{what} needs the trace of an image; for a text use {text}")
     return InputError(
         f"{what} needs the trace of an image, and this one of {trace.model or 'a model'} has no grid of patches; give "
         "its rows and columns: al.Lens(model, patches=(rows, cols)).trace(image)"
     )
-
-
-def single(given: object) -> str:
-    """What to write for one trace, where a recording, a list or something else was given: for error messages."""
-    if hasattr(given, "traces") and not hasattr(given, "trace"):  # a recording; a lens has both
-        return "recording[0]"
-    return "traces[0]" if isinstance(given, list) else "lens.trace(input)"
 
 
 def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
@@ -480,14 +486,14 @@ def _sides(layer: Layer) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
 
 
 def _inside(name: str, prefix: str) -> bool:
-    """Whether a path is the prefix, inside it, or one of its calls."""
+    """Whether a path is the prefix, below it, or one of its calls."""
     return not prefix or name == prefix or name.startswith((f"{prefix}.", f"{prefix}#"))
 
 
 def _written(index: object) -> str:
-    """An index as it was written between brackets."""
-    known = (str, int, float, list, tuple, type(None), type(Ellipsis))
-    text = short(index) if isinstance(index, known) else type(index).__name__
+    """An index as it was written between the brackets."""
+    forms = (str, int, float, list, tuple, type(None), type(Ellipsis))
+    text = short(index) if isinstance(index, forms) else type(index).__name__
     return "..." if index is Ellipsis else text
 
 

@@ -1,6 +1,6 @@
-"""Whether the numbers of a trace can be those of a model: finite, distributions, spans of their text, a class.
+"""Checks that the numbers of a trace are possible: finite, distributions, spans within their text, an existing class.
 
-What `storage` writes and reads is checked by it; shapes and types are checked there.
+`io` checks what it writes and reads by it; shapes and types are checked there.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from ._attention import Attention, Factors, Weights, Windows
 from ._trace import Layer, Token, Trace
 
 TOLERANCE = 0.01
-"""How far from one a row's sum may be: what rounding to three or four digits leaves."""
+"""The largest difference of a row's sum from one: rounding to three or four digits."""
 
 MOST_CHECKED = 256
-"""Heads of a layer whose log-sum-exp is checked."""
+"""Maximum number of heads of a layer whose log-sum-exp is checked."""
 
 CHECKED = 2**22
-"""Weights of a layer up to which that check computes all rows; of more it takes some, evenly, but at least three."""
+"""Weights of a layer up to which this check computes all rows; of more it takes at least three, evenly spaced."""
 
 CHECKED_TOGETHER = 2**18
-"""Weights that are computed at once for that check."""
+"""Weights that are computed at once for this check."""
 
 MASKING = ("bias", "logits", "sink")
-"""Tensors in which minus infinity says that something is left out: a key, a class, the sink."""
+"""Tensors in which minus infinity masks an entry: a key, a class, the sink."""
 
 
 def check_trace(trace: Trace, complete: bool = True) -> None:
-    """Raises InputError for what no model computes: where it is and what was expected.
+    """Raises InputError for numbers that no model computes, with their place and what was expected.
 
-    complete: False for a trace of a file that does not say which layers are normalized: rows may sum to less than one
+    complete: False for a file that does not state which layers are normalized: rows may sum to less than one
     """
     _check_tensors("", {"logits": trace.logits})
     _check_target(trace)
@@ -68,24 +68,26 @@ def _check_attention(attention: Attention, where: str) -> None:
         held = {name: getattr(attention, name) for name in ("query", "key", "bias", "sink")}
         _check_tensors(where, held)
         if not _sound(attention):
-            raise InputError(f"{where[:-1]}: its log-sum-exp does not fit its query and key")
+            raise InputError(
+                f"{where[:-1]}: its log-sum-exp does not fit its query and key; omit it, and it is computed"
+            )
 
 
 def _check_tensors(where: str, held: dict[str, Tensor | None]) -> None:
-    """Every number is finite, or minus infinity where that has a meaning."""
+    """Every number is finite, or minus infinity where that masks an entry."""
     for name, tensor in held.items():
         if tensor is None:
             continue
         low, high = (float(end) for end in tensor.aminmax())  # both are NaN where any number is
         if not (-torch.inf < low or name in MASKING) or not high < torch.inf:
             wrong = low if math.isfinite(high) else high
-            raise InputError(f"{where}{name} holds {wrong}, not finite numbers alone")
+            raise InputError(f"{where}{name} holds {wrong}; expected finite numbers only")
 
 
 def _sound(factors: Factors) -> bool:
     """Whether the stored log-sum-exp is that of the scores, in every row, or in some of very many.
 
-    Of very many heads some are looked at, a few at a time: the check takes memory in proportion to the file.
+    Of very many heads some are checked, a few at a time: the check takes memory in proportion to the file.
     """
     fresh = replace(factors, known_lse=None)
     heads = torch.arange(0, factors.heads, -(-factors.heads // MOST_CHECKED))
@@ -104,7 +106,7 @@ def _sound(factors: Factors) -> bool:
 def _check_rows(weights: Tensor, layer: Layer, where: str, complete: bool) -> None:
     """Rows are distributions over the keys, or zeros."""
     remedy = (
-        "trace.renormalize([]) makes rows sum to one; a Layer of what is no distribution has normalized=False"
+        "trace.renormalize([]) scales the rows; a Layer whose rows are not distributions has normalized=False"
     )
     low = float(weights.amin())
     if low < 0:

@@ -1,4 +1,4 @@
-"""One .safetensors file: its name, its header, its checksum, and writing it whole or not at all."""
+"""One .safetensors file: its name, its header, its checksum, and atomic writing."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ except ImportError:  # on Windows, where drafts of dead processes stay
 
 SUFFIX = ".safetensors"
 LARGEST_HEADER = 100_000_000
-"""Bytes; safetensors reads no larger one."""
+"""Bytes; safetensors reads no larger header."""
 
 DRAFT = ".attnlens-"
-"""How the names of files begin that are not complete yet."""
+"""Prefix of the names of files that are not complete yet."""
 
 CODES = {
     "float64": "F64",
@@ -41,24 +41,24 @@ CODES = {
 
 
 def named(path: Any) -> Path:
-    """A name as a path; InputError for what is none."""
+    """A name as a path. Raises InputError for anything that is not a name."""
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"the file's name must be a str or a Path, not {type(path).__name__}")
     return Path(path)
 
 
 def suffixed(path: Path) -> Path:
-    """The path with the suffix where it has none; a folder stays as it is, to be refused."""
+    """The path with the suffix where it has none; a folder is returned unchanged, to be refused."""
     return path if path.suffix or os.path.isdir(path) else path.with_name(path.name + SUFFIX)
 
 
-def found(path: Path) -> Path:
-    """The path as given, or with the suffix that `save` added; it is a file and not empty."""
+def existing(path: Path) -> Path:
+    """The path, or the path with the suffix that `save` adds. Raises FileError unless it is a file and not empty."""
     path = path if os.path.exists(path) else suffixed(path)
     if not os.path.isfile(path):
         raise FileError(f"{path} is not a file" if os.path.exists(path) else f"there is no file {path}")
     if os.path.getsize(path) == 0:
-        raise FileError(f"{path} is empty; perhaps a copy or a download was cut off")
+        raise FileError(f"{path} is empty; perhaps a copy or a download was cut off: copy it again")
     return path
 
 
@@ -74,11 +74,11 @@ def _ordered(tensors: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
 
 
 def header(metadata: dict[str, str], tensors: dict[str, Tensor]) -> bytes:
-    """What stands before the tensors: the length of the JSON header, and the header.
+    """The bytes before the tensors: the length of the JSON header, and the header.
 
-    Not left to the library's writer, which orders metadata at random, refuses tensors that share memory (one
-    mask for all layers), and makes files that nobody but their owner may read. Where its length is no multiple of 8,
-    the first tensor is not aligned: `padding` bytes more of metadata make it one.
+    The library's writer is not used: it orders metadata at random, refuses tensors that share memory (one mask for all
+    layers), and creates files that only their owner may read. Where the length is not a multiple of 8, the first tensor
+    is not aligned: `padding` more bytes of metadata align it.
     """
     header: dict[str, Any] = {"__metadata__": metadata}
     start = 0
@@ -95,24 +95,24 @@ def header(metadata: dict[str, str], tensors: dict[str, Tensor]) -> bytes:
 
 
 def padding(header: bytes) -> int:
-    """How many bytes a header lacks, so that tensors of 8-byte numbers are aligned behind it."""
+    """The number of bytes that a header lacks for tensors of 8-byte numbers to be aligned after it."""
     return -len(header) % 8
 
 
 def checksum(text: str, tensors: dict[str, Tensor]) -> str:
     """SHA-256, in hexadecimal, of a text and of tensors: their names, dtypes, shapes and bytes, by name.
 
-    Hashed are the UTF-8 bytes of the JSON `[text, [[name, dtype, shape], ...]]` without spaces, then each tensor's.
+    Hashes the UTF-8 bytes of the JSON `[text, [[name, dtype, shape], ...]]` without spaces, then each tensor's bytes.
     """
     described = [[name, code(tensors[name]), list(tensors[name].shape)] for name in sorted(tensors)]
-    found = hashlib.sha256(json.dumps([text, described], separators=(",", ":")).encode())
+    digest = hashlib.sha256(json.dumps([text, described], separators=(",", ":")).encode())
     for name in sorted(tensors):
-        found.update(_raw(tensors[name]))
-    return found.hexdigest()
+        digest.update(_raw(tensors[name]))
+    return digest.hexdigest()
 
 
 def write(path: Path, header: bytes, tensors: dict[str, Tensor]) -> None:
-    """Writes a header and its tensors, whole or not at all."""
+    """Writes a header and its tensors, as a whole or not at all."""
     parts = (_raw(tensor) for _, tensor in _ordered(tensors))
     place(path, chain([header], parts), f"trace{SUFFIX}")
 
@@ -126,22 +126,22 @@ def _raw(tensor: Tensor) -> Any:
 
 
 def check_writable(path: Path, example: str) -> None:
-    """Raises FileError for a file that could not be written: before the work, not after it."""
+    """Raises FileError for a file that could not be written, before the work is done."""
     target = _target(path, example)
     try:
-        with _draft(target.parent):  # to ask for the permission would not do: a file system may be read-only
+        with _draft(target.parent):  # checking permissions is not enough: a file system may be read-only
             pass
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from None
 
 
 def place(path: Path, parts: Iterable[Any], example: str) -> None:
-    """Writes a draft beside the file and puts it in place when it is complete and on the disk.
+    """Writes a draft beside the file and renames it when it is complete and on the disk.
 
-    A file that is there keeps its mode; of a link the file that it leads to is replaced. Drafts that processes left
-    behind when they ended in the middle of this are removed.
+    An existing file keeps its mode; for a link the file that it points to is replaced. Drafts left behind by processes
+    that ended while writing are removed.
 
-    parts: bytes, or what has a buffer, one after the other; example: how such a file may be called
+    parts: bytes or buffers, in order; example: a name for such a file, for messages
     """
     target = _target(path, example)
     _sweep(target.parent)
@@ -154,7 +154,7 @@ def place(path: Path, parts: Iterable[Any], example: str) -> None:
             if os.path.exists(target):
                 os.chmod(file.name, stat.S_IMODE(os.stat(target).st_mode))
             if fcntl is None:
-                file.close()  # Windows renames no open file
+                file.close()  # Windows does not rename an open file
             os.replace(file.name, target)
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from None
@@ -166,12 +166,12 @@ def _unwritable(path: Path, error: Exception) -> FileError:
 
 
 def _target(path: Path, example: str) -> Path:
-    """The file that is to be written: the one that a link leads to. FileError where there can be none."""
+    """The file to write: the one that a link points to. Raises FileError where there can be none."""
     if os.path.exists(path) and not os.path.isfile(path):
-        raise FileError(f"cannot write {path}: that is no file; give the name of a file, such as {example}")
+        raise FileError(f"cannot write {path}: it is not a file; give the name of a file, such as {example}")
     target = Path(os.path.realpath(path)) if os.path.islink(path) else path
     if os.path.islink(target):
-        raise FileError(f"cannot write {path}: it is a link that leads back to itself; remove it first")
+        raise FileError(f"cannot write {path}: it is a link that points to itself; remove it first")
     if not os.path.isdir(target.parent):
         raise FileError(f"cannot write {path}: there is no folder {target.parent}; create it first")
     return target
@@ -179,13 +179,13 @@ def _target(path: Path, example: str) -> Path:
 
 @contextmanager
 def _draft(folder: Path) -> Iterator[IO[bytes]]:
-    """A new file in the folder, locked as long as it is open, and gone at the end where it was not renamed."""
+    """A new file in the folder, locked while it is open, and removed at the end unless it was renamed."""
     while True:
         path = folder / f"{DRAFT}{secrets.token_hex(8)}.part"
         file = open(path, "xb")
         try:
             _lock(file.fileno(), wait=True)
-            if os.path.exists(path):  # else swept away before it was locked
+            if os.path.exists(path):  # otherwise removed by another process before it was locked
                 yield file
                 return
         finally:
@@ -194,12 +194,12 @@ def _draft(folder: Path) -> Iterator[IO[bytes]]:
 
 
 def _sweep(folder: Path) -> None:
-    """Removes drafts that no process holds a lock of: whoever wrote them has ended."""
+    """Removes drafts that no process has locked: the process that wrote them has ended."""
     try:
         with os.scandir(folder) as entries:
             left = [entry.path for entry in entries if entry.name.startswith(DRAFT)]
     except OSError:
-        return  # a folder to write in need not be one to list
+        return  # a writable folder need not be readable
     for path in left:
         with suppress(OSError), open(path, "r+b") as file:
             if _lock(file.fileno(), wait=False):
@@ -207,7 +207,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _lock(descriptor: int, wait: bool) -> bool:
-    """Whether the open file is locked now. The lock ends with its process, however that ends."""
+    """Whether the open file is locked now. The lock ends with its process, in whatever way."""
     if fcntl is None:
         return False
     try:
@@ -218,7 +218,7 @@ def _lock(descriptor: int, wait: bool) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Makes a new name in the folder last, where the system can: the file itself is complete in any case."""
+    """Flushes the folder, where the system can, so that a new name persists; the file itself is on the disk already."""
     if os.name != "posix":
         return
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Texts out of a file, by its type: the lines of a text, or one column of a table."""
+"""Texts from a file, by its type: the lines of a text, or one column of a table."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 from ..errors import FileError, InputError
 
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "comment", "document")
-"""Column names that say that the texts are here; compared without case."""
+"""Usual names of the column with the texts; case is ignored."""
 
 MOST_SHOWN = 40
-"""Characters of a cell that an error quotes."""
+"""Maximum number of characters of a cell that an error quotes."""
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """The rows of a file.
 
     columns: names, in order
     rows: (line or row number in the file, counted from 1; one cell for each column)
-    place: what the numbers count, "line" or "row"
+    place: the unit of the numbers, "line" or "row"
     """
 
     columns: list[str]
@@ -36,39 +36,39 @@ class Table(NamedTuple):
 def read(path: str | Path, column: str | None = None) -> list[str]:
     """The texts of a file, in order.
 
-    path: .txt (a text on each line; empty lines are skipped), .csv, .tsv (quoted as CSV), .jsonl (an object, or a text,
+    path: .txt (a text on each line; empty lines are skipped), .csv, .tsv (quoted as CSV), .jsonl (an object or a text
         on each line) or .parquet, which needs pyarrow; in UTF-8
-    column: of a table, the column of the texts; by default the one called as in `TEXT_COLUMNS`, or the only one that
-        holds texts
+    column: the column of a table with the texts; by default the one with a name of `TEXT_COLUMNS`, or the only one
+        that holds texts
 
-    Raises FileError, with the line, for what cannot be read, and InputError, with the columns, where none is named and
-    none is obvious.
+    Raises FileError, with the line, for a file that cannot be read, and InputError, with the columns, where the
+    column is neither named nor obvious.
     """
     path = Path(path)
     if os.path.isdir(path):
-        raise FileError(f"{path} is a folder; name a file in it")
+        raise FileError(f"{path} is a folder; give a file in it")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        known = ", ".join(suffix for suffix in _READERS if suffix != ".text")
+        suffixes = ", ".join(suffix for suffix in _READERS if suffix != ".text")
         raise FileError(
-            f"{path} is of no type that texts are read from ({known}); if each of its lines is a text, give it "
+            f"{path} has no type that texts are read from ({suffixes}); if each of its lines is a text, pass it "
             f"through standard input: - < {path}"
         )
     try:
-        found = reader(path)
+        content = reader(path)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    if isinstance(found, Table):
-        found = _texts(path, found, column)
+    if isinstance(content, TextTable):
+        content = _texts(path, content, column)
     elif column is not None:
-        raise InputError(f"{path} has no columns, each of its lines is a text; omit --column")
-    if not found:
-        raise FileError(f"{path} holds no text")
-    return found
+        raise InputError(f"{path} has no columns: each of its lines is a text; omit --column")
+    if not content:
+        raise FileError(f"{path} holds no text; give a file with at least one")
+    return content
 
 
 def lines(text: str) -> list[str]:
-    """Lines as files have them: `str.splitlines` would also cut a text at a form feed or at U+2028."""
+    """Lines by line ends only: `str.splitlines` would also split at a form feed or at U+2028."""
     return re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
 
 
@@ -79,7 +79,7 @@ def _plain(path: Path) -> list[str]:
     return [line for line in lines(_decoded(path)) if line.strip()]
 
 
-def _csv(path: Path) -> Table:
+def _csv(path: Path) -> TextTable:
     rows = list(_cells(path, ","))
     header = rows[0][1] if rows else []
     if len(header) == 1 and (other := next((sign for sign in ";\t|" if sign in header[0]), None)):
@@ -90,18 +90,18 @@ def _csv(path: Path) -> Table:
     return _with_header(path, rows)
 
 
-def _tsv(path: Path) -> Table:
+def _tsv(path: Path) -> TextTable:
     rows = list(_cells(path, "\t"))
     for number, cells in rows:
         if any(sign in cell for cell in cells for sign in "\t\r\n"):
             raise FileError(
-                f"{path}, line {number}: a cell begins with a quote that is closed behind a tab or a line end, and "
-                "nothing tells whether quotes are signs of the text here; save it as .csv or .jsonl"
+                f"{path}, line {number}: a cell begins with a quote that is closed after a tab or a line end, so it is "
+                "ambiguous whether quotes belong to the text; save it as .csv or .jsonl"
             )
     return _with_header(path, rows)
 
 
-def _json_lines(path: Path) -> Table | list[str]:
+def _json_lines(path: Path) -> TextTable | list[str]:
     rows = [(number, _json(path, number, line)) for number, line in _numbered(path)]
     if rows and all(isinstance(row, str) for _, row in rows):
         return [row for _, row in rows if row.strip()]
@@ -109,10 +109,10 @@ def _json_lines(path: Path) -> Table | list[str]:
         if not isinstance(row, dict):
             raise FileError(f"{path}, line {number}: an object was expected, not {_shown(row)}")
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
-    return Table(columns, [(number, [row.get(name) for name in columns]) for number, row in rows])
+    return TextTable(columns, [(number, [row.get(name) for name in columns]) for number, row in rows])
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path) -> TextTable:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -125,23 +125,23 @@ def _parquet(path: Path) -> Table:
         file = parquet.ParquetFile(path)
         kinds = dict(zip(file.schema_arrow.names, map(_kind, file.schema_arrow.types)))
         texts = [name for name, kind in kinds.items() if kind in ("string", "large_string", "string_view")]
-        table = file.read(columns=texts)  # numbers and pictures stay where they are
+        table = file.read(columns=texts)  # numbers and pictures are not read
         cells = [
-            table.column(name).to_pylist() if name in texts else [_Other(kind)] * file.metadata.num_rows
+            table.column(name).to_pylist() if name in texts else [_NoText(kind)] * file.metadata.num_rows
             for name, kind in kinds.items()
         ]
     except (pyarrow.ArrowException, ValueError, KeyError) as error:
-        raise FileError(f"{path} is no Parquet file that can be read: {error}") from error
-    return Table(list(kinds), list(enumerate(zip(*cells), start=1)), "row")
+        raise FileError(f"{path} cannot be read as a Parquet file: {error}") from error
+    return TextTable(list(kinds), list(enumerate(zip(*cells), start=1)), "row")
 
 
 def _kind(type: Any) -> str:
-    """A column's type by its name; of a dictionary, that of its values."""
+    """The name of a column's type; for a dictionary, of its values' type."""
     return str(getattr(type, "value_type", type))
 
 
-class _Other(NamedTuple):
-    """A cell that is no text, by its type."""
+class _NoText(NamedTuple):
+    """A cell that is not a text, by its type."""
 
     kind: str
 
@@ -172,7 +172,7 @@ def _decoded(path: Path) -> str:
 
 def _not_utf8(path: Path, before: int, reason: str, coding: str) -> FileError:
     return FileError(
-        f"{path}, line {before + 1}: no text in UTF-8 ({reason}); convert the file first, for example from {coding}: "
+        f"{path}, line {before + 1}: not text in UTF-8 ({reason}); convert the file first, for example from {coding}: "
         f"iconv -f {coding} -t utf-8 {path}"
     )
 
@@ -187,7 +187,7 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table as texts, each with the line on which it begins."""
     text = _decoded(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line, limit = 1, csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a long text is no fault
+    line, limit = 1, csv.field_size_limit(max(len(text), csv.field_size_limit()))  # long texts are allowed
     try:
         for row in reader:
             if row:
@@ -202,9 +202,9 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         csv.field_size_limit(limit)
 
 
-def _with_header(path: Path, rows: list[tuple[int, list[str]]]) -> Table:
+def _with_header(path: Path, rows: list[tuple[int, list[str]]]) -> TextTable:
     if not rows:
-        return Table([], [])
+        return TextTable([], [])
     (_, header), *rest = rows
     for number, cells in rest:
         if len(cells) != len(header):
@@ -212,7 +212,7 @@ def _with_header(path: Path, rows: list[tuple[int, list[str]]]) -> Table:
                 f"{path}, line {number}: {_count(len(cells))}, and the first row has {len(header)}; quote the cells "
                 "that hold the separator"
             )
-    return Table([name.strip() for name in header], rest)
+    return TextTable([name.strip() for name in header], rest)
 
 
 def _json(path: Path, number: int, line: str) -> Any:
@@ -226,14 +226,14 @@ def _json(path: Path, number: int, line: str) -> Any:
         return json.loads(line, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise FileError(
-            f"{path}, line {number}: no JSON ({error}); a .jsonl file has one object on each line"
+            f"{path}, line {number}: not JSON ({error}); a .jsonl file has one object on each line"
         ) from error
 
 
 # -- which column ---------------------------------------------------------------------------------------------
 
 
-def _texts(path: Path, table: Table, column: str | None) -> list[str]:
+def _texts(path: Path, table: TextTable, column: str | None) -> list[str]:
     if not table.rows:
         return []
     at = _named(path, table, column) if column is not None else _obvious(path, table)
@@ -242,52 +242,52 @@ def _texts(path: Path, table: Table, column: str | None) -> list[str]:
     return [_text(path, table, at, number, row[at]) for number, row in table.rows]
 
 
-def _text(path: Path, table: Table, at: int, number: int, cell: Any) -> str:
-    """A cell as a text; FileError, with its place, for anything else."""
+def _text(path: Path, table: TextTable, at: int, number: int, cell: Any) -> str:
+    """A cell as a text. Raises FileError, with its place, for anything else."""
     if isinstance(cell, str) and cell.strip():
         return cell
-    found = f"is of type {cell.kind}" if isinstance(cell, _Other) else f"is {_shown(cell)}"
+    found = f"is of type {cell.kind}" if isinstance(cell, _NoText) else f"is {_shown(cell)}"
     raise FileError(
         f"{path}, {table.place} {number}: column {table.columns[at]!r} {found}, not a text; remove such rows, or "
         f"name another column{_columns(table)}"
     )
 
 
-def _named(path: Path, table: Table, column: str) -> int:
-    found = [i for i, name in enumerate(table.columns) if name == column]
-    if len(found) != 1:
-        many = "no column" if not found else "more than one column"
+def _named(path: Path, table: TextTable, column: str) -> int:
+    numbers = [i for i, name in enumerate(table.columns) if name == column]
+    if len(numbers) != 1:
+        many = "no column" if not numbers else "more than one column"
         raise InputError(f"{path} has {many} {column!r}{_columns(table)}")
-    return found[0]
+    return numbers[0]
 
 
-def _obvious(path: Path, table: Table) -> int:
-    """The one column that must be meant; InputError that lists the columns where there is none."""
+def _obvious(path: Path, table: TextTable) -> int:
+    """The obvious column. Raises InputError, which lists the columns, where there is none."""
     texts = [i for i in range(len(table.columns)) if _holds_texts(table, i)]
     called = [i for i, name in enumerate(table.columns) if name.casefold() in TEXT_COLUMNS]
-    known = [i for i in called if i in texts] or called
-    found = known or texts
-    if len(found) != 1:
+    named = [i for i in called if i in texts] or called
+    columns = named or texts
+    if len(columns) != 1:
         raise InputError(
-            f"{path}: nothing tells which column holds the texts; name it: --column NAME{_columns(table)}"
+            f"{path}: it is not clear which column holds the texts; name it: --column NAME{_columns(table)}"
         )
-    if not known and path.suffix.lower() in (".csv", ".tsv") and not _has_header(table):
+    if not named and path.suffix.lower() in (".csv", ".tsv") and not _has_header(table):
         raise InputError(
-            f"{path}: nothing tells whether its first row ({', '.join(map(_shown, table.columns))}) names the columns; "
-            "if it does, give --column NAME; if each line is a text, give them through standard input: "
+            f"{path}: it is not clear whether its first row ({', '.join(map(_shown, table.columns))}) names the "
+            "columns; if it does, give --column NAME; if each line is a text, pass them through standard input: "
             f"- < {path}"
         )
-    return found[0]
+    return columns[0]
 
 
-def _holds_texts(table: Table, at: int) -> bool:
-    """Whether any cell of a column is a text; of CSV, where all cells are signs, one that is no number."""
+def _holds_texts(table: TextTable, at: int) -> bool:
+    """Whether any cell of a column is a text; in CSV, where all cells are strings, one that is not a number."""
     cells = (row[at] for _, row in table.rows)
     return any(isinstance(cell, str) and not _number(cell) for cell in cells)
 
 
-def _has_header(table: Table) -> bool:
-    """Whether the first row surely names the columns: a column of numbers begins with a word."""
+def _has_header(table: TextTable) -> bool:
+    """Whether the first row certainly names the columns: a column of numbers begins with a word."""
     numbers = [i for i in range(len(table.columns)) if not _holds_texts(table, i)]
     return any(not _number(table.columns[i]) for i in numbers) and all(
         not _number(name) or not name for name in table.columns
@@ -295,14 +295,14 @@ def _has_header(table: Table) -> bool:
 
 
 def _number(cell: str) -> bool:
-    """Whether a cell is a number, or nothing."""
+    """Whether a cell is a number or empty."""
     try:
         return not cell.strip() or float(cell) is not None
     except ValueError:
         return False
 
 
-def _columns(table: Table) -> str:
+def _columns(table: TextTable) -> str:
     return f"; its columns: {', '.join(map(_shown, table.columns))}"
 
 

@@ -1,10 +1,10 @@
-"""A trace as one .safetensors file: no pickle, nothing in it can run, any safetensors reader opens it.
+"""A trace as one .safetensors file: no pickle, no code, readable by any safetensors reader.
 
 | metadata in the header | |
 | --- | --- |
 | `format`, `version` | `attnlens.trace`, `2` |
 | `sha256` | `files.checksum` of `trace` and of all tensors; files of version `1` have none |
-| `trace` | JSON: all that is no tensor, as `_FIELDS` below; a token and a layer have only what is not default |
+| `trace` | JSON: everything but tensors, as `_FIELDS` below; tokens and layers omit default values |
 
 | tensor | shape | dtype |
 | --- | --- | --- |
@@ -14,18 +14,18 @@
 | `layer.0.mask` | `[head or 1, query or 1, key or 1]` | bool (a `Band` is in the JSON instead) |
 | `layer.0.bias` | `[head or 1, query or 1, key or 1]` | float |
 | `layer.0.sink` | `[head]` | float |
-| `layer.0.window.3.query` | one window of `Windows`: each is stored as a layer is | |
-| `layer.0.value` | `[key_head, key, d_head]`, where the layer keeps its values (see `Values`) | float |
-| `layer.0.output`, `.residual`, `.scale`, `.spread`, `.gradient` | what is known of them, as `Values` says | float |
+| `layer.0.window.3.query` | one window of `Windows`, stored as a layer | |
+| `layer.0.value` | `[key_head, key, d_head]`, where the layer has values (see `Values`) | float |
+| `layer.0.output`, `.residual`, `.scale`, `.spread`, `.gradient` | as in `Values`, where recorded | float |
 | `logits` | `[class]`, `[token, class]` or `[class, token]` | float |
 | `image` | `[height, width, 3]` | uint8 |
 
-A file is what was saved or is refused: no byte of it is outside of the checksum, the format itself and what a reader
-of safetensors checks. The JSON lists the tensors of each layer, so that a missing one is noticed. Everything is checked
-before something is built from it: reading costs memory in proportion to the file, whatever the file claims. `save`
-reads back in memory what it is about to write, so what `load` would refuse is refused by `save` already.
+A file that differs from what was saved is refused: every byte is covered by the checksum, by the format itself, or by
+what a reader of safetensors checks. The JSON lists the tensors of each layer, so that a missing one is noticed.
+Everything is checked before it is used: reading takes memory in proportion to the file, whatever the file claims.
+`save` reads back in memory what it is about to write, so it refuses whatever `load` would refuse.
 
-In a file of version 1 damage is noticed only where it leaves what no trace can be; `load` says so by a FileWarning.
+Damage of a file of version 1 is noticed only where no trace could have such contents; `load` gives a FileWarning.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _METADATA = {"1": {"format", "version", "trace"}, "2": {"format", "version", "sh
 """The entries of the header's metadata, by version."""
 
 MOST_AXES = 3
-"""Of any tensor of a trace."""
+"""Maximum number of axes of a tensor of a trace."""
 
 _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
@@ -65,12 +65,12 @@ _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 def save(trace: Trace, path: str | Path) -> Path:
     """Writes the trace and returns the path, with `.safetensors` added where it has no suffix.
 
-    A file of that name is replaced when the new one is complete and on the disk; it keeps its mode, and of a link the
-    file that it leads to is replaced. The same trace gives the same bytes. The log-sum-exp of factors is saved too, so
-    that a loaded trace need not compute it again.
+    An existing file is replaced when the new one is complete and on the disk; it keeps its mode, and for a link the
+    file that it points to is replaced. The same trace gives the same bytes. The log-sum-exp of factors is saved too, so
+    that a loaded trace does not compute it again.
 
-    Raises FileError when the place cannot be written to, InputError when the trace holds what a file cannot, or what
-    no attention is: NaN, negative weights, rows that do not sum to one (see `Layer.normalized`).
+    Raises FileError where the path cannot be written to, InputError for a trace that a file cannot hold, and for
+    impossible attention: NaN, negative weights, rows that do not sum to one (see `Layer.normalized`).
     """
     path = _safetensors.suffixed(_safetensors.named(path))
     try:
@@ -78,9 +78,12 @@ def save(trace: Trace, path: str | Path) -> Path:
         described = _describe(trace, tensors)
         text = json.dumps(described, default=_number, separators=(",", ":"))
         specs = {name: (_safetensors.code(tensor), list(tensor.shape)) for name, tensor in tensors.items()}
-        check_trace(_trace(json.loads(text), _Source(specs, tensors.__getitem__)))
+        check_trace(_trace(json.loads(text), _StoredTensors(specs, tensors.__getitem__)))
         if _HALVES.search(json.dumps(described, default=_number, ensure_ascii=False)):
-            raise InputError("a text in it has a character as two surrogates, which JSON would join into one")
+            raise InputError(
+                "a text in it has a character as two surrogates, which JSON would join into one; clean it with "
+                "text.encode(errors='replace').decode()"
+            )
         header = _header(text, tensors)
     except InputError as error:
         raise InputError(f"this trace cannot be saved: {error}") from None
@@ -89,7 +92,7 @@ def save(trace: Trace, path: str | Path) -> Path:
 
 
 def _header(text: str, tensors: dict[str, Tensor]) -> bytes:
-    """The header with its checksum. What aligns the tensors stands in the JSON, where the checksum covers it."""
+    """The header with its checksum. The padding that aligns the tensors is in the JSON, covered by the checksum."""
     metadata = {"format": FORMAT, "version": VERSION, "sha256": "0" * 64, "trace": text}
     text += " " * _safetensors.padding(_safetensors.header(metadata, tensors))
     return _safetensors.header(
@@ -98,35 +101,37 @@ def _header(text: str, tensors: dict[str, Tensor]) -> bytes:
 
 
 def load(path: str | Path) -> Trace:
-    """Reads a file that `save` wrote, into main memory.
+    """Reads a file written by `save` into main memory.
 
-    Raises FileError, which names the file and what is wrong with it, for anything else: also for one in which a bit
-    has changed since. A file of version 1 has no checksum; it gives a FileWarning.
+    Raises FileError, which names the file and the reason, for any other file, also for one in which a single bit
+    has changed. A file of version 1 has no checksum; it gives a FileWarning.
     """
-    path = _safetensors.found(_safetensors.named(path))
+    path = _safetensors.existing(_safetensors.named(path))
     try:
         with safe_open(path, framework="pt") as file:
             version, metadata = _metadata(file.metadata() or {})
             slices = {name: file.get_slice(name) for name in file.keys()}
-            specs = {name: (found.get_dtype(), found.get_shape()) for name, found in slices.items()}
+            specs = {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
             _check_specs(specs)
             mapped = {name: file.get_tensor(name) for name in specs}
             if version != "1" and _safetensors.checksum(metadata["trace"], mapped) != metadata["sha256"]:
                 raise InputError(
-                    "it is not what was saved: its contents have another checksum (sha256); take another copy of it, "
-                    "or save the trace again"
+                    "it was changed after it was saved: its contents have another checksum (sha256); use another copy "
+                    "of it, or save the trace again"
                 )
-            # clone: a tensor that stays mapped to its file changes, or ends the process, when the file does
-            trace = _trace(_parsed(metadata["trace"]), _Source(specs, lambda name: mapped[name].clone()))
+            # clone: a tensor that stays mapped to its file changes, or ends the process, when the file changes
+            trace = _trace(
+                _parsed(metadata["trace"]), _StoredTensors(specs, lambda name: mapped[name].clone())
+            )
             check_trace(trace, complete=version != "1")
     except SafetensorError as error:
-        raise FileError(f"{path} is no safetensors file, or is damaged or cut off: {error}") from None
+        raise FileError(f"{path} is not a safetensors file, or is damaged or cut off: {error}") from None
     except (InputError, OSError) as error:
         raise FileError(f"{path} cannot be read as a trace: {error}") from None
     if version == "1":
         warnings.warn(
-            f"{path} has format version 1, without a checksum: whether a bit of it has changed is not known. Save the "
-            "loaded trace to have one from now on: trace.save(path)",
+            f"{path} has format version 1, without a checksum, so that damage cannot be detected. To add a checksum, "
+            "save the loaded trace again: trace.save(path)",
             FileWarning,
             stacklevel=3,  # of Trace.load
         )
@@ -137,7 +142,7 @@ def load(path: str | Path) -> Trace:
 
 
 def _describe(trace: Trace, tensors: dict[str, Tensor]) -> dict:
-    """The JSON of a trace; its tensors are added to `tensors` by the names that they have in the file."""
+    """The JSON of a trace; its tensors are added to `tensors` by their names in the file."""
     grid = trace.patches
     image = None if grid is None or grid.image is None else torch.from_numpy(np.array(grid.image))
     described = {name: getattr(trace, name) for name in ("model", "text", "labels", "activation")}
@@ -174,7 +179,7 @@ def _describe_attention(attention: Attention, prefix: str, tensors: dict[str, Te
     if isinstance(attention, Weights):
         return {"store": "weights", "tensors": _hold({"weights": attention.weights}, prefix, tensors)}
     if not isinstance(attention, Factors):
-        raise InputError(f"{type(attention).__name__} has no form in a file; use Weights(attention[:])")
+        raise InputError(f"{type(attention).__name__} cannot be stored in a file; use Weights(attention[:])")
     held = {name: getattr(attention, name) for name in ("query", "key", "mask", "bias", "sink")}
     held["lse"] = attention.lse.to(torch.promote_types(attention.query.dtype, torch.float32))
     band = held.pop("mask") if isinstance(attention.mask, Band) else None
@@ -188,48 +193,50 @@ def _describe_attention(attention: Attention, prefix: str, tensors: dict[str, Te
 
 
 def _hold(held: dict[str, Tensor | None], prefix: str, tensors: dict[str, Tensor]) -> list[str]:
-    """Adds those tensors that are there; returns their names."""
+    """Adds the tensors that are not None; returns their names."""
     present = {name: tensor for name, tensor in sorted(held.items()) if tensor is not None}
     tensors |= {prefix + name: tensor.detach().cpu().contiguous() for name, tensor in present.items()}
     return list(present)
 
 
 def _number(value: Any) -> int | float | bool:
-    """A single number of NumPy or torch as Python's, for JSON."""
+    """A scalar of NumPy or torch as a Python number, for JSON."""
     if getattr(value, "shape", None) == ():
         return value.item()
-    raise InputError(f"{short(value)} is a {type(value).__name__}, which JSON cannot hold")
+    raise InputError(
+        f"{short(value)} is a {type(value).__name__}, which JSON cannot hold; use a Python number"
+    )
 
 
 # -- from JSON and tensors to a trace -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Check:
-    """What a value must be: a test and the words for it."""
+class _Requirement:
+    """A requirement on a value: a test, and its description for messages."""
 
     expected: str
     holds: Callable[[Any], bool]
 
-    def __or__(self, other: _Check) -> _Check:
-        return _Check(f"{self.expected} or {other.expected}", lambda v: self.holds(v) or other.holds(v))
+    def __or__(self, other: _Requirement) -> _Requirement:
+        return _Requirement(f"{self.expected} or {other.expected}", lambda v: self.holds(v) or other.holds(v))
 
 
-def _one_of(*names: str) -> _Check:
-    return _Check(f"one of {', '.join(names)}", lambda v: isinstance(v, str) and v in names)
+def _one_of(*names: str) -> _Requirement:
+    return _Requirement(f"one of {', '.join(names)}", lambda v: isinstance(v, str) and v in names)
 
 
-_NULL = _Check("null", lambda v: v is None)
-_TEXT = _Check("a text", lambda v: isinstance(v, str))
-_FLAG = _Check("true or false", lambda v: isinstance(v, bool))
-_LIST = _Check("a list", lambda v: isinstance(v, list))
-_OBJECT = _Check("an object", lambda v: isinstance(v, dict))
-_TEXTS = _Check("a list of texts", lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v))
-_INTEGER = _Check("a whole number within 2**53", lambda v: type(v) is int and abs(v) <= 2**53)
-_INDEX = _Check("a whole number from 0 to 2**53", lambda v: type(v) is int and 0 <= v <= 2**53)
-_COUNT = _Check("a whole number from 1 to 2**53", lambda v: type(v) is int and 0 < v <= 2**53)
-_FINITE = _Check("a finite number", lambda v: type(v) in (int, float) and abs(v) < 1e300)
-_POSITIVE = _Check("a number above 0", lambda v: _FINITE.holds(v) and v > 0)
+_NULL = _Requirement("null", lambda v: v is None)
+_TEXT = _Requirement("a text", lambda v: isinstance(v, str))
+_FLAG = _Requirement("true or false", lambda v: type(v) is bool)
+_LIST = _Requirement("a list", lambda v: isinstance(v, list))
+_OBJECT = _Requirement("an object", lambda v: isinstance(v, dict))
+_TEXTS = _Requirement("a list of texts", lambda v: isinstance(v, list) and all(isinstance(x, str) for x in v))
+_INTEGER = _Requirement("an integer within 2**53", lambda v: type(v) is int and abs(v) <= 2**53)
+_INDEX = _Requirement("an integer from 0 to 2**53", lambda v: type(v) is int and 0 <= v <= 2**53)
+_COUNT = _Requirement("an integer from 1 to 2**53", lambda v: type(v) is int and 0 < v <= 2**53)
+_FINITE = _Requirement("a finite number", lambda v: type(v) in (int, float) and abs(v) < 1e300)
+_POSITIVE = _Requirement("a number above 0", lambda v: _FINITE.holds(v) and v > 0)
 
 _FIELDS = {
     "trace": {
@@ -275,7 +282,7 @@ _FIELDS = {
     "band": {"before": _INTEGER | _NULL, "after": _INTEGER | _NULL, "offset": _INTEGER},
 }
 _FLOATS = ("F64", "F32", "F16", "BF16")
-_TENSORS = {  # name: (possible numbers of axes, possible dtypes)
+_TENSORS = {  # name: (allowed numbers of axes, allowed dtypes)
     "weights": ((3,), _FLOATS),
     "query": ((3,), _FLOATS),
     "key": ((3,), _FLOATS),
@@ -292,7 +299,7 @@ _TENSORS = {  # name: (possible numbers of axes, possible dtypes)
     "logits": ((1, 2), _FLOATS),
     "image": ((3,), ("U8",)),
 }
-_HELD = {  # by whom: (tensors that it must have, tensors that it may have)
+_HELD = {  # owner: (required tensors, optional tensors)
     "trace": ((), ("logits", "image")),
     "weights": (("weights",), ()),
     "factors": (("query", "key", "lse"), ("mask", "bias", "sink")),
@@ -301,8 +308,8 @@ _HELD = {  # by whom: (tensors that it must have, tensors that it may have)
 
 
 @dataclass(frozen=True)
-class _Source:
-    """The tensors of a file that nobody took yet: (dtype, shape) by name, and how to get one."""
+class _StoredTensors:
+    """The tensors of a file that were not taken yet: (dtype, shape) by name, and a function that reads one."""
 
     specs: dict[str, tuple[str, list[int]]]
     get: Callable[[str], Tensor]
@@ -311,11 +318,11 @@ class _Source:
         """The tensors that the JSON lists for a trace or a store, each checked."""
         must, may = _HELD[owner]
         if len(set(listed)) < len(listed) or not set(must) <= set(listed) <= {*must, *may}:
-            known = ", ".join([*must, *(f"{name} (optional)" for name in may)])
-            raise InputError(f"{prefix}tensors is {short(listed)}, not made of {known}, each once")
-        return {name: self._one(prefix + name, *_TENSORS[name]) for name in listed}
+            names = ", ".join([*must, *(f"{name} (optional)" for name in may)])
+            raise InputError(f"{prefix}tensors is {short(listed)}, not made of {names}, each once")
+        return {name: self._checked(prefix + name, *_TENSORS[name]) for name in listed}
 
-    def _one(self, name: str, ranks: tuple[int, ...], codes: tuple[str, ...]) -> Tensor:
+    def _checked(self, name: str, ranks: tuple[int, ...], codes: tuple[str, ...]) -> Tensor:
         if name not in self.specs:
             raise InputError(f"the tensor {name!r} is missing")
         code, shape = self.specs.pop(name)
@@ -330,7 +337,7 @@ class _Source:
 
 
 def _metadata(metadata: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """(version, metadata) of a file that is a trace of a version that is known."""
+    """(version, metadata) of a file. Raises InputError for anything but a trace of a known version."""
     if metadata.get("format") != FORMAT:
         raise InputError("it is a safetensors file but not a trace; perhaps it holds a model's weights")
     version = metadata.get("version")
@@ -345,7 +352,7 @@ def _metadata(metadata: dict[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def _check_specs(specs: dict[str, tuple[str, list[int]]]) -> None:
-    """InputError for a tensor that no trace has, before anything is read of it."""
+    """Raises InputError for a tensor that no trace has, before reading it."""
     for name, (code, shape) in specs.items():
         if code not in _safetensors.CODES.values():
             raise InputError(f"the tensor {short(name)} has dtype {code}, which no trace has")
@@ -364,7 +371,7 @@ def _parsed(text: str) -> Any:
 
 
 def _entries(kind: str, value: Any, where: str, optional: Collection[str] = ()) -> dict[str, Any]:
-    """A JSON object with the fields of its kind and no others, each checked; a copy."""
+    """A copy of a JSON object with exactly the fields of its kind, each checked."""
     fields = _FIELDS[kind]
     if not isinstance(value, dict):
         raise InputError(f"{where} is {short(value)}, not an object")
@@ -379,7 +386,7 @@ def _entries(kind: str, value: Any, where: str, optional: Collection[str] = ()) 
     return dict(value)
 
 
-def _trace(value: Any, source: _Source) -> Trace:
+def _trace(value: Any, source: _StoredTensors) -> Trace:
     entries = _entries("trace", value, "trace", optional=("target",))
     held = source.take("trace", entries.pop("tensors"), "")
     for name in ("text", "labels"):
@@ -400,7 +407,7 @@ def _token(value: Any, where: str) -> Token:
 
 
 def _patches(value: Any, tokens: int, image: Tensor | None) -> PatchGrid | None:
-    """The grid, which must have as many tokens as the file lists: else a few bytes could claim any number."""
+    """The grid, which must have as many tokens as the file lists: otherwise a few bytes could claim any number."""
     if image is not None and (value is None or image.shape[2] != 3):
         raise InputError(f"an image {list(image.shape)} is not [height, width, 3] with a grid of patches")
     if value is None:
@@ -414,7 +421,7 @@ def _patches(value: Any, tokens: int, image: Tensor | None) -> PatchGrid | None:
     return PatchGrid(entries["rows"], entries["cols"], leading, None if image is None else image.numpy())
 
 
-def _layer(value: Any, where: str, source: _Source) -> Layer:
+def _layer(value: Any, where: str, source: _StoredTensors) -> Layer:
     entries = _entries("layer", value, where, optional=("values", "normalized"))
     attention = _attention(entries["attention"], where, source)
     listed = entries.pop("values", None)
@@ -445,7 +452,7 @@ def _values(held: dict[str, Tensor], attention: Attention, where: str) -> Values
     return Values(**held)
 
 
-def _attention(value: dict, where: str, source: _Source, window: bool = False) -> Attention:
+def _attention(value: dict, where: str, source: _StoredTensors, window: bool = False) -> Attention:
     stores = ("weights", "factors") if window else ("weights", "factors", "windows")
     store = value.get("store") if isinstance(value, dict) else None
     if store not in stores:
@@ -468,6 +475,6 @@ def _factors(entries: dict[str, Any], held: dict[str, Tensor], where: str) -> Fa
         if "mask" in held:
             raise InputError("it has two masks, a band and a tensor")
         held["mask"] = Band(**_entries("band", entries["band"], f"{where}.band"))
-    scale, softcap = float(entries["scale"]), entries["softcap"]  # torch takes no whole number of 70 bits
+    scale, softcap = float(entries["scale"]), entries["softcap"]  # torch takes no integer of 70 bits
     softcap = None if softcap is None else float(softcap)
     return Factors(known_lse=held.pop("lse"), scale=scale, softcap=softcap, **held)

@@ -2,8 +2,8 @@
 
     {"tokens": ["[CLS]", "good", ...], "attentions": [layer][head][query][key]}
 
-It holds self-attention over one list of tokens and nothing else of a trace; `storage` keeps everything, in a tenth of
-the space. What is read is checked number by number: what a file says of itself is not believed.
+It holds self-attention over one list of tokens and nothing else of a trace; `_trace_file` stores everything, in a tenth
+of the space. Every number that is read is checked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ DIGITS = 6
 def to_json(trace: Trace) -> str:
     """See `Trace.to_json`."""
     if not trace.layers:
-        raise InputError("this trace has no layers to write as JSON")
+        raise InputError(
+            "this trace has no layers to write as JSON; trace an input, or select layers that exist"
+        )
     axes = {trace.axis_tokens(number) for number in range(len(trace))}
     sides = {side for layer in trace.layers for side in (layer.query_side, layer.key_side)}
     if len(axes) > 1 or len(sides) > 1 or any(query != key for query, key in axes):
@@ -49,20 +51,22 @@ def to_json(trace: Trace) -> str:
 def from_json(text: str | bytes | dict) -> Trace:
     """See `Trace.from_json`."""
     try:
-        given = text if isinstance(text, dict) else json.loads(text)
+        content = text if isinstance(text, dict) else json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"this is no JSON: {error}; expected the text that trace.to_json() gives") from None
-    if not isinstance(given, dict) or "attentions" not in given:
         raise InputError(
-            f'the JSON is {short(given)}, not an object {{"tokens": [...], "attentions": [layer][head][query][key]}}'
+            f"this is not JSON: {error}; expected the text that trace.to_json() returns"
+        ) from None
+    if not isinstance(content, dict) or "attentions" not in content:
+        raise InputError(
+            f'the JSON is {short(content)}, not an object {{"tokens": [...], "attentions": [layer][head][query][key]}}'
         )
-    tokens = given.get("tokens", [])
+    tokens = content.get("tokens", [])
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise InputError(f"tokens is {short(tokens)}, not a list of texts")
-    found, size = _nested(given["attentions"], len(tokens))
+    nested, size = _nested(content["attentions"], len(tokens))
     layers = (
         torch.tensor([_head(head, size, f"{where}[{j}]") for j, head in enumerate(_list(heads, where))])
-        for i, heads in enumerate(found)
+        for i, heads in enumerate(nested)
         for where in [f"attentions[{i}]"]
     )
     named = tuple(Layer(f"layer {i}", "self", Weights(weights)) for i, weights in enumerate(layers))
@@ -80,7 +84,7 @@ def _written(attention: Attention, head: int) -> Iterator[list[float]]:
 
 
 def _refuse_lost_mass(layer: Layer) -> None:
-    """InputError for rows that `from_json` would not take."""
+    """Raises InputError for rows that `from_json` would refuse."""
     for _, block in layer.attention.blocks():
         sums = block.sum(-1)
         sound = ((sums - 1).abs() <= TOLERANCE) | (block == 0).all(-1)
@@ -95,7 +99,7 @@ def _refuse_lost_mass(layer: Layer) -> None:
 
 
 def _nested(value: Any, tokens: int) -> tuple[list, int]:
-    """`[layer][head][query][key]`, also of one head's `[query][key]`, and how many tokens there are."""
+    """`[layer][head][query][key]`, also from one head's `[query][key]`, and the number of tokens."""
     depth, inner, size = 0, value, 0
     while isinstance(inner, list) and inner and depth < 5:
         depth, inner, size = depth + 1, inner[0], len(inner)
@@ -108,23 +112,23 @@ def _nested(value: Any, tokens: int) -> tuple[list, int]:
 
 
 def _head(rows: Any, size: int, where: str) -> list[list[float]]:
-    """One head's weights `[query][key]`, each looked at."""
+    """One head's weights `[query][key]`, each checked."""
     for i, row in enumerate(_list(rows, where, size)):
         for j, weight in enumerate(_list(row, f"{where}[{i}]", size)):
             if type(weight) not in (int, float) or not 0 <= weight <= 1 + TOLERANCE:
                 raise InputError(f"{where}[{i}][{j}] is {short(weight)}, not a weight from 0 to 1")
         if any(row) and abs(sum(row) - 1) > TOLERANCE:
             raise InputError(
-                f"{where}[{i}] sums to {sum(row):.4g}, not 1: a row holds what one query gives to all keys; are the "
-                "axes exchanged, or are these scores before the softmax?"
+                f"{where}[{i}] sums to {sum(row):.4g}, not 1: a row holds the weights of one query on all keys; are "
+                "the axes swapped, or are these scores before the softmax?"
             )
     return [[float(weight) for weight in row] for row in rows]
 
 
 def _list(value: Any, where: str, size: int | None = None) -> Sequence:
-    """A list of the length that it must have; not empty where any will do."""
+    """A list of the required length; of any length but 0 where none is required."""
     if not isinstance(value, list) or not value:
-        raise InputError(f"{where} is {short(value)}, not a list with something in it")
+        raise InputError(f"{where} is {short(value)}, not a list with entries")
     if size is not None and len(value) != size:
         raise InputError(f"{where} has {len(value)} entries, not {size}, one for each token")
     return value

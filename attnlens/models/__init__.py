@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import unknown_name
+from .._checks import one_of
 
 if TYPE_CHECKING:
     from ._minivit import MiniViT as MiniViT
@@ -31,9 +31,7 @@ _HERE = Path(__file__).parent
 
 def folder(name: str) -> Path:
     """The folder of an embedded model. Raises InputError for another name."""
-    if name not in EMBEDDED:
-        raise unknown_name("embedded model", name, EMBEDDED)
-    return _HERE / "weights" / name
+    return _HERE / "weights" / one_of("embedded model", name, EMBEDDED)
 
 
 def sample_sentences() -> list[str]:

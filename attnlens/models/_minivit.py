@@ -13,11 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .._checks import as_integer, integer
+
 LARGEST_IMAGE = 1024
 """Pixels of a side of the images that a saved model may be for: its positions, which are not saved, grow with it."""
 
 
-class Attention(nn.Module):
+class SelfAttention(nn.Module):
     """Scaled dot-product attention (Vaswani et al. 2017, equation 1) with the weights kept at hand."""
 
     def __init__(self, d_model: int, heads: int) -> None:
@@ -48,7 +50,7 @@ class Block(nn.Module):
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
-        self.attention = Attention(d_model, heads)
+        self.attention = SelfAttention(d_model, heads)
         self.mlp = nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.GELU(), nn.Linear(4 * d_model, d_model))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,6 +85,12 @@ class MiniViT(nn.Module):
         std: tuple[float, float, float] = (0.2470, 0.2435, 0.2616),
     ) -> None:
         super().__init__()
+        sizes = dict(
+            image_size=image_size, patch_size=patch_size, d_model=d_model, heads=heads, layers=layers
+        )
+        image_size, patch_size, d_model, heads, layers = (
+            integer(name, size, least=1) for name, size in sizes.items()
+        )
         check_sizes(image_size, patch_size, d_model, heads)
         self.config = dict(
             labels=list(labels), image_size=image_size, patch_size=patch_size, d_model=d_model, heads=heads,
@@ -170,7 +178,7 @@ def check_weights(cls: type[MiniViT], config: dict, file: Path) -> None:
     with safe_open(file, "pt") as weights:
         saved = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}
     for name in ("image_size", "patch_size", "d_model", "heads", "layers"):
-        if type(config.get(name, 1)) is not int or config.get(name, 1) < 1:
+        if (as_integer(config.get(name, 1)) or 0) < 1:
             raise ValueError(f"{name} in config.json must be an integer of at least 1, not {config[name]!r}.")
     blocks = {name.split(".")[1] for name in saved if name.startswith("blocks.")}
     if config.get("layers", 1) != len(blocks):

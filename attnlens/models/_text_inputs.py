@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import as_integer, integer
 from ..data._trace import Token
 from ..errors import InputError
 
@@ -50,20 +51,20 @@ def windows(tokenizer: Any, input: Any, window: int, overlap: int | None, limit:
     fixed = tokenizer.num_special_tokens_to_add(pair=len(texts) == 2)
     if len(texts) == 2:
         fixed += len(tokenizer(texts[0], add_special_tokens=False, verbose=False)["input_ids"])
-    if not _is_count(window) or window <= fixed or (limit is not None and window > limit):
+    size = as_integer(window)
+    if size is None or size <= fixed or (limit is not None and size > limit):
         most = "" if limit is None else f" and at most {limit}"
         first = ", the first text of the pair among them" if len(texts) == 2 else ""
         raise InputError(
             f"window must be at least {fixed + 1} tokens{most}, not {window!r}: {fixed} stand in every window{first}"
         )
-    overlap = min(window // 4, window - fixed - 1) if overlap is None else overlap
-    if not _is_count(overlap) or overlap >= window - fixed:
-        raise InputError(f"overlap must be at least 0 and less than {window - fixed}, not {overlap!r}")
+    overlap = min(size // 4, size - fixed - 1) if overlap is None else overlap
+    overlap = integer("overlap", overlap, least=0, most=size - fixed - 1)
     if not _fast(tokenizer):
-        return _slow_windows(tokenizer, texts, window - fixed, overlap)
+        return _slow_windows(tokenizer, texts, size - fixed, overlap)
     encoded = tokenizer(
         *texts,
-        max_length=window,
+        max_length=size,
         stride=overlap,
         truncation="only_second" if len(texts) == 2 else "only_first",
         return_overflowing_tokens=True,
@@ -212,10 +213,6 @@ def _check_characters(text: str) -> None:
             f"the text holds half a surrogate pair at character {error.start}, which no tokenizer can read; "
             "clean it with text.encode(errors='replace').decode()"
         ) from error
-
-
-def _is_count(number: Any) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
 
 
 def _fast(tokenizer: Any) -> bool:

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from .. import _palette
+from .. import _checks, _palette
 from ..data._attention import Attention
 from ..data._trace import PatchGrid, Trace, no_patches
 from ..errors import InputError
-from . import _checks, _style
+from . import _style
 
 FAINT, STRONG = 0.15, 0.85
 """How opaque the smallest and the largest share are: where there is little attention the image shows through."""
@@ -49,13 +49,12 @@ def patches(
     Raises InputError for the trace of a text, and for a layer whose positions are not the patches.
     """
     grid = _grid(trace, "patches")
-    at = _asked(grid, query)
-    layers = [_checks.numbered("layer", one, len(trace)) for one in _listed(layer)]
+    at = _checks.patch("query", query, grid)
+    layers = _named("layer", layer, len(trace))
     looks, titles = [], []
     for number in layers:
         attention = _over_patches(trace, number)
-        for one in [None] if head is None else _listed(head):
-            chosen = one if one is None else _checks.numbered("head", one, attention.heads)
+        for chosen in [None] if head is None else _named("head", head, attention.heads):
             looks.append(attention[:, at].mean(0) if chosen is None else attention[chosen, at])
             titles.append(f"layer {number}" + ("" if chosen is None else f", head {chosen}"))
     caption = _style.named(trace, "mean of the heads" if head is None else "", "one scale for all maps")
@@ -176,7 +175,7 @@ def _size(grid: PatchGrid, down: int, columns: int) -> _style.Size:
 
 def _grid(trace: Trace, function: str) -> PatchGrid:
     """The patches of an image's trace."""
-    if _checks.one_trace(trace, function).patches is None:
+    if _checks.drawable(trace, f"plots.{function}").patches is None:
         raise no_patches(trace, f"plots.{function}", "plots.heads, plots.row or plots.rollout")
     return trace.patches
 
@@ -188,17 +187,7 @@ def _over_patches(trace: Trace, number: int) -> Attention:
             f"layer {number}, {layer.name!r}, is {layer.kind} attention {list(layer.attention.shape)} whose positions "
             "are not the image's patches; look at it as a matrix: plots.heads(trace, layer)"
         )
-    return _checks.attention_of(trace, number)
-
-
-def _asked(grid: PatchGrid, query: Query) -> int:
-    """The position of a query, also given as (row, column)."""
-    if not isinstance(query, tuple | list):
-        return _checks.position(grid.tokens, query, "query")
-    if len(query) != 2:
-        raise InputError(f"query {query!r} is no patch; give its number, or (row, column)")
-    row, column = (_checks.numbered(*one) for one in zip(("row", "column"), query, (grid.rows, grid.cols)))
-    return len(grid.leading) + row * grid.cols + column
+    return _checks.attention(trace, number)
 
 
 def name_of(grid: PatchGrid, at: int) -> str:
@@ -207,9 +196,9 @@ def name_of(grid: PatchGrid, at: int) -> str:
     return token if at < len(grid.leading) else f"patch ({token.replace(',', ', ')})"
 
 
-def _listed(given: int | Sequence[int]) -> list[int]:
-    if not isinstance(given, Sequence) or isinstance(given, str):
-        return [given]
-    if not len(given):
-        raise InputError("an empty list names no layer or head; give at least one number")
-    return list(given)
+def _named(what: str, numbers: int | Sequence[int], count: int) -> list[int]:
+    """Layers or heads by number. Raises InputError where none is named."""
+    chosen = _checks.positions(what, numbers, count)
+    if not chosen:
+        raise InputError(f"an empty list names no {what}; give at least one number")
+    return chosen

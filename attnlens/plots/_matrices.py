@@ -11,11 +11,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
+from .. import _checks
 from ..analysis._pooling import pooled, pooled_mean, pooled_signed
 from ..data._attention import Attention
 from ..data._trace import Layer, Token, Trace
 from ..errors import InputError
-from . import _checks, _style
+from . import _style
 
 SHARPEST = 900
 """Most rows and columns of a matrix that fills a figure; longer inputs are pooled to that."""
@@ -46,10 +47,11 @@ def head(
 
     >>> attnlens.plots.head(trace, 5, 3)
     """
-    attention = _checks.attention_of(_checks.one_trace(trace, "head"), layer)
-    number = _checks.numbered("head", head, attention.heads)
+    layer = _checks.position("layer", layer, len(_checks.drawable(trace, "plots.head")))
+    attention = _checks.attention(trace, layer)
+    number = _checks.position("head", head, attention.heads)
     values, step = pooled(attention, SHARPEST, [number])
-    title = f"Layer {layer % len(trace)}, head {number}"
+    title = f"Layer {layer}, head {number}"
     return _single(trace, layer, values[0].numpy(), step, (title, "attention weight"), cmap, figsize, ax)
 
 
@@ -63,9 +65,10 @@ def average(
 
     Raises InputError where layers differ in shape and cannot be averaged (see `trace.select`).
     """
-    _checks.one_trace(trace, "average")
+    _checks.drawable(trace, "plots.average")
     if layer is not None:
-        chosen, title = [_checks.attention_of(trace, layer)], f"Layer {layer % len(trace)}, mean of its heads"
+        layer = _checks.position("layer", layer, len(trace))
+        chosen, title = [_checks.attention(trace, layer)], f"Layer {layer}, mean of its heads"
     else:
         chosen, title = same_shape(trace, "average"), f"Mean of all heads in {len(trace)} layers"
     values, step = pooled_mean(chosen, SHARPEST)
@@ -83,9 +86,9 @@ def row(
 
     Raises InputError for a token that is not there, and where layers have other keys (see `trace.select`).
     """
-    layers = same_shape(_checks.one_trace(trace, "row"), "row")
+    layers = same_shape(_checks.drawable(trace, "plots.row"), "row")
     queries, keys = trace.axis_tokens(-1)
-    at = _checks.position(queries, token)
+    at = _checks.token("token", token, queries)
     means = torch.stack([layer[:, at].mean(0).cpu() for layer in layers])
     values, step = pooled_signed(means, SHARPEST)
     across, room = _style.side(len(keys), most=10), _style.label_room(keys)
@@ -115,7 +118,8 @@ def heads(
     All heads share one colour scale, so a pale square is a head that spreads its attention. Beyond 24 keys the
     scale is the square root, up to a quantile of the weights; the colour bar shows it.
     """
-    attention = _checks.attention_of(_checks.one_trace(trace, "heads"), layer)
+    layer = _checks.position("layer", layer, len(_checks.drawable(trace, "plots.heads")))
+    attention = _checks.attention(trace, layer)
     values, step = pooled(attention, PANEL)
     queries, keys = trace.axis_tokens(layer)
     columns = _columns(attention.heads)
@@ -136,7 +140,7 @@ def heads(
         _style.label(ax.yaxis, queries if number % columns == 0 else ())
         _style.label(ax.xaxis, keys if number + columns >= attention.heads else ())
     _style.colour_bar(_style.scale(norm, values.numpy(), colours), axes, "attention weight")
-    title = f"Layer {layer % len(trace)}, every head"
+    title = f"Layer {layer}, every head"
     words = (_reading(cmap), "one scale for all heads", _cells(step))
     return _style.finish(figure, title, _style.named(trace, *words))
 
@@ -147,7 +151,7 @@ def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | No
     Of an image, a square shows where the class token looks, laid out as the patches lie. All squares share one scale,
     so a pale one is a head that spreads its attention; a cell of a long input is the largest weight within it.
     """
-    _checks.one_trace(trace, "grid")
+    _checks.drawable(trace, "plots.grid")
     most = max(layer.attention.heads for layer in trace.layers)
     tiles = [_tiles(trace, number) for number in range(len(trace))]
     norm, colours = _style.weight_scale(tiles, _longest(trace)), _style.weight_colours(cmap)
@@ -193,7 +197,7 @@ def same_shape(trace: Trace, function: str) -> list[Attention]:
                 f"{list(layer.attention.shape)} beside {first.name!r} {list(first.attention.shape)}. Choose layers "
                 f"of one kind: trace.select(prefix, kind={layer.kind!r}), where paths start with {kinds}."
             )
-    return [_checks.attention_of(trace, number) for number in range(len(trace))]
+    return [_checks.attention(trace, number) for number in range(len(trace))]
 
 
 def _single(
@@ -257,7 +261,7 @@ def _longest(trace: Trace) -> int:
 
 def _tiles(trace: Trace, number: int) -> np.ndarray:
     """One layer's heads for the grid, `[head, row, column]`."""
-    attention, layer = _checks.attention_of(trace, number), trace.layers[number]
+    attention, layer = _checks.attention(trace, number), trace.layers[number]
     if not _of_class_token(trace, layer):
         return pooled(attention, THUMBNAIL)[0].numpy()
     patches = trace.patches

@@ -14,10 +14,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from .. import _palette
+from .. import _checks, _palette
 from ..analysis._pooling import pooled_signed
 from ..data._trace import Trace
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 from . import _style
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def stats(
 
     table = head_stats(frame) if isinstance(frame, Trace) else _table(frame, "stats", "head_stats(trace)")
     known = [name for name in table.columns if name not in KEYS]
-    if metric not in known:
-        raise unknown_name("metric", metric, known)
+    _checks.one_of("metric", metric, known)
     own = ax is None
     values = _by_head(table, metric)
     if not np.isfinite(values).any():
@@ -116,7 +115,8 @@ def compare(comparison: Comparison, count: int = 4, *, figsize: _style.Size | No
         raise InputError(
             f"plots.compare draws a comparison, not {type(comparison).__name__}: attnlens.compare(trace_a, trace_b)"
         )
-    chosen = [(int(row.layer), int(row.head)) for row in comparison.most(count).itertuples()]
+    largest = comparison.most(_checks.integer("count", count, least=1))
+    chosen = [(int(row.layer), int(row.head)) for row in largest.itertuples()]
     if not chosen:
         raise InputError("plots.compare has nothing to draw: no head of the comparison has a distance")
     changes = [comparison.difference(*one).float().cpu() for one in chosen]

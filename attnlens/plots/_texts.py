@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from .. import _checks
 from ..analysis import rollout as roll
 from ..data._trace import Token, Trace
 from ..errors import InputError
-from . import _checks, _fonts, _style
+from . import _fonts, _style
 from ._images import name_of, over_image
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def rollout(
         text that begins with none, the last token, as in a decoder.
     ax: draw bars into this Axes, also of an image.
     """
-    tokens, _ = _checks.one_trace(trace, "rollout").axis_tokens(-1)
-    at = _checks.position(tokens, trace.reader if row is None else row, "row")
+    tokens, _ = _checks.drawable(trace, "plots.rollout").axis_tokens(-1)
+    at = _checks.token("row", trace.reader if row is None else row, tokens)
     shares = roll(trace, row=at)
     if trace.patches is not None and trace.patches.image is not None and ax is None:
         return _rollout_of_image(trace, shares, at, figsize)

@@ -13,7 +13,7 @@ from ..errors import CaptureError
 
 
 @dataclass
-class Heard:
+class AttentionCall:
     """What was asked: query, key, value `[..., token, d_head]`.
 
     mask: bool (True: may look), float (added), or None; causal as in torch
@@ -32,15 +32,15 @@ class Heard:
     """Whether dropout changed the weights before the values were mixed."""
 
 
-def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
+def sdpa(func: Callable, args: tuple, kwargs: dict) -> AttentionCall:
     """scaled_dot_product_attention, or one of the operators that stand behind it."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
     schema = getattr(func, "_schema", None)
     if schema is not None:
         names = tuple(argument.name for argument in schema.arguments)
-    given = {**dict(zip(names, args)), **kwargs}
-    mask, scale = given.get("attn_mask", given.get("attn_bias")), given.get("scale")
-    query = given["query"]
+    arguments = {**dict(zip(names, args)), **kwargs}
+    mask, scale = arguments.get("attn_mask", arguments.get("attn_bias")), arguments.get("scale")
+    query = arguments["query"]
     if query.is_nested:
         raise CaptureError(
             "scaled_dot_product_attention on nested tensors cannot be heard; pad the batch and give a mask instead"
@@ -48,14 +48,14 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> Heard:
     if hasattr(mask, "_materialize"):  # torch's CausalBias, whose module takes a second to import
         mask = mask._materialize(query.device)
     scale = query.shape[-1] ** -0.5 if scale is None else float(scale)
-    return Heard(
+    return AttentionCall(
         query,
-        given["key"],
-        given["value"],
+        arguments["key"],
+        arguments["value"],
         scale,
         mask,
-        causal=bool(given.get("is_causal", False)),
-        dropped=bool(given.get("dropout_p")),
+        causal=bool(arguments.get("is_causal", False)),
+        dropped=bool(arguments.get("dropout_p")),
     )
 
 
@@ -85,7 +85,7 @@ def mha(
     static_v: Tensor | None = None,
     average_attn_weights: bool = True,
     is_causal: bool = False,
-) -> Heard:
+) -> AttentionCall:
     """nn.MultiheadAttention, `[token, batch, d_model]`: its projections are repeated to see the heads."""
     kind = "self" if query is key or query.data_ptr() == key.data_ptr() else "cross"
     if query.ndim == 2:
@@ -95,8 +95,8 @@ def mha(
     q_bias, k_bias, v_bias = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
     q, batch = _linear(query, q_proj_weight, q_bias), query.shape[1]
 
-    def side(given: Tensor, weight: Tensor, bias: Tensor | None, more: Tensor | None, static: Tensor | None):
-        x = _linear(given, weight, bias)
+    def side(x_in: Tensor, weight: Tensor, bias: Tensor | None, more: Tensor | None, static: Tensor | None):
+        x = _linear(x_in, weight, bias)
         if more is not None:
             x = torch.cat([x, more.to(x.dtype).expand(1, batch, -1)])
         x = x.unflatten(-1, (num_heads, -1)).permute(1, 2, 0, 3)
@@ -109,7 +109,7 @@ def mha(
     extra = (bias_k is not None) + bool(add_zero_attn)
     mask = _mha_mask(attn_mask, key_padding_mask, (batch, num_heads), extra)
     dropped = bool(training and dropout_p)
-    return Heard(q, k, v, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra, dropped=dropped)
+    return AttentionCall(q, k, v, q.shape[-1] ** -0.5, mask, kind=kind, appended=extra, dropped=dropped)
 
 
 _OUT = 11
@@ -204,7 +204,7 @@ def flex(
 def _narrow(visible: Tensor) -> Tensor:
     """The same mask without axes along which it does not change."""
     for dim in (0, 1):
-        one = visible.narrow(dim, 0, 1)
-        if bool((visible == one).all()):
-            visible = one
+        first = visible.narrow(dim, 0, 1)
+        if bool((visible == first).all()):
+            visible = first
     return visible

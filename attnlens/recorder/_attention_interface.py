@@ -68,13 +68,13 @@ def _listeners() -> list[Listener]:
 def _get_interface(self: Any, attn_implementation: str, default: Callable) -> Callable:
     function = _original(self, attn_implementation, default)
     for listener in _listeners():
-        function = _with_ear(function, listener)
+        function = _observed(function, listener)
     return function
 
 
-def _with_ear(function: Callable, listener: Listener) -> Callable:
+def _observed(function: Callable, listener: Listener) -> Callable:
     @wraps(function)
-    def heard(
+    def observed(
         module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *args: Any, **kwargs: Any
     ):
         if not listener.stack.frames or recomputing():
@@ -85,13 +85,13 @@ def _with_ear(function: Callable, listener: Listener) -> Callable:
             result = function(module, query, key, value, attention_mask, *args, **kwargs)
         finally:
             listener.interface.pop()
-        if not call.heard:
-            given = (module, query, key, value, attention_mask, kwargs)
-            listener.observe(_record, listener, *given, result[0])
+        if not call.recorded:
+            arguments = (module, query, key, value, attention_mask, kwargs)
+            listener.observe(_record, listener, *arguments, result[0])
             result = listener.gated(result)
         return result
 
-    return heard
+    return observed
 
 
 def _record(
@@ -127,7 +127,7 @@ def _record(
     if bias is not None:
         mask = bias if mask is None else _added(bias, mask)
     scale = options.get("scaling")
-    place = listener.record_factors(
+    output_layout = listener.record_factors(
         query,
         key,
         query.shape[-1] ** -0.5 if scale is None else scale,
@@ -137,7 +137,7 @@ def _record(
         sink=options.get("s_aux"),
     )
     dropped = bool(options.get("dropout")) and bool(getattr(module, "training", False))
-    listener.mixes(replace(place, axes=(0, 2, 1, 3)), value, result, dropped)
+    listener.record_values(replace(output_layout, axes=(0, 2, 1, 3)), value, result, dropped)
 
 
 def _added(bias: Tensor, mask: Tensor) -> Tensor:

@@ -21,15 +21,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from operator import index
 from reprlib import repr as short
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .._checks import integer, one_of
 from ..data._attention import floating
-from ..errors import CaptureError, CaptureWarning, InputError, unknown_name
+from ..errors import CaptureError, CaptureWarning, InputError
 from . import _attention_interface
 from ._listener import Listener
 from ._modules import ModuleStack, label
@@ -57,7 +57,7 @@ def capture(
 
     When the block ends, everything is undone, also on an exception, and CaptureError is raised if nothing was
     heard: the message names the module and the remedy. Attention-like modules that ran unheard beside others
-    give a CaptureWarning and are listed in `recording.unheard`.
+    give a CaptureWarning and are listed in `recording.missed`.
 
     >>> with capture(model) as recording:
     ...     model(**inputs)
@@ -75,8 +75,7 @@ def listen(
         raise InputError(
             f"capture() needs a torch module, not {type(model).__name__}; for a lens pass lens.model"
         )
-    if store not in STORES:
-        raise unknown_name("store", store, STORES)
+    one_of("store", store, STORES)
     dtype = None if dtype is None else floating(dtype)
     if more.get("gates") is not None:
         more["gates"] = _gates(more["gates"])
@@ -108,17 +107,18 @@ def _close(listener: Listener, stack: ModuleStack) -> None:
 def _gates(gates: Any) -> dict[int, Tensor]:
     """`{layer: [head] of factors}` with tensors, whatever sequences were given; InputError for anything else."""
     try:
-        found = {
-            index(layer): torch.as_tensor(factors, dtype=torch.float64) for layer, factors in gates.items()
+        factors = {
+            integer("layer", layer, least=0): torch.as_tensor(factors, dtype=torch.float64)
+            for layer, factors in gates.items()
         }
-    except (AttributeError, TypeError, ValueError, RuntimeError):
-        found = None
-    if found is None or not all(layer >= 0 and _is_gate(gate) for layer, gate in found.items()):
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # an InputError is a ValueError
+        factors = None
+    if factors is None or not all(map(_is_gate, factors.values())):
         raise InputError(
             "gates must be {layer: a factor for each head}, layers counted from 0 and factors finite, such as "
             f"{{5: [1, 0, 1, 1]}}; got {short(gates)}"
         )
-    return found
+    return factors
 
 
 def _is_gate(factors: Tensor) -> bool:
@@ -153,7 +153,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             "model.forward(x)) between opening and closing the capture; of a model that torch.compile has compiled, "
             'inside `with torch.compiler.set_stance("force_eager"):`.'
         )
-    suspects = _unheard(recording, stack)
+    suspects = _missed(recording, stack)
     if not recording.calls:
         lost = [label(origin.module, stack.modules[origin.module]) for origin in listener.missed]
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
@@ -181,14 +181,14 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
     lost = {
         origin.module: origin.missed for origin in listener.missed if origin.missed and not origin.confirmed
     }
-    recording.unheard = tuple(dict.fromkeys([*suspects, *lost]))
-    if recording.unheard:
+    recording.missed = tuple(dict.fromkeys([*suspects, *lost]))
+    if recording.missed:
         named = {f"{label(name, stack.modules[name])}: {way!r}" for name, way in lost.items()}
         what = (
             f" A softmax over tokens went into values in a way that is not followed in {_few(sorted(named))}."
         )
         warnings.warn(
-            f"not recorded: {_few(list(recording.unheard))}. They ran and look like attention, but use neither a torch "
+            f"not recorded: {_few(list(recording.missed))}. They ran and look like attention, but use neither a torch "
             f"attention function nor a softmax multiplied with values.{what if lost else ''} The other layers were "
             "recorded; numbers of layers, rollout and whatever needs all of them leave these out.",
             CaptureWarning,
@@ -196,7 +196,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
         )
 
 
-def _unheard(recording: Recording, stack: ModuleStack) -> list[str]:
+def _missed(recording: Recording, stack: ModuleStack) -> list[str]:
     """Innermost modules called *Attention that ran and in which, and around which, nothing was recorded; and blocks of
     a list in whose equals something was.
     """

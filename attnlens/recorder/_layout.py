@@ -32,12 +32,12 @@ class QueryChunk:
         if len(query) != 1 or query[0].start is None or query[0].whole is None:
             return None
         rows, cols = query[0], key[0] if len(key) == 1 else None
-        own = (
+        same_keys = (
             cols is not None
             and cols.whole is rows.whole
             and (cols.start, cols.size) == (rows.start, rows.size)
         )
-        return cls(rows.whole, rows.start, own)
+        return cls(rows.whole, rows.start, same_keys)
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Layout:
         for size, whole, parts in zip(shape, self.lead, self.parts):
             sizes += parts if size == whole else (size, *(1,) * (len(parts) - 1))
         tensor = tensor.reshape(*sizes, x, y).permute(*self.batch_axes, *self.head_axes, -2, -1)
-        split, own = len(self.batch_axes), tensor.shape[:-2]
-        batch = [self._sizes[i] for i in self.batch_axes] if prod(own[:split]) != 1 else [1] * split
-        heads = list(own[split:])
+        split, kept = len(self.batch_axes), tensor.shape[:-2]
+        batch = [self._sizes[i] for i in self.batch_axes] if prod(kept[:split]) != 1 else [1] * split
+        heads = list(kept[split:])
         if prod(heads) != 1 and not (shared and _leads(heads)):
             heads = [self._sizes[i] for i in self.head_axes]
         return tensor.expand(*batch, *heads, -1, -1).reshape(prod(batch), prod(heads), x, y)
@@ -160,29 +160,29 @@ def read(
     attention_axes: what its axes are made of, as far as that is known; whole: the batch of the model's inputs
     """
     owner = _owner(frames, query)
-    given = owner.activations(queries) if owner is not None else []
-    kind = _kind(given, owner.contexts() if owner is not None else [], queries, keys)
+    inputs = owner.activations(queries) if owner is not None else []
+    kind = _kind(inputs, owner.contexts() if owner is not None else [], queries, keys)
     kind = _kind_of_parts(attention_axes) or kind
-    known = _by_parts(attention_axes, whole)
-    if known is not None:
-        parts, batch_axes, head_axes, items = known
+    by_parts = _by_parts(attention_axes, whole)
+    if by_parts is not None:
+        parts, batch_axes, head_axes, items = by_parts
         sizes = sum(parts, ())
         total = prod(sizes[i] for i in batch_axes)
         if items is None:
             items = items_of(frames, total)
         part = any(p.kind == BATCH and total % p.size for p in attention_axes.dropped)
         if not kinds(attention_axes.inner) & {FEATURE, GIVEN} and _channel(
-            given, queries, keys, inner, total
+            inputs, queries, keys, inner, total
         ):
             kind = "channel"
         chunk = QueryChunk.of(attention_axes.query, attention_axes.key)
         return Layout(lead, parts, batch_axes, head_axes, items, kind, part, chunk)
-    return _by_shape(frames, given, lead, queries, keys, inner, kind)
+    return _by_shape(frames, inputs, lead, queries, keys, inner, kind)
 
 
 def _by_shape(
     frames: list[Frame],
-    given: list[Tensor],
+    inputs: list[Tensor],
     lead: tuple[int, ...],
     queries: int,
     keys: int,
@@ -190,7 +190,7 @@ def _by_shape(
     kind: str,
 ) -> Layout:
     """The layout of tensors whose making was not followed, by the shapes of what the module was given."""
-    batch, areas, seq_first = _activation(given, queries, keys, lead)
+    batch, areas, seq_first = _activation(inputs, queries, keys, lead)
     if len(lead) == 0:
         parts, batch_axes, head_axes = (), (), ()
     elif len(lead) == 1 and batch in (None, *lead):
@@ -247,8 +247,8 @@ def _by_parts(
             return None
     parts = tuple(tuple(part.size for part in axis) or (1,) for axis in attention_axes.lead)
     inputs = prod(flat[at].size for at in batch)
-    own = all(flat[at].kind != BATCH or flat[at] is whole for at in batch)
-    return parts, (*batch, *windows), tuple(heads), inputs if own else None
+    whole_inputs = all(flat[at].kind != BATCH or flat[at] is whole for at in batch)
+    return parts, (*batch, *windows), tuple(heads), inputs if whole_inputs else None
 
 
 _NOTHING = AxisPart(1, "nothing")
@@ -263,24 +263,24 @@ def _kind_of_parts(attention_axes: AttentionAxes) -> str | None:
     return "cross" if attention_axes.learned else None
 
 
-def _channel(given: list[Tensor], queries: int, keys: int, inner: int | None, total: int) -> bool:
+def _channel(inputs: list[Tensor], queries: int, keys: int, inner: int | None, total: int) -> bool:
     """Whether shapes say that rows and keys are channels: of a picture, whose axes have no names."""
-    batch, areas, _ = _activation(given, queries, keys, ())
+    batch, areas, _ = _activation(inputs, queries, keys, ())
     return queries == keys and total == batch and inner in areas and queries not in areas
 
 
 def _activation(
-    given: list[Tensor], queries: int, keys: int, lead: tuple[int, ...]
+    inputs: list[Tensor], queries: int, keys: int, lead: tuple[int, ...]
 ) -> tuple[int | None, tuple[int, ...], bool]:
     """(batch size, how many tokens there may be, whether tokens come first) of the owner's input."""
-    if not given:
+    if not inputs:
         return None, (), False
-    shape = tuple(given[0].shape)
+    shape = tuple(inputs[0].shape)
     if len(shape) == 2:
         return 1, shape[:1], False
     if len(shape) == 3:
         turned = shape[0] == queries != shape[1] and prod(lead) % shape[1] == 0
-        if turned and any(t.shape[0] == keys for t in given):
+        if turned and any(t.shape[0] == keys for t in inputs):
             return shape[1], shape[:1], True
         return shape[0], shape[1:2], False
     # A picture, channels first or last.
@@ -290,9 +290,9 @@ def _activation(
 def _owner(frames: list[Frame], query: Tensor) -> Frame | None:
     """The innermost running module that was given activations, not already the query and key themselves."""
     for frame in reversed(frames):
-        given = frame.activations(query.shape[-2])
-        split = any(t.ndim > 3 and t.shape[:-1] == query.shape[:-1] for t in given)
-        if given and not split and frame.projects:
+        inputs = frame.activations(query.shape[-2])
+        split = any(t.ndim > 3 and t.shape[:-1] == query.shape[:-1] for t in inputs)
+        if inputs and not split and frame.projects:
             return frame
     return None
 
@@ -309,13 +309,13 @@ def items_of(frames: list[Frame], batch: int) -> int:
     return batch
 
 
-def _kind(given: list[Tensor], contexts: list[Tensor], queries: int, keys: int) -> str:
+def _kind(inputs: list[Tensor], contexts: list[Tensor], queries: int, keys: int) -> str:
     square = queries == keys
-    if not given:
+    if not inputs:
         return "self" if square else "cross"
-    first = given[0]
-    others = [t for t in given[1:] if t.ndim == first.ndim and not _same(t, first)]
-    if len(given) == 3 and _same(given[1], first):
+    first = inputs[0]
+    others = [t for t in inputs[1:] if t.ndim == first.ndim and not _same(t, first)]
+    if len(inputs) == 3 and _same(inputs[1], first):
         others = []  # query, key, value, where only the value went without positions
     others = [t for t in others if not _is_mask(t, first, queries, keys)]
     if square:

@@ -22,15 +22,24 @@ from . import _attention_functions, _layout, _value_path
 from ._layout import AttentionAxes, Layout
 from ._masks import Mask
 from ._modules import Frame, ModuleStack, label
-from ._previous import InterfaceCall, LastPair, PreviousCall, one_place, one_rule, version
+from ._previous import InterfaceCall, LastPair, PreviousCall, same_rule, same_storage, version
 from ._recording import Call, Recording
-from ._value_path import Mixed, Mixture, Place
+from ._value_path import OutputLayout, ValuePath, ValueTag
 from ._verification import Evidence
 from .handwritten import _axis_rules, _probabilities, _scores
 from .handwritten._functions import PRODUCTS, PROJECTIONS, ROLES, STEPS, overwrites
-from .handwritten._probabilities import Mixing
+from .handwritten._probabilities import ValueProduct
 from .handwritten._provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, Axes, Axis, axis_of, kinds
-from .handwritten._tags import Lost, Probabilities, Scores, SoftmaxOrigin, Tags, concrete, operands, vmapped
+from .handwritten._tags import (
+    LostSoftmax,
+    Probabilities,
+    Scores,
+    SoftmaxOrigin,
+    Tags,
+    concrete,
+    operands,
+    vmapped,
+)
 from .handwritten._trail import factors_behind
 
 
@@ -59,7 +68,7 @@ class Listener(TorchFunctionMode):
         self.values = gradients if values is None else values
         self.gradients, self.gates, self.verify = gradients, gates or {}, verify
         self.gated_layers: set[int] = set()
-        self._latest: Place | None = None
+        self._latest: OutputLayout | None = None
         self.recording = recording
         self.stack = stack
         self.dtype = dtype
@@ -97,7 +106,7 @@ class Listener(TorchFunctionMode):
         result = func(*gated[0], **gated[1])
         if role in _FOLLOWING or role is None:
             self._trace(role, func, args, kwargs, result)
-        self.observe(_HEAR.get(role, Listener._lose), self, func, args, kwargs, result, *before)
+        self.observe(_OBSERVERS.get(role, Listener._lose), self, func, args, kwargs, result, *before)
         if role is not None and role not in _FOLLOWING:
             self._trace(role, func, args, kwargs, result)
         return self.gated(result) if self.gates else result
@@ -114,13 +123,13 @@ class Listener(TorchFunctionMode):
         except Exception as fault:
             self.fault = self.fault or fault
 
-    def observe(self, hear: Callable, *args: Any) -> None:
+    def observe(self, observer: Callable, *args: Any) -> None:
         """Runs one of our own observers; its failure is ours alone."""
         if self.fault is not None:
             return
         try:
             with torch.inference_mode(False), torch.no_grad(), torch._C._DisableAutocast():
-                hear(*args)
+                observer(*args)
         except Exception as fault:
             self.fault = fault
 
@@ -159,46 +168,59 @@ class Listener(TorchFunctionMode):
 
     # -- what is heard --------------------------------------------------------------------------------------
 
-    def _hear_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
-        heard = _attention_functions.sdpa(func, args, kwargs)
-        query, key, value, mask = concrete(heard.query), concrete(heard.key), heard.value, heard.mask
-        asked, sides = self._asked(heard.query, heard.key, mask), (heard.query, heard.key)
+    def _on_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+        call = _attention_functions.sdpa(func, args, kwargs)
+        query, key, value, mask = concrete(call.query), concrete(call.key), call.value, call.mask
+        pair, sides = self._pair(call.query, call.key, mask), (call.query, call.key)
         if self.interface:
             called = self.interface[-1]
-            own = query, key
+            converted = query, key
             query, key, mask = _as_called(query, key, mask, called)
             value = called.value if key is called.key else value
             now = (called.query, called.key)
-            sides = tuple(t if a is b else c for t, a, b, c in zip(sides, own, (query, key), now))
-        band = Band(None, 0) if heard.causal else None
-        place = self._repeated(*asked)
-        if place is None:
-            place = self.record_factors(query, key, heard.scale, mask, band=band, sides=sides)
-            self._last = LastPair(self.stack.frames[-1], *asked, place)
-        self.mixes(place, value, result[0] if isinstance(result, tuple) else result, heard.dropped)
+            sides = tuple(t if a is b else c for t, a, b, c in zip(sides, converted, (query, key), now))
+        band = Band(None, 0) if call.causal else None
+        output_layout = self._repeated(*pair)
+        if output_layout is None:
+            output_layout = self.record_factors(query, key, call.scale, mask, band=band, sides=sides)
+            self._last = LastPair(self.stack.frames[-1], *pair, output_layout)
+        self.record_values(
+            output_layout, value, result[0] if isinstance(result, tuple) else result, call.dropped
+        )
 
-    def _hear_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
-        heard = _attention_functions.mha(*args, **kwargs)
-        query, key = concrete(heard.query), concrete(heard.key)
-        where = self._mha_layout(args, kwargs, query, key.shape[-2], heard.kind)
-        place = self.record_factors(query, key, heard.scale, heard.mask, where=where, appended=heard.appended)
+    def _on_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+        attention = _attention_functions.mha(*args, **kwargs)
+        query, key = concrete(attention.query), concrete(attention.key)
+        layout = self._mha_layout(args, kwargs, query, key.shape[-2], attention.kind)
+        output_layout = self.record_factors(
+            query, key, attention.scale, attention.mask, layout=layout, appended=attention.appended
+        )
         call, weight = self.recording.calls[-1], _attention_functions.out_projection(args, kwargs)
         if self.verify and not vmapped(result[0]):
             out = result[0].detach()
-            out = place.where.put((out.transpose(0, 1) if out.ndim == 3 else out[None])[:, None]).clone()
+            out = output_layout.layout.put(
+                (out.transpose(0, 1) if out.ndim == 3 else out[None])[:, None]
+            ).clone()
             projection = weight, _attention_functions.out_bias(args, kwargs)
             self._keep(
-                Evidence(place.where.put(heard.value.detach()).clone(), out, heard.dropped, projection)
+                Evidence(
+                    output_layout.layout.put(attention.value.detach()).clone(),
+                    out,
+                    attention.dropped,
+                    projection,
+                )
             )
-        if call.mixture is None or vmapped(result[0]):
+        if call.value_path is None or vmapped(result[0]):
             return
-        mixed = call.mixture
-        mixed.value = self._copy(place.where.put(concrete(heard.value)))
-        mixed.project(weight, turned=True)
+        path = call.value_path
+        path.value = self._copy(output_layout.layout.put(concrete(attention.value)))
+        path.project(weight, turned=True)
         if self.values:
-            self._tags[result[0]] = Mixed(mixed, "projected", turned=True, given=tuple(self.stack.given()))
+            self._tags[result[0]] = ValueTag(
+                path, "projected", turned=True, inputs=tuple(self.stack.inputs())
+            )
         if self.gradients and result[0].requires_grad:
-            result[0].register_hook(mixed.take_projected)
+            result[0].register_hook(path.take_projected)
 
     def _mha_layout(self, args: tuple, kwargs: dict, query: Tensor, keys: int, kind: str) -> Layout:
         """The axes are known, but for windows beside the inputs, and what torch.vmap hides."""
@@ -210,18 +232,18 @@ class Listener(TorchFunctionMode):
         inputs = axes.axes[1] if batched else axis_of(batch, BATCH)
         rows = axes.axes[0] if batched else ()
         attention_axes = AttentionAxes((inputs, axis_of(heads, FEATURE)), rows, (), axis_of(d_head, FEATURE))
-        where = self._layout((*hidden, batch, heads), queries, keys, d_head, query, attention_axes)
-        return replace(where, kind="cross" if axes is not None and (axes.fixed or axes.learned) else kind)
+        layout = self._layout((*hidden, batch, heads), queries, keys, d_head, query, attention_axes)
+        return replace(layout, kind="cross" if axes is not None and (axes.fixed or axes.learned) else kind)
 
-    def _hear_flex(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+    def _on_flex(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         query, key, scale, mask, weights = _attention_functions.flex(*args, **kwargs)
         if weights is None:
-            place = self.record_factors(query, key, scale, mask)
+            output_layout = self.record_factors(query, key, scale, mask)
         else:
-            place = self._record_weights(weights, None, self._axes_between(query, key), query, mask)
-        self.mixes(place, args[2], result[0])
+            output_layout = self._record_weights(weights, None, self._axes_between(query, key), query, mask)
+        self.record_values(output_layout, args[2], result[0])
 
-    def _hear_softmax(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+    def _on_softmax(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         if not isinstance(result, Tensor) or result.ndim < 2:
             return
         dim = _understood(_probabilities.softmax_dim, args, kwargs)
@@ -235,85 +257,94 @@ class Listener(TorchFunctionMode):
     def _over_tokens(self, result: Tensor, dim: int) -> bool:
         """Whether a softmax has an entry for each token of what the module was given."""
         axes = self.stack.provenance.of(result)
-        known = set() if axes is None else kinds(axes.axes[dim])
-        if result.shape[dim] == 1 or known & {FEATURE, FIXED}:
+        axis_kinds = set() if axes is None else kinds(axes.axes[dim])
+        if result.shape[dim] == 1 or axis_kinds & {FEATURE, FIXED}:
             return False
         inputs = self.stack.frames[-1].activations(result.shape[dim])
-        return bool(known & {POSITION, GIVEN}) or any(result.shape[dim] in t.shape[:-1] for t in inputs)
+        return bool(axis_kinds & {POSITION, GIVEN}) or any(result.shape[dim] in t.shape[:-1] for t in inputs)
 
-    def _hear_product(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+    def _on_product(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         source, tag = self._tagged(args, kwargs)
         self._contract(func, args, kwargs)
         if isinstance(tag, Probabilities):
-            axes = self.stack.provenance.known(source)
-            mixing = _understood(_probabilities.mixing, tag, func, args, kwargs, source, axes)
-            if mixing is None:
+            axes = self.stack.provenance.axes_or_unknown(source)
+            value_product = _understood(_probabilities.value_product, tag, func, args, kwargs, source, axes)
+            if value_product is None:
                 self._follow_probabilities(tag, source, func, args, kwargs, result)
                 if self._tags.get(result) is None:
                     self._miss(tag.origin, source, func, args)
             elif not tag.origin.confirmed:
-                self._confirm(tag, mixing, source, axes, result)
+                self._confirm(tag, value_product, source, axes, result)
             elif tag.cut and tag.origin.in_parts:
                 raise CaptureError(_in_parts(self.stack.frames[-1]))
             return
-        if isinstance(tag, Lost):
+        if isinstance(tag, LostSoftmax):
             self._miss(tag.origin, source, func, args)
         self.stack.projected(*args[:2], *kwargs.values())
         if isinstance(result, Tensor) and result.ndim >= 2 and not vmapped(result):
             self._tag(result, _understood(_scores.product_scores, func, args, kwargs))
 
     def _confirm(
-        self, tag: Probabilities, mixing: Mixing, source: Tensor, axes: Axes, result: Tensor
+        self, tag: Probabilities, value_product: ValueProduct, source: Tensor, axes: Axes, result: Tensor
     ) -> None:
         """A product of weights with values: attention, if the keys are tokens."""
-        values = self.stack.provenance.of(mixing.values)
-        if not _probabilities.is_attention(axes, values, mixing):
+        values = self.stack.provenance.of(value_product.values)
+        if not _probabilities.is_attention(axes, values, value_product):
             return
         tag.origin.confirm(tag.cut)
         behind = tag.scores
-        asked = None if behind is None else self._asked(behind.query, behind.key, behind.scale)
-        self._latest = None if asked is None else self._repeated(*asked)
+        pair = None if behind is None else self._pair(behind.query, behind.key, behind.scale)
+        self._latest = None if pair is None else self._repeated(*pair)
         if self._latest is not None:
             return
-        weights = (source if tag.clean is None else tag.clean).permute(mixing.order)
-        inner = () if values is None or mixing.inner is None else values.axes[mixing.inner]
-        attention_axes = AttentionAxes.of(axes, mixing.order, inner)
+        weights = (source if tag.clean is None else tag.clean).permute(value_product.order)
+        inner = () if values is None or value_product.inner is None else values.axes[value_product.inner]
+        attention_axes = AttentionAxes.of(axes, value_product.order, inner)
         if tag.scores is not None:
             between = self._axes_between(tag.scores.query, tag.scores.key)
             attention_axes = replace(attention_axes, learned=between.learned)
-        place = self._record_weights(concrete(weights), tag.scores, attention_axes, touched=tag.touched)
-        if asked is not None:
-            self._last = LastPair(self.stack.frames[-1], *asked, replace(place, axes=mixing.axes))
-        if mixing.arranged is not None:
-            self.mixes(replace(place, axes=mixing.axes), mixing.arranged, result, tag.clean is not None)
+        output_layout = self._record_weights(
+            concrete(weights), tag.scores, attention_axes, touched=tag.touched
+        )
+        if pair is not None:
+            self._last = LastPair(
+                self.stack.frames[-1], *pair, replace(output_layout, axes=value_product.axes)
+            )
+        if value_product.arranged is not None:
+            self.record_values(
+                replace(output_layout, axes=value_product.axes),
+                value_product.arranged,
+                result,
+                tag.clean is not None,
+            )
         if not axes.product and kinds(attention_axes.query) == {FEATURE}:
             self._tentative.append((attention_axes.query, self.recording.calls[-1]))
 
-    def _asked(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
+    def _pair(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
         """What tells that an attention is asked for once more: its query, key and rule, as the attention interface of
         transformers was given them where that was used for it alone, and that call.
         """
-        if not self.interface or self.interface[-1].heard:
+        if not self.interface or self.interface[-1].recorded:
             return query, key, rule, None
         called = self.interface[-1]
         return called.query, called.key, called.mask, called
 
     def _repeated(
         self, query: Tensor, key: Tensor, rule: Tensor | float | None, call: InterfaceCall | None
-    ) -> Place | None:
+    ) -> OutputLayout | None:
         """Where the last call was of the same query and key in the same module: its attention, on other values."""
         last = self._last
         same = (
             last is not None
             and last.frame is self.stack.frames[-1]
             and (last.call is None) == (call is None)
-            and one_rule(last.rule, rule)
-            and one_place(last.query, query)
-            and one_place(last.key, key)
+            and same_rule(last.rule, rule)
+            and same_storage(last.query, query)
+            and same_storage(last.key, key)
         )
         if same and self.interface:
-            self.interface[-1].heard += 1
-        return replace(last.place, repeated=True) if same else None
+            self.interface[-1].recorded += 1
+        return replace(last.output_layout, repeated=True) if same else None
 
     def _contract(self, func: Callable, args: tuple, kwargs: dict) -> None:
         """Rows that are features, summed over by a later product, were the keys' features of linear attention."""
@@ -342,20 +373,24 @@ class Listener(TorchFunctionMode):
 
     def _descends(self, tensor: Tensor, origin: SoftmaxOrigin) -> bool:
         tag = self._tags.get(tensor)
-        return isinstance(tag, (Probabilities, Lost)) and tag.origin is origin
+        return isinstance(tag, (Probabilities, LostSoftmax)) and tag.origin is origin
 
     def _lose(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         """A function that is not followed: what it makes of a softmax over tokens is watched until it is mixed."""
         source, tag = self._tagged(args, kwargs)
-        if not isinstance(tag, (Probabilities, Lost)) or tag.origin.confirmed or not tag.origin.over_tokens:
+        if (
+            not isinstance(tag, (Probabilities, LostSoftmax))
+            or tag.origin.confirmed
+            or not tag.origin.over_tokens
+        ):
             return
-        if isinstance(tag, Lost) and tag.spread and getattr(func, "__name__", "") in ("sum", "mean"):
+        if isinstance(tag, LostSoftmax) and tag.spread and getattr(func, "__name__", "") in ("sum", "mean"):
             self._miss(tag.origin, source, func, (source.new_empty(0),))
             return
         for tensor in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(tensor, Tensor) and tensor.is_floating_point():
                 grown = tensor.numel() > source.numel() and func in STEPS and STEPS[func] == "mul"
-                self._tags[tensor] = Lost(tag.origin, grown or getattr(tag, "spread", False))
+                self._tags[tensor] = LostSoftmax(tag.origin, grown or getattr(tag, "spread", False))
 
     def _follow(
         self, func: Callable, args: tuple, kwargs: dict, result: Any, before: Tensor | None = None
@@ -366,16 +401,16 @@ class Listener(TorchFunctionMode):
             return
         if isinstance(tag, Probabilities):
             self._follow_probabilities(tag, source, func, args, kwargs, result, before)
-        elif isinstance(tag, Lost):
+        elif isinstance(tag, LostSoftmax):
             if func not in PROJECTIONS:
                 self._lose(func, args, kwargs, result)
         elif isinstance(tag, Scores):
             self._tag(result, _understood(_scores.follow_scores, tag, source, func, args, kwargs, result))
-        elif isinstance(tag, Mixed):
+        elif isinstance(tag, ValueTag):
             for operand in args[:2]:
-                if isinstance(other := self._tags.get(operand), Mixed):
+                if isinstance(other := self._tags.get(operand), ValueTag):
                     _value_path.passes_on(other, func)
-            step = (tag, source, func, args, kwargs, result, self.stack.given())
+            step = (tag, source, func, args, kwargs, result, self.stack.inputs())
             self._tag(result, _understood(_value_path.follow, *step))
 
     def _follow_probabilities(
@@ -422,9 +457,9 @@ class Listener(TorchFunctionMode):
         """The first tagged tensor among the arguments; probabilities before scores, and these before mixtures."""
         flat = [*args, *kwargs.values()]
         flat += [x for a in args if isinstance(a, (list, tuple)) for x in a]
-        found = [(t, tag) for t in flat if (tag := self._tags.get(t)) is not None]
-        found.sort(key=lambda pair: _order(pair[1]))
-        return found[0] if found else (None, None)
+        tagged = [(t, tag) for t in flat if (tag := self._tags.get(t)) is not None]
+        tagged.sort(key=lambda pair: _order(pair[1]))
+        return tagged[0] if tagged else (None, None)
 
     # -- what is noted --------------------------------------------------------------------------------------
 
@@ -438,17 +473,17 @@ class Listener(TorchFunctionMode):
         band: Band | None = None,
         softcap: float | None = None,
         sink: Tensor | None = None,
-        where: Layout | None = None,
+        layout: Layout | None = None,
         appended: int = 0,
         sides: tuple[Tensor, Tensor] | None = None,
-    ) -> Place:
+    ) -> OutputLayout:
         """Notes one attention call by query and key, `[batch, head, token, d_head]` or with other axes.
 
         sides: the model's own query and key, where these were made of them
         """
         sides = (query, key) if sides is None else sides
         queries, keys = query.shape[-2], key.shape[-2]
-        if where is None:
+        if layout is None:
             lead = query.shape[:-2] if query.ndim >= key.ndim else key.shape[:-2]
             if query.ndim == key.ndim:
                 # Heads of keys may be fewer, and shared.
@@ -456,15 +491,15 @@ class Listener(TorchFunctionMode):
             elif query.shape[:-2] != key.shape[:-2]:
                 lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
             attention_axes = self._axes_between(*sides, lead=tuple(lead))
-            where = self._layout(tuple(lead), queries, keys, query.shape[-1], query, attention_axes)
-        shape = (where.batch, where.heads, queries, keys)
-        beside = self._beside(where.kind, shape, query)
-        query, key = _spread(where.put(query), shape), _spread(where.put(key, shared=True), shape)
+            layout = self._layout(tuple(lead), queries, keys, query.shape[-1], query, attention_axes)
+        shape = (layout.batch, layout.heads, queries, keys)
+        beside = self._beside(layout.kind, shape, query)
+        query, key = _spread(layout.put(query), shape), _spread(layout.put(key, shared=True), shape)
         return self._note(
-            where,
+            layout,
             shape,
             beside=beside,
-            mask=self._mask(mask, where, shape, band),
+            mask=self._mask(mask, layout, shape, band),
             query=self._copy(query),
             key=self._copy(key),
             scale=scale,
@@ -473,41 +508,47 @@ class Listener(TorchFunctionMode):
             appended=appended,
         )
 
-    def mixes(self, place: Place, value: Tensor, result: Tensor, dropped: bool = False) -> None:
+    def record_values(
+        self, output_layout: OutputLayout, value: Tensor, result: Tensor, dropped: bool = False
+    ) -> None:
         """Notes what the attention noted last mixes, and follows its result.
 
         dropped: dropout changed the weights meanwhile
         """
         call = self.recording.calls[-1]
-        self._latest = place
-        if place.repeated:
+        self._latest = output_layout
+        if output_layout.repeated:
             return
         if self.verify:
-            held = _spread(place.where.put(concrete(value.detach()), shared=True), call.shape)
-            self._keep(Evidence(held.clone(), place.put(concrete(result.detach())).clone(), dropped))
-        if call.mixture is None or vmapped(result) or call.windows > 1:
+            held = _spread(output_layout.layout.put(concrete(value.detach()), shared=True), call.shape)
+            self._keep(Evidence(held.clone(), output_layout.put(concrete(result.detach())).clone(), dropped))
+        if call.value_path is None or vmapped(result) or call.windows > 1:
             return
-        mixed, (batch, _, queries, _) = call.mixture, call.shape
-        mixed.value = self._copy(_spread(place.where.put(concrete(value), shared=True), call.shape))
+        path, (batch, _, queries, _) = call.value_path, call.shape
+        path.value = self._copy(_spread(output_layout.layout.put(concrete(value), shared=True), call.shape))
         if self.values:
-            rows = place.put(result.detach()).transpose(1, 2).reshape(batch, queries, -1)
-            self._tags[result] = Mixed(mixed, "heads", rows, given=tuple(self.stack.given()))
+            rows = output_layout.put(result.detach()).transpose(1, 2).reshape(batch, queries, -1)
+            self._tags[result] = ValueTag(path, "heads", rows, inputs=tuple(self.stack.inputs()))
         if self.gradients and result.requires_grad:
-            result.register_hook(lambda gradient: setattr(mixed, "gradient", place.put(gradient)))
+            result.register_hook(lambda gradient: setattr(path, "gradient", output_layout.put(gradient)))
 
     def _keep(self, evidence: Evidence) -> None:
         self.recording.calls[-1] = replace(self.recording.calls[-1], evidence=evidence)
 
     def gated(self, result: Any) -> Any:
         """The result, if an attention call was just heard in a layer with gates, times the gate of each head."""
-        place, self._latest = self._latest, None
-        gate = None if place is None else self._gate(self._heard_before() - 1, place.where.heads)
+        output_layout, self._latest = self._latest, None
+        gate = (
+            None
+            if output_layout is None
+            else self._gate(self._layers_so_far() - 1, output_layout.layout.heads)
+        )
         if gate is None:
             return result
         first, *rest = result if isinstance(result, tuple) else (result,)
-        changed = first * place.along(first, gate)
+        changed = first * output_layout.along(first, gate)
         tag = self._tags.get(first)
-        if isinstance(tag, Mixed):
+        if isinstance(tag, ValueTag):
             by_head = tag.rows.unflatten(-1, (len(gate), -1)) * gate.to(tag.rows).unsqueeze(-1)
             self._tags[changed] = replace(tag, rows=by_head.flatten(-2))
         return (changed, *rest) if isinstance(result, tuple) else changed
@@ -524,13 +565,13 @@ class Listener(TorchFunctionMode):
             )
         return gate if len(gate) == heads else None
 
-    def _heard_before(self) -> int:
+    def _layers_so_far(self) -> int:
         """How many layers of this forward pass were heard so far."""
         return sum(call.forward == self.stack.forwards for call in self.recording.calls)
 
     def _gated_projection(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """nn.MultiheadAttention returns its heads projected: its gates are put on the projection."""
-        gate = self._gate(self._heard_before(), _attention_functions.head_count(args, kwargs))
+        gate = self._gate(self._layers_so_far(), _attention_functions.head_count(args, kwargs))
         if gate is None:
             return args, kwargs
         weight = _attention_functions.out_projection(args, kwargs)
@@ -540,9 +581,9 @@ class Listener(TorchFunctionMode):
 
     def _axes_between(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> AttentionAxes:
         """What the axes of attention between these two are made of."""
-        known = self.stack.provenance
+        provenance = self.stack.provenance
         lead = tuple(query.shape[:-2]) if lead is None else lead[len(lead) + 2 - max(query.ndim, key.ndim) :]
-        return AttentionAxes.between(known.of(query), known.of(key), lead)
+        return AttentionAxes.between(provenance.of(query), provenance.of(key), lead)
 
     def _layout(
         self,
@@ -553,10 +594,14 @@ class Listener(TorchFunctionMode):
         query: Tensor,
         attention_axes: AttentionAxes,
     ) -> Layout:
-        known = self.stack.provenance
+        provenance = self.stack.provenance
         hidden = len(lead) - len(attention_axes.lead)  # axes that torch.vmap hides
-        attention_axes = replace(attention_axes, lead=(*known.mapped(lead[:hidden]), *attention_axes.lead))
-        return _layout.read(self.stack.frames, lead, queries, keys, inner, query, attention_axes, known.batch)
+        attention_axes = replace(
+            attention_axes, lead=(*provenance.mapped(lead[:hidden]), *attention_axes.lead)
+        )
+        return _layout.read(
+            self.stack.frames, lead, queries, keys, inner, query, attention_axes, provenance.batch
+        )
 
     def _record_weights(
         self,
@@ -566,23 +611,23 @@ class Listener(TorchFunctionMode):
         query: Tensor | None = None,
         mask: Tensor | None = None,
         touched: bool = False,
-    ) -> Place:
+    ) -> OutputLayout:
         if query is None:
             query = weights if behind is None else concrete(behind.query)
         inner = None if query is weights else query.shape[-1]
         queries, keys = weights.shape[-2:]
-        where = self._layout(tuple(weights.shape[:-2]), queries, keys, inner, query, attention_axes)
-        weights = where.put(weights)
+        layout = self._layout(tuple(weights.shape[:-2]), queries, keys, inner, query, attention_axes)
+        weights = layout.put(weights)
         shape = tuple(weights.shape)
-        found, what = self._mask(mask, where, shape, None), None
+        kept_mask, stored = self._mask(mask, layout, shape, None), None
         if behind is not None:
-            found, what = factors_behind(behind, weights, where, self.recording.store, touched)
-        what = {"weights": weights} if what is None else what
-        copies = {name: self._copy(v) if isinstance(v, Tensor) else v for name, v in what.items()}
-        beside = self._beside(where.kind, shape, query)
-        return self._note(where, shape, mask=found, beside=beside, touched=touched, **copies)
+            kept_mask, stored = factors_behind(behind, weights, layout, self.recording.store, touched)
+        stored = {"weights": weights} if stored is None else stored
+        copies = {name: self._copy(v) if isinstance(v, Tensor) else v for name, v in stored.items()}
+        beside = self._beside(layout.kind, shape, query)
+        return self._note(layout, shape, mask=kept_mask, beside=beside, touched=touched, **copies)
 
-    def _note(self, where: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> Place:
+    def _note(self, layout: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> OutputLayout:
         name = self.stack.frames[-1].name
         forward = self.stack.forwards
         number = self._numbers[forward, name] = self._numbers.get((forward, name), 0) + 1
@@ -590,18 +635,18 @@ class Listener(TorchFunctionMode):
             module=name,
             number=number,
             forward=forward,
-            kind=where.kind,
-            items=where.items,
-            part=where.part,
-            chunk=where.chunk,
+            kind=layout.kind,
+            items=layout.items,
+            part=layout.part,
+            chunk=layout.chunk,
             mask=self._declared_padding(shape) if mask is None else mask,
-            mixture=Mixture(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
+            value_path=ValuePath(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
             **what,
         )
         self.recording.calls.append(call)
         if self.interface:
-            self.interface[-1].heard += 1
-        return Place(where, shape[2])
+            self.interface[-1].recorded += 1
+        return OutputLayout(layout, shape[2])
 
     def _beside(self, kind: str, shape: tuple, query: Tensor) -> int:
         """The number of the first call of the heads that this one belongs to; its own where it stands alone."""
@@ -622,7 +667,7 @@ class Listener(TorchFunctionMode):
             return tensor.to(self.dtype)
         return tensor if shared else tensor.clone()
 
-    def _mask(self, tensor: Tensor | None, where: Layout, shape: tuple, band: Band | None) -> Mask | None:
+    def _mask(self, tensor: Tensor | None, layout: Layout, shape: tuple, band: Band | None) -> Mask | None:
         """The mask of one call; layers of one forward pass that share a tensor share its `Mask`."""
         if tensor is None:
             return Mask.of(None, shape, band)
@@ -631,26 +676,26 @@ class Listener(TorchFunctionMode):
             for old in [k for k in self._masks if k[-1] != self.stack.forwards]:
                 del self._masks[old]
             # The tensor is kept beside its mask so that no other tensor can take its id meanwhile.
-            four = where.put(concrete(tensor.detach()))
+            four = layout.put(concrete(tensor.detach()))
             self._masks[seen] = (tensor, Mask.of(four, shape, band))
         return self._masks[seen][1]
 
     def _declared_padding(self, shape: tuple) -> Mask | None:
         """The caller's own `attention_mask [batch, token]`, for attention whose mask was not seen."""
-        given = self.stack.frames[0].kwargs.get("attention_mask")
+        padding = self.stack.frames[0].kwargs.get("attention_mask")
         square = shape[2] == shape[3]
-        if isinstance(given, Tensor) and square and tuple(given.shape) == (shape[0], shape[3]):
-            return Mask(shape, real=given.detach() > 0)
+        if isinstance(padding, Tensor) and square and tuple(padding.shape) == (shape[0], shape[3]):
+            return Mask(shape, real=padding.detach() > 0)
         return None
 
 
 _FOLLOWING = ("follow", "project", "dropout", "overwrite")
-_HEAR: dict[str, Callable] = {
-    "sdpa": Listener._hear_sdpa,
-    "mha": Listener._hear_mha,
-    "flex": Listener._hear_flex,
-    "softmax": Listener._hear_softmax,
-    "product": Listener._hear_product,
+_OBSERVERS: dict[str, Callable] = {
+    "sdpa": Listener._on_sdpa,
+    "mha": Listener._on_mha,
+    "flex": Listener._on_flex,
+    "softmax": Listener._on_softmax,
+    "product": Listener._on_product,
     "follow": Listener._follow,
     "project": Listener._follow,
     "dropout": Listener._follow,
@@ -674,10 +719,10 @@ def _in_parts(frame: Frame) -> str:
     )
 
 
-def _order(tag: Scores | Probabilities | Lost | Mixed) -> int:
-    if isinstance(tag, Mixed):
+def _order(tag: Scores | Probabilities | LostSoftmax | ValueTag) -> int:
+    if isinstance(tag, ValueTag):
         return 3 if tag.stage == "projected" else 4
-    return (Probabilities, Lost, Scores).index(type(tag))
+    return (Probabilities, LostSoftmax, Scores).index(type(tag))
 
 
 def _first(args: tuple, kwargs: dict) -> Any:

@@ -28,12 +28,12 @@ class Mask:
     band: Band | None = None
     real: Tensor | None = None
     """bool [batch, key]: real tokens, where the caller said so outside the mask."""
-    _found: dict = field(default_factory=dict, repr=False)
+    _cache: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         if self.visible is not None and self.visible.shape[1] > 1:
-            one = self.visible[:, :1]
-            self.visible = one.clone() if bool((self.visible == one).all()) else self.visible
+            first = self.visible[:, :1]
+            self.visible = first.clone() if bool((self.visible == first).all()) else self.visible
 
     @classmethod
     def of(cls, tensor: Tensor | None, shape: tuple[int, ...], band: Band | None = None) -> Mask | None:
@@ -62,9 +62,9 @@ class Mask:
 
     def _once(self, key: object, compute: Callable[[], Any]) -> Any:
         """Layers share a mask: what was found for one is found for all."""
-        if key not in self._found:
-            self._found[key] = compute()
-        return self._found[key]
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
 
     def _real_keys(self, item: int) -> Tensor | None:
         if self.real is not None:
@@ -98,8 +98,8 @@ class Mask:
             return None
         if start is None:
             start = keys - queries if self.visible is None else self._start(item)
-        own = torch.arange(start, start + queries, device=real.device)
-        kept = torch.isin(own, real)
+        key_of_query = torch.arange(start, start + queries, device=real.device)
+        kept = torch.isin(key_of_query, real)
         return None if bool(kept.all()) or not bool(kept.any()) else kept.nonzero().squeeze(1)
 
     def _start(self, item: int) -> int:
@@ -155,10 +155,10 @@ def _seen_by_others(visible: Tensor) -> Tensor:
     """bool `[key]`: keys that some query `[query, key]` sees; its own does not count where all others see the same."""
     queries, keys = visible.shape
     if 2 < queries <= keys:
-        own = torch.zeros_like(visible).diagonal_scatter(visible.new_ones(queries), keys - queries)
-        shown, hidden = (visible | own).all(0), (~visible | own).all(0)
+        diagonal = torch.zeros_like(visible).diagonal_scatter(visible.new_ones(queries), keys - queries)
+        shown, hidden = (visible | diagonal).all(0), (~visible | diagonal).all(0)
         if bool((shown | hidden).all()):
-            return shown & ~hidden | (visible & ~own).any(0)
+            return shown & ~hidden | (visible & ~diagonal).any(0)
     return visible.any(0)
 
 

@@ -41,13 +41,13 @@ class Frame:
 
         Of a model without a batch axis, `[query, d_model]`.
         """
-        given = [
+        inputs = [
             concrete(value)
             for name, value in self._named()
             if isinstance(value, Tensor) and value.is_floating_point() and not _not_activation(name)
         ]
-        deep = [t for t in given if t.ndim >= 3]
-        flat = [t for t in given if t.ndim == 2]
+        deep = [t for t in inputs if t.ndim >= 3]
+        flat = [t for t in inputs if t.ndim == 2]
         return deep or (flat if flat and flat[0].shape[0] == queries else [])
 
     def contexts(self) -> list[Tensor]:
@@ -69,8 +69,8 @@ class Frame:
 
     def batches(self) -> set[int]:
         """The leading sizes of all tensor inputs that have a batch axis."""
-        given = (v for v in (*self.args, *self.kwargs.values()) if isinstance(v, Tensor))
-        return {t.shape[0] for t in map(concrete, given) if t.ndim >= 2}
+        inputs = (v for v in (*self.args, *self.kwargs.values()) if isinstance(v, Tensor))
+        return {t.shape[0] for t in map(concrete, inputs) if t.ndim >= 2}
 
 
 _NOT_ACTIVATIONS = ("mask", "pos", "bias", "alibi", "cache", "freq", "rot", "rope", "cos", "sin", "resid")
@@ -221,7 +221,7 @@ class ModuleStack:
         if recomputing() or self._is_elsewhere():
             return
         if threading.get_ident() != self._owner:
-            self._heard_elsewhere(name, module)
+            self._ran_elsewhere(name, module)
             return
         if not name:
             self.frames.clear()  # an interrupted run leaves its frames behind
@@ -235,16 +235,16 @@ class ModuleStack:
     def projected(self, *tensors: Any) -> None:
         """Notes which running modules' inputs these are: they went into a projection or a product."""
         for frame in self.frames:
-            for given in (*frame.args, *frame.kwargs.values()):
-                if isinstance(given, Tensor) and any(given is tensor for tensor in tensors):
-                    frame.projected.append(given)
+            for inputs in (*frame.args, *frame.kwargs.values()):
+                if isinstance(inputs, Tensor) and any(inputs is tensor for tensor in tensors):
+                    frame.projected.append(inputs)
 
-    def given(self) -> list[Tensor]:
+    def inputs(self) -> list[Tensor]:
         """The tensors that the running modules were given."""
         values = (v for frame in self.frames for v in (*frame.args, *frame.kwargs.values()))
         return [value for value in values if isinstance(value, Tensor)]
 
-    def _heard_elsewhere(self, name: str, module: nn.Module) -> None:
+    def _ran_elsewhere(self, name: str, module: nn.Module) -> None:
         """Another thread may use the whole model for itself; parts of our own run that went there are lost."""
         if _open_here():
             return
@@ -268,14 +268,14 @@ def _is_plain(module: nn.Module) -> bool:
 
 def _projecting(modules: dict[str, nn.Module]) -> set[str]:
     """Names of the modules that hold a weight matrix, themselves or in a part of them."""
-    found = set()
+    names = set()
     for name, module in modules.items():
         # Quantized layers keep their weight outside of the parameters, behind a method.
-        own = any(p is not None and p.ndim > 1 for p in module._parameters.values())
-        if own or callable(getattr(module, "weight", None)):
+        holds_weight = any(p is not None and p.ndim > 1 for p in module._parameters.values())
+        if holds_weight or callable(getattr(module, "weight", None)):
             parts = name.split(".") if name else []
-            found.update(".".join(parts[:i]) for i in range(len(parts) + 1))
-    return found
+            names.update(".".join(parts[:i]) for i in range(len(parts) + 1))
+    return names
 
 
 def _forward_is_running(model: nn.Module) -> bool:

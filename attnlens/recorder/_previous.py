@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ._modules import Frame
-from ._value_path import Place
+from ._value_path import OutputLayout
 
 
 @dataclass
@@ -21,7 +21,7 @@ class InterfaceCall:
     key: Tensor
     value: Tensor
     mask: Any = None
-    heard: int = 0
+    recorded: int = 0
 
 
 @dataclass
@@ -66,40 +66,40 @@ class LastPair:
     key: Tensor
     rule: Tensor | float | None
     call: InterfaceCall | None
-    place: Place
+    output_layout: OutputLayout
 
 
-def one_rule(one: Tensor | float | None, other: Tensor | float | None) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one_place(one, other)
-    return one is other or (isinstance(one, float) and isinstance(other, float) and one == other)
+def same_rule(a: Tensor | float | None, b: Tensor | float | None) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return same_storage(a, b)
+    return a is b or (isinstance(a, float) and isinstance(b, float) and a == b)
 
 
-def one_place(one: Tensor, other: Tensor) -> bool:
+def same_storage(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are the same numbers in memory."""
-    if one is other:
+    if a is b:
         return True
     try:
-        laid = (one.untyped_storage()._cdata, one.storage_offset(), one.shape, one.stride(), one.dtype)
+        laid = (a.untyped_storage()._cdata, a.storage_offset(), a.shape, a.stride(), a.dtype)
         return laid == (
-            other.untyped_storage()._cdata,
-            other.storage_offset(),
-            other.shape,
-            other.stride(),
-            other.dtype,
+            b.untyped_storage()._cdata,
+            b.storage_offset(),
+            b.shape,
+            b.stride(),
+            b.dtype,
         )
     except RuntimeError:  # kinds of tensors that lie in no one place
         return False
 
 
-def _sliced(one: Tensor, other: Tensor, interleaved: bool) -> bool:
+def _sliced(a: Tensor, b: Tensor, interleaved: bool) -> bool:
     """Whether two tensors are different places of one; interleaved, they do not lie one behind the other, as the inputs
     of a batch do.
     """
     try:
-        held = one.untyped_storage()._cdata == other.untyped_storage()._cdata
-        apart = abs(one.storage_offset() - other.storage_offset())
-        extent = sum((size - 1) * stride for size, stride in zip(one.shape, one.stride()))
+        held = a.untyped_storage()._cdata == b.untyped_storage()._cdata
+        apart = abs(a.storage_offset() - b.storage_offset())
+        extent = sum((size - 1) * stride for size, stride in zip(a.shape, a.stride()))
     except RuntimeError:  # kinds of tensors that lie in no one place
         return False
     return held and apart > 0 and (apart <= extent or not interleaved)

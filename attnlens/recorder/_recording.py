@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,12 +10,13 @@ from reprlib import repr as short
 import torch
 from torch import Tensor
 
+from .._checks import integer
 from ..data._attention import Attention, Factors, Weights, Windows
 from ..data._trace import Layer, Token, Trace
 from ..errors import CaptureWarning, InputError
 from ._layout import QueryChunk
 from ._masks import Mask
-from ._value_path import Mixture, keep
+from ._value_path import ValuePath, keep
 from ._verification import Check, Evidence, verify
 
 
@@ -51,7 +51,7 @@ class Call:
     """Which queries these are, where the module took them in chunks."""
     appended: int = 0
     """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
-    mixture: Mixture | None = None
+    value_path: ValuePath | None = None
     """The values and where they went, where the capture was asked for them."""
     touched: bool = False
     """Whether the model changed its weights after the softmax, so that rows need not sum to 1."""
@@ -92,13 +92,13 @@ class Recording:
     A sequence of traces: `len(recording)`, `recording[0]`, `for trace in recording`.
 
     calls: every `Call`, in the order of execution
-    unheard: paths of modules that look like attention, ran, and were not heard
+    missed: paths of modules that look like attention, ran, and were not recorded
     """
 
     model: str
     store: str = "auto"
     calls: list[Call] = field(default_factory=list)
-    unheard: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
     @property
     def forwards(self) -> list[int]:
@@ -113,8 +113,7 @@ class Recording:
         return self.traces()
 
     def __getitem__(self, index: int) -> Trace:
-        at = operator.index(index)
-        size = len(self)
+        at, size = integer("the number of a trace", index), len(self)
         if not -size <= at < size:
             raise IndexError(f"trace {at} is out of range: the recording has {size}")
         at %= size
@@ -129,9 +128,9 @@ class Recording:
         items = [max(c.items for c in self.calls if c.forward == forward) for forward in self.forwards]
         if not self.calls:
             return f"Recording of {self.model}: nothing heard yet; run the model inside the `with` block"
-        found = [_groups(self._named(forward, "")) for forward in self.forwards]
-        layers = sorted({len(groups) for groups in found})
-        heads = sorted({sum(call.shape[1] for _, call in group) for groups in found for group in groups})
+        groups = [_groups(self._named(forward, "")) for forward in self.forwards]
+        layers = sorted({len(groups) for groups in groups})
+        heads = sorted({sum(call.shape[1] for _, call in group) for groups in groups for group in groups})
         inputs = "1 input" if sum(items) == 1 else f"{sum(items)} inputs"
         passes = "" if len(items) == 1 else f" in {len(items)} forward passes"
         return (
@@ -157,17 +156,17 @@ class Recording:
         """
         if output_tokens is not None and tokens is None:
             raise InputError("output_tokens name what looks; give tokens= too: what is looked at")
-        given = None if tokens is None else self._given(tokens, select)
-        other = None if output_tokens is None else self._given(output_tokens, select)
+        token_rows = None if tokens is None else self._token_rows(tokens, select)
+        output_rows = None if output_tokens is None else self._token_rows(output_tokens, select)
         for forward in self.forwards:
             named = self._named(forward, select)
             for item in range(self._items(named)):
                 layers = _joined(named, self._layers(named, item), item)
-                if given is None:
+                if token_rows is None:
                     yield Trace(layers=layers, model=self.model)
                 else:
-                    real = self._real(named, item, next(given))
-                    out = () if other is None else next(other)
+                    real = self._real(named, item, next(token_rows))
+                    out = () if output_rows is None else next(output_rows)
                     sided = _sided(layers, len(real), len(out))
                     yield Trace(layers=sided, model=self.model, tokens=real, output_tokens=out)
 
@@ -252,11 +251,13 @@ class Recording:
             attention = Windows(tuple(self.attention(call, i, None, None) for i in span))
             return Layer(name, call.kind, attention, normalized=call.normalized)
         rows, cols = padding.of(call, item)
-        values = None if call.mixture is None else call.mixture.item(item, rows, cols)
+        values = None if call.value_path is None else call.value_path.item(item, rows, cols)
         attention = self.attention(call, item, rows, cols)
         return Layer(name, call.kind, attention, values=values, normalized=call.normalized)
 
-    def _given(self, tokens: Iterable[Sequence[str | Token]], select: str) -> Iterator[tuple[Token, ...]]:
+    def _token_rows(
+        self, tokens: Iterable[Sequence[str | Token]], select: str
+    ) -> Iterator[tuple[Token, ...]]:
         """The tokens of each trace, if they are lists and as many as there are traces."""
         rows = list(tokens) if isinstance(tokens, Iterable) and not isinstance(tokens, str) else [tokens]
         for row in rows:
@@ -343,7 +344,7 @@ class _Padding:
             self._seen.append((call.module, queries, rows))
             return rows, real
         near = [(_shared(module, call.module), rows) for module, n, rows in self._seen if n == queries]
-        rows = max(near, key=lambda found: found[0])[1] if near else None
+        rows = max(near, key=lambda pair: pair[0])[1] if near else None
         return rows, real
 
 
@@ -354,16 +355,16 @@ def _start(call: Call) -> int | None:
 def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
     """The calls of each layer: one, or several where heads are modules of their own or queries came in chunks."""
     chunks = _in_chunks(named)
-    found: dict[object, list[tuple[str, Call]]] = {}
+    groups_by_key: dict[object, list[tuple[str, Call]]] = {}
     for number, (name, call) in enumerate(named):
         if id(call) in chunks:
             key = chunks[id(call)]
-        elif call.beside is None or call.mixture is not None:
+        elif call.beside is None or call.value_path is not None:
             key = ("alone", number)
         else:
             key = call.beside
-        found.setdefault(key, []).append((name, call))
-    return list(found.values())
+        groups_by_key.setdefault(key, []).append((name, call))
+    return list(groups_by_key.values())
 
 
 def _in_chunks(named: list[tuple[str, Call]]) -> dict[int, object]:
@@ -457,7 +458,7 @@ def _sided(layers: tuple[Layer, ...], tokens: int, output: int) -> tuple[Layer, 
     output inside of it, and in cross attention of both. InputError where tokens name no axis at all.
     """
     crossed = any(layer.kind == "cross" for layer in layers)
-    found = []
+    sided = []
     for layer in layers:
         whole, sizes = not isinstance(layer.attention, Windows), layer.attention.shape[1:]
         deep = crossed and "decoder" in layer.name.split(".")
@@ -465,15 +466,15 @@ def _sided(layers: tuple[Layer, ...], tokens: int, output: int) -> tuple[Layer, 
         expected = (("output", output), ("input", tokens)) if layer.kind == "cross" else (mine, mine)
         fits = whole and layer.kind != "channel"
         sides = [side if fits and size == count else "other" for size, (side, count) in zip(sizes, expected)]
-        found.append(replace(layer, query_side=sides[0], key_side=sides[1]))
+        sided.append(replace(layer, query_side=sides[0], key_side=sides[1]))
     for side, count in (("input", tokens), ("output", output)):
-        if count and not any(side in (layer.query_side, layer.key_side) for layer in found):
+        if count and not any(side in (layer.query_side, layer.key_side) for layer in sided):
             shapes = ", ".join(f"{layer.name!r} {list(layer.attention.shape)}" for layer in layers[:3])
             raise InputError(
                 f"{count} {side} tokens were given, and no layer attends between so many positions: {shapes} "
                 "[head, query, key]; leave them away, and positions have numbers"
             )
-    return tuple(found)
+    return tuple(sided)
 
 
 def _span(sizes: list[int], thing: str) -> str:

@@ -1,6 +1,6 @@
 """What an attention mixes, and where the mixture goes: output projection, residual addition, LayerNorm.
 
-The result of an attention call carries a tag, `Mixed`, which follows it. A projection is believed only where its
+The result of an attention call carries a tag, `ValueTag`, which follows it. A projection is believed only where its
 input is the mixture itself, head beside head; an addition only where the other operand came from outside into
 a module around the attention, as the residual stream does (the result of an MLP beside the attention does not).
 """
@@ -20,7 +20,7 @@ from .handwritten._tags import is_parameter, operands, with_operand
 
 
 @dataclass(eq=False)
-class Mixture:
+class ValuePath:
     """Of one call, over its whole batch; each part is None until it was seen.
 
     value `[batch, key_head, key, d_head]`, output `[head, d_head, d_model]`, residual `[batch, query, d_model]`,
@@ -50,12 +50,12 @@ class Mixture:
             self.output, self.ambiguous = None, True
             return
         version = 0 if weight.is_inference() else weight._version
-        known = self.copies.get(id(weight))
-        if known is None or known[0] is not weight or known[1] != version:
+        cached = self.copies.get(id(weight))
+        if cached is None or cached[0] is not weight or cached[1] != version:
             copy = weight.detach().clone()
             copy = (copy.t() if turned else copy).unflatten(0, (self.heads, -1))
-            known = self.copies[id(weight)] = (weight, version, copy)
-        self.output = known[2]
+            cached = self.copies[id(weight)] = (weight, version, copy)
+        self.output = cached[2]
 
     def item(self, item: int, rows: Tensor | None, cols: Tensor | None) -> Values | None:
         """One input's values, with only the given queries and keys (None: all); None where none were seen."""
@@ -90,13 +90,13 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Place:
+class OutputLayout:
     """Where the heads are in the result of an attention call.
 
     axes: the permutation that makes it `[*lead, query, d_head]`, None where it is so already
     """
 
-    where: Layout
+    layout: Layout
     queries: int
     axes: tuple[int, ...] | None = None
     repeated: bool = False
@@ -107,22 +107,22 @@ class Place:
         if self.axes is not None:
             result = result.permute(self.axes)
         # One query over grouped heads comes back as [batch, key_head, group, d_head].
-        result = result.reshape(*self.where.lead, self.queries, result.shape[-1])
-        return self.where.put(result)
+        result = result.reshape(*self.layout.lead, self.queries, result.shape[-1])
+        return self.layout.put(result)
 
     def along(self, result: Tensor, per_head: Tensor) -> Tensor:
         """Numbers per head, so laid out that they multiply the result."""
-        laid = self.where.spread(per_head.to(result.device, result.dtype))
+        laid = self.layout.spread(per_head.to(result.device, result.dtype))
         if self.axes is None:
             # One query over grouped heads comes back as [batch, key_head, group, d_head].
-            packed = self.queries == 1 and result.shape[:-2] != self.where.lead
-            return laid.expand(*self.where.lead, 1, 1).reshape(*result.shape[:-1], 1) if packed else laid
+            packed = self.queries == 1 and result.shape[:-2] != self.layout.lead
+            return laid.expand(*self.layout.lead, 1, 1).reshape(*result.shape[:-1], 1) if packed else laid
         back = [self.axes.index(axis) for axis in range(result.ndim)]
         return laid.permute(back)
 
 
 @dataclass(frozen=True)
-class Mixed:
+class ValueTag:
     """The tag of a tensor on that way.
 
     stage: "heads" (as the attention returned it), "projected", or "summed" with the residual stream
@@ -131,16 +131,22 @@ class Mixed:
     given: what the modules around the attention were given, until the sum is seen
     """
 
-    mixture: Mixture
+    path: ValuePath
     stage: str
     rows: Tensor | None = None
     turned: bool = False
-    given: tuple[Tensor, ...] = ()
+    inputs: tuple[Tensor, ...] = ()
 
 
 def follow(
-    tag: Mixed, source: Tensor, func: Callable, args: tuple, kwargs: dict, result: Tensor, given: list[Tensor]
-) -> Mixed | None:
+    tag: ValueTag,
+    source: Tensor,
+    func: Callable,
+    args: tuple,
+    kwargs: dict,
+    result: Tensor,
+    inputs: list[Tensor],
+) -> ValueTag | None:
     """The tag after one more step, None where the way ends; what the step tells is noted in the mixture.
 
     given: what the running modules were given
@@ -155,75 +161,75 @@ def follow(
     if tag.stage == "projected" and step == "mul":
         return _scaled(tag, source, args, kwargs)
     if tag.stage == "projected" and step == "add":
-        return _summed(tag, source, func, args, kwargs, result, given)
+        return _summed(tag, source, func, args, kwargs, result, inputs)
     if tag.stage == "summed" and getattr(func, "__name__", "").startswith("layer_norm"):
         _normalised(tag, args, kwargs)
     return None
 
 
-def passes_on(tag: Mixed, func: Callable) -> None:
+def passes_on(tag: ValueTag, func: Callable) -> None:
     """A sum that is added to later on goes on beside its LayerNorm, which then belongs to the next block."""
     if tag.stage == "summed" and STEPS.get(func) == "add":
-        tag.mixture.scale = tag.mixture.spread = None
+        tag.path.scale = tag.path.spread = None
 
 
-def _projected(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+def _projected(tag: ValueTag, source: Tensor, args: tuple, kwargs: dict) -> ValueTag | None:
     """A linear layer (weight `[out, in]`), or addmm as GPT-2 has it (weight `[in, out]`)."""
-    given = operands(args, kwargs, ("input|self", "weight|mat1", "mat2"))
-    linear = given[0] is source
-    weight = given[1] if linear else given[2]
-    mixture, rows = tag.mixture, tag.mixture.rows_of(source, tag.turned)
+    inputs = operands(args, kwargs, ("input|self", "weight|mat1", "mat2"))
+    linear = inputs[0] is source
+    weight = inputs[1] if linear else inputs[2]
+    path, rows = tag.path, tag.path.rows_of(source, tag.turned)
     if not isinstance(weight, Tensor) or weight.ndim != 2 or rows is None or rows.shape != tag.rows.shape:
         return None
     if not torch.equal(rows, tag.rows):
         return None
-    mixture.project(weight, turned=linear)
+    path.project(weight, turned=linear)
     return replace(tag, stage="projected", rows=None)
 
 
-def _scaled(tag: Mixed, source: Tensor, args: tuple, kwargs: dict) -> Mixed | None:
+def _scaled(tag: ValueTag, source: Tensor, args: tuple, kwargs: dict) -> ValueTag | None:
     """A learnt scale per dimension (LayerScale) is a part of the projection."""
     left, right = operands(args, kwargs, ("input|self", "other"))
     gamma = right if left is source else left
     if not isinstance(gamma, Tensor) or not is_parameter(gamma) or gamma.ndim != 1:
         return None
-    tag.mixture.output = tag.mixture.output * gamma.detach()
+    tag.path.output = tag.path.output * gamma.detach()
     return tag
 
 
 def _summed(
-    tag: Mixed,
+    tag: ValueTag,
     source: Tensor,
     func: Callable,
     args: tuple,
     kwargs: dict,
     result: Tensor,
-    given: list[Tensor],
-) -> Mixed | None:
+    inputs: list[Tensor],
+) -> ValueTag | None:
     left, right = operands(args, kwargs, ("input|self", "other"))
     other = right if left is source else left
-    if not any(other is one for one in (*given, *tag.given)) or other.shape != source.shape:
+    if not any(other is one for one in (*inputs, *tag.inputs)) or other.shape != source.shape:
         return None
     lost = overwrites(func) and left is not source
     stream = (result - source if lost else other).detach()
-    rows = tag.mixture.rows_of(stream, tag.turned)
+    rows = tag.path.rows_of(stream, tag.turned)
     if rows is None or kwargs.get("alpha", 1) != 1:
         return None
-    tag.mixture.residual = rows.clone()
-    return replace(tag, stage="summed", given=())
+    tag.path.residual = rows.clone()
+    return replace(tag, stage="summed", inputs=())
 
 
-def _normalised(tag: Mixed, args: tuple, kwargs: dict) -> None:
+def _normalised(tag: ValueTag, args: tuple, kwargs: dict) -> None:
     source, shape, weight = operands(args, kwargs, ("input|self", "normalized_shape", "weight"))
     eps = kwargs.get("eps", args[4] if len(args) > 4 else 1e-5)
-    rows = tag.mixture.rows_of(source.detach(), tag.turned)
+    rows = tag.path.rows_of(source.detach(), tag.turned)
     if rows is None or tuple(shape) != (rows.shape[-1],):
         return
-    tag.mixture.scale = torch.ones_like(rows[0, 0]) if weight is None else weight.detach().clone()
-    tag.mixture.spread = (rows.float().var(-1, correction=0) + eps).sqrt()
+    tag.path.scale = torch.ones_like(rows[0, 0]) if weight is None else weight.detach().clone()
+    tag.path.spread = (rows.float().var(-1, correction=0) + eps).sqrt()
 
 
-def _permuted(tag: Mixed, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> Mixed | None:
+def _permuted(tag: ValueTag, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> ValueTag | None:
     """Whether sequence and batch have changed places, tried on an index tensor; None where d_model moved."""
     if tag.stage == "heads":
         return tag

@@ -1,10 +1,10 @@
-"""Bytes as text that HTML leaves alone, compressed; the page's own script undoes it.
+"""Compressed bytes as text that is safe in HTML; the page's script decodes them.
 
-- Even bytes first, then odd ones: the high bytes of float16 numbers are alike, the low ones are noise. Queries and
-  keys of the embedded text model deflate to 0.86 of their size so, to 0.93 without; softmax(2 randn) to 0.84 and 0.92.
-- Seven bits to a character. HTML is UTF-8, where that is the most that a byte holds: 1.18 bytes of file for one of data
-  where base64 takes 1.33. The four characters that a parser would change or read (NUL, line feed, carriage return, <)
-  stand 192 higher, among the letters of Latin-1, which take two bytes.
+- Even bytes first, then odd ones: the high bytes of float16 numbers are alike, the low ones are noise. Queries and keys
+  of the embedded text model deflate to 0.86 of their size this way, to 0.93 without; softmax(2 randn) to 0.84 and 0.92.
+- Seven bits per character, the most that one byte of UTF-8 holds: 1.18 bytes of file per byte of data, where base64
+  takes 1.33. The four characters that a parser would change or interpret (NUL, line feed, carriage return, <) are
+  shifted by 192, to letters of Latin-1, which take two bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BACK = bytes(code if code < LIFT else code - LIFT for code in range(256))
 
 
 class Packed(NamedTuple):
-    """Bytes as text: how many there were, how many they are deflated (None where they are not)."""
+    """Bytes as text: their number, and the number after deflation (None where they are not deflated)."""
 
     text: str
     size: int
@@ -30,7 +30,7 @@ class Packed(NamedTuple):
 
 
 def pack(data: bytes, compress: bool = True) -> Packed:
-    """The bytes as text; `compress=False` leaves out the deflation.
+    """The bytes as text; `compress=False` skips the deflation.
 
     >>> unpack(pack(b"any bytes")) == b"any bytes"
     True
@@ -38,14 +38,14 @@ def pack(data: bytes, compress: bool = True) -> Packed:
     planes = data[::2] + data[1::2]
     if not compress:
         return Packed(_text(planes), len(data), None)
-    # Matches shorter than six bytes are chance in numbers like these: Z_FILTERED looks for no others.
+    # Matches shorter than six bytes are chance in such numbers: Z_FILTERED searches for longer ones only.
     deflate = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_FILTERED)
     deflated = deflate.compress(planes) + deflate.flush()
     return Packed(_text(deflated), len(data), len(deflated))
 
 
 def unpack(packed: Packed) -> bytes:
-    """The bytes again, as the browser reads them."""
+    """The bytes of the text, as the browser decodes them."""
     planes = _bytes(packed.text)[: packed.size if packed.deflated is None else packed.deflated]
     if packed.deflated is not None:
         planes = zlib.decompress(planes)
@@ -56,7 +56,7 @@ def unpack(packed: Packed) -> bytes:
 
 
 def _text(data: bytes) -> str:
-    """Seven bytes as eight characters, the high bits first; filled up with zeros."""
+    """Seven bytes as eight characters, the high bits first; padded with zeros."""
     whole = np.frombuffer(data.ljust(-(-len(data) // 7) * 7, b"\0"), np.uint8).reshape(-1, 7)
     out = np.zeros((len(whole), 8), np.uint8)
     for place in range(8):

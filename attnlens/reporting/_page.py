@@ -1,4 +1,4 @@
-"""The page itself: bundles, state, bytes, and a Content-Security-Policy that allows these and nothing else."""
+"""The page: bundles, state, bytes, and a Content-Security-Policy that allows only these."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line);
 """
 
 WIDGET = frozenset(DOMWidget.class_trait_names())
-"""Traits of every widget, which say how a notebook finds and places it."""
+"""Traits of every widget, by which a notebook finds and places it."""
 
 
 class Page:
-    """A page in the making: views are placed one after the other, then it is written."""
+    """A page under construction: views are placed one by one, then it is written."""
 
     def __init__(self, compress: bool = True):
         self._compress = compress
@@ -94,7 +94,7 @@ class Page:
         self._held: list[str] = []
 
     def place(self, view: View, **more: bytes) -> int:
-        """Takes a view's state as it is, and bytes beside its own; the view's number in the page."""
+        """Adds a view's current state, and more bytes; returns the view's number in the page."""
         traits = {name: getattr(view, name) for name in view.traits(sync=True)}
         state = {name: value for name, value in traits.items() if name[0] != "_" and name not in WIDGET}
         held = {name: value for name, value in state.items() if isinstance(value, bytes)} | more
@@ -108,7 +108,7 @@ class Page:
         return len(self._views) - 1
 
     def link(self, first: int, trait: str, second: int, other: str) -> None:
-        """Makes traits of two views one; the first one's value holds."""
+        """Links traits of two views; they start with the first one's value."""
         self._links.append((first, trait, second, other))
 
     def _hold(self, data: bytes) -> int:
@@ -141,17 +141,17 @@ class Page:
 
 
 def fingerprint(code: str) -> str:
-    """What a Content-Security-Policy allows a script or a style by."""
+    """The hash by which a Content-Security-Policy allows a script or a style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
 def room(view: int, height: int) -> str:
-    """Where a view is drawn, and about how many pixels of height it will take, so that the page does not jump."""
+    """The element of a view, with its approximate height in pixels, so that the page does not jump."""
     return f'<div data-view="{view}" data-height="{height}"></div>'
 
 
 def shown(text: str, longest: int = 4000) -> str:
-    """A text as HTML: nothing in it is read as markup, what is unseen gets a sign, what is endless an end."""
+    """A text as HTML: markup and invisible characters are escaped, and a long text is cut."""
     text = text.encode("utf-8", "replace").decode()
     cut = text if len(text) <= longest else f"{text[:longest]} …"
     return html.escape(seen(cut))

@@ -1,4 +1,4 @@
-"""What a report says of one input: what went in and came out, and the views of it."""
+"""The sections of a report: for each input the input itself, its prediction, and the views of it."""
 
 from __future__ import annotations
 
@@ -13,67 +13,67 @@ from ..data._trace import Trace
 from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, _payload
-from ..widgets._tiles import SIDE, Shown, Tiles
+from ..widgets._tiles import SIDE, HeadSelection, Tiles
 from ..widgets._view import View
 from ._page import Page, room, shown
 
 VIEWS = ("heads", "attention", "tokens", "patches", "compare")
 
 DETAIL = 16 << 20
-"""Bytes of all layers up to which queries and keys are in the page, also where the weights alone are smaller."""
+"""Bytes of all layers up to which queries and keys are in the page, even where the weights are smaller."""
 
 MOST_STATS = 1 << 28
-"""Weights of all layers up to which heads can be coloured by `head_stats`, which looks at every one."""
+"""Weights of all layers up to which heads can be coloured by `head_stats`, which reads every weight."""
 
 MOST_TILES = 48 << 20
-"""Bytes of coarse maps up to which there is one of each head, and not only of the mean over heads."""
+"""Bytes of coarse maps up to which there is one for each head, and not only for the mean over heads."""
 
 MOST_CLASSES = 5
 MOST_EXPLAINED = 2
 """Classes, the likeliest first, that are listed and that are explained."""
 
 LONG = 200
-"""Letters or tokens of an input that may have to be scrolled, with keys too."""
+"""Characters or tokens of an input beyond which it may have to be scrolled, by keyboard too."""
 
 COARSE = (
-    "This input is too long for a page to hold every weight. Each head, and the mean of all heads, is here as a map in "
-    "which a cell shows the largest of the weights that it stands for; rows, single weights and other choices need the "
-    "trace itself in a notebook."
+    "This input is too long for a page to hold every weight. Each head, and the mean of all heads, is shown as a map "
+    "in which a cell is the largest of the weights that it stands for; rows, single weights and other choices need the "
+    "trace in a notebook."
 )
 
 
-class Given(NamedTuple):
-    """A trace, and the lens and the input that it came from where they are known."""
+class ReportInput(NamedTuple):
+    """A trace, with its lens and input where they are known."""
 
     trace: Trace
     lens: Lens | None = None
     input: Any = None
 
 
-class Whole(NamedTuple):
-    """A text that was read in windows: the answer over all of them, and its part of the page."""
+class WholeText(NamedTuple):
+    """A text that was read in windows: its trace over all windows, and its part of the page."""
 
-    answer: Trace
+    trace: Trace
     html: str
 
 
-def section(page: Page, number: int, given: Given, views: tuple[str, ...], several: bool) -> str:
+def section(page: Page, number: int, entry: ReportInput, views: tuple[str, ...], several: bool) -> str:
     """One trace's part of the page, as HTML; its views are placed in the page.
 
-    several: whether there are others, so that it needs a heading
+    several: whether there are others, so that the section needs a heading
     """
-    trace = given.trace
+    trace = entry.trace
     heading = f"<h2>{number + 1}. {shown(named(trace), 120)}</h2>" if several else ""
     out = [f'<section class="part" id="part-{number}">{heading}', introduced(trace)]
     if any(0 not in layer.attention.shape for layer in trace.layers):
-        out += _placed(page, given, views)
+        out += _placed(page, entry, views)
     else:
         out.append('<p class="note">There are no attention weights in this trace.</p>')
     return "\n".join([*out, "</section>"])
 
 
 def compared(page: Page, traces: list[Trace]) -> str:
-    """Two traces side by side; "" where there are not two that have weights, or where one is too long for a page."""
+    """Two traces side by side; "" unless there are two with weights that fit a page."""
     if len(traces) != 2 or any(0 in layer.attention.shape for trace in traces for layer in trace.layers):
         return ""
     view = CompareView(*traces)
@@ -82,32 +82,32 @@ def compared(page: Page, traces: list[Trace]) -> str:
     for prefix, trace in zip(("a_", "b_"), traces):
         with_layers(view, trace, prefix)
     number = page.place(view)
-    return f'<section class="part" id="compared"><h2>Beside each other</h2>{room(number, 620)}</section>'
+    return f'<section class="part" id="compared"><h2>Side by side</h2>{room(number, 620)}</section>'
 
 
-def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) -> Whole | None:
-    """What made the model decide on a text that it read in windows; None for a model that gives no classes."""
+def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) -> WholeText | None:
+    """The attribution of a text that was read in windows; None for a model without classes."""
     traces = lens.trace(text, window=window)
     if traces[0].logits is None:
         return None
-    answer = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
-    view = attributed(Given(answer, lens, text), window=window)
+    whole = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
+    view = attributed(ReportInput(whole, lens, text), window=window)
     if view is None:
         return None
-    answer = replace(answer, layers=(), tokens=view.attribution.tokens)
+    whole = replace(whole, layers=(), tokens=view.attribution.tokens)
     read = "read in 1 window"
     if len(traces) > 1:
-        read = f"read in {len(traces)} windows that overlap; the answer is the mean of their logits"
+        read = f"read in {len(traces)} overlapping windows; the prediction is the mean of their logits"
     out = (
-        f'<section class="part" id="whole-{number}"><h2>The whole text</h2>{introduced(answer, read)}',
+        f'<section class="part" id="whole-{number}"><h2>The whole text</h2>{introduced(whole, read)}',
         f"<h3>What made the model decide</h3>{room(page.place(view), 320)}</section>",
     )
-    return Whole(answer, "\n".join(out))
+    return WholeText(whole, "\n".join(out))
 
 
-def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
-    """The views that were wished for and that there can be; what is selected in one is selected in all."""
-    trace, out, traits = given.trace, [], {}
+def _placed(page: Page, entry: ReportInput, views: tuple[str, ...]) -> list[str]:
+    """The requested views that are available; their selections are linked."""
+    trace, out, traits = entry.trace, [], {}
     layer, head = telling_head(trace)
     if "heads" in views:
         number = page.place(with_stats(HeadsView(trace, layer=layer, heads=head), trace))
@@ -117,12 +117,12 @@ def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
         number, html = _attention(page, trace, layer, head)
         out += ["<h3>Who looks at whom</h3>", html]
         traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
-    if "patches" in views and (view := patches(given, layer, head)) is not None:
+    if "patches" in views and (view := patches(entry, layer, head)) is not None:
         number = page.place(with_layers(view, trace))
         out += ["<h3>Over the image</h3>", room(number, 700)]
         if over_the_input(trace):
             traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
-    if "tokens" in views and (view := attributed(given)) is not None:
+    if "tokens" in views and (view := attributed(entry)) is not None:
         number = page.place(view)
         out += ["<h3>What made the model decide</h3>", room(number, 320)]
         if view.attribution.tokens == trace.tokens:
@@ -132,7 +132,7 @@ def _placed(page: Page, given: Given, views: tuple[str, ...]) -> list[str]:
 
 
 def _attention(page: Page, trace: Trace, layer: int, head: int) -> tuple[int, str]:
-    """The attention's number in the page and its HTML: with all weights, or with coarse maps and a word on it."""
+    """The attention view's number in the page and its HTML: with all weights, or with coarse maps and a note."""
     view = AttentionView(trace, layer=layer, heads=head)
     if view.trace["remote"]:
         view.mode = "matrix"
@@ -143,7 +143,7 @@ def _attention(page: Page, trace: Trace, layer: int, head: int) -> tuple[int, st
 
 
 def _link(page: Page, traits: dict[int, dict[str, str]]) -> None:
-    """Each trait with the same of the view before that has one."""
+    """Links each trait with the same trait of the previous view that has one."""
     last: dict[str, tuple[int, str]] = {}
     for number, names in traits.items():
         for meaning, name in names.items():
@@ -156,23 +156,23 @@ def _link(page: Page, traits: dict[int, dict[str, str]]) -> None:
 
 
 def with_stats(view: HeadsView, trace: Trace) -> HeadsView:
-    """The grid with the statistics that it would else ask for; of too many weights none is offered."""
+    """The view with its statistics, which it would otherwise request; none for too many weights."""
     if sum(math.prod(layer.attention.shape) for layer in trace.layers) <= MOST_STATS:
-        view.asks["stats"]()
+        view.handlers["stats"]()
     else:
         view.columns = []
     return view
 
 
 def with_layers(view: View, trace: Trace, prefix: str = "") -> View:
-    """The view with all layers, which it would else ask for one by one."""
+    """The view with all layers, which it would otherwise request one by one."""
     for number in range(len(trace)):
-        view.asks[f"{prefix}layer"](layer=number)
+        view.handlers[f"{prefix}layer"](layer=number)
     return view
 
 
 def with_vectors(view: AttentionView, trace: Trace) -> AttentionView:
-    """The view with queries and keys, for the product behind a score, also where weights alone are smaller."""
+    """The view with queries and keys, from which a score is computed, even where the weights are smaller."""
     headers = [_payload.layer_header(layer, detail=True) for layer in trace.layers]
     if sum(one["bytes"] for one in headers) <= DETAIL:
         for number, layer in enumerate(trace.layers):
@@ -182,29 +182,29 @@ def with_vectors(view: AttentionView, trace: Trace) -> AttentionView:
 
 
 def coarse(trace: Trace) -> dict[str, bytes]:
-    """Of each layer maps of at most SIDE x SIDE cells, the mean of all heads first, then each head if there is room."""
+    """Maps of at most SIDE x SIDE cells for each layer: the mean of all heads, then each head where they fit."""
     tiles, out = Tiles(trace), {}
     each = sum(layer.attention.heads for layer in trace.layers) * 2 * SIDE**2 <= MOST_TILES
     for number, layer in enumerate(trace.layers):
         heads = range(layer.attention.heads)
         wanted = [tuple(heads), *((head,) for head in heads if each)]
         level = top_level(layer.attention.queries, layer.attention.keys)
-        found = [tiles.tile(Shown(number, one), level, 0, 0) for one in wanted]
-        out[f"tiles_{number}"] = b"".join(map(_payload.halves, found))
+        maps = [tiles.tile(HeadSelection(number, one), level, 0, 0) for one in wanted]
+        out[f"tiles_{number}"] = b"".join(map(_payload.halves, maps))
     return out
 
 
 def top_level(rows: int, cols: int) -> int:
-    """The level on which the whole is one tile."""
+    """The level at which the whole is one tile."""
     return max(0, (max(rows, cols, 1) - 1).bit_length() - (SIDE - 1).bit_length())
 
 
-def patches(given: Given, layer: int, head: int) -> PatchView | None:
-    """The image with attention over it, of a lens with attributions; None for what is no image, or is too long."""
-    trace = given.trace
+def patches(entry: ReportInput, layer: int, head: int) -> PatchView | None:
+    """The image with attention over it and, with a lens, attributions; None for a text, and for too many patches."""
+    trace = entry.trace
     if trace.patches is None:
         return None
-    source = (trace,) if given.lens is None else (given.lens, given.input)
+    source = (trace,) if entry.lens is None else (entry.lens, entry.input)
     try:
         view = PatchView(*source, **({"layer": layer, "heads": head} if over_the_input(trace) else {}))
     except InputError:
@@ -217,26 +217,26 @@ def patches(given: Given, layer: int, head: int) -> PatchView | None:
 
 
 def over_the_input(trace: Trace) -> bool:
-    """Whether in every layer the input's tokens look at each other, so that any layer can be shown over the image."""
+    """Whether every layer attends from the input's tokens to themselves, so that each can be shown over the image."""
     return all(layer.query_side == layer.key_side == "input" for layer in trace.layers)
 
 
-def attributed(given: Given, **options: Any) -> TokensView | None:
-    """The likeliest classes explained by the default method; None without a lens, and where no class is the answer."""
-    lens, trace = given.lens, given.trace
+def attributed(entry: ReportInput, **options: Any) -> TokensView | None:
+    """The likeliest classes explained by the default method; None without a lens, and for a model without classes."""
+    lens, trace = entry.lens, entry.trace
     if not isinstance(lens, TextLens) or trace.prediction is None:
         return None
     classes = [trace.prediction.index]
     if trace.probabilities is not None and len(trace.labels) == len(trace.logits):
         classes = trace.probabilities.topk(min(MOST_EXPLAINED, len(trace.logits))).indices.tolist()
     try:
-        return TokensView(lens.attribute(given.input, classes, **options))
+        return TokensView(lens.attribute(entry.input, classes, **options))
     except InputError:
-        return None  # a model that is asked in another way than by a class
+        return None  # a model whose targets are not classes
 
 
 def telling_head(trace: Trace) -> tuple[int, int]:
-    """The head in which the reading position looks hardest at one ordinary token; the first one where there is none."""
+    """The (layer, head) with the largest weight from the reading position on an ordinary token, else (0, 0)."""
     reader, best = trace.reader, (0.0, 0, 0)
     for number, layer in enumerate(trace.layers):
         ordinary = [
@@ -245,7 +245,7 @@ def telling_head(trace: Trace) -> tuple[int, int]:
         if layer.kind != "self" or not ordinary or reader >= layer.attention.queries:
             continue
         most, head = layer.attention[:, reader, ordinary].amax(-1).max(0)
-        best = max(best, (float(most), number, int(head)), key=lambda one: one[0])
+        best = max(best, (float(most), number, int(head)), key=lambda candidate: candidate[0])
     return best[1:]
 
 
@@ -253,7 +253,7 @@ def telling_head(trace: Trace) -> tuple[int, int]:
 
 
 def named(trace: Trace) -> str:
-    """A trace in a few words: its text, or what it is."""
+    """A trace in a few words: its text, or its size."""
     if trace.text:
         return " / ".join(trace.passages)
     if trace.patches is not None:
@@ -262,7 +262,7 @@ def named(trace: Trace) -> str:
 
 
 def summary(title: str, traces: list[Trace], wholes: list[Trace]) -> str:
-    """The head of the page: its title, and a table of contents of several traces and of texts read in windows."""
+    """The head of the page: its title, and a table of contents for several traces and texts read in windows."""
     out = [f"<header><h1>{shown(title, 300)}</h1></header>"]
     if wholes or len(traces) > 1:
         whole = f"<ul>{_links('whole', wholes, 'The whole text: ')}</ul>" if wholes else ""
@@ -272,19 +272,19 @@ def summary(title: str, traces: list[Trace], wholes: list[Trace]) -> str:
 
 def _links(place: str, traces: list[Trace], what: str = "") -> str:
     return "".join(
-        f'<li><a href="#{place}-{number}">{what}{shown(named(trace), 120)}</a> {_answer(trace)}</li>'
+        f'<li><a href="#{place}-{number}">{what}{shown(named(trace), 120)}</a> {_prediction(trace)}</li>'
         for number, trace in enumerate(traces)
     )
 
 
-def _answer(trace: Trace) -> str:
+def _prediction(trace: Trace) -> str:
     return (
         "" if trace.prediction is None else f'<span class="about">→ {shown(str(trace.prediction), 80)}</span>'
     )
 
 
 def introduced(trace: Trace, *more: str) -> str:
-    """The input beside the likeliest classes, and in a line what the model is, and more that is told of it."""
+    """The input beside the likeliest classes, and a line of facts about the model, with `more`."""
     facts = [shown(trace.model or "a model", 200), _size(trace), *more]
     if trace.layers:
         heads = sorted({layer.attention.heads for layer in trace.layers})
@@ -301,7 +301,7 @@ def introduced(trace: Trace, *more: str) -> str:
 
 
 def _size(trace: Trace) -> str:
-    """How many tokens; positions where the trace names none."""
+    """The number of tokens; of positions where the trace has no tokens."""
     if trace.tokens or not trace.layers:
         return _counted(len(trace.tokens), "token")
     return _counted(trace.layers[0].attention.queries, "position")
@@ -321,7 +321,7 @@ def _input(trace: Trace) -> str:
 
 
 def _classes(trace: Trace) -> str:
-    """The likeliest classes with a bar each; a regression's value; nothing for a model without an answer."""
+    """The likeliest classes with a bar each; a regression's value; "" for a model without a prediction."""
     if trace.prediction is None:
         return ""
     if trace.probabilities is None:

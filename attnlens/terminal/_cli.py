@@ -1,8 +1,8 @@
 """The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare`, `report` and `info`.
 
-Everything heavy is imported inside the commands, so that `attnlens --help` answers at once. What a person reads
-goes to stdout in colour, or without colour into a pipe or under NO_COLOR; `--json` prints JSON and nothing else;
-progress and errors go to stderr. Bad input ends with one line and exit code 2.
+Heavy libraries are imported inside the commands, so that `attnlens --help` is fast. Results go to stdout, in colour
+unless it is a pipe or NO_COLOR is set; `--json` prints JSON and nothing else; progress and errors go to stderr. Wrong
+input ends with a one-line message and exit code 2.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ app = typer.Typer(
 )
 
 Model = Annotated[str, typer.Option("--model", "-m", help="embedded model, local folder, or hub id")]
-# Typer brings its own click or uses the installed one: the class of a wrong option or argument has no public name.
+# Typer bundles click or uses the installed one: the class of usage errors has no public name.
 UsageError = typer.BadParameter.__base__
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON and nothing else")]
 Window = Annotated[
-    int | None, typer.Option(help="read a text that is too long for the model in windows of so many tokens")
+    int | None, typer.Option(help="read a text that is too long for the model in windows of this many tokens")
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="print every row as CSV and nothing else")]
 Png = Annotated[Path | None, typer.Option("--png", help="write a figure to this file")]
@@ -53,12 +53,12 @@ Column = Annotated[str | None, typer.Option(help="the column of a table that hol
 
 
 def main() -> None:
-    """Runs the command line; `--debug` before any `--` shows the traceback of an error."""
+    """Runs the command line; `--debug`, before any `--`, shows the traceback of an error."""
     debug, arguments = _without_debug(sys.argv[1:])
     _streams()
     try:
         code = app(arguments or ["--help"], prog_name="attnlens", standalone_mode=False)
-        sys.stdout.flush()  # a full disk is told here, not at the interpreter's end
+        sys.stdout.flush()  # a full disk is reported here, not when the interpreter exits
         sys.exit(code)
     except (AttnlensError, UsageError) as error:
         if debug:
@@ -81,20 +81,20 @@ def main() -> None:
 
 
 def _without_debug(arguments: list[str]) -> tuple[bool, list[str]]:
-    """Whether `--debug` stands among the options, and the arguments without it; behind `--` all are values."""
+    """Whether `--debug` is among the options, and the arguments without it; after `--` all are values."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [argument for argument in arguments[:end] if argument != "--debug"]
     return len(options) < end, options + arguments[end:]
 
 
 def _streams() -> None:
-    """Standard output and error as they can be written to; a closed one is None in Python."""
+    """Prepares standard output and error for writing; Python has None for a closed stream."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")
     if sys.stdout is None:
         _fail(2, "standard output is closed; open it, for example: attnlens ... > FILE")
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # an ASCII pipe shows ? for what it cannot
+        stream.reconfigure(errors="replace")  # an ASCII pipe shows ? for other characters
 
 
 def _fail(code: int, message: str) -> NoReturn:
@@ -112,7 +112,7 @@ def _version(wanted: bool) -> None:
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="show it")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
     ] = False,
 ) -> None:
     """See what a Transformer attends to, and why it decided as it did."""
@@ -179,9 +179,9 @@ def text(
     _require(lens, "TextLens", "a text", "attnlens image FILE")
     source = _sources.text(lens, [] if text is None else [text], file, column, "text explains")
     with _working("explaining"):
-        given = {"against": _target(against), "method": method, "baseline": baseline, "window": window}
-        found = _explanations.explain_text(lens, source, _target(target), **given)
-    _answer(found, as_json, _explanations.print_text)
+        options = {"against": _target(against), "method": method, "baseline": baseline, "window": window}
+        explanation = _explanations.explain_text(lens, source, _target(target), **options)
+    _print_result(explanation, as_json, _explanations.print_text)
 
 
 @app.command()
@@ -196,8 +196,8 @@ def image(
     lens = _load(model)
     _require(lens, "ImageLens", "an image", "attnlens text TEXT")
     with _working("explaining"):
-        found = _explanations.explain_image(lens, file)
-    _answer(found, as_json, _explanations.print_image)
+        explanation = _explanations.explain_image(lens, file)
+    _print_result(explanation, as_json, _explanations.print_image)
 
 
 @app.command()
@@ -209,22 +209,22 @@ def debug(
         ),
     ] = None,
     *,
-    true_label: Annotated[str, typer.Argument(metavar="LABEL", help="the class that it should be")],
+    true_label: Annotated[str, typer.Argument(metavar="LABEL", help="the true class")],
     model: Model = "sentiment",
     file: File = None,
     column: Column = None,
     as_json: AsJson = False,
 ) -> None:
-    """Why did the model say this? Rank of the truth, what drove the answer, the smallest change that flips it."""
+    """Explain a wrong prediction: rank of the true class, what drove it, the smallest change that flips it."""
     from . import _explanations, _sources
 
     if source is not None and len(source) > 1:
         raise InputError("debug takes one text and its class; put the text in quotes")
     lens = _load(model)
-    one = _sources.text(lens, source or [], file, column, "debug explains")
+    text = _sources.text(lens, source or [], file, column, "debug explains")
     with _working("searching"):
-        found = _explanations.diagnose(lens, one, _target(true_label))
-    _answer(found, as_json, _explanations.print_diagnosis)
+        diagnosis = _explanations.diagnose(lens, text, _target(true_label))
+    _print_result(diagnosis, as_json, _explanations.print_diagnosis)
 
 
 @app.command()
@@ -245,22 +245,22 @@ def heads(
     as_json: AsJson = False,
     png: Png = None,
 ) -> None:
-    """What every head does: entropy, distance, weight on the previous token, on separators, and so on."""
+    """Statistics of every head: entropy, distance, weight on the previous token, on separators, and so on."""
     from . import _sources, _tables
 
-    _one_of(as_csv, as_json)
+    _one_format(as_csv, as_json)
     _writable(png)
     lens = _load(model)
     inputs = _sources.inputs(lens, [] if source is None else [source], file, column)
     with _working("measuring heads"):
-        found = _tables.measure_heads(lens, inputs, sort)
-    _table(found, _tables.print_heads, top, as_csv, as_json, png)
+        table = _tables.measure_heads(lens, inputs, sort)
+    _table(table, _tables.print_heads, top, as_csv, as_json, png)
 
 
 @app.command()
 def compare(
     model_a: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
-    model_b: Annotated[str, typer.Argument(help="the model, or the checkpoint, to put beside it")],
+    model_b: Annotated[str, typer.Argument(help="the model, or the checkpoint, to compare it with")],
     source: Annotated[
         str | None,
         typer.Argument(
@@ -274,10 +274,10 @@ def compare(
     as_json: AsJson = False,
     png: Png = None,
 ) -> None:
-    """Put the heads of two models, or of two checkpoints of one, side by side on the same input."""
+    """Compare the heads of two models, or of two checkpoints of one, on the same input."""
     from . import _sources, _tables
 
-    _one_of(as_csv, as_json)
+    _one_format(as_csv, as_json)
     _writable(png)
     first, second = _load(model_a), _load(model_b)
     if type(first) is not type(second):
@@ -285,16 +285,16 @@ def compare(
             f"{first.name} and {second.name} do not read the same input: one is for text, one for images"
         )
     inputs = _sources.inputs(first, [] if source is None else [source], file, column)
-    one = _sources.single(inputs, "two models are compared on")
+    text = _sources.single(inputs, "two models are compared on")
     with _working("comparing"):
-        found = _tables.compare_models(first, second, one)
-    _table(found, _tables.print_comparison, top, as_csv, as_json, png)
+        models = _tables.compare_models(first, second, text)
+    _table(models, _tables.print_comparison, top, as_csv, as_json, png)
 
 
 @app.command()
 def report(
     model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
-    given: Annotated[
+    sources: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="TEXT|FILE...",
@@ -316,14 +316,14 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"the last argument is the file to write and ends in .html; {str(out)!r} does not")
-    if not given and file is None:
+    if not sources and file is None:
         raise InputError(
-            f"there is nothing to report on; {model!r} is taken for the model, which comes first: "
+            f"there is no input to report on; {model!r} was read as the model, which comes first: "
             "attnlens report MODEL TEXT... REPORT.html"
         )
     _writable(out)
     lens = _load(model)
-    inputs = _sources.inputs(lens, given or [], file, column)
+    inputs = _sources.inputs(lens, sources or [], file, column)
     if type(lens).__name__ == "ImageLens" and (lost := [one for one in inputs if not os.path.isfile(one)]):
         raise InputError(f"{lens.name} reads images, and there is no image file {lost[0]!r}")
     with _working("writing the report"):
@@ -336,44 +336,44 @@ def info(
     model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
     as_json: AsJson = False,
 ) -> None:
-    """Describe a model: layers, heads, attention implementation, and what capture hears."""
+    """Describe a model: layers, heads, attention implementation, and what a capture records."""
     from . import _explanations
 
     lens = _load(model)
-    with _working("listening"):
-        found = _explanations.describe(lens)
-    _answer(found, as_json, _explanations.print_info)
+    with _working("recording"):
+        description = _explanations.describe(lens)
+    _print_result(description, as_json, _explanations.print_info)
 
 
-def _answer(found: Any, as_json: bool, show_it: Any) -> None:
+def _print_result(result: Any, as_json: bool, show_it: Any) -> None:
     if as_json:
-        print(json.dumps(found.numbers, ensure_ascii=False, indent=2))
+        print(json.dumps(result.numbers, ensure_ascii=False, indent=2))
     else:
-        show_it(_console(), found)
+        show_it(_console(), result)
 
 
-def _table(found: Any, show_it: Any, top: int, as_csv: bool, as_json: bool, png: Path | None) -> None:
-    """Answers with a table in one of its forms, and draws its figure if a file is named."""
+def _table(table: Any, show_it: Any, top: int, as_csv: bool, as_json: bool, png: Path | None) -> None:
+    """Prints a table in one of its forms, and saves its figure if a file is named."""
     if as_csv:
-        print(found.frame.to_csv(index=False), end="")
+        print(table.frame.to_csv(index=False), end="")
     elif as_json:
-        print(json.dumps(found.numbers, ensure_ascii=False, indent=2))
+        print(json.dumps(table.numbers, ensure_ascii=False, indent=2))
     else:
-        show_it(_console(), found, top)
+        show_it(_console(), table, top)
     if png is not None:
         from . import _tables
 
-        _tables.save(found.figure(), png)
+        _tables.save(table.figure(), png)
         print(f"wrote {png}", file=sys.stderr if as_csv or as_json else sys.stdout)
 
 
-def _one_of(as_csv: bool, as_json: bool) -> None:
+def _one_format(as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
         raise InputError("give --csv or --json, not both")
 
 
 def _writable(path: Path | None) -> None:
-    """Raises for a file that cannot be written, before the work is done; a figure is a PNG."""
+    """Raises FileError for a file that cannot be written, before the work is done; a figure is a PNG."""
     from ..io import _safetensors
 
     if path is None:
@@ -384,16 +384,16 @@ def _writable(path: Path | None) -> None:
 
 
 def _console(stderr: bool = False) -> Console:
-    """A console on which a text gives no orders: of what is printed only the console's own colours are escapes."""
+    """A console that escapes control characters of texts, so that only the console itself writes escape sequences."""
     from rich.console import Console
     from rich.segment import Segment
 
-    class Seen(Console):
+    class EscapingConsole(Console):
         def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
             for text, style, control in super().render(renderable, options):
                 yield Segment(text if control else seen(text), style, control)
 
-    return Seen(highlight=False, stderr=stderr)
+    return EscapingConsole(highlight=False, stderr=stderr)
 
 
 def _target(target: str | None) -> str | int | None:
@@ -414,7 +414,7 @@ def _load(model: str, console: Any = None) -> Lens:
 
 
 def _quiet() -> None:
-    """A reader of the command line wants the answer, not the libraries' progress bars and advice."""
+    """Silences the libraries' progress bars and warnings."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
@@ -426,7 +426,7 @@ def _quiet() -> None:
 
 @contextmanager
 def _working(what: str) -> Iterator[None]:
-    """A spinner on stderr while something takes its time; nothing where stderr is no terminal."""
+    """A spinner on stderr during slow work; nothing where stderr is not a terminal."""
     console = _console(stderr=True)
     if not console.is_terminal:
         yield

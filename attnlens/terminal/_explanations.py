@@ -1,6 +1,6 @@
-"""Explanations for the terminal: the numbers behind each command, and how they are printed.
+"""Explanations for the terminal: the numbers of each command, and how they are printed.
 
-An explanation is computed once and then printed, drawn or written as JSON: all three say the same.
+An explanation is computed once and then printed, drawn or written as JSON from the same numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..io._escaping import quoted
 from ..lens import ImageLens, Lens, TextLens
 
 STRONGEST = 5
-"""How many heads are named."""
+"""The number of heads that are listed."""
 
 MOST_BARS = 12
 MOST_WINDOWS = 20
@@ -38,8 +38,8 @@ PANEL = 32
 
 
 @dataclass(frozen=True)
-class Report:
-    """A trace (None of a text in windows) and what was found in it; `numbers` is the JSON."""
+class InputExplanation:
+    """A trace (None for a text in windows) and its attribution; `numbers` is the JSON."""
 
     trace: Trace | None
     attribution: Attribution | None
@@ -47,7 +47,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Diagnosed:
+class DiagnosisRecord:
     """A diagnosis; `numbers` is the JSON."""
 
     diagnosis: Diagnosis
@@ -55,8 +55,8 @@ class Diagnosed:
 
 
 @dataclass(frozen=True)
-class Description:
-    """What `attnlens info` tells; `numbers` is the JSON."""
+class ModelDescription:
+    """The output of `attnlens info`; `numbers` is the JSON."""
 
     numbers: dict[str, Any]
 
@@ -64,13 +64,18 @@ class Description:
 # -- numbers ------------------------------------------------------------------------------------------------
 
 
-def explain_text(lens: TextLens, text: str, target: str | int | None = None, **options: Any) -> Report:
-    """options: as for `lens.attribute`; of a text in windows there is no one rollout and no strongest head"""
+def explain_text(
+    lens: TextLens, text: str, target: str | int | None = None, **options: Any
+) -> InputExplanation:
+    """Prediction, attribution, rollout and strongest heads of a text; for a text in windows without the last two.
+
+    options: as for `lens.attribute`
+    """
     text = text.strip("\n")
     windowed = options.get("window") is not None
     traces = lens.trace(text, window=options["window"]) if windowed else [lens.trace(text)]
     if traces[0].prediction is None:
-        raise InputError(f"{lens.name} has no classes to explain; try a model ...ForSequenceClassification")
+        raise InputError(f"{lens.name} has no classes to explain; use a model ...ForSequenceClassification")
     attribution = lens.attribute(text, target, **options)
     tokens = [
         {"text": token.text, "start": token.start, "end": token.end, "score": float(score)}
@@ -87,19 +92,19 @@ def explain_text(lens: TextLens, text: str, target: str | int | None = None, **o
     }
     if windowed:
         whole = replace(traces[0], logits=torch.stack([trace.logits for trace in traces]).mean(0))
-        return Report(None, attribution, _common(whole) | numbers | {"windows": _windows(traces)})
+        return InputExplanation(None, attribution, _common(whole) | numbers | {"windows": _windows(traces)})
     trace = traces[0]
     for token, share in zip(tokens, rollout(trace, row=trace.reader)):
         token["rollout"] = float(share)
-    return Report(trace, attribution, _common(trace) | numbers | {"heads": strongest_heads(trace)})
+    return InputExplanation(trace, attribution, _common(trace) | numbers | {"heads": strongest_heads(trace)})
 
 
 def _windows(traces: list[Trace]) -> list[dict[str, Any]]:
-    """What the model says of each window, and which part of the text that is."""
+    """The prediction for each window, and its part of the text."""
     return [{"text": trace.passages[-1]} | _common(trace) for trace in traces]
 
 
-def explain_image(lens: ImageLens, path: Path | str) -> Report:
+def explain_image(lens: ImageLens, path: Path | str) -> InputExplanation:
     trace = lens.trace(path)
     grid = trace.patches
     if grid is None or trace.layers[-1].query_side != "input":
@@ -117,11 +122,11 @@ def explain_image(lens: ImageLens, path: Path | str) -> Report:
         "rollout": _as_grid(rollout(trace, row=0), grid),
         "heads": strongest_heads(trace) if lead else [],
     }
-    return Report(trace, None, numbers)
+    return InputExplanation(trace, None, numbers)
 
 
-def describe(lens: Lens) -> Description:
-    """Runs the lens on a small sample and reports what was heard."""
+def describe(lens: Lens) -> ModelDescription:
+    """Runs the lens on a small sample and describes the recorded layers."""
     if isinstance(lens, TextLens):
         trace = lens.trace(models.sample_sentences()[0])
     else:
@@ -147,20 +152,20 @@ def describe(lens: Lens) -> Description:
         "patches": None if trace.patches is None else [trace.patches.rows, trace.patches.cols],
         "heard": layers,
     }
-    return Description(numbers)
+    return ModelDescription(numbers)
 
 
 def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
-    """The heads in which the reading position (class token, or last token) looks hardest at one ordinary token."""
+    """The heads with the largest weight from the reading position (class token, or last token) on an ordinary token."""
     reader = trace.reader
-    found = []
+    heads = []
     for number, layer in enumerate(trace.layers):
         tokens = trace.axis_tokens(number)[1]
         ordinary = [i for i, token in enumerate(tokens) if not token.special]
         if layer.kind != "self" or not ordinary:
             continue
         best, at = layer.attention[:, reader, ordinary].max(-1)
-        found += [
+        heads += [
             {
                 "layer": number,
                 "head": head,
@@ -169,7 +174,7 @@ def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
             }
             for head, (weight, i) in enumerate(zip(best, at))
         ]
-    return sorted(found, key=lambda head: -head["weight"])[:STRONGEST]
+    return sorted(heads, key=lambda head: -head["weight"])[:STRONGEST]
 
 
 def _common(trace: Trace) -> dict[str, Any]:
@@ -192,34 +197,36 @@ def _as_grid(row: Tensor, grid: Any) -> list[list[float]]:
 # -- terminal -----------------------------------------------------------------------------------------------
 
 
-def print_text(console: Console, found: Report) -> None:
-    numbers = found.numbers
+def print_text(console: Console, explanation: InputExplanation) -> None:
+    numbers = explanation.numbers
     _headline(console, numbers)
     if "windows" in numbers:
         _print_windows(console, numbers["windows"])
     scores = [token["score"] for token in numbers["tokens"]]
-    attribution = found.attribution
     console.print(
-        _coloured(console, [token["text"] for token in numbers["tokens"]], scores, attribution.signed)
+        _coloured(
+            console, [token["text"] for token in numbers["tokens"]], scores, explanation.attribution.signed
+        )
     )
+    attribution = explanation.attribution
     signs = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
-    key = signs if attribution.signed else "the more, the more important"
+    key = signs if attribution.signed else "the larger, the more important"
     words = f"why {attribution.target}: {key} ({attribution.how}, {attribution.verdict})"
     console.print(words, style="dim", markup=False)
-    if found.trace is not None:
+    if explanation.trace is not None:
         console.print()
-        _print_bars(console, found)
-        _print_heads(console, numbers["heads"], found.trace.tokens[found.trace.reader].text)
+        _print_bars(console, explanation)
+        _print_heads(console, numbers["heads"], explanation.trace.tokens[explanation.trace.reader].text)
 
 
-def diagnose(lens: Lens, source: str, true_label: str | int) -> Diagnosed:
-    """What `attnlens debug` tells of a text or an image file."""
-    found = debug(lens, source, true_label)
-    return Diagnosed(found, found.to_dict())
+def diagnose(lens: Lens, source: str, true_label: str | int) -> DiagnosisRecord:
+    """The diagnosis of a text or an image file."""
+    diagnosis = debug(lens, source, true_label)
+    return DiagnosisRecord(diagnosis, diagnosis.to_dict())
 
 
-def print_diagnosis(console: Console, found: Diagnosed) -> None:
-    diagnosis = found.diagnosis
+def print_diagnosis(console: Console, record: DiagnosisRecord) -> None:
+    diagnosis = record.diagnosis
     trace = diagnosis.trace
     console.print(f"{trace.model}: {trace.prediction}, true {trace.label(diagnosis.true)}", markup=False)
     for finding in diagnosis.findings:
@@ -230,19 +237,21 @@ def print_diagnosis(console: Console, found: Diagnosed) -> None:
         name = Text(f"{row.label} (true)" if row.true else row.label)
         table.add_row(str(row.rank), name, f"{row.logit:.3f}", f"{row.probability:.4f}")
     console.print(table)
-    for name, one in zip(diagnosis.explanation.names, diagnosis.explanation):
-        if isinstance(one, TextAttribution) and one.signed:
+    for name, attribution in zip(diagnosis.explanation.names, diagnosis.explanation):
+        if isinstance(attribution, TextAttribution) and attribution.signed:
             console.print()
-            console.print(_coloured(console, [token.text for token in one.tokens], one.scores.tolist()))
-            console.print(f"{name} ({one.verdict})", style="dim", markup=False)
+            console.print(
+                _coloured(console, [token.text for token in attribution.tokens], attribution.scores.tolist())
+            )
+            console.print(f"{name} ({attribution.verdict})", style="dim", markup=False)
 
 
-def print_image(console: Console, found: Report) -> None:
-    numbers = found.numbers
+def print_image(console: Console, explanation: InputExplanation) -> None:
+    numbers = explanation.numbers
     _headline(console, numbers)
-    last = f"layer {len(found.trace) - 1}"
+    last = f"layer {len(explanation.trace) - 1}"
     pictures = [(last, numbers["attention"][last]), ("rollout", numbers["rollout"])]
-    image = np.asarray(found.trace.patches.image)
+    image = np.asarray(explanation.trace.patches.image)
     grids = [(f"[CLS], {name}", np.array(grid)) for name, grid in pictures]
     panels = len(grids) + _colour(console)
     wide = _panel_width(console, panels)
@@ -265,8 +274,8 @@ def print_image(console: Console, found: Report) -> None:
     _print_heads(console, numbers["heads"], "[CLS]", what="patch (row,col)")
 
 
-def print_info(console: Console, found: Description) -> None:
-    numbers = found.numbers
+def print_info(console: Console, description: ModelDescription) -> None:
+    numbers = description.numbers
     console.print(
         f"[bold]{numbers['model']}[/bold]  {numbers['class']}, {numbers['parameters'] / 1e6:.1f} M parameters"
     )
@@ -279,7 +288,7 @@ def print_info(console: Console, found: Description) -> None:
     for name, value in facts.items():
         if value:
             console.print(f"{name}: {value}", markup=False)
-    table = Table(title="what capture hears", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title="recorded layers", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in ("layer", "module", "kind", "heads", "queries x keys"):
         table.add_column(name, justify="right" if name in ("layer", "heads") else "left")
     for number, layer in enumerate(numbers["heard"]):
@@ -294,7 +303,7 @@ GAP = 3
 
 
 def _panel_width(console: Console, panels: int) -> int:
-    """Characters across one picture: side by side where that leaves half the size, else one above the other."""
+    """Characters across one picture: side by side where at least half the size fits, else one above the other."""
     for wide in (PANEL, PANEL * 3 // 4, PANEL // 2):
         if panels * wide + (panels - 1) * GAP <= console.width:
             return wide
@@ -310,7 +319,7 @@ def _headline(console: Console, numbers: dict[str, Any]) -> None:
 
 
 def _colour(console: Console) -> bool:
-    """Whether there are colours enough to show a scale: sixteen are not."""
+    """Whether the terminal has enough colours for a scale: more than sixteen."""
     return console.color_system in ("256", "truecolor", "windows") and not console.no_color
 
 
@@ -322,7 +331,7 @@ def _coloured(console: Console, words: list[str], scores: list[float], signed: b
         if not _colour(console):
             line.append(f"{word.strip()}({score:+.2f}) " if share >= 0.05 else f"{word.strip()} ")
             continue
-        if share < 0.12:  # a nearly white patch would catch the eye on a dark terminal
+        if share < 0.12:  # a nearly white patch would stand out on a dark terminal
             line.append(f" {word.strip()} ")
             continue
         role = "unsigned" if not signed else "for" if score > 0 else "against"
@@ -336,17 +345,17 @@ def _coloured(console: Console, words: list[str], scores: list[float], signed: b
     return line
 
 
-def _print_bars(console: Console, found: Report) -> None:
+def _print_bars(console: Console, explanation: InputExplanation) -> None:
     """The rollout row of the reading position as bars."""
-    reader = found.trace.reader
-    tokens = found.numbers["tokens"]
+    reader = explanation.trace.reader
+    tokens = explanation.numbers["tokens"]
     shares = [token["rollout"] if i != reader else 0.0 for i, token in enumerate(tokens)]
     most = max(shares) or 1.0
     name = tokens[reader]["text"]
     shown = sorted((i for i in range(len(tokens)) if i != reader), key=lambda i: -shares[i])[:MOST_BARS]
     part = "" if len(shown) == len(tokens) - 1 else f", the {len(shown)} largest of {len(tokens) - 1} others"
-    own = f"itself {tokens[reader]['rollout']:.0%}"
-    console.print(f"what {name} is made of, by attention rollout ({own}{part})", markup=False)
+    itself = f"itself {tokens[reader]['rollout']:.0%}"
+    console.print(f"what {name} is made of, by attention rollout ({itself}{part})", markup=False)
     wide = max((len(tokens[i]["text"]) for i in shown), default=0)
     room = max(4, min(24, console.width - wide - 12))
     for i in sorted(shown):
@@ -356,8 +365,8 @@ def _print_bars(console: Console, found: Report) -> None:
 
 
 def _print_windows(console: Console, windows: list[dict[str, Any]]) -> None:
-    """What the model says of each window; of the text it says the mean of their logits."""
-    many = f"{len(windows)} windows that overlap; the answer is the mean of their logits"
+    """The prediction for each window; that of the text is the mean of their logits."""
+    many = f"{len(windows)} overlapping windows; the prediction is the mean of their logits"
     console.print(f"read in {many if len(windows) > 1 else '1 window'}")
     table = Table("window", "says", "", "its text", box=None, header_style="dim")
     for number, window in enumerate(windows[:MOST_WINDOWS]):
@@ -390,7 +399,7 @@ def _shrink(image: np.ndarray, width: int = 32) -> np.ndarray:
 
 
 def _half_blocks(image: np.ndarray) -> Text:
-    """An image as characters: each shows two pixels, the upper one in the ink and the lower one behind it."""
+    """An image as characters: each shows two pixels, the upper as foreground and the lower as background."""
     drawn = Text()
     for y in range(0, image.shape[0] - 1, 2):
         for above, below in zip(image[y], image[y + 1]):
@@ -400,7 +409,7 @@ def _half_blocks(image: np.ndarray) -> Text:
 
 
 def _heat(console: Console, grid: np.ndarray, size: tuple[int, int]) -> Text:
-    """A patch grid stretched to the size of a picture: half blocks in colour, shades of grey signs without."""
+    """A patch grid stretched to the size of a picture: half blocks in colour, shaded characters without."""
     rows = np.arange(size[0]) * grid.shape[0] // size[0]
     cols = np.arange(size[1]) * grid.shape[1] // size[1]
     share = (grid / max(grid.max(), 1e-12))[rows][:, cols]
@@ -417,7 +426,7 @@ def _heat(console: Console, grid: np.ndarray, size: tuple[int, int]) -> Text:
 
 
 def make(folder: Path) -> None:
-    """The folder that `write` writes to; FileError where there can be none."""
+    """Creates the folder that `write` writes to. Raises FileError where it cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -427,11 +436,11 @@ def make(folder: Path) -> None:
     _safetensors.check_writable(folder / "numbers.json", "numbers.json")
 
 
-def write(folder: Path, found: dict[str, Report]) -> list[Path]:
-    """Figures as PNG and all numbers as JSON, to a folder that is there; the paths written, in order."""
+def write(folder: Path, explanations: dict[str, InputExplanation]) -> list[Path]:
+    """Writes figures as PNG and all numbers as JSON to an existing folder; returns the paths in order."""
     from .. import plots
 
-    text, image = found["sentence"], found["image"]
+    text, image = explanations["sentence"], explanations["image"]
     layers = sorted({0, len(image.trace) // 2, len(image.trace) - 1})
     figures = {
         "sentence-tokens.png": plots.tokens(text.attribution),
@@ -445,6 +454,6 @@ def write(folder: Path, found: dict[str, Report]) -> list[Path]:
         figure.savefig(folder / name, dpi=160)
         written.append(folder / name)
     numbers = folder / "numbers.json"
-    as_json = json.dumps({k: v.numbers for k, v in found.items()}, ensure_ascii=False, indent=2)
+    as_json = json.dumps({k: v.numbers for k, v in explanations.items()}, ensure_ascii=False, indent=2)
     numbers.write_text(as_json + "\n", encoding="utf-8")
     return [*written, numbers]

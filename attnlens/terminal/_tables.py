@@ -1,6 +1,6 @@
-"""Tables for the terminal: what every head does, and the heads of two models side by side.
+"""Tables for the terminal: statistics of every head, and the heads of two models side by side.
 
-A table is measured once and then printed, drawn or written as CSV or JSON: all say the same.
+A table is computed once and then printed, drawn or written as CSV or JSON from the same numbers.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .._checks import one_of
 from ..analysis import Comparison, compare, head_stats
 from ..data._trace import Trace
-from ..errors import FileError, InputError, unknown_name
+from ..errors import FileError, InputError
 from ..io._escaping import quoted
 from ..lens import Lens
 
@@ -27,7 +28,7 @@ FIRST_COLUMNS = (
     "entropy", "max_weight", "distance", "self", "previous", "next", "first", "separator", "punctuation",
     "duplicate", "induction", "sink",
 )  # fmt: skip
-"""Statistics in the order in which they are printed while there is room."""
+"""Statistics in the order in which they are printed as far as they fit."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class ModelComparison:
     def numbers(self) -> dict[str, Any]:
         return {
             "input": self.input,
-            "a": _answer(self.comparison.a),
-            "b": _answer(self.comparison.b),
+            "a": _prediction(self.comparison.a),
+            "b": _prediction(self.comparison.b),
             "metric": self.comparison.metric,
             "matched": self.comparison.matched,
             "alignment": [list(pair) for pair in self.comparison.alignment],
@@ -87,63 +88,62 @@ def measure_heads(lens: Lens, inputs: list[str], sort: str) -> HeadTable:
     """`head_stats` of a text or an image file, or the means over several; sorted."""
     traces = lens.traces(inputs, values=True)
     frame = head_stats(next(traces) if len(inputs) == 1 else traces)
-    known = [
+    statistics = [
         name for name in frame.columns if name not in ("layer", "head", "name") and not name.endswith("_std")
     ]
-    if sort not in known:
-        raise unknown_name("statistic", sort, known)
+    one_of("statistic", sort, statistics)
     if frame[sort].isna().all():
-        defined = ", ".join(name for name in known if frame[name].notna().any())
+        defined = ", ".join(name for name in statistics if frame[name].notna().any())
         raise InputError(f"{sort!r} is not defined for any head on this input; defined: {defined}")
     ordered = frame.sort_values(sort, ascending=False, kind="stable", ignore_index=True)
     return HeadTable(lens.name, inputs, sort, ordered)
 
 
 def compare_models(first: Lens, second: Lens, input: str) -> ModelComparison:
-    """Both models on one input, head beside head."""
+    """Both models on one input, head by head."""
     return ModelComparison(input, compare(*(lens.trace(input) for lens in (first, second))))
 
 
-def _answer(trace: Trace) -> dict[str, Any]:
+def _prediction(trace: Trace) -> dict[str, Any]:
     return {"model": trace.model, "prediction": trace.prediction and trace.prediction.label}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON has them: null for what is not defined."""
+    """Rows for JSON: null where a statistic is not defined."""
     return [
         {name: None if value != value else value for name, value in row.items()}
         for row in frame.to_dict("records")
     ]
 
 
-def print_heads(console: Console, found: HeadTable, top: int) -> None:
-    frame = found.frame
-    what = quoted(found.inputs[0]) if len(found.inputs) == 1 else f"the mean of {len(found.inputs)} texts"
-    console.print(Text(f"{found.model}: {what}", style="bold"))
-    wanted = dict.fromkeys([found.sort, *FIRST_COLUMNS])
-    known = [name for name in wanted if name in frame and frame[name].notna().any()]
+def print_heads(console: Console, table: HeadTable, top: int) -> None:
+    frame = table.frame
+    what = quoted(table.inputs[0]) if len(table.inputs) == 1 else f"the mean of {len(table.inputs)} texts"
+    console.print(Text(f"{table.model}: {what}", style="bold"))
+    wanted = dict.fromkeys([table.sort, *FIRST_COLUMNS])
+    columns = [name for name in wanted if name in frame and frame[name].notna().any()]
     room = max(1, (console.width - len("layer  head")) // 11)
-    _print_frame(console, frame.head(top), ["layer", "head", *known[:room]])
+    _print_frame(console, frame.head(top), ["layer", "head", *columns[:room]])
     console.print(
-        f"{min(top, len(frame))} of {len(frame)} heads, by {found.sort}; --csv has every column", style="dim"
+        f"{min(top, len(frame))} of {len(frame)} heads, by {table.sort}; --csv has every column", style="dim"
     )
 
 
-def print_comparison(console: Console, found: ModelComparison, top: int) -> None:
-    comparison = found.comparison
-    console.print(Text(quoted(found.input), style="bold"))
+def print_comparison(console: Console, models: ModelComparison, top: int) -> None:
+    comparison = models.comparison
+    console.print(Text(quoted(models.input), style="bold"))
     for trace in (comparison.a, comparison.b):
         said = "" if trace.prediction is None else f"  says {trace.prediction}"
         console.print(Text(f"{trace.model}{said}"))
     aligned = len(comparison.alignment)
-    beside = "" if comparison.matched == "same" else ", each beside its nearest head of the other model"
+    beside = "" if comparison.matched == "same" else ", each with its nearest head of the other model"
     console.print(
         f"{aligned} position{'s' * (aligned != 1)} aligned; heads by {comparison.metric} distance, 0 (the same) to 1"
         + beside,
         style="dim",
     )
     if comparison.only_special:
-        console.print("only special tokens stand beside each other: these distances say little of the models")
+        console.print("only special tokens are aligned: the distances carry little information on the models")
     names = ["layer", "head", "layer_b", "head_b", "distance", "entropy_a", "entropy_b"]
     _print_frame(console, comparison.most(top), names)
 
@@ -164,5 +164,5 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(path, dpi=160, format="png")
     except OSError as error:
         raise FileError(
-            f"cannot write {path}: {error.strerror}; name a file in a folder that is there"
+            f"cannot write {path}: {error.strerror}; give a file in a folder that exists"
         ) from error

@@ -1,4 +1,4 @@
-"""One head, several heads or their mean: who looks at whom, as lines between tokens or as a matrix."""
+"""One head, several heads or their mean, as lines between tokens or as a matrix."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import Any
 import torch
 import traitlets as t
 
+from .. import _checks
 from ..data._attention import Factors
 from ..data._trace import Trace
 from ..errors import InputError
 from . import _payload
-from ._tiles import PAIRS, POOLS, Shown, Tiles
+from ._tiles import PAIRS, POOLS, HeadSelection, Tiles
 from ._view import (
-    Answer,
-    Layers,
+    Integer,
+    LayerTransfer,
+    Number,
+    Reply,
     View,
+    axis_position,
     bulk,
     bundle,
-    given_trace,
-    known_heads,
-    known_layer,
-    known_number,
-    known_token,
     state,
     validate,
 )
@@ -31,11 +30,11 @@ MODES = ("lines", "matrix")
 
 
 class AttentionView(View):
-    """Lines: each query token on the left is joined to the keys that it looks at, the stronger the more; point at a
-    token to see it alone. Matrix: the query runs down, the key across, strong is much attention.
+    """Lines: each query token on the left is joined to the keys that it looks at; the stronger the line, the larger the
+    weight. Point at a token to see it alone. Matrix: the query runs down, the key across, strong is much attention.
 
-    Weights say where information could flow, not what was done with it. A matrix of several heads is their mean, and of
-    a long text each cell is the largest (or the mean, by `pool`) of the weights that it stands for until one zooms in.
+    Weights show where information could flow, not what the model did with it. A matrix of several heads is their mean;
+    for a long text each cell is the largest (or the mean, by `pool`) of the weights that it stands for, until you zoom.
 
     >>> view = al.AttentionView(trace, layer=5, heads=3)
     >>> view.query = 4                               # the row of token 4, in the browser too
@@ -45,17 +44,22 @@ class AttentionView(View):
     _esm = bundle("attention")
 
     trace = bulk(t.Dict(), "The trace without its weights.")
-    layer = state(t.Int(0), "The layer that is shown.")
-    heads = state(t.List(t.Int()), "The heads of that layer that are shown; of none the first.")
+    layer = state(Integer(0), "The layer that is shown.")
+    heads = state(
+        t.List(Integer()), "The heads of that layer that are shown; the first where the list is empty."
+    )
     mean = state(t.Bool(False), "Whether lines are drawn of the heads' mean; a matrix always is.")
     mode = state(t.Enum(MODES, "lines"), "'lines' or 'matrix'.")
-    query = state(t.Int(None, allow_none=True), "The query token that is shown alone; None for all.")
-    key = state(t.Int(None, allow_none=True), "The key token that is shown alone; None for all.")
+    query = state(Integer(None, allow_none=True), "The query token that is shown alone; None for all.")
+    key = state(Integer(None, allow_none=True), "The key token that is shown alone; None for all.")
     pair = state(
-        t.Enum(tuple(PAIRS), "all"), "Of two texts: whose queries and keys, 'a-b' for first to second."
+        t.Enum(tuple(PAIRS), "all"),
+        "For two texts: whose queries and keys; 'a-b' is from the first to the second.",
     )
-    hide_special = state(t.Bool(False), "Leave out special tokens; what is left of a row sums to one again.")
-    threshold = state(t.Float(0.0), "Weights below it are not drawn, 0 to 1.")
+    hide_special = state(
+        t.Bool(False), "Whether special tokens are hidden; rows are scaled to sum to one again."
+    )
+    threshold = state(Number(0.0), "Weights below it are not drawn, 0 to 1.")
     log = state(t.Bool(False), "Whether strength follows the logarithm of the weight.")
     pool = state(t.Enum(POOLS, "max"), "What a cell shows that stands for several weights.")
 
@@ -69,24 +73,24 @@ class AttentionView(View):
         **traits: Any,
     ):
         """
-        layer, heads: what is shown first, by default every head of the first layer; one head by its number
+        layer, heads: what is shown first, by default every head of the first layer
         mode: "lines" or "matrix"; traits: any of the others by name
 
-        Raises InputError for a layer or a head that is not there.
+        Raises InputError for a layer or a head that does not exist.
         """
-        self._trace = given_trace(trace, "AttentionView")
-        layer = known_layer(layer, len(trace))
+        self._trace = _checks.drawable(trace, "AttentionView")
+        layer = _checks.position("layer", layer, len(trace))
         count = trace[layer].heads
-        chosen = known_heads(range(count) if heads is None else heads, count)
+        chosen = _checks.positions("head", range(count) if heads is None else heads, count)
         super().__init__(layer=layer, heads=chosen, mode=mode, **traits)
-        self._layers = Layers(self)
-        self.asks |= {"tile": self._tile, "line": self._line, "detail": self._detail}
+        self._layers = LayerTransfer(self)
+        self.handlers |= {"tile": self._tile, "line": self._line, "detail": self._detail}
         self.show(trace)
 
     def show(self, trace: Trace) -> None:
-        """Another trace in the same view; what is selected stays as far as it is there."""
+        """Shows another trace in the same view; the selection is kept as far as the trace has it."""
         other = trace is not self._trace
-        self._trace = given_trace(trace, "AttentionView")
+        self._trace = _checks.drawable(trace, "AttentionView")
         self._tiles = Tiles(trace)
         with self.hold_sync():
             self.layer = min(self.layer, len(trace) - 1)
@@ -96,46 +100,53 @@ class AttentionView(View):
             self.pair = self.pair if two_texts(trace) else "all"
             self.trace = self._layers.show(trace, self.layer)
 
-    def _tile(self, level: int, row: int, col: int, **shown: Any) -> Answer:
-        found = self._tiles.tile(self._shown(**shown), level, row, col)
-        return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
+    def _tile(self, level: int, row: int, col: int, **selection: Any) -> Reply:
+        tile = self._tiles.tile(self._selection(**selection), level, row, col)
+        return Reply({"shape": list(tile.shape)}, (_payload.halves(tile),))
 
-    def _line(self, axis: str, position: int, **shown: Any) -> Answer:
-        found = self._tiles.line(self._shown(**shown), axis, position)
-        return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
+    def _line(self, axis: str, position: int, **selection: Any) -> Reply:
+        line = self._tiles.line(self._selection(**selection), axis, position)
+        return Reply({"shape": list(line.shape)}, (_payload.halves(line),))
 
-    def _shown(
+    def _selection(
         self, layer: int, heads: list[int], pair: str = "all", hide_special: bool = False, pool: str = "max"
-    ) -> Shown:
-        layer = known_layer(layer, len(self._trace))
-        return Shown(layer, tuple(known_heads(heads, self._trace[layer].heads)), pair, hide_special, pool)
+    ) -> HeadSelection:
+        layer = _checks.position("layer", layer, len(self._trace))
+        return HeadSelection(
+            layer, tuple(_checks.positions("head", heads, self._trace[layer].heads)), pair, hide_special, pool
+        )
 
-    def _detail(self, layer: int, head: int, query: int, key: int) -> Answer:
-        """What is behind one score: query and key vectors `[d_head]`, the scale of their product, and the weight."""
-        attention = self._trace[known_layer(layer, len(self._trace))]
+    def _detail(self, layer: int, head: int, query: int, key: int) -> Reply:
+        """The query and key vectors `[d_head]` of one score, the scale of their product, and the weight."""
+        attention = self._trace[_checks.position("layer", layer, len(self._trace))]
         if not isinstance(attention, Factors):
-            raise InputError("this layer's queries and keys were not recorded, only its weights")
-        query = known_number(query, attention.queries, "query", "queries")
-        key = known_number(key, attention.keys, "key", "keys")
-        (head,) = known_heads(head, attention.heads)
+            raise InputError(
+                "this layer's queries and keys were not recorded, only its weights; record them by "
+                'lens.trace(input, store="factors")'
+            )
+        query = _checks.position("query", query, attention.queries)
+        key = _checks.position("key", key, attention.keys)
+        (head,) = _checks.positions("head", head, attention.heads)
         group = attention.heads // attention.key.shape[0]
         vectors = torch.stack([attention.query[head, query], attention.key[head // group, key]]).float()
-        return Answer(
+        return Reply(
             {"scale": attention.scale, "weight": float(attention[head, query, key])},
             (vectors.cpu().numpy().astype("<f4").tobytes(),),
         )
 
     @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
-        return known_layer(proposal["value"], len(self._trace))
+        return _checks.position("layer", proposal["value"], len(self._trace))
 
     @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
-        return known_heads(proposal["value"], max(one.attention.heads for one in self._trace.layers))
+        return _checks.positions(
+            "head", proposal["value"], max(one.attention.heads for one in self._trace.layers)
+        )
 
     @validate("query", "key")
     def _known_token(self, proposal: dict[str, Any]) -> int | None:
-        return known_token(proposal["value"], self._trace, proposal["trait"].name)
+        return axis_position(proposal["trait"].name, proposal["value"], self._trace)
 
     @validate("pair")
     def _known_pair(self, proposal: dict[str, Any]) -> str:
@@ -145,11 +156,9 @@ class AttentionView(View):
 
     @validate("threshold")
     def _known_threshold(self, proposal: dict[str, Any]) -> float:
-        if not 0 <= proposal["value"] <= 1:
-            raise InputError(f"threshold must be between 0 and 1, as weights are, not {proposal['value']!r}")
-        return proposal["value"]
+        return _checks.share("threshold", proposal["value"])
 
 
 def two_texts(trace: Trace) -> bool:
-    """Whether some tokens are of a second text."""
+    """Whether some tokens belong to a second text."""
     return any(token.segment for token in (*trace.tokens, *trace.output_tokens))

@@ -1,4 +1,4 @@
-"""Where the attributions of a view come from: a lens, asked when one is wanted, or attributions that are there."""
+"""Where the attributions of a view come from: a lens that computes them on request, or a fixed list."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ..lens import TextLens
 from ..models._classes import is_predicted
 
 SHARED = ("against", "unit", "baseline", "layer", "position", "window", "overlap", "output")
-"""Options of `lens.attribute` that every method gets; the others belong to those methods that take them."""
+"""Options of `lens.attribute` that every method takes; each other option belongs to some methods."""
 
 MOST_TARGETS = 200
-"""Classes that a list offers; of more one types the name."""
+"""Classes that a list offers; of more, the user types the name."""
 
 KEPT = 256
-"""Attributions that are kept, so that one comes back at once."""
+"""Attributions that are cached."""
 
 EXCERPT = 40
 """Characters of a text in a title."""
@@ -33,8 +33,8 @@ Text = str | tuple[str, ...]
 Target = str | int | None
 
 
-class Wish(NamedTuple):
-    """What an attribution explains, as the traits say it; target None is the predicted class."""
+class AttributionRequest(NamedTuple):
+    """What to explain and by which method, as the view's traits hold it; target None is the predicted class."""
 
     text: Text
     target: Target
@@ -42,36 +42,36 @@ class Wish(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Result:
-    """An attribution with all wishes that it answers."""
+class AttributionResult:
+    """An attribution with all requests that it answers: by the class's name, and as the predicted class."""
 
     attribution: TextAttribution
-    wishes: list[Wish]
+    requests: list[AttributionRequest]
 
     @cached_property
     def levels(self) -> list[TextAttribution]:
-        """By its own level and all coarser ones."""
+        """The attribution at its own level and at all coarser ones."""
         return [merged(self.attribution, level) for level in LEVELS[LEVELS.index(self.attribution.level) :]]
 
 
-class Source(Protocol):
+class AttributionSource(Protocol):
     """Where attributions come from; `choices` is what the browser offers."""
 
     choices: dict[str, Any]
 
-    def clean(self, wish: Wish, changed: str) -> Wish:
-        """The wish by the names that are known. Raises InputError for one that cannot be answered."""
+    def clean(self, request: AttributionRequest, changed: str) -> AttributionRequest:
+        """The request with canonical names. Raises InputError for one that cannot be answered."""
 
-    def find(self, wish: Wish, changed: str) -> tuple[list[Result], int]:
-        """All that can be picked without further ado, and which of them answers the wish best."""
+    def find(self, request: AttributionRequest, changed: str) -> tuple[list[AttributionResult], int]:
+        """The results that are available at once, and the index of the one that answers the request best."""
 
 
-class Live:
-    """Attributions of a lens, computed when they are first asked for."""
+class LensSource:
+    """Attributions of a lens, computed on the first request and cached."""
 
-    def __init__(self, lens: TextLens, first: Wish, options: dict[str, Any]):
+    def __init__(self, lens: TextLens, first: AttributionRequest, options: dict[str, Any]):
         self.lens, self.options, self.first = lens, options, first.method
-        self._kept: OrderedDict[Wish, TextAttribution] = OrderedDict()
+        self._kept: OrderedDict[AttributionRequest, TextAttribution] = OrderedDict()
         self._sides = lens.task == "question"
         targets = SIDES if self._sides else lens.labels
         self.choices = {
@@ -81,43 +81,44 @@ class Live:
             "titles": [],
         }
 
-    def clean(self, wish: Wish, changed: str) -> Wish:
-        """See `Source`; the attribution is computed here, so that a wish is taken only where there is one."""
-        text = wish.text
+    def clean(self, request: AttributionRequest, changed: str) -> AttributionRequest:
+        """See `AttributionSource`; the attribution is computed here, so that a request without one is refused."""
+        text = request.text
         if not isinstance(text, str | tuple):
             raise InputError(
                 f"TokensView reads a text or a pair (str, str), not {type(text).__name__}; of several texts: "
                 "TokensView(lens.attribute(texts))"
             )
         text = text[0] if isinstance(text, tuple) and len(text) == 1 else text
-        wish = wish._replace(text=text, target=self._target(wish.target))
-        if wish in self._kept:
-            self._kept.move_to_end(wish)
-            return wish
-        found = self.lens.attribute(
-            wish.text, wish.target, method=wish.method, **self._options_of(wish.method)
+        request = request._replace(text=text, target=self._target(request.target))
+        if request in self._kept:
+            self._kept.move_to_end(request)
+            return request
+        attribution = self.lens.attribute(
+            request.text, request.target, method=request.method, **self._options_of(request.method)
         )
-        if not isinstance(found, TextAttribution):
+        if not isinstance(attribution, TextAttribution):
             raise InputError(
                 "TokensView computes one baseline at a time; of several: TokensView(lens.attribute(...))"
             )
-        for same in self._same(wish, found):
-            self._kept[same] = found
+        for same in self._equivalent(request, attribution):
+            self._kept[same] = attribution
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return wish
+        return request
 
-    def find(self, wish: Wish, changed: str) -> tuple[list[Result], int]:
-        """See `Source`: everything that was computed for this text."""
-        found: dict[int, Result] = {}
-        for one, attribution in self._kept.items():
-            if one.text == wish.text:
-                found.setdefault(id(attribution), Result(attribution, [])).wishes.append(one)
-        results = list(found.values())
-        return results, next(i for i, result in enumerate(results) if wish in result.wishes)
+    def find(self, request: AttributionRequest, changed: str) -> tuple[list[AttributionResult], int]:
+        """See `AttributionSource`: everything that was computed for this text."""
+        by_identity: dict[int, AttributionResult] = {}
+        for earlier, attribution in self._kept.items():
+            if earlier.text == request.text:
+                result = by_identity.setdefault(id(attribution), AttributionResult(attribution, []))
+                result.requests.append(earlier)
+        results = list(by_identity.values())
+        return results, next(i for i, result in enumerate(results) if request in result.requests)
 
     def _target(self, target: Target) -> Target:
-        """A class by its one name, else by its index; None for the predicted one."""
+        """A class by its name where that is unique, else by its index; None for the predicted one."""
         labels = self.lens.labels
         if target == "" or is_predicted(target, labels):
             return None
@@ -130,25 +131,31 @@ class Live:
         named = bool(labels) and labels.index(labels[index]) == index
         return labels[index] if named else index
 
-    def _same(self, wish: Wish, found: TextAttribution) -> list[Wish]:
-        """The predicted class is asked for by its name too."""
+    def _equivalent(
+        self, request: AttributionRequest, attribution: TextAttribution
+    ) -> list[AttributionRequest]:
+        """All requests that this attribution answers: the predicted class can be requested by its name too."""
         if self._sides:
             return (
-                [wish] if wish.target == SIDES[1] else [wish._replace(target=one) for one in (None, SIDES[0])]
+                [request]
+                if request.target == SIDES[1]
+                else [request._replace(target=one) for one in (None, SIDES[0])]
             )
-        predicted = found.prediction is not None and found.prediction.index == found.target.index
-        targets = {wish.target, self._target(found.target.index), *([None] if predicted else [])}
-        return [wish._replace(target=target) for target in targets]
+        predicted = (
+            attribution.prediction is not None and attribution.prediction.index == attribution.target.index
+        )
+        targets = {request.target, self._target(attribution.target.index), *([None] if predicted else [])}
+        return [request._replace(target=target) for target in targets]
 
     def _options_of(self, method: str) -> dict[str, Any]:
-        """All for the first method, which says what it does not take; of the others what they take."""
+        """All options for the first method, which refuses what it does not take; for the others those they take."""
         if method == self.first:
             return self.options
         taken = (*SHARED, *registry.named("text", method).options)
         return {name: value for name, value in self.options.items() if name in taken}
 
     def _answers(self, method: str) -> bool:
-        """Whether a method can be asked for that unit and contrast."""
+        """Whether a method supports this unit and contrast."""
         try:
             asked = TargetRequest.of(None, self.options.get("against"), self.options.get("unit"))
             asked.check(self.lens.activation)
@@ -158,55 +165,58 @@ class Live:
         return True
 
 
-class Given:
-    """Attributions that are there; nothing else can be asked for."""
+class StaticSource:
+    """A fixed list of attributions; no other request can be answered."""
 
-    def __init__(self, given: Any):
-        several = not isinstance(given, TextAttribution)
-        found = list(given) if several and isinstance(given, Iterable) else [given]
-        if not found or not all(isinstance(one, TextAttribution) for one in found):
-            kinds = ", ".join(sorted({type(one).__name__ for one in found})) or "an empty list"
+    def __init__(self, attributions: Any):
+        several = not isinstance(attributions, TextAttribution)
+        shown = list(attributions) if several and isinstance(attributions, Iterable) else [attributions]
+        if not shown or not all(isinstance(one, TextAttribution) for one in shown):
+            kinds = ", ".join(sorted({type(one).__name__ for one in shown})) or "an empty list"
             raise InputError(
                 f"TokensView shows attributions of texts, not {kinds}: TokensView(lens, text) with the lens of a text "
                 "model, or TokensView(lens.attribute(text))"
             )
-        self.results = [Result(one, [Wish(_text(one), one.target.name, one.method)]) for one in found]
-        names = getattr(given, "names", None) or titles(found)
+        self.results = [
+            AttributionResult(one, [AttributionRequest(_text(one), one.target.name, one.method)])
+            for one in shown
+        ]
+        names = getattr(attributions, "names", None) or titles(shown)
         self.choices = {"live": False, "targets": [], "methods": [], "titles": list(names)}
 
-    def clean(self, wish: Wish, changed: str) -> Wish:
-        """See `Source`."""
-        value, known = getattr(wish, changed), self._known(changed)
-        if value in known:
-            return wish
+    def clean(self, request: AttributionRequest, changed: str) -> AttributionRequest:
+        """See `AttributionSource`."""
+        value, values = getattr(request, changed), self._values_of(changed)
+        if value in values:
+            return request
         if changed == "text":
             raise InputError(
                 "these attributions come without a model to read another text; TokensView(lens, text) has one"
             )
-        raise unknown_name(changed, value, known)
+        raise unknown_name(changed, value, values)
 
-    def find(self, wish: Wish, changed: str) -> tuple[list[Result], int]:
-        """See `Source`: the first that has what changed and most of the rest."""
+    def find(self, request: AttributionRequest, changed: str) -> tuple[list[AttributionResult], int]:
+        """See `AttributionSource`: the first result that matches the changed trait and most of the others."""
         alike = [
-            (getattr(one, changed) == getattr(wish, changed), sum(a == b for a, b in zip(one, wish)))
-            for one in (result.wishes[0] for result in self.results)
+            (getattr(one, changed) == getattr(request, changed), sum(a == b for a, b in zip(one, request)))
+            for one in (result.requests[0] for result in self.results)
         ]
         return self.results, alike.index(max(alike))
 
-    def _known(self, name: str) -> list[Any]:
-        return list(dict.fromkeys(getattr(result.wishes[0], name) for result in self.results))
+    def _values_of(self, name: str) -> list[Any]:
+        return list(dict.fromkeys(getattr(result.requests[0], name) for result in self.results))
 
 
 def titles(attributions: Sequence[TextAttribution]) -> list[str]:
-    """What tells them apart: the text, the question, the method; their number where nothing does."""
+    """What distinguishes them: the text, the question, the method; their number where nothing does."""
     columns = [
         [_excerpt(one) for one in attributions],
         [str(one.target) for one in attributions],
         [one.how for one in attributions],
     ]
     telling = [column for column in columns if len(set(column)) > 1] or [columns[1]]
-    found = [" · ".join(parts) for parts in zip(*telling)]
-    return [f"{i}: {title}" if found.count(title) > 1 else title for i, title in enumerate(found)]
+    joined = [" · ".join(parts) for parts in zip(*telling)]
+    return [f"{i}: {title}" if joined.count(title) > 1 else title for i, title in enumerate(joined)]
 
 
 def _excerpt(attribution: TextAttribution) -> str:

@@ -1,4 +1,4 @@
-"""Two traces side by side, head beside head, and their difference."""
+"""Two traces side by side, head by head, and their difference."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ from typing import Any
 import numpy as np
 import traitlets as t
 
+from .. import _checks
 from ..analysis import compare
-from ..analysis._distance import check_metric
+from ..analysis._distance import METRICS
 from ..data._trace import Trace
 from ..errors import InputError
 from . import _payload
-from ._tiles import Shown, Tiles
+from ._tiles import HeadSelection, Tiles
 from ._view import (
-    Answer,
-    Layers,
+    Integer,
+    LayerTransfer,
+    Reply,
     View,
+    axis_position,
     bulk,
     bundle,
-    given_trace,
-    known_heads,
-    known_layer,
-    known_number,
-    known_token,
     state,
     validate,
 )
 
 
 class CompareView(View):
-    """Left and middle: a head of a and one of b, queries down, keys across, on one scale of colours. Right: b minus a
-    over the tokens that stand beside each other, blue where b looks more, red where it looks less. The small map above
-    says how far apart the heads are; click one to see it. Pointing at a cell shows its partner.
+    """Left and middle: a head of a and one of b, queries down, keys across, on one colour scale. Right: b minus a over
+    the aligned tokens, blue where b looks more, red where it looks less. The small map above shows how far apart the
+    heads are; click one to see it. Point at a cell to see its partner.
 
-    Tokens without a partner are in no difference and no distance; see `al.compare`, which aligns and measures.
+    Tokens without a partner are left out of differences and distances; see `al.compare`, which aligns and measures.
 
     >>> al.CompareView(lens.trace("a fine film"), lens.trace("a dull film"))
     >>> al.CompareView(before.trace(text), after.trace(text))         # two checkpoints
@@ -51,13 +49,13 @@ class CompareView(View):
         t.List(), "For each head of a, `[layer][head]`: distance, layer and head of b; None for some."
     )
     metric = bulk(t.Unicode("hellinger"), "What the distances are measured by.")
-    note = bulk(t.Unicode(""), "Why there is no difference, where there is none.")
-    layer = state(t.Int(0), "The layer of a that is shown.")
-    head = state(t.Int(0), "The head of that layer that is shown.")
-    other_layer = state(t.Int(0), "The layer of b that is shown.")
-    other_head = state(t.Int(0), "The head of that layer that is shown.")
-    query = state(t.Int(None, allow_none=True), "The selected query, a position in a.")
-    key = state(t.Int(None, allow_none=True), "The selected key, a position in a.")
+    note = bulk(t.Unicode(""), "The reason where the traces have no difference to show.")
+    layer = state(Integer(0), "The layer of a that is shown.")
+    head = state(Integer(0), "The head of that layer that is shown.")
+    other_layer = state(Integer(0), "The layer of b that is shown.")
+    other_head = state(Integer(0), "The head of that layer that is shown.")
+    query = state(Integer(None, allow_none=True), "The selected query, a position in a.")
+    key = state(Integer(None, allow_none=True), "The selected key, a position in a.")
     log = state(t.Bool(False), "Whether colours follow the logarithm of the weight.")
 
     def __init__(
@@ -76,25 +74,27 @@ class CompareView(View):
         a, b: two traces; without b two heads of one trace
         layer, head: of a, by default the head that differs most; other_layer, other_head: of b, by default its partner
 
-        Raises InputError for a layer or a head that is not there.
+        Raises InputError for a layer or a head that does not exist.
         """
-        self._a = given_trace(a, "CompareView")
+        self._a = _checks.drawable(a, "CompareView")
         if b is None and other_layer is None and other_head is None:
             raise InputError(
                 "CompareView shows two traces, or two heads of one: give b, or other_head= (and other_layer=)"
             )
-        self._b = self._a if b is None else given_trace(b, "CompareView")
+        self._b = self._a if b is None else _checks.drawable(b, "CompareView")
         partners, pairs, note = _compared(self._a, self._b, metric)
         self._partners = partners
-        layers = range(len(self._a)) if layer is None else [known_layer(layer, len(self._a))]
+        layers = range(len(self._a)) if layer is None else [_checks.position("layer", layer, len(self._a))]
         layer, most = _farthest(partners, layers)
-        (head,) = known_heads(most if head is None else head, self._a[layer].heads)
-        found = self._partner(layer, head)
+        (head,) = _checks.positions("head", most if head is None else head, self._a[layer].heads)
+        partner = self._partner(layer, head)
         super().__init__(
             layer=layer,
             head=head,
-            other_layer=found[0] if other_layer is None else known_layer(other_layer, len(self._b)),
-            other_head=found[1] if other_head is None else other_head,
+            other_layer=partner[0]
+            if other_layer is None
+            else _checks.position("layer", other_layer, len(self._b)),
+            other_head=partner[1] if other_head is None else other_head,
             partners=partners,
             alignment=np.asarray(pairs, dtype="<i4").tobytes(),
             metric=metric,
@@ -102,20 +102,20 @@ class CompareView(View):
             **traits,
         )
         self._tiles = {"a": Tiles(self._a), "b": Tiles(self._b)}
-        self.asks |= {"a_tile": self._tile_of("a"), "b_tile": self._tile_of("b")}
-        self.a_trace = Layers(self, "a_").show(self._a, self.layer)
-        self.b_trace = Layers(self, "b_").show(self._b, self.other_layer)
+        self.handlers |= {"a_tile": self._tile_of("a"), "b_tile": self._tile_of("b")}
+        self.a_trace = LayerTransfer(self, "a_").show(self._a, self.layer)
+        self.b_trace = LayerTransfer(self, "b_").show(self._b, self.other_layer)
         self.observe(self._follow, ["layer", "head"])
 
     def _tile_of(self, side: str) -> Any:
-        def answer(layer: int, heads: list[int], level: int, row: int, col: int, **_: Any) -> Answer:
-            found = self._tiles[side].tile(Shown(layer, tuple(heads)), level, row, col)
-            return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
+        def reply(layer: int, heads: list[int], level: int, row: int, col: int, **_: Any) -> Reply:
+            tile = self._tiles[side].tile(HeadSelection(layer, tuple(heads)), level, row, col)
+            return Reply({"shape": list(tile.shape)}, (_payload.halves(tile),))
 
-        return answer
+        return reply
 
     def _partner(self, layer: int, head: int) -> tuple[int, int]:
-        """The head of b that stands beside a head of a; the same number where none was compared."""
+        """The partner in b of a head of a; the head of the same number where none was compared."""
         row = self._partners[layer] if layer < len(self._partners) else []
         if head < len(row) and row[head] is not None:
             return row[head][1], row[head][2]
@@ -123,29 +123,27 @@ class CompareView(View):
         return layer, min(head, self._b[layer].heads - 1)
 
     def _follow(self, change: dict[str, Any]) -> None:
-        """A head that Python sets brings its partner."""
+        """Selects the partner of the head that was selected."""
         self.other_layer, self.other_head = self._partner(self.layer, self.head)
 
     @validate("layer", "other_layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
         trace = self._a if proposal["trait"].name == "layer" else self._b
-        return known_layer(proposal["value"], len(trace))
+        return _checks.position("layer", proposal["value"], len(trace))
 
     @validate("head", "other_head")
     def _known_head(self, proposal: dict[str, Any]) -> int:
         trace = self._a if proposal["trait"].name == "head" else self._b
-        return known_number(
-            proposal["value"], max(one.attention.heads for one in trace.layers), "head", "heads"
-        )
+        return _checks.position("head", proposal["value"], max(one.attention.heads for one in trace.layers))
 
     @validate("query", "key")
     def _known_token(self, proposal: dict[str, Any]) -> int | None:
-        return known_token(proposal["value"], self._a, proposal["trait"].name)
+        return axis_position(proposal["trait"].name, proposal["value"], self._a)
 
 
 def _compared(a: Trace, b: Trace, metric: str) -> tuple[list[list], list, str]:
-    """Partners and distances by layer and head, pairs of positions, and why there are none."""
-    check_metric(metric)
+    """Partners and distances by layer and head, pairs of aligned positions, and the reason where there are none."""
+    _checks.one_of("metric", metric, METRICS)
     partners: list[list] = [[None] * layer.attention.heads for layer in a.layers]
     try:
         comparison = compare(a, b, metric=metric)
@@ -158,7 +156,7 @@ def _compared(a: Trace, b: Trace, metric: str) -> tuple[list[list], list, str]:
 
 
 def _farthest(partners: list[list], layers: Iterable[int]) -> tuple[int, int]:
-    """The first of the heads that differ most among some layers; head 0 where nothing is known."""
+    """The head that differs most among some layers, the first of several; head 0 where no distance is known."""
     known = [
         (-one[0], layer, head)
         for layer in layers

@@ -1,4 +1,4 @@
-"""One input, all views of it, linked: pick a head, see it, see the tokens; change the text and everything follows."""
+"""All views of one input, linked: pick a head to see it and its tokens; change the text and every view follows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ._tokens import TokensView
 
 
 class Explorer(ipywidgets.VBox):
-    """From top to bottom: the text with an attribution, every head as a thumbnail, and the attention of what is picked
-    there; of an image every head and where the patches look. A token picked in one view is picked in the others.
+    """From top to bottom: the text with an attribution, every head as a thumbnail, and the attention of the picked
+    heads; for an image every head and where the patches look. A token picked in one view is picked in the others.
 
-    An attribution says what made the model decide, attention where information could flow: the two need not agree.
+    An attribution shows what made the model decide, attention where information could flow: the two need not agree.
 
     >>> explorer = al.Explorer(lens, "a gripping , funny film")
     >>> explorer.heads.layer, explorer.heads.heads       # what is picked; the views are attributes
@@ -46,7 +46,7 @@ class Explorer(ipywidgets.VBox):
         target: the class to explain, by default the predicted one; layer, head: what is shown first
         options: of the attribution of a text, as for `lens.attribute`
 
-        Raises InputError for what is no lens, and as `lens.trace` and `lens.attribute` do.
+        Raises InputError for anything but a lens, and as `lens.trace` and `lens.attribute` do.
         """
         if not isinstance(lens, Lens):
             raise InputError(
@@ -59,7 +59,9 @@ class Explorer(ipywidgets.VBox):
         self._lens = lens
         trace = lens.trace(input)
         if not isinstance(trace, Trace):
-            raise InputError("Explorer shows one input; make one of each of the list")
+            raise InputError(
+                "Explorer shows one input, not a list; make one Explorer for each input of the list"
+            )
         self.heads = HeadsView(trace, layer=layer, heads=head)
         if isinstance(lens, ImageLens):
             self.patches = PatchView(lens, input, target, layer=layer, heads=head)
@@ -76,14 +78,16 @@ class Explorer(ipywidgets.VBox):
     def _text_views(
         self, lens: TextLens, text: Any, target: str | int | None, options: dict[str, Any]
     ) -> list[ipywidgets.DOMWidget]:
-        """The tokens of a model that has classes; of one that has none a field for the text alone."""
+        """The tokens for a model with classes; for one without, a field for the text alone."""
         self._explained = bool(lens.labels)
         if self._explained:
             self.tokens = TokensView(lens, text, target, **options)
             self.tokens.observe(lambda change: self._follow(change["new"]), "text")
             return [self.tokens]
         if target is not None or options:
-            raise InputError(f"{lens.name} has no classes, so there is no target and nothing to explain")
+            raise InputError(
+                f"{lens.name} has no classes, so it takes no target and no options of an attribution; omit them"
+            )
         self._field = ipywidgets.Text(
             text if isinstance(text, str) else "", description="Text", continuous_update=False,
             layout=ipywidgets.Layout(width="100%"),
@@ -93,7 +97,7 @@ class Explorer(ipywidgets.VBox):
         return [self._field, self._error]
 
     def show(self, input: Any) -> None:
-        """Another input in the same views; what is picked stays as far as it is there.
+        """Shows another input in the same views; the selection is kept as far as the input has it.
 
         Raises InputError as `lens.trace` does; the views then stay as they are.
         """
@@ -113,7 +117,7 @@ class Explorer(ipywidgets.VBox):
         self.attention.show(trace)
 
     def _write(self, text: Any) -> None:
-        """What the field shows, without asking the model again."""
+        """Sets the field's text without running the model again."""
         self._error.value = ""
         self._field.unobserve(self._typed, "value")
         self._field.value = text if isinstance(text, str) else ""

@@ -9,33 +9,33 @@ import torch
 import traitlets as t
 from torch import Tensor
 
+from .. import _checks
 from ..analysis import head_stats
 from ..analysis._head_stats import COLUMNS, IMPORTANCE, VALUE
 from ..analysis._pooling import pooled
 from ..data._attention import Attention
 from ..data._thumbnails import sees_patches
 from ..data._trace import Layer, Trace
-from ..errors import unknown_name
 from . import _payload
-from ._view import View, bulk, bundle, given_trace, known_heads, known_layer, state, validate
+from ._view import Integer, View, bulk, bundle, state, validate
 
 SIDE = 32
-"""Most rows and columns of a thumbnail."""
+"""Maximum number of rows and columns of a thumbnail."""
 
 MOST_WEIGHTS = 1 << 26
-"""Weights of one layer above which thumbnails look at evenly spaced queries alone."""
+"""Weights of one layer above which thumbnails show evenly spaced queries only."""
 
 STATS_AT_ONCE = 1 << 22
-"""Weights of all layers up to which the statistics of all heads come with the view."""
+"""Weights of all layers up to which the statistics of all heads are sent with the view."""
 
 
 class HeadsView(View):
     """Rows are layers, columns heads. Within a square the query runs down and the key across; strong is much attention.
 
-    Each square is on its own scale: it shows a head's pattern, not how its weights compare with another head's; for
-    that colour or rank by a column of `head_stats`. A square of a long text shows the largest of the weights that each
-    of its cells stands for. Of an image a square shows where the class token looks, on the grid of patches;
-    `whole=True` shows all queries.
+    Each square has its own scale: it shows a head's pattern, not how its weights compare with another head's; to
+    compare, tint or sort by a column of `head_stats`. For a long text each cell shows the largest of the weights that
+    it stands for. For an image a square shows where the class token looks, on the grid of patches; `whole=True` shows
+    all queries.
 
     >>> view = al.HeadsView(trace, by="entropy")
     >>> view.layer, view.heads                      # what is selected
@@ -46,13 +46,13 @@ class HeadsView(View):
 
     thumbnails = bulk(t.Bytes(), "All thumbnails as float16, layer by layer, `[head, row, column]`.")
     sizes = bulk(t.List(), "`[heads, rows, columns]` of each layer's thumbnails.")
-    stats = bulk(t.Dict(), "`head_stats`: for each column `[layer][head]`; empty until it is asked for.")
+    stats = bulk(t.Dict(), "`head_stats`: for each column `[layer][head]`; empty until it is requested.")
     columns = bulk(t.List(t.Unicode()), "The columns to tint or sort by.")
     rows = bulk(
         t.Unicode("query"), "What a square's rows are: 'query', or 'patch' for the class token's view."
     )
-    layer = state(t.Int(0), "The layer of the selected heads.")
-    heads = state(t.List(t.Int()), "The selected heads of that layer.")
+    layer = state(Integer(0), "The layer of the selected heads.")
+    heads = state(t.List(Integer()), "The selected heads of that layer.")
     by = state(t.Unicode(""), "The column of `head_stats` that tints the squares; '' for none.")
     sort = state(t.Bool(False), "Whether the heads are sorted by that column, largest first.")
 
@@ -68,24 +68,24 @@ class HeadsView(View):
     ):
         """
         layer, heads: what is selected; by: a column of `head_stats`; sort: largest first
-        whole: of an image, all queries and keys instead of the class token's view of the patches
+        whole: for an image, all queries and keys instead of the class token's attention to the patches
 
-        Raises InputError for a layer, a head or a column that is not there.
+        Raises InputError for a layer, a head or a column that does not exist.
         """
-        self._trace = given_trace(trace, "HeadsView")
+        self._trace = _checks.drawable(trace, "HeadsView")
         super().__init__(
-            columns=columns_of(trace), by=by, sort=sort, layer=known_layer(layer, len(trace)),
-            heads=known_heads(heads, self._most_heads),
+            columns=columns_of(trace), by=by, sort=sort, layer=_checks.position("layer", layer, len(trace)),
+            heads=_checks.positions("head", heads, self._most_heads),
         )  # fmt: skip
-        self.asks["stats"] = self._send_stats
+        self.handlers["stats"] = self._send_stats
         self._whole = whole
         self.show(trace)
 
     def show(self, trace: Trace) -> None:
-        """Another trace in the same view; what is selected stays as far as it is there."""
-        self._trace = given_trace(trace, "HeadsView")
+        """Shows another trace in the same view; the selection is kept as far as the trace has it."""
+        self._trace = _checks.drawable(trace, "HeadsView")
         seen = not self._whole and all(sees_patches(trace, layer) for layer in trace.layers)
-        tiles = [patches(trace, one) if seen else thumbnails(one.attention) for one in trace.layers]
+        tiles = [patches(trace, layer) if seen else thumbnails(layer.attention) for layer in trace.layers]
         with self.hold_sync():
             self.layer = min(self.layer, len(trace) - 1)
             self.heads = [head for head in self.heads if head < trace[self.layer].heads]
@@ -95,7 +95,7 @@ class HeadsView(View):
             self.columns = columns_of(trace)
             self.by = self.by if self.by in self.columns else ""
             self.stats = {}
-            small = sum(math.prod(one.attention.shape) for one in trace.layers) <= STATS_AT_ONCE
+            small = sum(math.prod(layer.attention.shape) for layer in trace.layers) <= STATS_AT_ONCE
             if self.by or small:
                 self._send_stats()
 
@@ -107,48 +107,46 @@ class HeadsView(View):
         """Computes the statistics once and puts them into the widget's state."""
         if not self.stats:
             table = head_stats(self._trace)
-            found: dict[str, list[list[float | None]]] = {}
+            statistics: dict[str, list[list[float | None]]] = {}
             for column in self.columns:
                 rows = table.groupby("layer", sort=True)[column]
-                found[column] = [[None if x != x else float(x) for x in row] for _, row in rows]
-            self.stats = found
+                statistics[column] = [[None if x != x else float(x) for x in row] for _, row in rows]
+            self.stats = statistics
 
     @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
-        return known_layer(proposal["value"], len(self._trace))
+        return _checks.position("layer", proposal["value"], len(self._trace))
 
     @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
-        return known_heads(proposal["value"], self._most_heads)
+        return _checks.positions("head", proposal["value"], self._most_heads)
 
     @validate("by")
     def _known_column(self, proposal: dict[str, Any]) -> str:
-        known = columns_of(self._trace)
-        if proposal["value"] and proposal["value"] not in known:
-            raise unknown_name("column", proposal["value"], known)
-        return proposal["value"]
+        name = proposal["value"]
+        return name and _checks.one_of("column", name, columns_of(self._trace))
 
     @t.observe("by")
     def _needs_stats(self, change: dict[str, Any]) -> None:
-        if change["new"] and "stats" in self.asks:
+        if change["new"] and "stats" in self.handlers:
             self._send_stats()
 
 
 def columns_of(trace: Trace) -> list[str]:
-    """The columns that `head_stats` has for the trace: more where it has values, and their gradients."""
+    """The columns of `head_stats` for this trace: more where it has values, and their gradients."""
     values = [layer.values for layer in trace.layers if layer.values is not None]
     mixed = [f"{VALUE}{name}" for name in COLUMNS] if values else []
     return [*COLUMNS, *mixed, *([IMPORTANCE] if any(one.gradient is not None for one in values) else [])]
 
 
 def patches(trace: Trace, layer: Layer) -> Tensor:
-    """Where the class token looks, `[head, row, column]` on the grid of patches."""
+    """The class token's attention to the patches, `[head, row, column]` on their grid."""
     grid = trace.patches
     return layer.attention[:, 0, len(grid.leading) :].reshape(-1, grid.rows, grid.cols).cpu()
 
 
 def thumbnails(attention: Attention) -> Tensor:
-    """`[head, row, column]` with at most SIDE rows and columns, each cell the largest weight that it stands for."""
+    """`[head, row, column]` with at most SIDE rows and columns; a cell is the largest weight that it stands for."""
     if 0 in attention.shape:
         return torch.zeros(attention.heads, 1, 1)
     if math.prod(attention.shape) <= MOST_WEIGHTS:

@@ -1,4 +1,4 @@
-"""An image with attention over its patches, and beside it what else says which patches counted."""
+"""An image with attention over its patches, and beside it rollout and attributions by patch."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import torch
 import traitlets as t
 from torch import Tensor
 
-from .._checks import listed
+from .. import _checks
 from ..analysis import rollout
 from ..attribution._registry import methods
 from ..data._trace import PatchGrid, Trace, no_patches
-from ..errors import AttnlensError, InputError, unknown_name
+from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens
 from . import _payload
-from ._view import Answer, Layers, View, bulk, bundle, given_trace, known_heads, known_layer, state, validate
+from ._view import Integer, LayerTransfer, Number, Reply, View, bulk, bundle, state, validate
 
 if TYPE_CHECKING:
     from ..attribution import ImageAttribution
 
 OF_TRACE = ("image", "attention", "rollout")
-"""Panels that a trace is enough for; without an image not the first."""
+"""Panels that need a trace alone; the first needs its image too."""
 
 DRAWN = ("image", "attention")
-"""Panels that the browser draws out of the trace; the others have scores of their own."""
+"""Panels that the browser draws from the trace; the others need scores."""
 
 FIRST = (*OF_TRACE, "relevance", "gradient")
-"""The panels that are shown at first, as far as the trace or the lens has them."""
+"""The panels that are shown at first, as far as they are available."""
 
 
 def of_model() -> tuple[str, ...]:
@@ -36,14 +36,14 @@ def of_model() -> tuple[str, ...]:
 
 
 class PatchView(View):
-    """The large picture shows where one position looks: the brighter a patch, the more. Point at a patch to see where
-    it looks, click to keep it; then pointing reads the numbers. Beside it stand the class token's attention in the
-    same layer, its rollout through all layers, and attributions of a class. Of these each kind is on one scale: shares
-    of attention; scores that only rank, as shares of their own total; scores with a sign, in the unit of the answer.
+    """The large picture shows where one position looks: the brighter a patch, the larger its weight. Point at a patch
+    to see where it looks, click to keep it; then pointing reads the numbers. Beside it are the class token's attention
+    in the same layer, its rollout through all layers, and attributions of a class. Each kind has one scale: shares of
+    attention; scores that only rank, as shares of their own total; signed scores, in the unit of the output.
 
-    Weights say where information could flow, not what was done with it; rollout knows no class; relevance and gradients
-    only rank. What a position gives to the tokens before the patches is no part of the picture: it stands below it. A
-    model without a class token shows what each patch receives, the mean over all queries, in its place. Layers whose
+    Weights show where information could flow, not what the model did with it; rollout does not depend on a class;
+    relevance and gradients only rank. Attention to the tokens before the patches is listed below the picture. For a
+    model without a class token the picture shows what each patch receives, the mean over all queries. Layers whose
     positions are not the image's patches (windows, pooled maps) are left out.
 
     >>> view = al.PatchView(trace)                   # attention and rollout
@@ -56,23 +56,24 @@ class PatchView(View):
 
     trace = bulk(t.Dict(), "The trace without its weights.")
     size = bulk(
-        t.List(t.Int()), "Height and width of the image in pixels; without one, of the grid in patches."
+        t.List(Integer()),
+        "Height and width of the image in pixels, or of the grid in patches where there is no image.",
     )
     offered = bulk(t.List(t.Unicode()), "The panels that can be shown.")
     labels = bulk(t.List(t.Unicode()), "The classes that a lens can explain.")
     maps = bulk(
         t.Dict(),
-        "What is known of each panel's scores: kind, target, method, error, and which of `scores` they are.",
+        "For each panel with scores: kind, target, method, error, and which of `scores` they are.",
     )
     scores = bulk(t.Bytes(), "The panels' scores as float32, one after the other, `[row, column]`.")
-    layer = state(t.Int(0), "The layer whose attention is shown.")
-    heads = state(t.List(t.Int()), "The heads whose mean is shown; [] for all of them.")
+    layer = state(Integer(0), "The layer whose attention is shown.")
+    heads = state(t.List(Integer()), "The heads whose mean is shown; [] for all of them.")
     query = state(
-        t.Int(None, allow_none=True), "The position that looks; None for the class token, or for all."
+        Integer(None, allow_none=True), "The query position; None for the class token, or for all positions."
     )
-    blend = state(t.Float(0.5), "How much the map covers the image, 0 to 1.")
-    panels = state(t.List(t.Unicode()), "The panels that stand beside the picture.")
-    shared = state(t.Bool(True), "Whether the panels of each kind are on one scale; else each is on its own.")
+    blend = state(Number(0.5), "How much the map covers the image, 0 to 1.")
+    panels = state(t.List(t.Unicode()), "The panels beside the picture.")
+    shared = state(t.Bool(True), "Whether the panels of each kind share a scale; else each has its own.")
     target = state(t.Unicode(""), "The class that the attributions explain; '' where there is none.")
 
     def __init__(
@@ -83,7 +84,7 @@ class PatchView(View):
         *,
         layer: int | None = None,
         heads: int | list[int] = (),
-        query: int | tuple[int, int] | None = None,
+        query: int | str | tuple[int, int] | None = None,
         panels: list[str] | None = None,
         **traits: Any,
     ):
@@ -91,30 +92,32 @@ class PatchView(View):
         source: the trace of an image; or a lens, which runs on `image`
         target: class name or index that attributions explain, of a lens; the predicted one by default
         layer: what is shown first, the last one by default; heads: one or several, by default the mean over all
-        query: a position, or a patch as (row, column); the class token by default
+        query: a position by number or text, or a patch as (row, column); the class token by default
         panels: names out of `OF_TRACE` and, of a lens, `attnlens.attribution.IMAGE_METHODS`
         traits: any of the others by name
 
-        Raises InputError for the trace of a text, for a layer, head, query, panel or class that is not there, and where
-        no layer attends over the patches.
+        Raises InputError for the trace of a text, for a layer, head, query, panel or class that does not exist, and
+        where no layer attends over the patches.
         """
         named = self._hold(source, image, target)
-        layer = _usable(self._trace)[-1] if layer is None else known_layer(layer, len(self._trace))
+        layer = (
+            _usable(self._trace)[-1] if layer is None else _checks.position("layer", layer, len(self._trace))
+        )
         first = [name for name in FIRST if name in self._offered]
         super().__init__(
             layer=layer,
-            heads=known_heads(heads, self._trace[layer].heads),
-            query=_position(self._trace.patches, query),
+            heads=_checks.positions("head", heads, self._trace[layer].heads),
+            query=_position(query, self._trace.patches),
             panels=first if panels is None else list(panels),
             target=named,
             **traits,
         )
-        self._layers = Layers(self)
-        self.asks |= {"line": self._line, "received": self._received, "map": self._send_map}
+        self._layers = LayerTransfer(self)
+        self.handlers |= {"line": self._line, "received": self._received, "map": self._send_map}
         self._send_all(asked=panels is not None)
 
     def show(self, source: Trace | Lens, image: Any = None, target: str | int | None = None) -> None:
-        """Another image in the same view, given as at first; what is selected stays as far as it is there."""
+        """Shows another image, given as at first, in the same view; the selection is kept as far as it exists."""
         named = self._hold(source, image, target)
         usable, grid = _usable(self._trace), self._trace.patches
         with self.hold_sync():
@@ -126,16 +129,16 @@ class PatchView(View):
             self._send_all(asked=False)
 
     def _hold(self, source: object, image: Any, target: Any) -> str:
-        """Takes the trace and the lens; the class that is explained."""
+        """Keeps the trace and the lens; returns the class that is explained."""
         self._trace = _traced(source, image, target)
         self._lens, self._image = (source if isinstance(source, ImageLens) else None), image
-        self._found: dict[str, tuple[dict[str, Any], Tensor]] = {}
+        self._maps_kept: dict[str, tuple[dict[str, Any], Tensor]] = {}
         named = _first_target(self._lens, self._trace, target)
         self._offered = OF_TRACE[self._trace.patches.image is None :] + (of_model() if named else ())
         return named
 
     def _send_all(self, asked: bool) -> None:
-        """Everything that does not change until another image comes, and the maps of the panels that are shown."""
+        """Sends everything that depends on the image alone, and the maps of the panels that are shown."""
         grid = self._trace.patches
         picture = (grid.rows, grid.cols) if grid.image is None else grid.image.shape[:2]
         with self.hold_sync():
@@ -148,37 +151,36 @@ class PatchView(View):
 
     # -- answers --------------------------------------------------------------------------------------------
 
-    def _line(self, layer: int, heads: list[int], axis: str, position: int, **_: Any) -> Answer:
-        """What one query gives to each key, `[head, key]`."""
-        attention = self._trace[known_layer(layer, len(self._trace))]
-        heads, at = torch.tensor(known_heads(heads, attention.heads)), torch.tensor([position])
-        found = attention.block(heads, at, torch.arange(attention.keys))[:, 0]
-        return Answer({"shape": list(found.shape)}, (_payload.halves(found),))
+    def _line(self, layer: int, heads: list[int], axis: str, position: int, **_: Any) -> Reply:
+        """The weights of one query, `[head, key]`."""
+        attention = self._trace[_checks.position("layer", layer, len(self._trace))]
+        heads = torch.tensor(_checks.positions("head", heads, attention.heads))
+        at = torch.tensor([_checks.position("query", position, attention.queries)])
+        row = attention.block(heads, at, torch.arange(attention.keys))[:, 0]
+        return Reply({"shape": list(row.shape)}, (_payload.halves(row),))
 
-    def _received(self, layer: int, heads: list[int]) -> Answer:
-        """What each key gets, the mean over queries and heads, `[key]`."""
-        attention = self._trace[known_layer(layer, len(self._trace))]
-        found = attention.mean("query")[known_heads(heads, attention.heads)].mean(0)
-        return Answer({}, (_singles(found),))
+    def _received(self, layer: int, heads: list[int]) -> Reply:
+        """The attention that each key receives, the mean over queries and heads, `[key]`."""
+        attention = self._trace[_checks.position("layer", layer, len(self._trace))]
+        received = attention.mean("query")[_checks.positions("head", heads, attention.heads)].mean(0)
+        return Reply({}, (_singles(received),))
 
     def _send_map(self, name: str) -> None:
-        """Computes a panel's scores, unless they are there, and puts them into the widget's state."""
-        known = [one for one in self._offered if one not in DRAWN]
-        if name not in known:
-            raise unknown_name("map", name, known)
-        if name in self._found and self._found[name][0]["target"] in ("", self.target):
+        """Computes a panel's scores, unless they exist already, and puts them into the widget's state."""
+        _checks.one_of("map", name, [panel for panel in self._offered if panel not in DRAWN])
+        if name in self._maps_kept and self._maps_kept[name][0]["target"] in ("", self.target):
             return
-        self._found[name] = self._rolled() if name == "rollout" else self._attributed(name)
+        self._maps_kept[name] = self._rolled() if name == "rollout" else self._attributed(name)
         with self.hold_sync():
-            # A saved notebook sorts the names, so that their order says nothing.
+            # A saved notebook sorts the names, so their order carries no information.
             self.maps = {
                 name: {**header, "place": place}
-                for place, (name, (header, _)) in enumerate(self._found.items())
+                for place, (name, (header, _)) in enumerate(self._maps_kept.items())
             }
-            self.scores = b"".join(_singles(scores) for _, scores in self._found.values())
+            self.scores = b"".join(_singles(scores) for _, scores in self._maps_kept.values())
 
     def _send_first(self, asked: bool) -> None:
-        """The maps of the first panels; one that the model cannot have is left out unless it was asked for."""
+        """Sends the maps of the first panels; one that the model cannot have is left out unless it was requested."""
         for name in [name for name in self.panels if name not in DRAWN]:
             try:
                 self._send_map(name)
@@ -189,25 +191,25 @@ class PatchView(View):
 
     def _rolled(self) -> tuple[dict[str, Any], Tensor]:
         leading = len(self._trace.patches.leading)
-        found = rollout(self._trace, row=0) if leading else rollout(self._trace).mean(0)
+        rolled = rollout(self._trace, row=0) if leading else rollout(self._trace).mean(0)
         whose = str(self._trace.tokens[0]) if leading else "mean over positions"
         header = {"kind": "share", "target": "", "how": f"rollout of {whose}", "verdict": "knows no class"}
-        return header, found[leading:]
+        return header, rolled[leading:]
 
     def _attributed(self, method: str) -> tuple[dict[str, Any], Tensor]:
         grid, target = self._trace.patches, self.target
         chosen = target if self.labels else int(target)
-        found = self._lens.attribute(self._image, chosen, method=method)
-        scores = found.pooled(grid.rows, grid.cols)
+        attribution = self._lens.attribute(self._image, chosen, method=method)
+        scores = attribution.pooled(grid.rows, grid.cols)
         if methods("image")[method].reads_attention:  # every pixel of a patch has the patch's own score
-            height, width = found.scores.shape
-            scores = found.scores[_middles(grid.rows, height)][:, _middles(grid.cols, width)]
-        kind = "signed" if found.signed else "share" if method == "gradient_rollout" else "rank"
+            height, width = attribution.scores.shape
+            scores = attribution.scores[_middles(grid.rows, height)][:, _middles(grid.cols, width)]
+        kind = "signed" if attribution.signed else "share" if method == "gradient_rollout" else "rank"
         header = {
             "kind": kind,
             "target": target,
-            "how": f"{found.how}: {found.verdict}",
-            "verdict": _error(found),
+            "how": f"{attribution.how}: {attribution.verdict}",
+            "verdict": _error(attribution),
         }
         return header, scores
 
@@ -215,39 +217,38 @@ class PatchView(View):
 
     @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
-        number = known_layer(proposal["value"], len(self._trace))
+        number = _checks.position("layer", proposal["value"], len(self._trace))
         if number not in _usable(self._trace):
             layer = self._trace.layers[number]
             raise InputError(
                 f"layer {number}, {layer.name!r}, is {layer.kind} attention {list(layer.attention.shape)} whose "
-                "positions are not the image's patches; look at it as a matrix: AttentionView(trace, "
+                "positions are not the image's patches; show it as a matrix: AttentionView(trace, "
                 f"layer={number}, mode='matrix')"
             )
         return number
 
     @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
-        return known_heads(proposal["value"], max(one.attention.heads for one in self._trace.layers))
+        return _checks.positions(
+            "head", proposal["value"], max(one.attention.heads for one in self._trace.layers)
+        )
 
     @validate("query")
     def _known_query(self, proposal: dict[str, Any]) -> int | None:
-        return _position(self._trace.patches, proposal["value"])
+        return _position(proposal["value"], self._trace.patches)
 
     @validate("blend")
     def _known_blend(self, proposal: dict[str, Any]) -> float:
-        if not 0 <= proposal["value"] <= 1:
-            raise InputError(
-                f"blend must be between 0 (the image) and 1 (the map), not {proposal['value']!r}"
-            )
-        return proposal["value"]
+        return _checks.share("blend", proposal["value"])
 
     @validate("panels")
     def _known_panels(self, proposal: dict[str, Any]) -> list[str]:
         for name in proposal["value"]:
             if name in of_model() and name not in self._offered:
-                raise InputError(f"the panel {name!r} runs a model with classes: PatchView(lens, image)")
-            if name not in self._offered:
-                raise unknown_name("panel", name, self._offered)
+                raise InputError(
+                    f"the panel {name!r} runs a model with classes; give a lens of such a model: PatchView(lens, image)"
+                )
+            _checks.one_of("panel", name, self._offered)
         return list(dict.fromkeys(proposal["value"]))
 
     @validate("target")
@@ -256,9 +257,9 @@ class PatchView(View):
 
 
 def _traced(source: object, image: Any, target: Any) -> Trace:
-    """The trace of an image with a layer over its patches; InputError for anything else."""
+    """The trace of an image with a layer over its patches. Raises InputError for anything else."""
     if isinstance(source, ImageLens):
-        if image is None or listed(image) is not None:
+        if image is None or _checks.listed(image) is not None:
             raise InputError(
                 "PatchView(lens, image) needs one image: a path, a PIL image, an array or a tensor"
             )
@@ -270,22 +271,23 @@ def _traced(source: object, image: Any, target: Any) -> Trace:
         )
     elif isinstance(source, Trace) and (image is not None or target is not None):
         raise InputError(
-            "a trace has its image, and a class is explained by a model: PatchView(lens, image, target)"
+            "a trace holds its own image, and a class is explained by a model; omit image and target, or give a lens: "
+            "PatchView(lens, image, target)"
         )
-    trace = given_trace(source, "PatchView")
+    trace = _checks.drawable(source, "PatchView")
     if trace.patches is None:
         raise no_patches(trace, "PatchView", "AttentionView(trace)")
     if not _usable(trace):
         sizes = ", ".join(str(list(layer.attention.shape)) for layer in trace.layers[:3])
         raise InputError(
             f"no layer attends over the {trace.patches.rows} x {trace.patches.cols} patches of the image (the first: "
-            f"{sizes}); look at the layers as matrices: AttentionView(trace, mode='matrix')"
+            f"{sizes}); show the layers as matrices: AttentionView(trace, mode='matrix')"
         )
     return trace
 
 
 def _usable(trace: Trace) -> list[int]:
-    """The layers in which patches look at patches."""
+    """The layers in which patches attend to patches."""
     return [
         number
         for number, layer in enumerate(trace.layers)
@@ -294,7 +296,7 @@ def _usable(trace: Trace) -> list[int]:
 
 
 def _first_target(lens: ImageLens | None, trace: Trace, target: Any) -> str:
-    """The class that is explained first, by name; "" where nothing can be."""
+    """The class that is explained first, by name; "" where the model has no classes."""
     if lens is not None and target is not None:
         return _class_name(lens, target)
     prediction = None if lens is None else trace.prediction
@@ -302,33 +304,22 @@ def _first_target(lens: ImageLens | None, trace: Trace, target: Any) -> str:
 
 
 def _class_name(lens: ImageLens, target: str | int) -> str:
-    """A class by its label; by its number where the model names none."""
+    """A class by its label; by its number where the model has no labels."""
     number = int(target) if isinstance(target, str) and target.isdigit() and not lens.labels else target
     index = lens.target_index(number)
     return lens.labels[index] if lens.labels else str(index)
 
 
-def _position(grid: PatchGrid, query: int | tuple[int, int] | None) -> int | None:
-    """A query's position, also given as a patch's (row, column); InputError for one that is not there."""
-    if query is None:
-        return None
-    if isinstance(query, tuple | list) and len(query) == 2:
-        row, col = query
-        if not (0 <= row < grid.rows and 0 <= col < grid.cols):
-            raise InputError(f"patch {tuple(query)} is not in the grid of {grid.rows} x {grid.cols}")
-        return len(grid.leading) + row * grid.cols + col
-    if not isinstance(query, int) or not 0 <= query < len(grid):
-        raise InputError(
-            f"query {query!r} is no position: they are 0 to {len(grid) - 1}, or a patch as (row, column)"
-        )
-    return query
+def _position(query: int | str | tuple[int, int] | None, grid: PatchGrid) -> int | None:
+    """The position of a query; None stays None."""
+    return None if query is None else _checks.patch("query", query, grid)
 
 
-def _error(found: ImageAttribution) -> str:
+def _error(attribution: ImageAttribution) -> str:
     """The verdict in a few words."""
-    if found.gap is None:
+    if attribution.gap is None:
         return "only ranks"
-    return f"gap {found.gap:.1%}" + ("" if found.converged in (None, True) else ", not converged")
+    return f"gap {attribution.gap:.1%}" + ("" if attribution.converged in (None, True) else ", not converged")
 
 
 def _middles(cells: int, pixels: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""A trace as bytes for the browser: a small header that says what is where, and one block of bytes per layer.
+"""A trace as bytes for the browser: a small header that describes the layout, and one block of bytes per layer.
 
-A layer travels as whatever is smaller in float16: its weights, or the factors that they are made of, which the
-browser multiplies. Both keep what rounding to eight bits would lose: the many small weights of a row. Numbers
-lie one after the other, little-endian, in the order of a layer's `parts`.
+A layer is sent as whatever is smaller in float16: its weights, or the factors that the browser multiplies. Both keep
+what rounding to eight bits would lose: the many small weights of a row. Arrays follow each other, little-endian, in
+the order of a layer's `parts`.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from ..data._thumbnails import data_url
 from ..data._trace import Layer, PatchGrid, Token, Trace
 
 LARGEST = 64 << 20
-"""Bytes of all layers together above which the browser asks for the blocks that it shows instead."""
+"""Bytes of all layers together above which the browser requests only the blocks that it shows."""
 
 MOST_WEIGHTS = 1 << 21
-"""Weights of one head that a browser computes itself; above it asks for blocks."""
+"""Weights of one head up to which the browser computes them itself; beyond that it requests blocks."""
 
 HALF_MAX = 2.0**15
-"""Queries and keys of larger numbers are scaled down by a power of two, which float16 does without loss."""
+"""Queries and keys with larger numbers are scaled down by a power of two, which loses nothing in float16."""
 
 
 def header(trace: Trace) -> dict[str, Any]:
-    """What a view must know before any weight: tokens, layers, image, and how each layer's bytes are laid out."""
+    """What a view needs before any weights: tokens, layers, image, and the layout of each layer's bytes."""
     layers = [layer_header(layer) for layer in trace.layers]
-    too_long = any(one["queries"] * one["keys"] > MOST_WEIGHTS for one in layers)
+    too_long = any(layer["queries"] * layer["keys"] > MOST_WEIGHTS for layer in layers)
     return {
         "model": trace.model,
         "prediction": None if trace.prediction is None else str(trace.prediction),
         "tokens": {"input": _tokens(trace.tokens), "output": _tokens(trace.output_tokens)},
         "patches": trace.patches and _patches(trace.patches),
         "layers": layers,
-        "remote": too_long or sum(one["bytes"] for one in layers) > LARGEST,
+        "remote": too_long or sum(layer["bytes"] for layer in layers) > LARGEST,
     }
 
 
 @dataclass(frozen=True)
-class Part:
+class StoredTensor:
     """One array of a layer: its name, its type ("f2", "f4" or "bits") and its shape."""
 
     name: str
@@ -53,7 +53,7 @@ class Part:
 
     @property
     def nbytes(self) -> int:
-        """Bytes, filled up to a multiple of four so that the next array is aligned."""
+        """Bytes, padded to a multiple of four so that the next array is aligned."""
         count = int(np.prod(self.shape))
         size = {"f2": 2 * count, "f4": 4 * count, "bits": -(-count // 8)}[self.dtype]
         return -(-size // 4) * 4
@@ -67,7 +67,7 @@ def layer_header(layer: Layer, detail: bool = False) -> dict[str, Any]:
     attention = layer.attention
     heads, queries, keys = attention.shape
     parts = _parts(attention, detail)
-    found: dict[str, Any] = {
+    header: dict[str, Any] = {
         "name": layer.name, "kind": layer.kind, "query": layer.query_side, "key": layer.key_side,
         "heads": heads, "queries": queries, "keys": keys,
         "detail": isinstance(attention, Factors),
@@ -76,33 +76,33 @@ def layer_header(layer: Layer, detail: bool = False) -> dict[str, Any]:
     }  # fmt: skip
     if parts[0].name == "query":
         scale = attention.scale * shrink(attention.query) * shrink(attention.key)
-        found |= {"scale": scale, "softcap": attention.softcap, "band": _band(attention.mask)}
-    return found
+        header |= {"scale": scale, "softcap": attention.softcap, "band": _band(attention.mask)}
+    return header
 
 
 def layer_bytes(attention: Attention, detail: bool = False) -> bytes:
-    """The bytes that `layer_header` announces."""
+    """The bytes that `layer_header` describes."""
     return b"".join(_written(part, _array(attention, part.name)) for part in _parts(attention, detail))
 
 
-def _parts(attention: Attention, detail: bool) -> list[Part]:
+def _parts(attention: Attention, detail: bool) -> list[StoredTensor]:
     """What is smaller: the weights, or the factors."""
-    weights = Part("weights", "f2", attention.shape)
+    weights = StoredTensor("weights", "f2", attention.shape)
     if isinstance(attention, Windows):
         size = attention.parts[0].shape
-        return [Part("windows", "f2", (len(attention.parts), *size))]
+        return [StoredTensor("windows", "f2", (len(attention.parts), *size))]
     if not isinstance(attention, Factors):
         return [weights]
     factors = [
-        Part("query", "f2", tuple(attention.query.shape)),
-        Part("key", "f2", tuple(attention.key.shape)),
+        StoredTensor("query", "f2", tuple(attention.query.shape)),
+        StoredTensor("key", "f2", tuple(attention.key.shape)),
     ]
     if attention.bias is not None:
-        factors.append(Part("bias", "f4", tuple(attention.bias.shape)))
+        factors.append(StoredTensor("bias", "f4", tuple(attention.bias.shape)))
     if isinstance(attention.mask, Tensor):
-        factors.append(Part("mask", "bits", tuple(attention.mask.shape)))
+        factors.append(StoredTensor("mask", "bits", tuple(attention.mask.shape)))
     if attention.sink is not None:
-        factors.append(Part("sink", "f4", tuple(attention.sink.shape)))
+        factors.append(StoredTensor("sink", "f4", tuple(attention.sink.shape)))
     smaller = sum(part.nbytes for part in factors) < weights.nbytes
     return factors if smaller or detail else [weights]
 
@@ -112,8 +112,8 @@ def _array(attention: Attention, name: str) -> Tensor:
         return attention[:]
     if name == "windows":
         return torch.stack([part[:] for part in attention.parts])
-    found = getattr(attention, name)
-    return found / shrink(found) if name in ("query", "key") else found
+    tensor = getattr(attention, name)
+    return tensor / shrink(tensor) if name in ("query", "key") else tensor
 
 
 def shrink(tensor: Tensor) -> float:
@@ -122,7 +122,7 @@ def shrink(tensor: Tensor) -> float:
     return 2.0 ** max(0, int(np.ceil(np.log2(largest / HALF_MAX)))) if largest > HALF_MAX else 1.0
 
 
-def _written(part: Part, tensor: Tensor) -> bytes:
+def _written(part: StoredTensor, tensor: Tensor) -> bytes:
     if part.dtype == "bits":
         data = np.packbits(tensor.cpu().numpy().reshape(-1), bitorder="little").tobytes()
     else:
@@ -140,7 +140,7 @@ def _band(mask: Band | Tensor | None) -> list[int | None] | None:
 
 
 def _tokens(tokens: Sequence[Token]) -> dict[str, list]:
-    """Texts, which are special, their segments and words; lists that say nothing are left empty."""
+    """Texts, positions of the special ones, and segments, left empty where there is one segment."""
     return {
         "text": [token.text.encode("utf-8", "replace").decode() for token in tokens],
         "special": [i for i, token in enumerate(tokens) if token.special],

@@ -1,7 +1,7 @@
-"""The deep-zoom picture of a head: tiles of weights, pooled so that a tile of any level has the same size.
+"""Deep zoom into a head: tiles of weights, pooled so that tiles of every level have the same size.
 
-Level 0 shows every weight; a cell of level z stands for 2^z x 2^z of them. One walk over a head makes a base from
-which every coarser tile is pooled; finer tiles are computed as they are asked for, so no head is ever held whole.
+Level 0 shows every weight; a cell of level z stands for 2^z x 2^z of them. One pass over a head makes a base from
+which every coarser tile is pooled; finer tiles are computed on request, so no head is ever held as a whole.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
+from .. import _checks
 from ..data._attention import BLOCK_ELEMENTS, Attention
 from ..data._trace import Token, Trace
 from ..errors import InputError
@@ -24,10 +25,10 @@ SIDE = 256
 """Rows and columns of a tile."""
 
 BASE = 2048
-"""Most rows and columns of the base from which coarser tiles are pooled."""
+"""Maximum number of rows and columns of the base from which coarser tiles are pooled."""
 
 KEPT = 6
-"""Bases that are kept."""
+"""Bases that are cached."""
 
 PAIRS = {"all": (None, None), "a-a": (0, 0), "a-b": (0, 1), "b-a": (1, 0), "b-b": (1, 1)}
 """Of a pair of texts: the segments whose queries and keys are shown."""
@@ -36,8 +37,8 @@ POOLS = ("max", "mean")
 """What a cell shows of the weights that it stands for."""
 
 
-class Shown(NamedTuple):
-    """What of a layer is shown: which heads, averaged; of which segments; with special tokens or without."""
+class HeadSelection(NamedTuple):
+    """What of a layer is drawn: which heads, averaged; of which segments; with or without special tokens."""
 
     layer: int
     heads: tuple[int, ...]
@@ -51,76 +52,78 @@ class Tiles:
 
     def __init__(self, trace: Trace):
         self.trace = trace
-        self._bases: OrderedDict[Shown, Tensor] = OrderedDict()
+        self._bases: OrderedDict[HeadSelection, Tensor] = OrderedDict()
         self._attention = lru_cache(maxsize=2)(self._renormalized)
 
-    def tile(self, shown: Shown, level: int, row: int, col: int) -> Tensor:
-        """Weights `[at most SIDE, at most SIDE]` of the tile in that row and column of that level, float32."""
-        rows, cols = self.positions(shown)
+    def tile(self, selection: HeadSelection, level: int, row: int, col: int) -> Tensor:
+        """The tile in that row and column of that level, `[at most SIDE, at most SIDE]` in float32."""
+        rows, cols = self.positions(selection)
         base = base_level(len(rows), len(cols))
         top, left, size = row * SIDE, col * SIDE, 1 << max(level, 0)
         if min(level, row, col) < 0 or top * size >= len(rows) or left * size >= len(cols):
             raise InputError(f"there is no tile {row}, {col} on level {level}")
         if level >= base:
             step = 1 << (level - base)
-            whole = self._base(shown)
+            whole = self._base(selection)
             part = whole[top * step : (top + SIDE) * step, left * step : (left + SIDE) * step]
-            found = _pool(part, step, shown.pool)
+            found = _pool(part, step, selection.pool)
         else:
             down, across = slice(top * size, (top + SIDE) * size), slice(left * size, (left + SIDE) * size)
-            found = self._walk(shown, rows[down], cols[across], size)
-        if shown.pool == "max":
+            found = self._walk(selection, rows[down], cols[across], size)
+        if selection.pool == "max":
             return found
         return found / (_sizes(len(rows), top, size)[:, None] * _sizes(len(cols), left, size))
 
-    def line(self, shown: Shown, axis: str, position: int) -> Tensor:
-        """One query's row or one key's column among what is shown, `[head, key]` or `[head, query]`."""
-        rows, cols = self.positions(shown)
-        attention = self._of(shown)
-        at = torch.tensor([position])
+    def line(self, selection: HeadSelection, axis: str, position: int) -> Tensor:
+        """One query's row or one key's column of the selection, `[head, key]` or `[head, query]`."""
+        rows, cols = self.positions(selection)
+        attention = self._of(selection)
+        size = attention.queries if axis == "query" else attention.keys
+        at = torch.tensor([_checks.position(axis, position, size)])
         if axis == "query":
-            return attention.block(torch.tensor(shown.heads), at, cols)[:, 0]
-        return attention.block(torch.tensor(shown.heads), rows, at)[:, :, 0]
+            return attention.block(torch.tensor(selection.heads), at, cols)[:, 0]
+        return attention.block(torch.tensor(selection.heads), rows, at)[:, :, 0]
 
-    def positions(self, shown: Shown) -> tuple[Tensor, Tensor]:
-        """The queries and the keys that are shown, int64."""
-        queries, keys = self.trace.axis_tokens(shown.layer)
-        query_segment, key_segment = PAIRS[shown.pair]
+    def positions(self, selection: HeadSelection) -> tuple[Tensor, Tensor]:
+        """The queries and the keys of the selection, int64."""
+        queries, keys = self.trace.axis_tokens(selection.layer)
+        query_segment, key_segment = PAIRS[selection.pair]
         return (
-            chosen(queries, query_segment, shown.hide_special),
-            chosen(keys, key_segment, shown.hide_special),
+            chosen(queries, query_segment, selection.hide_special),
+            chosen(keys, key_segment, selection.hide_special),
         )
 
-    def _of(self, shown: Shown) -> Attention:
-        return self._attention(shown.layer) if shown.hide_special else self.trace[shown.layer]
+    def _of(self, selection: HeadSelection) -> Attention:
+        return self._attention(selection.layer) if selection.hide_special else self.trace[selection.layer]
 
     def _renormalized(self, layer: int) -> Attention:
         _, keys = self.trace.axis_tokens(layer)
         return self.trace[layer].without(torch.tensor([i for i, key in enumerate(keys) if key.special]))
 
-    def _base(self, shown: Shown) -> Tensor:
-        """The whole at the base level; the last few are kept."""
-        if shown in self._bases:
-            self._bases.move_to_end(shown)
+    def _base(self, selection: HeadSelection) -> Tensor:
+        """The whole selection at the base level; the last few are cached."""
+        if selection in self._bases:
+            self._bases.move_to_end(selection)
         else:
-            rows, cols = self.positions(shown)
-            self._bases[shown] = self._walk(shown, rows, cols, 1 << base_level(len(rows), len(cols)))
+            rows, cols = self.positions(selection)
+            self._bases[selection] = self._walk(selection, rows, cols, 1 << base_level(len(rows), len(cols)))
             if len(self._bases) > KEPT:
                 self._bases.popitem(last=False)
-        return self._bases[shown]
+        return self._bases[selection]
 
-    def _walk(self, shown: Shown, rows: Tensor, cols: Tensor, size: int) -> Tensor:
-        """Those rows and columns as cells of size x size, each their largest weight or sum; some rows at a time."""
-        attention, heads = self._of(shown), torch.tensor(shown.heads)
+    def _walk(self, selection: HeadSelection, rows: Tensor, cols: Tensor, size: int) -> Tensor:
+        """These rows and columns as cells of size x size, each the largest weight or the sum; some rows at a time."""
+        attention, heads = self._of(selection), torch.tensor(selection.heads)
         height = max(1, BLOCK_ELEMENTS // (len(heads) * len(cols)) // size) * size
         strips = [
-            _pool(attention.block(heads, some, cols).mean(0), size, shown.pool) for some in rows.split(height)
+            _pool(attention.block(heads, some, cols).mean(0), size, selection.pool)
+            for some in rows.split(height)
         ]
         return torch.cat(strips).cpu()
 
 
 def base_level(rows: int, cols: int) -> int:
-    """The first level on which the whole has at most BASE rows and columns."""
+    """The first level at which the whole has at most BASE rows and columns."""
     return max(0, math.ceil(math.log2(max(rows, cols, 1) / BASE)))
 
 
@@ -137,7 +140,7 @@ def chosen(tokens: Sequence[Token], segment: int | None, hide_special: bool) -> 
 
 
 def _pool(weights: Tensor, size: int, pool: str) -> Tensor:
-    """Each size x size weights as their largest or, for means, their sum: cells at the edge stand for fewer."""
+    """The largest of each size x size weights or, for means, their sum: cells at the edge stand for fewer."""
     if size == 1:
         return weights
     if pool == "max":
@@ -146,6 +149,6 @@ def _pool(weights: Tensor, size: int, pool: str) -> Tensor:
 
 
 def _sizes(count: int, first: int, size: int) -> Tensor:
-    """How many of `count` positions each cell of a tile that begins at cell `first` stands for."""
+    """Of `count` positions, how many each cell of a tile stands for; `first` is the tile's first cell."""
     starts = torch.arange(first * size, min((first + SIDE) * size, count), size)
     return (count - starts).clamp(max=size)

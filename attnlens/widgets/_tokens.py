@@ -1,4 +1,4 @@
-"""Attributions as running text, of a lens that explains anew what is typed, or of attributions that are there."""
+"""Attributions as running text: of a lens that explains what is typed, or of attributions computed before."""
 
 from __future__ import annotations
 
@@ -9,36 +9,44 @@ from typing import Any
 import torch
 import traitlets as t
 
+from .. import _checks
 from ..attribution._result import TextAttribution
 from ..attribution.text._merging import LEVELS, first_sign, groups
 from ..data._trace import Token
 from ..errors import InputError
 from ..lens import Lens, TextLens
-from ._attribution_sources import Given, Live, Result, Source, Target, Wish
-from ._view import View, bulk, bundle, known_number, state, validate
+from ._attribution_sources import (
+    AttributionRequest,
+    AttributionResult,
+    AttributionSource,
+    LensSource,
+    StaticSource,
+    Target,
+)
+from ._view import Integer, View, bulk, bundle, state, validate
 
 
 class TokensView(View):
-    """Blue tokens speak for the class that is explained, red ones against it, strong colours the most; point at one for
-    its score. Where a method gives no sign, a strong colour is only an important token.
+    """Blue tokens speak for the class that is explained, red ones against it; the stronger the colour, the larger the
+    score. Point at a token for its score. For a method without signs a strong colour only means an important token.
 
-    The scores divide up one number, the change of a logit (or probability) from the baseline to the text; how well
-    they add up to it is said below, also where a method does not promise it. They say what this method finds in this
-    model. They do not say what the class would be without a token (`method="leave_one_out"` does), nor how tokens act
-    together; a word's score is the sum of its tokens'. Colours end at the strongest score of each text: two texts are
-    compared by their numbers.
+    The scores divide up one number, the change of a logit (or probability) from the baseline to the text; the line
+    below states how well they add up to it, also for methods that do not promise it. The scores describe this method
+    on this model. They do not show what the class would be without a token (`method="leave_one_out"` does), nor how
+    tokens interact; a word's score is the sum of its tokens'. The colour scale ends at the strongest score of each
+    text, so compare two texts by their numbers.
 
     >>> view = al.TokensView(lens, "a gripping , funny film", level="word")
     >>> view.text = "a dull film"                    # explained anew, in the browser too
     >>> view.target = "negative"
     >>> view.attribution.gap                         # what is shown, by token
-    >>> al.TokensView(lens.explain("not a bad film"))   # attributions that are there, without a model
+    >>> al.TokensView(lens.explain("not a bad film"))   # attributions computed before, without a model
     """
 
     _esm = bundle("tokens")
 
     shown = bulk(
-        t.Dict(), "What can be picked without the model: `texts` with their parts, `results` without scores."
+        t.Dict(), "What is available without the model: `texts` with their parts, `results` without scores."
     )
     scores = bulk(t.Bytes(), "float32: of each result in turn the scores of each of its levels, `[part]`.")
     choices = bulk(t.Dict(), "Targets and methods of the model, or the titles of the given attributions.")
@@ -47,24 +55,24 @@ class TokensView(View):
         "The text, or a pair; setting it runs the model.",
     )
     target = state(
-        t.Union([t.Unicode(), t.Int()], default_value=None, allow_none=True),
+        t.Union([t.Unicode(), Integer()], default_value=None, allow_none=True),
         "The class that is explained, by name or index; None for the predicted one.",
     )
     method = state(t.Unicode(), "The method, one of `attnlens.attribution.METHODS`.")
     number = state(
-        t.Int(0), "Which of the given attributions is shown; of a lens, which of those of this text."
+        Integer(0), "Which of the given attributions is shown; of a lens, which of those of this text."
     )
     level = state(t.Enum(LEVELS, "token"), "'token', 'word' or 'sentence': what a score belongs to.")
     sort = state(
         t.Bool(False), "Whether the strongest are listed by their scores instead of the running text."
     )
     token = state(
-        t.Int(None, allow_none=True), "The selected token's position, whatever the level; None for none."
+        Integer(None, allow_none=True), "The selected token's position, whatever the level; None for none."
     )
 
     def __init__(
         self,
-        given: Lens | TextAttribution | Iterable[TextAttribution],
+        source: Lens | TextAttribution | Iterable[TextAttribution],
         text: str | tuple[str, str] | None = None,
         target: str | int | None = None,
         *,
@@ -74,51 +82,51 @@ class TokensView(View):
         **options: Any,
     ):
         """
-        given: a lens, with a text or a pair; or attributions that are there, an `Explanation` too
+        source: a lens, with a text or a pair; or attributions computed before, also as an `Explanation`
         target, method: a class, by default the predicted one, and one of `attnlens.attribution.METHODS`
         level, sort: how it is drawn; options: as for `lens.attribute`: baseline, against, unit, position, window ...
 
-        Raises InputError for an unknown target, method or option, an empty text, and what is neither.
+        Raises InputError for an unknown target, method or option, an empty text, and any other source.
         """
-        if isinstance(given, TextLens):
-            wish = Wish(text, target, "integrated_gradients" if method is None else method)
-            self._source: Source = Live(given, wish, options)
+        if isinstance(source, TextLens):
+            request = AttributionRequest(text, target, "integrated_gradients" if method is None else method)
+            self._source: AttributionSource = LensSource(source, request, options)
         else:
-            if isinstance(given, (str, Lens)):
+            if isinstance(source, (str, Lens)):
                 raise InputError(
-                    f"TokensView explains the text of a TextLens, al.load(name), not {type(given).__name__}; "
+                    f"TokensView explains the text of a TextLens, al.load(name), not {type(source).__name__}; "
                     "of an image: al.PatchView(lens, image)"
                 )
             if (text, target, method) != (None, None, None) or options:
                 raise InputError(
-                    "attributions say themselves what they explain; give TokensView nothing else but them"
+                    "attributions carry their own text, target and method; give TokensView the attributions alone"
                 )
-            self._source = Given(given)
-            wish = self._source.results[0].wishes[0]
-        wish = self._source.clean(wish, "text")
-        self._results, number = self._source.find(wish, "text")
+            self._source = StaticSource(source)
+            request = self._source.results[0].requests[0]
+        request = self._source.clean(request, "text")
+        self._results, number = self._source.find(request, "text")
         shown, scores = written(self._results)
         super().__init__(
-            shown=shown, scores=scores, choices=self._source.choices, **wish._asdict(),
+            shown=shown, scores=scores, choices=self._source.choices, **request._asdict(),
             number=number, level=level, sort=sort,
         )  # fmt: skip
-        self.asks["explain"] = self._explain
+        self.handlers["explain"] = self._explain
 
     @property
     def attribution(self) -> TextAttribution:
-        """The attribution that is shown, by token whatever the level."""
+        """The attribution that is shown, always by token."""
         return self._results[self.number].attribution
 
     @property
-    def _wish(self) -> Wish:
-        return Wish(self.text, self.target, self.method)
+    def _request(self) -> AttributionRequest:
+        return AttributionRequest(self.text, self.target, self.method)
 
     def _explain(self, text: str | list[str], target: Target, method: str) -> None:
-        """What the browser asks for, all at once: nothing between two wishes is computed."""
+        """A request of the browser: the three traits change together, so that nothing is computed in between."""
         with self.hold_sync(), self.hold_trait_notifications():
             self.text, self.target, self.method = text, target, method
 
-    def _show(self, results: list[Result], number: int) -> None:
+    def _show(self, results: list[AttributionResult], number: int) -> None:
         other = results[number].attribution.tokens != self.attribution.tokens
         with self.hold_sync():
             if other:
@@ -130,66 +138,69 @@ class TokensView(View):
     @validate("text", "target", "method")
     def _answerable(self, proposal: dict[str, Any]) -> Any:
         name = proposal["trait"].name
-        return getattr(self._source.clean(self._wish._replace(**{name: proposal["value"]}), name), name)
+        return getattr(self._source.clean(self._request._replace(**{name: proposal["value"]}), name), name)
 
     @t.observe("text", "target", "method")
     def _follow(self, change: dict[str, Any]) -> None:
-        if self._wish not in self._results[self.number].wishes:
-            self._show(*self._source.find(self._wish, change["name"]))
+        if self._request not in self._results[self.number].requests:
+            self._show(*self._source.find(self._request, change["name"]))
 
     @validate("number")
     def _known_number(self, proposal: dict[str, Any]) -> int:
-        return known_number(proposal["value"], len(self._results), "number", "attributions")
+        return _checks.position("number", proposal["value"], len(self._results))
 
     @t.observe("number")
     def _pick(self, change: dict[str, Any]) -> None:
-        wishes = self._results[self.number].wishes
-        if self._wish in wishes:
+        requests = self._results[self.number].requests
+        if self._request in requests:
             return
-        if wishes[0].text != self.text:
+        if requests[0].text != self.text:
             self.token = None
         with self.hold_sync(), self.hold_trait_notifications():
-            self.text, self.target, self.method = wishes[0]
+            self.text, self.target, self.method = requests[0]
 
     @validate("token")
     def _known_token(self, proposal: dict[str, Any]) -> int | None:
         value = proposal["value"]
-        return None if value is None else known_number(value, len(self.attribution), "token", "tokens")
+        return None if value is None else _checks.position("token", value, len(self.attribution))
 
 
 # -- as the browser reads it ----------------------------------------------------------------------------------
 
 
-def written(results: Sequence[Result]) -> tuple[dict[str, Any], bytes]:
-    """(`shown`, `scores`): texts that several results share stand there once."""
+def written(results: Sequence[AttributionResult]) -> tuple[dict[str, Any], bytes]:
+    """The traits `shown` and `scores`; a text that several results share is written once."""
     texts: list[list[dict]] = []
     headers = []
     for result in results:
         laid = [_parts(result.attribution, level) for level in result.levels]
         if laid not in texts:
             texts.append(laid)
-        asked = [[wish.target, wish.method] for wish in result.wishes]
+        asked = [[request.target, request.method] for request in result.requests]
         headers.append({"text": texts.index(laid), "asked": asked, **_header(result.attribution)})
     numbers = torch.cat([level.scores for result in results for level in result.levels])
     return {"texts": texts, "results": headers}, numbers.float().cpu().numpy().astype("<f4").tobytes()
 
 
-def _header(one: TextAttribution) -> dict[str, Any]:
-    """What is explained, how, and how far the scores can be trusted; a number that is not finite is None."""
-    found = {
-        "target": one.target.name, "question": str(one.target), "how": one.how, "unit": one.unit, "model": one.model,
-        "value": one.value, "change": one.change, "sum": float(one.scores.double().sum()), "signed": one.signed,
-        "converged": one.converged, "complete": one.complete, "gap": one.gap, "verdict": one.verdict,
-        "prediction": one.prediction and [one.prediction.label, one.prediction.probability],
-    }  # fmt: skip
+def _header(attribution: TextAttribution) -> dict[str, Any]:
+    """What is explained, how, and the error of the scores; None for a number that is not finite."""
+    names = (
+        "how", "unit", "model", "value", "change", "signed", "converged", "complete", "gap",
+        "verdict",
+    )  # fmt: skip
+    header = {name: getattr(attribution, name) for name in names}
+    header |= {"target": attribution.target.name, "question": str(attribution.target)}
+    header["sum"] = float(attribution.scores.double().sum())
+    prediction = attribution.prediction
+    header["prediction"] = prediction and [prediction.label, prediction.probability]
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in found.items()
+        for name, value in header.items()
     }
 
 
 def _parts(whole: TextAttribution, level: TextAttribution) -> dict[str, Any]:
-    """One level's parts: their texts, which are special, of which segment, their first tokens, what stands before."""
+    """One level's parts: texts, special ones, segments, first tokens, and the white space before each."""
     tokens = level.tokens
     return {
         "level": level.level,
@@ -202,7 +213,7 @@ def _parts(whole: TextAttribution, level: TextAttribution) -> dict[str, Any]:
 
 
 def _space(before: Token | None, token: Token, text: Sequence[str]) -> int:
-    """What stands before a part: 0 nothing, 1 a space, 2 the end of a line."""
+    """The white space before a part: 0 none, 1 a space, 2 a line end."""
     if before is None or before.special or token.special or before.segment != token.segment:
         return 1
     if token.start is None or before.end is None or token.segment >= len(text):

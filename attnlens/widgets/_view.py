@@ -1,23 +1,23 @@
-"""What every view is: a widget with its bundle, traits for what Python must know, and questions from the browser.
+"""The base of every view: a widget with its bundle, traits for the state that Python shares, and requests by message.
 
-The browser asks by a message `{"id": ..., "ask": "layer", ...}` and gets one back with the same id: `answer` and
-buffers, or `error` in words. So it never waits for nothing while the kernel lives.
+The browser sends a message `{"id": ..., "ask": "layer", ...}` and receives one with the same id: `answer` and
+buffers, or `error` with a message. Every request is answered as long as the kernel runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from operator import index as as_index
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import anywidget
 import traitlets
 
-from ..data._trace import Trace, single
+from .. import _checks
+from ..data._trace import Trace
 from ..errors import AttnlensError, InputError, unknown_name
 from . import _payload
 
@@ -26,12 +26,12 @@ STATIC = Path(__file__).parent / "static"
 
 
 def bundle(name: str) -> str:
-    """A bundle's text. Not its path: anywidget holds for good what is drawn by a file, to follow the file's changes."""
+    """A bundle's text. Not its path: anywidget keeps views drawn from a file alive, to follow changes of the file."""
     return (STATIC / f"{name}.js").read_text(encoding="utf-8")
 
 
 AT_ONCE = 4 << 20
-"""Bytes of all layers up to which they go to the browser with the view; of more each goes when it is shown."""
+"""Bytes of all layers up to which they are sent with the view; beyond that, each is sent when it is shown."""
 
 
 _TEMPORARY: ContextVar[list[View] | None] = ContextVar("temporary views", default=None)
@@ -39,7 +39,7 @@ _TEMPORARY: ContextVar[list[View] | None] = ContextVar("temporary views", defaul
 
 @contextmanager
 def temporary() -> Iterator[None]:
-    """Closes, at the end, the views that are made inside: ipywidgets keeps every widget that nobody closes."""
+    """Closes, at the end, the views created inside: ipywidgets keeps every widget until it is closed."""
     made: list[View] = []
     token = _TEMPORARY.set(made)
     try:
@@ -51,58 +51,60 @@ def temporary() -> Iterator[None]:
             view.close()
 
 
-class Refused(InputError, traitlets.TraitError):
-    """An InputError that traitlets knows for a refusal too: it takes back all that was set together."""
+class RefusedValue(InputError, traitlets.TraitError):
+    """An InputError that traitlets also recognises, so that it rolls back all traits that were set together."""
 
 
-class Answer(NamedTuple):
-    """What a question gets: a JSON object, and bytes beside it."""
+class Reply(NamedTuple):
+    """The reply to a request of the browser: a JSON object and binary buffers."""
 
     content: dict[str, Any]
     buffers: tuple[bytes, ...] = ()
 
 
 class View(anywidget.AnyWidget):
-    """An interactive picture. It is a widget of ipywidgets, so it composes with its boxes, `jslink` and `interact`."""
+    """An interactive picture. It is an ipywidgets widget, so it composes with boxes, `jslink` and `interact`."""
 
-    asks: dict[str, Callable[..., Answer | None]]
-    """Questions that the browser may put, by name; the function takes what came with the question."""
+    handlers: dict[str, Callable[..., Reply | None]]
+    """Handlers of the browser's requests, by name; each takes the arguments that came with the request."""
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
         if "__doc__" in cls.__dict__ and cls.__doc__:  # not for the classes that a trait of a layer makes
-            own = [(name, it) for name, it in vars(cls).items() if isinstance(it, traitlets.TraitType)]
-            told = [f"    {name}: {it.help}" for name, it in own if it.metadata.get("state")]
+            traits = [(name, it) for name, it in vars(cls).items() if isinstance(it, traitlets.TraitType)]
+            lines = [f"    {name}: {it.help}" for name, it in traits if it.metadata.get("state")]
             cls.__doc__ = "\n".join(
-                [cls.__doc__.rstrip(), "", "    Traits to set and to observe:", "", *told]
+                [cls.__doc__.rstrip(), "", "    Traits to set and to observe:", "", *lines]
             )
 
     def __init__(self, **traits: Any):
         for name in traits:
             if not self.has_trait(name):
                 raise unknown_name("option", name, self.state_names())
-        self.asks = {}
+        self.handlers = {}
         super().__init__(**traits)
         if (made := _TEMPORARY.get()) is not None:
             made.append(self)
-        self.on_msg(self._hear)
+        self.on_msg(self._reply)
 
-    def _hear(self, widget: View, message: Any, buffers: list) -> None:
+    def _reply(self, widget: View, message: Any, buffers: list) -> None:
         if not isinstance(message, dict) or "ask" not in message:
             return
         number, question = message.get("id"), message["ask"]
-        given = {name: value for name, value in message.items() if name not in ("id", "ask")}
+        arguments = {name: value for name, value in message.items() if name not in ("id", "ask")}
         try:
-            if question not in self.asks:
-                raise InputError(f"{type(self).__name__} answers no question {question!r}")
-            answer = self.asks[question](**given) or Answer({})
+            if question not in self.handlers:
+                raise InputError(
+                    f"{type(self).__name__} has no handler {question!r}; it has {', '.join(self.handlers)}"
+                )
+            reply = self.handlers[question](**arguments) or Reply({})
         except AttnlensError as error:
             self.send({"id": number, "error": str(error)})
         except Exception as error:
             self.send({"id": number, "error": f"{type(error).__name__}: {error}"})
             raise
         else:
-            self.send({"id": number, "answer": answer.content}, list(answer.buffers))
+            self.send({"id": number, "answer": reply.content}, list(reply.buffers))
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.state_names()}
@@ -110,24 +112,48 @@ class View(anywidget.AnyWidget):
 
     @classmethod
     def state_names(cls) -> list[str]:
-        """The traits that a user sets and observes: what is selected and how it is drawn."""
+        """The traits that users set and observe: what is selected and how it is drawn."""
         return [name for name, trait in cls.class_traits(sync=True).items() if trait.get_metadata("state")]
 
 
+class Integer(traitlets.Int):
+    """An integer of any type, NumPy's too, and never a bool."""
+
+    info_text = "an integer"
+
+    def validate(self, view: View, value: object) -> int:
+        whole = _checks.as_integer(value)
+        if whole is None:
+            self.error(view, value)
+        return super().validate(view, whole)
+
+
+class Number(traitlets.Float):
+    """A finite real number of any type, and never a bool."""
+
+    info_text = "a number"
+
+    def validate(self, view: View, value: object) -> float:
+        number = _checks.as_number(value)
+        if number is None:
+            self.error(view, value)
+        return super().validate(view, number)
+
+
 def state(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:
-    """A trait that Python and the browser both set."""
+    """A trait that both Python and the browser set."""
     trait.help = help
     trait.error = partial(_refuse, trait)
     return trait.tag(sync=True, state=True)
 
 
 def _refuse(trait: traitlets.TraitType, view: View, value: object, *_: Any) -> NoReturn:
-    """What traitlets calls for a value of another type, or of none of the known ones."""
-    raise Refused(f"{trait.name} must be {trait.info()}, not {value!r}")
+    """What traitlets calls for a value of the wrong type, or outside the list of allowed values."""
+    raise RefusedValue(f"{trait.name} must be {trait.info()}, not {value!r}")
 
 
 def bulk(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:
-    """A trait that only Python sets: the browser's copy is never sent back, nor echoed where another view changed."""
+    """A trait that only Python sets: the browser's copy is neither sent back nor echoed to other views."""
     trait.help = help
     return trait.tag(sync=True, echo_update=False)
 
@@ -141,69 +167,36 @@ def validate(*names: str) -> Callable[[Callable], Any]:
             try:
                 return check(view, proposal)
             except InputError as error:
-                raise Refused(str(error)) from error
+                raise RefusedValue(str(error)) from error
 
         return traitlets.validate(*names)(checking)
 
     return mark
 
 
-def given_trace(trace: object, view: str) -> Trace:
-    """The trace; InputError for anything else, and for a trace without weights."""
-    if not isinstance(trace, Trace):
-        raise InputError(f"{view} shows a trace, not {type(trace).__name__}: {view}({single(trace)})")
-    if not any(0 not in layer.attention.shape for layer in trace.layers):
-        raise InputError(f"{view} has nothing to show: the trace has no attention weights")
-    return trace
-
-
-def known_layer(layer: int, count: int) -> int:
-    """A layer's number, negative ones from the end; InputError for one that is not there."""
-    return known_number(layer, count, "layer", "layers")
-
-
-def known_heads(heads: int | Sequence[int], count: int) -> list[int]:
-    """Heads by number, a single one too, negative ones from the end; InputError for one that is not there."""
-    try:
-        given = list(heads)
-    except TypeError:
-        given = [heads]
-    return list(dict.fromkeys(known_number(head, count, "head", "heads") for head in given))
-
-
-def known_number(given: object, count: int, one: str, all: str) -> int:
-    """A number from 0 to count - 1, whoever's integer it is, negative ones from the end; InputError for any other."""
-    try:
-        number = as_index(given)
-    except TypeError:
-        raise InputError(f"{one} {given!r} is no whole number: the {all} are 0 to {count - 1}") from None
-    if not -count <= number < count:
-        raise InputError(f"{one} {number} is out of range: the {all} are 0 to {count - 1}")
-    return number % count
-
-
-def known_token(position: int | None, trace: Trace, axis: str) -> int | None:
+def axis_position(axis: str, value: int | None, trace: Trace) -> int | None:
     """A position along an axis, "query" or "key", of some layer; None stays None."""
-    if position is None:
+    if value is None:
         return None
-    if axis == "query":
-        return known_number(position, max(one.attention.queries for one in trace.layers), "query", "queries")
-    return known_number(position, max(one.attention.keys for one in trace.layers), "key", "keys")
+    attentions = [layer.attention for layer in trace.layers]
+    return _checks.position(
+        axis, value, max(one.queries if axis == "query" else one.keys for one in attentions)
+    )
 
 
-class Layers:
-    """A trace's layers on their way to a view: each goes as bytes in a trait of its own, `layer_0`, `layer_1`, ...
+class LayerTransfer:
+    """Sends a trace's layers to a view: each as bytes in its own trait, `layer_0`, `layer_1`, ...
 
-    The trait stays in the widget's state, so that a second view of it, a page opened anew and a saved notebook have
-    the layers that were shown.
+    The traits stay in the widget's state, so that a second view of it, a reloaded page and a saved notebook have the
+    layers that were shown.
     """
 
     def __init__(self, view: View, prefix: str = ""):
         self.view, self.prefix = view, prefix
-        view.asks[f"{prefix}layer"] = self.send
+        view.handlers[f"{prefix}layer"] = self.send
 
     def show(self, trace: Trace, first: int) -> dict[str, Any]:
-        """Takes a trace, sends its first layer or, where they are small, all, and returns its header."""
+        """Sends the layer that is shown first, or all of them where they are small; returns the trace's header."""
         self.trace = trace
         header = _payload.header(trace)
         sizes = [one["bytes"] for one in header["layers"]]
@@ -216,8 +209,8 @@ class Layers:
         return header
 
     def send(self, layer: int) -> None:
-        """Puts a layer into the widget's state, unless it is there."""
-        layer = known_layer(layer, len(self.trace))
+        """Puts a layer into the widget's state, unless it is there already."""
+        layer = _checks.position("layer", layer, len(self.trace))
         if not getattr(self.view, self.name(layer), b""):
             self._put(layer)
 
@@ -226,7 +219,7 @@ class Layers:
         return f"{self.prefix}layer_{layer}"
 
     def names(self) -> list[str]:
-        """The traits that there are."""
+        """The existing traits of layers."""
         return [name for name in self.view.trait_names() if name.startswith(f"{self.prefix}layer_")]
 
     def _put(self, layer: int) -> None:

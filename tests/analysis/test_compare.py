@@ -190,7 +190,7 @@ def test_an_alignment_is_in_order_and_pairs_like_with_like(a, b):
     one, other = trace_of(*weights(1, 1, len(a)), tokens=a), trace_of(*weights(1, 1, len(b)), tokens=b)
     same = lambda text: text.strip().casefold().removeprefix("##")  # noqa: E731
     if not {same(t) for t in a} & {same(t) for t in b}:
-        with pytest.raises(InputError, match="no token of a stands beside one of b"):
+        with pytest.raises(InputError, match="no token of a can be aligned with one of b"):
             compare(one, other)
         return
     pairs = compare(one, other).alignment
@@ -460,7 +460,7 @@ def test_layers_that_are_left_out_are_named():
     assert comparison.left_out[0].startswith("a: decoder.block.0.")
     assert comparison.left_out[1].startswith("a: decoder.block.0.layer.1")
     assert "(cross [4, " in comparison.left_out[1]
-    assert "left out, not from token to token: a: decoder.block.0." in repr(comparison)
+    assert "left out, not from tokens to tokens: a: decoder.block.0." in repr(comparison)
     check(comparison)
 
 
@@ -512,23 +512,23 @@ BAD = {
     "no layer": (lambda: compare(trace_of(*weights()), Trace(())), "b has no layer at all"),
     "cross": (
         lambda: compare(t5().select("decoder", kind="cross"), t5()),
-        r"needs layers that attend from token to token; a has decoder\.block\.0.* cross \[4",
+        r"needs layers that attend from tokens to tokens; a has decoder\.block\.0.* cross \[4",
     ),
     "strangers": (
         lambda: compare(trace_of(*weights(), tokens="abcde"), trace_of(*weights(), tokens="vwxyz")),
-        "no token of a stands beside one of b: a begins 'a' 'b' 'c' 'd' 'e', b begins 'v'",
+        "no token of a can be aligned with one of b: a begins 'a' 'b' 'c' 'd' 'e', b begins 'v'",
     ),
     "count": (
         lambda: compare(trace_of(*weights()), trace_of(*weights())).most(0),
-        "count must be a whole number",
+        "count must be an integer",
     ),
     "layer": (
         lambda: compare(trace_of(*weights()), trace_of(*weights())).difference(2, 0),
-        "layer must be a whole number from -2 to 1, not 2",
+        "layer 2 is out of range: there are 2, numbered 0 to 1",
     ),
     "head": (
         lambda: compare(trace_of(*weights()), trace_of(*weights())).difference(0, "a"),
-        "head must be a whole number from -3 to 2, not 'a'",
+        "head must be an integer, 0 to 2 or negative from the end, not 'a'",
     ),
 }
 
@@ -544,5 +544,5 @@ def test_a_comparison_of_special_tokens_alone_says_so():
     lens = al.load("sentiment")
     found = compare(lens.trace("flat"), lens.trace("dull film"))
     assert found.only_special
-    assert "only special tokens stand beside each other" in repr(found)
+    assert "only special tokens are aligned" in repr(found)
     assert not compare(lens.trace("flat"), lens.trace("flat film")).only_special

@@ -289,8 +289,8 @@ BAD = {
     "metric": (lambda: head_distance(trace_of(*weights()), "helinger"), "Did you mean 'hellinger'"),
     "text": (lambda: head_distance("a text"), "takes a trace or an iterable of traces, not str"),
     "number": (lambda: head_distance(3), "takes a trace or an iterable of traces, not int"),
-    "other": (lambda: head_distance([trace_of(*weights()), "a"]), "input 1 is no trace but str"),
-    "nothing": (lambda: head_distance([]), "was given no trace"),
+    "other": (lambda: head_distance([trace_of(*weights()), "a"]), "takes traces, but input 1 is str"),
+    "nothing": (lambda: head_distance([]), "received no trace"),
     "no layers": (lambda: head_distance(Trace(())), "the trace has no layers"),
     "two models": (
         lambda: head_distance([trace_of(*weights()), trace_of(*weights(heads=2))]),
@@ -423,7 +423,7 @@ def test_two_traces_are_a_list_or_a_comparison():
     trace = next(al.load("minivit").traces([torch.rand(3, 32, 32)]))
     with pytest.raises(InputError, match=r"head_distance\(\[a, b\]\); .* side by side: compare\(a, b\)"):
         head_distance(trace, trace)
-    with pytest.raises(InputError, match="residual must be between 0 and 1, not Trace of") as caught:
+    with pytest.raises(InputError, match="residual must be a number from 0 to 1, not Trace of") as caught:
         al.rollout(trace, trace)
     assert "\n" not in str(caught.value)
 
@@ -463,17 +463,18 @@ def test_what_is_no_head_distance(case):
 WRONG = {
     "layer": (
         lambda: nearest_heads(table(), 6, 0),
-        r"no head \(layer 6, head 0\); layers are 0 to 5, heads 0 to 11",
+        "layer must be one of 0, 1, 2, 3, 4, 5, or negative from the end, not 6",
     ),
-    "negative": (lambda: nearest_heads(table(), -1, 0), "layers are 0 to 5"),
-    "name": (lambda: nearest_heads(table(), "last", 0), r"no head \(layer 'last', head 0\)"),
-    "none": (lambda: nearest_heads(table(), 0, 0, 0), "count must be a whole number of at least 1, not 0"),
+    "head": (lambda: nearest_heads(table(), 0, 12), "head must be one of 0, 1, .* 11, or .*, not 12"),
+    "negative": (lambda: nearest_heads(table(), -7, 0), "layer must be one of 0, .*, not -7"),
+    "name": (lambda: nearest_heads(table(), "last", 0), "layer must be one of .*, not 'last'"),
+    "none": (lambda: nearest_heads(table(), 0, 0, 0), "count must be an integer of at least 1, not 0"),
     "half": (
         lambda: nearest_heads(table(), 0, 0, 1.5),
-        "count must be a whole number of at least 1, not 1.5",
+        "count must be an integer of at least 1, not 1.5",
     ),
-    "clusters": (lambda: cluster_heads(table(), 73), "count must be a whole number from 1 to 72, not 73"),
-    "no cluster": (lambda: cluster_heads(table(), 0), "count must be a whole number from 1 to 72, not 0"),
+    "clusters": (lambda: cluster_heads(table(), 73), "count must be an integer from 1 to 72, not 73"),
+    "no cluster": (lambda: cluster_heads(table(), 0), "count must be an integer from 1 to 72, not 0"),
     "one": (lambda: map_heads(table().iloc[:1, :1]), "needs at least two heads; the table has 1"),
 }
 

@@ -183,10 +183,10 @@ def test_the_largest_graph_is_refused_before_anything_is_computed(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(token=5), "token 5 is out of range: the trace has 5 positions"),
+        (dict(token=5), "token 5 is out of range: there are 5"),
         (dict(token=-6), "token -6 is out of range"),
-        (dict(token="film"), "token must be the number of a position, not 'film'"),
-        (dict(token=1.0), r"token must be the number of a position, not 1\.0"),
+        (dict(token="film"), "token must be an integer, 0 to 4 or negative from the end, not 'film'"),
+        (dict(token=1.0), r"token must be an integer, 0 to 4 or negative from the end, not 1\.0"),
         (dict(start=3), "start and end leave none"),
     ],
 )

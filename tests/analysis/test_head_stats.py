@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.analysis._head_stats import COLUMNS, Running, head_stats, value_norms
+from attnlens.analysis._head_stats import COLUMNS, RunningMoments, head_stats, value_norms
 from attnlens.data._attention import Band, Factors, Weights, Windows
 from attnlens.data._trace import Layer, PatchGrid, Token, Trace, Values
 from attnlens.errors import InputError
@@ -488,7 +488,7 @@ def test_traces_are_not_kept():
     st.floats(-1e8, 1e8),
 )
 def test_running_mean_and_deviation(numbers, shift):
-    running = Running(1)
+    running = RunningMoments(1)
     for number in numbers:
         running.add(np.array([number + shift]))
     known = [number + shift for number in numbers if not math.isnan(number)]
@@ -504,7 +504,7 @@ def test_running_mean_and_deviation(numbers, shift):
 
 BAD = {
     "no layers": (lambda: Trace(()), "the trace has no layers"),
-    "nothing": (lambda: iter(()), "got no trace; an iterator can be read once"),
+    "nothing": (lambda: iter(()), "received no trace; an iterator can be read only once"),
     "text": (lambda: ["a film"], r"takes traces, not str; of texts: head_stats\(lens.traces\(texts\)\)"),
     "number": (lambda: 3, "takes a trace or an iterable of traces, not int"),
     "fewer layers": (

@@ -71,7 +71,7 @@ def test_pre_norm_grouped_queries_and_images(name, kind):
         lens = al.Lens(getattr(tiny, name)(), tiny.byte_level())
         trace = lens.trace("see it go nowhere", values=True)
     close(norms(trace, kind), trace, kind)
-    with pytest.raises(InputError, match=r"no LayerNorm follows .* use kind='residual'"):
+    with pytest.raises(InputError, match=r"no LayerNorm directly follows .* use kind='residual'"):
         norms(trace, "layer_norm")
 
 
@@ -106,7 +106,7 @@ def test_the_result_is_a_trace_like_any_other():
 
 def test_what_was_not_kept_is_named():
     lens = al.load("sentiment")
-    with pytest.raises(InputError, match=r"did not keep: lens.trace\(input, values=True\)"):
+    with pytest.raises(InputError, match=r"did not record: lens.trace\(input, values=True\)"):
         norms(lens.trace(TEXT))
     with pytest.raises(InputError, match="unknown kind of norms 'total'; expected one of: heads, sum"):
         norms(lens.trace(TEXT), "total")
@@ -114,9 +114,9 @@ def test_what_was_not_kept_is_named():
         norms([lens.trace(TEXT)])
     kept = lens.trace(TEXT, values=True)
     bare = tuple(replace(x, values=replace(x.values, output=None, residual=None)) for x in kept.layers)
-    with pytest.raises(InputError, match=r"output projection of .* was not seen"):
+    with pytest.raises(InputError, match=r"output projection of .* was not recorded"):
         norms(replace(kept, layers=bare))
-    with pytest.raises(InputError, match=r"no residual stream was seen beside .* use kind='sum'"):
+    with pytest.raises(InputError, match=r"no residual stream was recorded beside .* use kind='sum'"):
         norms(replace(kept, layers=bare), "residual")
 
 
@@ -125,6 +125,6 @@ def test_what_was_not_kept_is_named():
 )
 def test_norms_are_no_shares_of_attention(function):
     found = norms(al.load("sentiment").trace(TEXT, values=True), "heads")
-    with pytest.raises(InputError, match=r"no shares of attention .*trace.renormalize\(\[\]\)"):
+    with pytest.raises(InputError, match=r"not shares of attention .*trace.renormalize\(\[\]\)"):
         function(found)
     function(found.renormalize([]))

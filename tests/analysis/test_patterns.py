@@ -279,7 +279,7 @@ def test_rows_that_see_nothing_do_not_count():
     np.testing.assert_allclose(found, [float(w[[0, 2, 3], [0, 2, 3]].mean()) for w in attention[:]])
     only = torch.zeros(4, 4)
     only[1, 0] = 1
-    with pytest.raises(InputError, match="or its ones lie in rows that see nothing"):
+    with pytest.raises(InputError, match="or its ones lie in masked rows"):
         find_heads(trace_of(attention), only)
 
 
@@ -309,7 +309,7 @@ BAD = {
     "shape": (torch.ones(5, 5), r"the pattern is \[5, 5\] but layers are \[query, key\] \[4, 4\]"),
     "no number": (lambda weights: weights[0], r"the pattern function returned Tensor for weights \[4, 4\]"),
     "nothing returned": (lambda weights: None, "the pattern function returned NoneType"),
-    "nan": (lambda weights: math.nan, "gave NaN for every head"),
+    "nan": (lambda weights: math.nan, "returned NaN for every head"),
     "no tokens": (
         "duplicate",
         "pattern 'duplicate' is defined in no layer of this trace; it needs self-attention",

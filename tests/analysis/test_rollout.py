@@ -147,9 +147,9 @@ def test_the_class_column_of_an_image_stays():
 BAD = {
     "fusion": (dict(heads="median"), "unknown fusion of heads 'median'; expected one of: mean, max, min"),
     "no head": (dict(heads=[]), "heads lists no head"),
-    "discard": (dict(discard=1.0), "discard must be at least 0 and less than 1"),
+    "discard": (dict(discard=1.0), "discard must be a number of at least 0 and below 1"),
     "both": (dict(row=0, column=0), "give row= or column=, not both"),
-    "column": (dict(column=9), "column 9 is out of range: the trace has 5 positions"),
+    "column": (dict(column=9), "column 9 is out of range: there are 5"),
     "no layers": (dict(start=3), "start and end leave none"),
 }
 
@@ -289,7 +289,7 @@ def test_what_cannot_be_multiplied():
     for found in ([square, wide], [square, Weights(torch.rand(1, 5, 5))]):
         with pytest.raises(InputError, match=r"Choose the layers: trace\.select"):
             al.rollout(trace_of(*found))
-    with pytest.raises(InputError, match="Look at single layers"):
+    with pytest.raises(InputError, match="Use single layers"):
         al.rollout(trace_of(wide))
     with pytest.raises(InputError, match="attends within windows"):
         al.rollout(trace_of(Windows((square, square))))
@@ -302,13 +302,13 @@ def test_what_cannot_be_multiplied():
 
 @pytest.mark.parametrize("residual", [-0.1, 1.1, float("nan")])
 def test_a_residual_that_is_no_share(residual):
-    with pytest.raises(InputError, match="residual must be between 0 and 1"):
+    with pytest.raises(InputError, match="residual must be a number from 0 to 1"):
         al.rollout(trace_of(*weights()), residual)
 
 
 @pytest.mark.parametrize("row", [5, -6])
 def test_a_row_that_is_not_there(row):
-    with pytest.raises(InputError, match=f"row {row} is out of range: the trace has 5 positions"):
+    with pytest.raises(InputError, match=f"row {row} is out of range: there are 5"):
         al.rollout(trace_of(*weights()), row=row)
 
 
@@ -326,8 +326,8 @@ def test_on_a_trained_model():
     ("options", "message"),
     [
         ({"heads": 3}, "heads must be one of mean, max, min, or a list of head numbers, not 3"),
-        ({"start": "a"}, "start must be the number of a layer, as in a slice, not 'a'"),
-        ({"end": 1.5}, "end must be the number of a layer, as in a slice, not 1.5"),
+        ({"start": "a"}, "start must be an integer, not 'a'"),
+        ({"end": 1.5}, "end must be an integer, not 1.5"),
     ],
 )
 def test_heads_and_layers_that_are_no_numbers(options, message):

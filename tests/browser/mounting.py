@@ -138,7 +138,7 @@ class Mounted:
                 for name, value in message["state"].items():
                     setattr(view, name, value)
         else:
-            view._hear(view, message["content"], [])
+            view._reply(view, message["content"], [])
         sent, self._sent[number] = self._sent[number], []
         return [self._changes(number), sent]
 

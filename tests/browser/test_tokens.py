@@ -87,7 +87,7 @@ def mount(page, view: TokensView, theme: str = "white") -> None:
         if "state" in message:
             view.set_state(message["state"])
         else:
-            view._hear(view, message["content"], [])
+            view._reply(view, message["content"], [])
         after = view.get_state(names)
         return [plain({name: after[name] for name in names if after[name] != before[name]}), list(sent)]
 

@@ -206,14 +206,14 @@ def test_answers_to_what_is_no_longer_shown_are_not_drawn(page, remote):
 
 def test_a_tile_that_fails_is_told_until_something_else_is_shown(page, remote):
     view = al.AttentionView(remote, heads=1, mode="matrix")
-    tile = view.asks["tile"]
+    tile = view.handlers["tile"]
 
     def failing(level: int, row: int, **shown):
         if shown["layer"] == 1 and level == 0 and row == 0:
             raise InputError("the weights are gone")
         return tile(level, row, **shown)
 
-    view.asks["tile"] = failing
+    view.handlers["tile"] = failing
     mounted = Mounted(page, view)
     mounted.put(layer=1)
     mounted.root().locator("canvas.matrix").dblclick(position={"x": LEFT + 5, "y": TOP + 5})

@@ -130,7 +130,7 @@ def test_select_takes_layers_by_path_and_kind(trace):
 
 def test_select_of_nothing_lists_the_layers(trace):
     with pytest.raises(
-        InputError, match=r"'encodr'.*there are: encoder\.0 \(self\).*decoder\.0\.cross \(cross\)"
+        InputError, match=r"'encodr'.*the layers are: encoder\.0 \(self\).*decoder\.0\.cross \(cross\)"
     ):
         trace.select("encodr")
     with pytest.raises(InputError, match="kind 'channel'"):
@@ -431,7 +431,7 @@ def test_every_function_takes_a_renormalized_trace():
     [
         ("all", "drop must be 'special' or a list"),
         (["nowhere"], "no token 'nowhere' to drop"),
-        (["a", "b"], "drop leaves no key in any layer"),
+        (["a", "b"], "drop removes every key of every layer"),
         ([9], "no token '9' to drop"),
         (0, "drop must be 'special' or a list of positions and token texts, not 0"),
     ],

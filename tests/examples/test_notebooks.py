@@ -288,4 +288,4 @@ def test_your_own_model(executed):
     assert "Trace of Tagger: 9 tokens, 2 layers x 4 heads" in said["trace"]
     assert said["equal"] == "True\n"
     assert said["encoder"] == "[(4, 9, 9), (4, 5, 5)]\n"
-    assert "TorchScript" in said["unheard"]
+    assert "TorchScript" in said["missed"]

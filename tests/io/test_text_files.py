@@ -103,17 +103,19 @@ def test_a_line_ends_where_files_end_lines(file):
 )
 def test_which_texts_are_meant(file, name, content, texts):
     if texts is None:
-        with pytest.raises(InputError, match=r"nothing tells which column holds the texts.* 'label', 'body'"):
+        with pytest.raises(
+            InputError, match=r"it is not clear which column holds the texts.* 'label', 'body'"
+        ):
             read(file(name, content))
     else:
         assert read(file(name, content)) == texts
 
 
 REFUSED = {
-    "header or text": ("a.csv", "see it\nflat\n", r"nothing tells whether its first row \('see it'\)"),
-    "no header": ("a.csv", "see it,1\nflat,0\n", "nothing tells whether its first row"),
-    "two texts": ("a.csv", "text,review\na,b\n", "nothing tells which column .* 'text', 'review'"),
-    "numbers": ("a.csv", "id,label\n1,2\n", "nothing tells which column"),
+    "header or text": ("a.csv", "see it\nflat\n", r"it is not clear whether its first row \('see it'\)"),
+    "no header": ("a.csv", "see it,1\nflat,0\n", "it is not clear whether its first row"),
+    "two texts": ("a.csv", "text,review\na,b\n", "it is not clear which column .* 'text', 'review'"),
+    "numbers": ("a.csv", "id,label\n1,2\n", "it is not clear which column"),
     "a cell too many": (
         "a.csv",
         "text,label\nsee it,1\na, b,0\n",
@@ -125,22 +127,22 @@ REFUSED = {
     "semicolons": ("a.csv", "text;label\nsee it;1\n", "separated by ';'"),
     "an open quote": ("a.csv", 'text,label\nsee it,1\n"flat,0\n', "line 3: unexpected end of data"),
     "a quote inside": ("a.csv", 'text,label\n"a" b,1\n', "line 2: .* quotes inside are doubled"),
-    "a name twice": ("a.csv", "text,text\na,b\n", "nothing tells which column"),
+    "a name twice": ("a.csv", "text,text\na,b\n", "it is not clear which column"),
     "a header alone": ("a.csv", "text,label\n", "holds no text"),
     "nothing": ("a.csv", "", "holds no text"),
     "empty lines": ("a.txt", "\n \n", "holds no text"),
-    "latin": ("a.csv", "text\nsee it\nnaïve\n".encode("latin1"), "line 3: no text in UTF-8 .*iconv"),
-    "utf-16": ("a.txt", "see it".encode("utf-16-le"), "line 1: no text in UTF-8 .a zero byte.*utf-16"),
-    "utf-16 with a mark": ("a.csv", "text\nsee it".encode("utf-16"), "line 1: no text in UTF-8 .*utf-16"),
+    "latin": ("a.csv", "text\nsee it\nnaïve\n".encode("latin1"), "line 3: not text in UTF-8 .*iconv"),
+    "utf-16": ("a.txt", "see it".encode("utf-16-le"), "line 1: not text in UTF-8 .a zero byte.*utf-16"),
+    "utf-16 with a mark": ("a.csv", "text\nsee it".encode("utf-16"), "line 1: not text in UTF-8 .*utf-16"),
     "tabs in quotes": ("a.tsv", 'text\tlabel\n"a\t0\nb"\t1\n', "line 2: a cell begins with a quote"),
     "no object": ("a.jsonl", '{"text": "a"}\n\n["b"]\n', r"line 3: an object was expected, not \['b'\]"),
-    "no JSON": ("a.jsonl", '{"text": "a"}\n{text: b}\n', "line 2: no JSON"),
-    "deep": ("a.jsonl", "[" * 100_000, "line 1: no JSON"),
+    "not JSON": ("a.jsonl", '{"text": "a"}\n{text: b}\n', "line 2: not JSON"),
+    "deep": ("a.jsonl", "[" * 100_000, "line 1: not JSON"),
     "null": ("a.jsonl", '{"text": "a"}\n{"text": null}\n', "line 2: column 'text' is null, not a text"),
     "missing": ("a.jsonl", '{"text": "a"}\n{"body": "b"}\n', "line 2: column 'text' is null"),
-    "a key twice": ("a.jsonl", '{"text": "a", "text": "b"}\n', "line 1: no JSON .a name occurs twice"),
-    "pretty": ("a.jsonl", '[\n{"text": "a"}\n]', "line 1: no JSON"),
-    "no table": ("a.parquet", "see it", "no Parquet file that can be read"),
+    "a key twice": ("a.jsonl", '{"text": "a", "text": "b"}\n', "line 1: not JSON .a name occurs twice"),
+    "pretty": ("a.jsonl", '[\n{"text": "a"}\n]', "line 1: not JSON"),
+    "no table": ("a.parquet", "see it", "cannot be read as a Parquet file"),
     "a workbook": ("a.xlsx", "see it", "no type that texts are read from .* - < "),
     "no type": ("reviews", "see it", "no type that texts are read from"),
 }
@@ -201,7 +203,7 @@ def test_parquet_without_pyarrow_says_what_to_install(file, monkeypatch):
 
 def test_a_folder_and_a_file_that_is_not_there(tmp_path):
     (tmp_path / "a.csv").mkdir()
-    with pytest.raises(FileError, match=r"a\.csv is a folder; name a file in it"):
+    with pytest.raises(FileError, match=r"a\.csv is a folder; give a file in it"):
         read(tmp_path / "a.csv")
     with pytest.raises(FileError, match=r"cannot read .*b\.csv: No such file"):
         read(tmp_path / "b.csv")

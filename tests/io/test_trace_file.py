@@ -481,7 +481,7 @@ def test_of_a_link_the_file_behind_it_is_written(tmp_path, there):
 def test_a_link_that_leads_nowhere_is_named(tmp_path):
     (tmp_path / "a.trace").symlink_to("b.trace")
     (tmp_path / "b.trace").symlink_to("a.trace")
-    with pytest.raises(FileError, match=r"cannot write .*a.trace: it is a link that leads back to itself"):
+    with pytest.raises(FileError, match=r"cannot write .*a.trace: it is a link that points to itself"):
         _trace_file.save(tiny(), tmp_path / "a.trace")
     (tmp_path / "c.trace").symlink_to(tmp_path / "missing" / "it.trace")
     with pytest.raises(FileError, match=r"there is no folder .*missing; create it first"):
@@ -547,8 +547,8 @@ def test_what_a_dead_process_left_is_swept_and_what_a_living_one_writes_is_not(t
     [
         ("missing/trace", "there is no folder .*missing; create it first"),
         ("file/trace", "there is no folder .*file; create it first"),
-        ("folder.d", "folder.d: that is no file; give the name of a file"),
-        ("", "no file; give the name of a file"),
+        ("folder.d", "folder.d: it is not a file; give the name of a file"),
+        ("", "not a file; give the name of a file"),
         ("a\0b", "cannot write"),
         ("x" * 300, "cannot write .*; save to a folder that you may write to"),
     ],
@@ -575,7 +575,7 @@ class Another(Attention):
 @pytest.mark.parametrize(
     ("trace", "message"),
     [
-        (of(Another()), r"Another has no form in a file; use Weights\(attention\[:\]\)"),
+        (of(Another()), r"Another cannot be stored in a file; use Weights\(attention\[:\]\)"),
         (of(Windows((Windows((weights(),)),))), "layer.0.window.0.store is 'windows'"),
         (of(Weights(torch.ones(1, 2, 2, dtype=torch.int64))), "dtype int64, not F64 or"),
         (of(Weights(torch.ones(1, 2, 0))), r"shape \[1, 2, 0\]"),
@@ -632,7 +632,10 @@ UNSOUND = {
         of(Windows((weights(heads=1), with_row(1, 1, 0)))),
         "layer.0.window.1.weights of 'layer' has a row that sums to 2",
     ),
-    "norms": (of(Weights(torch.ones(1, 3, 3))), "a Layer of what is no distribution has normalized=False"),
+    "norms": (
+        of(Weights(torch.ones(1, 3, 3))),
+        "a Layer whose rows are not distributions has normalized=False",
+    ),
     "not finite and not normalized": (
         Trace((Layer("a", "self", with_row(math.inf, 0, 0), normalized=False),)),
         "layer.0.weights holds inf",
@@ -927,7 +930,7 @@ ADVERSARIES = {
     "tokens are an object": (set_("tokens", {}), "trace.tokens is {}, not a list"),
     "token without text": (set_("tokens.1.text", ...), r"tokens\[1\] lacks the entry 'text'"),
     "token with a code": (set_("tokens.1.__class__", "x"), r"tokens\[1\] has the unknown entry '__class__'"),
-    "token with a huge id": (set_("tokens.1.id", 10**4000), r"tokens\[1\].id is 1000.*, not a whole number"),
+    "token with a huge id": (set_("tokens.1.id", 10**4000), r"tokens\[1\].id is 1000.*, not an integer"),
     "token with a float id": (set_("tokens.1.id", 1.0), r"tokens\[1\].id is 1.0"),
     "token with a true id": (set_("tokens.1.id", True), r"tokens\[1\].id is True"),
     "token special as number": (set_("tokens.1.special", 1), r"tokens\[1\].special is 1, not true or false"),
@@ -952,7 +955,7 @@ ADVERSARIES = {
     ),
     "grid of negatives": (set_("patches", {"rows": -1, "cols": -2, "leading": ["a"]}), "patches.rows is -1"),
     "grid of nothing": (set_("patches", {"rows": 0, "cols": 5, "leading": ["a"] * 3}), "patches.rows is 0"),
-    "grid in floats": (set_("patches.rows", 1.0), "patches.rows is 1.0, not a whole number"),
+    "grid in floats": (set_("patches.rows", 1.0), "patches.rows is 1.0, not an integer"),
     "grid as list": (set_("patches", [1, 2]), "patches is .*, not an object or null"),
     "leading as text": (set_("patches.leading", "[CLS]"), "patches.leading is"),
     "image without grid": (set_("patches", None), r"image \[2, 2, 3\] is not .* with a grid of patches"),
@@ -1022,7 +1025,7 @@ ADVERSARIES = {
     ),
     "band out of all range": (
         lambda f: (drop_mask(f), f.attention.update(band={"before": 2**63, "after": 0, "offset": 0})),
-        "layer.0.band.before is 9223372036854775808, not a whole number within",
+        "layer.0.band.before is 9223372036854775808, not an integer within",
     ),
     "band of nothing": (
         lambda f: (f.drop("layer.0.mask"), drop_mask(f), f.attention.update(band={})),
@@ -1158,26 +1161,26 @@ def raw(header: object, data: bytes = b"", length: int | None = None) -> bytes:
 
 CONTAINERS = {
     "empty": (b"", "is empty"),
-    "five bytes": (b"trace", "no safetensors file, or is damaged or cut off"),
-    "a text": (b"layer,head,query,key\n" * 100, "no safetensors file"),
+    "five bytes": (b"trace", "not a safetensors file, or is damaged or cut off"),
+    "a text": (b"layer,head,query,key\n" * 100, "not a safetensors file"),
     "a pickle": (
         b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c\x05posix\x94\x8c\x06system\x94\x93\x94",
-        "no safetensors file",
+        "not a safetensors file",
     ),
-    "a zip": (b"PK\3\4" + b"\0" * 100, "no safetensors file"),
-    "length beyond the file": (raw({}, length=10**6), "no safetensors file"),
-    "length of 2**63": (raw({}, length=2**63), "no safetensors file"),
-    "length of 2**64 - 1": (raw({}, length=2**64 - 1), "no safetensors file"),
-    "length of zero": (raw({}, length=0), "no safetensors file"),
-    "header of deep lists": (raw(b"[" * 100_000), "no safetensors file"),
-    "header of a list": (raw([]), "no safetensors file"),
-    "header not in UTF-8": (raw(b'{"\xff": 1}'), "no safetensors file"),
+    "a zip": (b"PK\3\4" + b"\0" * 100, "not a safetensors file"),
+    "length beyond the file": (raw({}, length=10**6), "not a safetensors file"),
+    "length of 2**63": (raw({}, length=2**63), "not a safetensors file"),
+    "length of 2**64 - 1": (raw({}, length=2**64 - 1), "not a safetensors file"),
+    "length of zero": (raw({}, length=0), "not a safetensors file"),
+    "header of deep lists": (raw(b"[" * 100_000), "not a safetensors file"),
+    "header of a list": (raw([]), "not a safetensors file"),
+    "header not in UTF-8": (raw(b'{"\xff": 1}'), "not a safetensors file"),
     "no metadata": (
         raw({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, F32),
         "model's weights",
     ),
     "nothing at all": (raw({}), "not a trace"),
-    "metadata of numbers": (raw({"__metadata__": {"format": 1}}), "no safetensors file"),
+    "metadata of numbers": (raw({"__metadata__": {"format": 1}}), "not a safetensors file"),
     "no version": (raw({"__metadata__": {"format": "attnlens.trace"}}), "format version None"),
     "no JSON": (
         raw({"__metadata__": {"format": "attnlens.trace", "version": "1"}}),
@@ -1185,23 +1188,23 @@ CONTAINERS = {
     ),
     "offsets beyond the file": (
         raw({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 2**62]}}),
-        "no safetensors",
+        "not a safetensors",
     ),
     "shape beyond the file": (
         raw({"a": {"dtype": "F32", "shape": [2**61], "data_offsets": [0, 4]}}, F32),
-        "no safetensors",
+        "not a safetensors",
     ),
     "shape that overflows": (
         raw({"a": {"dtype": "F32", "shape": [2**62, 16], "data_offsets": [0, 0]}}),
-        "no safetensors file",
+        "not a safetensors file",
     ),
     "overlapping tensors": (
         raw({n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "ab"}, F32),
-        "no safetensors file",
+        "not a safetensors file",
     ),
     "bytes of nobody": (
         raw({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, F32 * 2),
-        "no safetensors",
+        "not a safetensors",
     ),
 }
 

@@ -114,12 +114,12 @@ def test_rounded_weights_are_read():
 
 
 REFUSED = {
-    "no JSON": ("tokens", "this is no JSON: .*expected the text that trace.to_json"),
+    "not JSON": ("tokens", "this is not JSON: .*expected the text that trace.to_json"),
     "a list": ("[[1]]", r"the JSON is \[\[1\]\], not an object"),
     "another object": ('{"tokens": ["a"]}', r"not an object {\"tokens\": .*attentions"),
-    "deep lists": ('{"attentions":' + "[" * 100_000, "no JSON"),
-    "deep lists, closed": ('{"attentions":' + "[" * 100_000 + "]" * 100_000 + "}", "no JSON"),
-    "a file": (3, "this is no JSON"),
+    "deep lists": ('{"attentions":' + "[" * 100_000, "not JSON"),
+    "deep lists, closed": ('{"attentions":' + "[" * 100_000 + "]" * 100_000 + "}", "not JSON"),
+    "a file": (3, "this is not JSON"),
     "tokens that are no texts": (whole(tokens=["a", 1]), r"tokens is \['a', 1\], not a list of texts"),
     "attentions that are a number": (whole(3), "attentions is 3, 0 lists inside each other"),
     "no attention": (whole([]), r"attentions is \[\], 0 lists"),
@@ -128,7 +128,7 @@ REFUSED = {
     "more tokens": (whole(tokens=["a", "b", "c"]), r"attentions\[0\]\[0\] has 2 entries, not 3, one for each token"),
     "a short row": (whole([[[[1.0, 0.0], [1.0]]]]), r"attentions\[0\]\[0\]\[1\] has 1 entries, not 2"),
     "heads of other sizes": (whole([[ONE, [[1.0]]]]), r"attentions\[0\]\[1\] has 1 entries, not 2"),
-    "an empty layer": (whole([[ONE], []]), r"attentions\[1\] is \[\], not a list with something in it"),
+    "an empty layer": (whole([[ONE], []]), r"attentions\[1\] is \[\], not a list with entries"),
     "a number for a head": (whole([[ONE, 1.0]]), r"attentions\[0\]\[1\] is 1.0, not a list"),
     "an object for a row": (whole([[[[1.0, 0.0], {"a": 1}]]]), r"attentions\[0\]\[0\]\[1\] is {'a': 1}, not a list"),
     "NaN": (whole([[[[1.0, 0.0], [math.nan, 1.0]]]]), r"attentions\[0\]\[0\]\[1\]\[0\] is nan, not a weight"),
@@ -140,11 +140,11 @@ REFUSED = {
     "true": (whole([[[[True, 0.0], [0.0, 1.0]]]]), "is True, not a weight"),
     "rows that do not sum to one": (
         whole([[[[1.0, 0.5], [0.0, 0.5]]]]),
-        r"attentions\[0\]\[0\]\[0\] sums to 1.5, not 1: .*axes exchanged",
+        r"attentions\[0\]\[0\]\[0\] sums to 1.5, not 1: .*axes swapped",
     ),
     "rows that sum to less than one": (
         whole([[[[1.0, 0.0], [0.25, 0.25]]]]),
-        r"attentions\[0\]\[0\]\[1\] sums to 0.5, not 1: .*axes exchanged",
+        r"attentions\[0\]\[0\]\[1\] sums to 0.5, not 1: .*axes swapped",
     ),
 }  # fmt: skip
 

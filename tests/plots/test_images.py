@@ -127,12 +127,12 @@ def test_patches_of_a_text_says_what_to_use():
     ("options", "message"),
     [
         ({"layer": 4}, "layer 4 is out of range: there are 4"),
-        ({"layer": []}, "an empty list names no layer or head"),
+        ({"layer": []}, "an empty list names no layer;"),
         ({"head": 3}, "head 3 is out of range: there are 3"),
         ({"query": (4, 0)}, "row 4 is out of range: there are 4"),
         ({"query": (0, 6)}, "column 6 is out of range: there are 6"),
         ({"query": (1, 2, 3)}, r"query \(1, 2, 3\) is no patch; give its number, or \(row, column\)"),
-        ({"query": 25}, "query 25 is out of range: the trace has 25 positions"),
+        ({"query": 25}, "query 25 is out of range: there are 25"),
         ({"query": "[SEP]"}, r"no token reads '\[SEP\]'; close to it are: '\[CLS\]'"),
     ],
 )

@@ -161,7 +161,7 @@ def test_rollout_into_given_axes():
 
 
 def test_a_row_that_is_not_there():
-    with pytest.raises(InputError, match="row 6 is out of range: the trace has 6 positions"):
+    with pytest.raises(InputError, match="row 6 is out of range: there are 6"):
         plots.rollout(text(6), 6)
 
 

@@ -301,7 +301,7 @@ def test_products_with_what_is_no_token(name, batch):
     with torch.no_grad(), al.capture(model) as recording:
         model(torch.randn(batch, N, DIM))
     assert [call.module for call in recording.calls] == ["1"]
-    assert recording.unheard == ()
+    assert recording.missed == ()
 
 
 class Hops(nn.Module):

@@ -36,7 +36,7 @@ def projections(model, recording):
     """For each call the module whose weight is its output projection."""
     found = {}
     for call in recording.calls:
-        flat = None if call.mixture.output is None else call.mixture.output.flatten(0, 1)
+        flat = None if call.value_path.output is None else call.value_path.output.flatten(0, 1)
         found[id(call)] = (
             flat if flat is None else next((n for n, w in weights(model) if same(w, flat)), None)
         )

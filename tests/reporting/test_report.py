@@ -27,7 +27,7 @@ from attnlens.reporting import _page as pages
 from attnlens.reporting._packing import LIFTED, Packed, pack, unpack
 from attnlens.reporting._sections import coarse, telling_head, top_level
 from attnlens.widgets import HeadsView, _payload
-from attnlens.widgets._tiles import Shown, Tiles
+from attnlens.widgets._tiles import HeadSelection, Tiles
 from attnlens.widgets._view import STATIC
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
@@ -233,7 +233,7 @@ def test_a_long_text_is_reported_window_by_window_and_explained_as_a_whole(lens,
     )
     assert f"<td>{share:.1%}</td>" in page[: page.index('id="part-0"')]
     assert all(f"{share:.3f}" != f"{window.logits.softmax(0).max():.3f}" for window in windows)
-    assert f"read in {len(windows)} windows that overlap" in page
+    assert f"read in {len(windows)} overlapping windows" in page
     assert "read in 1 window<" in page
     for number, window in enumerate(windows):
         start, end = window.tokens[1].start, window.tokens[-2].end
@@ -262,14 +262,14 @@ def test_a_long_trace_is_held_as_coarse_maps():
     assert list(found) == ["tiles_0", "tiles_1"]
     side = 600 // 4
     assert len(found["tiles_1"]) == 3 * side * side * 2
-    one = _payload.halves(Tiles(trace).tile(Shown(1, (1,)), 2, 0, 0))
+    one = _payload.halves(Tiles(trace).tile(HeadSelection(1, (1,)), 2, 0, 0))
     assert found["tiles_1"][-len(one) :] == one
 
 
 def test_of_too_many_heads_only_the_mean_is_held(monkeypatch):
     monkeypatch.setattr("attnlens.reporting._sections.MOST_TILES", 0)
     trace = made(600)
-    assert coarse(trace)["tiles_0"] == _payload.halves(Tiles(trace).tile(Shown(0, (0, 1)), 2, 0, 0))
+    assert coarse(trace)["tiles_0"] == _payload.halves(Tiles(trace).tile(HeadSelection(0, (0, 1)), 2, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -334,15 +334,15 @@ def test_a_report_replaces_another_and_leaves_nothing_beside_it(trace, tmp_path)
         ("lens", {"input": []}, "the list is empty"),
         ("lens", {"input": ""}, "empty"),
         ("trace", {"input": "out.html"}, "report(trace, path='out.html')"),
-        ("trace", {"input": ["a"]}, "belongs to a lens alone"),
+        ("trace", {"input": ["a"]}, "input= is for a lens"),
         ("trace", {"views": "tokens"}, "an attribution needs the model"),
         ("trace", {"views": ["head"]}, "Did you mean 'heads'?"),
         ("trace", {"views": []}, "views is empty"),
-        ("trace", {"window": 32}, "traces are read already"),
+        ("trace", {"window": 32}, "a trace has been read already"),
         ("trace", {"path": "picture.png"}, "ends in .html, not 'picture.png'"),
         ("trace", {"path": 3}, "must be a str or a Path, not int"),
-        ("a text", {}, "not of a str"),
-        (3, {}, "not of a int"),
+        ("a text", {}, "not a str"),
+        (3, {}, "not a int"),
         ([], {}, "the list is empty"),
         ([3], {}, "among them is a int"),
     ],

@@ -99,7 +99,7 @@ def test_a_text_that_is_too_long_is_read_in_windows(quick):
     assert [window["text"] for window in numbers["windows"]] == [trace.passages[0] for trace in traces]
     assert len(numbers["tokens"]) == 2 + 30 * 10
     done = quick("text", text, "--window", "128")
-    read, coloured = f"read in {len(traces)} windows that overlap", "[CLS] a"
+    read, coloured = f"read in {len(traces)} overlapping windows", "[CLS] a"
     assert done.stdout.index(read) < done.stdout.index(coloured)
     assert "rollout" not in done.stdout
     headline = done.stdout[: done.stdout.index("sentiment says")]
@@ -160,7 +160,7 @@ def test_standard_input_that_is_no_text(command, locale):
     arguments = [sys.executable, "-m", "attnlens", command, "-"]
     done = subprocess.run(arguments, input=b"\xff\xfe\x00", capture_output=True, env=env)
     assert done.returncode == 2
-    assert b"standard input is no text in UTF-8" in done.stderr
+    assert b"standard input is not text in UTF-8" in done.stderr
 
 
 def test_a_pipe_gets_no_escapes_and_says_scores_in_figures(quick):
@@ -444,7 +444,7 @@ def test_compare_two_models(quick, tmp_path):
         (["heads", SENTENCE, "--csv", "--json"], "give --csv or --json, not both"),
         (["heads", SENTENCE, "--png", "/nowhere/at/all.png"], "cannot write /nowhere/at/all.png"),
         (["heads", ""], "the text is empty"),
-        (["heads", "nosuch.txt"], "there is no file nosuch.txt; a text is given as it is, in quotes"),
+        (["heads", "nosuch.txt"], "there is no file nosuch.txt; put a text in quotes"),
         (["heads", "-"], "standard input holds no text"),
         (
             ["heads", "see it", "--sort", "punctuation"],
@@ -522,12 +522,12 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
         (["text", "lost.csv"], "there is no file lost.csv; .* standard input: -"),
         (["heads", "my lost.csv"], "there is no file my lost.csv"),
         (["report", "sentiment", "lost.txt", "x.html"], "there is no file lost.txt"),
-        (["text", "."], ". is a folder; name a file in it with --file"),
+        (["text", "."], ". is a folder; give a file in it with --file"),
         (["text", "--file", "reviews.csv"], "text explains one text; 2 were given.* - < reviews.csv"),
         (["compare", "sentiment", "sentiment", "reviews.csv"], "compared on one text; 2 were given"),
         (["text", "see it", "--file", "notes.txt"], "give 'see it' or --file notes.txt, not both"),
-        (["debug", "cat.png", "cat"], "cat.png is a picture, and sentiment reads texts; name a model that"),
-        (["heads", "cat.png"], "cat.png is a picture, and sentiment reads texts; name a model that reads images"),
+        (["debug", "cat.png", "cat"], "cat.png is a picture, and sentiment reads texts; choose a model that"),
+        (["heads", "cat.png"], "cat.png is a picture, and sentiment reads texts; choose a model that reads images"),
         (["text"], "Missing argument: give a text, - for standard input, or --file FILE"),
         (["heads", "see it", "--column", "text"], "--column names a column of a file; give the file"),
         (["heads", "-f", "reviews.csv", "--column", "body"], "has no column 'body'; its columns: 'text', 'label'"),

@@ -81,7 +81,7 @@ def test_the_product_behind_a_score_is_answered_in_full_precision(trace, monkeyp
     [
         ({"ask": "layer", "layer": 9}, "layer 9 is out of range"),
         ({"ask": "tile", "level": 0, "row": 99, "col": 0, "layer": 0, "heads": [0]}, "there is no tile"),
-        ({"ask": "poem"}, "answers no question 'poem'"),
+        ({"ask": "poem"}, "has no handler 'poem'"),
     ],
 )
 def test_a_question_that_cannot_be_answered_gets_an_error_with_its_number(trace, monkeypatch, message, said):
@@ -94,7 +94,7 @@ def test_a_fault_of_ours_is_answered_too_and_not_hidden(trace, monkeypatch):
     view, answers = al.AttentionView(trace), []
     monkeypatch.setattr(view, "send", lambda content, buffers=None: answers.append(content))
     with pytest.raises(TypeError):
-        view._hear(view, {"id": 3, "ask": "layer", "depth": 1}, [])
+        view._reply(view, {"id": 3, "ask": "layer", "depth": 1}, [])
     assert answers[0]["id"] == 3
     assert answers[0]["error"].startswith("TypeError")
 
@@ -126,8 +126,8 @@ def test_another_trace_takes_its_place_with_all_of_its_bytes(trace, monkeypatch)
 @pytest.mark.parametrize(
     ("traits", "said"),
     [
-        ({"layer": 6}, "the layers are 0 to 5"),
-        ({"heads": [12]}, "the heads are 0 to 11"),
+        ({"layer": 6}, "numbered 0 to 5"),
+        ({"heads": [12]}, "numbered 0 to 11"),
         ({"heads": ["3"]}, "'3'"),
     ],
 )

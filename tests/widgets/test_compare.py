@@ -55,5 +55,5 @@ def test_what_is_not_there_is_refused(traces):
             al.CompareView(*traces, **{name: value})
     with pytest.raises(InputError, match="metric"):
         al.CompareView(*traces, metric="cosine")
-    with pytest.raises(InputError, match="shows a trace"):
+    with pytest.raises(InputError, match="takes one trace"):
         al.CompareView(traces[0], "a text")

@@ -77,7 +77,7 @@ def test_of_a_long_text_they_are_computed_when_they_are_asked_for(trace, monkeyp
     assert len(view.stats["entropy"]) == len(trace)
     assert al.HeadsView(trace, by="sink").stats["sink"]
     asked = al.HeadsView(trace)
-    asked.asks["stats"]()
+    asked.handlers["stats"]()
     assert asked.stats["self"]
 
 
@@ -92,8 +92,8 @@ def test_what_is_selected_is_observed_and_counted_from_the_end(trace):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("layer", 6, "the layers are 0 to 5"),
-        ("heads", [12], "the heads are 0 to 11"),
+        ("layer", 6, "numbered 0 to 5"),
+        ("heads", [12], "numbered 0 to 11"),
         ("by", "entropi", "'entropy'"),
     ],
 )
@@ -121,7 +121,7 @@ def test_another_trace_keeps_what_is_selected_as_far_as_it_is_there(trace):
 
 @pytest.mark.parametrize("given", ["a text", None, Trace(layers=())])
 def test_only_a_trace_with_weights_is_shown(given):
-    with pytest.raises(InputError, match=r"HeadsView (shows a trace|has nothing to show)"):
+    with pytest.raises(InputError, match=r"HeadsView\(\) (takes one trace|has nothing to draw)"):
         al.HeadsView(given)
 
 

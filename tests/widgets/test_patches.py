@@ -46,7 +46,7 @@ def ask(view, question, **given):
     """What the browser gets for a question."""
     sent = []
     view.send = lambda content, buffers=(): sent.append((content, buffers))
-    view._hear(view, {"id": 1, "ask": question, **given}, [])
+    view._reply(view, {"id": 1, "ask": question, **given}, [])
     ((content, buffers),) = sent
     return content, buffers
 
@@ -209,9 +209,11 @@ def test_a_query_is_a_position_or_a_patch(trace):
     view = al.PatchView(trace, query=(2, 5))
     assert view.query == 1 + 2 * 8 + 5
     for wrong, words in (
-        (65, "they are 0 to 64"),
-        (-1, "they are 0 to 64"),
-        ((8, 0), "not in the grid of 8 x 8"),
+        (65, "query 65 is out of range: there are 65, numbered 0 to 64"),
+        (-66, "query -66 is out of range"),
+        ((8, 0), "row 8 is out of range: there are 8"),
+        ((0, True), "column must be an integer"),
+        ((1, 2, 3), "is no patch"),
     ):
         with pytest.raises(InputError, match=words):
             al.PatchView(trace, query=wrong)
@@ -222,9 +224,9 @@ def test_a_query_is_a_position_or_a_patch(trace):
     [
         ({"layer": 8}, "layer 8 is out of range"),
         ({"heads": 3}, "head 3 is out of range"),
-        ({"blend": 1.5}, "blend must be between 0"),
+        ({"blend": 1.5}, "blend must be a number from 0 to 1, not 1.5"),
         ({"panels": ["relevence"]}, "unknown panel 'relevence'"),
-        ({"panels": ["relevance"]}, r"runs a model with classes: PatchView\(lens, image\)"),
+        ({"panels": ["relevance"]}, r"runs a model with classes; .*PatchView\(lens, image\)"),
         ({"target": "cat"}, "a class is explained by a model"),
     ],
 )

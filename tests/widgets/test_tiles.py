@@ -12,7 +12,7 @@ from attnlens.data._attention import Band, Factors, Weights
 from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import InputError
 from attnlens.widgets import _tiles
-from attnlens.widgets._tiles import Shown, Tiles, base_level
+from attnlens.widgets._tiles import HeadSelection, Tiles, base_level
 
 
 def trace_of(queries: int, keys: int, heads: int = 2) -> Trace:
@@ -41,7 +41,7 @@ def test_a_tile_is_the_pooled_part_of_the_mean_of_its_heads(monkeypatch, level, 
     maker = Tiles(trace)
     for row in range(rows):
         for col in range(cols):
-            found = maker.tile(Shown(0, (0, 1), pool=pool), level, row, col)
+            found = maker.tile(HeadSelection(0, (0, 1), pool=pool), level, row, col)
             expected = whole[16 * row : 16 * (row + 1), 16 * col : 16 * (col + 1)]
             torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
@@ -50,7 +50,7 @@ def test_rows_are_walked_in_strips_that_keep_cells_whole(monkeypatch):
     monkeypatch.setattr(_tiles, "BLOCK_ELEMENTS", 1000)
     monkeypatch.setattr(_tiles, "BASE", 32)
     trace = trace_of(150, 150)
-    found = Tiles(trace).tile(Shown(0, (1,)), base_level(150, 150), 0, 0)
+    found = Tiles(trace).tile(HeadSelection(0, (1,)), base_level(150, 150), 0, 0)
     torch.testing.assert_close(found, pooled(trace[0, 1], 8, "max"))
 
 
@@ -62,7 +62,7 @@ def test_a_base_is_walked_once_and_only_the_last_few_are_kept(monkeypatch):
     walk = maker._walk
     monkeypatch.setattr(maker, "_walk", lambda shown, *rest: walked.append(shown.heads) or walk(shown, *rest))
     for head in (0, 0, 1, 2, 2, 0):
-        maker.tile(Shown(0, (head,)), 3, 0, 0)
+        maker.tile(HeadSelection(0, (head,)), 3, 0, 0)
     assert walked == [(0,), (1,), (2,), (0,)]
 
 
@@ -73,9 +73,9 @@ def test_without_special_tokens_and_for_one_of_two_texts():
     trace = Trace(layers=(layer,), tokens=tuple(tokens))
     left = trace.renormalize()[0]
     maker = Tiles(trace)
-    found = maker.tile(Shown(0, (1,), "a-b", hide_special=True), 0, 0, 0)
+    found = maker.tile(HeadSelection(0, (1,), "a-b", hide_special=True), 0, 0, 0)
     torch.testing.assert_close(found, left[1, [1], [3, 4]])
-    found = maker.tile(Shown(0, (0, 1), "b-a"), 0, 0, 0)
+    found = maker.tile(HeadSelection(0, (0, 1), "b-a"), 0, 0, 0)
     torch.testing.assert_close(found, trace[0][:, [3, 4, 5], [0, 1, 2]].mean(0))
 
 
@@ -84,7 +84,7 @@ def test_a_line_is_one_query_or_one_key_in_each_head(mask):
     trace = trace_of(40, 40)
     attention = dataclasses.replace(trace[0], mask=mask)
     trace = dataclasses.replace(trace, layers=(dataclasses.replace(trace.layers[0], attention=attention),))
-    maker, shown = Tiles(trace), Shown(0, (1, 0))
+    maker, shown = Tiles(trace), HeadSelection(0, (1, 0))
     torch.testing.assert_close(maker.line(shown, "query", 7), trace[0][[1, 0], 7])
     torch.testing.assert_close(maker.line(shown, "key", 7), trace[0][[1, 0], :, 7])
 
@@ -92,4 +92,4 @@ def test_a_line_is_one_query_or_one_key_in_each_head(mask):
 @pytest.mark.parametrize("place", [(0, 1, 0), (0, 0, 9), (-1, 0, 0), (0, -1, 0), (5, 1, 0)])
 def test_a_tile_that_is_not_there_is_refused(place):
     with pytest.raises(InputError, match="no tile"):
-        Tiles(trace_of(40, 40)).tile(Shown(0, (0,)), *place)
+        Tiles(trace_of(40, 40)).tile(HeadSelection(0, (0,)), *place)

@@ -53,7 +53,7 @@ def hear(view: TokensView, **message) -> dict:
     """What the browser gets back for a message."""
     sent = []
     view.send = lambda content, buffers=None: sent.append(content)
-    view._hear(view, {"id": "1", **message}, [])
+    view._reply(view, {"id": "1", **message}, [])
     return sent[0]
 
 
@@ -127,7 +127,7 @@ def test_setting_the_target_explains_that_class_in_any_case_of_its_name(lens):
         ("target", "nowhere", "expected one of: negative, positive"),
         ("method", "gradeint", "Did you mean 'gradient'"),
         ("text", "  ", "the text is empty"),
-        ("number", 7, "the attributions are 0 to 0"),
+        ("number", 7, "number 7 is out of range: there is one, numbered 0"),
         ("token", 99, "token 99 is out of range"),
     ],
 )
@@ -316,5 +316,5 @@ def test_what_is_no_attribution_is_refused(given, says):
 def test_a_lens_reads_one_text(lens):
     with pytest.raises(InputError, match="not list; of several texts"):
         TokensView(lens, ["one", "two"])
-    with pytest.raises(InputError, match="attributions say themselves"):
+    with pytest.raises(InputError, match="attributions carry their own text"):
         TokensView(lens.attribute("flat"), "flat")

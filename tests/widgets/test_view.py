@@ -10,9 +10,9 @@ import torch
 import traitlets
 
 import attnlens as al
+from attnlens._checks import positions
 from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import InputError
-from attnlens.widgets._view import known_heads
 from tests import tiny
 
 
@@ -33,21 +33,21 @@ def put(view, **traits):
 
 
 REFUSED = [
-    (al.AttentionView, "layer", 2, "the layers are 0 to 1"),
-    (al.AttentionView, "heads", [0, 4], "the heads are 0 to 3"),
-    (al.AttentionView, "query", 5, "the queries are 0 to 4"),
-    (al.AttentionView, "key", -6, "the keys are 0 to 4"),
+    (al.AttentionView, "layer", 2, "there are 2, numbered 0 to 1"),
+    (al.AttentionView, "heads", [0, 4], "there are 4, numbered 0 to 3"),
+    (al.AttentionView, "query", 5, "there are 5, numbered 0 to 4"),
+    (al.AttentionView, "key", -6, "there are 5, numbered 0 to 4"),
     (al.AttentionView, "pair", "a-b", "needs two texts"),
-    (al.AttentionView, "threshold", 1.5, "between 0 and 1"),
-    (al.AttentionView, "threshold", float("nan"), "between 0 and 1"),
-    (al.HeadsView, "layer", -3, "the layers are 0 to 1"),
-    (al.HeadsView, "heads", [9], "the heads are 0 to 3"),
+    (al.AttentionView, "threshold", 1.5, "threshold must be a number"),
+    (al.AttentionView, "threshold", float("nan"), "threshold must be a number"),
+    (al.HeadsView, "layer", -3, "there are 2, numbered 0 to 1"),
+    (al.HeadsView, "heads", [9], "there are 4, numbered 0 to 3"),
     (al.HeadsView, "by", "entropi", "Did you mean 'entropy'"),
-    (al.CompareView, "other_layer", 7, "the layers are 0 to 1"),
-    (al.CompareView, "head", 4, "the heads are 0 to 3"),
-    (al.CompareView, "query", 99, "the queries are 0 to 4"),
+    (al.CompareView, "other_layer", 7, "there are 2, numbered 0 to 1"),
+    (al.CompareView, "head", 4, "there are 4, numbered 0 to 3"),
+    (al.CompareView, "query", 99, "there are 5, numbered 0 to 4"),
     (al.AttentionView, "mode", "grid", r"mode must be any of \['lines', 'matrix'\], not 'grid'"),
-    (al.AttentionView, "layer", "1", "layer must be an int, not '1'"),
+    (al.AttentionView, "layer", "1", "layer must be an integer, not '1'"),
 ]
 
 
@@ -79,13 +79,13 @@ def test_numbers_of_a_table_are_numbers(trace):
     view = al.AttentionView(trace, layer=row.layer, heads=np.int64(row.head))
     assert (view.layer, view.heads) == (1, [1])
     assert al.HeadsView(trace, layer=np.int64(-1)).layer == 1
-    assert known_heads(torch.tensor([0, -1]), 4) == [0, 3]
+    assert positions("head", torch.tensor([0, -1]), 4) == [0, 3]
 
 
 @pytest.mark.parametrize("heads", ["1", 1.5, None, [None], [0.0]])
 def test_what_is_no_number_is_no_head(trace, heads):
-    with pytest.raises(InputError, match="is no whole number: the heads are 0 to 3"):
-        known_heads(heads, 4)
+    with pytest.raises(InputError, match="head must be an integer, 0 to 3 or negative from the end, not"):
+        positions("head", heads, 4)
 
 
 def test_another_trace_without_a_second_text_shows_both_again(trace):

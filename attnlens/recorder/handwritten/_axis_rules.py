@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..._checks import as_integer
 from ._functions import BADDBMM, EINSUM, PERMUTE, PRODUCTS, SDPA, spellings
 from ._provenance import (
     FEATURE,
@@ -41,7 +42,7 @@ class Step:
     args: tuple
     kwargs: dict
     result: Any
-    known: Provenance
+    provenance: Provenance
 
     @property
     def shape(self) -> torch.Size:
@@ -52,10 +53,10 @@ class Step:
 
     def dim(self, default: Any = None) -> Any:
         """The axis that the second argument names."""
-        given = (
+        axis = (
             self.args[1] if len(self.args) > 1 else self.kwargs.get("dim", self.kwargs.get("axis", default))
         )
-        return default if given is None else given
+        return default if axis is None else axis
 
     def tensors(self) -> Iterator[Tensor]:
         for value in (*self.args, *self.kwargs.values()):
@@ -65,20 +66,22 @@ class Step:
                 yield from (x for x in value if isinstance(x, Tensor))
 
 
-def axes_after(known: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
+def axes_after(provenance: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
     """The axes of a call's result: `Axes`, or a list for several tensors; None where they are not known."""
-    step = Step(func, args, kwargs, result, known)
-    given = [known.of(tensor) for tensor in step.tensors()]
-    tags = [tag for tag in given if tag is not None]
-    if not given and isinstance(result, Tensor):
+    step = Step(func, args, kwargs, result, provenance)
+    tags_or_none = [provenance.of(tensor) for tensor in step.tensors()]
+    tags = [tag for tag in tags_or_none if tag is not None]
+    if not tags_or_none and isinstance(result, Tensor):
         return Axes(tuple(axis_of(size, FIXED) for size in result.shape), fixed=True)
     if not tags:
         return None
-    fixed = all(tag is not None and tag.fixed for tag in given)
+    fixed = all(tag is not None and tag.fixed for tag in tags_or_none)
     rule = RULES.get(func)
     if rule is None:
         return _unfollowed(tags, result, fixed)
-    source = given[0] if rule in _OF_THE_FIRST else next((tag for tag in tags if not tag.fixed), tags[0])
+    source = (
+        tags_or_none[0] if rule in _OF_THE_FIRST else next((tag for tag in tags if not tag.fixed), tags[0])
+    )
     if source is None:
         return None
     axes = rule(source, step)
@@ -90,9 +93,11 @@ def axes_after(known: Provenance, func: Callable, args: tuple, kwargs: dict, res
         return Axes(axes, source.dropped, learned=True)  # a memory times its projection
     if rule is _product:
         activations = [tag for tag in tags if not tag.fixed]
-        learned = bool(activations) and all(tag.learned for tag in activations) and None not in given
-        return Axes(axes, source.dropped, fixed, learned, product=len(activations) > 1 or None in given)
-    learned = all(tag is not None and (tag.fixed or tag.learned) for tag in given)
+        learned = bool(activations) and all(tag.learned for tag in activations) and None not in tags_or_none
+        return Axes(
+            axes, source.dropped, fixed, learned, product=len(activations) > 1 or None in tags_or_none
+        )
+    learned = all(tag is not None and (tag.fixed or tag.learned) for tag in tags_or_none)
     if rule in (_linear, _conv):
         return Axes(axes, source.dropped, learned=learned)
     return Axes(axes, source.dropped, fixed, learned and not fixed, source.product and rule in _OF_THE_FIRST)
@@ -140,33 +145,33 @@ def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
 
 def _common(said: set[str]) -> str:
     """One kind for what is put together of several: whatever is not features is positions."""
-    known = said - {FIXED, UNKNOWN} or said
-    if len(known) == 1:
-        return next(iter(known))
-    return UNKNOWN if FEATURE in known or not known else POSITION
+    kinds_known = said - {FIXED, UNKNOWN} or said
+    if len(kinds_known) == 1:
+        return next(iter(kinds_known))
+    return UNKNOWN if FEATURE in kinds_known or not kinds_known else POSITION
 
 
 def _repeated(axes: Sequence[Axis], shape: Sequence[int], outer: bool) -> tuple[Axis, ...]:
     """Axes, aligned at the end, that hold what they held several times: one after the other, or each beside itself."""
-    found = []
+    axes_out = []
     for axis, size in zip([()] * (len(shape) - len(axes)) + list(axes), shape):
         times = axis_of(size // length(axis), UNKNOWN)
-        found.append((*times, *axis) if outer else (*axis, *times))
-    return tuple(found)
+        axes_out.append((*times, *axis) if outer else (*axis, *times))
+    return tuple(axes_out)
 
 
 def broadcast(leads: list[tuple[Sequence[Axis], bool]], shape: Sequence[int]) -> tuple[Axis, ...]:
     """The axes of operands aligned at the end, `(axes, fixed)`: each as it is in the operand that says most of it."""
     mixed = not all(fixed for _, fixed in leads)
-    found = []
+    axes_out = []
     for at, size in zip(range(-len(shape), 0), shape):
         full = [
             _featured(axes[at], fixed and mixed)
             for axes, fixed in leads
             if len(axes) >= -at and length(axes[at]) == size
         ]
-        found.append(min(full, key=_doubt) if full else axis_of(size, UNKNOWN))
-    return tuple(found)
+        axes_out.append(min(full, key=_doubt) if full else axis_of(size, UNKNOWN))
+    return tuple(axes_out)
 
 
 def _doubt(axis: Axis) -> int:
@@ -266,7 +271,7 @@ def _product(source: Axes, step: Step) -> tuple[Axis, ...] | None:
         else ("input|self", "other|mat2|tensor2")
     )
     *_, left, right = step.operands(*names)
-    a, b = step.known.known(left), step.known.known(right)
+    a, b = step.provenance.axes_or_unknown(left), step.provenance.axes_or_unknown(right)
     if len(a.axes) < 2 or len(b.axes) < 2:
         return None
     if b.fixed and not a.fixed and len(b.axes) == 2:
@@ -284,7 +289,7 @@ def _einsum(step: Step) -> tuple[Axis, ...] | None:
     if terms is None or len(terms[1]) != step.result.ndim:
         return None
     pairs, out = terms
-    tags = [(step.known.known(tensor), letters) for tensor, letters in pairs]
+    tags = [(step.provenance.axes_or_unknown(tensor), letters) for tensor, letters in pairs]
     mixed = not all(tag.fixed for tag, _ in tags)
     axes = []
     for letter, size in zip(out, step.shape):
@@ -311,7 +316,7 @@ def _mapped(letter: str, tags: list[tuple[Axes, str]], out: str) -> str:
 
 def _attend(source: Axes, step: Step) -> tuple[Axis, ...] | None:
     """scaled_dot_product_attention: the queries' axes, and the features of the values."""
-    query, key, value = (step.known.known(t) for t in step.operands("query", "key", "value"))
+    query, key, value = (step.provenance.axes_or_unknown(t) for t in step.operands("query", "key", "value"))
     result = step.result[0] if isinstance(step.result, tuple) else step.result
     if not len(query.axes) == len(value.axes) == result.ndim or length(query.axes[-2]) != result.shape[-2]:
         return None
@@ -324,7 +329,7 @@ def _index(source: Axes, step: Step) -> Axes | None:
     """Basic indexing, and one tensor of indices in the place of an axis."""
     index = step.args[1] if isinstance(step.args[1], tuple) else (step.args[1],)
     tensors = [i for i in index if isinstance(i, Tensor) and i.ndim > 0]
-    if any(isinstance(i, (list, tuple, bool)) for i in index) or len(tensors) > 1:
+    if any(i is True or i is False or isinstance(i, (list, tuple)) for i in index) or len(tensors) > 1:
         return None
     if any(i.dtype in (torch.bool, torch.uint8) and i.ndim > 1 for i in tensors):
         return None
@@ -390,9 +395,12 @@ def _slice(axis: Axis, size: int, start: int | None) -> tuple[Axis, Axis]:
 def _reduce(source: Axes, step: Step) -> Any:
     """Sums, means and the like over one axis or several."""
     dim, rank = step.dim(), len(source.axes)
-    if not isinstance(dim, (int, tuple, list)) or isinstance(dim, bool):
-        return NotImplemented if isinstance(dim, Tensor) else None
-    gone = {d % rank for d in ([dim] if isinstance(dim, int) else dim)}
+    if isinstance(dim, Tensor):
+        return NotImplemented
+    dims = dim if isinstance(dim, (tuple, list)) else [as_integer(dim)]
+    if None in dims:
+        return None
+    gone = {d % rank for d in dims}
     first = step.result if isinstance(step.result, Tensor) else step.result[0]
     kept = first.ndim == rank
     axes = tuple(() if i in gone else axis for i, axis in enumerate(source.axes) if kept or i not in gone)
@@ -405,18 +413,22 @@ def _cat(source: Axes, step: Step) -> Axes | None:
     around these: the axis that they are pieces of, or what they differ in.
     """
     dim = step.dim(0) % step.result.ndim
-    tags = [tag for tag in map(step.known.known, step.tensors()) if len(tag.axes) == step.result.ndim]
-    own = [tag.axes[dim] for tag in tags]
-    same = len(tags) > 1 and all(_equal(axis, own[0]) for axis in own)
+    tags = [
+        tag
+        for tag in map(step.provenance.axes_or_unknown, step.tensors())
+        if len(tag.axes) == step.result.ndim
+    ]
+    pieces = [tag.axes[dim] for tag in tags]
+    same = len(tags) > 1 and all(_equal(axis, pieces[0]) for axis in pieces)
     if same:
         counted, dropped = _counted(tags, dim)
-        return _put(tags, dim, (*counted, *own[0]), dropped, insert=False)
-    return _put(tags, dim, _end_to_end(own, step.shape[dim]), source.dropped, insert=False)
+        return _put(tags, dim, (*counted, *pieces[0]), dropped, insert=False)
+    return _put(tags, dim, _end_to_end(pieces, step.shape[dim]), source.dropped, insert=False)
 
 
 def _stack(source: Axes, step: Step) -> Axes | None:
     dim = step.dim(0) % step.result.ndim
-    tags = [step.known.known(tensor) for tensor in step.tensors()]
+    tags = [step.provenance.axes_or_unknown(tensor) for tensor in step.tensors()]
     return _put(tags, dim, *_counted(tags, None), insert=True)
 
 
@@ -545,71 +557,73 @@ _OF_THE_FIRST = {
 }
 
 
-def follow(known: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
+def follow(provenance: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
     """Notes what the result of a call is made of."""
     if isinstance(result, Tensor):
         if func not in RULES:
             # Most functions leave all axes as they are: the way out comes first.
             for value in args:
-                tag = known.get(value)
+                tag = provenance.get(value)
                 if tag is not None and not tag.fixed and not tag.learned:
                     if value is result or value.shape == result.shape:
-                        known[result] = tag
+                        provenance[result] = tag
                         return
                     break
         elif RULES[func] is _linear and args:
-            tag = known.get(args[0])
+            tag = provenance.get(args[0])
             if tag is not None and not tag.fixed and not tag.learned and len(tag.axes) == result.ndim:
                 *rest, axis = tag.axes
-                known[result] = Axes((*rest, axis_of(result.shape[-1], _projected(axis, rest))), tag.dropped)
+                provenance[result] = Axes(
+                    (*rest, axis_of(result.shape[-1], _projected(axis, rest))), tag.dropped
+                )
                 return
-        _note(known, result, _axes(known, func, args, kwargs, result))
+        _note(provenance, result, _axes(provenance, func, args, kwargs, result))
     elif isinstance(result, (tuple, list)):
-        tags = _axes(known, func, args, kwargs, result)
+        tags = _axes(provenance, func, args, kwargs, result)
         for tensor, tag in zip(result, tags or ()):
             if isinstance(tensor, Tensor):
-                _note(known, tensor, tag)
+                _note(provenance, tensor, tag)
 
 
 _UNREADABLE = (TypeError, ValueError, IndexError, KeyError, RuntimeError, ZeroDivisionError)
 """What a rule raises for a form of a call that it does not read, or for an axis of no length."""
 
 
-def _axes(known: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
+def _axes(provenance: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
     try:
-        return axes_after(known, func, args, kwargs, result)
+        return axes_after(provenance, func, args, kwargs, result)
     except _UNREADABLE:
         return None
 
 
-def _note(known: Provenance, tensor: Tensor, tag: Axes | None) -> None:
+def _note(provenance: Provenance, tensor: Tensor, tag: Axes | None) -> None:
     if tag is not None and tag.shape == tuple(tensor.shape):
-        known[tensor] = tag
+        provenance[tensor] = tag
     else:
-        known.drop(tensor)
+        provenance.drop(tensor)
 
 
-def written(known: Provenance, args: tuple, kwargs: dict) -> None:
+def written(provenance: Provenance, args: tuple, kwargs: dict) -> None:
     """A tensor was overwritten in part: what was a constant holds activations now."""
     target, *others = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)] or [None]
     if target is None or not others:
         return
-    tag = known.get(target)
+    tag = provenance.get(target)
     source = max((t for t in others if t.is_floating_point()), key=lambda t: t.ndim, default=None)
-    value = None if source is None else known.of(source)
+    value = None if source is None else provenance.of(source)
     if source is None or (value is not None and value.fixed) or (tag is not None and not tag.fixed):
         return
     for tensor in (target, target._base):
         if tensor is None:
             continue
-        known.drop(tensor)
+        provenance.drop(tensor)
         if value is not None and source.ndim == tensor.ndim:
-            known[tensor] = Axes(tuple(map(_cut, value.axes, tensor.shape)), value.dropped)
+            provenance[tensor] = Axes(tuple(map(_cut, value.axes, tensor.shape)), value.dropped)
 
 
-def contracted(known: Provenance, func: Callable, args: tuple, kwargs: dict) -> set[int]:
+def contracted(provenance: Provenance, func: Callable, args: tuple, kwargs: dict) -> set[int]:
     """Identities of the parts that a product of two tensors sums over."""
-    step, of = Step(func, args, kwargs, None, known), known.of
+    step, of = Step(func, args, kwargs, None, provenance), provenance.of
     if func in EINSUM:
         pairs, out = einsum_terms(args)
         axes = [of(t).axes[i] for t, letters in pairs if of(t) for i, x in enumerate(letters) if x not in out]

@@ -16,13 +16,13 @@ aten = torch.ops.aten
 
 def spellings(*names: str) -> list[Callable]:
     """Every spelling of these functions; a trailing underscore is an own name."""
-    found = []
+    functions = []
     for name in names:
         for home in (torch, torch.Tensor, F, torch.special, torch.linalg):
-            found.append(getattr(home, name, None))
+            functions.append(getattr(home, name, None))
         if not name.startswith("__"):
-            found += _operators(name)
-    return [f for f in found if callable(f)]
+            functions += _operators(name)
+    return [f for f in functions if callable(f)]
 
 
 def _operators(name: str) -> list[Callable]:

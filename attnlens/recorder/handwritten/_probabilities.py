@@ -136,7 +136,7 @@ def _permuted_dim(func: Callable, args: tuple, kwargs: dict, source: Tensor, key
 
 
 @dataclass(frozen=True)
-class Mixing:
+class ValueProduct:
     """A product of weights with values.
 
     order: the axes of the weights as `[*lead, query, key]`
@@ -153,9 +153,9 @@ class Mixing:
     axes: tuple[int, ...] | None = None
 
 
-def mixing(
+def value_product(
     tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor, axes: Axes | None
-) -> Mixing | None:
+) -> ValueProduct | None:
     """How this product multiplies the weights with values; None where it does not.
 
     axes: what the axes of the weights are made of
@@ -166,17 +166,17 @@ def mixing(
     rank = source.ndim
     plain = not (base and kwargs.get("beta", 1) != 0 and bool(base[0].any()))
     if left is source and tag.key_dim == -1 and right.ndim > 1:
-        return Mixing((*range(rank),), right, right.ndim - 2, right.ndim - 1, right if plain else None)
+        return ValueProduct((*range(rank),), right, right.ndim - 2, right.ndim - 1, right if plain else None)
     if right is source and tag.key_dim == -2 and left.ndim > 1:
         turned = (*range(rank - 2), rank - 1, rank - 2)
         top = max(left.ndim, rank)
         out = (*range(top - 2), top - 1, top - 2)
         arranged = left.transpose(-1, -2) if plain else None
-        return Mixing(turned, left, left.ndim - 1, left.ndim - 2, arranged, out)
+        return ValueProduct(turned, left, left.ndim - 1, left.ndim - 2, arranged, out)
     return None
 
 
-def _einsum_mixing(tag: Probabilities, args: tuple, source: Tensor, axes: Axes | None) -> Mixing | None:
+def _einsum_mixing(tag: Probabilities, args: tuple, source: Tensor, axes: Axes | None) -> ValueProduct | None:
     parsed = einsum_parts(args)
     if parsed is None:
         return None
@@ -192,12 +192,12 @@ def _einsum_mixing(tag: Probabilities, args: tuple, source: Tensor, axes: Axes |
     order = tuple(mine.index(letter) for letter in (*lead, query, key))
     inner = [letter for letter in out if letter not in mine]
     if len(inner) != 1 or not set(other) <= {*lead, key, *inner}:
-        return Mixing(order, values, other.index(key), None)
+        return ValueProduct(order, values, other.index(key), None)
     arranged = values.permute([other.index(letter) for letter in (*lead, key, *inner) if letter in other])
     for at, letter in enumerate(lead):  # heads that share their values
         arranged = arranged if letter in other else arranged.unsqueeze(at)
     last = tuple(out.index(letter) for letter in (*lead, query, *inner))
-    return Mixing(order, values, other.index(key), other.index(inner[0]), arranged, last)
+    return ValueProduct(order, values, other.index(key), other.index(inner[0]), arranged, last)
 
 
 def _query_letter(alone: list[str], mine: str, axes: Axes | None) -> str:
@@ -206,12 +206,12 @@ def _query_letter(alone: list[str], mine: str, axes: Axes | None) -> str:
     return tokens[0] if len(tokens) == 1 else alone[-1]
 
 
-def is_attention(weights: Axes, values: Axes | None, mixing: Mixing) -> bool:
+def is_attention(weights: Axes, values: Axes | None, value_product: ValueProduct) -> bool:
     """Whether the keys are tokens, not branches, experts, channels beside tokens, or a table of constants."""
     if values is not None and values.fixed:
         return False
-    rows, keys = (kinds(weights.axes[at]) for at in mixing.order[-2:])
-    summed = kinds(values.axes[mixing.key]) if values is not None else set()
+    rows, keys = (kinds(weights.axes[at]) for at in value_product.order[-2:])
+    summed = kinds(values.axes[value_product.key]) if values is not None else set()
     if weights.product:
         return summed != {FEATURE} or rows == {FEATURE}
     return summed != {FEATURE} and bool(summed & {BATCH, POSITION, GIVEN} or keys != {FEATURE})

@@ -163,11 +163,11 @@ class Provenance:
 
     def mapped(self, sizes: Sequence[int]) -> tuple[Axis, ...]:
         """What the axes that torch.vmap hides are made of; inputs, where the whole model runs under it."""
-        known = [axis for _, axis in sorted(self._mapped.items())]
-        fitting = tuple(map(length, known[-len(sizes) :])) == tuple(sizes)
-        return tuple(known[-len(sizes) :]) if fitting else tuple(axis_of(size, BATCH) for size in sizes)
+        hidden_axes = [axis for _, axis in sorted(self._mapped.items())]
+        fitting = tuple(map(length, hidden_axes[-len(sizes) :])) == tuple(sizes)
+        return tuple(hidden_axes[-len(sizes) :]) if fitting else tuple(axis_of(size, BATCH) for size in sizes)
 
-    def known(self, tensor: Tensor) -> Axes:
+    def axes_or_unknown(self, tensor: Tensor) -> Axes:
         """As `of`; unknown axes of its sizes for a tensor that was not followed."""
         tag = self.of(tensor)
         return Axes(tuple(axis_of(size, UNKNOWN) for size in tensor.shape)) if tag is None else tag

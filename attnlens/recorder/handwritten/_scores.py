@@ -20,7 +20,7 @@ def product_scores(func: Callable, args: tuple, kwargs: dict) -> Scores | None:
         base, left, right = operands(args, kwargs, BATCHES)
         scores = Scores(left, right.transpose(-1, -2), float(kwargs.get("alpha", 1)))
         beta = kwargs.get("beta", 1)
-        return scores if beta == 0 else scores.with_extra("bias", base, float(beta))
+        return scores if beta == 0 else scores.with_term("bias", base, float(beta))
     left, right = operands(args, kwargs, FACTORS)
     if left.ndim < 2 or right.ndim < 2 or is_parameter(right) or is_parameter(left):
         return None
@@ -57,7 +57,7 @@ def follow_scores(
     if step == "view":
         return _reshaped(tag, output)
     if step == "tanh":
-        return replace(tag, softcap=1.0) if tag.softcap is None and not tag.extras else None
+        return replace(tag, softcap=1.0) if tag.softcap is None and not tag.terms else None
     if step in ("masked_fill", "where"):
         return _hidden(tag, source, step, func, args, kwargs)
     return None if step in (None, "slice") else _arithmetic(tag, source, step, args, kwargs)
@@ -100,7 +100,7 @@ def _arithmetic(tag: Scores, source: Tensor, step: str, args: tuple, kwargs: dic
         return tag  # a constant on all scores changes no softmax
     if not isinstance(other, Tensor) or not other.is_floating_point() or other.ndim > len(tag.lead) + 2:
         return None
-    return tag.with_extra("bias", other, 1.0 if step == "add" else -1.0)
+    return tag.with_term("bias", other, 1.0 if step == "add" else -1.0)
 
 
 def _hidden(
@@ -121,12 +121,12 @@ def _hidden(
     if isinstance(value, Tensor):
         value = float(value.max())
     fits = mask.dtype == torch.bool and mask.ndim <= len(tag.lead) + 2
-    return tag.with_extra(kind, mask) if fits and value is not None and value <= HIDDEN else None
+    return tag.with_term(kind, mask) if fits and value is not None and value <= HIDDEN else None
 
 
 def _tempered(tag: Scores, by: Tensor) -> Scores | None:
     """Scores times a number for each head or query (a learnt temperature), which can as well be in the query."""
-    alone = tag.softcap is None and not tag.extras and by.is_floating_point()
+    alone = tag.softcap is None and not tag.terms and by.is_floating_point()
     if not alone or by.ndim > len(tag.lead) + 2 or (by.ndim and by.shape[-1] != 1):
         return None
     return replace(tag, query=tag.query * by.detach())

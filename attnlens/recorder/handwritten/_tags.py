@@ -58,7 +58,7 @@ class Tags:
 
 
 @dataclass(frozen=True)
-class Extra:
+class ScoreTerm:
     """What was added to scores of shape `[*lead, query, key]`, or hides a part of them.
 
     kind: "bias" (added, times `by`), "visible" (bool, True: may look) or "hidden" (bool, True: may not)
@@ -81,33 +81,33 @@ class Scores:
     key: Tensor
     scale: float = 1.0
     softcap: float | None = None
-    extras: tuple[Extra, ...] = ()
+    terms: tuple[ScoreTerm, ...] = ()
 
     @property
     def lead(self) -> tuple[int, ...]:
         return tuple(torch.broadcast_shapes(self.query.shape[:-2], self.key.shape[:-2]))
 
     def scaled(self, by: float) -> Scores:
-        extras = tuple(replace(extra, by=extra.by * by) for extra in self.extras)
+        terms = tuple(replace(term, by=term.by * by) for term in self.terms)
         softcap = None if self.softcap is None else self.softcap * by
-        return replace(self, scale=self.scale * by, softcap=softcap, extras=extras)
+        return replace(self, scale=self.scale * by, softcap=softcap, terms=terms)
 
-    def with_extra(self, kind: str, tensor: Tensor, by: float = 1.0) -> Scores | None:
+    def with_term(self, kind: str, tensor: Tensor, by: float = 1.0) -> Scores | None:
         # Not scores but a residual stream, if it goes on and on; its tensors must not be kept.
-        if len(self.extras) == _MOST_EXTRAS:
+        if len(self.terms) == _MOST_TERMS:
             return None
-        return replace(self, extras=(*self.extras, Extra(kind, tensor, self.lead, by)))
+        return replace(self, terms=(*self.terms, ScoreTerm(kind, tensor, self.lead, by)))
 
     def transposed(self) -> Scores:
         """The same scores as `[..., key, query]`: for a softmax over the second last axis."""
-        extras = tuple(
+        terms = tuple(
             replace(e, tensor=e.tensor[(None,) * max(0, 2 - e.tensor.ndim)].transpose(-1, -2))
-            for e in self.extras
+            for e in self.terms
         )
-        return replace(self, query=self.key, key=self.query, extras=extras)
+        return replace(self, query=self.key, key=self.query, terms=terms)
 
 
-_MOST_EXTRAS = 5
+_MOST_TERMS = 5
 
 
 class SoftmaxOrigin:
@@ -154,7 +154,7 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostSoftmax:
     """The tag of what an unfollowed function made of a softmax over tokens.
 
     spread: multiplied by activations, so that a sum makes it a mixture
@@ -178,10 +178,10 @@ def operands(args: tuple, kwargs: dict, names: tuple[str, ...]) -> list[Any]:
 
     names: one for each operand, spellings divided by "|"
     """
-    given = list(args[: len(names)])
-    for spellings in names[len(given) :]:
-        given.append(next((kwargs[name] for name in spellings.split("|") if name in kwargs), None))
-    return given
+    values = list(args[: len(names)])
+    for spellings in names[len(values) :]:
+        values.append(next((kwargs[name] for name in spellings.split("|") if name in kwargs), None))
+    return values
 
 
 def with_operand(args: tuple, kwargs: dict, old: Tensor, new: Tensor) -> tuple[tuple, dict]:

@@ -10,11 +10,11 @@ from torch import Tensor
 from ...data._attention import Factors
 from .._layout import Layout
 from .._masks import Mask
-from ._tags import Extra, Scores, concrete
+from ._tags import Scores, ScoreTerm, concrete
 
 
 def factors_behind(
-    scores: Scores, weights: Tensor, where: Layout, store: str, touched: bool
+    scores: Scores, weights: Tensor, layout: Layout, store: str, touched: bool
 ) -> tuple[Mask | None, dict[str, Any] | None]:
     """(mask, factors): the factors are None where weights are smaller, or are not what the trail tells.
 
@@ -22,32 +22,32 @@ def factors_behind(
     touched: the weights were changed after the softmax, so all rows are compared and not a few
     """
     batch, heads, queries, keys = shape = tuple(weights.shape)
-    if (*where.lead, queries, keys) != (*scores.lead, scores.query.shape[-2], scores.key.shape[-2]):
+    if (*layout.lead, queries, keys) != (*scores.lead, scores.query.shape[-2], scores.key.shape[-2]):
         return None, None
-    mask = _mask(scores.extras, where, shape)
+    mask = _mask(scores.terms, layout, shape)
     small = (queries + keys) * scores.query.shape[-1] < queries * keys
     if store == "weights" or (store == "auto" and not small):
         return mask, None
-    query, key = (where.put(concrete(t)) for t in (scores.query, scores.key))
+    query, key = (layout.put(concrete(t)) for t in (scores.query, scores.key))
     factors = {
         "query": query.expand(batch, heads, -1, -1),
         "key": key.expand(batch, -1, -1, -1),
         "scale": scores.scale,
         "softcap": scores.softcap,
     }
-    return mask, factors if _agrees(factors, mask, weights, touched, where.kind != "cross") else None
+    return mask, factors if _agrees(factors, mask, weights, touched, layout.kind != "cross") else None
 
 
-def _mask(extras: tuple[Extra, ...], where: Layout, shape: tuple) -> Mask | None:
+def _mask(terms: tuple[ScoreTerm, ...], layout: Layout, shape: tuple) -> Mask | None:
     """What was added to and hidden in hand-written scores, as one mask."""
     visible, bias = None, None
-    for extra in extras:
-        tensor = _four_axes(extra, where)
-        if extra.kind != "bias":
-            seen = tensor if extra.kind == "visible" else ~tensor
+    for term in terms:
+        tensor = _four_axes(term, layout)
+        if term.kind != "bias":
+            seen = tensor if term.kind == "visible" else ~tensor
             visible = seen if visible is None else visible & seen
             continue
-        tensor = tensor if extra.by == 1.0 else tensor * extra.by
+        tensor = tensor if term.by == 1.0 else tensor * term.by
         bias = tensor if bias is None else bias + tensor
     if bias is None:
         return None if visible is None else Mask(shape, visible=visible.clone())
@@ -57,18 +57,18 @@ def _mask(extras: tuple[Extra, ...], where: Layout, shape: tuple) -> Mask | None
     return Mask(shape, visible.clone() if mask.visible is None else mask.visible & visible, mask.bias)
 
 
-def _four_axes(extra: Extra, where: Layout) -> Tensor:
+def _four_axes(term: ScoreTerm, layout: Layout) -> Tensor:
     """An extra as `[batch | 1, head | 1, query | 1, key | 1]`, though the scores were reshaped since."""
-    tensor = concrete(extra.tensor)
-    tensor = tensor[(None,) * (len(extra.lead) + 2 - tensor.ndim)]
-    if extra.lead == where.lead:
-        return where.put(tensor)
-    if extra.lead == (where.batch, where.heads):
+    tensor = concrete(term.tensor)
+    tensor = tensor[(None,) * (len(term.lead) + 2 - tensor.ndim)]
+    if term.lead == layout.lead:
+        return layout.put(tensor)
+    if term.lead == (layout.batch, layout.heads):
         return tensor
     if all(size == 1 for size in tensor.shape[:-2]):
         return tensor.reshape(1, 1, *tensor.shape[-2:])
     tail = tensor.shape[-2:]
-    return where.put(tensor.expand(*extra.lead, *tail).reshape(*where.lead, *tail))
+    return layout.put(tensor.expand(*term.lead, *tail).reshape(*layout.lead, *tail))
 
 
 def _agrees(factors: dict[str, Any], mask: Mask | None, weights: Tensor, whole: bool, padded: bool) -> bool:

@@ -227,13 +227,13 @@ def test_attention_of_an_unknown_sort_is_named():
             model(x())
 
 
-def test_partly_unheard_is_a_warning_and_is_listed():
+def test_partly_missed_is_a_warning_and_is_listed():
     model = Net(Attention(), SigmoidAttention(), SigmoidAttention())
     with pytest.warns(CaptureWarning, match="not recorded: 'layers.1', 'layers.2'") as caught:
         with al.capture(model) as recording:
             model(x())
     assert caught[0].filename == __file__
-    assert recording.unheard == ("layers.1", "layers.2")
+    assert recording.missed == ("layers.1", "layers.2")
     assert [call.module for call in recording.calls] == ["layers.0"]
 
 
@@ -261,7 +261,7 @@ def test_a_softmax_over_tokens_that_is_lost_on_its_way_is_a_warning(way):
     ):
         with al.capture(model) as recording:
             model(x())
-    assert recording.unheard == ("layers.1",)
+    assert recording.missed == ("layers.1",)
 
 
 class Measured(Attention):
@@ -297,7 +297,7 @@ def test_other_uses_of_a_softmax_warn_of_nothing(build):
         warnings.simplefilter("error")
         with al.capture(model) as recording:
             model(x())
-    assert recording.unheard == ()
+    assert recording.missed == ()
 
 
 class Block(nn.Module):
@@ -331,10 +331,10 @@ def test_all_heard_warns_of_nothing():
         warnings.simplefilter("error")
         with al.capture(model) as recording:
             model(x())
-    assert recording.unheard == ()
+    assert recording.missed == ()
 
 
-def test_longformer_bands_are_unheard():
+def test_longformer_bands_are_missed():
     import transformers as hf
 
     config = hf.LongformerConfig(
