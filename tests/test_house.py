@@ -150,14 +150,10 @@ def test_functions_import_up_only_with_a_reason():
     assert len(UPSTAIRS) <= 4
 
 
-CHECKS_FOLLOW = ("attribution", "evaluation", "diagnosis", "circuits", "lens", "_gates")
-"""Rooms and modules whose own checks of arguments are still to move to `_checks`."""
-
-
 def test_arguments_are_checked_in_one_place():
     """No other module asks whether an argument is a bool or an integer: `_checks` says it once, for all types."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        if {"_checks", *CHECKS_FOLLOW} & set(path.relative_to(PACKAGE).with_suffix("").parts):
+        if path.stem == "_checks":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
@@ -168,16 +164,10 @@ def test_arguments_are_checked_in_one_place():
             assert called not in ("operator.index", "as_index", "index"), where
 
 
-CLASSES_FOLLOW = ("attribution", "evaluation", "diagnosis", "circuits")
-"""Rooms in which class names still collide."""
-
-
 def test_a_class_name_occurs_once():
     homes: dict[str, str] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         where = str(path.relative_to(PACKAGE))
-        if where.split("/")[0] in CLASSES_FOLLOW:
-            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 assert node.name not in homes, f"{node.name} in {homes[node.name]} and {where}"
@@ -191,7 +181,7 @@ def hidden(module: Path) -> bool:
 def test_a_module_that_no_user_imports_begins_with_an_underscore():
     """So that no function hides its own module: what is public stands in the `__init__` of its group."""
     public = {path.stem for path in PACKAGE.rglob("*.py") if not hidden(path)}
-    assert public == {"errors", "lens"}
+    assert public == {"errors"}
 
 
 def test_no_public_name_is_that_of_a_module_or_folder():

@@ -228,7 +228,7 @@ def test_traces_reads_a_few_batches_ahead_and_keeps_nothing(lens, monkeypatch):
             super().__post_init__()
             alive.add(self)
 
-    monkeypatch.setattr("attnlens.lens.Trace", Watched)
+    monkeypatch.setattr("attnlens.lens._text.Trace", Watched)
 
     def endless():
         while True:

@@ -138,7 +138,7 @@ def compare_methods(
 
     >>> al.attribution.compare_methods(lens, "not a bad film", ["integrated_gradients", "leave_one_out"]).agreement
     """
-    _one(input)
+    _check_single(input)
     if isinstance(methods, str) or not isinstance(methods, Iterable | None):
         raise InputError(f"methods must be a list of methods; for a single one: method={methods!r}")
     chosen = [_method(one) for one in (_default(lens, options) if methods is None else methods)]
@@ -169,7 +169,7 @@ def compare_baselines(
 
     >>> al.attribution.compare_baselines(lens, "not a bad film").agreement
     """
-    _one(input)
+    _check_single(input)
     if baselines is None:
         known = getattr(getattr(lens, "tokenizer", None), "mask_token_id", None) is not None
         texts = [name for name in BASELINES if known or name != "mask"]
@@ -204,19 +204,19 @@ def _asked(lens: ModelWithProcessor, method: str, target: Any) -> Any:
     return replace(target, against=None, against_index=None, unit="logit")
 
 
-def _one(input: Any) -> None:
+def _check_single(input: Any) -> None:
     if listed(input) is not None:
         raise InputError(
             "an explanation is of one input; explain them one by one: [lens.explain(x) for x in inputs]"
         )
 
 
-def _method(given: Any) -> tuple[str, dict[str, Any]]:
-    if isinstance(given, str):
-        return given, {}
-    pair = given if isinstance(given, tuple | list) else ()
+def _method(choice: Any) -> tuple[str, dict[str, Any]]:
+    if isinstance(choice, str):
+        return choice, {}
+    pair = choice if isinstance(choice, tuple | list) else ()
     if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], Mapping):
-        raise InputError(f"a method is a name or a pair (name, options), not {given!r}")
+        raise InputError(f"a method is a name or a pair (name, options), not {choice!r}")
     return pair[0], dict(pair[1])
 
 

@@ -34,6 +34,7 @@ import torch
 from captum.attr import GradientAttribution
 from torch import Tensor, nn
 
+from .._checks import integer, number
 from ..errors import InputError
 from ._path_function import PathFunction
 
@@ -483,14 +484,7 @@ def _check_finite(nodes: _Nodes) -> None:
 
 
 def _check(tolerance: float, max_steps: int, internal_batch_size: int | None) -> None:
-    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-    if not number or not 0 < tolerance < math.inf:
-        raise InputError(f"tolerance must be a number above 0, such as 0.01 for 1 %, not {tolerance!r}")
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < INTERVALS + 1:
-        raise InputError(
-            f"max_steps must be an integer of at least {INTERVALS + 1}, with which every path begins, not "
-            f"{max_steps!r}"
-        )
-    whole = isinstance(internal_batch_size, int) and not isinstance(internal_batch_size, bool)
-    if internal_batch_size is not None and not (whole and internal_batch_size > 0):
-        raise InputError(f"internal_batch_size must be an integer of at least 1, not {internal_batch_size!r}")
+    number("tolerance", tolerance, above=0)
+    integer("max_steps", max_steps, least=INTERVALS + 1)  # with which every path begins
+    if internal_batch_size is not None:
+        integer("internal_batch_size", internal_batch_size, least=1)

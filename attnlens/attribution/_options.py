@@ -1,4 +1,4 @@
-"""What the methods share: tolerances, seeds, checks of numbers, and what Captum asks for."""
+"""What the methods share: tolerances, seeds, and what Captum asks for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from .._checks import integer
 
 TOLERANCE = 0.01
 """Gap and estimated error up to which an adaptive attribution has converged."""
@@ -42,7 +42,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
     Raises InputError for a seed that is no whole number of at least 0.
     """
-    whole("seed", seed, least=0)
+    seed = integer("seed", seed, least=0)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
@@ -54,15 +54,3 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield
-
-
-def whole(name: str, number: Any, least: int = 1) -> None:
-    """Raises InputError for anything but an integer of at least `least`."""
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
-        raise InputError(f"{name} must be an integer of at least {least}, not {number!r}")
-
-
-def positive(name: str, number: Any) -> None:
-    """Raises InputError for anything but a number above 0."""
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < float("inf"):
-        raise InputError(f"{name} must be a number above 0, not {number!r}")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import as_number
 from ..errors import InputError
 from ..models._forward import hooked
 
@@ -147,42 +148,42 @@ class PathFunction:
 
 
 def _tensors(inputs: Any) -> tuple[Tensor, ...]:
-    found = inputs if isinstance(inputs, tuple) else (inputs,)
-    if not found or not all(isinstance(x, Tensor) and x.ndim and len(x) for x in found):
+    tensors = inputs if isinstance(inputs, tuple) else (inputs,)
+    if not tensors or not all(isinstance(x, Tensor) and x.ndim and len(x) for x in tensors):
         raise InputError(
             "inputs must be a tensor [example, ...] or a tuple of them, with at least one example, not "
             f"{_described(inputs)}"
         )
-    if len({len(x) for x in found}) > 1:
-        raise InputError(f"inputs must have as many examples each, not {[len(x) for x in found]}")
-    return found
+    if len({len(x) for x in tensors}) > 1:
+        raise InputError(f"inputs must have as many examples each, not {[len(x) for x in tensors]}")
+    return tensors
 
 
 def _beside(inputs: tuple[Tensor, ...], baselines: Any) -> tuple[Tensor, ...]:
     """Baselines as tensors like the inputs: zeros by default, a number everywhere, one example for all."""
-    given = (
+    each = (
         baselines
         if isinstance(baselines, tuple)
         else (baselines,) * (len(inputs) if baselines is None else 1)
     )
-    if len(given) != len(inputs):
-        raise InputError(f"{len(given)} baselines for {len(inputs)} inputs; give a tuple with one for each")
-    return tuple(map(_baseline, inputs, given))
+    if len(each) != len(inputs):
+        raise InputError(f"{len(each)} baselines for {len(inputs)} inputs; give a tuple with one for each")
+    return tuple(map(_baseline, inputs, each))
 
 
-def _baseline(like: Tensor, given: Any) -> Tensor:
-    if isinstance(given, Tensor) and given.shape[1:] == like.shape[1:] and given.ndim == like.ndim:
-        if len(given) in (1, len(like)):
-            return given.detach().to(like.device, like.dtype).expand_as(like).clone()
-    if given is None or (isinstance(given, (int, float)) and not isinstance(given, bool)):
-        return torch.full_like(like, given or 0, requires_grad=False)
+def _baseline(like: Tensor, baseline: Any) -> Tensor:
+    if isinstance(baseline, Tensor) and baseline.shape[1:] == like.shape[1:] and baseline.ndim == like.ndim:
+        if len(baseline) in (1, len(like)):
+            return baseline.detach().to(like.device, like.dtype).expand_as(like).clone()
+    if baseline is None or as_number(baseline) is not None:
+        return torch.full_like(like, baseline or 0, requires_grad=False)
     raise InputError(
         f"a baseline must be a number, or a tensor {list(like.shape)} like its input (or with one example), not "
-        f"{_described(given)}"
+        f"{_described(baseline)}"
     )
 
 
-def _described(given: Any) -> str:
-    if isinstance(given, Tensor):
-        return f"a tensor {list(given.shape)}"
-    return type(given).__name__
+def _described(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor {list(value.shape)}"
+    return type(value).__name__

@@ -85,7 +85,7 @@ def gradient_rollout(
 
 
 def _of_each(
-    lens: ModelWithProcessor, input: Any, target: str | int | None, options: dict, found: Any
+    lens: ModelWithProcessor, input: Any, target: str | int | None, options: dict, relevance_of: Any
 ) -> Any:
     """What is found in the trace of each input, which is let go before the next one is made."""
     if not hasattr(lens, "trace"):
@@ -97,12 +97,12 @@ def _of_each(
     inputs = listed(input)
     if "output" not in options and "window" not in options:
         traces = lens.traces([input] if inputs is None else inputs, target=wanted, **options)
-        results = [found(trace) for trace in traces]
+        results = [relevance_of(trace) for trace in traces]
         return results[0] if inputs is None else results
     if inputs is not None:
-        return [_of_each(lens, one, target, options, found) for one in inputs]
+        return [_of_each(lens, one, target, options, relevance_of) for one in inputs]
     traces = lens.trace(input, target=wanted, **options)  # one for each window
-    return [found(trace) for trace in traces] if isinstance(traces, list) else found(traces)
+    return [relevance_of(trace) for trace in traces] if isinstance(traces, list) else relevance_of(traces)
 
 
 def _relevance(trace: Trace, row: int | None) -> Tensor:
@@ -129,22 +129,22 @@ def _relevance(trace: Trace, row: int | None) -> Tensor:
 
 def _two_streams(trace: Trace) -> Tensor:
     """`[output, input]`: the encoder's stream, the decoder's own, and what it took from the encoder's."""
-    found: dict[tuple[str, str], Tensor] = {}
+    streams: dict[tuple[str, str], Tensor] = {}
     for layer in trace.layers:
         _check(layer)
         stream, size = layer.query_side, layer.attention.queries
         like = {"dtype": layer.attention.dtype, "device": layer.attention.device}
-        own = found.setdefault((stream, stream), torch.eye(size, **like))
+        of_stream = streams.setdefault((stream, stream), torch.eye(size, **like))
         if layer.kind == "self":
-            found[stream, stream] = own + _product(layer, own)
-            if ("output", "input") in found and stream == "output":
-                taken = found["output", "input"]
-                found["output", "input"] = taken + _product(layer, taken)
+            streams[stream, stream] = of_stream + _product(layer, of_stream)
+            if ("output", "input") in streams and stream == "output":
+                taken = streams["output", "input"]
+                streams["output", "input"] = taken + _product(layer, taken)
             continue
-        other = found["input", "input"]
-        taken = _beside_identity(own).t() @ _product(layer, _beside_identity(other))
-        found["output", "input"] = found.get(("output", "input"), torch.zeros_like(taken)) + taken
-    return found["output", "input"]
+        other = streams["input", "input"]
+        taken = _beside_identity(of_stream).t() @ _product(layer, _beside_identity(other))
+        streams["output", "input"] = streams.get(("output", "input"), torch.zeros_like(taken)) + taken
+    return streams["output", "input"]
 
 
 def _beside_identity(relevance: Tensor) -> Tensor:

@@ -87,22 +87,22 @@ def smallest_counterfactual(
     search = _Search(perturbation, index)
     if not search.size:
         raise InputError("the input has no parts that could be removed")
-    found = search.best(
+    smallest = search.best(
         [(), *((part,) for part in range(search.size))]
     )  # with the whole, for the scale of a tie
     minimal = True
-    if found is None and search.size * (search.size - 1) // 2 <= most:
-        found = search.best(list(combinations(range(search.size), 2)))
-    elif found is None:
+    if smallest is None and search.size * (search.size - 1) // 2 <= most:
+        smallest = search.best(list(combinations(range(search.size), 2)))
+    elif smallest is None:
         minimal = False
-    if found is None:
+    if smallest is None:
         sets = [_greedy(search, most), _in_order(search, scores)]
         smallest = min((one for one in sets if one is not None), key=len, default=None)
         if smallest is None:
             return None
-        found = _pruned(search, smallest, 2 * most)
-        minimal = len(found) == 2 or (minimal and len(found) == 3)
-    return _verified(search, found, minimal)
+        smallest = _pruned(search, smallest, 2 * most)
+        minimal = len(smallest) == 2 or (minimal and len(smallest) == 3)
+    return _verified(search, smallest, minimal)
 
 
 def _greedy(search: _Search, most: int) -> tuple[int, ...] | None:

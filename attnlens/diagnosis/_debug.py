@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .._checks import listed
+from .._checks import integer, listed, token
 from ..attribution._compare_methods import Explanation
-from ..attribution._options import whole
 from ..attribution._result import Attribution, as_json
 from ..attribution._target import Target, TargetRequest
 from ..attribution.image._forward import PixelForward
 from ..attribution.image._geometry import Picture
-from ..attribution.text._explain import answer_position, token_position
+from ..attribution.text._explain import answer_position
 from ..attribution.text._forward import EmbeddingForward
 from ..data._trace import Trace
 from ..errors import CaptureError, InputError
@@ -187,7 +186,7 @@ def debug(
             "debug() takes one input; debug them one by one: [al.debug(lens, x, y) for x, y in ...]"
         )
     if most is not None:
-        whole("most", most)
+        most = integer("most", most, least=1)
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
         raise InputError("mask= is of an image, where its object is; a text has none: omit it")
@@ -249,7 +248,7 @@ def _asked(
 
 def _true_class(lens: ModelWithProcessor, trace: Trace, true_label: Any, place: dict[str, Any]) -> int:
     if place.get("side") is not None:
-        return token_position(trace.tokens, true_label)
+        return token("true_label", true_label, trace.tokens)
     true = lens.target_index(true_label)
     if not true < len(trace.logits):
         raise InputError(f"true_label {true_label!r} is no class: the model has {len(trace.logits)}")

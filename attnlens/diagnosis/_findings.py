@@ -118,7 +118,7 @@ class DiagnosisInput:
 def findings(case: DiagnosisInput) -> list[Finding]:
     """The sentences that the numbers give reason for, in the order in which one asks: the answer and what flips it in
     any case, the others where they tell this input from most."""
-    found = (answer, nearness, drivers, against, background, flipped, unknown, errors, attention)
+    found = (prediction, nearness, drivers, against, background, flipped, unknown, errors, attention)
     return [finding for finding in (ask(case) for ask in found) if finding is not None]
 
 
@@ -126,7 +126,7 @@ def numbers(case: DiagnosisInput) -> dict[str, float]:
     """What the sentences are judged by, also where none is said; see `Limits`. What cannot be computed is missing."""
     chances, scores = case.trace.probabilities, case.parts.scores
     total = float(scores.clamp(min=0).sum())
-    known = {
+    values = {
         "apart": float(chances[case.trace.prediction.index] - chances[case.rival]),
         "chance": float(chances[case.true]),
         "counterfactual": None if case.counterfactual is None else len(case.counterfactual.parts),
@@ -134,13 +134,13 @@ def numbers(case: DiagnosisInput) -> dict[str, float]:
         "agreement": _agreement(case),
     }
     if total:
-        known["strongest"] = float(scores.max()) / total
-        known["needed"] = _needed(scores) / len(scores)
-        known["against"] = max(0.0, -float(scores.min())) / total
-    return {name: value for name, value in known.items() if value is not None}
+        values["strongest"] = float(scores.max()) / total
+        values["needed"] = _needed(scores) / len(scores)
+        values["against"] = max(0.0, -float(scores.min())) / total
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def answer(case: DiagnosisInput) -> Finding:
+def prediction(case: DiagnosisInput) -> Finding:
     """Whether the model is right, and where the true class stands."""
     trace, prediction = case.trace, case.trace.prediction
     if prediction.index == case.true:
@@ -157,16 +157,14 @@ def answer(case: DiagnosisInput) -> Finding:
 
 def nearness(case: DiagnosisInput) -> Finding | None:
     """Whether the answer is a close call, or the true class far off."""
-    found = case.numbers
-    if found["apart"] < case.limits.close:
-        words = (
-            f"Borderline: only {found['apart']:.2f} of probability lies between {case.name} and {case.other}."
-        )
-        return Finding("borderline", words, found["apart"])
-    if case.trace.prediction.index == case.true or found["chance"] >= case.limits.unlikely:
+    values = case.numbers
+    if values["apart"] < case.limits.close:
+        words = f"Borderline: only {values['apart']:.2f} of probability lies between {case.name} and {case.other}."
+        return Finding("borderline", words, values["apart"])
+    if case.trace.prediction.index == case.true or values["chance"] >= case.limits.unlikely:
         return None
-    words = f"The true class was hardly considered: its probability is {found['chance']:.2g}."
-    return Finding("not considered", words, found["chance"])
+    words = f"The true class was hardly considered: its probability is {values['chance']:.2g}."
+    return Finding("not considered", words, values["chance"])
 
 
 def drivers(case: DiagnosisInput) -> Finding | None:

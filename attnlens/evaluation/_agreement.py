@@ -38,16 +38,16 @@ def agreement(attributions: Iterable[Attribution]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    given = listed(attributions)
-    if len(given) < 2:
+    several = listed(attributions)
+    if len(several) < 2:
         raise InputError("agreement is between attributions; give at least two of the same input")
-    for other in given[1:]:
-        _check_same(given[0], other)
-    names = _names(given)
+    for other in several[1:]:
+        _check_same(several[0], other)
+    names = _names(several)
     rows = []
-    for one, other in combinations(range(len(given)), 2):
-        pair = [ordinary_scores(given[number]) for number in (one, other)]
-        signed = given[one].signed and given[other].signed
+    for one, other in combinations(range(len(several)), 2):
+        pair = [ordinary_scores(several[number]) for number in (one, other)]
+        signed = several[one].signed and several[other].signed
         correlation = spearman(*pair) if signed else spearman(*(scores.abs() for scores in pair))
         row = {
             "first": names[one],
@@ -67,22 +67,22 @@ def ordinary_scores(attribution: Attribution) -> Tensor:
     return scores.flatten()
 
 
-def spearman(one: Tensor, other: Tensor) -> float:
+def spearman(first: Tensor, second: Tensor) -> float:
     """Spearman's rank correlation, ties at their mean rank; NaN where one is constant or not finite."""
     from scipy.stats import rankdata
 
-    if not bool(torch.isfinite(one).all() and torch.isfinite(other).all()):
+    if not bool(torch.isfinite(first).all() and torch.isfinite(second).all()):
         return float("nan")
-    ranks = [torch.from_numpy(rankdata(scores.numpy())) for scores in (one, other)]
+    ranks = [torch.from_numpy(rankdata(scores.numpy())) for scores in (first, second)]
     centred = [rank - rank.mean() for rank in ranks]
     size = centred[0].norm() * centred[1].norm()
     return float(centred[0] @ centred[1] / size) if size > 0 else float("nan")
 
 
-def _overlap(one: Tensor, other: Tensor) -> float:
-    count = max(1, math.ceil(round(TOP * len(one), 9)))
+def _overlap(first: Tensor, second: Tensor) -> float:
+    count = max(1, math.ceil(round(TOP * len(first), 9)))
     strongest = [
-        scores.abs().argsort(descending=True, stable=True)[:count].tolist() for scores in (one, other)
+        scores.abs().argsort(descending=True, stable=True)[:count].tolist() for scores in (first, second)
     ]
     shared = set(strongest[0]) & set(strongest[1])
     return len(shared) / (2 * count - len(shared))
@@ -95,20 +95,20 @@ def _names(attributions: list[Attribution]) -> list[str]:
     return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
 
 
-def _check_same(one: Attribution, other: Attribution) -> None:
-    if type(one) is not type(other) or input_of(one) != input_of(other):
+def _check_same(first: Attribution, second: Attribution) -> None:
+    if type(first) is not type(second) or input_of(first) != input_of(second):
         raise InputError(
             "agreement is between attributions of one input; of several inputs: pandas.concat of "
             "agreement(attributions) of each"
         )
     for name in ("tokens", "level"):
-        if getattr(one, name, None) != getattr(other, name, None):
+        if getattr(first, name, None) != getattr(second, name, None):
             raise InputError(
-                f"the attributions have other {name}: {one.how} has {len(one)} {one.level}s, {other.how} {len(other)} "
-                f"{other.level}s; make them with the same lens and level"
+                f"the attributions have other {name}: {first.how} has {len(first)} {first.level}s, {second.how} "
+                f"{len(second)} {second.level}s; make them with the same lens and level"
             )
-    if one.scores.shape != other.scores.shape:
+    if first.scores.shape != second.scores.shape:
         raise InputError(
-            f"the attributions have scores of {list(one.scores.shape)} and {list(other.scores.shape)} pixels; make "
+            f"the attributions have scores of {list(first.scores.shape)} and {list(second.scores.shape)} pixels; make "
             "them with the same lens"
         )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..attribution._options import whole
+from .._checks import as_number, integer
 from ..attribution._result import Attribution
 from ..errors import InputError
 from ._perturbation import ScoredParts, input_of, listed, parts_of
@@ -200,8 +200,8 @@ def curves(
     >>> found.deletion[0], found.deletion[1:].mean(0)         # beside chance, both [point]
     """
     fractions = checked(fractions, n_random, seed)
-    given = listed(attributions)
-    parts = parts_of(lens, given, by)
+    several = listed(attributions)
+    parts = parts_of(lens, several, by)
     together: dict[int, list[int]] = {}
     for number, one in enumerate(parts):
         together.setdefault(id(one.perturbation), []).append(number)
@@ -210,7 +210,7 @@ def curves(
         found = follow([parts[number] for number in numbers], fractions, n_random, seed)
         done.update(zip(numbers, found))
     return (
-        done[0] if isinstance(attributions, Attribution) else [done[number] for number in range(len(given))]
+        done[0] if isinstance(attributions, Attribution) else [done[number] for number in range(len(several))]
     )
 
 
@@ -230,10 +230,10 @@ def follow(
     return [_of_one(number, counts, found[..., number], n_random) for number in range(len(parts))]
 
 
-def _of_one(number: int, counts: Tensor, found: Tensor, n_random: int) -> Curves:
+def _of_one(number: int, counts: Tensor, probabilities: Tensor, n_random: int) -> Curves:
     """One attribution's order before the random ones, of probabilities `[curve, order, point]` of its class."""
-    count = found.shape[1] - n_random
-    gone, kept = (torch.cat([curve[number : number + 1], curve[count:]]) for curve in found)
+    count = probabilities.shape[1] - n_random
+    gone, kept = (torch.cat([curve[number : number + 1], curve[count:]]) for curve in probabilities)
     return Curves(counts, gone, kept)
 
 
@@ -271,28 +271,26 @@ def _count(fraction: float, size: int) -> int:
 
 def checked(fractions: Sequence[float], n_random: int = 2, seed: int = 0) -> tuple[float, ...]:
     """The fractions as a tuple. Raises InputError for one that is none, and for what are no random orders."""
-    found = tuple(fractions) if isinstance(fractions, Iterable) else (fractions,)
-    if not found or not all(isinstance(one, int | float) and 0 < one <= 1 for one in found):
+    values = tuple(fractions) if isinstance(fractions, Iterable) else (fractions,)
+    shares = [as_number(value) for value in values]
+    if not shares or not all(share is not None and 0 < share <= 1 for share in shares):
         raise InputError(f"fractions must be numbers above 0 and at most 1, not {fractions!r}")
-    if isinstance(n_random, bool) or not isinstance(n_random, int) or n_random < 2:
-        raise InputError(
-            f"n_random must be an integer of at least 2, so that chance has a spread, not {n_random!r}"
-        )
-    whole("seed", seed, least=0)
-    return found
+    integer("n_random", n_random, least=2)  # so that chance has a spread
+    integer("seed", seed, least=0)
+    return tuple(shares)
 
 
-def _named(attribution: Attribution, one: Curves) -> dict[str, Any]:
+def _named(attribution: Attribution, curves: Curves) -> dict[str, Any]:
     names = {name: getattr(attribution, name) for name in ("method", "baseline")}
-    return {**names, "target": attribution.target.name, "parts": int(one.counts[-1])}
+    return {**names, "target": attribution.target.name, "parts": int(curves.counts[-1])}
 
 
-def _measured(one: Curves, fractions: Sequence[float]) -> dict[str, float]:
+def _measured(curves: Curves, fractions: Sequence[float]) -> dict[str, float]:
     """Each measure of the attribution's order, and mean and deviation of the random ones."""
     found = {
-        "comprehensiveness": comprehensiveness(one, fractions),
-        "sufficiency": sufficiency(one, fractions),
-        **{measure.__name__: measure(one) for measure in (log_odds, deletion, insertion)},
+        "comprehensiveness": comprehensiveness(curves, fractions),
+        "sufficiency": sufficiency(curves, fractions),
+        **{measure.__name__: measure(curves) for measure in (log_odds, deletion, insertion)},
     }
     row: dict[str, float] = {}
     for name, values in found.items():

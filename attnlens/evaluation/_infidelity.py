@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .._checks import integer, number
 from ..attribution import _registry
-from ..attribution._options import positive, whole
 from ..attribution._result import Attribution, ImageAttribution, TextAttribution
 from ..attribution.text import _baselines
 from ..attribution.text._forward import EmbeddingForward
@@ -84,8 +84,8 @@ def infidelity(
     (given,) = _single(attribution)
     if not given.signed and not normalize:
         raise InputError(f"scores of {given.how} have no unit that could add up; use normalize=True")
-    whole("n_samples", n_samples)
-    whole("seed", seed, least=0)
+    n_samples = integer("n_samples", n_samples, least=1)
+    seed = integer("seed", seed, least=0)
     (parts,) = parts_of(lens, [given], by)
     generator = torch.Generator().manual_seed(seed)
 
@@ -132,14 +132,14 @@ def sensitivity(
     """
     from captum import metrics
 
-    (given,) = _single(attribution)
-    _check_gradient(given)
-    whole("n_samples", n_samples)
-    whole("seed", seed, least=0)
-    positive("radius", radius)
-    (parts,) = parts_of(lens, [given])
-    build = _text_scores if isinstance(given, TextAttribution) else _image_scores
-    scores_at, point, moves = build(lens, given, parts, options)
+    (explained,) = _single(attribution)
+    _check_gradient(explained)
+    n_samples = integer("n_samples", n_samples, least=1)
+    seed = integer("seed", seed, least=0)
+    radius = number("radius", radius, above=0)
+    (parts,) = parts_of(lens, [explained])
+    build = _text_scores if isinstance(explained, TextAttribution) else _image_scores
+    scores_at, point, moves = build(lens, explained, parts, options)
     generator = torch.Generator().manual_seed(seed)
     reach = radius * float(point.std())
 
@@ -239,14 +239,14 @@ def _check_gradient(attribution: Attribution) -> None:
         )
 
 
-def _baseline(attribution: Attribution, known: tuple[str, ...]) -> str | None:
+def _baseline(attribution: Attribution, names: tuple[str, ...]) -> str | None:
     """The name of the attribution's baseline; None where its method compares with none, or with one of its own."""
     kind = "text" if isinstance(attribution, TextAttribution) else "image"
     if "baseline" not in _registry.named(kind, attribution.method).needs:
         return None
-    if attribution.baseline not in known:
+    if attribution.baseline not in names:
         raise InputError(
             f"an attribution does not hold the baseline {attribution.baseline} itself; sensitivity needs one with a "
-            f"name: {', '.join(known)}"
+            f"name: {', '.join(names)}"
         )
     return attribution.baseline

@@ -51,18 +51,18 @@ class ScoredParts:
 def listed(attributions: Attribution | Iterable[Attribution]) -> list[Attribution]:
     """Attributions as a list. Raises InputError for none, and for what is no attribution."""
     one = isinstance(attributions, Attribution) or not isinstance(attributions, Iterable)
-    found = [attributions] if one else list(attributions)
-    if not found:
+    several = [attributions] if one else list(attributions)
+    if not several:
         raise InputError(
             "no attribution to measure: the list is empty; give what lens.attribute(...) returned"
         )
-    for attribution in found:
+    for attribution in several:
         if not isinstance(attribution, TextAttribution | ImageAttribution):
             raise InputError(
                 f"only attributions can be measured, not {type(attribution).__name__}; give what "
                 "lens.attribute(...) returned, or a flat list of that"
             )
-    return found
+    return several
 
 
 def input_of(attribution: Attribution) -> Any:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import listed
-from ..attribution._options import whole
+from .._checks import integer, listed
 from ..errors import InputError
 from ..models._forward import exclusive, undone
 from ._agreement import ordinary_scores, spearman
@@ -60,8 +59,8 @@ def sanity_check(
 
     if listed(input) is not None or isinstance(target, list | tuple):
         raise InputError("sanity_check takes one input and one target at a time; call it for each")
-    whole("n", n)
-    whole("seed", seed, least=0)
+    n = integer("n", n, least=1)
+    seed = integer("seed", seed, least=0)
     trained = lens.attribute(input, target, method=method, **options)
     options = {
         name: value
@@ -92,8 +91,8 @@ def _randomised(
             yield layer, mode, draw
 
 
-def _similar(one: Tensor, other: Tensor) -> dict[str, float]:
-    return {"similarity": spearman(one.abs(), other.abs()), "similarity_signed": spearman(one, other)}
+def _similar(first: Tensor, second: Tensor) -> dict[str, float]:
+    return {"similarity": spearman(first.abs(), second.abs()), "similarity_signed": spearman(first, second)}
 
 
 # -- layers ---------------------------------------------------------------------------------------------------

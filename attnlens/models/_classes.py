@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from operator import index as as_index
 from typing import Any
 
 from torch import Tensor, nn
 
-from .._checks import values_of
+from .._checks import as_integer, values_of
 from ..errors import InputError, unknown_name
 from . import _tasks
 
@@ -38,10 +37,7 @@ def class_index(target: Any, labels: Sequence[str], counted: bool) -> int:
             if same(target) in names:
                 return names.index(same(target))
         raise _unknown(target, labels)
-    try:
-        number = None if isinstance(target, bool) else as_index(target)
-    except TypeError:
-        number = None
+    number = as_integer(target)
     if number is None or number < 0 or (counted and number >= len(labels)):
         known = f"an index from 0 to {len(labels) - 1}, or a name" if counted else "an index from 0 on"
         raise InputError(f"target {target!r} is no class; give {known}")
@@ -79,20 +75,20 @@ def _unknown(target: str, labels: Sequence[str]) -> InputError:
 # -- names that a user gives ------------------------------------------------------------------------------------
 
 
-def labels_of(given: Any, model: nn.Module) -> tuple[str, ...]:
+def labels_of(labels: Any, model: nn.Module) -> tuple[str, ...]:
     """Class names that a user gave, checked against what the model's configuration says.
 
     given: names in the order of the logits, or {index: name}
     """
-    if isinstance(given, dict):
-        if sorted(given, key=str) != sorted(range(len(given)), key=str):
+    if isinstance(labels, dict):
+        if sorted(labels, key=str) != sorted(range(len(labels)), key=str):
             raise InputError(
-                f"labels={{index: name}} must name the classes 0, 1, ... without a gap, not {given!r}"
+                f"labels={{index: name}} must name the classes 0, 1, ... without a gap, not {labels!r}"
             )
-        given = [given[i] for i in range(len(given))]
-    names = None if isinstance(given, str) else values_of(given)
+        labels = [labels[i] for i in range(len(labels))]
+    names = None if isinstance(labels, str) else values_of(labels)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise InputError(f"labels must be a list of class names in the order of the logits, not {given!r}")
+        raise InputError(f"labels must be a list of class names in the order of the logits, not {labels!r}")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"labels names two classes {twice!r}; give each its own name")

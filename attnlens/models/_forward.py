@@ -95,11 +95,11 @@ def gradient_mode(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def check_options(options: dict[str, Any], *known: str) -> None:
+def check_options(options: dict[str, Any], *names: str) -> None:
     """Raises InputError for an option that is none of the known ones, listing them."""
     for name in options:
-        if name not in known:
-            raise unknown_name("option", name, known)
+        if name not in names:
+            raise unknown_name("option", name, names)
 
 
 @contextmanager
@@ -129,14 +129,14 @@ def hooked(
     before: whether they run before the module
     """
     owner = threading.get_ident()
-    own = [(module, partial(_if_mine, owner, hook)) for module, hook in hooks]
+    guarded = [(module, partial(_if_mine, owner, hook)) for module, hook in hooks]
 
     def back() -> None:
-        for module, hook in own:
+        for module, hook in guarded:
             take_hook(module, hook)
 
     with undone(back):
-        for module, hook in own:
+        for module, hook in guarded:
             register = module.register_forward_pre_hook if before else module.register_forward_hook
             register(hook, with_kwargs=with_kwargs)
         yield
@@ -241,7 +241,7 @@ def _backward(model: nn.Module, score: Tensor, leaves: list[Tensor]) -> None:
 
 def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Exception) -> InputError:
     named = {"a tensor": inputs} if isinstance(inputs, Tensor) else inputs
-    given = ", ".join(
+    shapes = ", ".join(
         f"{name} {list(x.shape)} {str(x.dtype).removeprefix('torch.')}" for name, x in named.items()
     )
     if "nference tensor" in str(error):
@@ -251,7 +251,7 @@ def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Except
         )
     reason = next(iter(str(error).strip().splitlines()), "no reason given")
     return InputError(
-        f"{type(model).__name__} failed on its input ({given}): {type(error).__name__}: {reason}"
+        f"{type(model).__name__} failed on its input ({shapes}): {type(error).__name__}: {reason}"
     )
 
 
@@ -260,7 +260,7 @@ def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = 
 
     inputs, outputs: how many tokens each side has, 0 where they are not known; an axis of another length is "other".
     """
-    found = []
+    with_sides = []
     for layer in layers:
         attention = layer.attention
         decodes = seq2seq and "decoder" in layer.name.split(".")
@@ -271,8 +271,8 @@ def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = 
         counts = {"input": inputs, "output": outputs}
         query = query if counts.get(query, 0) in (0, attention.queries) else "other"
         key = key if counts.get(key, 0) in (0, attention.keys) else "other"
-        found.append(replace(layer, query_side=query, key_side=key))
-    return tuple(found)
+        with_sides.append(replace(layer, query_side=query, key_side=key))
+    return tuple(with_sides)
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import index
 from typing import Any
 
+from .._checks import as_integer
 from ..errors import InputError
 
 FORMS = "pairs (layer, head), such as [(5, 9), (5, 4)], one pair, {(layer, head): factor} or {layer: a factor per head}"
@@ -26,7 +26,7 @@ def factors(gates: Any, heads: Sequence[int], model: str) -> dict[int, list[floa
     """
     try:
         named = dict(gates) if isinstance(gates, Mapping) else dict.fromkeys(_listed(gates), 0.0)
-        named = {(index(layer), index(head)): float(factor) for (layer, head), factor in named.items()}
+        named = {(_index(layer), _index(head)): float(factor) for (layer, head), factor in named.items()}
     except (TypeError, ValueError):
         raise InputError(f"gates must be {FORMS}; got {gates!r}") from None
     found: dict[int, list[float]] = {}
@@ -36,13 +36,13 @@ def factors(gates: Any, heads: Sequence[int], model: str) -> dict[int, list[floa
     return found
 
 
-def pairs(given: Any, heads: Sequence[int], model: str) -> tuple[tuple[int, int], ...]:
+def pairs(named: Any, heads: Sequence[int], model: str) -> tuple[tuple[int, int], ...]:
     """Heads as sorted pairs of numbers from 0 on. Raises InputError for heads that the model does not have.
 
-    given: pairs (layer, head), one pair, or {layer: heads}
+    named: pairs (layer, head), one pair, or {layer: heads}
     heads: how many heads each layer has; negative numbers count from the end
     """
-    found = {_checked(pair, heads, model) for pair in _read(given)}
+    found = {_checked(pair, heads, model) for pair in _read(named)}
     if not found:
         raise InputError("heads names no head; give pairs (layer, head)")
     return tuple(sorted(found))
@@ -58,26 +58,32 @@ def _checked(pair: tuple[int, int], heads: Sequence[int], model: str) -> tuple[i
     return layer % len(heads), head % count
 
 
-def _read(given: Any) -> list[tuple[int, int]]:
+def _read(named: Any) -> list[tuple[int, int]]:
     """Pairs of whole numbers, whichever way they were written."""
     try:
-        if isinstance(given, Mapping):
-            layers = {layer: list(some) for layer, some in given.items()}
+        if isinstance(named, Mapping):
+            layers = {layer: list(some) for layer, some in named.items()}
             if any(len(set(some)) < len(some) for some in layers.values()):
                 raise InputError(
-                    f"heads names a head twice: {given!r}; {{layer: a factor per head}} is a form of gates=, in "
+                    f"heads names a head twice: {named!r}; {{layer: a factor per head}} is a form of gates=, in "
                     "lens.trace(input, gates=...)"
                 )
-            given = [(layer, head) for layer, some in layers.items() for head in some]
-        return [(index(layer), index(head)) for layer, head in _listed(given)]
+            named = [(layer, head) for layer, some in layers.items() for head in some]
+        return [(_index(layer), _index(head)) for layer, head in _listed(named)]
     except (TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"heads must be pairs (layer, head) or {{layer: heads}}, not {given!r}") from None
+        raise InputError(f"heads must be pairs (layer, head) or {{layer: heads}}, not {named!r}") from None
 
 
-def _listed(given: Iterable[Any]) -> list[tuple[Any, Any]]:
+def _index(value: Any) -> int:
+    if (number := as_integer(value)) is None:
+        raise TypeError
+    return number
+
+
+def _listed(named: Iterable[Any]) -> list[tuple[Any, Any]]:
     """One pair is a list of one."""
-    if isinstance(given, tuple) and len(given) == 2 and all(hasattr(n, "__index__") for n in given):
-        return [given]
-    return [(layer, head) for layer, head in given]
+    if isinstance(named, tuple) and len(named) == 2 and all(as_integer(n) is not None for n in named):
+        return [named]
+    return [(layer, head) for layer, head in named]

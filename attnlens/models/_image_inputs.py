@@ -244,14 +244,14 @@ def grid(lens: ImageModel, pixels: Tensor, shown: np.ndarray, layers: tuple[Laye
         if extra > max(MOST_LEADING, patches // 2):
             return None
     elif not 0 <= extra <= MOST_LEADING or not _divides(size, rows_cols):
-        found = (
+        patches = (
             ", ".join(f"patches={grid}" for grid in _sensible(size, attention.queries)) if in_order else ""
         )
         raise InputError(
             f"patches={rows_cols} makes {patches} patches, but the model attends over {attention.queries} "
             f"positions in {layers[0].name!r} for an image of {size[0]} x {size[1]} (height x width); give the "
             "rows and columns of its grid (leading tokens are not counted, at most "
-            f"{MOST_LEADING})" + (f": perhaps {found}" if found else "")
+            f"{MOST_LEADING})" + (f": perhaps {patches}" if patches else "")
         )
     return PatchGrid(*rows_cols, _leading(lens, max(extra, 0)), shown)
 

@@ -41,6 +41,9 @@ SIGNED = _colour_map("signed", _palette.stops("signed"))
 UNSIGNED = _colour_map("unsigned", _palette.stops("unsigned"))
 """Of scores without a sign: the darker, the more."""
 
+LAYERS = _colour_map("layers", _palette.stops("layers"))
+"""Of layers, from the first to the last."""
+
 HEAT = _colour_map("heat", _palette.stops("heat", "dark"))
 """Of attention over a picture, which is light and dark itself: dark to light."""
 

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, CenteredNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
@@ -77,20 +76,23 @@ def stats(
     return _style.done(ax, f"Every head: {str(metric).replace('_', ' ')}", _meaning(str(metric)), own)
 
 
-def head_map(distance: pd.DataFrame, *, figsize: _style.Size | None = None, ax: Axes | None = None) -> Figure:
+def head_map(
+    distance: pd.DataFrame, *, cmap: _style.Colours = None, figsize: _style.Size | None = None, ax: Axes | None = None
+) -> Figure:  # fmt: skip
     """Every head as a point, coloured by its layer: heads that lie together look at the same tokens.
 
     distance: what `head_distance` returned. Names, as 5.3 for head 3 of layer 5, stand where there is room, the most
     outlying heads first. The axes have no meaning of their own, only distances; the stress that the figure names
     is the map's error, 0 for none and above 0.2 for a rough map.
+    cmap: other colours of the layers, by the name of a map of matplotlib.
     """
     from ..analysis._distance import map_heads
 
     found = map_heads(distance)
-    own = ax is None
+    own, shades = ax is None, _style.colours(cmap, _style.LAYERS)
     ax = _style.panel(ax, figsize, (7.2, 5.8))
     places = found[["x", "y"]].to_numpy()
-    _points(ax, places, found.index.get_level_values(0).to_numpy())
+    _points(ax, places, found.index.get_level_values(0).to_numpy(), shades)
     _name_points(ax, found.index.tolist(), places)
     stress = found.attrs["stress"]
     rough = " (rough)" if stress > ROUGH else ""
@@ -103,13 +105,16 @@ def head_map(distance: pd.DataFrame, *, figsize: _style.Size | None = None, ax: 
     return _style.done(ax, "Which heads look alike", "  ·  ".join(filter(None, parts)), own)
 
 
-def compare(comparison: Comparison, count: int = 4, *, figsize: _style.Size | None = None) -> Figure:
+def compare(
+    comparison: Comparison, count: int = 4, *, cmap: _style.Colours = None, figsize: _style.Size | None = None
+) -> Figure:  # fmt: skip
     """Which heads changed between two traces, and how: left the distance of every head, right those that changed most.
 
     In a map of differences blue is more attention in the second trace than in the first, red less, over the tokens
     that the two share; all maps have one scale.
 
     count: how many heads are drawn, at most.
+    cmap: other colours of the differences, by the name of a map of matplotlib with two ends, as "PuOr".
     """
     if not all(hasattr(comparison, name) for name in ("heads", "most", "difference", "tokens")):
         raise InputError(
@@ -123,11 +128,12 @@ def compare(comparison: Comparison, count: int = 4, *, figsize: _style.Size | No
     columns = math.ceil(len(chosen) / 2)
     rows = math.ceil(len(chosen) / columns)
     distances = _by_head(comparison.heads, "distance")
+    signed = _style.colours(cmap, _style.SIGNED)
     figure, left, panels = _beside(distances, rows, columns, figsize)
     _heads(left, distances, "distance")
     left.set_title("how far each head moved", fontsize=9.5, color=_style.INK, loc="left")
     _mark(left, chosen)
-    _changes(comparison, chosen, changes, panels)
+    _changes(comparison, chosen, changes, panels, signed)
     names = (_model(comparison, "a"), _model(comparison, "b"))
     caption = f"a: {names[0]}  ·  b: {names[1]}  ·  one scale for all differences, over the tokens they share"
     return _style.finish(figure, "What changed from a to b", caption)
@@ -198,10 +204,10 @@ def _heads(
 # -- the map --------------------------------------------------------------------------------------------------
 
 
-def _points(ax: Axes, places: np.ndarray, layers: np.ndarray) -> None:
+def _points(ax: Axes, places: np.ndarray, layers: np.ndarray, shades: Colormap) -> None:
     """A point per head in the colour of its layer, and the bar of layers, the first at the top."""
     numbers = sorted(set(layers.tolist()))
-    colours = ListedColormap(sns.color_palette("viridis_r", len(numbers)))
+    colours = ListedColormap(shades(np.linspace(0, 1, len(numbers) + 2)[1:-1]))
     norm = BoundaryNorm([*(n - 0.5 for n in numbers), numbers[-1] + 0.5], len(numbers))
     look = dict(cmap=colours, norm=norm, s=46, edgecolor="white", linewidth=0.7)
     points = ax.scatter(places[:, 0], places[:, 1], c=layers, **look)
@@ -272,8 +278,8 @@ def _beside(
 
 
 def _changes(
-    comparison: Comparison, chosen: list[tuple[int, int]], changes: list[Tensor], panels: np.ndarray
-) -> None:
+    comparison: Comparison, chosen: list[tuple[int, int]], changes: list[Tensor], panels: np.ndarray, signed: Colormap
+) -> None:  # fmt: skip
     """The maps of differences on one scale."""
     pooled = [pooled_signed(change, SHARPEST) for change in changes]
     drawn = [values.numpy() for values, _ in pooled]
@@ -284,11 +290,11 @@ def _changes(
             ax.axis("off")
             continue
         values, step = pooled[number]
-        _style.matrix(ax, values.numpy(), norm, changes[number].shape, _style.SIGNED, step, weights=False)
+        _style.matrix(ax, values.numpy(), norm, changes[number].shape, signed, step, weights=False)
         ax.set_title(f"layer {chosen[number][0]}, head {chosen[number][1]}", fontsize=9.5, color=_style.INK)
         _style.label(ax.yaxis, comparison.tokens if number % columns == 0 else ())
         _style.label(ax.xaxis, comparison.tokens if number + columns >= len(chosen) else ())
-    _style.colour_bar(_style.scale(norm, drawn, _style.SIGNED), panels, "weight in b − weight in a")
+    _style.colour_bar(_style.scale(norm, drawn, signed), panels, "weight in b − weight in a")
 
 
 def _widest(changes: list[np.ndarray], tokens: int) -> float:

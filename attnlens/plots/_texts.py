@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import CenteredNorm, Normalize
+from matplotlib.colors import CenteredNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -39,8 +39,9 @@ BAR = 2.6
 
 
 def rollout(
-    trace: Trace, row: int | str | None = None, *, figsize: _style.Size | None = None, ax: Axes | None = None
-) -> Figure:
+    trace: Trace, row: int | str | None = None, *, cmap: _style.Colours = None, figsize: _style.Size | None = None,
+    ax: Axes | None = None,
+) -> Figure:  # fmt: skip
     """Attention rollout of one position: which tokens it is made of.
 
     For an image the shares lie over the picture; for text they are bars, of a text beyond 60 tokens the 40
@@ -49,19 +50,20 @@ def rollout(
 
     row: the position's number or its text. By default that which a model answers from: the class token or, of a
         text that begins with none, the last token, as in a decoder.
+    cmap: other colours, by the name of a map of matplotlib; of bars the one at three fifths of it.
     ax: draw bars into this Axes, also of an image.
     """
     tokens, _ = _checks.drawable(trace, "plots.rollout").axis_tokens(-1)
     at = _checks.token("row", trace.reader if row is None else row, tokens)
     shares = roll(trace, row=at)
     if trace.patches is not None and trace.patches.image is not None and ax is None:
-        return _rollout_of_image(trace, shares, at, figsize)
+        return _rollout_of_image(trace, shares, at, figsize, cmap)
     name, itself = _fonts.readable(str(tokens[at]), 24), float(shares[at])
     shown = _strongest(shares, at)
-    own = ax is None
+    own, shades = ax is None, _style.colours(cmap, _style.WEIGHTS)
     ax = _style.panel(ax, figsize, (7, max(2.2, 0.24 * len(shown) + 1.15)))
     values = [np.nan if i == at else float(shares[i]) for i in shown]
-    _bars(ax, values, [tokens[i] for i in shown])
+    _bars(ax, values, [tokens[i] for i in shown], shades)
     ax.set_xlabel(f"share in “{name}” after all layers", color=_style.QUIET, fontsize=9, parse_math=False)
     rest = [f"itself: {itself:.0%}, not drawn"]
     if len(shown) < len(tokens):
@@ -110,9 +112,9 @@ def tokens(
     return _style.closed(ax.figure)
 
 
-def _bars(ax: Axes, values: list[float], tokens: list[Token]) -> None:
+def _bars(ax: Axes, values: list[float], tokens: list[Token], shades: Colormap) -> None:
     """A bar per token, from the top down."""
-    ax.barh(range(len(values)), values, color=_style.WEIGHTS(0.6), height=0.74)
+    ax.barh(range(len(values)), values, color=shades(0.6), height=0.74)
     ax.set(ylim=(len(values) - 0.4, -0.6))
     ax.margins(x=0.02)
     _style.label(ax.yaxis, tokens)
@@ -151,12 +153,22 @@ def _strongest(shares: Tensor, at: int) -> list[int]:
     return sorted(order[:MOST_BARS])
 
 
-def _rollout_of_image(trace: Trace, shares: Tensor, at: int, figsize: _style.Size | None) -> Figure:
+def _rollout_of_image(
+    trace: Trace, shares: Tensor, at: int, figsize: _style.Size | None, cmap: _style.Colours
+) -> Figure:
     own, shown = float(shares[at]), shares.clone()
     shown[at] = np.nan
     title = f"What {name_of(trace.patches, at)} is made of: attention rollout"
     caption = _style.named(trace, f"itself: {own:.0%}, not drawn")
-    return over_image(trace, [shown], ["all layers"], (title, caption), at, figsize)
+    return over_image(
+        trace,
+        [shown],
+        ["all layers"],
+        (title, caption),
+        at,
+        figsize,
+        colours=_style.colours(cmap, _style.HEAT),
+    )
 
 
 def _wrap(names: Sequence[str], wide: float) -> list[list[tuple[int, float]]]:

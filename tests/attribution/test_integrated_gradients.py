@@ -543,10 +543,10 @@ def detached(x):
 
 
 WRONG = {
-    "tolerance must be a number above 0, such as 0.01 for 1 %, not 0": {"tolerance": 0},
+    "tolerance must be a number above 0, not 0": {"tolerance": 0},
     "not nan": {"tolerance": math.nan},
     "not 'small'": {"tolerance": "small"},
-    "max_steps must be an integer of at least 9, with which every path begins, not 8": {"max_steps": 8},
+    "max_steps must be an integer of at least 9, not 8": {"max_steps": 8},
     "internal_batch_size must be an integer of at least 1, not 0": {"internal_batch_size": 0},
     r"or a tensor \[3, 3\] like its input \(or with one example\), not a tensor \[3, 2\]": {
         "baselines": torch.zeros(3, 2)

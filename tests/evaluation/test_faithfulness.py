@@ -340,7 +340,7 @@ def test_patches_leave_as_wholes():
         ({"fractions": (0.1, 1.2)}, r"fractions must be numbers above 0 and at most 1, not \(0.1, 1.2\)"),
         ({"fractions": ()}, "fractions must be numbers"),
         ({"fractions": (0,)}, "fractions must be numbers"),
-        ({"n_random": 1}, "n_random must be an integer of at least 2, so that chance has a spread, not 1"),
+        ({"n_random": 1}, "n_random must be an integer of at least 2, not 1"),
         ({"n_random": 2.0}, "n_random must be an integer"),
         ({"seed": "a"}, "seed must be an integer of at least 0, not 'a'"),
         ({"by": "noise"}, "unknown way of removing 'noise'; expected one of: pad, mask, delete"),

@@ -43,6 +43,10 @@ FIGURES = {
     "tokens without a sign": lambda made, **o: made["unsigned"].plot(**o),
     "pixels": lambda made, **o: made["pixels"].plot(**o),
     "pixels without a sign": lambda made, **o: made["heat"].plot(**o),
+    "rollout": lambda made, **o: plots.rollout(made["text"], **o),
+    "rollout of an image": lambda made, **o: plots.rollout(made["image"], **o),
+    "map of heads": lambda made, **o: plots.head_map(al.analysis.head_distance(made["text"]), **o),
+    "comparison": lambda made, **o: plots.compare(al.compare(made["text"], made["text"].renormalize()), **o),
     "texts": lambda made, **o: plots.attributions([made["signed"], made["unsigned"]], **o),
     "images": lambda made, **o: plots.attributions([made["pixels"], made["heat"]], **o),
 }

@@ -9,9 +9,9 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from ..._checks import integer
 from ...errors import InputError, unknown_name
 from ...models import _image_inputs
-from .._options import whole
 from ._geometry import Picture
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def image_baseline(lens: ImageModel, prepared: Any, kind: Any = "black", seed: i
     """
     picture = prepared if isinstance(prepared, Picture) else Picture.of(lens, prepared)
     if isinstance(kind, Tensor):
-        return _given(kind, picture)
+        return _as_pixels(kind, picture)
     if not isinstance(kind, str) or (kind not in BASELINES and os.path.isfile(kind)):
-        return picture.like(Picture.of(lens, kind).given)
+        return picture.like(Picture.of(lens, kind).original)
     if kind not in BASELINES:
         if os.path.splitext(kind)[1]:
             raise InputError(
@@ -69,7 +69,7 @@ def name_of(kind: Any) -> str:
     return kind if isinstance(kind, str) and kind in BASELINES else "a given picture"
 
 
-def _given(tensor: Tensor, picture: Picture) -> Tensor:
+def _as_pixels(tensor: Tensor, picture: Picture) -> Tensor:
     pixels = tensor.detach()
     pixels = pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
     if pixels.shape != picture.pixels.shape or not pixels.is_floating_point():
@@ -84,7 +84,7 @@ def _given(tensor: Tensor, picture: Picture) -> Tensor:
 
 def _noise(picture: Picture, seed: int) -> Tensor:
     """Noise of the model's own pixels: in a larger picture it would be averaged to grey on the way."""
-    whole("seed", seed, least=0)
+    seed = integer("seed", seed, least=0)
     black, white = picture.ends
     shares = torch.rand(black.shape, generator=torch.Generator().manual_seed(seed), dtype=black.dtype)
     return black + shares.to(black.device) * (white - black)
@@ -92,9 +92,9 @@ def _noise(picture: Picture, seed: int) -> Tensor:
 
 def _blurred(picture: Picture) -> Tensor:
     """The picture blurred before it is normalised; a tensor as it is, normalisation and blur being linear."""
-    if picture.given is None:
+    if picture.original is None:
         return _blurred_tensor(picture.pixels)
-    small = picture.given.copy()
+    small = picture.original.copy()
     small.thumbnail((MOST_BLURRED, MOST_BLURRED), Image.Resampling.BOX)
     blurred = small.filter(ImageFilter.GaussianBlur(min(small.size) / BLUR))
     return picture.like(blurred.resize(picture.ruler, Image.Resampling.BILINEAR))

@@ -115,16 +115,16 @@ def _leaf(tensor: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class ModuleCall:
-    """One call of a module: what it was given and what it answered, as shapes; () where that is no tensor.
+    """One call of a module: what it received and what it returned, as shapes; () where that is no tensor.
 
-    heard: how many attentions had been heard when it began; began, ended: its place among all beginnings, all ends
+    recorded: how many attentions had been recorded when it began; began, ended: its place among beginnings, and ends
     """
 
     path: str
     module: nn.Module
-    given: tuple[int, ...]
-    answered: tuple[int, ...]
-    heard: int
+    received: tuple[int, ...]
+    returned: tuple[int, ...]
+    recorded: int
     began: int
     ended: int
 
@@ -144,7 +144,7 @@ class FeatureMap:
         Raises InputError where the target does not depend on them.
         """
         try:
-            found = maps_of(forward, self.module, pixels, of_input=self.of_input)
+            both = maps_of(forward, self.module, pixels, of_input=self.of_input)
         except RuntimeError as error:
             if "appears to not have been used" not in str(error) and "does not require grad" not in str(
                 error
@@ -153,7 +153,7 @@ class FeatureMap:
             raise InputError(
                 f"the target does not depend on layer {self.path!r}; name another: layer="
             ) from error
-        return tuple(_as_map(one, self.grid, self.path) for one in found)
+        return tuple(_as_map(one, self.grid, self.path) for one in both)
 
 
 def find(model: nn.Module, run: Callable[[], Any], grid: PatchGrid | None, layer: Any = None) -> FeatureMap:
@@ -179,8 +179,8 @@ def find(model: nn.Module, run: Callable[[], Any], grid: PatchGrid | None, layer
         )
     if whole:
         return _tokens(ran, whole[-1], calls[whole[-1]].shape[2], grid)
-    convolutions = [one for one in ran if isinstance(one.module, nn.Conv2d) and _wide(one.answered)]
-    if not convolutions or (calls and not convolutions[-1].heard):
+    convolutions = [one for one in ran if isinstance(one.module, nn.Conv2d) and _wide(one.returned)]
+    if not convolutions or (calls and not convolutions[-1].recorded):
         reason = "attends over no grid of patches" if calls else "runs no 2-d convolution"
         raise InputError(
             f"{type(model).__name__} {reason}, so that there is no feature map to weigh; give the grid, "
@@ -209,14 +209,14 @@ def _watched(model: nn.Module, calls: list[Any]) -> Iterator[list[ModuleCall]]:
 
     def begin(path: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple, kwargs: dict) -> None:
-            given = next((x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)), None)
-            open_calls.setdefault(module, []).append((path, _shape(given), len(calls), next(began)))
+            first = next((x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)), None)
+            open_calls.setdefault(module, []).append((path, _shape(first), len(calls), next(began)))
 
         return hook
 
     def end(module: nn.Module, args: tuple, output: Any) -> None:
-        path, given, heard, number = open_calls[module].pop()
-        ran.append(ModuleCall(path, module, given, _shape(output), heard, number, len(ran)))
+        path, first, heard, number = open_calls[module].pop()
+        ran.append(ModuleCall(path, module, first, _shape(output), heard, number, len(ran)))
 
     modules = list(model.named_modules())
     beginnings = [(module, begin(path)) for path, module in modules]
@@ -236,14 +236,14 @@ def _wide(shape: tuple[int, ...]) -> bool:
 
 def _once(ran: list[ModuleCall]) -> list[ModuleCall]:
     """Calls of modules that ran a single time: of others nobody could say which call is meant."""
-    modules = [one.module for one in ran]
-    return [one for one in ran if modules.count(one.module) == 1]
+    modules = [call.module for call in ran]
+    return [call for call in ran if modules.count(call.module) == 1]
 
 
 def _convolved(ran: list[ModuleCall], last: ModuleCall) -> FeatureMap:
     behind = [
-        one for one in _once(ran) if one.ended >= last.ended and one.answered[2:] == last.answered[2:]
-        and len(one.answered) == 4
+        call for call in _once(ran) if call.ended >= last.ended and call.returned[2:] == last.returned[2:]
+        and len(call.returned) == 4
     ]  # fmt: skip
     if not behind:
         raise InputError(f"the last convolution, {last.path!r}, runs several times; name another layer=")
@@ -252,13 +252,17 @@ def _convolved(ran: list[ModuleCall], last: ModuleCall) -> FeatureMap:
 
 def _tokens(ran: list[ModuleCall], call: int, count: int, grid: PatchGrid) -> FeatureMap:
     """What enters an attention: given to the last module that begins before it, its projection or itself."""
-    before = [one for one in ran if one.heard == call and len(one.given) == 3 and one.given[1] == count]
+    before = [
+        other
+        for other in ran
+        if other.recorded == call and len(other.received) == 3 and other.received[1] == count
+    ]
     if not before:
         raise InputError(
             f"no module is given the {count} tokens before the last attention; name the layer whose answer they are: "
             f"layer=, one of {_listed(ran, grid)}"
         )
-    last = max(before, key=lambda one: one.began)
+    last = max(before, key=lambda other: other.began)
     normed = "norm" in type(last.module).__name__.lower()
     return FeatureMap(last.path, last.module, of_input=not normed, grid=grid)
 
@@ -268,15 +272,15 @@ def _named(model: nn.Module, ran: list[ModuleCall], grid: PatchGrid | None, laye
     paths = dict(model.named_modules())
     if isinstance(layer, nn.Module):
         layer = next((path for path, module in paths.items() if module is layer), type(layer).__name__)
-    calls = [one for one in ran if one.path == layer]
-    if len(calls) != 1 or not _fits(calls[0].answered, grid):
+    calls = [call for call in ran if call.path == layer]
+    if len(calls) != 1 or not _fits(calls[0].returned, grid):
         if isinstance(layer, str) and layer in paths and layer:
-            what = f"ran {len(calls)} times" if len(calls) != 1 else f"answers {list(calls[0].answered)}"
+            what = f"ran {len(calls)} times" if len(calls) != 1 else f"answers {list(calls[0].returned)}"
             raise InputError(
                 f"layer {layer!r} {what}; a feature map is answered once, as [image, channel, row, column] or as one "
                 f"token per patch: {_listed(ran, grid)}"
             )
-        raise unknown_name("layer", layer, [one.path for one in _candidates(ran, grid)])
+        raise unknown_name("layer", layer, [call.path for call in _candidates(ran, grid)])
     return FeatureMap(layer, calls[0].module, grid=grid)
 
 
@@ -288,11 +292,11 @@ def _fits(shape: tuple[int, ...], grid: PatchGrid | None) -> bool:
 
 
 def _candidates(ran: list[ModuleCall], grid: PatchGrid | None) -> list[ModuleCall]:
-    return [one for one in _once(ran) if one.path and _fits(one.answered, grid)][-MOST_NAMES:]
+    return [call for call in _once(ran) if call.path and _fits(call.returned, grid)][-MOST_NAMES:]
 
 
 def _listed(ran: list[ModuleCall], grid: PatchGrid | None) -> str:
-    return ", ".join(one.path for one in _candidates(ran, grid)) or "none in this model"
+    return ", ".join(call.path for call in _candidates(ran, grid)) or "none in this model"
 
 
 def _rows_cols(count: int, grid: PatchGrid) -> tuple[int, int] | None:

@@ -128,7 +128,7 @@ def _attribute_one(
         scores=scores.float(),
         seen=picture.seen,
         image=picture.image,
-        pixels=picture.pixels.cpu() if picture.given is None else None,
+        pixels=picture.pixels.cpu() if picture.original is None else None,
         box=picture.box,
         target=target,
         prediction=trace.prediction,

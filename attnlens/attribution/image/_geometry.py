@@ -41,12 +41,12 @@ more than so much between black and white, in the mean."""
 class Picture:
     """One image as a lens reads it.
 
-    given: the picture in RGB; None where a tensor was given
+    original: the picture in RGB; None where a tensor was given
     pixels: `[channel, height, width]`, what the model gets, on the lens's device and at least in float32
     """
 
     lens: ImageModel
-    given: Image.Image | None
+    original: Image.Image | None
     pixels: Tensor
 
     @classmethod
@@ -58,7 +58,7 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture; of the tensor where one was given."""
-        return (self.pixels.shape[-1], self.pixels.shape[-2]) if self.given is None else self.given.size
+        return (self.pixels.shape[-1], self.pixels.shape[-2]) if self.original is None else self.original.size
 
     def like(self, picture: Image.Image) -> Tensor:
         """The pixels that the model would get for another picture.
@@ -79,9 +79,9 @@ class Picture:
 
         A smaller copy does if it comes out the same: every processor that resizes does that, a mere crop does not.
         """
-        if self.given is None or max(self.given.size) < LARGE:
+        if self.original is None or max(self.original.size) < LARGE:
             return self.size
-        small = self.given.copy()
+        small = self.original.copy()
         small.thumbnail((LARGE // 2, LARGE // 2), Image.Resampling.BOX)
         pixels = _pixels(self.lens, small)
         if pixels.shape != self.pixels.shape:
@@ -97,7 +97,7 @@ class Picture:
 
         Raises InputError for a tensor that nothing says the colours of.
         """
-        if self.given is None and _image_inputs.preprocess(self.lens) is None:
+        if self.original is None and _image_inputs.preprocess(self.lens) is None:
             return self._raw(share)
         plain = Image.new("RGB", self.ruler, (round(255 * share),) * 3)
         pixels = _pixels(self.lens, plain)
@@ -123,7 +123,7 @@ class Picture:
     @property
     def has_colours(self) -> bool:
         """Whether it is known which numbers are black and white."""
-        known = self.given is not None or _image_inputs.preprocess(self.lens) is not None
+        known = self.original is not None or _image_inputs.preprocess(self.lens) is not None
         return known or bool(self.pixels.min() >= 0 and self.pixels.max() <= 1)
 
     @cached_property
@@ -151,7 +151,7 @@ class Picture:
     @property
     def image(self) -> np.ndarray:
         """uint8 `[height, width, 3]`, the picture that was given; of a tensor what the model sees."""
-        return self.seen if self.given is None else np.asarray(self.given)
+        return self.seen if self.original is None else np.asarray(self.original)
 
     @cached_property
     def box(self) -> Box:
@@ -161,7 +161,7 @@ class Picture:
         """
         width, height = self.size
         across = down = None
-        if self.given is not None:
+        if self.original is not None:
             across, down = self._places(across=True), self._places(across=False)
         if across is None or down is None:
             return 0.0, 0.0, float(width), float(height)

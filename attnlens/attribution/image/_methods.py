@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..._checks import as_integer, integer, number
 from ...analysis import rollout as attention_rollout
 from ...data._trace import Trace
 from ...errors import CaptureError, InputError
-from .._options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, ScalarModule, positive, quiet, seeded, whole
+from .._options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, ScalarModule, quiet, seeded
 from .._registry import MethodScores, method
 from .._relevance import gradient_rollout as gradient_attention_rollout
 from .._relevance import relevance as attention_relevance
@@ -155,8 +156,8 @@ def _fixed(
 ) -> MethodScores:
     from captum.attr import IntegratedGradients
 
-    whole("n_steps", n_steps)
-    positive("tolerance", tolerance)
+    n_steps = integer("n_steps", n_steps, least=1)
+    tolerance = number("tolerance", tolerance, above=0)
     ends = inputs.pixels.expand_as(starts)
     parts = IntegratedGradients(inputs.scalar).attribute(
         ends, starts, n_steps=n_steps, internal_batch_size=max(inputs.rows, len(ends))
@@ -198,8 +199,8 @@ def smoothgrad(
     `noise` times the range of the pixels; then, as `gradient`, its largest absolute value over channels."""
     from captum.attr import NoiseTunnel, Saliency
 
-    whole("n_samples", n_samples)
-    positive("noise", noise)
+    n_samples = integer("n_samples", n_samples, least=1)
+    noise = number("noise", noise, above=0)
     spread = noise * float(inputs.pixels.max() - inputs.pixels.min())
 
     with quiet(), seeded(seed, inputs.pixels.device):
@@ -317,7 +318,7 @@ def shapley(
 
     from ._perturbation import checked
 
-    whole("n_samples", n_samples)
+    n_samples = integer("n_samples", n_samples, least=1)
     start, name = inputs.baseline(baseline, seed)
     cells = inputs.picture.cells(inputs.picture.grid if grid is None else checked(grid, inputs.picture))
 
@@ -398,14 +399,15 @@ def _trace(inputs: ImageMethodInput, **options: Any) -> Trace:
     return next(inputs.lens.traces([inputs.picture.pixels], **options))
 
 
-def _pair(name: str, given: Any, inputs: ImageMethodInput) -> tuple[int, int]:
+def _pair(name: str, value: Any, inputs: ImageMethodInput) -> tuple[int, int]:
     """(height, width) within the picture; InputError for anything else."""
-    pair: Sequence = given if isinstance(given, list | tuple) else (given, given)
+    pair: Sequence = value if isinstance(value, list | tuple) else (value, value)
     height, width = inputs.pixels.shape[-2:]
-    fits = len(pair) == 2 and all(type(n) is int and n > 0 for n in pair)
-    if not fits or pair[0] > height or pair[1] > width:
+    sizes = [as_integer(size) for size in pair]
+    fits = len(sizes) == 2 and all(size is not None and size > 0 for size in sizes)
+    if not fits or sizes[0] > height or sizes[1] > width:
         raise InputError(
             f"{name} must be (height, width) in pixels, at most {height} x {width}, or one number for both, not "
-            f"{given!r}"
+            f"{value!r}"
         )
-    return tuple(pair)
+    return sizes[0], sizes[1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..._checks import as_integer
 from ...errors import InputError
 from ...models._forward import BatchBudget, evaluating
 from ._baselines import image_baseline
@@ -84,11 +85,11 @@ class ImagePerturbation:
 
 def checked(grid: Any, picture: Picture) -> tuple[int, int]:
     """A grid of cells that fits the pixels; InputError for another."""
-    pair = tuple(grid) if isinstance(grid, list | tuple) else ()
+    pair = [as_integer(count) for count in grid] if isinstance(grid, list | tuple) else []
     height, width = picture.pixels.shape[-2:]
-    whole = len(pair) == 2 and all(type(n) is int for n in pair)
+    whole = len(pair) == 2 and None not in pair
     if not whole or not (0 < pair[0] <= height and 0 < pair[1] <= width):
         raise InputError(
             f"grid must be (rows, cols) of cells, at most {height} x {width} as there are pixels, not {grid!r}"
         )
-    return pair
+    return pair[0], pair[1]

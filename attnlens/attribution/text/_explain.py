@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ... import _checks
 from ..._checks import as_asked, contrasts_of, listed, one_by_one, targets_of
-from ...data._trace import Prediction, Token, Trace
-from ...errors import InputError, unknown_name
+from ...data._trace import Prediction, Trace
+from ...errors import InputError
 from ...models import _tasks
 from ...models._forward import BatchBudget, gradient_mode
 from .. import _registry
@@ -225,10 +226,10 @@ def _next_batch(
     return alike[: 1 if alone else points], length, points
 
 
-def _same_function(lens: TextModel, one: TargetRequest, other: TargetRequest) -> bool:
+def _same_function(lens: TextModel, first: TargetRequest, second: TargetRequest) -> bool:
     """Whether two requests are of one F: of one unit, with a contrast or without, and of one side of an answer."""
-    side = lens.task == "question" and one.answer_side != other.answer_side
-    return one.unit == other.unit and (one.against is None) == (other.against is None) and not side
+    side = lens.task == "question" and first.answer_side != second.answer_side
+    return first.unit == second.unit and (first.against is None) == (second.against is None) and not side
 
 
 @contextmanager
@@ -309,20 +310,20 @@ def _errors(batch: MethodScores, number: int, scores: Tensor) -> dict[str, Any]:
     return {"estimated_error": None if error is None else float(error[number])}
 
 
-def _added(one: MethodScores, other: MethodScores) -> MethodScores:
+def _added(first: MethodScores, second: MethodScores) -> MethodScores:
     """Sums over baselines; estimated errors as bounds in the units of the scores."""
     error = None
-    if one.estimated_error is not None:
-        sizes = [part.scores.abs().sum(-1).to(part.estimated_error) for part in (one, other)]
-        both = one.estimated_error * sizes[0] + other.estimated_error * sizes[1]
-        error = both / (one.scores + other.scores).abs().sum(-1).to(both).clamp(min=1e-30)
+    if first.estimated_error is not None:
+        sizes = [part.scores.abs().sum(-1).to(part.estimated_error) for part in (first, second)]
+        both = first.estimated_error * sizes[0] + second.estimated_error * sizes[1]
+        error = both / (first.scores + second.scores).abs().sum(-1).to(both).clamp(min=1e-30)
     return replace(
-        one,
-        scores=one.scores + other.scores,
-        change=one.change + other.change,
+        first,
+        scores=first.scores + second.scores,
+        change=first.change + second.change,
         estimated_error=error,
-        steps=[a + b for a, b in zip(one.steps, other.steps)],
-        samples=None if one.samples is None else one.samples + other.samples,
+        steps=[a + b for a, b in zip(first.steps, second.steps)],
+        samples=None if first.samples is None else first.samples + second.samples,
     )
 
 
@@ -382,16 +383,18 @@ def _resolved_answers(
     _tasks.finite(forward.end_logits)
     best = {side: forward.end_logits.argmax(-1), SIDES[side == SIDES[0]]: other.argmax(-1)}
     targets, predictions = [], []
-    for number, (one, row) in enumerate(zip(encoded, rows)):
+    for number, (text, row) in enumerate(zip(encoded, rows)):
         first, last = (int(best[name][number]) for name in SIDES)
         asked = row.target
         index = (
-            int(best[side][number]) if asked.position is None else token_position(one.tokens, asked.position)
+            int(best[side][number])
+            if asked.position is None
+            else _checks.token("position", asked.position, text.tokens)
         )
-        against = None if asked.against is None else token_position(one.tokens, asked.against)
-        targets.append(asked.of_place([token.text for token in one.tokens], index, against))
+        against = None if asked.against is None else _checks.token("against", asked.against, text.tokens)
+        targets.append(asked.of_place([token.text for token in text.tokens], index, against))
         chance = forward.end_logits[number].softmax(-1)[best[side][number]]
-        shown = joined(one.tokens[first : last + 1], one.text).text if first <= last else "no answer"
+        shown = joined(text.tokens[first : last + 1], text.text).text if first <= last else "no answer"
         predictions.append(Prediction(shown, int(best[side][number]), float(chance)))
     return forward, targets, predictions
 
@@ -408,25 +411,14 @@ def answer_position(lens: TextModel, encoded: Encoded, target: TargetRequest) ->
         )
     if lens.task not in ("token", "causal", "masked") and position is not None:
         raise InputError(f"{type(lens.model).__name__} gives one answer; omit position=")
-    place = lens.answer_place(encoded) if position is None else token_position(encoded.tokens, position)
+    place = (
+        lens.answer_place(encoded)
+        if position is None
+        else _checks.token("position", position, encoded.tokens)
+    )
     if lens.task == "masked" and place is None:
         raise InputError(
             f"a masked language model answers at {lens.tokenizer.mask_token}; put one in the text, or name a "
             "position="
         )
     return place
-
-
-def token_position(tokens: Sequence[Token], position: int | str) -> int:
-    """A token by its number or its text. Raises InputError for one that is not there."""
-    if isinstance(position, str):
-        places = [i for i, token in enumerate(tokens) if token.text.strip() == position.strip()]
-        if not places:
-            raise unknown_name("position", position, [token.text for token in tokens])
-        return places[0]
-    whole = isinstance(position, int) and not isinstance(position, bool)
-    if not whole or not -len(tokens) <= position < len(tokens):
-        raise InputError(
-            f"position {position!r} is no token; give a number from 0 to {len(tokens) - 1}, or a token's text"
-        )
-    return position % len(tokens)

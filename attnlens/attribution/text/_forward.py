@@ -154,26 +154,26 @@ class EmbeddingForward:
         A classifier's decoder reads the same text one place later (T5, BART): it gets the same vectors there.
         """
 
-        def answer(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor:
+        def replace(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor:
             asked = args[0] if args else next(iter(kwargs.values()))
-            given = vectors.to(output.dtype)
+            replacement = vectors.to(output.dtype)
             if asked.shape == ids.shape and torch.equal(asked, ids):
-                return given
+                return replacement
             if asked.shape == ids.shape and torch.equal(asked[:, 1:], ids[:, :-1]):
-                return torch.cat([output[:, :1], given[:, :-1]], dim=1)
+                return torch.cat([output[:, :1], replacement[:, :-1]], dim=1)
             return output
 
-        with _forward.hooked([(table, answer) for table in self.tables], with_kwargs=True):
+        with _forward.hooked([(table, replace) for table in self.tables], with_kwargs=True):
             yield
 
     @contextmanager
     def _in_place_of_layer(self, points: Tensor, ids: Tensor) -> Iterator[None]:
-        def answer(module: nn.Module, args: tuple, output: Any) -> Any:
+        def replace(module: nn.Module, args: tuple, output: Any) -> Any:
             first = output[0] if isinstance(output, tuple) else output
-            given = points.to(first.dtype)
-            return (given, *output[1:]) if isinstance(output, tuple) else given
+            replacement = points.to(first.dtype)
+            return (replacement, *output[1:]) if isinstance(output, tuple) else replacement
 
-        with _forward.hooked([(self.layer, answer)]):
+        with _forward.hooked([(self.layer, replace)]):
             yield
 
 

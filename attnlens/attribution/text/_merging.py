@@ -94,7 +94,7 @@ def _begins(tokens: Sequence[Token], level: str) -> list[bool]:
     """Whether each token begins a word or sentence, by its spelling alone: its tokenizer tells no spans."""
     pieces = any(token.text.startswith("##") for token in tokens)
     spaces = any(token.text.startswith(" ") for token in tokens)
-    found = []
+    begins_of = []
     for before, token in zip((None, *tokens), tokens):
         edge = before is None or before.special or token.special or before.segment != token.segment
         if level == "sentence":
@@ -103,8 +103,8 @@ def _begins(tokens: Sequence[Token], level: str) -> list[bool]:
             begins = not token.text.startswith("##")
         else:
             begins = not spaces or token.text.startswith(" ")
-        found.append(edge or begins)
-    return found
+        begins_of.append(edge or begins)
+    return begins_of
 
 
 def summed(scores: torch.Tensor, numbers: Iterable[Sequence[int]]) -> torch.Tensor:

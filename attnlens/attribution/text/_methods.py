@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..._checks import integer, number
 from ...analysis import rollout as attention_rollout
 from ...errors import InputError, unknown_name
-from .._options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, ScalarModule, positive, quiet, seeded, whole
+from .._options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, ScalarModule, quiet, seeded
 from .._registry import MethodScores, method
 from .._relevance import gradient_rollout as gradient_attention_rollout
 from .._relevance import relevance as attention_relevance
@@ -113,10 +114,9 @@ def _fixed(inputs: TextMethodInput, n_steps: int, rule: str, tolerance: float | 
     from captum.attr import IntegratedGradients
 
     tolerance = FIXED_TOLERANCE if tolerance is None else tolerance
-    whole(
-        "n_steps", n_steps, least=1 if rule == RULES[0] else 2
-    )  # a Riemann sum of one step is refused by Captum
-    positive("tolerance", tolerance)
+    # A Riemann sum of one step is refused by Captum.
+    n_steps = integer("n_steps", n_steps, least=1 if rule == RULES[0] else 2)
+    tolerance = number("tolerance", tolerance, above=0)
     if rule not in RULES:
         raise unknown_name("rule", rule, RULES)
     parts = IntegratedGradients(inputs.scalar).attribute(
@@ -202,17 +202,17 @@ def smoothgrad(
     """Smilkov et al. 2017: the gradient, averaged over noise of `noise` times the range of the text's vectors."""
     from captum.attr import NoiseTunnel, Saliency
 
-    whole("n_samples", n_samples)
-    positive("noise", noise)
-    found = []
+    n_samples = integer("n_samples", n_samples, least=1)
+    noise = number("noise", noise, above=0)
+    scores = []
     for row, example in _one_by_one(inputs):
         with seeded(seed, row.device), quiet():
             parts = NoiseTunnel(Saliency(inputs.scalar)).attribute(
                 row, nt_type="smoothgrad", nt_samples=n_samples, nt_samples_batch_size=inputs.rows,
                 stdevs=noise * float(row.max() - row.min()), abs=False, additional_forward_args=(example,),
             )  # fmt: skip
-        found.append(parts.double().norm(dim=-1))
-    return MethodScores(torch.cat(found), steps=[n_samples] * len(inputs.end), baseline=None)
+        scores.append(parts.double().norm(dim=-1))
+    return MethodScores(torch.cat(scores), steps=[n_samples] * len(inputs.end), baseline=None)
 
 
 @method(signed=True, complete=False, needs="gradients", inputs="text")
@@ -230,14 +230,14 @@ def leave_one_out(inputs: TextMethodInput) -> MethodScores:
     the baseline takes the place of one token."""
     from captum.attr import FeatureAblation
 
-    found = []
+    scores = []
     for row, example in _one_by_one(inputs):
         parts = FeatureAblation(inputs.scalar).attribute(
             row, inputs.start[example], additional_forward_args=(example,),
             feature_mask=_features(inputs, int(example)), perturbations_per_eval=inputs.rows,
         )  # fmt: skip
-        found.append(parts.double()[..., 0] * _moves(inputs, int(example)))
-    return MethodScores(torch.cat(found), inputs.change, steps=[0] * len(inputs.end))
+        scores.append(parts.double()[..., 0] * _moves(inputs, int(example)))
+    return MethodScores(torch.cat(scores), inputs.change, steps=[0] * len(inputs.end))
 
 
 @method(signed=True, complete=True, needs=("removals", "sampling", "baseline"), inputs="text")
@@ -246,8 +246,8 @@ def shapley(inputs: TextMethodInput, *, n_samples: int = 25, seed: int = 0) -> M
     holds what each order gave: `attribution.standard_error` is how far the mean may be off."""
     from captum.attr import ShapleyValueSampling
 
-    whole("n_samples", n_samples)
-    sampler, found = ShapleyValueSampling(inputs.scalar), []
+    n_samples = integer("n_samples", n_samples, least=1)
+    sampler, draws = ShapleyValueSampling(inputs.scalar), []
     for row, example in _one_by_one(inputs):
         moves, features = _moves(inputs, int(example)), _features(inputs, int(example))
         with seeded(seed, row.device), quiet():
@@ -258,8 +258,8 @@ def shapley(inputs: TextMethodInput, *, n_samples: int = 25, seed: int = 0) -> M
                 )
                 for _ in range(n_samples)
             ]  # fmt: skip
-        found.append(torch.cat(orders).double()[..., 0] * moves)
-    samples = torch.stack(found, 1)
+        draws.append(torch.cat(orders).double()[..., 0] * moves)
+    samples = torch.stack(draws, 1)
     return MethodScores(samples.mean(0), inputs.change, samples=samples, steps=[0] * len(inputs.end))
 
 
@@ -292,7 +292,7 @@ def gradient_rollout(inputs: TextMethodInput) -> MethodScores:
 @contextmanager
 def _cleared(model: nn.Module) -> Iterator[None]:
     """Without what DeepLift writes on modules, which it leaves there where the model fails."""
-    known = {module: set(vars(module)) for module in model.modules()}
+    before = {module: set(vars(module)) for module in model.modules()}
     try:
         yield
     except RuntimeError as error:
@@ -303,7 +303,7 @@ def _cleared(model: nn.Module) -> Iterator[None]:
             "times; give each use a module of its own, or take integrated_gradients"
         ) from error
     finally:
-        for module, names in known.items():
+        for module, names in before.items():
             for name in vars(module).keys() - names:
                 delattr(module, name)
 
@@ -311,9 +311,9 @@ def _cleared(model: nn.Module) -> Iterator[None]:
 def _of_attention(inputs: TextMethodInput, row_of: Callable[..., Tensor]) -> MethodScores:
     forward, rows = inputs.forward, []
     size = inputs.end.shape[1]
-    for number, encoded in enumerate(forward.encoded):
-        target = int(inputs.target.index.expand(len(inputs.end))[number])
-        scores = row_of(forward.lens, encoded, target, row=forward.reader(number))
+    for example, encoded in enumerate(forward.encoded):
+        target = int(inputs.target.index.expand(len(inputs.end))[example])
+        scores = row_of(forward.lens, encoded, target, row=forward.reader(example))
         special = torch.tensor([token.special for token in encoded.tokens], device=scores.device)
         scores = scores.masked_fill(special, 0.0)  # mostly what the position that answers keeps of itself
         rows.append(nn.functional.pad(scores.double(), (0, size - len(scores))))
@@ -321,17 +321,17 @@ def _of_attention(inputs: TextMethodInput, row_of: Callable[..., Tensor]) -> Met
 
 
 def _one_by_one(inputs: TextMethodInput) -> Iterator[tuple[Tensor, Tensor]]:
-    """(end `[1, token, d]`, number `[1]`) of each text, so that each has its own noise or order."""
-    for number in inputs.examples:
-        yield inputs.end[number : number + 1], number.reshape(1)
+    """(end `[1, token, d]`, example `[1]`) of each text, so that each has its own noise or order."""
+    for example in inputs.examples:
+        yield inputs.end[example : example + 1], example.reshape(1)
 
 
-def _features(inputs: TextMethodInput, number: int) -> Tensor:
+def _features(inputs: TextMethodInput, example: int) -> Tensor:
     """`[1, token, 1]`: one feature per token that is not the same on both ends; the others share feature 0."""
-    moves = _moves(inputs, number)
+    moves = _moves(inputs, example)
     return (moves.cumsum(-1) * moves).reshape(1, -1, 1)
 
 
-def _moves(inputs: TextMethodInput, number: int) -> Tensor:
+def _moves(inputs: TextMethodInput, example: int) -> Tensor:
     """`[token]`: 1 where the path changes a token."""
-    return (inputs.end[number] != inputs.start[number]).any(-1).long()
+    return (inputs.end[example] != inputs.start[example]).any(-1).long()

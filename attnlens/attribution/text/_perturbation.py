@@ -109,7 +109,7 @@ class TextPerturbation:
     def _replaced(self, variants: list[list[int]]) -> Tensor:
         """Word embeddings are put in the place of others, not ids: by these a RoBERTa would count its positions, and
         a GPT-2 classifier look for the last token."""
-        words = self._answer
+        words = self._forward
         stays = torch.zeros(len(variants), len(self.encoded), dtype=torch.bool)
         for row, places in zip(stays, variants):
             row[places] = True
@@ -118,7 +118,7 @@ class TextPerturbation:
         return words.logits(points, torch.zeros(len(points), dtype=torch.long, device=points.device))
 
     @cached_property
-    def _answer(self) -> EmbeddingForward:
+    def _forward(self) -> EmbeddingForward:
         return EmbeddingForward(self.lens, [self.encoded], [self.place], self.side)
 
     def _cut(self, variants: list[list[int]]) -> Tensor:

@@ -111,12 +111,12 @@ def _places(
     def moves(token: Token) -> bool:
         return not token.special and token.segment == last
 
-    def known(token: Token) -> tuple[int | None, int]:
+    def key(token: Token) -> tuple[int | None, int]:
         return token.id, first_sign(token.start, text[last])
 
     moving = [i for i, token in enumerate(tokens) if moves(token)]
-    whole = [known(tokens[i]) for i in moving]
-    seen = [known(token) for token in window if moves(token)]
+    whole = [key(tokens[i]) for i in moving]
+    seen = [key(token) for token in window if moves(token)]
     start = next(i for i in range(least, len(whole)) if whole[i : i + len(seen)] == seen)
     slid, fixed = iter(moving[start:]), iter([i for i, token in enumerate(tokens) if not moves(token)])
     return [next(slid if moves(token) else fixed) for token in window], start + 1

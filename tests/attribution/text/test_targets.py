@@ -219,10 +219,10 @@ def test_the_label_of_a_token(lenses):
     ("position", "message"),
     [
         (None, "answers for every token; name one by its number or its text: position=3"),
-        (7, "position 7 is no token; give a number from 0 to 6, or a token's text"),
-        (-8, "position -8 is no token"),
-        (True, "position True is no token"),
-        ("bad", r"unknown position 'bad'; expected one of: \[CLS\], a, gripping"),
+        (7, "position 7 is out of range: there are 7, numbered 0 to 6"),
+        (-8, "position -8 is out of range"),
+        (True, "position must be an integer, 0 to 6 or negative from the end, or a token's text, not True"),
+        ("bad", r"no token reads 'bad'; among 7 there are: '\[CLS\]', 'a', 'gripping'"),
     ],
 )
 def test_places_that_are_none(lenses, position, message):

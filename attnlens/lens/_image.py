@@ -1,0 +1,164 @@
+"""Vision models: of transformers with their image processors, and any torch module over a grid of patches."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import as_integer
+from ..data._trace import Trace
+from ..errors import InputError
+from ..models import _forward, _image_inputs, _tasks
+from ._lens import Lens
+
+if TYPE_CHECKING:
+    from ..attribution import Explanation, ImageAttribution
+
+
+class ImageLens(Lens):
+    """A vision model with its image processor, or any torch vision module with its patch grid.
+
+    >>> lens = al.load("cifar")
+    >>> lens.trace("cat.png")                  # a path, a PIL image, an array, or a tensor
+    >>> al.Lens(my_vit, patches=(8, 8))        # tensors [3, height, width] go in as they are;
+    ...                                        # pictures go through my_vit.preprocess, or to 0..1 floats
+    >>> al.Lens(my_vit, transform, patches=(8, 8))  # pictures go through transform
+
+    processor: an image processor of transformers, or for any vision module a function (as torchvision's
+        transforms are) that makes a float tensor `[channel, height, width]` of a PIL image in RGB. The trace then
+        shows the whole image, resized to that height and width.
+    patches: (rows, cols) of the grid; found by itself for models of transformers.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Any = None,
+        *,
+        patches: tuple[int, int] | None = None,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+    ):
+        super().__init__(model, getattr(processor, "image_processor", processor), labels=labels)
+        if self.processor is not None and (
+            not callable(self.processor) or hasattr(processor, "convert_ids_to_tokens")
+        ):
+            raise InputError(
+                f"a vision model needs an image processor, or none, not {type(processor).__name__}: "
+                "Lens(model, image_processor), Lens(model, preprocess, patches=(rows, cols)) with a function that "
+                "makes the tensor of a PIL image, or Lens(model, patches=(rows, cols))"
+            )
+        named = patches if patches is not None else getattr(model, "patches", None)
+        self.patches: tuple[int, int] | None = None if named is None else _grid(named)
+
+    @overload
+    def attribute(self, input: list[Any], target: Any = None, **options: Any) -> list[Any]: ...
+    @overload
+    def attribute(
+        self, input: Any, target: list[Any] | tuple[Any, ...], **options: Any
+    ) -> list[ImageAttribution]: ...
+    @overload
+    def attribute(
+        self, input: Any, target: str | int | None = None, *, baseline: Literal["compare"], **options: Any
+    ) -> Explanation: ...
+    @overload
+    def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> ImageAttribution: ...
+    def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
+        """How much each pixel spoke for a class, with the error of the scores.
+
+        input: whatever the lens reads; a list gives a list.
+        target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
+            list of pictures, holds the target of each: one, or a list of several.
+        method: "integrated_gradients" (the default), or another of `attnlens.attribution.IMAGE_METHODS`, each explained
+            in the guide's page on methods.
+        against: a second class: explain why `target` rather than that one; of a list of pictures one for all, or a list
+            with one for each.
+        unit: "logit" (the default) or "probability", what the scores divide up.
+        baseline: "black" (the default; "zero" for tensors that nothing says the colours of), "white", "grey", "blur",
+            "random", "zero", a picture, or a tensor of the model's shape; a list is averaged over (expected gradients);
+            "compare" gives the `Explanation` that holds several beside each other.
+        layer: of Grad-CAM, a module or its path; the last feature map by default.
+        options: of the method: tolerance and max_steps of integrated gradients (or n_steps, for Captum's fixed number),
+            n_samples, noise and seed of those that sample, window and stride of occlusion, grid of shapley.
+
+        Raises InputError for an unknown target, method, baseline, layer or option, listing the known ones.
+
+        >>> lens.attribute("cat.png", "cat", against="dog", baseline="blur").plot()
+        """
+        from ..attribution import attribute_image
+
+        return self._compared(input, target, options) or attribute_image(self, input, target, **options)
+
+    def _prepare(self, input: Any) -> tuple[Tensor, Any, bool]:
+        """(pixels, the picture that they show, whether it is a picture that nothing prepared)"""
+        raw = not isinstance(input, Tensor) and _image_inputs.preprocess(self) is None
+        return *_image_inputs.prepare(self, input), raw
+
+    def _length(self, prepared: tuple[Tensor, Any, bool]) -> int:
+        return prepared[0].shape[-1] * prepared[0].shape[-2]
+
+    def _run(self, prepared: Sequence[tuple[Tensor, Any, bool]], **options: Any) -> Iterator[Trace]:
+        shapes = [pixels.shape for pixels, *_ in prepared]
+        if len(set(shapes)) > 1:  # images of several sizes, as a custom module may take: one by one
+            for row in prepared:
+                yield from self._run([row], **options)
+            return
+        with _explaining_raw(prepared):
+            output, layers, targets = _forward.run_for(
+                self.model, self._inputs(prepared), self._logits, len(prepared), **options
+            )
+        for item, (row, shown, _) in enumerate(prepared):
+            grid = _image_inputs.grid(self, row, shown, layers[item])
+            yield Trace(
+                layers=_forward.sided(layers[item], 0 if grid is None else len(grid), 0),
+                model=self.name,
+                patches=grid,
+                logits=_tasks.kept(self._logits(output, item)),
+                labels=self.labels,
+                activation=self.activation,
+                target=targets[item],
+            )
+
+    def _inputs(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> Tensor | dict[str, Tensor]:
+        pixels = torch.stack([p.to(self.device, self.dtype) for p, *_ in prepared])
+        named = "pixel_values" in inspect.signature(self.model.forward).parameters
+        return {"pixel_values": pixels} if named else pixels
+
+    def _answers(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> list[Tensor | None]:
+        if len({pixels.shape for pixels, *_ in prepared}) > 1:
+            return [logits for one in prepared for logits in self._answers([one])]
+        with _explaining_raw(prepared):
+            output = self._forward(self._inputs(prepared))
+        return [_tasks.kept(self._logits(output, item)) for item in range(len(prepared))]
+
+    def _logits(self, output: Any, item: int) -> Tensor | None:
+        logits = _tasks.read(output)
+        if logits is None or logits.ndim != 2:
+            return None
+        self.check_classes(logits.shape[1])
+        return logits[item]
+
+
+def _grid(patches: Any) -> tuple[int, int]:
+    counts = [as_integer(count) for count in patches] if isinstance(patches, Iterable) else []
+    if len(counts) != 2 or not all(count is not None and count > 0 for count in counts):
+        raise InputError(f"patches must be (rows, cols), two positive integers, not {patches!r}")
+    return counts[0], counts[1]
+
+
+@contextmanager
+def _explaining_raw(prepared: Sequence[tuple[Tensor, Any, bool]]) -> Iterator[None]:
+    """What to do where a model fails on a picture that nothing prepared."""
+    try:
+        yield
+    except InputError as error:
+        if error.__cause__ is None or not any(raw for *_, raw in prepared):
+            raise
+        raise InputError(
+            f"{error}. The picture went in as it is, in 0..1 floats; pass a function that makes the tensor: "
+            "Lens(module, preprocess, patches=(rows, cols))"
+        ) from error.__cause__

@@ -1,0 +1,329 @@
+"""What every lens is: a model with its processor, run over inputs in batches of similar lengths."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import integer, listed, refuse_columns
+from ..data._trace import Prediction, Trace
+from ..errors import InputError, unknown_name
+from ..models import _classes, _forward, _gates, _image_inputs, _predictions, _tasks
+
+if TYPE_CHECKING:
+    from ..attribution import Explanation
+
+READ_AHEAD = 4
+"""Batches that are sorted by length together; so many traces are in memory at once."""
+
+
+class Lens:
+    """A model and what turns an input into its tensors.
+
+    >>> Lens(model, tokenizer)             # a text model of transformers: TextLens
+    >>> Lens(model, image_processor)       # a vision model of transformers: ImageLens
+    >>> Lens(my_vit, patches=(8, 8))       # any torch vision module over an 8 x 8 grid of patches: ImageLens
+    >>> Lens(my_vit, patches=(8, 8), labels=["cat", "dog"])  # with the names of its classes
+
+    labels: class names in the order of the logits, where the model's own are missing or others are wanted
+
+    The model is used where it is, as it is: it stays on its device, in its dtype and attention implementation.
+    While it answers it is in eval mode; afterwards every module is in the mode that it was in.
+    """
+
+    def __new__(cls, model: nn.Module, processor: Any = None, **options: Any) -> Lens:
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"Lens() needs a torch module, not {type(model).__name__}; al.load() takes a name or a folder"
+            )
+        if cls is Lens:
+            cls = _kind(model, processor, options)
+        _check_options(cls, options)
+        return super().__new__(cls)
+
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Any = None,
+        *,
+        patches: tuple[int, int] | None = None,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+    ):
+        self.model = model
+        self.processor = processor
+        self.task = _tasks.of(model)
+        self._given_labels = None if labels is None else _classes.labels_of(labels, model)
+        known = _tasks.config_of(model, "_name_or_path") or type(model).__name__
+        self.name = Path(known).name if Path(known).is_dir() else known
+
+    def __getnewargs__(self) -> tuple[nn.Module, Any]:
+        return self.model, self.processor  # so that a lens can be copied and pickled
+
+    # -- what a lens is -------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters are; inputs are sent there."""
+        return next((p.device for p in self.model.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the model's parameters."""
+        return next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits; () where nobody names any."""
+        if self._given_labels is not None:
+            return self._given_labels
+        names = _tasks.config_of(self.model, "id2label")
+        if names and self.task in ("sequence", "image", "token"):
+            return tuple(str(names[i]) for i in sorted(names))
+        return tuple(map(str, getattr(self.model, "labels", None) or ()))
+
+    @property
+    def activation(self) -> str:
+        """From logits to probabilities: "softmax", "sigmoid" (multi-label) or "none" (regression)."""
+        problem = _tasks.config_of(self.model, "problem_type")
+        if problem == "multi_label_classification":
+            return "sigmoid"
+        single = self.task in ("sequence", "image") and len(self.labels) == 1
+        return "none" if problem == "regression" or single else "softmax"
+
+    def check_classes(self, count: int) -> None:
+        """Raises InputError where labels were given, and not one for each of `count` logits."""
+        if self._given_labels is not None:
+            _classes.check_count(self._given_labels, count, self.model)
+
+    def target_index(self, target: str | int) -> int:
+        """The class index of a target by name (in any case) or number.
+
+        Raises InputError that lists the classes for a name or number that the model does not have.
+        """
+        # A language model may have more logits than its tokenizer has tokens: they are counted when it has run.
+        counted = bool(self.labels) and self.task not in _tasks.LANGUAGE
+        return _classes.class_index(target, self.labels, counted)
+
+    # -- traces ---------------------------------------------------------------------------------------------
+
+    @overload
+    def trace(self, input: list[Any], **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, *, window: int, **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, **options: Any) -> Trace: ...
+    def trace(self, input: Any, **options: Any) -> Trace | list[Trace]:
+        """Runs the model on one input and returns its trace; a list of inputs gives the list of their traces."""
+        inputs = listed(input)
+        if inputs is not None:
+            return list(self.traces(inputs, **options))
+        return next(self.traces([input], **options))
+
+    def traces(self, inputs: Iterable[Any], *, batch_size: int = 16, **options: Any) -> Iterator[Trace]:
+        """The trace of every input, in the given order, one by one: a thousand never sit in memory together.
+
+        inputs: any iterable; it is read a few batches ahead, and those are sorted by length so that little
+            padding is computed.
+        options: store, dtype and values as for `capture`;
+            target: a class by name or index, or "predicted": keep the values and the gradient of its logit too;
+            gates: factors put on what the heads have mixed, 0 switches a head off: `{layer: [head] of factors}`,
+            `{(layer, head): factor}`, or pairs (layer, head) of heads to switch off, as `al.ablate` takes them. Heads
+            that are named one by one are counted first, by one more forward pass.
+
+        Raises InputError for an input that cannot be read, with its number.
+        """
+        _forward.check_options(options, *_forward.OPTIONS, "batch_size")
+        if "target" in options:
+            options["target"] = self._target(options["target"])
+        batch_size = integer("batch_size", batch_size, least=1)
+        refuse_columns(inputs)
+        if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
+            raise InputError(
+                f"traces() takes an iterable of inputs, not {type(inputs).__name__}; for a single one: trace(input)"
+            )
+        run = (
+            self._gated(options) if _gates.are_pairs(options.get("gates")) else partial(self._run, **options)
+        )
+        return self._in_order(inputs, batch_size, run)
+
+    def _gated(self, options: dict[str, Any]) -> Callable[[Sequence[Any]], Iterator[Trace]]:
+        """`_run` with gates that name heads one by one: how many there are is known when the model has run once."""
+        resolved: dict[str, Any] = {}
+
+        def run(prepared: Sequence[Any]) -> Iterator[Trace]:
+            if not resolved:
+                layers = next(self._run(prepared[:1])).layers
+                heads = [layer.attention.heads for layer in layers]
+                resolved["gates"] = _gates.factors(options["gates"], heads, self.name)
+            return self._run(prepared, **{**options, **resolved})
+
+        return run
+
+    def _in_order(
+        self, inputs: Iterable[Any], batch_size: int, run: Callable[[Sequence[Any]], Iterable[Any]]
+    ) -> Iterator[Any]:
+        """What `run` makes of each input, in the given order; it gets batches of similar lengths."""
+        source = self._prepared(inputs)
+        while chunk := list(islice(source, batch_size * READ_AHEAD)):
+            order = sorted(range(len(chunk)), key=lambda i: -self._length(chunk[i]))
+            done: dict[int, Any] = {}
+            for start in range(0, len(order), batch_size):
+                numbers = order[start : start + batch_size]
+                done.update(zip(numbers, run([chunk[i] for i in numbers])))
+            for number in range(len(chunk)):
+                yield done.pop(number)
+
+    def _target(self, target: str | int | None) -> str | int | None:
+        """A target as its index, but "predicted" and None as they are."""
+        if target is None:
+            return None
+        return _classes.PREDICTED if _classes.is_predicted(target, self.labels) else self.target_index(target)
+
+    def _prepared(self, inputs: Iterable[Any]) -> Iterator[Any]:
+        alone = isinstance(inputs, list) and len(inputs) == 1
+        for number, input in zip(count(), inputs):
+            try:
+                prepared = self._prepare(input)
+            except InputError as error:
+                if alone:
+                    raise
+                raise InputError(f"input {number}: {error}") from error
+            yield prepared
+
+    def _prepare(self, input: Any) -> Any:
+        raise NotImplementedError
+
+    def _length(self, prepared: Any) -> int:
+        raise NotImplementedError
+
+    def _run(self, prepared: Sequence[Any], **options: Any) -> Iterator[Trace]:
+        raise NotImplementedError
+
+    # -- predictions ----------------------------------------------------------------------------------------
+
+    @overload
+    def predict(
+        self, input: list[Any], *, top_k: int = 5, batch_size: int = 16, **options: Any
+    ) -> list[Any]: ...
+    @overload
+    def predict(self, input: Any, *, top_k: int = 5, batch_size: int = 16, **options: Any) -> Prediction: ...
+    def predict(self, input: Any, *, top_k: int = 5, batch_size: int = 16, **options: Any) -> Any:
+        """What the model says: label, class index and probability, and the `top_k` likeliest classes as `.top`.
+
+        input: what the lens reads; a list gives a list, computed in batches of similar lengths.
+
+        The label and the probability are those of `lens.trace(input).prediction`, at the price of a forward pass that
+        nobody listens to. Of a multi-label model each class has a probability of its own; of a regression the label is
+        the value, without a probability and without `.top`.
+
+        Raises InputError for an input that cannot be read, and where the model gives no class logits, or NaN.
+
+        >>> lens.predict(["not a bad film", "flat"])[0].label
+        """
+        _forward.check_options(options)
+        top_k = integer("top_k", top_k, least=1)
+        batch_size = integer("batch_size", batch_size, least=1)
+        inputs = listed(input)
+        run = partial(self._predictions, top_k=top_k)
+        found = list(self._in_order([input] if inputs is None else inputs, batch_size, run))
+        return found[0] if inputs is None else found
+
+    def _predictions(self, prepared: Sequence[Any], top_k: int) -> Iterator[Any]:
+        return (
+            self._prediction(one, logits, top_k) for one, logits in zip(prepared, self._answers(prepared))
+        )
+
+    def _prediction(self, prepared: Any, logits: Tensor | None, top_k: int) -> Any:
+        """The answer of logits `[class]`."""
+        if logits is None or logits.ndim != 1:
+            raise _predictions.none(self.model)
+        return _predictions.prediction(logits, self.labels, self.activation, top_k)
+
+    def _answers(self, prepared: Sequence[Any]) -> list[Tensor | None]:
+        """The logits of each input of a batch, without listening to the attention."""
+        raise NotImplementedError
+
+    def _forward(self, inputs: Tensor | dict[str, Tensor]) -> Any:
+        with _forward.evaluating(self.model), torch.no_grad():
+            return _forward.call(self.model, inputs)
+
+    # -- attributions ---------------------------------------------------------------------------------------
+
+    def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
+        """How much each part of the input spoke for the target class."""
+        raise NotImplementedError
+
+    def _compared(self, input: Any, target: Any, options: dict[str, Any]) -> Explanation | None:
+        """What `baseline="compare"` asks for."""
+        from ..attribution import compare_baselines
+
+        if not isinstance(options.get("baseline"), str) or options["baseline"] != "compare":
+            return None
+        rest = {name: value for name, value in options.items() if name != "baseline"}
+        return compare_baselines(self, input, None, target, **rest)
+
+    def explain(
+        self,
+        input: Any,
+        methods: Iterable[Any] | None = None,
+        target: str | int | None = None,
+        **options: Any,
+    ) -> Explanation:
+        """The input explained by several methods beside each other, for one class: see `compare_methods`.
+
+        >>> lens.explain("not a bad film", ["integrated_gradients", "leave_one_out"]).table
+        """
+        from ..attribution import compare_methods
+
+        return compare_methods(self, input, methods, target, **options)
+
+    def __repr__(self) -> str:
+        size = sum(p.numel() for p in self.model.parameters()) / 1e6
+        labels = self.labels
+        shown = ", ".join(labels) if len(labels) <= 10 else f"{len(labels)}"
+        classes = f", classes: {shown}" if labels else ""
+        return (
+            f"{type(self).__name__} of {self.name} ({type(self.model).__name__}, {size:.1f} M parameters{classes})\n"
+            f"  lens.trace(input)      a Trace: tokens, prediction, attention [layer, head, query, key]\n"
+            f"  lens.traces(inputs)    the same for many, one by one\n"
+            f"  lens.predict(inputs)   label, probability and the next classes, without attention\n"
+            f"  lens.attribute(input)  an Attribution: what made it decide; lens.explain(input): by several methods"
+        )
+
+
+def _kind(model: nn.Module, processor: Any, options: dict[str, Any]) -> type[Lens]:
+    from ._image import ImageLens
+    from ._text import TextLens
+
+    return ImageLens if _sees_images(model, processor, options) else TextLens
+
+
+def _check_options(kind: type[Lens], options: dict[str, Any]) -> None:
+    """Raises InputError for what a lens of this kind cannot be told."""
+    names = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "model")]
+    for name in options:
+        if name in ("device", "dtype"):
+            raise InputError(
+                f"a lens uses the model where and as it is: Lens(model.to({options[name]!r}), ...)"
+            )
+        if name not in names:
+            raise unknown_name(f"option of {kind.__name__}", name, names)
+
+
+def _sees_images(model: nn.Module, processor: Any, options: dict) -> bool:
+    if "patches" in options:
+        return True
+    if hasattr(processor, "convert_ids_to_tokens"):
+        return False
+    if getattr(model, "main_input_name", None) == "pixel_values" or hasattr(model, "patches"):
+        return True
+    if hasattr(processor, "preprocess") and not hasattr(processor, "tokenizer"):
+        return True
+    return _image_inputs.looks_like_images(model)

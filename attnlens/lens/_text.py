@@ -1,0 +1,374 @@
+"""Text models of transformers with their tokenizers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import torch
+from torch import Tensor, nn
+
+from .._checks import listed
+from ..data._trace import Trace
+from ..errors import InputError
+from ..models import _forward, _predictions, _tasks, _text_inputs
+from ..models._text_inputs import Encoded
+from ._lens import Lens
+
+if TYPE_CHECKING:
+    from ..attribution import Explanation, TextAttribution
+
+
+class TextLens(Lens):
+    """A text model of transformers with its tokenizer.
+
+    >>> lens = al.load("sentiment")
+    >>> lens.trace("a gripping , funny film")            # one text
+    >>> lens.trace(("premise", "hypothesis"))            # a pair
+    >>> lens.trace(["one", "two"])                       # a list: a list of traces
+    >>> lens.trace(long_text, window=256, overlap=64)    # a list: one trace per window
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any = None,
+        *,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+    ):
+        super().__init__(model, tokenizer, labels=labels)
+        self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
+        if not callable(getattr(self.tokenizer, "convert_ids_to_tokens", None)):
+            _refuse_function(model, tokenizer)
+            raise InputError(
+                "a text model needs its tokenizer: Lens(model, tokenizer) takes a transformers tokenizer, not "
+                f"{type(tokenizer).__name__}; a hand-written model with other tokens runs inside `with "
+                "attnlens.capture(model) as recording:`, then recording.traces(tokens=...); for a vision module "
+                "give the patch grid: Lens(model, patches=(rows, cols))"
+            )
+        wanted = getattr(model, "main_input_name", "input_ids")
+        if wanted != "input_ids":
+            raise InputError(f"{type(model).__name__} takes {wanted}, not text; give it its own processor")
+        _text_inputs.check_vocabulary(model, self.tokenizer)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits; for a language model the text of every token."""
+        return self._vocabulary if self.task in _tasks.LANGUAGE else super().labels
+
+    @cached_property
+    def _vocabulary(self) -> tuple[str, ...]:
+        return _text_inputs.vocabulary(self.tokenizer)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest input in tokens, special ones included; None where neither model nor tokenizer has a limit."""
+        limits = [self.tokenizer.model_max_length]
+        positions = _tasks.config_of(self.model, "max_position_embeddings")
+        if isinstance(positions, int) and positions > 0:
+            # RoBERTa counts positions from the padding index on.
+            shift = [
+                m.padding_idx + 1
+                for name, m in self.model.named_modules()
+                if isinstance(m, nn.Embedding)
+                and name.endswith("position_embeddings")
+                and m.padding_idx is not None
+            ]
+            limits.append(positions - max(shift, default=0))
+        limit = min(limits)
+        return int(limit) if limit < 1_000_000 else None
+
+    @overload
+    def trace(self, input: list[Any], **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, *, window: int, **options: Any) -> list[Trace]: ...
+    @overload
+    def trace(self, input: Any, **options: Any) -> Trace: ...
+    def trace(
+        self,
+        input: Any,
+        *,
+        window: int | None = None,
+        overlap: int | None = None,
+        output: str | None = None,
+        **options: Any,
+    ) -> Trace | list[Trace]:
+        """Runs the model on a text, a pair of texts, or a list of them.
+
+        window: for texts longer than the model's limit: read it in windows of so many tokens, special ones
+            included, `overlap` (a quarter by default) shared by neighbours. One text then gives a list of
+            traces, in order; character spans count from the beginning of the whole text. Of a pair the second
+            text is read in windows and the first stands in each.
+        output: for an encoder-decoder: the text that its decoder reads; its start token alone by default.
+        options: as for `traces`; batch_size.
+
+        Raises InputError for an empty text, another type, or a text over the limit without `window`.
+        """
+        _forward.check_options(options, *_forward.OPTIONS, "batch_size", "window", "overlap", "output")
+        self._check_whole_text(input, window, overlap, output)
+        if output is not None:
+            return next(self.traces([self.encode(input, output)], **options))
+        if window is None:
+            return super().trace(input, **options)
+        inputs = listed(input)
+        if inputs is not None:
+            return [self.trace(one, window=window, overlap=overlap, **options) for one in inputs]
+        pieces = _text_inputs.windows(self.tokenizer, input, window, overlap, self.max_tokens)
+        return list(self.traces(pieces, **options))
+
+    @staticmethod
+    def _check_whole_text(input: Any, window: int | None, overlap: int | None, output: str | None) -> None:
+        if overlap is not None and window is None:
+            raise InputError("overlap= is shared by neighbouring windows; give window= too")
+        if output is not None and (window is not None or listed(input) is not None):
+            raise InputError("output= belongs to one text without windows; take the texts one by one")
+
+    def predict(
+        self,
+        input: Any,
+        *,
+        top_k: int = 5,
+        batch_size: int = 16,
+        window: int | None = None,
+        overlap: int | None = None,
+        output: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """What the model says: label, class index and probability, and the `top_k` likeliest classes as `.top`.
+
+        input: a text or pair; a list gives a list, computed in batches of similar lengths.
+        window, overlap: for a text longer than the model, as in `trace`: the answer is that of the mean of its
+            windows' logits.
+        output: the text that the decoder of an encoder-decoder has written so far.
+
+        The label and the probability are those of `lens.trace(input).prediction`, at the price of a forward pass that
+        nobody listens to. Of a multi-label model each class has a probability of its own; of a regression the label is
+        the value, without a probability and without `.top`. A language model names its next token, a masked one the
+        token of its first mask. Token classification gives a list, a prediction for each token of
+        `lens.encode(text).tokens`; question answering the words of the answer, with the index and the probability of
+        its first token.
+
+        Raises InputError for an input that cannot be read, and where the model gives no class logits, or NaN.
+
+        >>> lens.predict(["not a bad film", "flat"])[0].label
+        """
+        self._check_whole_text(input, window, overlap, output)
+        options = {"top_k": top_k, "batch_size": batch_size, **options}
+        if window is None:
+            return super().predict(input if output is None else self.encode(input, output), **options)
+        inputs = listed(input)
+        if inputs is not None:
+            return [self.predict(one, window=window, overlap=overlap, **options) for one in inputs]
+        if self.task in ("question", "token", *_tasks.LANGUAGE):
+            raise InputError(
+                f"window= is for models that give one answer for a text, and {type(self.model).__name__} answers at "
+                "a place in it; cut the text around that place"
+            )
+        _forward.check_options(options, "top_k", "batch_size")
+        pieces = _text_inputs.windows(self.tokenizer, input, window, overlap, self.max_tokens)
+        rows = list(self._in_order(pieces, batch_size, self._answers))
+        mean = None if None in rows else torch.stack(rows).mean(0)
+        return self._prediction(pieces[0], mean, top_k)
+
+    @overload
+    def attribute(self, input: list[Any], target: Any = None, **options: Any) -> list[Any]: ...
+    @overload
+    def attribute(
+        self, input: Any, target: list[Any] | tuple[Any, ...], **options: Any
+    ) -> list[TextAttribution]: ...
+    @overload
+    def attribute(
+        self, input: Any, target: str | int | None = None, *, baseline: Literal["compare"], **options: Any
+    ) -> Explanation: ...
+    @overload
+    def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> TextAttribution: ...
+    def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
+        """How much each token spoke for a class, with the error of the scores.
+
+        input: a text or pair; a list gives a list, computed in batches of similar lengths.
+        target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
+            list of texts, holds the target of each: one, or a list of several. For a language model a token of the
+            vocabulary, for question answering "start" (the default) or "end".
+        method: "integrated_gradients" (the default: adaptive, in as many steps as `tolerance` needs), or any of
+            `attnlens.attribution.METHODS`, each explained in the guide's page on methods.
+        against: a second class: explain why `target` rather than that one; of a list of texts one for all, or a list
+            with one for each.
+        unit: "logit" (the default) or "probability", what the scores divide up.
+        baseline: "pad" (the default), "mask", "zero", "mean" (of all word embeddings), a text of several words, token
+            ids, a tensor `[token, d]`; a list is averaged over (expected gradients); "compare" gives the `Explanation`
+            that holds each of the four beside the others. Special tokens stay in each.
+        layer: "word" (the default) or "embeddings", the output of the whole embedding module; or a module or its path.
+        position: the token whose label, or next token, is explained, by number or text: token classification needs it,
+            for language models it is the last token or the first mask.
+        window, overlap: for a text longer than the model, as in `trace`: F is the mean over its windows.
+        output: the text that the decoder of an encoder-decoder has written so far.
+        level: "token" (the default), "word" or "sentence".
+        progress: show a bar over the texts.
+        options: of the method: tolerance and max_steps of integrated gradients (or n_steps and rule, for Captum's fixed
+            number), n_samples, noise and seed of those that sample.
+
+        Raises InputError for an unknown target, method, baseline or option, listing the known ones.
+
+        >>> lens.attribute("not a bad film", "positive", against="negative", level="word").table
+        """
+        from ..attribution import attribute_text
+
+        return self._compared(input, target, options) or attribute_text(self, input, target, **options)
+
+    # -- from text to tensors -------------------------------------------------------------------------------
+
+    def encode(self, input: str | tuple[str, str], output: str | None = None) -> Encoded:
+        """One text or pair with its tokens, unpadded; with the text that the decoder reads, if there is one.
+
+        Raises InputError as `trace` does.
+        """
+        encoded = _text_inputs.encode(self.tokenizer, input)
+        if self.max_tokens is not None and len(encoded) > self.max_tokens:
+            raise InputError(
+                f"the text has {len(encoded)} tokens, the model takes {self.max_tokens}; read it in overlapping "
+                f"windows: window={self.max_tokens}, or --window {self.max_tokens} in a shell"
+            )
+        if output is not None and not self._seq2seq:
+            raise InputError(
+                f"{self.name} is no encoder-decoder: it has no output to read; leave output= away"
+            )
+        return encoded if output is None else self._with_output(encoded, output)
+
+    def batch(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
+        """Padded tensors `[batch, token]` on the model's device, by the names that the model takes."""
+        _text_inputs.check_ids(self.model, self.tokenizer, encoded)
+        taken = inspect.signature(self.model.forward).parameters
+        rows = [one.inputs for one in encoded]
+        if "input_ids" in taken:  # a wrapper that passes everything on names nothing
+            rows = [{name: row[name] for name in row if name in taken} for row in rows]
+        blanks = {"input_ids": self._pad_id or 0, "token_type_ids": self.tokenizer.pad_token_type_id}
+        return {name: rows.to(self.device) for name, rows in _text_inputs.pad(rows, blanks).items()}
+
+    def inputs(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
+        """`batch`, and what the decoder of an encoder-decoder reads."""
+        inputs = self.batch(encoded)
+        decoder = [one.output_ids for one in map(self._with_start, encoded)]
+        if any(decoder):
+            inputs["decoder_input_ids"] = torch.tensor(decoder, device=self.device)
+        return inputs
+
+    @property
+    def _pad_id(self) -> int | None:
+        """The model's padding token before the tokenizer's: by it the model finds the end of a text."""
+        own = _tasks.config_of(self.model, "pad_token_id")
+        return own if isinstance(own, int) and own >= 0 else self.tokenizer.pad_token_id
+
+    @property
+    def batches(self) -> bool:
+        """Whether texts of several lengths can go through the model together and come out as if alone."""
+        head = self.task
+        if self._seq2seq and head in ("sequence", "question"):
+            return False  # its decoder reads the padding too
+        if head == "sequence" and hasattr(self.model, "config"):
+            # GPT-2 looks for the last token that is no padding.
+            return _tasks.config_of(self.model, "pad_token_id") is not None
+        taken = inspect.signature(self.model.forward).parameters
+        return "input_ids" not in taken or "attention_mask" in taken
+
+    # -- from tensors to traces -----------------------------------------------------------------------------
+
+    def _prepare(self, input: Any) -> Encoded:
+        return input if isinstance(input, Encoded) else self.encode(input)
+
+    def _length(self, prepared: Encoded) -> int:
+        return len(prepared)
+
+    def _run(self, prepared: Sequence[Encoded], **options: Any) -> Iterator[Trace]:
+        if len(prepared) > 1 and not self.batches:
+            for row in prepared:
+                yield from self._run([row], **options)
+            return
+        prepared = [self._with_start(row) for row in prepared]
+        inputs = self.inputs(prepared)
+        logits_of = partial(self._checked_logits, encoded=prepared)
+        output, layers, targets = _forward.run_for(self.model, inputs, logits_of, len(prepared), **options)
+        for item, row in enumerate(prepared):
+            yield Trace(
+                layers=_forward.sided(layers[item], len(row.tokens), len(row.output_tokens), self._seq2seq),
+                model=self.name,
+                tokens=row.tokens,
+                output_tokens=row.output_tokens,
+                text=row.text,
+                logits=_tasks.kept(logits_of(output, item)),
+                labels=self.labels,
+                activation=self.activation,
+                target=targets[item],
+            )
+
+    @property
+    def _seq2seq(self) -> bool:
+        return bool(_tasks.config_of(self.model, "is_encoder_decoder"))
+
+    def _with_start(self, encoded: Encoded) -> Encoded:
+        """With the decoder's start token where it reads nothing yet; a classifier makes its decoder's input itself."""
+        makes = not self._seq2seq or self.task in ("sequence", "question")
+        return encoded if makes or encoded.output_ids else self._with_output(encoded, "")
+
+    def _with_output(self, encoded: Encoded, output: str) -> Encoded:
+        start = _tasks.config_of(self.model, "decoder_start_token_id")
+        ids, tokens = _text_inputs.output(
+            self.tokenizer, output, int(self._pad_id or 0) if start is None else start
+        )
+        return replace(encoded, output_ids=ids, output_tokens=tokens)
+
+    def _answers(self, prepared: Sequence[Encoded]) -> list[Tensor | None]:
+        if len(prepared) > 1 and not self.batches:
+            return [logits for one in prepared for logits in self._answers([one])]
+        prepared = [self._with_start(one) for one in prepared]
+        output = self._forward(self.inputs(prepared))
+        return [_tasks.kept(self._checked_logits(output, item, prepared)) for item in range(len(prepared))]
+
+    def _prediction(self, prepared: Encoded, logits: Tensor | None, top_k: int) -> Any:
+        head = self.task
+        if logits is None or logits.ndim == 1 or head not in ("question", "token"):
+            return super()._prediction(prepared, logits, top_k)
+        if head == "question":
+            from ..attribution.text._merging import joined
+
+            return _predictions.span(logits, lambda a, b: joined(prepared.tokens[a:b], prepared.text).text)
+        return [super(TextLens, self)._prediction(prepared, row, top_k) for row in logits]
+
+    def _checked_logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
+        logits = self._logits(output, item, encoded)
+        if logits is not None:
+            self.check_classes(logits.shape[-1])
+        return logits
+
+    def _logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
+        """One input's logits without padding, in the shape that `Trace` says."""
+        head, row = self.task, encoded[item]
+        length = len(row)
+        if head == "question" and hasattr(output, "start_logits"):
+            return torch.stack([output.start_logits[item, :length], output.end_logits[item, :length]])
+        logits = _tasks.read(output)
+        if logits is None or logits.ndim == 2:
+            return None if logits is None else logits[item]
+        if head == "token":
+            return logits[item, :length]
+        place = self.answer_place(row)
+        return None if place is None or logits.ndim != 3 else logits[item, place]
+
+    def answer_place(self, encoded: Encoded) -> int | None:
+        """Which position's logits are a language model's answer: the last token, or the first mask; else None."""
+        head = self.task
+        if head == "masked":
+            places = [i for i, token in enumerate(encoded.tokens) if token.id == self.tokenizer.mask_token_id]
+            return places[0] if places else None
+        return {"causal": len(encoded) - 1, "seq2seq": max(len(encoded.output_ids) - 1, 0)}.get(head)
+
+
+def _refuse_function(model: nn.Module, processor: Any) -> None:
+    """A function in the place of a tokenizer prepares pictures."""
+    if callable(processor) and not hasattr(model, "config"):
+        raise InputError(
+            f"{type(model).__name__} is not known for a vision module; if it is one, give the rows and columns of its "
+            "patches beside what prepares its pictures: Lens(module, preprocess, patches=(rows, cols))"
+        )
