@@ -61,10 +61,10 @@ def integer(name: str, value: object, *, least: int | None = None, most: int | N
 
     Raises InputError for anything else.
     """
-    found = as_integer(value)
-    if found is None or (least is not None and found < least) or (most is not None and found > most):
+    number = as_integer(value)
+    if number is None or (least is not None and number < least) or (most is not None and number > most):
         raise InputError(f"{name} must be an integer{_bounds(least, None, most, None)}, not {short(value)}")
-    return found
+    return number
 
 
 def number(
@@ -80,16 +80,16 @@ def number(
 
     Raises InputError for anything else.
     """
-    found = as_number(value)
-    outside = found is None or (
-        (least is not None and found < least)
-        or (above is not None and found <= above)
-        or (most is not None and found > most)
-        or (below is not None and found >= below)
+    result = as_number(value)
+    outside = result is None or (
+        (least is not None and result < least)
+        or (above is not None and result <= above)
+        or (most is not None and result > most)
+        or (below is not None and result >= below)
     )
     if outside:
         raise InputError(f"{name} must be a number{_bounds(least, above, most, below)}, not {short(value)}")
-    return found
+    return result
 
 
 def share(name: str, value: object) -> float:
@@ -105,15 +105,15 @@ def position(name: str, value: object, count: int) -> int:
     >>> position("layer", -1, 6)
     5
     """
-    found = as_integer(value)
-    if found is None:
+    at = as_integer(value)
+    if at is None:
         raise InputError(
             f"{name} must be an integer, 0 to {count - 1} or negative from the end, not {short(value)}"
         )
-    if not -count <= found < count:
+    if not -count <= at < count:
         there = "there is one, numbered 0" if count == 1 else f"there are {count}, numbered 0 to {count - 1}"
-        raise InputError(f"{name} {found} is out of range: {there}; negative numbers count from the end")
-    return found % count
+        raise InputError(f"{name} {at} is out of range: {there}; negative numbers count from the end")
+    return at % count
 
 
 def positions(name: str, values: object, count: int) -> list[int]:
@@ -135,13 +135,13 @@ def among(name: str, value: object, numbers: Sequence[int]) -> int:
     >>> among("layer", 5, [0, 5]), among("layer", -1, [0, 5])
     (5, 5)
     """
-    found = as_integer(value)
-    if found is not None and -len(numbers) <= found < 0:
-        return numbers[found]
-    if found not in numbers:
+    picked = as_integer(value)
+    if picked is not None and -len(numbers) <= picked < 0:
+        return numbers[picked]
+    if picked not in numbers:
         these = ", ".join(map(str, numbers))
         raise InputError(f"{name} must be one of {these}, or negative from the end, not {short(value)}")
-    return found
+    return picked
 
 
 def token(name: str, value: object, tokens: Sequence[Token]) -> int:
@@ -258,12 +258,12 @@ def drawable(value: object, function: str) -> Trace:
 def attention(trace: Trace, layer: object) -> Attention:
     """The attention of one layer by number. Raises InputError for a layer without weights."""
     number = position("layer", layer, len(trace))
-    found = trace[number]
-    if 0 in found.shape:
+    weights = trace[number]
+    if 0 in weights.shape:
         raise InputError(
-            f"layer {number} holds no weights: its shape is {list(found.shape)}; give another layer"
+            f"layer {number} holds no weights: its shape is {list(weights.shape)}; give another layer"
         )
-    return found
+    return weights
 
 
 def _one_trace(value: object, source: str) -> str:
@@ -277,7 +277,7 @@ def _one_trace(value: object, source: str) -> str:
 
 
 def listed(input: Any) -> list | None:
-    """The inputs of a list, a Series or one-dimensional array of texts, or another sequence; None: it is one input.
+    """The inputs of a list, a Series or one-dimensional array of texts, or another sequence; None for one input.
 
     A tuple is one input (a pair of texts), and so is an array of numbers (a picture).
     """
@@ -296,14 +296,14 @@ def listed(input: Any) -> list | None:
     return list(input)
 
 
-def per_input(name: str, given: Any, count: int, remedy: str = "") -> list:
-    """One value for each of `count` inputs: of a list its own, of anything else the same for all.
+def per_input(name: str, value: Any, count: int, remedy: str = "") -> list:
+    """One value for each of `count` inputs: the entries of a list, or the same value for all.
 
-    Raises InputError for a list of another length; remedy: what else the message says.
+    Raises InputError for a list of another length; remedy: an addition to its message.
     """
-    values = values_of(given)
+    values = values_of(value)
     if values is None:
-        return [given] * count
+        return [value] * count
     if len(values) != count:
         raise InputError(
             f"{name}= holds {len(values)} for {count} inputs; give one for each, in their order, or a single one for "
@@ -312,24 +312,24 @@ def per_input(name: str, given: Any, count: int, remedy: str = "") -> list:
     return values
 
 
-def values_of(given: Any) -> list | None:
-    """The values of a list, tuple, Series, or one-dimensional array or tensor; None: it is a single one."""
-    if isinstance(given, list | tuple):
-        return list(given)
-    return given.tolist() if hasattr(given, "tolist") and _is_row(given) else None
+def values_of(value: Any) -> list | None:
+    """The values of a list, tuple, Series, or one-dimensional array or tensor; None for a single value."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    return value.tolist() if hasattr(value, "tolist") and _is_row(value) else None
 
 
 def targets_of(target: Any, inputs: list | None) -> list[Any]:
-    """For each input its target, or the list of its targets; `inputs` is None where there is a single one.
+    """The target of each input, or the list of its targets; `inputs` is None for a single input.
 
-    target: one for all, or a list with one, or a list of several, for each; of a single input one or a list of several
+    target: one for all, or a list with one target, or a list of targets, for each; for a single input one or a list
     """
     more = "; for several classes of every input: target=[[...]] * len(inputs)"
     each = [target] if inputs is None else per_input("target", target, len(inputs), more)
-    found = [one if (several := values_of(one)) is None else several for one in each]
-    if [] in found:
+    targets = [one if (several := values_of(one)) is None else several for one in each]
+    if [] in targets:
         raise InputError("target=[] names no class; omit it for the predicted one")
-    return found
+    return targets
 
 
 def one_by_one(targets: list[Any]) -> list[tuple[int, Any]]:
@@ -339,30 +339,30 @@ def one_by_one(targets: list[Any]) -> list[tuple[int, Any]]:
     ]
 
 
-def as_asked(found: Iterable[Any], targets: list[Any]) -> list[Any]:
-    """What was found for each target of `one_by_one`, by input: lists where an input has a list of targets."""
-    left = iter(found)
+def as_asked(results: Iterable[Any], targets: list[Any]) -> list[Any]:
+    """The results for the targets of `one_by_one`, by input: lists where an input has a list of targets."""
+    left = iter(results)
     return [[next(left) for _ in some] if isinstance(some, list) else next(left) for some in targets]
 
 
 def contrasts_of(against: Any, inputs: list | None) -> list:
-    """The class that each input is contrasted with, all of them None where there is none."""
+    """The class that each input is contrasted with, or None for all."""
     if inputs is None:
         if values_of(against) is not None:
             raise InputError(
                 f"against={against!r} is a list, as it is for a list of inputs; for one input name one class"
             )
         return [against]
-    found = per_input("against", against, len(inputs))
-    if None in found and any(one is not None for one in found):
+    classes = per_input("against", against, len(inputs))
+    if None in classes and any(one is not None for one in classes):
         raise InputError(
-            "against= names a class for some inputs and none for others; explain those by themselves"
+            "against= names a class for some inputs and none for others; explain those separately"
         )
-    return found
+    return classes
 
 
 def refuse_columns(inputs: Any) -> None:
-    """Raises InputError for a table or a mapping, over which Python would go by the names of its columns."""
+    """Raises InputError for a table or a mapping, over which Python would iterate by column names."""
     if isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
         names = ", ".join(map(repr, list(getattr(inputs, "columns", inputs))[:6]))
         raise InputError(

@@ -1,4 +1,4 @@
-"""What attnlens raises: every message says what was given, what was expected and what to do next."""
+"""The errors of attnlens: every message states what was given, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ class InputError(AttnlensError, ValueError):
 
 
 class CaptureError(AttnlensError, RuntimeError):
-    """Attention was not heard, or not wholly: the message names the module and the remedy."""
+    """Attention was not recorded, or only in part: the message names the module and the remedy."""
 
 
 class CaptureWarning(UserWarning):
-    """Some attention of the model was not recorded: the message names the modules; numbers of layers leave them out."""
+    """Some attention of the model was not recorded: the message names the modules; layer numbers omit them."""
 
 
 class FileError(AttnlensError, ValueError):
-    """A file is not a trace, is damaged, or comes from another format version."""
+    """A file is not a trace, is damaged, or has an unknown format version."""
 
 
 class FileWarning(UserWarning):
-    """A file could be read but not checked for damage; the message says how to mend that."""
+    """A file could be read but not checked for damage; the message states the remedy."""
 
 
 LONGEST = 200
-"""Characters of a name that a message repeats."""
+"""Maximum number of characters of a name that a message repeats."""
 
 
-def unknown_name(what: str, given: object, known: Iterable[object]) -> InputError:
+def unknown_name(what: str, name: object, names: Iterable[object]) -> InputError:
     """The error for a name outside a closed list: shows the list, and the name that was probably meant."""
-    names = [str(name) for name in known]
-    close = get_close_matches(str(given), names, n=1)
+    names = [str(one) for one in names]
+    close = get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    shown = repr(given) if isinstance(given, str) and len(given) <= LONGEST else short(given)
+    shown = repr(name) if isinstance(name, str) and len(name) <= LONGEST else short(name)
     return InputError(f"unknown {what} {shown}; expected one of: {', '.join(names)}.{hint}")

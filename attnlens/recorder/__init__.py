@@ -1,6 +1,6 @@
-"""How attention leaves a running model: `capture`, and what it recorded.
+"""Recording the attention of a running model: `capture`, and the `Recording` that it returns.
 
-`handwritten/` holds what recognises attention that is written out as a softmax and a matrix product.
+`handwritten/` recognises attention that is written out as a softmax and a matrix product.
 """
 
 from ._capture import capture

@@ -1,4 +1,4 @@
-"""What torch's own attention functions were asked, as query, key, scale and one mask."""
+"""The arguments of torch's attention functions, as query, key, scale and one mask."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..errors import CaptureError
 
 @dataclass
 class AttentionCall:
-    """What was asked: query, key, value `[..., token, d_head]`.
+    """The arguments of one call: query, key, value `[..., token, d_head]`.
 
-    mask: bool (True: may look), float (added), or None; causal as in torch
+    mask: bool (True: visible), float (added), or None; causal as in torch
     """
 
     query: Tensor
@@ -27,7 +27,7 @@ class AttentionCall:
     causal: bool = False
     kind: str = "self"
     appended: int = 0
-    """How many of the last keys are no tokens."""
+    """The number of keys at the end that are not tokens."""
     dropped: bool = False
     """Whether dropout changed the weights before the values were mixed."""
 
@@ -43,7 +43,7 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> AttentionCall:
     query = arguments["query"]
     if query.is_nested:
         raise CaptureError(
-            "scaled_dot_product_attention on nested tensors cannot be heard; pad the batch and give a mask instead"
+            "scaled_dot_product_attention on nested tensors cannot be recorded; pad the batch and give a mask instead"
         )
     if hasattr(mask, "_materialize"):  # torch's CausalBias, whose module takes a second to import
         mask = mask._materialize(query.device)
@@ -86,7 +86,7 @@ def mha(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> AttentionCall:
-    """nn.MultiheadAttention, `[token, batch, d_model]`: its projections are repeated to see the heads."""
+    """nn.MultiheadAttention, `[token, batch, d_model]`: its projections are computed again to split the heads."""
     kind = "self" if query is key or query.data_ptr() == key.data_ptr() else "cross"
     if query.ndim == 2:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
@@ -113,7 +113,7 @@ def mha(
 
 
 _OUT = 11
-"""Where the weight of the output projection stands among the arguments of nn.MultiheadAttention's function."""
+"""The position of the output projection's weight among the arguments of nn.MultiheadAttention's function."""
 
 
 def out_projection(args: tuple, kwargs: dict) -> Tensor:
@@ -134,7 +134,7 @@ def with_out_projection(args: tuple, kwargs: dict, weight: Tensor) -> tuple[tupl
 
 
 def head_count(args: tuple, kwargs: dict) -> int:
-    """How many heads nn.MultiheadAttention was told to use."""
+    """The number of heads of nn.MultiheadAttention."""
     return args[4] if len(args) > 4 else kwargs["num_heads"]
 
 
@@ -145,7 +145,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _mha_mask(
     attn_mask: Tensor | None, padding: Tensor | None, lead: tuple[int, int], extra: int
 ) -> Tensor | None:
-    """The masks of nn.MultiheadAttention (bool True: may NOT look) as one; `extra` keys were appended, visible."""
+    """The masks of nn.MultiheadAttention (bool True: hidden) as one; `extra` visible keys were appended."""
     masks = []
     if attn_mask is not None:
         m = attn_mask if attn_mask.ndim == 2 else attn_mask.unflatten(0, lead)
@@ -174,8 +174,8 @@ def flex(
 ) -> tuple[Tensor, Tensor, float, Tensor | None, Tensor | None]:
     """flex_attention, run without torch.compile: (query, key, scale, mask, weights).
 
-    Both of its functions are asked for every query and key. If `score_mod` leaves the scores alone, query and
-    key say all and weights are None; else the weights are computed (so does the uncompiled kernel itself).
+    Both of its functions are evaluated for every query and key. If `score_mod` does not change the scores, weights are
+    None; otherwise the weights are computed (as the uncompiled kernel does).
     """
     batch, heads, queries, _ = query.shape
     keys = key.shape[2]

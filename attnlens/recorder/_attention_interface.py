@@ -1,8 +1,8 @@
-"""The attention interface of transformers, for implementations that are no torch functions (Flash, custom ones).
+"""The attention interface of transformers, for implementations that are not torch functions (Flash, custom ones).
 
-Attention modules ask `ALL_ATTENTION_FUNCTIONS.get_interface(name, eager)` for a function and call it with
-query, key, value and mask. While a capture is open that look-up returns the same function with an ear beside
-it. The implementation and its mask stay as they are; nothing is registered.
+Attention modules call `ALL_ATTENTION_FUNCTIONS.get_interface(name, eager)` for a function and call it with query, key,
+value and mask. While a capture is open that look-up returns a wrapper that also records the call. The implementation
+and its mask are unchanged; nothing is registered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _original: Callable | None = None
 
 
 def open(listener: Listener) -> None:
-    """Starts listening at the interface in this thread; does nothing where transformers is not in use."""
+    """Starts recording at the interface in this thread; does nothing where transformers is not in use."""
     global _original
     if "transformers.modeling_utils" not in sys.modules:
         return
@@ -48,7 +48,7 @@ def open(listener: Listener) -> None:
 
 
 def close(listener: Listener) -> None:
-    """Ends it; once more does no harm."""
+    """Stops recording; calling it again is harmless."""
     if listener in _listeners():
         _listeners().remove(listener)
     with _lock:
@@ -104,7 +104,7 @@ def _record(
     options: dict,
     result: Tensor,
 ) -> None:
-    """Notes a call that ran outside torch functions, from the interface's own arguments.
+    """Records a call that ran outside torch functions, from the interface's own arguments.
 
     result: `[batch, query, head, d_head]`
     mask: None, `[batch, token]`, `[batch, 1 | head, query, key]`, or flex attention's BlockMask.
@@ -148,7 +148,7 @@ def _dense(mask: Any, query: Tensor, key: Tensor) -> Tensor:
     """flex attention's BlockMask as bool `[batch, head, query, key]`."""
     if not hasattr(mask, "mask_mod"):
         raise CaptureError(
-            f"attention with a mask of type {type(mask).__name__} cannot be heard; load the model with "
+            f"attention with a mask of type {type(mask).__name__} cannot be recorded; load the model with "
             'attn_implementation="sdpa"'
         )
     from torch.nn.attention.flex_attention import create_mask

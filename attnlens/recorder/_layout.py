@@ -1,9 +1,8 @@
-"""Whose attention it is, and which axes of its tensors are which.
+"""The layout of an attention call: which axes of its tensors are batch, heads and windows.
 
-Hand-written attention comes as `[batch, head, query, key]`, but also without heads, without a batch, with both
-folded into one axis in either order, heads first, or with windows. What the axes are made of (`provenance`) says
-which are batch, heads and windows; where it is not known, shapes say so as far as they can, and what they leave open
-is refused.
+Hand-written attention comes as `[batch, head, query, key]`, but also without heads, without a batch, with both folded
+into one axis in either order, heads first, or with windows. The provenance of the axes determines which are batch,
+heads and windows; where it is unknown the shapes are used, and ambiguous ones are refused.
 """
 
 from __future__ import annotations
@@ -57,9 +56,9 @@ class Layout:
     items: int
     kind: str
     part: bool = False
-    """Whether it is less than the batch that the module was given: a loop over inputs."""
+    """Whether it covers only a part of the module's batch: a loop over inputs."""
     chunk: QueryChunk | None = None
-    """Which of the queries they are, where a module takes them in chunks."""
+    """Which of the queries these are, where a module processes them in chunks."""
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -76,7 +75,7 @@ class Layout:
     def put(self, tensor: Tensor, shared: bool = False) -> Tensor:
         """`[batch | 1, head | 1, x, y]` of a tensor whose leading axes are those recorded, or 1, or omitted.
 
-        shared: fewer heads than recorded are kept as they are, `[batch, key_head, x, y]`, each for a group of queries
+        shared: fewer heads than recorded are kept, `[batch, key_head, x, y]`, each shared by a group of heads
         """
         x, y = tensor.shape[-2:]
         shape = (1,) * (len(self.lead) + 2 - tensor.ndim) + tuple(tensor.shape[:-2])
@@ -92,7 +91,7 @@ class Layout:
         return tensor.expand(*batch, *heads, -1, -1).reshape(prod(batch), prod(heads), x, y)
 
     def spread(self, per_head: Tensor) -> Tensor:
-        """`[*lead | 1, 1, 1]` of numbers `[head]`: the way back from `put`."""
+        """Numbers `[head]` as `[*lead | 1, 1, 1]`: the inverse of `put`."""
         sizes = [self._sizes[i] for i in self.head_axes]
         order = sorted(range(len(sizes)), key=lambda n: self.head_axes[n])
         laid = per_head.view(sizes).permute(order)
@@ -107,20 +106,20 @@ def _leads(sizes: list[int]) -> bool:
 
 @dataclass(frozen=True)
 class AttentionAxes:
-    """What the axes of an attention `[*lead, query, key]` are made of, and `inner`, over which scores were summed."""
+    """The provenance of the axes of an attention `[*lead, query, key]`, and of `inner`, the axis of the scores' sum."""
 
     lead: tuple[Axis, ...]
     query: Axis
     key: Axis
     inner: Axis = ()
     dropped: Axis = ()
-    """Parts that were indexed away before."""
+    """Parts that were removed by indexing before."""
     learned: bool = False
-    """Whether the queries are parameters or made of these, and the keys are not."""
+    """Whether the queries are parameters or computed from them, and the keys are not."""
 
     @classmethod
     def between(cls, query: Axes | None, key: Axes | None, lead: tuple[int, ...]) -> AttentionAxes:
-        """Of the product of query and key `[*lead, token, d_head]`."""
+        """For the product of query and key `[*lead, token, d_head]`."""
         sides = [side for side in (query, key) if side is not None and len(side.axes) > 1]
         axes = broadcast([(side.axes[:-2], side.fixed) for side in sides], lead)
         rows = () if query is None else query.axes[-2]
@@ -130,7 +129,7 @@ class AttentionAxes:
 
     @classmethod
     def of(cls, weights: Axes, order: tuple[int, ...], values: Axis) -> AttentionAxes:
-        """Of weights whose axes in this order are `[*lead, query, key]`; values: the mixed axis of the values."""
+        """For weights whose axes in this order are `[*lead, query, key]`; values: the feature axis of the values."""
         *lead, query, key = (weights.axes[at] for at in order)
         return cls(tuple(lead), query, key, values, weights.dropped)
 
@@ -156,8 +155,8 @@ def read(
 ) -> Layout:
     """The layout of an attention `[*lead, query, key]` recorded while these modules ran.
 
-    inner: length of the axis that query and key were multiplied over; query: what its rows were made of
-    attention_axes: what its axes are made of, as far as that is known; whole: the batch of the model's inputs
+    inner: length of the axis of the product of query and key; query: the tensor of the queries
+    attention_axes: provenance of its axes, as far as known; whole: the batch of the model's inputs
     """
     owner = _owner(frames, query)
     inputs = owner.activations(queries) if owner is not None else []
@@ -189,14 +188,14 @@ def _by_shape(
     inner: int | None,
     kind: str,
 ) -> Layout:
-    """The layout of tensors whose making was not followed, by the shapes of what the module was given."""
+    """The layout of tensors of unknown provenance, from the shapes of the module's inputs."""
     batch, areas, seq_first = _activation(inputs, queries, keys, lead)
     if len(lead) == 0:
         parts, batch_axes, head_axes = (), (), ()
     elif len(lead) == 1 and batch in (None, *lead):
         parts, batch_axes, head_axes = (lead,), (0,), ()
     elif len(lead) == 1 and (batch == 1 or lead[0] % batch):
-        # What the batch does not divide is heads, of one input of a loop over the batch.
+        # An axis that the batch does not divide is heads, of one input in a loop over the batch.
         parts, batch_axes, head_axes = (lead,), (), (0,)
     elif len(lead) == 2:
         swapped = batch is not None and lead[1] == batch != lead[0] and lead[0] % batch != 0
@@ -214,23 +213,22 @@ def _unsettled(frames: list[Frame], shape: tuple[int, ...]) -> CaptureError:
     where = label(frames[-1].name, frames[-1].module) if frames else "the model"
     return CaptureError(
         f"attention weights {list(shape)} were computed in {where}, and which of their axes are inputs, heads and "
-        "windows cannot be read: their making was not followed. Run one input at a time, or give the attention "
-        "[batch, head, query, key]."
+        "windows is ambiguous. Run one input at a time, or give the attention the axes [batch, head, query, key]."
     )
 
 
 def _by_parts(
     attention_axes: AttentionAxes, whole: AxisPart | None
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], tuple[int, ...], int | None] | None:
-    """(parts of the leading axes, batch axes, head axes, number of inputs) by what the axes are made of.
+    """(parts of the leading axes, batch axes, head axes, number of inputs) from the provenance of the axes.
 
-    None where that is not known; the number is None where the batch holds more than inputs.
+    None where it is unknown; the number is None where the batch holds more than inputs.
     """
     flat = [part for axis in attention_axes.lead for part in axis or (_NOTHING,)]
     mine = {id(part.root) for axis in (attention_axes.query, attention_axes.key) for part in axis}
     ready = FEATURE not in kinds(
         attention_axes.inner
-    )  # handed over as query and key, or heads of an input as it came
+    )  # query and key are inputs of the module, or heads of an input
     turned = any(part.kind == BATCH for part in (*attention_axes.query, *attention_axes.key))
     batch, windows, heads = [], [], []
     for at, part in enumerate(flat):
@@ -252,11 +250,11 @@ def _by_parts(
 
 
 _NOTHING = AxisPart(1, "nothing")
-"""Stands for an axis of size 1."""
+"""An axis of size 1."""
 
 
 def _kind_of_parts(attention_axes: AttentionAxes) -> str | None:
-    """The kind, where the parts say it."""
+    """The kind, where the parts determine it."""
     rows, cols, inner = kinds(attention_axes.query), kinds(attention_axes.key), kinds(attention_axes.inner)
     if rows == cols == {FEATURE} and POSITION in inner:
         return "channel"
@@ -264,7 +262,7 @@ def _kind_of_parts(attention_axes: AttentionAxes) -> str | None:
 
 
 def _channel(inputs: list[Tensor], queries: int, keys: int, inner: int | None, total: int) -> bool:
-    """Whether shapes say that rows and keys are channels: of a picture, whose axes have no names."""
+    """Whether the shapes show that rows and keys are channels of a picture."""
     batch, areas, _ = _activation(inputs, queries, keys, ())
     return queries == keys and total == batch and inner in areas and queries not in areas
 
@@ -272,7 +270,7 @@ def _channel(inputs: list[Tensor], queries: int, keys: int, inner: int | None, t
 def _activation(
     inputs: list[Tensor], queries: int, keys: int, lead: tuple[int, ...]
 ) -> tuple[int | None, tuple[int, ...], bool]:
-    """(batch size, how many tokens there may be, whether tokens come first) of the owner's input."""
+    """(batch size, possible numbers of tokens, whether tokens come first) of the owner's input."""
     if not inputs:
         return None, (), False
     shape = tuple(inputs[0].shape)
@@ -288,7 +286,7 @@ def _activation(
 
 
 def _owner(frames: list[Frame], query: Tensor) -> Frame | None:
-    """The innermost running module that was given activations, not already the query and key themselves."""
+    """The innermost running module whose inputs are activations, and not already query and key."""
     for frame in reversed(frames):
         inputs = frame.activations(query.shape[-2])
         split = any(t.ndim > 3 and t.shape[:-1] == query.shape[:-1] for t in inputs)
@@ -298,7 +296,7 @@ def _owner(frames: list[Frame], query: Tensor) -> Frame | None:
 
 
 def items_of(frames: list[Frame], batch: int) -> int:
-    """How many inputs a batch axis of this length stands for."""
+    """The number of inputs of a batch axis of this length."""
     for frame in frames[:2]:
         sizes = frame.batches()
         if batch in sizes:
@@ -320,7 +318,7 @@ def _kind(inputs: list[Tensor], contexts: list[Tensor], queries: int, keys: int)
     others = [t for t in others if not _is_mask(t, first, queries, keys)]
     if square:
         others = [t for t in others if keys in t.shape[:-1]]
-    # One as long as the queries is a residual stream as likely as what the keys are made of.
+    # An input as long as the queries may be a residual stream as well as the source of the keys.
     others = [t for t in others if t.shape != first.shape or any(_same(t, c) for c in contexts)]
     return "cross" if others else "self"
 

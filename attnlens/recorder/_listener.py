@@ -1,8 +1,8 @@
-"""The ear: a torch function mode that notices attention calls and notes what went in.
+"""A torch function mode that recognises attention calls and records their arguments.
 
-The user's function always runs first, outside our own try block, with its own arguments; what we then observe
-is detached, copied (a model may overwrite it, as static caches do) and never handed back. A fault of ours is
-remembered and reported when the capture ends.
+The user's function always runs first, outside our own try block, with its own arguments; what is observed afterwards
+is detached, copied (a model may overwrite it, as static caches do) and never handed back. An error of attnlens is
+kept and reported when the capture ends.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from .handwritten._trail import factors_behind
 
 
 class Listener(TorchFunctionMode):
-    """Hears attention in whatever runs under it and appends `Call`s to a recording.
+    """Records the attention of whatever runs under it as `Call`s of a recording.
 
-    gradients: whether to keep the values and the gradient of what the attention mixes
-    values: whether to keep the values and follow what is mixed on its way out; None: if gradients are kept
-    verify: whether to keep what each attention mixed and what came out
-    gates: `{layer: [head] of factors}` on what each head has mixed; 0 switches a head off
+    gradients: whether to record the values and the gradient of each head's output
+    values: whether to record the values and their way to the residual stream; None: as gradients
+    verify: whether to record the values and the output of each attention
+    gates: `{layer: [head] of factors}` on the output of each head; 0 switches a head off
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Listener(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        # This runs for each function and attribute that the model asks of a tensor: the way out comes first.
+        # This runs for each tensor function and attribute of the model: the common case comes first.
         if torch.compiler.is_dynamo_compiling() or self.closed:
             return func(*args, **(kwargs or {}))
         role = ROLES.get(func)
@@ -112,19 +112,19 @@ class Listener(TorchFunctionMode):
         return self.gated(result) if self.gates else result
 
     def _trace(self, role: str | None, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
-        """Notes what the result's axes are made of; a call that changes a tensor through a view changes all of it."""
+        """Records the provenance of the result's axes; a call that changes a view changes the whole tensor."""
         try:
             if role == "overwrite":
                 _axis_rules.written(self.stack.provenance, args, kwargs)
             if isinstance(result, (Tensor, tuple, list)):
                 _axis_rules.follow(self.stack.provenance, func, args, kwargs, result)
-        except (RuntimeError, NotImplementedError):  # kinds of tensors that have no one shape
+        except (RuntimeError, NotImplementedError):  # kinds of tensors without a single shape
             return
         except Exception as fault:
             self.fault = self.fault or fault
 
     def observe(self, observer: Callable, *args: Any) -> None:
-        """Runs one of our own observers; its failure is ours alone."""
+        """Runs an observer; its failure does not affect the model."""
         if self.fault is not None:
             return
         try:
@@ -134,20 +134,20 @@ class Listener(TorchFunctionMode):
             self.fault = fault
 
     def open(self) -> None:
-        """Begins to listen in this thread."""
+        """Starts recording in this thread."""
         self._leave()
         self.__enter__()
 
     def close(self) -> None:
-        """Ends it, though other modes were entered since and are still open; once more does no harm."""
+        """Stops recording, even where modes entered later are still open; calling it again is harmless."""
         self.closed = True
         self._leave()
 
     def _leave(self) -> None:
-        """Takes listeners that are closed off torch's stack of modes.
+        """Removes closed listeners from torch's stack of modes.
 
-        One may come back after its end: torch takes the mode off while it runs, and an interrupt at that moment puts it
-        back when the traceback goes.
+        One may come back after its end: torch removes the mode while it runs, and an interrupt at that moment restores
+        it when the traceback is released.
         """
         modes = _get_current_function_mode_stack()
         if not any(isinstance(mode, Listener) and mode.closed for mode in modes):
@@ -159,14 +159,14 @@ class Listener(TorchFunctionMode):
                 _push_mode(mode)
 
     def forget(self) -> None:
-        """Drops the tags, which refer to themselves and would wait for the garbage collector."""
+        """Drops the tags, whose reference cycles would otherwise wait for the garbage collector."""
         self._tags.clear()
         self._copies.clear()
         self._tentative.clear()
         self._last = None
         self._before = None
 
-    # -- what is heard --------------------------------------------------------------------------------------
+    # -- observers ------------------------------------------------------------------------------------------
 
     def _on_sdpa(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         call = _attention_functions.sdpa(func, args, kwargs)
@@ -223,7 +223,7 @@ class Listener(TorchFunctionMode):
             result[0].register_hook(path.take_projected)
 
     def _mha_layout(self, args: tuple, kwargs: dict, query: Tensor, keys: int, kind: str) -> Layout:
-        """The axes are known, but for windows beside the inputs, and what torch.vmap hides."""
+        """The layout is known, except for windows in the batch axis and axes that torch.vmap hides."""
         *hidden, batch, heads, queries, d_head = query.shape
         axes = self.stack.provenance.of(operands(args, kwargs, ("query",))[0])
         batched = axes is not None and len(axes.axes) == 3
@@ -321,8 +321,8 @@ class Listener(TorchFunctionMode):
             self._tentative.append((attention_axes.query, self.recording.calls[-1]))
 
     def _pair(self, query: Tensor, key: Tensor, rule: Tensor | float | None) -> tuple:
-        """What tells that an attention is asked for once more: its query, key and rule, as the attention interface of
-        transformers was given them where that was used for it alone, and that call.
+        """What identifies a repeated attention: its query, key and rule, those of the attention interface of
+        transformers where it is used for this attention only, and that call.
         """
         if not self.interface or self.interface[-1].recorded:
             return query, key, rule, None
@@ -332,7 +332,7 @@ class Listener(TorchFunctionMode):
     def _repeated(
         self, query: Tensor, key: Tensor, rule: Tensor | float | None, call: InterfaceCall | None
     ) -> OutputLayout | None:
-        """Where the last call was of the same query and key in the same module: its attention, on other values."""
+        """The layout of the last call, where it had the same query and key in the same module: only values differ."""
         last = self._last
         same = (
             last is not None
@@ -347,7 +347,7 @@ class Listener(TorchFunctionMode):
         return replace(last.output_layout, repeated=True) if same else None
 
     def _contract(self, func: Callable, args: tuple, kwargs: dict) -> None:
-        """Rows that are features, summed over by a later product, were the keys' features of linear attention."""
+        """Drops calls whose rows a later product sums over: they were key features of linear attention."""
         if not self._tentative:
             return
         summed = _understood(_axis_rules.contracted, self.stack.provenance, func, args, kwargs) or set()
@@ -357,7 +357,7 @@ class Listener(TorchFunctionMode):
                 self._tentative = [pair for pair in self._tentative if pair[1] is not call]
 
     def _miss(self, origin: SoftmaxOrigin, source: Tensor, func: Callable, args: tuple) -> None:
-        """A product or sum with what became of a softmax: a mixture of tokens that is not recorded."""
+        """Notes a product or sum with the result of a softmax over tokens that is not recorded as attention."""
         others = [t for t in args if isinstance(t, Tensor) and t is not source]
         if (
             origin.over_tokens
@@ -376,7 +376,7 @@ class Listener(TorchFunctionMode):
         return isinstance(tag, (Probabilities, LostSoftmax)) and tag.origin is origin
 
     def _lose(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
-        """A function that is not followed: what it makes of a softmax over tokens is watched until it is mixed."""
+        """Tags the result of an unsupported function on a softmax over tokens, until it is multiplied with values."""
         source, tag = self._tagged(args, kwargs)
         if (
             not isinstance(tag, (Probabilities, LostSoftmax))
@@ -432,7 +432,7 @@ class Listener(TorchFunctionMode):
             self._lose(func, args, kwargs, result)
 
     def _overwritten(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
-        """An in-place function that no tag follows: the weights are still attention, but not of those scores."""
+        """An unsupported in-place function: the weights are still attention, but not the softmax of the scores."""
         source = _first(args, kwargs)
         tag = self._tags.get(source)
         if tag is not None:
@@ -461,7 +461,7 @@ class Listener(TorchFunctionMode):
         tagged.sort(key=lambda pair: _order(pair[1]))
         return tagged[0] if tagged else (None, None)
 
-    # -- what is noted --------------------------------------------------------------------------------------
+    # -- recording ------------------------------------------------------------------------------------------
 
     def record_factors(
         self,
@@ -477,16 +477,16 @@ class Listener(TorchFunctionMode):
         appended: int = 0,
         sides: tuple[Tensor, Tensor] | None = None,
     ) -> OutputLayout:
-        """Notes one attention call by query and key, `[batch, head, token, d_head]` or with other axes.
+        """Records one attention call by query and key, `[batch, head, token, d_head]` or with other axes.
 
-        sides: the model's own query and key, where these were made of them
+        sides: the model's own query and key, where these were derived from them
         """
         sides = (query, key) if sides is None else sides
         queries, keys = query.shape[-2], key.shape[-2]
         if layout is None:
             lead = query.shape[:-2] if query.ndim >= key.ndim else key.shape[:-2]
             if query.ndim == key.ndim:
-                # Heads of keys may be fewer, and shared.
+                # Key heads may be fewer, and shared.
                 lead = tuple(map(max, query.shape[:-2], key.shape[:-2]))
             elif query.shape[:-2] != key.shape[:-2]:
                 lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
@@ -511,9 +511,9 @@ class Listener(TorchFunctionMode):
     def record_values(
         self, output_layout: OutputLayout, value: Tensor, result: Tensor, dropped: bool = False
     ) -> None:
-        """Notes what the attention noted last mixes, and follows its result.
+        """Records the values of the last recorded attention, and tags its result.
 
-        dropped: dropout changed the weights meanwhile
+        dropped: whether dropout changed the weights
         """
         call = self.recording.calls[-1]
         self._latest = output_layout
@@ -536,7 +536,7 @@ class Listener(TorchFunctionMode):
         self.recording.calls[-1] = replace(self.recording.calls[-1], evidence=evidence)
 
     def gated(self, result: Any) -> Any:
-        """The result, if an attention call was just heard in a layer with gates, times the gate of each head."""
+        """The result, times the gate of each head if an attention call of a gated layer was just recorded."""
         output_layout, self._latest = self._latest, None
         gate = (
             None
@@ -554,23 +554,23 @@ class Listener(TorchFunctionMode):
         return (changed, *rest) if isinstance(result, tuple) else changed
 
     def _gate(self, layer: int, heads: int) -> Tensor | None:
-        """The gates of a layer; a wrong number of them is our fault to tell, not the model's run to fail."""
+        """The gates of a layer; a wrong number is reported at the end, so that the model's run does not fail."""
         gate = self.gates.get(layer)
         if gate is None:
             return None
         self.gated_layers.add(layer)
         if len(gate) != heads and self.fault is None:
             self.fault = CaptureError(
-                f"layer {layer} has {heads} heads, but gates[{layer}] holds {len(gate)} factors"
+                f"layer {layer} has {heads} heads, but gates[{layer}] holds {len(gate)} factors; give one for each head"
             )
         return gate if len(gate) == heads else None
 
     def _layers_so_far(self) -> int:
-        """How many layers of this forward pass were heard so far."""
+        """The number of layers of this forward pass recorded so far."""
         return sum(call.forward == self.stack.forwards for call in self.recording.calls)
 
     def _gated_projection(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """nn.MultiheadAttention returns its heads projected: its gates are put on the projection."""
+        """nn.MultiheadAttention returns projected heads, so that its gates are applied to the projection."""
         gate = self._gate(self._layers_so_far(), _attention_functions.head_count(args, kwargs))
         if gate is None:
             return args, kwargs
@@ -580,7 +580,7 @@ class Listener(TorchFunctionMode):
         return _attention_functions.with_out_projection(args, kwargs, gated.flatten(1))
 
     def _axes_between(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> AttentionAxes:
-        """What the axes of attention between these two are made of."""
+        """The provenance of the axes of attention between these two."""
         provenance = self.stack.provenance
         lead = tuple(query.shape[:-2]) if lead is None else lead[len(lead) + 2 - max(query.ndim, key.ndim) :]
         return AttentionAxes.between(provenance.of(query), provenance.of(key), lead)
@@ -649,7 +649,7 @@ class Listener(TorchFunctionMode):
         return OutputLayout(layout, shape[2])
 
     def _beside(self, kind: str, shape: tuple, query: Tensor) -> int:
-        """The number of the first call of the heads that this one belongs to; its own where it stands alone."""
+        """The number of the first call of the layer that this call is a head of; its own number otherwise."""
         frame, number = self.stack.frames[-1], len(self.recording.calls)
         tensors = [t for t in (*frame.args, *frame.kwargs.values()) if isinstance(t, Tensor)]
         call, before = (self.stack.forwards, kind, shape), self._before
@@ -660,7 +660,7 @@ class Listener(TorchFunctionMode):
         return number
 
     def _copy(self, tensor: Tensor) -> Tensor:
-        # Where a backward pass is to come nobody may overwrite it, so it can be shared.
+        # Before a backward pass nothing may overwrite it, so it can be shared.
         shared = self.gradients and tensor.requires_grad
         tensor = tensor.detach()
         if self.dtype not in (None, tensor.dtype):
@@ -675,13 +675,13 @@ class Listener(TorchFunctionMode):
         if seen not in self._masks:
             for old in [k for k in self._masks if k[-1] != self.stack.forwards]:
                 del self._masks[old]
-            # The tensor is kept beside its mask so that no other tensor can take its id meanwhile.
+            # The tensor is kept with its mask so that no other tensor can get its id.
             four = layout.put(concrete(tensor.detach()))
             self._masks[seen] = (tensor, Mask.of(four, shape, band))
         return self._masks[seen][1]
 
     def _declared_padding(self, shape: tuple) -> Mask | None:
-        """The caller's own `attention_mask [batch, token]`, for attention whose mask was not seen."""
+        """The caller's `attention_mask [batch, token]`, for attention whose mask was not recorded."""
         padding = self.stack.frames[0].kwargs.get("attention_mask")
         square = shape[2] == shape[3]
         if isinstance(padding, Tensor) and square and tuple(padding.shape) == (shape[0], shape[3]):
@@ -704,7 +704,7 @@ _OBSERVERS: dict[str, Callable] = {
 
 
 def _understood(step: Callable, *args: Any) -> Any:
-    """What a step says of a call; None, which drops the tag, of one that it cannot read: most are no attention."""
+    """The result of a step; None, which drops the tag, where it raises: most calls are not attention."""
     try:
         return step(*args)
     except Exception:
@@ -714,7 +714,7 @@ def _understood(step: Callable, *args: Any) -> Any:
 def _in_parts(frame: Frame) -> str:
     return (
         f"the attention weights of {label(frame.name, frame.module)} were multiplied with values in several parts, "
-        "each by some of the keys, and cannot be put together again. Use the model's full attention for the capture "
+        "each over some of the keys, and cannot be joined. Use the model's full attention for the capture "
         '(BigBird: model.set_attention_type("original_full")).'
     )
 
@@ -737,7 +737,7 @@ def _spread(tensor: Tensor, shape: tuple) -> Tensor:
 def _as_called(
     query: Tensor, key: Tensor, mask: Tensor | None, call: InterfaceCall
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What the interface was given, where the function inside it re-packed heads for grouped queries."""
+    """The interface's arguments, where the function inside it rearranged heads for grouped queries."""
     if query.shape[1] != call.query.shape[1] and query.numel() == call.query.numel():
         # One query token over grouped heads travels as [batch, key_head, group, d_head].
         if mask is not None and mask.shape[1] > 1:

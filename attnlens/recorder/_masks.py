@@ -1,8 +1,8 @@
-"""Masks as rules: from the N x N tensor that a model builds to what it says.
+"""Masks as rules: from the N x N tensor that a model builds to the rule that it encodes.
 
-A model hands its attention a bool or float tensor; nearly always it means "causal", "a window", "not the
-padding", or a mixture of these. `Mask` keeps the tensor as it was heard and, per input, tells the padding
-and finds the rule; only what no rule describes stays a tensor.
+A model passes a bool or float tensor to its attention; nearly always it means "causal", "a window", "no padding", or a
+combination of these. `Mask` keeps the recorded tensor and derives, per input, the padding and the rule; only a mask
+without a rule stays a tensor.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .handwritten._tags import HIDDEN
 
 @dataclass
 class Mask:
-    """`visible` and `bias` broadcast to `[batch, head, query, key]`; `band` is a rule that the caller named."""
+    """`visible` and `bias` broadcast to `[batch, head, query, key]`; `band` is a rule given by the call."""
 
     shape: tuple[int, int, int, int]
     visible: Tensor | None = None
     bias: Tensor | None = None
     band: Band | None = None
     real: Tensor | None = None
-    """bool [batch, key]: real tokens, where the caller said so outside the mask."""
+    """bool [batch, key]: tokens without padding, where given outside the mask."""
     _cache: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
@@ -37,7 +37,7 @@ class Mask:
 
     @classmethod
     def of(cls, tensor: Tensor | None, shape: tuple[int, ...], band: Band | None = None) -> Mask | None:
-        """From an attention mask of four axes: bool (True: may look) or float (added to the scores)."""
+        """From an attention mask of four axes: bool (True: visible) or float (added to the scores)."""
         if tensor is None:
             return None if band is None else cls(shape, band=band)
         if tensor.dtype == torch.bool:
@@ -52,16 +52,16 @@ class Mask:
         )
 
     def real_keys(self, item: int) -> Tensor | None:
-        """Positions of the keys that some query may see (int64), or None when that is all of them.
+        """Positions of the keys that are visible to some query (int64), or None where all are.
 
-        A key that no query may see, not even its own, is padding (or an empty place in a cache), and so is one that
-        its own query alone may see where all others see the same keys (XLNet); but not where a rule alone hides it
-        from the tokens themselves, as "only what came before" does the last one.
+        A key that no query sees, not even its own, is padding (or an empty slot of a cache), and so is one that only
+        its own query sees where all others see the same keys (XLNet); but not where a rule hides it, as a strictly
+        causal mask hides the last key.
         """
         return self._once(item, lambda: self._real_keys(item))
 
     def _once(self, key: object, compute: Callable[[], Any]) -> Any:
-        """Layers share a mask: what was found for one is found for all."""
+        """Caches a result: layers share a mask."""
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
@@ -74,7 +74,7 @@ class Mask:
         else:
             mine = self._mine(self.visible, item)
             if mine.shape[0] > 1:
-                return None  # heads that differ in what they hide: that is no padding
+                return None  # a mask that differs between heads is not padding
             square = 1 < mine.shape[1] == mine.shape[2]
             if square and _band(mine[0]) is not None:
                 return None
@@ -84,14 +84,14 @@ class Mask:
         return seen.nonzero().squeeze(1)
 
     def hides_all(self, item: int) -> bool:
-        """Whether one input's queries see no key at all."""
+        """Whether no query of one input sees any key."""
         return self.visible is not None and not bool(self._mine(self.visible, item).any())
 
     def real_rows(self, item: int, start: int | None = None) -> Tensor | None:
-        """Positions of the queries that are no padding (int64), or None when that is all of them, where the queries
-        are a part of the keys: after a cache, a prefix or memories.
+        """Positions of the queries without padding (int64), or None where that is all of them; for queries that are a
+        part of the keys: after a cache, a prefix or memories.
 
-        start: which key is that of the first query, where it is known
+        start: the key of the first query, where known
         """
         real, queries, keys = self.real_keys(item), self.shape[2], self.shape[3]
         if real is None or not 1 < queries <= keys:
@@ -103,7 +103,7 @@ class Mask:
         return None if bool(kept.all()) or not bool(kept.any()) else kept.nonzero().squeeze(1)
 
     def _start(self, item: int) -> int:
-        """Which key is that of the first query: the last that a causal mask shows it, else the queries end the keys."""
+        """The key of the first query: the last visible to it under a causal mask; else the queries end the keys."""
         mine, (queries, keys) = self._mine(self.visible, item)[0], self.shape[2:]
         seeing = mine[mine.any(1)]
         if len(mine) == 1 or bool((seeing == seeing[:1]).all()):
@@ -141,7 +141,7 @@ class Mask:
 
 
 def rule(visible: Tensor, queries: int, keys: int) -> Band | Tensor | None:
-    """The band that a bool mask `[head | 1, query | 1, key | 1]` describes, None if it hides nothing, else itself."""
+    """The band of a bool mask `[head | 1, query | 1, key | 1]`; None if it hides nothing; else the mask itself."""
     if bool(visible.all()):
         return None
     if visible.shape[0] == 1 and visible.shape[1] == queries and visible.shape[2] == keys:
@@ -152,7 +152,7 @@ def rule(visible: Tensor, queries: int, keys: int) -> Band | Tensor | None:
 
 
 def _seen_by_others(visible: Tensor) -> Tensor:
-    """bool `[key]`: keys that some query `[query, key]` sees; its own does not count where all others see the same."""
+    """bool `[key]`: keys that some query sees; its own query does not count where all others see the same keys."""
     queries, keys = visible.shape
     if 2 < queries <= keys:
         diagonal = torch.zeros_like(visible).diagonal_scatter(visible.new_ones(queries), keys - queries)
@@ -163,7 +163,7 @@ def _seen_by_others(visible: Tensor) -> Tensor:
 
 
 def _band(visible: Tensor) -> Band | None:
-    """The rule of a 2-d mask whose every row shows one run of keys that moves along with the row."""
+    """The rule of a 2-d mask whose every row shows one run of keys that moves with the row."""
     queries, keys = visible.shape
     device = visible.device
     shown = visible.any(1)
@@ -176,7 +176,7 @@ def _band(visible: Tensor) -> Band | None:
     after = _edge((last - row)[shown & (last < keys - 1)])
     if before is False or after is False:
         return None
-    # Distances are counted from the row number; a cache shifts both, which the offset then says.
+    # Distances are counted from the row number; a cache shifts both, which is the offset.
     offset = 0
     if after is not None and after != 0 and (before is None or after > before):
         offset = after
@@ -188,7 +188,7 @@ def _band(visible: Tensor) -> Band | None:
 
 
 def _edge(distances: Tensor) -> int | bool | None:
-    """The one value that all distances have; None when there are none, False when they differ."""
+    """The common value of all distances; None where there are none, False where they differ."""
     if len(distances) == 0:
         return None
     value = int(distances[0])

@@ -1,4 +1,4 @@
-"""Which module is running: a stack of module paths, kept by forward hooks for as long as a capture lasts."""
+"""Which module is running: a stack of module paths, maintained by forward hooks during a capture."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .handwritten._tags import concrete
 
 @dataclass(slots=True)
 class Frame:
-    """One module call under way: its path and what it was called with.
+    """A running module call: its path and its arguments.
 
-    projects: whether the module holds weights; one that holds none is handed query and key ready-made
+    projects: whether the module holds weights; one without weights receives query and key as inputs
     """
 
     name: str
@@ -34,12 +34,12 @@ class Frame:
     kwargs: dict[str, Any]
     projects: bool = True
     projected: list[Tensor] = field(default_factory=list)
-    """Those of its inputs that went straight into a projection or a product."""
+    """Its inputs that were used directly in a projection or a product."""
 
     def activations(self, queries: int) -> list[Tensor]:
-        """Floating tensors of three axes or more among the inputs, masks and positions left out.
+        """Floating-point inputs with three axes or more, except masks and positions.
 
-        Of a model without a batch axis, `[query, d_model]`.
+        For a model without a batch axis, `[query, d_model]`.
         """
         inputs = [
             concrete(value)
@@ -51,9 +51,9 @@ class Frame:
         return deep or (flat if flat and flat[0].shape[0] == queries else [])
 
     def contexts(self) -> list[Tensor]:
-        """The inputs that keys are made of, where a second one is: their name or the module's says so, or their use.
+        """The inputs that are sources of keys, by their name, the module's name, or their use.
 
-        A second input of the same length may as well be a residual stream or a condition.
+        A second input of the same length may also be a residual stream or a condition.
         """
         crossing = _says_context(type(self.module).__name__, self.name.rpartition(".")[2])
         tensors = [(name, value) for name, value in self._named() if isinstance(value, Tensor)]
@@ -78,7 +78,7 @@ _CONTEXTS = ("context", "memor", "encod", "kv", "cross", "source", "src", "key",
 
 
 def _not_activation(name: str) -> bool:
-    """Whether one of the words in a parameter's name says mask, position, rotation or the like."""
+    """Whether a word in a parameter's name means mask, position, rotation or the like."""
     return any(word.startswith(_NOT_ACTIVATIONS) for word in name.lower().split("_"))
 
 
@@ -87,7 +87,7 @@ def _is_context(name: str) -> bool:
 
 
 def _says_context(kind: str, attribute: str) -> bool:
-    """Whether the name of a module's class or its place in its parent says cross-attention."""
+    """Whether the name of a module's class or attribute means cross-attention."""
     return (
         "cross" in kind.lower() or "cross" in attribute or attribute.startswith(("encoder_attn", "enc_att"))
     )
@@ -115,7 +115,7 @@ def _open_here() -> set[ModuleStack]:
 
 
 class Hook:
-    """A hook on one module: a copy of the module, or one read from a pickle, is none of the captured model."""
+    """A hook on one module; it ignores copies of the module, which are not part of the captured model."""
 
     def __init__(self, call: Callable, module: nn.Module, stack: ModuleStack):
         self._call, self._module, self.stack = call, weakref.ref(module), stack
@@ -149,11 +149,11 @@ _TABLES = ("_forward_hooks", "_forward_pre_hooks")
 _NOTED = sorted(
     (name for name in vars(nn.Module()) if name.startswith(_TABLES)), key=lambda name: name in _TABLES
 )
-"""All tables in which torch notes a forward hook. The hook itself goes last: an interrupt before leaves it findable."""
+"""All tables in which torch stores a forward hook. The hook itself goes last: after an interrupt it can be found."""
 
 
 def take_hook(module: nn.Module, hook: Callable) -> None:
-    """Takes a forward hook from a module, wherever torch notes it or its options; nothing where it is not there."""
+    """Removes a forward hook and its options from a module; does nothing where it is not registered."""
     for number in [n for table in _TABLES for n, own in vars(module)[table].items() if own is hook]:
         _take(module, number)
 
@@ -200,7 +200,7 @@ class ModuleStack:
             module.register_forward_hook(Hook(leave, module, self), always_call=True)
 
     def close(self) -> None:
-        """Takes back what `open` did, also where it was interrupted; once more does no harm."""
+        """Undoes `open`, even where it was interrupted; calling it again is harmless."""
         for module in (*self._hooked, *(part for copied in self.copies for part in copied.modules())):
             tables = vars(module)
             for number, hook in [*tables["_forward_pre_hooks"].items(), *tables["_forward_hooks"].items()]:
@@ -213,7 +213,7 @@ class ModuleStack:
         _tasks.set(_tasks.get() - {id(self)})
 
     def _is_elsewhere(self) -> bool:
-        """Whether what runs belongs to another asynchronous task, which has opened captures of its own."""
+        """Whether the running code belongs to another asynchronous task, with its own captures."""
         here = _tasks.get()
         return bool(here) and id(self) not in here
 
@@ -233,19 +233,19 @@ class ModuleStack:
         self.frames.append(Frame(name, module, args, kwargs, projects))
 
     def projected(self, *tensors: Any) -> None:
-        """Notes which running modules' inputs these are: they went into a projection or a product."""
+        """Records, for the running modules, that these inputs were used in a projection or a product."""
         for frame in self.frames:
             for inputs in (*frame.args, *frame.kwargs.values()):
                 if isinstance(inputs, Tensor) and any(inputs is tensor for tensor in tensors):
                     frame.projected.append(inputs)
 
     def inputs(self) -> list[Tensor]:
-        """The tensors that the running modules were given."""
+        """The input tensors of the running modules."""
         values = (v for frame in self.frames for v in (*frame.args, *frame.kwargs.values()))
         return [value for value in values if isinstance(value, Tensor)]
 
     def _ran_elsewhere(self, name: str, module: nn.Module) -> None:
-        """Another thread may use the whole model for itself; parts of our own run that went there are lost."""
+        """Notes parts of a run in another thread, which are not recorded; a whole run there is ignored."""
         if _open_here():
             return
         thread = threading.get_ident()
@@ -290,7 +290,7 @@ def _forward_is_running(model: nn.Module) -> bool:
 
 
 def label(name: str, module: nn.Module) -> str:
-    """How an error names a module: its path and class."""
+    """A module in messages: its path and class."""
     return f"{name!r} ({type(module).__name__})" if name else f"the model ({type(module).__name__})"
 
 
@@ -300,12 +300,12 @@ def recomputing() -> bool:
 
 
 def refuse_compiled(model: nn.Module) -> None:
-    """A graph that was compiled ahead runs no Python that could be heard: say so before the run."""
+    """Raises CaptureError for compiled modules, which run no Python that could be recorded."""
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             raise CaptureError(
                 f"{label(name, module)} is a TorchScript module: its attention runs inside the compiled graph "
-                "and cannot be heard. Capture the original Python module instead."
+                "and cannot be recorded. Capture the original Python module instead."
             )
         compiled = type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
         if compiled and not _eager_stance():
@@ -317,7 +317,7 @@ def refuse_compiled(model: nn.Module) -> None:
             )
             raise CaptureError(
                 f"{label(name, module)} is compiled by torch.compile: its attention runs inside the compiled "
-                f"graph and cannot be heard. {way}, or wrap the capture in "
+                f"graph and cannot be recorded. {way}, or wrap the capture in "
                 '`with torch.compiler.set_stance("force_eager"):`.'
             )
 

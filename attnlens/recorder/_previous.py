@@ -1,4 +1,4 @@
-"""The calls before the present one: whether it is another head of the same layer, or the same attention once more."""
+"""The previous calls: whether the present one is another head of the same layer, or the same attention repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._value_path import OutputLayout
 
 @dataclass
 class InterfaceCall:
-    """A call through the attention interface of transformers, and how much was heard inside it."""
+    """A call through the attention interface of transformers, and the number of calls recorded inside it."""
 
     query: Tensor
     key: Tensor
@@ -26,9 +26,9 @@ class InterfaceCall:
 
 @dataclass
 class PreviousCall:
-    """What the module of the last call was given, and the number of the first call that was given the same.
+    """The inputs of the last call's module, and the number of the first call with the same inputs.
 
-    query: kept alive, so that no other tensor can come to lie where it lies
+    query: kept alive, so that no other tensor can take its memory
     """
 
     name: str
@@ -38,8 +38,8 @@ class PreviousCall:
     number: int
 
     def same(self, name: str, tensors: list[Tensor], query: Tensor) -> bool:
-        """Whether the next call is another head of the layer: its query another slice of the same tensor, or its module
-        one beside, at one place of the path another, that was given the very same tensors, unchanged.
+        """Whether the next call is another head of the layer: its query is another slice of the same tensor, or its
+        module is a sibling, with one different path part, and received the same tensors unchanged.
         """
         if name == self.name:
             batch, _, queries, keys = self.call[-1]
@@ -55,10 +55,10 @@ class PreviousCall:
 
 @dataclass(frozen=True)
 class LastPair:
-    """The last attention call: its query and key, kept alive so that no others come to lie where they lie.
+    """The last attention call: its query and key, kept alive so that no other tensors can take their memory.
 
     rule: its mask, or the scale of its scores
-    call: the call of the attention interface that it is, None where it is none or a part of one
+    call: its call of the attention interface; None where it is none, or a part of one
     """
 
     frame: Frame
@@ -76,7 +76,7 @@ def same_rule(a: Tensor | float | None, b: Tensor | float | None) -> bool:
 
 
 def same_storage(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are the same numbers in memory."""
+    """Whether two tensors are the same view of the same memory."""
     if a is b:
         return True
     try:
@@ -88,26 +88,26 @@ def same_storage(a: Tensor, b: Tensor) -> bool:
             b.stride(),
             b.dtype,
         )
-    except RuntimeError:  # kinds of tensors that lie in no one place
+    except RuntimeError:  # kinds of tensors without a single storage
         return False
 
 
 def _sliced(a: Tensor, b: Tensor, interleaved: bool) -> bool:
-    """Whether two tensors are different places of one; interleaved, they do not lie one behind the other, as the inputs
-    of a batch do.
+    """Whether two tensors are different slices of one; interleaved ones overlap in memory, unlike the inputs of a
+    batch, which follow each other.
     """
     try:
         held = a.untyped_storage()._cdata == b.untyped_storage()._cdata
         apart = abs(a.storage_offset() - b.storage_offset())
         extent = sum((size - 1) * stride for size, stride in zip(a.shape, a.stride()))
-    except RuntimeError:  # kinds of tensors that lie in no one place
+    except RuntimeError:  # kinds of tensors without a single storage
         return False
     return held and apart > 0 and (apart <= extent or not interleaved)
 
 
 def version(tensor: Tensor) -> float | Tensor:
-    """What changes when a tensor is changed in place; inference tensors do not count that, their sum stands for it."""
+    """A number that changes when a tensor is changed in place: its version; for inference tensors the sum."""
     try:
         return tensor.sum() if tensor.is_inference() else tensor._version
-    except RuntimeError:  # kinds of tensors that have no sum: never the same
+    except RuntimeError:  # kinds of tensors without a sum: never the same
         return float("nan")

@@ -1,4 +1,4 @@
-"""What a capture heard: the attention calls of each forward pass, and the traces made of them."""
+"""The result of a capture: the attention calls of each forward pass, and the traces made from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._verification import Check, Evidence, verify
 
 @dataclass(frozen=True)
 class Call:
-    """One attention call over a whole batch, as it was heard.
+    """One recorded attention call over a whole batch.
 
     module: path of the module that made it; number: 1 for the module's first call in this forward pass, ...
     forward: 1 for the first forward pass under the capture, ...
@@ -46,19 +46,19 @@ class Call:
     softcap: float | None = None
     sink: Tensor | None = None
     part: bool = False
-    """Whether it held less than the batch that its module was given."""
+    """Whether it covers only a part of the batch of its module."""
     chunk: QueryChunk | None = None
-    """Which queries these are, where the module took them in chunks."""
+    """Which queries these are, where the module processed them in chunks."""
     appended: int = 0
-    """How many of the last keys are no tokens (bias_k, add_zero_attn)."""
+    """The number of keys at the end that are not tokens (bias_k, add_zero_attn)."""
     value_path: ValuePath | None = None
-    """The values and where they went, where the capture was asked for them."""
+    """The values and their way to the residual stream, where requested."""
     touched: bool = False
     """Whether the model changed its weights after the softmax, so that rows need not sum to 1."""
     evidence: Evidence | None = None
-    """What was mixed and what came out, where the capture was asked to keep it."""
+    """The values and the output, for `verify`, where requested."""
     beside: int | None = None
-    """Of heads that are heard one by one, each a module or a slice: the number of the first in `Recording.calls`."""
+    """For heads that are recorded one by one, as modules or slices: the number of the first in `Recording.calls`."""
 
     @property
     def batch(self) -> int:
@@ -77,17 +77,17 @@ class Call:
 
     @property
     def normalized(self) -> bool:
-        """Whether rows sum to 1: the weights are those of a softmax, and no sink takes a part."""
+        """Whether rows sum to 1: the weights are those of a softmax without a sink."""
         return not self.touched and self.sink is None
 
     def hides_all(self, item: int) -> bool:
-        """Whether one input is nothing but padding in this call, as the last of its chunks may be."""
+        """Whether one input is all padding in this call, as the last of its chunks may be."""
         return self.mask is not None and self.mask.hides_all(item)
 
 
 @dataclass(repr=False)
 class Recording:
-    """The attention calls that a capture heard, in order; complete once its `with` block has ended.
+    """The attention calls of a capture, in order; complete once its `with` block has ended.
 
     A sequence of traces: `len(recording)`, `recording[0]`, `for trace in recording`.
 
@@ -102,11 +102,11 @@ class Recording:
 
     @property
     def forwards(self) -> list[int]:
-        """Numbers of the forward passes in which attention was heard."""
+        """Numbers of the forward passes in which attention was recorded."""
         return sorted({call.forward for call in self.calls})
 
     def __len__(self) -> int:
-        """How many traces there are: one for each input of each forward pass."""
+        """The number of traces: one for each input of each forward pass."""
         return sum(self._items(self._named(forward, "")) for forward in self.forwards)
 
     def __iter__(self) -> Iterator[Trace]:
@@ -127,7 +127,7 @@ class Recording:
     def __repr__(self) -> str:
         items = [max(c.items for c in self.calls if c.forward == forward) for forward in self.forwards]
         if not self.calls:
-            return f"Recording of {self.model}: nothing heard yet; run the model inside the `with` block"
+            return f"Recording of {self.model}: nothing recorded yet; run the model inside the `with` block"
         groups = [_groups(self._named(forward, "")) for forward in self.forwards]
         layers = sorted({len(groups) for groups in groups})
         heads = sorted({sum(call.shape[1] for _, call in group) for groups in groups for group in groups})
@@ -144,18 +144,20 @@ class Recording:
         tokens: Iterable[Sequence[str | Token]] | None = None,
         output_tokens: Iterable[Sequence[str | Token]] | None = None,
     ) -> Iterator[Trace]:
-        """One `Trace` per input of each batch, in order, each without its own padding.
+        """One `Trace` per input of each batch, in order, each without its padding.
 
-        select: only this module and those inside of it, by path ("encoder.layer.1"); needed where parts of a
-            model ran on batches of different sizes (the two towers of CLIP).
-        tokens: for each input its tokens, as strings or `Token`s; with or without those of the padding.
-        output_tokens: of cross attention, for each input the tokens of what looks: those of the decoder, without
-            padding. The keys are `tokens`.
+        select: only this module and those inside it, by path ("encoder.layer.1"); needed where parts of a model ran
+            on batches of different sizes (the two towers of CLIP).
+        tokens: the tokens of each input, as strings or `Token`s, with or without padding.
+        output_tokens: for cross attention the tokens of each input's queries: those of the decoder, without padding.
+            The keys are `tokens`.
 
-        Raises InputError when nothing matches, the batch sizes differ, or the tokens do not fit.
+        Raises InputError where no module matches, the batch sizes differ, or the numbers of tokens do not match.
         """
         if output_tokens is not None and tokens is None:
-            raise InputError("output_tokens name what looks; give tokens= too: what is looked at")
+            raise InputError(
+                "output_tokens are the queries of cross attention; give tokens= too, which are its keys"
+            )
         token_rows = None if tokens is None else self._token_rows(tokens, select)
         output_rows = None if output_tokens is None else self._token_rows(output_tokens, select)
         for forward in self.forwards:
@@ -171,15 +173,15 @@ class Recording:
                     yield Trace(layers=sided, model=self.model, tokens=real, output_tokens=out)
 
     def verify(self, alone: Sequence[Recording] | None = None) -> list[Check]:
-        """Compares each layer with what the model computed; needs `capture(model, verify=True)`.
+        """Compares each layer with the output of the model; needs `capture(model, verify=True)`.
 
-        Of every recorded layer, weights times values must be what came out (in float64, by a tolerance for the
-        model's dtype), and the rows of a softmax must sum to 1. Queries that may attend to nothing are left out.
+        For every recorded layer, weights times values must equal the model's output (in float64, within a tolerance
+        for the model's dtype), and the rows of a softmax must sum to 1. Masked rows are left out.
 
         alone: for each input a recording of it alone: heads, layers and weights must be the same as in this batch.
 
         Returns a `Check` for each layer. Raises CaptureError for the worst layer that differs by more than rounding,
-        and InputError where nothing was kept to compare with.
+        and InputError where values and outputs were not recorded.
 
         >>> with capture(model, verify=True) as recording:
         ...     model(**inputs)
@@ -188,23 +190,23 @@ class Recording:
         return verify(self, alone)
 
     def layers(self, forward: int, select: str = "") -> Iterator[tuple[Layer, ...]]:
-        """The layers of each input of one forward pass; heads that are modules of their own stay layers of their own,
-        as what runs the model anew counts them.
+        """The layers of each input of one forward pass; heads that are separate modules stay separate layers, as gates
+        count them.
         """
         named = self._named(forward, select)
         chunked = next((call for _, call in named if id(call) in _in_chunks(named)), None)
         if chunked is not None:
             raise InputError(
-                f"the queries of {chunked.module!r} were attended in chunks, and would stand here as layers. A "
-                "recording joins them: run the model inside `with attnlens.capture(model) as recording:` and take "
+                f"the queries of {chunked.module!r} were processed in chunks, which would count as layers here. A "
+                "recording joins them: run the model inside `with attnlens.capture(model) as recording:` and use "
                 "recording[0]."
             )
         several = next((group for group in _groups(named) if len(group) > 1), None)
         if several is not None:
             warnings.warn(
-                f"{several[0][0]!r} to {several[-1][0]!r} were given one input: they are heads of one layer, and stand "
-                "here as layers that follow each other. A recording joins them: run the model inside "
-                "`with attnlens.capture(model) as recording:` and take recording[0].",
+                f"{several[0][0]!r} to {several[-1][0]!r} received the same input: they are heads of one layer, and "
+                "count as consecutive layers here. A recording joins them: run the model inside "
+                "`with attnlens.capture(model) as recording:` and use recording[0].",
                 CaptureWarning,
                 stacklevel=2,
             )
@@ -217,27 +219,27 @@ class Recording:
         named = [pair for pair in zip(_layer_names(calls), calls) if _inside(pair[0], select)]
         if not named:
             known = ", ".join(dict.fromkeys(call.module for call in self.calls))
-            raise InputError(f"no attention was heard in a module {select!r}; heard: {known}")
+            raise InputError(f"no attention was recorded in a module {select!r}; recorded modules: {known}")
         return named
 
     @staticmethod
     def _items(named: list[tuple[str, Call]]) -> int:
-        """How many inputs the calls of one forward pass hold."""
+        """The number of inputs of one forward pass."""
         calls = [call for _, call in named]
         for call in calls:
             times = sum(other.module == call.module for other in calls)
             if call.part and times > 1:
                 raise InputError(
                     f"{call.module or 'the model'!r} went through its batch in a loop: {times} calls with weights "
-                    f"{list(call.shape[1:])} were heard, and which input each belongs to is not known. "
-                    "Run one input at a time."
+                    f"{list(call.shape[1:])} were recorded, and the input of each is not known. Run one input at a "
+                    "time."
                 )
         sizes = {call.items for call in calls}
         if len(sizes) > 1:
             parts = ", ".join(sorted({f"{c.module.split('.')[0]!r} ({c.items})" for c in calls}))
             raise InputError(
                 f"parts of the model ran on batches of different sizes: {parts}. "
-                "Ask for one part: recording.traces(select=...)."
+                "Select one part: recording.traces(select=...)."
             )
         return sizes.pop()
 
@@ -258,13 +260,13 @@ class Recording:
     def _token_rows(
         self, tokens: Iterable[Sequence[str | Token]], select: str
     ) -> Iterator[tuple[Token, ...]]:
-        """The tokens of each trace, if they are lists and as many as there are traces."""
+        """The tokens of each trace. Raises InputError unless they are lists, one for each trace."""
         rows = list(tokens) if isinstance(tokens, Iterable) and not isinstance(tokens, str) else [tokens]
         for row in rows:
             if isinstance(row, (str, Token)) or not isinstance(row, Iterable) or None in row:
                 raise InputError(
-                    'tokens: a list for each input is expected, as [["a", "b"], ["c", "d"]], not one with '
-                    f"{short(row)}; of inputs whose tokens are not known take the traces without them"
+                    'tokens must hold a list for each input, as [["a", "b"], ["c", "d"]], not '
+                    f"{short(row)}; omit tokens= where they are not known"
                 )
         size = sum(self._items(self._named(forward, select)) for forward in self.forwards)
         if len(rows) != size:
@@ -287,14 +289,14 @@ class Recording:
             if len(tokens) == padded:
                 return tuple(tokens[i] for i in real.tolist())
             told.append(f"{size} tokens{'' if real is None else f' ({padded} with padding)'}")
-        looks = "; tokens= names what is looked at, output_tokens= what looks at it" if crossing else ""
+        looks = "; tokens= are the keys of cross attention, output_tokens= its queries" if crossing else ""
         raise InputError(
             f"input {item} of its batch has {' or '.join(dict.fromkeys(told))}, but {len(tokens)} were given{looks}"
         )
 
     @staticmethod
     def padding(call: Call, item: int) -> tuple[Tensor | None, Tensor | None]:
-        """Positions of the queries and keys of one batch entry that are no padding, by its own mask; None: all."""
+        """Positions of the queries and keys of one batch entry without padding, by its own mask; None: all."""
         return (None, None) if call.windows > 1 else _Padding().of(call, item)
 
     def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
@@ -319,10 +321,10 @@ class Recording:
 
 
 class _Padding:
-    """Which rows and columns of one input are real, learned from the masks of its layers.
+    """The rows and columns of one input without padding, from the masks of its layers.
 
-    The mask of a self-attention names the padding of its sequence. A cross-attention's mask speaks of its keys
-    alone; its queries are those of the self-attention that stands nearest to it in the module tree.
+    The mask of a self-attention shows the padding of its sequence. The mask of a cross-attention covers its keys only;
+    its queries are those of the nearest self-attention in the module tree.
     """
 
     def __init__(self):
@@ -353,7 +355,7 @@ def _start(call: Call) -> int | None:
 
 
 def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
-    """The calls of each layer: one, or several where heads are modules of their own or queries came in chunks."""
+    """The calls of each layer: one, or several where heads are separate modules or queries came in chunks."""
     chunks = _in_chunks(named)
     groups_by_key: dict[object, list[tuple[str, Call]]] = {}
     for number, (name, call) in enumerate(named):
@@ -368,7 +370,7 @@ def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:
 
 
 def _in_chunks(named: list[tuple[str, Call]]) -> dict[int, object]:
-    """Calls, by identity, whose queries are together all of one axis, taken slice by slice in one module."""
+    """Calls, by identity, whose queries are consecutive slices that together cover one axis, in one module."""
     chosen: dict[object, list[Call]] = {}
     for _, call in named:
         if call.chunk is not None:
@@ -378,7 +380,7 @@ def _in_chunks(named: list[tuple[str, Call]]) -> dict[int, object]:
 
 
 def _tiles(calls: list[Call]) -> bool:
-    """Whether slices follow each other from the first query to the last, over the same keys or each over its own."""
+    """Whether slices cover all queries in order, over the same keys or each over its own."""
     end = 0
     for call in calls:
         if call.chunk.start != end:
@@ -389,13 +391,13 @@ def _tiles(calls: list[Call]) -> bool:
 
 
 def _joined(named: list[tuple[str, Call]], layers: tuple[Layer, ...], item: int) -> tuple[Layer, ...]:
-    """The layers, with heads that are modules of their own side by side in one."""
+    """The layers, with heads that are separate modules joined into one."""
     left = iter(layers)
     return tuple(_side_by_side(group, [next(left) for _ in group], item) for group in _groups(named))
 
 
 def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer], item: int) -> Layer:
-    """One layer with the heads of several, named after the module that they are all in."""
+    """One layer with the heads of several, named after the module that contains them all."""
     if len(parts) == 1:
         return parts[0]
     chunk = group[0][1].chunk
@@ -412,7 +414,7 @@ def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer], item: int) 
 
 
 def _end_to_end(parts: list[Attention], own_keys: bool) -> Attention:
-    """Pieces of the queries in a row: over the same keys, or each over its own, along the diagonal."""
+    """Consecutive pieces of the queries: over the same keys, or each over its own, along the diagonal."""
     if not own_keys:
         return Weights(torch.cat([part[:] for part in parts], 1))
     if len({part.shape for part in parts}) == 1:
@@ -422,7 +424,7 @@ def _end_to_end(parts: list[Attention], own_keys: bool) -> Attention:
 
 
 def _stacked(parts: list[Attention]) -> Attention:
-    """All their heads as one attention: as factors where these are alike."""
+    """The heads of all parts as one attention: as factors where these have the same scale and mask."""
     first = parts[0]
     if all(isinstance(part, Factors) for part in parts):
         plain = all(part.bias is None and part.sink is None for part in parts)
@@ -438,7 +440,7 @@ def _stacked(parts: list[Attention]) -> Attention:
 
 
 def _shared(a: str, b: str) -> int:
-    """How many leading path parts two modules have in common."""
+    """The number of leading path parts that two modules have in common."""
     count = 0
     for x, y in zip(a.split("."), b.split(".")):
         if x != y:
@@ -454,8 +456,8 @@ def _inside(name: str, path: str) -> bool:
 
 
 def _sided(layers: tuple[Layer, ...], tokens: int, output: int) -> tuple[Layer, ...]:
-    """Layers whose axes are tokens only where they have as many positions: of the input outside of a decoder, of the
-    output inside of it, and in cross attention of both. InputError where tokens name no axis at all.
+    """Layers with the sides of their axes: tokens of the input outside a decoder, of the output inside it, of both in
+    cross attention, and "other" where the lengths differ. Raises InputError where no axis has as many tokens.
     """
     crossed = any(layer.kind == "cross" for layer in layers)
     sided = []
@@ -471,8 +473,8 @@ def _sided(layers: tuple[Layer, ...], tokens: int, output: int) -> tuple[Layer, 
         if count and not any(side in (layer.query_side, layer.key_side) for layer in sided):
             shapes = ", ".join(f"{layer.name!r} {list(layer.attention.shape)}" for layer in layers[:3])
             raise InputError(
-                f"{count} {side} tokens were given, and no layer attends between so many positions: {shapes} "
-                "[head, query, key]; leave them away, and positions have numbers"
+                f"{count} {side} tokens were given, and no layer has as many positions: {shapes} [head, query, key]; "
+                "omit them to number the positions"
             )
     return tuple(sided)
 

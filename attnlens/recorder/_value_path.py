@@ -1,8 +1,8 @@
-"""What an attention mixes, and where the mixture goes: output projection, residual addition, LayerNorm.
+"""The path of an attention's values: output projection, residual addition, LayerNorm.
 
-The result of an attention call carries a tag, `ValueTag`, which follows it. A projection is believed only where its
-input is the mixture itself, head beside head; an addition only where the other operand came from outside into
-a module around the attention, as the residual stream does (the result of an MLP beside the attention does not).
+The result of an attention call carries a tag, `ValueTag`, through the functions that follow. A projection is accepted
+only if its input is the result itself, with the heads concatenated; an addition only if the other operand is an input
+of a module around the attention, as the residual stream is (the result of an MLP beside the attention is not).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .handwritten._tags import is_parameter, operands, with_operand
 
 @dataclass(eq=False)
 class ValuePath:
-    """Of one call, over its whole batch; each part is None until it was seen.
+    """The value path of one call, over its whole batch; each part is None until it is recorded.
 
     value `[batch, key_head, key, d_head]`, output `[head, d_head, d_model]`, residual `[batch, query, d_model]`,
     scale `[d_model]`, spread `[batch, query]`, gradient `[batch, head, query, d_head]`
@@ -37,12 +37,12 @@ class ValuePath:
     spread: Tensor | None = None
     gradient: Tensor | None = None
     ambiguous: bool = False
-    """Whether two projections read the mixture (as LoRA adds one), so that none is the whole way out."""
+    """Whether two projections read the result (as LoRA adds one), so that neither is the whole output projection."""
     copies: dict[int, tuple[Tensor, int, Tensor]] = field(default_factory=dict, repr=False)
-    """Projections that were copied, by the id of their weight: one copy serves every input of a capture."""
+    """Copies of projections, by the id of their weight: one copy serves every input of a capture."""
 
     def project(self, weight: Tensor, turned: bool) -> None:
-        """Notes the output projection `[head * d_head, d_model]`; a copy, for training may go on in place.
+        """Records a copy of the output projection `[head * d_head, d_model]`, since training may change it in place.
 
         turned: it is `[d_model, head * d_head]`, as linear layers have it
         """
@@ -58,7 +58,7 @@ class ValuePath:
         self.output = cached[2]
 
     def item(self, item: int, rows: Tensor | None, cols: Tensor | None) -> Values | None:
-        """One input's values, with only the given queries and keys (None: all); None where none were seen."""
+        """One input's values, with only the given queries and keys (None: all); None where none were recorded."""
         if self.value is None:
             return None
         per_row = {
@@ -74,7 +74,7 @@ class ValuePath:
         )
 
     def take_projected(self, gradient: Tensor) -> None:
-        """The gradient `[query, batch, d_model]` at the projection's result, taken back through it."""
+        """Takes the gradient `[query, batch, d_model]` at the projection's result back through the projection."""
         rows = self.rows_of(gradient, turned=True)
         self.gradient = torch.einsum("bqm,hdm->bhqd", rows, self.output.to(rows.dtype))
 
@@ -91,16 +91,16 @@ class ValuePath:
 
 @dataclass(frozen=True)
 class OutputLayout:
-    """Where the heads are in the result of an attention call.
+    """The layout of the result of an attention call.
 
-    axes: the permutation that makes it `[*lead, query, d_head]`, None where it is so already
+    axes: the permutation to `[*lead, query, d_head]`; None for the identity
     """
 
     layout: Layout
     queries: int
     axes: tuple[int, ...] | None = None
     repeated: bool = False
-    """Whether it is the same attention once more, on other values."""
+    """Whether it is a repetition of the same attention on other values."""
 
     def put(self, result: Tensor) -> Tensor:
         """The result as `[batch, head, query, d_head]`."""
@@ -111,7 +111,7 @@ class OutputLayout:
         return self.layout.put(result)
 
     def along(self, result: Tensor, per_head: Tensor) -> Tensor:
-        """Numbers per head, so laid out that they multiply the result."""
+        """Numbers per head, in a shape that multiplies the result."""
         laid = self.layout.spread(per_head.to(result.device, result.dtype))
         if self.axes is None:
             # One query over grouped heads comes back as [batch, key_head, group, d_head].
@@ -123,12 +123,12 @@ class OutputLayout:
 
 @dataclass(frozen=True)
 class ValueTag:
-    """The tag of a tensor on that way.
+    """The tag of a tensor on the value path.
 
     stage: "heads" (as the attention returned it), "projected", or "summed" with the residual stream
-    rows: the mixture as `[batch, query, head * d_head]`, at stage "heads"
+    rows: the result as `[batch, query, head * d_head]`, at stage "heads"
     turned: whether the tensor has the sequence before the batch
-    given: what the modules around the attention were given, until the sum is seen
+    inputs: the inputs of the modules around the attention, until the residual addition
     """
 
     path: ValuePath
@@ -147,9 +147,9 @@ def follow(
     result: Tensor,
     inputs: list[Tensor],
 ) -> ValueTag | None:
-    """The tag after one more step, None where the way ends; what the step tells is noted in the mixture.
+    """The tag after one more function, None where the path ends; what the function reveals is recorded in the path.
 
-    given: what the running modules were given
+    inputs: the inputs of the running modules
     """
     if func in PROJECTIONS:
         return _projected(tag, source, args, kwargs) if tag.stage == "heads" else None
@@ -168,7 +168,7 @@ def follow(
 
 
 def passes_on(tag: ValueTag, func: Callable) -> None:
-    """A sum that is added to later on goes on beside its LayerNorm, which then belongs to the next block."""
+    """Drops the LayerNorm of a sum that is added to later: it belongs to the next block (pre-norm)."""
     if tag.stage == "summed" and STEPS.get(func) == "add":
         tag.path.scale = tag.path.spread = None
 

@@ -1,4 +1,4 @@
-"""Whether what was recorded is what the model did: weights times values against what came out, and one by one."""
+"""Verification of a recording: weights times values against the model's output, and batches against single inputs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from ._recording import Call, Recording
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-5, torch.float16: 5e-3, torch.bfloat16: 3e-2}
-"""The largest difference that rounding explains, by the dtype that the model computed in, as a share of the largest
-value: products of float32 are summed in another order than the model's kernel does.
+"""The largest difference by rounding, for the dtype of the model's computation, as a share of the largest value:
+products in float32 are summed in another order than in the model's kernel.
 """
 
 
 @dataclass
 class Evidence:
-    """What one call mixed and what came out.
+    """The values and the output of one call.
 
     value `[batch, key_head, key, d_head]`, result `[batch, head, query, d_head]`
-    dropped: whether dropout changed the weights between, so that only their rows can be checked
+    dropped: whether dropout changed the weights, so that only their rows can be checked
     projection: weight `[d_model, head * d_head]` and bias of nn.MultiheadAttention, whose result is
         `[batch, 1, query, d_model]`
     """
@@ -36,7 +36,7 @@ class Evidence:
     projection: tuple[Tensor, Tensor | None] | None = None
 
     def of(self, item: int, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """(weights x values, what came out) of one batch entry, `[head | 1, query, d_head | d_model]` in float64."""
+        """(weights x values, the output) of one batch entry, `[head | 1, query, d_head | d_model]` in float64."""
         value = self.value[item].to(weights)
         mixed = weights @ value.repeat_interleave(len(weights) // len(value), 0)
         if self.projection is None:
@@ -49,12 +49,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Check:
-    """How far one layer is from what the model computed.
+    """The difference of one recorded layer from the model's computation.
 
-    output: largest difference of weights x values from what came out, as a share of the largest value; None where
-        dropout was between
+    output: largest difference of weights x values from the output, as a share of the largest value; None where
+        dropout changed the weights
     rows: largest difference of a row's sum from 1; None where the model changed its weights after the softmax
-    tolerance: what rounding explains
+    tolerance: the largest difference by rounding
     """
 
     layer: str
@@ -72,7 +72,7 @@ def verify(recording: Recording, alone: Sequence[Recording] | None = None) -> li
     missing = [call.module for call in recording.calls if call.evidence is None]
     if missing:
         raise InputError(
-            f"nothing was kept of layer {missing[0]!r} to verify it by; run the model inside "
+            f"the values and the output of layer {missing[0]!r} were not recorded; run the model inside "
             "`capture(model, verify=True)`"
         )
     checks = [_check(recording, call) for call in recording.calls]
@@ -80,7 +80,7 @@ def verify(recording: Recording, alone: Sequence[Recording] | None = None) -> li
     if failed:
         worst = max(failed, key=lambda check: max(check.output or 0.0, check.rows or 0.0))
         raise CaptureError(
-            f"layer {worst.layer!r}: weights x values differ from what came out by {worst.output or 0:.2g} of the "
+            f"layer {worst.layer!r}: weights x values differ from the output by {worst.output or 0:.2g} of the "
             f"largest value, row sums from 1 by {worst.rows or 0:.2g}; rounding explains {worst.tolerance:.0e}. "
             f"{len(failed)} of {len(checks)} layers fail. Please report this with the model's class."
         )
@@ -111,20 +111,20 @@ def _check(recording: Recording, call: Call) -> Check:
 
 
 def _seen(recording: Recording, call: Call, item: int, seen: Tensor) -> Tensor:
-    """bool `[query]` without rows of padding, which no trace keeps: what a mask of finite numbers makes of them."""
+    """bool `[query]` without rows of padding, which no trace has: a mask of finite numbers leaves weights there."""
     rows, _ = recording.padding(call, item)
     return seen if rows is None else seen & torch.zeros_like(seen).index_fill(0, rows.to(seen.device), True)
 
 
 def _compare(recording: Recording, alone: Sequence[Recording]) -> None:
-    """Each trace against the only one of the recording of the same input alone."""
+    """Compares each trace with the recording of the same input alone."""
     traces = list(recording)
     if len(traces) != len(alone):
         raise InputError(
             f"{len(traces)} inputs were recorded, but {len(alone)} recordings of one input were given"
         )
-    for number, (trace, single) in enumerate(zip(traces, alone)):
-        other = single[0]
+    for number, (trace, lone) in enumerate(zip(traces, alone)):
+        other = lone[0]
         mine, theirs = (
             [(layer.name, layer.kind, layer.attention.shape) for layer in t.layers] for t in (trace, other)
         )
@@ -134,8 +134,8 @@ def _compare(recording: Recording, alone: Sequence[Recording]) -> None:
                 min(len(mine), len(theirs)),
             )
             raise CaptureError(
-                f"input {number} is not recorded alike in a batch and alone: layer {at} is {mine[at : at + 1]} in the "
-                f"batch and {theirs[at : at + 1]} alone"
+                f"input {number} is recorded differently in a batch and alone: layer {at} is {mine[at : at + 1]} in "
+                f"the batch and {theirs[at : at + 1]} alone. Please report this with the model's class"
             )
         for layer, same in zip(trace.layers, other.layers):
             difference = float((layer.attention[:] - same.attention[:]).abs().amax())
@@ -143,7 +143,8 @@ def _compare(recording: Recording, alone: Sequence[Recording]) -> None:
             if difference > tolerance:
                 raise CaptureError(
                     f"layer {layer.name!r}: the weights of input {number} in the batch differ from those of the same "
-                    f"input alone by {difference:.2g}; rounding explains {tolerance:.0e}"
+                    f"input alone by {difference:.2g}; rounding explains {tolerance:.0e}. Please report this with the "
+                    "model's class"
                 )
 
 

@@ -586,7 +586,7 @@ def test_modes_are_restored_also_after_an_error():
 
 def test_a_model_without_attention():
     config = hf.ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic")
-    with pytest.raises(al.AttnlensError, match="no attention was heard"):
+    with pytest.raises(al.AttnlensError, match="no attention was recorded"):
         al.Lens(tiny.seeded(lambda: hf.ResNetForImageClassification(config)), tiny.processor()).trace(
             picture()
         )

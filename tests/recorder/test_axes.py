@@ -180,7 +180,7 @@ def test_a_joint_axis_that_was_not_followed_is_refused():
     with torch.no_grad(), al.capture(model) as recording:
         model(torch.randn(1, N, DIM))
     assert recording[0][0].shape == (HEADS, N, N)
-    with pytest.raises(CaptureError, match=r"\[6, 7, 7\].*cannot be read.*one input at a time"):
+    with pytest.raises(CaptureError, match=r"\[6, 7, 7\].*is ambiguous.*one input at a time"):
         with torch.no_grad(), al.capture(model):
             model(torch.randn(2, N, DIM))
 
@@ -525,7 +525,7 @@ def test_queries_that_are_taken_piece_by_piece_are_one_layer(cut, own_keys, sdpa
         visible = of[:, None] == of
     assert [layer.name for layer in recording[0].layers] == ["0", "1"]
     assert_heard(recording, attention(*model[0].oracle_inputs(x), visible=visible))
-    with pytest.raises(InputError, match="'0' were attended in chunks"):
+    with pytest.raises(InputError, match="'0' were processed in chunks"):
         list(recording.layers(1))
 
 

@@ -532,7 +532,7 @@ def test_a_fault_of_ours_leaves_the_run_alone(monkeypatch, kind, part):
 
     monkeypatch.setattr(getattr(listening, home), name, broken)
     torch.manual_seed(3)
-    with pytest.raises(CaptureError, match=r"failed while listening to the model \(Net\).*ours") as caught:
+    with pytest.raises(CaptureError, match=r"failed while recording the model \(Net\).*ours") as caught:
         with al.capture(model):
             captured = model(x)
     assert torch.equal(plain, captured)

@@ -150,7 +150,7 @@ LOOKALIKES = {
 def test_gives_nothing(name, grad):
     build, shape = LOOKALIKES[name]
     model, x = build(), torch.randn(shape)
-    with pytest.raises(CaptureError, match="no attention was heard"):
+    with pytest.raises(CaptureError, match="no attention was recorded"):
         with torch.set_grad_enabled(grad), al.capture(model):
             model(x)
 

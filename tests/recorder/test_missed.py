@@ -108,7 +108,7 @@ class CallsCompiled(Attention):
 def test_a_compiled_function_inside_of_an_eager_model_still_runs(warm):
     model, data = CallsCompiled(backend=_opaque), x()
     plain = model(data) if warm else None
-    with pytest.raises(CaptureError, match=r"no attention was heard.*set_stance\(\"force_eager\"\)"):
+    with pytest.raises(CaptureError, match=r"no attention was recorded.*set_stance\(\"force_eager\"\)"):
         with al.capture(model):
             captured = model(data)
     assert torch.equal(model(data) if plain is None else plain, captured)
@@ -214,7 +214,7 @@ def test_another_thread_may_use_the_model_meanwhile():
 def test_no_attention_at_all():
     model = nn.Linear(DIM, DIM)
     message = (
-        r"in the model \(Linear\)\. A model without attention, .* lens\.attribute\(input\)\. attnlens hears"
+        r"in the model \(Linear\)\. A model without attention, .* lens\.attribute\(input\)\. attnlens records"
     )
     with pytest.raises(CaptureError, match=message), al.capture(model):
         model(x())

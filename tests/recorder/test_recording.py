@@ -50,7 +50,9 @@ def test_select_takes_whole_parts_of_a_path():
     names = [[x.name for x in next(recording.traces(select=s)).layers] for s in ("1", "1.", "11")]
     assert names == [["1"], ["1"], ["11"]]
     assert len(next(recording.traces())) == len(next(recording.traces(select=""))) == 12
-    with pytest.raises(InputError, match="no attention was heard in a module '12'; heard: 0, 1, 2"):
+    with pytest.raises(
+        InputError, match="no attention was recorded in a module '12'; recorded modules: 0, 1, 2"
+    ):
         list(recording.layers(1, "12"))
 
 
@@ -84,7 +86,7 @@ def test_a_recording_says_what_it_holds():
     assert "5 inputs in 2 forward passes, 1 layer x" in repr(recorded((B, N), (2, 5), layers=1))
     model = Attention()
     with al.capture(model) as recording:
-        assert "nothing heard yet" in repr(recording)
+        assert "nothing recorded yet" in repr(recording)
         assert len(recording) == 0
         model(torch.randn(B, N, DIM))
 
@@ -136,8 +138,8 @@ def test_tokens_of_an_encoder_are_not_those_of_its_decoder():
         ([["a"] * 4] * B, "input 0 of its batch has 7 tokens, but 4 were given"),
         ("abc", "a list for each input"),
         (3, "a list for each input"),
-        ([None] * 3, "a list for each input is expected, .* not one with None; .* without them"),
-        ([list("abc"), list("abc"), ["a", None, "c"]], "a list for each input is expected"),
+        ([None] * 3, "must hold a list for each input, .* not None; omit tokens="),
+        ([list("abc"), list("abc"), ["a", None, "c"]], "must hold a list for each input"),
         (["abc", "abc", "abc"], "a list for each input"),
     ],
 )
@@ -166,15 +168,13 @@ def test_cross_attention_has_tokens_on_both_sides():
     (trace, _) = recording.traces(tokens=keys, output_tokens=queries)
     assert [[token.text for token in side] for side in trace.axis_tokens(0)] == [queries[0], keys[0]]
     assert [t.text for t in next(recording.traces(tokens=keys)).axis_tokens(0)[1]] == keys[0]
-    with pytest.raises(
-        InputError, match=r"has 9 tokens, but 5 were given; .* output_tokens= what looks at it"
-    ):
+    with pytest.raises(InputError, match=r"has 9 tokens, but 5 were given; .* output_tokens= its queries"):
         next(recording.traces(tokens=queries))
     with pytest.raises(InputError, match="give tokens= too"):
         next(recording.traces(output_tokens=queries))
-    with pytest.raises(InputError, match="4 output tokens were given, and no layer attends between so many"):
+    with pytest.raises(InputError, match="4 output tokens were given, and no layer has as many"):
         next(recording.traces(tokens=keys, output_tokens=[list("abcd")] * 2))
-    with pytest.raises(InputError, match=r"a list for each input is expected, .* not one with None"):
+    with pytest.raises(InputError, match=r"must hold a list for each input, .* not None"):
         next(recording.traces(tokens=keys, output_tokens=[None]))
 
 

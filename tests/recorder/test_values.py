@@ -256,7 +256,7 @@ def test_gradient_of_multihead_attention_is_that_of_its_gates():
 
 def test_a_layer_that_is_not_there():
     module = handwritten.Attention()
-    with pytest.raises(al.errors.CaptureError, match="has no layer 7: 1 attention calls were heard"):
+    with pytest.raises(al.errors.CaptureError, match="has no layer 7: 1 attention calls were recorded"):
         run(module, (torch.randn(1, 4, handwritten.DIM),), gates={7: torch.ones(3)})
 
 

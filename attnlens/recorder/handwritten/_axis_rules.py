@@ -1,7 +1,7 @@
-"""What each function does to the axes of its operands: `axes_after`.
+"""The effect of each function on the axes of its operands: `axes_after`.
 
 A rule takes the axes of its first operand and the call, and returns the axes of the result: as a tuple, as `Axes`, as
-a list of them where several tensors come out, or None where they are not known.
+a list of them for several results, or None where they are unknown.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ._tags import einsum_terms, operands, with_operand
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call of a function; known: the axes of its operands."""
+    """One call of a function, with the provenance of its operands."""
 
     func: Callable
     args: tuple
@@ -107,7 +107,7 @@ def axes_after(provenance: Provenance, func: Callable, args: tuple, kwargs: dict
 
 
 def _reshaped(source: Axes, shape: Sequence[int]) -> tuple[Axis, ...] | None:
-    """The parts dealt out anew, in order, over axes of these sizes; None where they do not fit."""
+    """The parts redistributed, in order, over axes of these sizes; None where they do not fit."""
     left = [part for axis in reversed(source.axes) for part in reversed(axis) if part.size > 1]
     axes = []
     for size in shape:
@@ -130,7 +130,7 @@ def _reshaped(source: Axes, shape: Sequence[int]) -> tuple[Axis, ...] | None:
 
 
 def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
-    """An axis made shorter or longer: of one kind, it stays of that kind.
+    """An axis made shorter or longer: an axis of one kind keeps it.
 
     start: where a slice begins
     """
@@ -139,12 +139,12 @@ def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
     whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
     kind = _common(kinds(axis))
     if size == 1 and start is not None and whole is not None and kind in (POSITION, GIVEN):
-        return (AxisPart(1, kind, whole, start=start),)  # one of the queries that are taken in chunks
+        return (AxisPart(1, kind, whole, start=start),)  # one of the queries that are processed in chunks
     return axis_of(size, kind, whole, start)
 
 
 def _common(said: set[str]) -> str:
-    """One kind for what is put together of several: whatever is not features is positions."""
+    """The kind of an axis joined from several: positions, unless there are features."""
     kinds_known = said - {FIXED, UNKNOWN} or said
     if len(kinds_known) == 1:
         return next(iter(kinds_known))
@@ -152,7 +152,7 @@ def _common(said: set[str]) -> str:
 
 
 def _repeated(axes: Sequence[Axis], shape: Sequence[int], outer: bool) -> tuple[Axis, ...]:
-    """Axes, aligned at the end, that hold what they held several times: one after the other, or each beside itself."""
+    """Axes, aligned at the end, with repeated content: the whole axis repeated, or each entry."""
     axes_out = []
     for axis, size in zip([()] * (len(shape) - len(axes)) + list(axes), shape):
         times = axis_of(size // length(axis), UNKNOWN)
@@ -161,7 +161,7 @@ def _repeated(axes: Sequence[Axis], shape: Sequence[int], outer: bool) -> tuple[
 
 
 def broadcast(leads: list[tuple[Sequence[Axis], bool]], shape: Sequence[int]) -> tuple[Axis, ...]:
-    """The axes of operands aligned at the end, `(axes, fixed)`: each as it is in the operand that says most of it."""
+    """The axes of operands `(axes, fixed)`, aligned at the end: each from the best known operand."""
     mixed = not all(fixed for _, fixed in leads)
     axes_out = []
     for at, size in zip(range(-len(shape), 0), shape):
@@ -179,12 +179,12 @@ def _doubt(axis: Axis) -> int:
 
 
 def _featured(axis: Axis, fixed: bool) -> Axis:
-    """An axis that a parameter brings beside activations: features."""
+    """An axis of a parameter beside activations: features."""
     return tuple(AxisPart(part.size, FEATURE, part) for part in axis) if fixed else axis
 
 
 def _unfollowed(tags: list[Axes], result: Any, fixed: bool) -> Any:
-    """Elementwise functions, and all that have no rule: what the shape of the result says."""
+    """Elementwise functions, and all without a rule: the axes by the shape of the result."""
     if isinstance(result, (tuple, list)):
         return [_unfollowed(tags, r, fixed) if isinstance(r, Tensor) else None for r in result]
     if not isinstance(result, Tensor):
@@ -227,7 +227,7 @@ def _interleave(source: Axes, step: Step) -> tuple[Axis, ...] | None:
 
 
 def _permute(source: Axes, step: Step) -> tuple[Axis, ...]:
-    """Where each axis went, tried on sizes that are all different."""
+    """The new place of each axis, from a trial with distinct sizes."""
     probe = torch.empty([2 + i for i in range(len(source.axes))], device="meta")
     args, kwargs = with_operand(step.args, step.kwargs, step.operands("input|self")[0], probe)
     return tuple(source.axes[size - 2] for size in step.func(*args, **kwargs).shape)
@@ -241,7 +241,7 @@ def _linear(source: Axes, step: Step) -> tuple[Axis, ...] | None:
 
 
 def _projected(axis: Axis, rest: Sequence[Axis]) -> str:
-    """What a linear layer makes of an axis: features, but of positions beside features positions (MLP-Mixer)."""
+    """The kind of a linear layer's output: features, except positions for positions beside features (MLP-Mixer)."""
     if kinds(axis) != {POSITION}:
         return FEATURE
     return POSITION if any(kinds(other) == {FEATURE} for other in rest) else FEATURE
@@ -258,7 +258,7 @@ def _conv(source: Axes, step: Step) -> tuple[Axis, ...] | None:
 
 
 def _embedding(source: Axes, step: Step) -> tuple[Axis, ...]:
-    """A table looked up by numbers `[...]`: `[..., d_model]`."""
+    """A table indexed by integers `[...]`: `[..., d_model]`."""
     return (*source.axes[: step.result.ndim - 1], axis_of(step.shape[-1], FEATURE))
 
 
@@ -303,7 +303,7 @@ def _einsum(step: Step) -> tuple[Axis, ...] | None:
 
 
 def _mapped(letter: str, tags: list[tuple[Axes, str]], out: str) -> str:
-    """What a parameter with this letter makes of the axis of activations that it is summed over with."""
+    """The kind of the axis that a parameter with this letter makes from the summed axis of activations."""
     weight = next(letters for tag, letters in tags if tag.fixed and letter in letters)
     for tag, letters in tags:
         summed = [x for x in letters if x in weight and x not in out]
@@ -326,7 +326,7 @@ def _attend(source: Axes, step: Step) -> tuple[Axis, ...] | None:
 
 
 def _index(source: Axes, step: Step) -> Axes | None:
-    """Basic indexing, and one tensor of indices in the place of an axis."""
+    """Basic indexing, and one tensor of indices for an axis."""
     index = step.args[1] if isinstance(step.args[1], tuple) else (step.args[1],)
     tensors = [i for i in index if isinstance(i, Tensor) and i.ndim > 0]
     if any(i is True or i is False or isinstance(i, (list, tuple)) for i in index) or len(tensors) > 1:
@@ -383,7 +383,7 @@ def _split(source: Axes, step: Step) -> list[Axes]:
 
 
 def _slice(axis: Axis, size: int, start: int | None) -> tuple[Axis, Axis]:
-    """(a slice of an axis, what was indexed away): one turn of the outer parts leaves the inner ones whole."""
+    """(a slice of an axis, the parts removed by indexing): one entry of the outer parts keeps the inner ones whole."""
     if length(axis) == size:
         return axis, ()
     for at in range(1, len(axis)):
@@ -409,8 +409,8 @@ def _reduce(source: Axes, step: Step) -> Any:
 
 
 def _cat(source: Axes, step: Step) -> Axes | None:
-    """Tensors one behind the other. Where all have the same parts along that axis, a part that counts them goes
-    around these: the axis that they are pieces of, or what they differ in.
+    """Concatenated tensors. Where all have the same parts along that axis, a part that counts them is added outside:
+    the axis that they are pieces of, or the one in which they differ.
     """
     dim = step.dim(0) % step.result.ndim
     tags = [
@@ -433,7 +433,7 @@ def _stack(source: Axes, step: Step) -> Axes | None:
 
 
 def _put(tags: list[Axes], dim: int, axis: Axis, dropped: Axis, insert: bool) -> Axes:
-    """The axes of the tensor that says most, with one axis replaced or a new one among them."""
+    """The best known axes of several tensors, with one axis replaced or inserted."""
     tags = sorted(tags, key=lambda tag: -prod(tag.shape))
     axes = [min((tag.axes[i] for tag in tags), key=_doubt) for i in range(len(tags[0].axes))]
     axes[dim : dim + (not insert)] = [axis]
@@ -442,7 +442,7 @@ def _put(tags: list[Axes], dim: int, axis: Axis, dropped: Axis, insert: bool) ->
 
 
 def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
-    """(the part that counts tensors put side by side, what is still indexed away)"""
+    """(the part that counts joined tensors, the parts that are still removed by indexing)"""
     count, first = len(tags), tags[0]
     if count == 1:
         return (), first.dropped
@@ -461,13 +461,13 @@ def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
         apart.append(kinds(axis))
     if apart and all(kind == {FEATURE} for kind in apart):
         return axis_of(count, FEATURE), first.dropped
-    # Several views of each input, one behind the other in the batch; a new axis may as well be heads.
+    # Several views of each input, consecutive in the batch; a new axis may also be heads.
     views = dim is not None and any(POSITION in kind for kind in apart)
     return axis_of(count, POSITION if views else UNKNOWN), first.dropped
 
 
 def _are_disjoint(slices: list[AxisPart]) -> bool:
-    """Whether slices of one part have no place in common, where it is known where they begin."""
+    """Whether slices of one part do not overlap, as far as their starts are known."""
     starts = [part.start for part in slices]
     if None in starts:
         return sum(part.size for part in slices) <= slices[0].whole.size
@@ -480,7 +480,7 @@ def _equal(a: Axis, b: Axis) -> bool:
 
 
 def _end_to_end(axes: list[Axis], size: int) -> Axis:
-    """Pieces of one part in a row are that part again; else what kind they have in common."""
+    """Consecutive pieces of one part are that part again; otherwise the axis has their common kind."""
     wholes = {id(axis[0].whole): axis[0].whole for axis in axes if len(axis) == 1}
     if len(wholes) == 1 and all(len(axis) == 1 for axis in axes):
         whole = next(iter(wholes.values()))
@@ -490,7 +490,7 @@ def _end_to_end(axes: list[Axis], size: int) -> Axis:
 
 
 def _slide(source: Axes, step: Step) -> tuple[Axis, ...] | None:
-    """Tensor.unfold: windows along one axis, the places inside of them last."""
+    """Tensor.unfold: windows along one axis, with the positions inside them last."""
     dim = step.operands("self", "dimension")[1] % len(source.axes)
     kind = _common(kinds(source.axes[dim]))
     axes = [
@@ -558,10 +558,10 @@ _OF_THE_FIRST = {
 
 
 def follow(provenance: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
-    """Notes what the result of a call is made of."""
+    """Records the axes of a call's result."""
     if isinstance(result, Tensor):
         if func not in RULES:
-            # Most functions leave all axes as they are: the way out comes first.
+            # Most functions keep all axes: the common case comes first.
             for value in args:
                 tag = provenance.get(value)
                 if tag is not None and not tag.fixed and not tag.learned:
@@ -586,7 +586,7 @@ def follow(provenance: Provenance, func: Callable, args: tuple, kwargs: dict, re
 
 
 _UNREADABLE = (TypeError, ValueError, IndexError, KeyError, RuntimeError, ZeroDivisionError)
-"""What a rule raises for a form of a call that it does not read, or for an axis of no length."""
+"""What a rule raises for an unsupported form of a call, or for an axis of length 0."""
 
 
 def _axes(provenance: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
@@ -604,7 +604,7 @@ def _note(provenance: Provenance, tensor: Tensor, tag: Axes | None) -> None:
 
 
 def written(provenance: Provenance, args: tuple, kwargs: dict) -> None:
-    """A tensor was overwritten in part: what was a constant holds activations now."""
+    """A constant tensor that was partly overwritten with activations."""
     target, *others = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)] or [None]
     if target is None or not others:
         return

@@ -1,6 +1,6 @@
-"""Which torch functions matter to capture, in every spelling: torch.f, Tensor.f, Tensor.f_, F.f, torch.ops.aten.f.
+"""The torch functions that capture observes, in every spelling: torch.f, Tensor.f, Tensor.f_, F.f, torch.ops.aten.f.
 
-`ROLES` is asked for every function that the model calls, so it is one dictionary; all others cost one failed look-up.
+`ROLES` is looked up for every function that the model calls, so it is one dictionary; other functions cost one look-up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ aten = torch.ops.aten
 
 
 def spellings(*names: str) -> list[Callable]:
-    """Every spelling of these functions; a trailing underscore is an own name."""
+    """Every spelling of these functions; in-place variants are separate names."""
     functions = []
     for name in names:
         for home in (torch, torch.Tensor, F, torch.special, torch.linalg):
@@ -67,10 +67,10 @@ PERMUTE = frozenset(
     ]
 )
 MIX = frozenset(spellings("linear", "conv2d", "layer_norm", "batch_norm"))
-"""What combines the heads of attention weights (talking heads, re-attention)."""
+"""Functions that combine the heads of attention weights (talking heads, re-attention)."""
 
 PROJECTIONS = frozenset(spellings("linear", "conv1d", "conv2d", "conv3d", "addmm"))
-"""What makes queries and keys of a module's input; products with a parameter beside them."""
+"""Functions that project a module's input to queries and keys, besides products with a parameter."""
 
 _SAME = ("to", "_to_copy", "float", "half", "bfloat16", "double", "type", "type_as", "clone", "contiguous")
 _VIEW = ("view", "reshape", "unflatten", "flatten", "squeeze", "unsqueeze", "expand", "_unsafe_view")
@@ -88,11 +88,11 @@ _SPELLINGS = {
     "slice": ("__getitem__",),
 }
 STEPS: dict[Callable, str] = {f: step for step, names in _SPELLINGS.items() for f in spellings(*names)}
-"""The steps that scores and weights may go through, by what they do."""
+"""The functions that scores and weights may go through, by their effect."""
 
 
 def _overwriting() -> list[Callable]:
-    """All functions that change their first argument: what a tag said of it is no longer true."""
+    """All functions that change their first argument, so that its tag becomes invalid."""
     functions = [f for group in get_overridable_functions().values() for f in group]
     return [f for f in functions if _overwrites(getattr(f, "__name__", ""))]
 

@@ -1,4 +1,4 @@
-"""Probabilities on their way: what a softmax becomes before it is multiplied with values."""
+"""Tags of probabilities: from a softmax to the product with values."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def follow_probabilities(
     before: Tensor | None = None,
     beside: tuple[Tensor, Probabilities] | None = None,
 ) -> Probabilities | None:
-    """The tag after one more step, or None when the result can no longer be attention.
+    """The tag after one more function, or None where the result can no longer be attention.
 
-    before: the weights as they were, where the step was dropout in place
-    beside: another softmax's result among the operands, and its tag: gates and differences mix two
+    before: the weights before the function, where it was dropout in place
+    beside: another softmax's result among the operands, and its tag: gates and differences combine two
     """
     if func in DROPOUT:
         clean = source if output is not source else before
@@ -84,7 +84,7 @@ def follow_probabilities(
 def _kept_dim(
     tag: Probabilities, step: str | None, args: tuple, source: Tensor, output: Tensor
 ) -> int | None:
-    """The softmax axis after a step that leaves it where it was, else None."""
+    """The softmax axis after a function that does not move it, else None."""
     if step not in ("same", "view", *_TOUCHING) or output.ndim < 2:
         return None
     if step == "slice":
@@ -97,7 +97,7 @@ def _kept_dim(
 def _mixed_dim(
     tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor, output: Tensor
 ) -> int | None:
-    """The softmax axis after heads were combined; None if the combination ran over keys."""
+    """The softmax axis after combining heads; None where keys were combined."""
     last = getattr(func, "__name__", "").startswith(("linear", "layer_norm"))
     mixed = -1 if last else 1 - output.ndim
     same = output.ndim == source.ndim and output.shape[tag.key_dim] == source.shape[tag.key_dim]
@@ -106,7 +106,7 @@ def _mixed_dim(
 
 
 def _einsum_kept(tag: Probabilities, args: tuple, source: Tensor) -> int | None:
-    """The softmax axis after a product over another one, as 'bhij,hg->bgij'."""
+    """The softmax axis after a product over another axis, as 'bhij,hg->bgij'."""
     parsed = einsum_parts(args)
     if parsed is None:
         return None
@@ -119,7 +119,7 @@ def _einsum_kept(tag: Probabilities, args: tuple, source: Tensor) -> int | None:
 def _again(
     func: Callable, args: tuple, kwargs: dict, pairs: list[tuple[Tensor, Tensor | None]]
 ) -> Tensor | None:
-    """The same step on the weights as they were before dropout; in-place steps would spoil them."""
+    """The same function on the weights before dropout; on a copy for in-place functions."""
     for source, clean in pairs:
         if clean is not None:
             clean = clean.clone() if overwrites(func) else clean
@@ -128,7 +128,7 @@ def _again(
 
 
 def _permuted_dim(func: Callable, args: tuple, kwargs: dict, source: Tensor, key_dim: int) -> int:
-    """Where the softmax axis is after a permutation: tried on an index tensor of the same rank."""
+    """The softmax axis after a permutation, from a trial on a tensor with distinct sizes."""
     probe = torch.empty([2 + i for i in range(source.ndim)], device="meta")
     args, kwargs = with_operand(args, kwargs, source, probe)
     moved = func(*args, **kwargs)
@@ -140,9 +140,9 @@ class ValueProduct:
     """A product of weights with values.
 
     order: the axes of the weights as `[*lead, query, key]`
-    values: the other operand; key: its axis that is summed over, inner: the one that is mixed, None for several
-    arranged: the values as `[*lead, key, d_head]`, axes: those of the result as `[*lead, query, d_head]` (None: they
-        are so already); both None where more than this product is in the result
+    values: the other operand; key: its axis that is summed over, inner: its feature axis, None for several
+    arranged: the values as `[*lead, key, d_head]`, axes: those of the result as `[*lead, query, d_head]` (None: the
+        identity); both None where the result holds more than this product
     """
 
     order: tuple[int, ...]
@@ -156,9 +156,9 @@ class ValueProduct:
 def value_product(
     tag: Probabilities, func: Callable, args: tuple, kwargs: dict, source: Tensor, axes: Axes | None
 ) -> ValueProduct | None:
-    """How this product multiplies the weights with values; None where it does not.
+    """The product of the weights with values; None where this function is not one.
 
-    axes: what the axes of the weights are made of
+    axes: the provenance of the weights' axes
     """
     if func in EINSUM:
         return _einsum_mixing(tag, args, source, axes)
@@ -201,13 +201,13 @@ def _einsum_mixing(tag: Probabilities, args: tuple, source: Tensor, axes: Axes |
 
 
 def _query_letter(alone: list[str], mine: str, axes: Axes | None) -> str:
-    """Of the axes that only the weights have, the queries: the one that is no head, or the last one."""
+    """The query axis among the axes that only the weights have: the one that is not a head, or the last one."""
     tokens = [x for x in alone if axes is not None and FEATURE not in kinds(axes.axes[mine.index(x)])]
     return tokens[0] if len(tokens) == 1 else alone[-1]
 
 
 def is_attention(weights: Axes, values: Axes | None, value_product: ValueProduct) -> bool:
-    """Whether the keys are tokens, not branches, experts, channels beside tokens, or a table of constants."""
+    """Whether the keys are tokens: not branches, experts, channels beside tokens, or a table of constants."""
     if values is not None and values.fixed:
         return False
     rows, keys = (kinds(weights.axes[at]) for at in value_product.order[-2:])
@@ -218,14 +218,14 @@ def is_attention(weights: Axes, values: Axes | None, value_product: ValueProduct
 
 
 def softmaxed(scores: Scores | None, dim: int, origin: SoftmaxOrigin) -> Probabilities:
-    """The tag of a softmax's result; scores are kept where the softmax ran over their keys or queries."""
+    """The tag of a softmax's result; it keeps the scores where the softmax ran over their keys or queries."""
     if scores is not None and dim == -2:
         scores = scores.transposed()
     return Probabilities(dim, scores if dim in (-1, -2) else None, origin)
 
 
 def overwritten(tag: Probabilities, func: Callable) -> Probabilities | None:
-    """The tag of weights that an unknown function changed in place; None if it moved their axes."""
+    """The tag of weights that an unsupported function changed in place; None where it moved their axes."""
     moved = func in PERMUTE or func in MOVING
     return None if moved else replace(tag, scores=None, clean=None, touched=True)
 

@@ -1,12 +1,12 @@
-"""What each axis of a tensor is made of: which part of it is the batch, which are positions, which are features.
+"""The provenance of each axis of a tensor: which part of it is the batch, which are positions, which are features.
 
-The inputs of the captured model begin as `(batch, position, feature)`. Each function that the model calls carries
-this along: a linear layer makes features, `view` splits and joins, `permute` moves, `split` and `cat` take apart and
-put together. So when attention is computed on a tensor `[(head batch), query, d_head]`, its first axis is known to be
-features of several heads around the batch, whatever the sizes are.
+The inputs of the captured model start as `(batch, position, feature)`. Each function that the model calls propagates
+this: a linear layer makes features, `view` splits and joins, `permute` moves, `split` and `cat` separate and join.
+So when attention is computed on a tensor `[(head batch), query, d_head]`, its first axis is known to consist of
+features of several heads and the batch, whatever the sizes are.
 
-`Axes` of different tensors share their `AxisPart`s: two axes that are made of the same input axis hold the same object.
-`axis_rules` holds what each function does to them.
+`Axes` of different tensors share their `AxisPart`s: two axes from the same input axis hold the same object.
+`_axis_rules` holds the effect of each function on them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ._tags import Tags, is_parameter, vmapped
 _functorch = torch._C._functorch
 
 BATCH, POSITION, FEATURE, GIVEN, FIXED, UNKNOWN = "batch", "position", "feature", "given", "fixed", "unknown"
-"""Kinds of parts. FEATURE: made by a projection; GIVEN: of an input, last or of four axes, so that only its use says
-what it is; FIXED: of parameters, buffers and constants; UNKNOWN: repeated, or of a function that is not followed.
+"""Kinds of parts. FEATURE: made by a projection; GIVEN: of an input, last or of four axes, so that only its use shows
+what it is; FIXED: of parameters, buffers and constants; UNKNOWN: repeated, or of an unsupported function.
 """
 
 
@@ -34,8 +34,8 @@ class AxisPart:
     """A part of an axis. Parts of size 1 are left out of axes, but for a slice of positions.
 
     whole: the part that this is a slice or a factor of, or None
-    path: of a factor, how the part that was not yet split was split: two that were split alike are the same
-    start: of a slice, its first place in the whole; None where that is not known
+    path: for a factor, how the unsplit part was split: two with the same path are the same
+    start: for a slice, its first position in the whole; None where unknown
     """
 
     size: int
@@ -72,8 +72,8 @@ Axis = tuple[AxisPart, ...]
 class Axes:
     """The axes of one tensor.
 
-    dropped: parts that were indexed away, the last one last: `x[i]` is one input of a batch
-    fixed: whether it is made of parameters, buffers and constants alone
+    dropped: parts that were removed by indexing, in order: `x[i]` is one input of a batch
+    fixed: whether it consists of parameters, buffers and constants only
     learned: whether it is a projection of such, as learned queries and memories are
     product: whether it is a matrix product of two activations, as scores are
     """
@@ -102,7 +102,7 @@ def axis_of(size: int, kind: str, whole: AxisPart | None = None, start: int | No
 
 
 def of_input(shape: Sequence[int], floating: bool, batch: AxisPart | None) -> Axes:
-    """The axes of what a module was given: `[batch, position, feature]`, `[batch, position]` of numbers of tokens.
+    """The axes of a module's input: `[batch, position, feature]`, or `[batch, position]` for token ids.
 
     batch: the batch of the model's other inputs, shared where the first axis is as long
     """
@@ -116,9 +116,9 @@ def of_input(shape: Sequence[int], floating: bool, batch: AxisPart | None) -> Ax
 
 
 class Provenance:
-    """The axes of the tensors that are alive while a model runs, by identity.
+    """The axes of live tensors while a model runs, by identity.
 
-    batch: the part that counts the model's inputs, None where there is one or it is not known
+    batch: the part that counts the model's inputs; None for a single input, or where it is unknown
     """
 
     def __init__(self, model: nn.Module):
@@ -128,14 +128,14 @@ class Provenance:
         self.batch: AxisPart | None = None
 
     def enter(self, values: Iterable[Any], outermost: bool = False) -> None:
-        """What a module was given: the inputs of the whole model, or those of a part that were not followed so far."""
+        """Records the inputs of a module: those of the whole model, or those of a part with unknown axes."""
         if outermost:
             self.batch = None
         for tensor in _tensors(values):
             try:
                 if outermost or (tensor.ndim > 1 and tensor.is_floating_point() and self.of(tensor) is None):
                     self._begin(tensor, outermost)
-            except (RuntimeError, NotImplementedError):  # kinds of tensors that have no one shape
+            except (RuntimeError, NotImplementedError):  # kinds of tensors without a single shape
                 continue
 
     def _begin(self, tensor: Tensor, outermost: bool) -> None:
@@ -153,7 +153,7 @@ class Provenance:
         return self._inside(tensor) if _functorch.is_batchedtensor(tensor) else None
 
     def _inside(self, tensor: Tensor) -> Axes | None:
-        """Of a tensor with an axis that torch.vmap hides; what that axis is made of is noted by the vmap's level."""
+        """The axes of a tensor with an axis that torch.vmap hides, which is stored by the vmap's level."""
         tag = self.of(_functorch.get_unwrapped(tensor))
         if tag is None:
             return None
@@ -162,13 +162,13 @@ class Provenance:
         return replace(tag, axes=tag.axes[:at] + tag.axes[at + 1 :])
 
     def mapped(self, sizes: Sequence[int]) -> tuple[Axis, ...]:
-        """What the axes that torch.vmap hides are made of; inputs, where the whole model runs under it."""
+        """The axes that torch.vmap hides; inputs, where the whole model runs under it."""
         hidden_axes = [axis for _, axis in sorted(self._mapped.items())]
         fitting = tuple(map(length, hidden_axes[-len(sizes) :])) == tuple(sizes)
         return tuple(hidden_axes[-len(sizes) :]) if fitting else tuple(axis_of(size, BATCH) for size in sizes)
 
     def axes_or_unknown(self, tensor: Tensor) -> Axes:
-        """As `of`; unknown axes of its sizes for a tensor that was not followed."""
+        """As `of`; unknown axes of the same sizes for a tensor without a tag."""
         tag = self.of(tensor)
         return Axes(tuple(axis_of(size, UNKNOWN) for size in tensor.shape)) if tag is None else tag
 
@@ -188,7 +188,7 @@ class Provenance:
 
 
 def _tensors(values: Iterable[Any], depth: int = 2) -> Iterator[Tensor]:
-    """Tensors among arguments, also those inside of lists and dictionaries."""
+    """Tensors among arguments, also inside lists and dictionaries."""
     for value in values:
         if isinstance(value, Tensor):
             yield value

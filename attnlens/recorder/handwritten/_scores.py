@@ -1,4 +1,4 @@
-"""Scores on their way: what a matrix product becomes before its softmax."""
+"""Tags of scores: from a matrix product to its softmax."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._tags import BATCHES, FACTORS, HIDDEN, Scores, einsum_parts, is_parameter,
 
 
 def product_scores(func: Callable, args: tuple, kwargs: dict) -> Scores | None:
-    """The tag of a matrix product's result, in case it is attention scores."""
+    """The tag of a matrix product's result, which may be attention scores."""
     if func in EINSUM:
         return _einsum_scores(args)
     if func in BADDBMM:
@@ -50,7 +50,7 @@ def _einsum_scores(args: tuple) -> Scores | None:
 def follow_scores(
     tag: Scores, source: Tensor, func: Callable, args: tuple, kwargs: dict, output: Tensor
 ) -> Scores | None:
-    """The tag after one more step, or None when the step is not one that scores go through."""
+    """The tag after one more function, or None for a function that is not applied to scores."""
     step = STEPS.get(func)
     if step in ("same", "fix"):
         return tag
@@ -125,7 +125,7 @@ def _hidden(
 
 
 def _tempered(tag: Scores, by: Tensor) -> Scores | None:
-    """Scores times a number for each head or query (a learnt temperature), which can as well be in the query."""
+    """Scores times a number for each head or query (a learnt temperature), which is multiplied into the query."""
     alone = tag.softcap is None and not tag.terms and by.is_floating_point()
     if not alone or by.ndim > len(tag.lead) + 2 or (by.ndim and by.shape[-1] != 1):
         return None

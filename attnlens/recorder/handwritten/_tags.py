@@ -1,14 +1,13 @@
-"""Hand-written attention: which softmax is attention, and what its scores were made of.
+"""Tags of hand-written attention: which softmax is attention, and from which scores it was computed.
 
-Tensors on their way through a model carry a tag, kept beside them in a table:
+Tensors in a running model have a tag in a table beside them:
 
-- a matrix product may turn out to be the scores: `Scores` remembers its operands and follows the scaling,
-  masking and soft-capping that come after;
-- the softmax of a tensor is possibly attention: `Probabilities` follows it through dropout, views and masks;
-- the softmax is attention once it is multiplied, along the axis it was normalised over, with values.
+- a matrix product may be scores: `Scores` keeps its operands and the scaling, masking and soft-capping that follow;
+- a softmax may be attention: `Probabilities` follows it through dropout, views and masks;
+- the softmax is attention once it is multiplied with values along the axis of its normalisation.
 
-A softmax that ends in no such product (a classifier's, a router's, a contrastive loss's) is dropped silently.
-`scores.py` and `probabilities.py` hold the steps, pure functions of tags; `listener.py` decides when to call them.
+A softmax without such a product (of a classifier, a router, a contrastive loss) is dropped silently. `_scores.py` and
+`_probabilities.py` hold the steps as pure functions of tags; `_listener.py` decides when to call them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 
 class Tags:
-    """What is known of live tensors, by identity; an entry goes when its tensor does.
+    """Tags of live tensors, by identity; an entry is removed with its tensor.
 
     A plain dictionary: WeakIdKeyDictionary costs ten times as much for each of the model's calls.
     """
@@ -59,9 +58,9 @@ class Tags:
 
 @dataclass(frozen=True)
 class ScoreTerm:
-    """What was added to scores of shape `[*lead, query, key]`, or hides a part of them.
+    """A bias or a mask of scores `[*lead, query, key]`.
 
-    kind: "bias" (added, times `by`), "visible" (bool, True: may look) or "hidden" (bool, True: may not)
+    kind: "bias" (added, times `by`), "visible" (bool, True: visible) or "hidden" (bool, True: hidden)
     """
 
     kind: str
@@ -72,7 +71,7 @@ class ScoreTerm:
 
 @dataclass(frozen=True)
 class Scores:
-    """`softcap * tanh(scale / softcap * query @ key.T)` (or `scale * query @ key.T`) and the extras.
+    """`softcap * tanh(scale / softcap * query @ key.T)` (or `scale * query @ key.T`) and the terms added to it.
 
     query: `[*lead, query, d_head]`; key: `[*lead, key, d_head]`, whose leading axes may broadcast
     """
@@ -93,7 +92,7 @@ class Scores:
         return replace(self, scale=self.scale * by, softcap=softcap, terms=terms)
 
     def with_term(self, kind: str, tensor: Tensor, by: float = 1.0) -> Scores | None:
-        # Not scores but a residual stream, if it goes on and on; its tensors must not be kept.
+        # With many terms it is a residual stream, not scores; its tensors must not be kept.
         if len(self.terms) == _MOST_TERMS:
             return None
         return replace(self, terms=(*self.terms, ScoreTerm(kind, tensor, self.lead, by)))
@@ -111,12 +110,12 @@ _MOST_TERMS = 5
 
 
 class SoftmaxOrigin:
-    """Shared by all tensors that descend from one softmax, so that one attention is recorded once.
+    """Shared by all tensors derived from one softmax, so that one attention is recorded once.
 
     module: path of the module in which it ran
     over_tokens: whether it has an entry for each token
-    confirmed: whether it was recorded; in_parts: by a part of its keys alone
-    missed: the function that used it in a way that is not followed, None where there was none
+    confirmed: whether it was recorded; in_parts: over a part of its keys only
+    missed: the unsupported function that used it; None where there was none
     """
 
     def __init__(self, module: str, over_tokens: bool, *parents: SoftmaxOrigin):
@@ -139,10 +138,10 @@ class SoftmaxOrigin:
 class Probabilities:
     """A softmax result, normalised over `key_dim` (negative).
 
-    clean: what the tensor would be without dropout, None while that is the tensor itself: a tag that held
-        its own tensor would keep it alive
-    touched: changed since the softmax, so that the scores may not tell all
-    cut: whether only some of the keys are left
+    clean: the tensor without dropout; None while that is the tensor itself: a tag that held its own tensor would
+        keep it alive
+    touched: whether it was changed after the softmax, so that the scores may not determine it
+    cut: whether only some of the keys remain
     """
 
     key_dim: int
@@ -155,9 +154,9 @@ class Probabilities:
 
 @dataclass(frozen=True)
 class LostSoftmax:
-    """The tag of what an unfollowed function made of a softmax over tokens.
+    """The tag of the result of an unsupported function on a softmax over tokens.
 
-    spread: multiplied by activations, so that a sum makes it a mixture
+    spread: whether it was multiplied with activations, so that a sum makes it a weighted mean
     """
 
     origin: SoftmaxOrigin
@@ -174,9 +173,9 @@ BATCHES = ("input|self", "batch1", "batch2")
 
 
 def operands(args: tuple, kwargs: dict, names: tuple[str, ...]) -> list[Any]:
-    """The operands of a call in the order of `names`, given by position or by name; None for one left out.
+    """The operands of a call in the order of `names`, passed by position or by name; None for an omitted one.
 
-    names: one for each operand, spellings divided by "|"
+    names: one for each operand, spellings separated by "|"
     """
     values = list(args[: len(names)])
     for spellings in names[len(values) :]:
@@ -185,7 +184,7 @@ def operands(args: tuple, kwargs: dict, names: tuple[str, ...]) -> list[Any]:
 
 
 def with_operand(args: tuple, kwargs: dict, old: Tensor, new: Tensor) -> tuple[tuple, dict]:
-    """The same call with another tensor in one place."""
+    """The same call with one tensor replaced."""
     return (
         tuple(new if value is old else value for value in args),
         {name: new if value is old else value for name, value in kwargs.items()},
@@ -193,7 +192,7 @@ def with_operand(args: tuple, kwargs: dict, old: Tensor, new: Tensor) -> tuple[t
 
 
 def is_parameter(tensor: Tensor) -> bool:
-    """A parameter or a view of one: x @ W is a projection, gates @ W a mixture of experts; no attention."""
+    """Whether it is a parameter or a view of one: x @ W is a projection, gates @ W a mixture of experts."""
     return isinstance(tensor, nn.Parameter) or isinstance(tensor._base, nn.Parameter)
 
 

@@ -1,4 +1,4 @@
-"""From a hand-written softmax back to its query, key and mask, believed only where they give the same weights."""
+"""From a hand-written softmax back to its query, key and mask, accepted only where they give the same weights."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ._tags import Scores, ScoreTerm, concrete
 def factors_behind(
     scores: Scores, weights: Tensor, layout: Layout, store: str, touched: bool
 ) -> tuple[Mask | None, dict[str, Any] | None]:
-    """(mask, factors): the factors are None where weights are smaller, or are not what the trail tells.
+    """(mask, factors): the factors are None where weights are smaller, or do not follow from them.
 
     weights: `[batch, head, query, key]`
-    touched: the weights were changed after the softmax, so all rows are compared and not a few
+    touched: whether the weights were changed after the softmax, so that all rows are compared and not a few
     """
     batch, heads, queries, keys = shape = tuple(weights.shape)
     if (*layout.lead, queries, keys) != (*scores.lead, scores.query.shape[-2], scores.key.shape[-2]):
@@ -39,7 +39,7 @@ def factors_behind(
 
 
 def _mask(terms: tuple[ScoreTerm, ...], layout: Layout, shape: tuple) -> Mask | None:
-    """What was added to and hidden in hand-written scores, as one mask."""
+    """The biases and masks of hand-written scores as one mask."""
     visible, bias = None, None
     for term in terms:
         tensor = _four_axes(term, layout)
@@ -72,11 +72,11 @@ def _four_axes(term: ScoreTerm, layout: Layout) -> Tensor:
 
 
 def _agrees(factors: dict[str, Any], mask: Mask | None, weights: Tensor, whole: bool, padded: bool) -> bool:
-    """Whether the factors give back the weights that the model computed itself: in some rows, or the whole.
+    """Whether the factors give the weights that the model computed: in some rows, or in all.
 
-    A row that sees nothing is 0 in the factors; a mask of finite numbers spreads it evenly in the model.
+    A masked row is 0 in the factors; a mask of finite numbers spreads it evenly in the model.
 
-    padded: rows of padding, which no trace keeps, need not agree
+    padded: rows of padding, which no trace has, need not agree
     """
     exact = weights.dtype in (torch.float32, torch.float64)
     close = 1e-5 if exact and factors["query"].dtype in (torch.float32, torch.float64) else 2e-2
@@ -91,7 +91,7 @@ def _agrees(factors: dict[str, Any], mask: Mask | None, weights: Tensor, whole: 
         real = mask.real_keys(item) if padded and mask is not None and queries == weights.shape[3] else None
         kept = range(queries) if real is None else real.tolist()
         rows = sorted({*rows, *hidden} & {*kept})
-        heard = weights[item][:, rows].to(torch.float32).nan_to_num(0.0)
-        if not torch.allclose(built[:, rows].float(), heard, rtol=0, atol=close):
+        recorded = weights[item][:, rows].to(torch.float32).nan_to_num(0.0)
+        if not torch.allclose(built[:, rows].float(), recorded, rtol=0, atol=close):
             return False
     return True

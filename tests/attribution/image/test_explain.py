@@ -642,5 +642,5 @@ def test_which_modules_look_like_images(resnet):
 
 
 def test_a_convolutional_network_has_no_attention_to_trace(resnet):
-    with pytest.raises(al.errors.CaptureError, match="no attention was heard in the model"):
+    with pytest.raises(al.errors.CaptureError, match="no attention was recorded in the model"):
         resnet.trace(photograph())
