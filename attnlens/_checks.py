@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError, unknown_name
 
 if TYPE_CHECKING:
+    import torch
+
     from .data import Attention, PatchGrid, Token, Trace
 
 MOST_SHOWN = 8
@@ -222,6 +224,40 @@ def _reading(text: str, tokens: Sequence[Token]) -> int:
     close = get_close_matches(text.strip(), names, n=MOST_SHOWN, cutoff=0.5)
     shown = "close to it are" if close else f"among {len(tokens)} there are"
     raise InputError(f"no token reads {text!r}; {shown}: {', '.join(map(repr, close or names[:MOST_SHOWN]))}")
+
+
+# -- devices --------------------------------------------------------------------------------------------------
+
+
+DEVICES = {
+    "cpu": "the CPU",
+    "cuda": "a GPU of NVIDIA or AMD",
+    "mps": "a GPU of Apple",
+    "xpu": "a GPU of Intel",
+}
+"""Kinds of devices that an error lists."""
+
+
+def device(value: object, failed: str) -> torch.device:
+    """A device by its name. Raises InputError for one that torch does not know or have; failed: what was tried."""
+    import torch
+
+    kinds = ", ".join(f"{kind!r} ({what})" for kind, what in DEVICES.items())
+    try:
+        place = torch.device(value)
+    except (RuntimeError, TypeError) as error:
+        meant = "; did you mean 'cuda'?" if str(value).lower().startswith(("gpu", "nvidia")) else "."
+        raise InputError(
+            f"{failed}: torch knows no such device{meant} Give one of {kinds}, or one of several as 'cuda:1'"
+        ) from error
+    if place.type == "cuda":
+        count = torch.cuda.device_count()
+        if (place.index or 0) >= count:
+            there = (
+                "there is no GPU, or this torch is built without it" if not count else f"there are {count}"
+            )
+            raise InputError(f"{failed}: {there}. Omit it for the CPU")
+    return place
 
 
 # -- traces ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import models
+from . import _checks, models
 from .data._attention import floating
 from .errors import AttnlensError, InputError
 from .lens import Lens
@@ -56,9 +56,9 @@ def load(
             "Lens(model, tokenizer)"
         )
     name = str(name_or_path)
-    place = None if device is None else _device(name, device)
+    place = None if device is None else _checks.device(device, _no_device(name, device))
     if name in models.EMBEDDED and revision is not None:
-        raise InputError(f"{name!r} is embedded and has one revision; leave revision={revision!r} away")
+        raise InputError(f"{name!r} is embedded and has one revision; omit revision={revision!r}")
     path = str(models.folder(name)) if name in models.EMBEDDED else _place(name)
     if name in models.EMBEDDED and dtype is None:
         dtype = torch.float32  # they are stored in half precision
@@ -131,38 +131,8 @@ def _refuse_other_senses(transformers: Any, config: Any, name: str) -> None:
         )
 
 
-DEVICES = {
-    "cpu": "the CPU",
-    "cuda": "a GPU of NVIDIA or AMD",
-    "mps": "a GPU of Apple",
-    "xpu": "a GPU of Intel",
-}
-"""Kinds of devices that an error lists."""
-
-
 def _no_device(name: str, device: object) -> str:
     return f"cannot move the model {name!r} to device {device!r}"
-
-
-def _device(name: str, device: object) -> torch.device:
-    """A device by its name, before the weights are read; InputError for one that torch does not know or have."""
-    failed = _no_device(name, device)
-    kinds = ", ".join(f"{kind!r} ({what})" for kind, what in DEVICES.items())
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        meant = "; did you mean 'cuda'?" if str(device).lower().startswith(("gpu", "nvidia")) else "."
-        raise InputError(
-            f"{failed}: torch knows no such device{meant} Give one of {kinds}, or one of several as 'cuda:1'"
-        ) from error
-    if found.type == "cuda":
-        count = torch.cuda.device_count()
-        if (found.index or 0) >= count:
-            there = (
-                "no GPU is there, or this torch is built without it" if not count else f"there are {count}"
-            )
-            raise InputError(f"{failed}: {there}. Omit device= for the CPU")
-    return found
 
 
 def _place(name: str) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._checks import device
 from ..errors import InputError
 from ._axes import (
     AXES,
@@ -177,7 +178,7 @@ class Weights(Attention):
         return (self.weights == 0).all(-1).all(0)
 
     def to(self, target: torch.device | str | torch.dtype) -> Weights:
-        return Weights(self.weights.to(target))
+        return Weights(self.weights.to(destination(target)))
 
     @cached_property
     def mass(self) -> HeadQuery:
@@ -333,6 +334,7 @@ class Factors(Attention):
 
     def to(self, target: torch.device | str | torch.dtype) -> Factors:
         """As for any attention; a new dtype rounds query and key, so the log-sum-exp is recomputed."""
+        target = destination(target)
         if isinstance(target, torch.dtype):
             return replace(self, query=self.query.to(target), key=self.key.to(target), known_lse=None)
         held = {name: getattr(self, name) for name in ("query", "key", "mask", "bias", "sink", "known_lse")}
@@ -450,6 +452,13 @@ def floating(dtype: torch.dtype | str) -> torch.dtype:
             f"dtype must be a floating-point type, e.g. torch.float16 or 'float16', not {dtype!r}"
         )
     return kind
+
+
+def destination(target: torch.device | str | torch.dtype) -> torch.device | torch.dtype:
+    """Where `to` moves tensors: a device, or a dtype, also by name. Raises InputError for anything else."""
+    if isinstance(target, torch.dtype) or isinstance(getattr(torch, str(target), None), torch.dtype):
+        return floating(target)
+    return device(target, f"cannot move attention to {target!r}")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .._checks import as_integer, integer
 from ..errors import InputError
-from ._attention import Attention
+from ._attention import Attention, destination
 from ._axes import HeadTokenDim, Index, positions
 
 if TYPE_CHECKING:
@@ -386,7 +386,11 @@ class Trace:
         return sum(one.attention.nbytes + (one.values.nbytes if one.values else 0) for one in self.layers)
 
     def to(self, target: torch.device | str | torch.dtype) -> Trace:
-        """The same trace on another device, or its attention stored in another dtype."""
+        """The same trace on another device, or its attention stored in another dtype.
+
+        Raises InputError for a device that torch does not know or have, and for a dtype of integers.
+        """
+        target = destination(target)
         layers = tuple(
             replace(one, attention=one.attention.to(target), values=one.values and one.values.to(target))
             for one in self.layers

@@ -332,6 +332,22 @@ def test_to_a_device_moves_attention_and_logits(trace):
     assert Trace(()).to("meta").logits is None
 
 
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("gpu", "cannot move attention to 'gpu': torch knows no such device; did you mean 'cuda'"),
+        ("cuda:99", "cannot move attention to 'cuda:99': there"),
+        (torch.int8, "dtype must be a floating-point type"),
+        (3.5, "torch knows no such device"),
+    ],
+)
+def test_where_a_trace_cannot_go(target, message):
+    for moved in (Trace((Layer("0", "self", Weights(torch.eye(2)[None])),)), Weights(torch.eye(2)[None])):
+        with pytest.raises(InputError, match=message):
+            moved.to(target)
+    assert moved.to("float16").weights.dtype == torch.float16
+
+
 def test_nbytes_is_that_of_the_attention(trace):
     assert trace.nbytes == sum(trace[i].nbytes for i in range(4))
 
