@@ -1,4 +1,4 @@
-"""From a name to a lens: an embedded model, a local folder, or a hub id."""
+"""Loading a lens by name: an embedded model, a local folder, or a hub id."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_NAME = 200
-"""Characters of a hub id."""
+"""Maximum number of characters of a hub id."""
 
 MOST_OF_A_REASON = 500
-"""Characters of another library's message that an error quotes."""
+"""Maximum number of characters of another library's message that an error quotes."""
 
 
 def load(
@@ -37,22 +37,22 @@ def load(
     trust_remote_code: bool = False,
     **options: Any,
 ) -> Lens:
-    """A lens on a model by name.
+    """Loads a model by name and returns its lens.
 
-    name_or_path: an embedded model ("sentiment", "cifar", "resnet", "minivit": offline, trained), a local folder that
-        `save_pretrained` wrote, or a hub id such as "bert-base-uncased".
-    revision, dtype, options: passed on to `from_pretrained` of transformers; the task head is the one that the
-        model's configuration names.
-    device: where to put the model, e.g. "cuda"; the CPU by default.
-    trust_remote_code: run code from the hub repository; never unless you ask.
+    name_or_path: an embedded model ("sentiment", "cifar", "resnet", "minivit": offline, trained), a local folder
+        written by `save_pretrained`, or a hub id such as "bert-base-uncased".
+    revision, dtype, options: passed to `from_pretrained` of transformers; the task head is that of the model's
+        configuration.
+    device: the device of the model, e.g. "cuda"; the CPU by default.
+    trust_remote_code: whether to run code from the hub repository; False by default.
 
-    Raises InputError that says what was tried when there is no such model.
+    Raises InputError, which states what was tried, where there is no such model.
 
     >>> lens = load("sentiment")
     """
     if not isinstance(name_or_path, (str, Path)):
         raise InputError(
-            f"load() takes a name or a folder, not {type(name_or_path).__name__}; for a model in hand: "
+            f"load() takes a name or a folder, not {type(name_or_path).__name__}; for a model in memory: "
             "Lens(model, tokenizer)"
         )
     name = str(name_or_path)
@@ -87,8 +87,8 @@ def _from_transformers(path: str, name: str, dtype: Any, chosen: dict, options: 
     meant = f"; did you mean {close[0]!r}? As a hub id" if close else ""
     with _explained(
         f"cannot load {name!r}{meant}",
-        f"It is no embedded model ({', '.join(models.EMBEDDED)}); otherwise give a folder with a config.json "
-        f"that save_pretrained wrote, or, when online, a hub id.",
+        f"It is not an embedded model ({', '.join(models.EMBEDDED)}); otherwise give a folder with a config.json "
+        f"written by save_pretrained or, when online, a hub id.",
     ):
         config = transformers.AutoConfig.from_pretrained(path, **chosen)
     _refuse_other_senses(transformers, config, name)
@@ -115,19 +115,19 @@ def _processor(transformers: Any, model: Any, path: str, name: str, chosen: dict
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, **chosen)
         special = set(tokenizer.all_special_tokens)
         if not any(piece.strip("▁Ġ") for piece in tokenizer.get_vocab() if piece not in special):
-            # transformers makes up an empty one where it finds no file.
+            # transformers creates an empty one where it finds no file.
             raise ValueError("its vocabulary would be empty")
         return tokenizer
 
 
 def _refuse_other_senses(transformers: Any, config: Any, name: str) -> None:
-    """attnlens reads text and pictures; known before the weights are fetched."""
+    """Raises InputError for models of other inputs than text and pictures, before the weights are downloaded."""
     named = (getattr(config, "architectures", None) or [""])[0] or ""
     wanted = getattr(getattr(transformers, named, None), "main_input_name", "input_ids")
     if wanted not in ("input_ids", "pixel_values"):
         raise InputError(
-            f"{name!r} takes {wanted} ({named}); al.load reads text and image models. To hear the attention of "
-            "any other, run it yourself inside: with attnlens.capture(model) as recording"
+            f"{name!r} takes {wanted} ({named}); al.load reads text and image models. To record the attention of "
+            "any other, run it inside: with attnlens.capture(model) as recording"
         )
 
 
@@ -136,7 +136,7 @@ def _no_device(name: str, device: object) -> str:
 
 
 def _place(name: str) -> str:
-    """The folder or hub id of a name; a path that is not there is not looked for on a hub."""
+    """The folder or hub id of a name; a path that does not exist is not searched for on a hub."""
     path = Path(os.path.expanduser(name))
     looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1 or os.path.isfile(path)
     if name and os.path.isdir(path):
@@ -150,8 +150,8 @@ def _place(name: str) -> str:
         raise InputError(f"there is no model folder {name or repr(name)}{address}")
     if len(name) > LONGEST_NAME or "\n" in name:
         raise InputError(
-            f"there is no model called {short(name)}: the name of a model is one line of at most {LONGEST_NAME} "
-            "characters; a text is what its lens reads: al.load(name).trace(text)"
+            f"there is no model named {short(name)}: the name of a model is one line of at most {LONGEST_NAME} "
+            "characters; a text is an input of its lens: al.load(name).trace(text)"
         )
     return name
 
@@ -170,7 +170,7 @@ def _model_type(path: str) -> str | None:
 
 @contextmanager
 def _without_progress() -> Iterator[None]:
-    """No progress bar of transformers for what takes a tenth of a second."""
+    """Disables the progress bar of transformers, for loading that takes a tenth of a second."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -184,7 +184,7 @@ def _without_progress() -> Iterator[None]:
 
 @contextmanager
 def _explained(failed: str, remedy: str) -> Iterator[None]:
-    """What was tried and what to do, around the beginning of whatever a library raised: they raise many kinds."""
+    """Turns any exception of a library into an InputError with what failed, its reason and the remedy."""
     try:
         yield
     except AttnlensError:

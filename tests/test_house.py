@@ -174,6 +174,56 @@ def test_a_class_name_occurs_once():
                 homes[node.name] = where
 
 
+SAY_NOTHING = {"found", "one", "given", "answer", "known", "own"}
+"""Names that do not say what a thing is; a local of a few lines may have one."""
+
+NAMES_FOLLOW = (
+    "attribution",
+    "evaluation",
+    "diagnosis",
+    "circuits",
+    "lens",
+    "_forward",
+    "_tasks",
+    "_predictions",
+    "_gates",
+)
+"""Rooms and modules in which such names still occur."""
+
+
+def lasting_names(tree: ast.Module) -> list[tuple[int, str]]:
+    """(line, name) of each attribute, parameter, function, class and module-level name that a module defines."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.append((node.lineno, node.name))
+        elif isinstance(node, ast.arg):
+            names.append((node.lineno, node.arg))
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.append((node.lineno, node.attr))
+        if isinstance(node, (ast.Module, ast.ClassDef)):
+            targets = [
+                t for s in node.body if isinstance(s, (ast.Assign, ast.AnnAssign)) for t in ast.walk(s)
+            ]
+            stored = (t for t in targets if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store))
+            names += [(target.lineno, target.id) for target in stored]
+    return names
+
+
+def test_names_that_last_say_what_the_thing_is():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if not {*NAMES_FOLLOW} & set(path.relative_to(PACKAGE).with_suffix("").parts):
+            for line, name in lasting_names(ast.parse(path.read_text(encoding="utf-8"))):
+                assert name.strip("_") not in SAY_NOTHING, f"{path}:{line}: {name}"
+
+
+def test_the_reader_of_names_finds_them():
+    tree = ast.parse("own = 1\nclass Found:\n    known: int\n    def one(self, given): self.answer = given\n")
+    assert {name for _, name in lasting_names(tree)} == {
+        "own", "Found", "known", "one", "self", "given", "answer",
+    }  # fmt: skip
+
+
 def hidden(module: Path) -> bool:
     return module.stem.startswith("_")
 

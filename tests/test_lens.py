@@ -450,7 +450,7 @@ def test_an_empty_text(lens, text):
 
 
 def test_a_text_of_nothing_that_the_tokenizer_reads(lens):
-    with pytest.raises(InputError, match="the tokenizer finds nothing to read in"):
+    with pytest.raises(InputError, match="the tokenizer finds no token in"):
         lens.trace("\x00\x01")
 
 

@@ -147,7 +147,7 @@ def test_an_unknown_name_lists_the_embedded_models():
 
 @pytest.mark.parametrize("name", ["no-such/model-anywhere", "a b?", "x" * 120])
 def test_an_unknown_hub_id_says_what_was_tried(name):
-    with pytest.raises(InputError, match=r"cannot load .* It is no embedded model .* hub id"):
+    with pytest.raises(InputError, match=r"cannot load .* It is not an embedded model .* hub id"):
         al.load(name)
 
 
@@ -180,14 +180,14 @@ def test_only_names_and_paths_are_loaded(given):
 @pytest.mark.parametrize("name", ["a gripping film " * 400, "x" * 5000, "../x" * 400, "a\nb"])
 def test_a_text_is_no_name_of_a_model(name, asked):
     with pytest.raises(
-        InputError, match=r"there is no model called .*al\.load\(name\)\.trace\(text\)"
+        InputError, match=r"there is no model named .*al\.load\(name\)\.trace\(text\)"
     ) as caught:
         al.load(name)
     assert len(str(caught.value)) < 300
 
 
 def test_a_model_in_hand_is_no_name():
-    with pytest.raises(InputError, match="BertForSequenceClassification; for a model in hand: Lens"):
+    with pytest.raises(InputError, match="BertForSequenceClassification; for a model in memory: Lens"):
         al.load(tiny.bert())
 
 

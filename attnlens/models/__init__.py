@@ -1,6 +1,6 @@
-"""The embedded models, really trained, and sample inputs: what works offline right after installation.
+"""The embedded trained models and sample inputs, which work offline right after installation.
 
-| name | what it is |
+| name | description |
 | --- | --- |
 | sentiment | DistilBERT architecture, SST-2: negative or positive |
 | cifar | ViT on the ten classes of CIFAR-10 |
@@ -41,8 +41,8 @@ def sample_sentences() -> list[str]:
 
 def sample_images() -> dict[str, Path]:
     """Sample images by name: CIFAR-10 test pictures and one photograph, `chelsea`. Sources in samples/README.md."""
-    found = (p for p in (_HERE / "samples").iterdir() if p.suffix in (".png", ".jpg"))
-    return {path.stem: path for path in sorted(found)}
+    paths = (p for p in (_HERE / "samples").iterdir() if p.suffix in (".png", ".jpg"))
+    return {path.stem: path for path in sorted(paths)}
 
 
 def __getattr__(name: str) -> type[MiniViT]:

@@ -1,4 +1,4 @@
-"""From a picture to a model's pixels and back to the picture that the model saw."""
+"""From a picture to a model's pixels, and back to the picture that the model received."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from ._protocols import ImageModel
 
 MOST_LEADING = 8
-"""Tokens before the patches that even a small grid may have."""
+"""Maximum number of tokens before the patches of a small grid."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000")
-"""What Pillow may read a file as: pictures of pixels. Others run programs (EPS: Ghostscript) or are seldom tried."""
+"""Formats that Pillow may read: raster images. Others run programs (EPS: Ghostscript) or are rarely tested."""
 
 
 def looks_like_images(model: nn.Module) -> bool:
-    """Whether a module without a processor takes pictures: its first layer with weights is a 2-d convolution, perhaps
-    behind a normalisation of its input, and it has no table of embeddings, as a model of texts has.
+    """Whether a module without a processor takes pictures: its first layer with weights is a 2-d convolution, possibly
+    after a normalisation of its input, and it has no embeddings, unlike a text model.
 
-    Layers are taken in the order in which they were made, which for a first layer is the order in which they run.
+    Layers are in the order of creation, which for a first layer is the order in which they run.
     """
     layers = [m for m in model.modules() if next(m.children(), None) is None and [*m.parameters()]]
     if any(isinstance(layer, nn.Embedding | nn.EmbeddingBag) for layer in layers):
@@ -44,8 +44,8 @@ def looks_like_images(model: nn.Module) -> bool:
 def read(input: Any) -> Image.Image:
     """An RGB image from a path, a PIL image of any mode, or a uint8 array `[height, width(, 3 or 4)]`.
 
-    Transparency is laid over white; 16 bits per pixel are scaled to 8; a file's orientation is applied. Raises
-    InputError that names the file or the type, also for more than `MOST_PIXELS`.
+    Transparent images are composed over white; 16 bits per pixel are scaled to 8; a file's orientation is applied.
+    Raises InputError, which names the file or the type, also for more than `MOST_PIXELS`.
     """
     if isinstance(input, (str, os.PathLike)):
         return _open(input)
@@ -63,25 +63,25 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
     if not os.path.isfile(path):
         raise InputError(f"no such image file: {name}{_why_not(str(path))}")
     Image.init()  # knows every format of this Pillow, which may lack some of ours
-    formats = [known for known in FORMATS if known in Image.OPEN]
+    formats = [kind for kind in FORMATS if kind in Image.OPEN]
     return _decoded(name, lambda: _rgb(_turned(Image.open(path, formats=formats))))
 
 
 def quoted_name(path: str) -> str:
-    """A file's name in a message; of what is too long for one the beginning."""
+    """A file's name in a message; only the beginning of a long one."""
     return path if len(path) <= 200 else f"{path[:60]}… ({len(path)} characters)"
 
 
 def _why_not(path: str) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", path):
-        return "; attnlens opens no address of a network; download the picture first and give its file"
+        return "; attnlens opens no URL; download the picture first and give its file"
     if os.path.isdir(path):
-        return ", that is a folder; name a picture in it"
+        return ", it is a folder; give a picture in it"
     return "; an image lens takes the name of a picture's file" if len(path) > 200 else ""
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """The picture as its file says that it is held; checked before it is decoded."""
+    """The picture in the orientation stated in its file; its size is checked before decoding."""
     _check_size(image.size)
     return ImageOps.exif_transpose(image)
 
@@ -93,13 +93,13 @@ def _check_size(size: tuple[int, int]) -> None:
 
 def _too_large(size: str) -> InputError:
     return InputError(
-        f"the picture has {size}, more than {models.MOST_PIXELS}, and a model sees far fewer; make it smaller "
+        f"the picture has {size}, more than {models.MOST_PIXELS}, and a model uses far fewer; make it smaller "
         "first, with Pillow by image.thumbnail((2048, 2048)), or raise attnlens.models.MOST_PIXELS"
     )
 
 
 def _decoded(what: str, decode: Callable[[], Image.Image]) -> Image.Image:
-    """Pillow's readers raise many kinds of exception over a damaged file."""
+    """Turns the many exceptions of Pillow's readers for damaged files into InputError."""
     try:
         return decode()
     except InputError as error:
@@ -120,8 +120,8 @@ def _from_array(array: np.ndarray) -> Image.Image:
     fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not fits or 0 in array.shape:
         raise InputError(
-            f"an image array must be uint8 [height, width, 3], not {array.dtype} {list(array.shape)}; numbers "
-            "that a model is to read as they are go in as a float tensor [channel, height, width]"
+            f"an image array must be uint8 [height, width, 3], not {array.dtype} {list(array.shape)}; give pixels "
+            "that are already prepared for the model as a float tensor [channel, height, width]"
         )
     return Image.fromarray(array)
 
@@ -137,7 +137,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # Pillow would clip at 255
         deep = np.asarray(image).astype(np.int64).clip(0, 65535)
         image = Image.fromarray((deep / 257 if deep.max() > 255 else deep).round().astype(np.uint8))
-    if image.mode == "La":  # Pillow has no direct way
+    if image.mode == "La":  # Pillow has no direct conversion
         image = image.convert("LA")
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         over = Image.new("RGBA", image.size, "white")
@@ -146,7 +146,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def prepare(lens: ImageModel, input: Any) -> tuple[Tensor, np.ndarray]:
-    """(pixels `[channel, height, width]` for the model, uint8 `[height, width, 3]` of what it sees)."""
+    """(pixels `[channel, height, width]` for the model, the same as a picture, uint8 `[height, width, 3]`)."""
     if isinstance(input, Tensor):
         pixels = _checked(input)
         return pixels, seen(lens, pixels)
@@ -165,15 +165,15 @@ def prepare(lens: ImageModel, input: Any) -> tuple[Tensor, np.ndarray]:
 
 
 def preprocess(lens: ImageModel) -> Callable[..., Any] | None:
-    """What makes the model's tensor from a picture; None: pictures go in as 0..1 floats."""
+    """The function from a picture to the model's tensor; None: pictures become floats from 0 to 1."""
     if lens.processor is not None:
         return lens.processor
-    own = getattr(lens.model, "preprocess", None)
-    return own if callable(own) else None
+    method = getattr(lens.model, "preprocess", None)
+    return method if callable(method) else None
 
 
 def _made(function: Callable[[Image.Image], Any], image: Image.Image) -> Tensor:
-    """A user's function over a picture, checked."""
+    """The checked result of a user's function on a picture."""
     name = getattr(function, "__name__", type(function).__name__)
     try:
         pixels = function(image)
@@ -217,7 +217,7 @@ def _processed(lens: ImageModel, image: Image.Image) -> Tensor:
 
 
 def seen(lens: ImageModel, pixels: Tensor) -> np.ndarray:
-    """Pixels as a picture: the processor's normalisation undone, or stretched to the full range."""
+    """Pixels as a picture: without the processor's normalisation, or stretched to the full range."""
     picture = pixels.detach().float().cpu()
     picture = picture[:3] if picture.shape[0] >= 3 else picture[:1].expand(3, -1, -1)
     mean, std = (getattr(lens.processor, name, None) for name in ("image_mean", "image_std"))
@@ -230,7 +230,7 @@ def seen(lens: ImageModel, pixels: Tensor) -> np.ndarray:
 
 
 def grid(lens: ImageModel, pixels: Tensor, shown: np.ndarray, layers: tuple[Layer, ...]) -> PatchGrid | None:
-    """The patch grid of one image: given, or from the configuration's patch size; None where neither fits."""
+    """The patch grid of one image: as given, or from the configuration's patch size; None where neither fits."""
     rows_cols = lens.patches or patches_of(lens, pixels)
     if rows_cols is None or not layers:
         return None
@@ -240,24 +240,24 @@ def grid(lens: ImageModel, pixels: Tensor, shown: np.ndarray, layers: tuple[Laye
     extra = attention.queries - patches if in_order else 0
     size = (pixels.shape[-2], pixels.shape[-1])
     if lens.patches is None:
-        # A class token, a few registers or prompts: half as many as patches would be another grid.
+        # A class token, a few registers or prompts: half as many tokens as patches would mean another grid.
         if extra > max(MOST_LEADING, patches // 2):
             return None
     elif not 0 <= extra <= MOST_LEADING or not _divides(size, rows_cols):
-        patches = (
+        suggestions = (
             ", ".join(f"patches={grid}" for grid in _sensible(size, attention.queries)) if in_order else ""
         )
         raise InputError(
             f"patches={rows_cols} makes {patches} patches, but the model attends over {attention.queries} "
             f"positions in {layers[0].name!r} for an image of {size[0]} x {size[1]} (height x width); give the "
             "rows and columns of its grid (leading tokens are not counted, at most "
-            f"{MOST_LEADING})" + (f": perhaps {patches}" if patches else "")
+            f"{MOST_LEADING})" + (f": perhaps {suggestions}" if suggestions else "")
         )
     return PatchGrid(*rows_cols, _leading(lens, max(extra, 0)), shown)
 
 
 def _divides(size: tuple[int, int], grid: tuple[int, int]) -> bool:
-    """Whether patches tile an image: equal ones wholly, or squares but for a rest, left off or filled up."""
+    """Whether patches tile an image: exactly, or as squares with a remainder that is cropped or padded."""
     (height, width), (rows, cols) = size, grid
     if height % rows == 0 and width % cols == 0:
         return True
@@ -267,14 +267,14 @@ def _divides(size: tuple[int, int], grid: tuple[int, int]) -> bool:
 
 
 def _sensible(size: tuple[int, int], queries: int) -> list[tuple[int, int]]:
-    """Grids of square patches that so many tokens may be, fewest leading tokens first; else square grids."""
+    """Grids of square patches with this many tokens, fewest leading tokens first; else square grids."""
     (height, width), fits = size, range(queries - MOST_LEADING, queries + 1)
     tiled = {(height // n, width // n) for n in range(1, min(size) + 1) if height % n == 0 and width % n == 0}
     squares = {(n, n) for n in range(1, math.isqrt(queries) + 1)}
-    found = [grid for grid in tiled if grid[0] * grid[1] in fits] or [
+    grids = [grid for grid in tiled if grid[0] * grid[1] in fits] or [
         grid for grid in squares if grid[0] * grid[1] in fits
     ]
-    return sorted(found, key=lambda grid: -grid[0] * grid[1])
+    return sorted(grids, key=lambda grid: -grid[0] * grid[1])
 
 
 def patches_of(lens: ImageModel, pixels: Tensor) -> tuple[int, int] | None:

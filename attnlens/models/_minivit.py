@@ -1,7 +1,7 @@
 """MiniViT: the smallest Vision Transformer that still classifies, written to be read.
 
-One layer, one head, sinusoidal positions. Its attention is a few matrix products and a softmax in plain
-sight, so it is the model to teach with, and the one to test whether hand-written attention is heard.
+One layer, one head, sinusoidal positions. Its attention is a few matrix products and a softmax, so it is a model to
+teach with, and to test the recording of hand-written attention.
 """
 
 import json
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from .._checks import as_integer, integer
 
 LARGEST_IMAGE = 1024
-"""Pixels of a side of the images that a saved model may be for: its positions, which are not saved, grow with it."""
+"""Maximum side of the images of a saved model in pixels: its positions, which are not saved, grow with it."""
 
 
 class SelfAttention(nn.Module):
-    """Scaled dot-product attention (Vaswani et al. 2017, equation 1) with the weights kept at hand."""
+    """Scaled dot-product attention (Vaswani et al. 2017, equation 1) that also returns its weights."""
 
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def sinusoids(patches: tuple[int, int], d_model: int) -> Tensor:
 
 
 def check_weights(cls: type[MiniViT], config: dict, file: Path) -> None:
-    """Say where a configuration and the weights' own sizes differ: of both only the descriptions are read."""
+    """Raise ValueError where a configuration and the sizes of the weights differ, before any weights are read."""
     with safe_open(file, "pt") as weights:
         saved = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}
     for name in ("image_size", "patch_size", "d_model", "heads", "layers"):
@@ -199,7 +199,7 @@ def check_weights(cls: type[MiniViT], config: dict, file: Path) -> None:
 
 
 def check_sizes(image_size: int, patch_size: int, d_model: int, heads: int) -> None:
-    """Say which sizes do not fit together before a reshape fails far from the cause."""
+    """Raise ValueError for sizes that do not fit together, before a reshape fails far from the cause."""
     if image_size % patch_size:
         raise ValueError(
             f"image_size {image_size} is no multiple of patch_size {patch_size}; choose one that is."

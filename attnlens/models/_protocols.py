@@ -1,4 +1,4 @@
-"""What the rooms below the lens call of it: a model together with what turns an input into its tensors."""
+"""The interface of a lens that lower modules use: a model together with the processor of its inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ModelWithProcessor(Protocol):
-    """A model that reads raw inputs: it can be run, asked for traces, and for attributions."""
+    """A model that reads raw inputs, with methods for traces and attributions."""
 
     model: nn.Module
     name: str

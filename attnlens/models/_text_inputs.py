@@ -1,4 +1,4 @@
-"""From a text to a model's ids, and from the ids back to the tokens that a reader knows."""
+"""From a text to a model's ids, and from the ids back to readable tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model
 
 @dataclass
 class Encoded:
-    """One text, or one window of it, ready for a model.
+    """One text, or one window of it, encoded for a model.
 
     inputs: rows of ids by the model's input name, unpadded
     text: the whole text, or both of a pair
@@ -56,7 +56,7 @@ def windows(tokenizer: Any, input: Any, window: int, overlap: int | None, limit:
         most = "" if limit is None else f" and at most {limit}"
         first = ", the first text of the pair among them" if len(texts) == 2 else ""
         raise InputError(
-            f"window must be at least {fixed + 1} tokens{most}, not {window!r}: {fixed} stand in every window{first}"
+            f"window must be at least {fixed + 1} tokens{most}, not {window!r}: {fixed} are in every window{first}"
         )
     overlap = min(size // 4, size - fixed - 1) if overlap is None else overlap
     overlap = integer("overlap", overlap, least=0, most=size - fixed - 1)
@@ -72,19 +72,19 @@ def windows(tokenizer: Any, input: Any, window: int, overlap: int | None, limit:
         return_special_tokens_mask=True,
         verbose=False,
     )
-    found = [_finished(tokenizer, encoded, n, texts) for n in range(len(encoded["input_ids"]))]
-    return sorted(found, key=_first_place)  # a tokenizer that truncates on the left begins at the end
+    pieces = [_finished(tokenizer, encoded, n, texts) for n in range(len(encoded["input_ids"]))]
+    return sorted(pieces, key=_first_place)  # a tokenizer that truncates on the left begins at the end
 
 
 def _slow_windows(tokenizer: Any, texts: tuple[str, ...], room: int, overlap: int) -> list[Encoded]:
-    """Tokenizers written in Python give no overflowing windows: the ids are cut here."""
+    """Tokenizers written in Python return no overflowing windows, so the ids are split here."""
     *first, ids = (tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"] for text in texts)
-    found = []
+    pieces = []
     for start in range(0, max(1, len(ids) - overlap), room - overlap):
         pair = (*first, ids[start : start + room])
         encoded = tokenizer.prepare_for_model(*pair, return_special_tokens_mask=True, verbose=False)
-        found.append(_finished(tokenizer, encoded, None, texts))
-    return found
+        pieces.append(_finished(tokenizer, encoded, None, texts))
+    return pieces
 
 
 def _first_place(encoded: Encoded) -> int:
@@ -103,9 +103,9 @@ def output(tokenizer: Any, text: str, start: int) -> tuple[tuple[int, ...], tupl
 
 
 def pad(rows: Sequence[dict[str, list[int]]], blanks: dict[str, int]) -> dict[str, Tensor]:
-    """Tensors `[batch, token]`, filled up on the right with `blanks` (0 for names that it lacks).
+    """Tensors `[batch, token]`, padded on the right with `blanks` (0 for other names).
 
-    Always on the right, whatever the tokenizer prefers: every token then has the position that it has alone.
+    Always on the right, whatever the tokenizer's padding side, so that every token keeps its position.
     """
     longest = max(len(row["input_ids"]) for row in rows)
 
@@ -126,8 +126,8 @@ def vocabulary(tokenizer: Any) -> tuple[str, ...]:
 
 
 def check_vocabulary(model: nn.Module, tokenizer: Any) -> None:
-    """Warns of a tokenizer that is not the model's: one with more tokens than the model has embeddings, or one that
-    numbers them otherwise than that which was saved beside the model."""
+    """Warns of a tokenizer that is not the model's: one with more tokens than the model has embeddings, or with other
+    ids than the tokenizer saved beside the model."""
     rows, size = _embeddings(model), len(tokenizer)
     if rows is not None and size > rows:
         warnings.warn(
@@ -136,23 +136,23 @@ def check_vocabulary(model: nn.Module, tokenizer: Any) -> None:
             "model.resize_token_embeddings(len(tokenizer))",
             stacklevel=4,
         )
-    own = _own_tokenizer(model, tokenizer)
-    if own is None:
+    saved = _saved_tokenizer(model, tokenizer)
+    if saved is None:
         return
-    known, given = own.get_vocab(), tokenizer.get_vocab()
-    other = [token for token, id in known.items() if given.get(token) != id]
+    saved_ids, ids = saved.get_vocab(), tokenizer.get_vocab()
+    other = [token for token, id in saved_ids.items() if ids.get(token) != id]
     if other:
         folder = model.config._name_or_path
         warnings.warn(
-            f"{len(other)} of the {len(known)} tokens of the model's own tokenizer (in {folder}) have another number "
-            f"in the one that is given, such as {other[0]!r} ({known[other[0]]} there, {given.get(other[0])} here): "
-            f"the model reads other words than you. Take AutoTokenizer.from_pretrained({folder!r})",
+            f"{len(other)} of the {len(saved_ids)} tokens of the model's own tokenizer (in {folder}) have another id "
+            f"in the given one, such as {other[0]!r} ({saved_ids[other[0]]} there, {ids.get(other[0])} here), so that "
+            f"the model reads other tokens. Use AutoTokenizer.from_pretrained({folder!r})",
             stacklevel=4,
         )
 
 
 def check_ids(model: nn.Module, tokenizer: Any, encoded: Sequence[Encoded]) -> None:
-    """Raises InputError for a token that the model has no embedding of."""
+    """Raises InputError for a token without an embedding in the model."""
     rows = _embeddings(model)
     if rows is None:
         return
@@ -160,13 +160,13 @@ def check_ids(model: nn.Module, tokenizer: Any, encoded: Sequence[Encoded]) -> N
     if beyond is not None:
         raise InputError(
             f"the token {tokenizer.convert_ids_to_tokens(beyond)!r} has the id {beyond}, and {type(model).__name__} "
-            f"embeds {rows} tokens: the tokenizer is not this model's. Load both from one place, or call "
+            f"embeds {rows} tokens: the tokenizer is not this model's. Load both from the same folder, or call "
             "model.resize_token_embeddings(len(tokenizer))"
         )
 
 
 def _embeddings(model: nn.Module) -> int | None:
-    """Rows of the table of word embeddings; None where it is no such table."""
+    """Number of word embeddings; None where the model has no such table."""
     try:
         table = model.get_input_embeddings()
     except (AttributeError, NotImplementedError):
@@ -174,8 +174,8 @@ def _embeddings(model: nn.Module) -> int | None:
     return table.num_embeddings if isinstance(table, nn.Embedding) else None
 
 
-def _own_tokenizer(model: nn.Module, tokenizer: Any) -> Any:
-    """The tokenizer in the folder that the model was loaded from, where that is another than the given one's."""
+def _saved_tokenizer(model: nn.Module, tokenizer: Any) -> Any:
+    """The tokenizer in the folder of the model, where the given one was loaded from elsewhere."""
     folder = getattr(getattr(model, "config", None), "_name_or_path", None) or ""
     if not folder or folder == getattr(tokenizer, "name_or_path", None) or not Path(folder).is_dir():
         return None
@@ -196,8 +196,8 @@ def _texts(input: Any) -> tuple[str, ...]:
     texts = input if isinstance(input, tuple) else (input,)
     if len(texts) not in (1, 2) or not all(isinstance(text, str) for text in texts):
         kinds = ", ".join(type(text).__name__ for text in texts)
-        given = f"a tuple ({kinds})" if isinstance(input, tuple) else kinds
-        raise InputError(f"a text lens takes a str, a pair (str, str), or a list of these, not {given}")
+        kind = f"a tuple ({kinds})" if isinstance(input, tuple) else kinds
+        raise InputError(f"a text lens takes a str, a pair (str, str), or a list of these, not {kind}")
     for text in texts:
         if not text.strip():
             raise InputError("the text is empty; give at least one word")
@@ -223,10 +223,10 @@ def _fast(tokenizer: Any) -> bool:
 
 
 def _finished(tokenizer: Any, encoded: Any, number: int | None, texts: tuple[str, ...]) -> Encoded:
-    """One row of an encoding (None: it is the only one) as an `Encoded`."""
+    """One row of an encoding (None: the only one) as an `Encoded`."""
     rows = {name: (encoded[name] if number is None else encoded[name][number]) for name in encoded.keys()}
     if all(rows["special_tokens_mask"]):
-        raise InputError(f"the tokenizer finds nothing to read in {texts[0]!r}")
+        raise InputError(f"the tokenizer finds no token in {texts[0]!r}; give a text with at least one word")
     names = [name for name in tokenizer.model_input_names if name in rows]
     inputs = {name: list(rows[name]) for name in names} | {"attention_mask": [1] * len(rows["input_ids"])}
     make = _tokens if _fast(tokenizer) else _slow_tokens
@@ -256,7 +256,7 @@ def _tokens(
 
 
 def _slow_tokens(tokenizer: Any, encoded: Any, number: int, rows: dict, texts: tuple) -> tuple[Token, ...]:
-    """Tokenizers written in Python know no words and no spans."""
+    """Tokens of tokenizers written in Python, which return no words and no spans."""
     ids, spell = rows["input_ids"], speller(tokenizer)
     pieces = tokenizer.convert_ids_to_tokens(ids)
     return tuple(
@@ -266,17 +266,17 @@ def _slow_tokens(tokenizer: Any, encoded: Any, number: int, rows: dict, texts: t
 
 
 def _segment(rows: dict, place: int, segment: int | None, texts: tuple[str, ...]) -> int:
-    """A token that belongs to no text by itself is in the segment that the model is told."""
+    """The segment of a token; for a special token the one in the model's token types."""
     if segment is not None or len(texts) == 1 or "token_type_ids" not in rows:
         return segment or 0
     return min(int(rows["token_type_ids"][place]), 1)
 
 
 def speller(tokenizer: Any) -> Callable[..., str]:
-    """From a vocabulary piece (and its source in the text) to the text that it stands for.
+    """From a vocabulary piece (and its source in the text) to its readable text.
 
     Byte-level pieces are decoded ("Ġfilm" is " film"; a part of a character is shown as the whole), the mark of
-    SentencePiece is a space; the "##" of WordPiece stays, as its readers know it.
+    SentencePiece becomes a space; the "##" of WordPiece is kept.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     parts = repr(getattr(backend, "decoder", None)) + repr(getattr(backend, "pre_tokenizer", None))
@@ -287,7 +287,7 @@ def speller(tokenizer: Any) -> Callable[..., str]:
 
 def _spell(piece: str, source: str = "") -> str:
     if source and len(piece) == 6 and piece.startswith("<0x"):
-        return source  # SentencePiece spells what it does not know byte by byte
+        return source  # SentencePiece writes unknown characters byte by byte
     return piece.replace("▁", " ")
 
 

@@ -1,4 +1,4 @@
-"""Figures of attributions: scores over the picture, and several methods, baselines or targets beside each other."""
+"""Figures of attributions: scores over the picture, and several methods, baselines or targets side by side."""
 
 from __future__ import annotations
 
@@ -18,24 +18,22 @@ from ..errors import InputError
 from . import _fonts, _style, _texts
 
 LIMIT = 99
-"""The percentile of the scores' absolute values at which colours end: single pixels would leave the rest pale."""
+"""The percentile of the scores' absolute values at which colours end, so that single pixels do not dominate."""
 
 STRONG = 0.9
-"""How opaque the last colour is; where scores are 0 the picture shows through."""
+"""Opacity of the last colour; where scores are 0 the picture shows through."""
 
 ACROSS = 5
 """Panels side by side."""
 
 BELOW = dict(orientation="horizontal", shrink=0.8, aspect=22, pad=0.03, fraction=0.06)
-"""Where the bar of one of several panels lies."""
+"""Placement of the colour bar of one of several panels."""
 
 PANEL = (2.3, 3.4)
 """Inches of a panel's longer side, among several and beside the picture."""
 
 LABEL = 32
 """Characters of a line's name, beside its tokens."""
-
-"""Of tokens without a sign: no colour that speaks for or against."""
 
 
 def pixels(
@@ -47,25 +45,25 @@ def pixels(
 ) -> Figure:
     """An attribution over its picture in grey, beside the picture: blue speaks for the target, red against it.
 
-    Where a method gives no sign, the brighter the more. The scale ends at the 99th percentile of the scores' absolute
-    values; a frame shows what of the picture the model saw, where it was cut.
+    For methods without signs, brighter is more important. The scale ends at the 99th percentile of the scores' absolute
+    values; a frame shows the part of the picture that the model received, where it was cropped.
 
     cmap: other colours, by the name of a map of matplotlib; one with two ends, as "PuOr", where scores have a sign.
-    ax: draw the scores alone into this Axes.
+    ax: draw only the scores, into this Axes.
 
-    Raises InputError for what is no attribution of an image.
+    Raises InputError for anything but an attribution of an image.
     """
     if not isinstance(attribution, ImageAttribution):
         raise InputError(
             f"plots.pixels draws the attribution of one image, not {type(attribution).__name__}: "
-            "lens.attribute(image); of a text: plots.tokens"
+            "lens.attribute(image); for a text: plots.tokens"
         )
-    _style.colours(cmap, _style.HEAT)  # told before anything is drawn
+    _style.colours(cmap, _style.HEAT)  # raises before anything is drawn
     question = f"Why {attribution.target}?   Predicted: {attribution.prediction}"
     if ax is not None:
         scale = _over(_style.panel(ax, figsize, PANEL), attribution, cmap)
         _bar(scale, ax, _meaning(attribution))
-        return _style.done(ax, question, "", own=False)
+        return _style.done(ax, question, "", new=False)
     wide, high = _size(attribution.image, PANEL[1])
     figure, axes = _style.blank(figsize or (2 * wide + 1.2, high + 1.15), 1, 2)
     _picture(axes[0, 0], attribution)
@@ -81,70 +79,70 @@ def attributions(
     cmap: _style.Colours = None,
     figsize: _style.Size | None = None,
 ) -> Figure:
-    """Several attributions beside each other, each with its name, its error and a scale of its own.
+    """Several attributions side by side, each with its name, its error and its own scale.
 
-    Of images each lies over the picture, which stands first; of texts each is a line of coloured tokens, one under
-    the other, with equal tokens in columns. Colours are those of `pixels` and `tokens`; a text's tokens are the
-    darker the more where a method gives no sign.
+    For images each is drawn over the picture, which comes first; for texts each is a line of coloured tokens, one
+    below the other, with equal tokens in columns. Colours are those of `pixels` and `tokens`; for methods without
+    signs a darker token is more important.
 
     titles: a name for each; by default what they differ in: method and baseline, the target, or both.
     cmap: other colours for all, by the name of a map of matplotlib.
 
-    Raises InputError for an empty list, a mixture of texts and images, and as many titles as there are not.
+    Raises InputError for an empty list, a mixture of texts and images, and a wrong number of titles.
     """
-    found = _listed(attributions)
-    names = _titles(found) if titles is None else [str(title) for title in titles]
-    if len(names) != len(found):
-        raise InputError(f"{len(names)} titles for {len(found)} attributions; give one for each")
-    draw = _images if isinstance(found[0], ImageAttribution) else _lines
-    return draw(found, names, cmap, figsize)
+    drawn = _listed(attributions)
+    names = _titles(drawn) if titles is None else [str(title) for title in titles]
+    if len(names) != len(drawn):
+        raise InputError(f"{len(names)} titles for {len(drawn)} attributions; give one for each")
+    draw = _images if isinstance(drawn[0], ImageAttribution) else _lines
+    return draw(drawn, names, cmap, figsize)
 
 
-def _listed(given: Iterable[Attribution]) -> list:
-    found = list(given) if isinstance(given, Iterable) else [given]
+def _listed(attributions: Iterable[Attribution]) -> list:
+    items = list(attributions) if isinstance(attributions, Iterable) else [attributions]
     for kind in (ImageAttribution, TextAttribution):
-        if found and isinstance(given, Iterable) and all(isinstance(one, kind) for one in found):
-            return found
-    names = ", ".join(sorted({type(one).__name__ for one in found})) or "an empty list"
+        if items and isinstance(attributions, Iterable) and all(isinstance(one, kind) for one in items):
+            return items
+    names = ", ".join(sorted({type(one).__name__ for one in items})) or "an empty list"
     raise InputError(
         f"plots.attributions draws a list of attributions, all of texts or all of images, not {names}; a single one: "
         "attribution.plot()"
     )
 
 
-def _titles(found: Sequence[Attribution]) -> list[str]:
+def _titles(attributions: Sequence[Attribution]) -> list[str]:
     """What they differ in: the method with its baseline, the question, or both."""
-    if len({str(one.target) for one in found}) == 1:
-        return [one.how for one in found]
-    if len({one.how for one in found}) == 1:
-        return [str(one.target) for one in found]
-    return [f"{one.target}: {one.how}" for one in found]
+    if len({str(one.target) for one in attributions}) == 1:
+        return [one.how for one in attributions]
+    if len({one.how for one in attributions}) == 1:
+        return [str(one.target) for one in attributions]
+    return [f"{one.target}: {one.how}" for one in attributions]
 
 
-def _common(found: Sequence[Attribution]) -> list[str]:
-    """The model, and the method where it is the same for several questions, so that no title says it."""
-    one_method = len({one.how for one in found}) == 1 < len({str(one.target) for one in found})
-    return [found[0].model, found[0].how] if one_method else [found[0].model]
+def _common(attributions: Sequence[Attribution]) -> list[str]:
+    """The model, and the method where it is the same for several questions, so that titles omit it."""
+    one_method = len({one.how for one in attributions}) == 1 < len({str(one.target) for one in attributions})
+    return [attributions[0].model, attributions[0].how] if one_method else [attributions[0].model]
 
 
-def _question(found: Sequence[Attribution]) -> str:
-    questions = {str(one.target) for one in found}
+def _question(attributions: Sequence[Attribution]) -> str:
+    questions = {str(one.target) for one in attributions}
     why = f"Why {questions.pop()}?   " if len(questions) == 1 else ""
-    return f"{why}Predicted: {found[0].prediction}"
+    return f"{why}Predicted: {attributions[0].prediction}"
 
 
 # -- over a picture -------------------------------------------------------------------------------------------
 
 
 def _images(
-    found: list[ImageAttribution], names: list[str], cmap: _style.Colours, figsize: _style.Size | None
+    attributions: list[ImageAttribution], names: list[str], cmap: _style.Colours, figsize: _style.Size | None
 ) -> Figure:
-    _style.colours(cmap, _style.HEAT)  # told before anything is drawn
-    same = all(np.array_equal(one.image, found[0].image) for one in found)
-    count = len(found) + same
+    _style.colours(cmap, _style.HEAT)  # raises before anything is drawn
+    same = all(np.array_equal(attribution.image, attributions[0].image) for attribution in attributions)
+    count = len(attributions) + same
     rows = math.ceil(count / ACROSS)
     across = math.ceil(count / rows)
-    wide, high = _size(found[0].image, PANEL[0])
+    wide, high = _size(attributions[0].image, PANEL[0])
     figure, axes = _style.blank(
         figsize or (across * (wide + 0.2) + 0.2, rows * (high + 0.95) + 0.75), rows, across
     )
@@ -153,23 +151,23 @@ def _images(
         ax.axis("off")
     if same:
         first = spots.pop(0)
-        _picture(first, found[0])
+        _picture(first, attributions[0])
         same_height = _style.scale(Normalize(0, 1), [np.zeros(1)])
         _bar(same_height, first, " ", **BELOW).ax.set_visible(False)
-    for ax, one, name in zip(spots, found, names):
-        scale = _over(ax, one, cmap)
+    for ax, attribution, name in zip(spots, attributions, names):
+        scale = _over(ax, attribution, cmap)
         ax.set_title(_fitted(name, wide), fontsize=9, color=_style.INK, parse_math=False)
-        _bar(scale, ax, _error(one), **BELOW)
+        _bar(scale, ax, _error(attribution), **BELOW)
     caption = [
-        *_common(found),
+        *_common(attributions),
         "each on its own scale",
         f"colours end at the {LIMIT}th percentile of |score|",
     ]
-    if cmap is None and any(one.signed for one in found):
+    if cmap is None and any(attribution.signed for attribution in attributions):
         caption.append("blue speaks for the class, red against it")
-    if cmap is None and any(not one.signed for one in found):
+    if cmap is None and any(not attribution.signed for attribution in attributions):
         caption.append("without a sign: the brighter the more")
-    return _style.finish(figure, _question(found), "  ·  ".join(caption))
+    return _style.finish(figure, _question(attributions), "  ·  ".join(caption))
 
 
 def _bar(scale: ScalarMappable, axes: object, label: str, **more: object) -> Colorbar:
@@ -182,7 +180,7 @@ def _bar(scale: ScalarMappable, axes: object, label: str, **more: object) -> Col
 
 
 def _picture(ax: Axes, attribution: ImageAttribution) -> None:
-    """The picture that was given, with a frame around what of it the model saw."""
+    """The whole picture, with a frame around the part that the model received."""
     height, width = attribution.image.shape[:2]
     ax.imshow(attribution.image, extent=(0, width, height, 0), interpolation=_smooth(attribution.image))
     _frame(ax, attribution)
@@ -191,7 +189,7 @@ def _picture(ax: Axes, attribution: ImageAttribution) -> None:
 
 
 def _over(ax: Axes, attribution: ImageAttribution, cmap: _style.Colours) -> ScalarMappable:
-    """The scores over the picture in grey; returns the scale as the eye meets it."""
+    """Draws the scores over the picture in grey; returns the scale as it appears there."""
     height, width = attribution.image.shape[:2]
     grey = np.repeat(attribution.image.mean(-1, keepdims=True), 3, axis=-1) / 255
     ax.imshow(0.45 + 0.55 * grey, extent=(0, width, height, 0), interpolation=_smooth(attribution.image))
@@ -212,7 +210,7 @@ def _over(ax: Axes, attribution: ImageAttribution, cmap: _style.Colours) -> Scal
 def _norm(
     attribution: ImageAttribution, scores: np.ndarray, cmap: _style.Colours
 ) -> tuple[Normalize, Colormap]:
-    """The scale up to the percentile, with colours the more opaque the further they are from 0."""
+    """The scale up to the percentile, with colours that are more opaque further from 0."""
     end = (
         float(np.percentile(np.abs(scores[np.isfinite(scores)]), LIMIT)) if np.isfinite(scores).any() else 0.0
     )
@@ -232,7 +230,7 @@ def _on_grey(colours: ListedColormap) -> ListedColormap:
 
 
 def _frame(ax: Axes, attribution: ImageAttribution) -> None:
-    """What of the picture the model saw, if that is not all of it."""
+    """A frame around the part of the picture that the model received, if that is not all of it."""
     height, width = attribution.image.shape[:2]
     left, top, right, bottom = attribution.box
     cut = max(left, top, width - right, height - bottom)
@@ -243,12 +241,12 @@ def _frame(ax: Axes, attribution: ImageAttribution) -> None:
 
 
 def _smooth(image: np.ndarray) -> str:
-    """A small picture is drawn in its pixels, a large one is made smaller without moiré."""
+    """A small picture is drawn with its pixels, a large one is downsampled without moiré."""
     return "nearest" if max(image.shape[:2]) <= 128 else "antialiased"
 
 
 def _size(image: np.ndarray, longer: float) -> _style.Size:
-    """Inches of a panel, its longer side as long as asked."""
+    """Inches of a panel whose longer side is `longer`."""
     height, width = image.shape[:2]
     unit = longer / max(height, width)
     return max(width * unit, 0.6 * longer), max(height * unit, 0.25 * longer)
@@ -261,14 +259,14 @@ def _meaning(attribution: Attribution) -> str:
 
 
 def _words(attribution: ImageAttribution, scale: ScalarMappable) -> list[str]:
-    """The model, the method with its error, and where the colours end."""
+    """The model, the method with its error, and the end of the colour scale."""
     how = attribution.how if attribution.gap is None else f"{attribution.how}; {attribution.verdict}"
     end = f"colours end at the {LIMIT}th percentile of |score|, {scale.norm.vmax:.2g}"
     return [part for part in (attribution.model, how, end) if part]
 
 
 def _error(attribution: Attribution) -> str:
-    """The method's own error in a few words."""
+    """The method's error in a few words."""
     if attribution.gap is None:
         return "only ranks"
     if not attribution.complete:
@@ -285,13 +283,13 @@ def _fitted(name: str, wide: float) -> str:
 
 
 def _lines(
-    found: list[TextAttribution], names: list[str], cmap: _style.Colours, figsize: _style.Size | None
+    attributions: list[TextAttribution], names: list[str], cmap: _style.Colours, figsize: _style.Size | None
 ) -> Figure:
-    scales = [_texts.text_scale(one, cmap) for one in found]
+    scales = [_texts.text_scale(one, cmap) for one in attributions]
     wide = (figsize or (10.4, 0))[0] - 2 * _texts.MARGIN
     labels = [_style.wrapped(name, LABEL).split("\n")[:2] for name in names]
     room = 0.075 * max(len(line) for label in labels for line in label) + 0.25
-    rows = _rows(found, wide - room)
+    rows = _rows(attributions, wide - room)
     high = sum(_texts.LINE for _ in rows) + 0.16 * sum(last for *_, last in rows)
     size = figsize or (wide + 2 * _texts.MARGIN, high + 1.25)
     ax = _texts._page(size, high)
@@ -299,33 +297,37 @@ def _lines(
     ax.axis("off")
     top = 0.0
     for number, line, last in rows:
-        _row(ax, found[number], line, scales[number], room, top + _texts.LINE / 2)
+        _row(ax, attributions[number], line, scales[number], room, top + _texts.LINE / 2)
         _label(ax, labels[number], top + _texts.LINE / 2)
         top += _texts.LINE + 0.16 * last
-    return _said(ax, found, high, cmap)
+    return _said(ax, attributions, high, cmap)
 
 
-def _rows(found: list[TextAttribution], wide: float) -> list[tuple[int, list[tuple[int, float]], bool]]:
+def _rows(
+    attributions: list[TextAttribution], wide: float
+) -> list[tuple[int, list[tuple[int, float]], bool]]:
     """(attribution, its tokens with their middles, whether a gap follows): line by line where all have the same
-    tokens, so that each token stands in a column; else attribution by attribution."""
-    wrapped = [_wrapped([_fonts.readable(str(token), 40) for token in one.tokens], wide) for one in found]
-    texts_of = {tuple(str(token) for token in one.tokens) for one in found}
+    tokens, so that equal tokens are in columns; else attribution by attribution."""
+    wrapped = [
+        _wrapped([_fonts.readable(str(token), 40) for token in one.tokens], wide) for one in attributions
+    ]
+    texts_of = {tuple(str(token) for token in one.tokens) for one in attributions}
     if len(texts_of) == 1:
         count = len(wrapped[0])
         return [
-            (number, wrapped[number][line], number == len(found) - 1 and line < count - 1)
+            (number, wrapped[number][line], number == len(attributions) - 1 and line < count - 1)
             for line in range(count)
-            for number in range(len(found))
+            for number in range(len(attributions))
         ]
     return [
-        (number, line, line is lines[-1] and number < len(found) - 1)
+        (number, line, line is lines[-1] and number < len(attributions) - 1)
         for number, lines in enumerate(wrapped)
         for line in lines
     ]
 
 
 def _wrapped(names: list[str], wide: float) -> list[list[tuple[int, float]]]:
-    """As few lines as fit, of about the same length: no last line of a single token."""
+    """As few lines as fit, of about equal length, so that the last line is not a single token."""
     lines = _texts._wrap(names, wide)
     for share in np.linspace(1 / len(lines), 1, 20):
         even = _texts._wrap(names, share * wide)
@@ -348,14 +350,14 @@ def _label(ax: Axes, lines: list[str], middle: float) -> None:
     ax.text(0.0, middle, "\n".join(lines), linespacing=1.05, **style)
 
 
-def _said(ax: Axes, found: list[TextAttribution], high: float, cmap: _style.Colours) -> Figure:
-    """Title, and below what the colours mean."""
+def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _style.Colours) -> Figure:
+    """Title, and below it the meaning of the colours."""
     figure = ax.figure
     wide, tall = figure.get_size_inches()
-    words = [*_common(found), "each line on its own scale"]
-    if cmap is None and any(one.signed for one in found):
+    words = [*_common(attributions), "each line on its own scale"]
+    if cmap is None and any(one.signed for one in attributions):
         words.append("blue speaks for the class, red against it")
-    if cmap is None and any(not one.signed for one in found):
+    if cmap is None and any(not one.signed for one in attributions):
         words.append("violet: no sign, the darker the more")
     if cmap is not None:
         words.append(
@@ -364,6 +366,6 @@ def _said(ax: Axes, found: list[TextAttribution], high: float, cmap: _style.Colo
     caption = _style.wrapped("  ·  ".join(words), wide / 0.066)
     ax.text(0.0, high + 0.22, caption, va="top", linespacing=1.5, **_style.CAPTION)
     place = (_texts.MARGIN / wide, 1 - 0.3 / tall)
-    figure.text(*place, _question(found), va="center", **_style.TITLE)
+    figure.text(*place, _question(attributions), va="center", **_style.TITLE)
     _fonts.letter(figure)
     return _style.closed(figure)

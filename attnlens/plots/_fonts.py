@@ -1,4 +1,4 @@
-"""Texts that any installed font can draw: fallback fonts, and signs for what has no shape."""
+"""Texts that the installed fonts can draw: fallback fonts, and symbols for invisible characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontEntry, FontProperties, findfont, fontMan
 from matplotlib.text import Text
 
 SIGNS = {" ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "␣", "\u3000": "␣"}
-"""What stands for a token of white space."""
+"""Symbols for tokens of white space."""
 
 MOST_CHARACTERS = 16
 """Longer labels end in an ellipsis."""
@@ -20,24 +20,24 @@ MOST_CHARACTERS = 16
 CODE = re.compile(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 
 UNFIT = ("Last Resort", "Emoji", "STIX", "cmr", "cmb", "cmex", "cmmi", "cmss", "cmsy", "cmtt")
-"""Fonts of boxes, of coloured bitmaps and of formulas: no text is set in them."""
+"""Fonts of boxes, coloured bitmaps and formulas, which are not used for text."""
 
 
 def readable(text: str, most: int | None = None) -> str:
-    """A token's text as it can be drawn: white space as signs, what no installed font has as its code point.
+    """A token's text for drawing: white space as symbols, characters without an installed font as code points.
 
-    most: longer texts are cut there and end in an ellipsis.
+    most: longer texts are cut and end in an ellipsis.
     """
     bare = text.strip() or text[:1] or " "
     cut = bare if most is None or len(bare) <= most else bare[: most - 1] + "…"
     lacking = _lacking(cut)
     drawn = "".join(SIGNS.get(c, c) if cut.isspace() or c in "\n\r\t" else _drawn(c, lacking) for c in cut)
-    # Code points are long: the cut is made anew where they stand for characters.
+    # Code points are long, so the text is cut again where they replace characters.
     return drawn if most is None or len(drawn) <= most + 2 else drawn[: most - 1].rpartition("\\")[0] + "…"
 
 
 def letter(artist: Artist) -> bool:
-    """Gives every text of a figure or an Axes the fonts that it needs; True where code points are drawn."""
+    """Sets the fonts of every text of a figure or an Axes; returns whether code points are drawn."""
     coded = False
     for text in artist.findobj(Text):
         content = text.get_text()
@@ -50,14 +50,14 @@ def letter(artist: Artist) -> bool:
 
 
 def width(text: str) -> int:
-    """Columns that a text takes, wide East Asian characters counting two and combining marks none."""
+    """Width of a text in columns: wide East Asian characters count two, combining marks none."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
 
 
 def right_to_left(text: str) -> bool:
-    """Whether most letters of a text are Arabic, Hebrew or of another script that runs to the left."""
+    """Whether most letters of a text are Arabic, Hebrew or of another right-to-left script."""
     letters = [unicodedata.bidirectional(c) for c in text if c.isalpha()]
     return 2 * sum(kind in ("R", "AL") for kind in letters) > len(letters)
 
@@ -74,30 +74,30 @@ def _lacking(text: str) -> frozenset[str]:
     beyond = _beyond(text, tuple(rcParams["font.family"]))
     if not beyond:
         return beyond
-    found = _fonts(beyond, len(fontManager.ttflist))
-    return beyond.difference(*(_characters(findfont(FontProperties(family=[name]))) for name in found))
+    families = _fonts(beyond, len(fontManager.ttflist))
+    return beyond.difference(*(_characters(findfont(FontProperties(family=[name]))) for name in families))
 
 
 def _beyond(text: str, family: tuple[str, ...]) -> frozenset[str]:
     """The characters of a text that its own font lacks."""
     if text.isascii():
         return frozenset()
-    own = _characters(findfont(FontProperties(family=list(family))))
-    return frozenset(c for c in text if not c.isspace()) - own
+    covered = _characters(findfont(FontProperties(family=list(family))))
+    return frozenset(c for c in text if not c.isspace()) - covered
 
 
 @cache
 def _fonts(characters: frozenset[str], _installed: int) -> tuple[str, ...]:
-    """Installed families that together have as many of these characters as there are to have.
+    """Installed families that together have as many of these characters as possible.
 
-    _installed: how many fonts are known, so that one that is added later is found.
+    _installed: the number of installed fonts, so that the cache notices one that is added later.
     """
     names, left = [], characters
     for entry in sorted(_candidates(), key=_order) if characters else ():
-        found = left & _characters(entry.fname)
-        if found:
+        covered = left & _characters(entry.fname)
+        if covered:
             names.append(entry.name)
-            left -= found
+            left -= covered
         if not left:
             break
     return tuple(names)
@@ -119,5 +119,5 @@ def _order(entry: FontEntry) -> tuple[bool, bool, str]:
 def _characters(path: str) -> frozenset[str]:
     try:
         return frozenset(map(chr, get_font(path).get_charmap()))
-    except (OSError, RuntimeError):  # a font file that FreeType cannot read is no font for us
+    except (OSError, RuntimeError):  # a font file that FreeType cannot read
         return frozenset()

@@ -19,7 +19,7 @@ from ..errors import InputError
 from . import _style
 
 FAINT, STRONG = 0.15, 0.85
-"""How opaque the smallest and the largest share are: where there is little attention the image shows through."""
+"""Opacity of the smallest and the largest share: where there is little attention the image shows through."""
 
 MOST_ACROSS = 7
 """Panels side by side."""
@@ -39,10 +39,10 @@ def patches(
 ) -> Figure:
     """Where one position of a vision model looks, the class token by default, as a heat map over the image.
 
-    The image stands first; all maps share one scale, and a patch that asks is outlined.
+    The image comes first; all maps share one scale, and the query patch is outlined.
 
     layer: one layer or several, drawn side by side.
-    query: the position's number, or a patch as (row, column).
+    query: the position's number or text, or a patch as (row, column).
     head: one head or several; None is the mean over the heads.
     cmap: other colours, by the name of a map of matplotlib.
 
@@ -68,7 +68,7 @@ def layers(
 ) -> Figure:
     """Where one position of a vision model looks in every layer: the mean over heads over the image, on one scale.
 
-    The image stands first, then the layers from the first to the last. See `patches` for single layers and heads.
+    The image comes first, then the layers in order. See `patches` for single layers and heads.
     """
     _grid(trace, "layers")
     return patches(trace, range(len(trace)), query, cmap=cmap, figsize=figsize)
@@ -86,8 +86,8 @@ def over_image(
 ) -> Figure:
     """The image, then each `[key]` as a heat map over it, all on one scale.
 
-    words: title and caption; at: the position that is outlined where it is a patch
-    rows: of maps, as many in each, the image beside the first; None: wrapped, the image among them
+    words: title and caption; at: the query position, outlined where it is a patch
+    rows: number of rows of maps, with the image beside the first; None: wrapped, with the image among them
     """
     grid = trace.patches
     maps = [look[len(grid.leading) :].reshape(grid.rows, grid.cols).cpu().numpy() for look in looks]
@@ -109,7 +109,7 @@ def over_image(
 
 
 def _finish(ax: Axes, grid: PatchGrid, at: int, title: str) -> None:
-    """The title of a panel and the frame of the patch that asks."""
+    """The title of a panel and the frame of the query patch."""
     ax.set_title(title, fontsize=9.5, color=_style.INK, parse_math=False)
     _outline(ax, grid, at)
 
@@ -132,7 +132,7 @@ def _lay(ax: Axes, grid: PatchGrid, heat: np.ndarray, norm: Normalize, colours: 
 
 
 def _as_seen(colours: Colormap) -> ListedColormap:
-    """The colours of the bar as the eye meets them: laid, as in the maps, over grey."""
+    """The colours of the bar as they appear in the maps: over grey."""
     share = np.linspace(0, 1, 256)[:, None]
     opaque = FAINT + (STRONG - FAINT) * share
     return ListedColormap(
@@ -142,7 +142,7 @@ def _as_seen(colours: Colormap) -> ListedColormap:
 
 
 def _outline(ax: Axes, grid: PatchGrid, at: int) -> None:
-    """A frame around the patch that asks, in two inks so that it is seen over any colour."""
+    """A frame around the query patch, in two colours so that it is visible on any background."""
     patch = at - len(grid.leading)
     if patch < 0:
         return
@@ -185,7 +185,7 @@ def _over_patches(trace: Trace, number: int) -> Attention:
     if not layer.query_side == layer.key_side == "input":
         raise InputError(
             f"layer {number}, {layer.name!r}, is {layer.kind} attention {list(layer.attention.shape)} whose positions "
-            "are not the image's patches; look at it as a matrix: plots.heads(trace, layer)"
+            "are not the image's patches; draw it as a matrix: plots.heads(trace, layer)"
         )
     return _checks.attention(trace, number)
 

@@ -36,14 +36,14 @@ def head(
 ) -> Figure:  # fmt: skip
     """One head as a matrix: the query runs down, the key across, dark is much attention.
 
-    Up to a dozen tokens the weights stand in the cells. White is a weight of zero, as behind a causal mask. Beyond
-    24 keys the colours follow the square root up to a quantile of the weights, and beyond 900 tokens a cell is the
-    largest of the weights that it stands for; the figure says so.
+    For up to a dozen tokens the cells show the weights. White is a weight of zero, as behind a causal mask. Beyond 24
+    keys the colours follow the square root up to a quantile of the weights, and beyond 900 tokens a cell is the largest
+    of the weights that it stands for; the figure states this.
 
-    cmap: other colours, by the name of a map of matplotlib; figsize: inches; ax: draw into this Axes instead and
-        return its figure.
+    cmap: other colours, by the name of a map of matplotlib; figsize: inches; ax: draw into this Axes and return its
+        figure.
 
-    Raises InputError for a layer or a head that is not there.
+    Raises InputError for a layer or a head that does not exist.
 
     >>> attnlens.plots.head(trace, 5, 3)
     """
@@ -59,9 +59,9 @@ def average(
     trace: Trace, layer: int | None = None, *, cmap: _style.Colours = None, figsize: _style.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:  # fmt: skip
-    """The mean over the heads of one layer, or over all heads of all layers where none is named.
+    """The mean over the heads of one layer, or over all heads of all layers by default; drawn as by `head`.
 
-    A mean hides what single heads do: it shows where attention goes on the whole. Drawn as `head` draws.
+    A mean hides the patterns of single heads: it shows where attention goes overall.
 
     Raises InputError where layers differ in shape and cannot be averaged (see `trace.select`).
     """
@@ -82,9 +82,9 @@ def row(
 ) -> Figure:  # fmt: skip
     """Where one token looks in every layer, heads averaged: a row per layer, the first at the top; keys across.
 
-    token: its number (negative ones from the end) or its text; of several that read the same, the first.
+    token: its number (negative from the end) or its text; of several with the same text, the first.
 
-    Raises InputError for a token that is not there, and where layers have other keys (see `trace.select`).
+    Raises InputError for a token that does not exist, and where layers have different keys (see `trace.select`).
     """
     layers = same_shape(_checks.drawable(trace, "plots.row"), "row")
     queries, keys = trace.axis_tokens(-1)
@@ -92,7 +92,7 @@ def row(
     means = torch.stack([layer[:, at].mean(0).cpu() for layer in layers])
     values, step = pooled_signed(means, SHARPEST)
     across, room = _style.side(len(keys), most=10), _style.label_room(keys)
-    own, colours = ax is None, _style.weight_colours(cmap)
+    new, colours = ax is None, _style.weight_colours(cmap)
     ax = _style.panel(ax, figsize, (max(5.0, across + 1.6), 1.25 + room + 0.32 * max(2, len(trace))))
     norm = _style.weight_scale([values.numpy()], len(keys))
     image = _style.matrix(ax, values.numpy(), norm, tuple(means.shape), colours, step)
@@ -107,7 +107,7 @@ def row(
         )
     _style.colour_bar(image, ax, "mean weight", shrink=0.95, aspect=16)
     title = f"Where “{_style._fonts.readable(str(queries[at]), 24)}” (position {at}) looks, layer by layer"
-    return _style.done(ax, title, _style.named(trace, "mean of the heads", _dark(cmap), _cells(step)), own)
+    return _style.done(ax, title, _style.named(trace, "mean of the heads", _dark(cmap), _cells(step)), new)
 
 
 def heads(
@@ -148,8 +148,8 @@ def heads(
 def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | None = None) -> Figure:
     """All heads at a glance: rows are layers, columns heads, and within a square the query runs down, the key across.
 
-    Of an image, a square shows where the class token looks, laid out as the patches lie. All squares share one scale,
-    so a pale one is a head that spreads its attention; a cell of a long input is the largest weight within it.
+    For an image, a square shows where the class token looks, on the grid of patches. All squares share one scale, so a
+    pale one is a head that spreads its attention; a cell of a long input is the largest weight within it.
     """
     _checks.drawable(trace, "plots.grid")
     most = max(layer.attention.heads for layer in trace.layers)
@@ -175,7 +175,7 @@ def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | No
 
 
 def _layers_and_heads(ax: Axes, layers: int, heads: int) -> None:
-    """Numbers of layers at the left and of heads at the top, without a frame."""
+    """Layer numbers on the left and head numbers at the top, without a frame."""
     ax.set(xlim=(-0.5, heads - 0.5), ylim=(layers - 0.5, -0.5), aspect="equal")
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
@@ -186,14 +186,14 @@ def _layers_and_heads(ax: Axes, layers: int, heads: int) -> None:
 
 
 def same_shape(trace: Trace, function: str) -> list[Attention]:
-    """The layers, if one set of tokens labels them all."""
+    """The layers. Raises InputError unless they have the same queries and keys."""
     first = trace.layers[0]
     for layer in trace.layers:
         alike = (layer.kind, layer.query_side, layer.key_side, layer.attention.shape[1:])
         if alike != (first.kind, first.query_side, first.key_side, first.attention.shape[1:]):
             kinds = ", ".join(dict.fromkeys(x.name.split(".")[0] for x in trace.layers))
             raise InputError(
-                f"plots.{function} lays all layers over the same tokens; {layer.name!r} is {layer.kind} attention "
+                f"plots.{function} needs layers over the same tokens; {layer.name!r} is {layer.kind} attention "
                 f"{list(layer.attention.shape)} beside {first.name!r} {list(first.attention.shape)}. Choose layers "
                 f"of one kind: trace.select(prefix, kind={layer.kind!r}), where paths start with {kinds}."
             )
@@ -210,10 +210,10 @@ def _single(
     figsize: _style.Size | None,
     ax: Axes | None,
 ) -> Figure:
-    """One matrix with its tokens, its scale and, where they fit, its numbers; words: title, name of the scale."""
+    """One matrix with its tokens, its scale and, where they fit, its numbers; words: (title, name of the scale)."""
     queries, keys = trace.axis_tokens(layer)
     shape = (len(queries), len(keys))
-    own, colours = ax is None, _style.weight_colours(cmap)
+    new, colours = ax is None, _style.weight_colours(cmap)
     ax = _style.panel(ax, figsize, _size(queries, keys))
     image = _style.matrix(ax, values, _style.weight_scale([values], len(keys)), shape, colours, step)
     if max(shape) <= _style.MOST_NUMBERS:
@@ -221,11 +221,11 @@ def _single(
     _style.label(ax.yaxis, queries)
     _style.label(ax.xaxis, keys)
     _style.colour_bar(image, ax, words[1])
-    return _style.done(ax, words[0], _style.named(trace, _reading(cmap), _cells(step)), own)
+    return _style.done(ax, words[0], _style.named(trace, _reading(cmap), _cells(step)), new)
 
 
 def _dark(cmap: _style.Colours) -> str:
-    """What a dark cell is; of other colours the bar says it."""
+    """The meaning of a dark cell; for other colours the bar shows it."""
     return "dark is much attention" if cmap is None else ""
 
 
@@ -244,7 +244,7 @@ def _cells(step: tuple[int, int]) -> str:
 
 
 def _columns(heads: int) -> int:
-    """Panels side by side, so that the last row is full where that is possible."""
+    """Number of panels side by side, so that the last row is full where possible."""
     widest = 4 if heads <= 16 else 8
     return next((n for n in range(widest, widest // 2, -1) if heads % n == 0), min(widest, heads))
 
@@ -255,7 +255,7 @@ def _panel_side(count: int, heads: int) -> float:
 
 
 def _longest(trace: Trace) -> int:
-    """Queries or keys of the layer that has most of them."""
+    """The largest number of queries or keys of a layer."""
     return max(max(layer.attention.shape[1:]) for layer in trace.layers)
 
 
@@ -270,7 +270,7 @@ def _tiles(trace: Trace, number: int) -> np.ndarray:
 
 
 def _of_class_token(trace: Trace, layer: Layer) -> bool:
-    """Whether a class token looks at the patches of an image in this layer."""
+    """Whether a class token attends to the patches of an image in this layer."""
     grid = trace.patches
     return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
 

@@ -1,4 +1,4 @@
-"""What the figures share: colours, scales, and the look of titles, labels and matrices."""
+"""Shared by all figures: colours, scales, and the style of titles, labels and matrices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _colour_map(name: str, stops: Sequence[str]) -> Colormap:
 
 
 LEVELS = _colour_map("levels", _palette.stops("attention")[1:])
-"""Light to dark; told apart also without colour vision."""
+"""Light to dark; distinguishable without colour vision."""
 
 WEIGHTS = LEVELS.with_extremes(bad=_palette.stops("attention")[0])
 """The same for weights: white is a weight of exactly zero, as behind a mask."""
@@ -39,7 +39,7 @@ SIGNED = _colour_map("signed", _palette.stops("signed"))
 """Red against, blue for."""
 
 UNSIGNED = _colour_map("unsigned", _palette.stops("unsigned"))
-"""Of scores without a sign: the darker, the more."""
+"""For scores without a sign: the darker, the more."""
 
 LAYERS = _colour_map("layers", _palette.stops("layers"))
 """Of layers, from the first to the last."""
@@ -48,7 +48,7 @@ HEAT = _colour_map("heat", _palette.stops("heat", "dark"))
 """Of attention over a picture, which is light and dark itself: dark to light."""
 
 Colours = str | Colormap | None
-"""The option cmap: a colour map of matplotlib, or its name; None for the one that a figure has by itself."""
+"""The option cmap: a colour map of matplotlib, or its name; None for the figure's default."""
 
 INK, QUIET, HAIRLINE = (_palette.colour(role) for role in ("text", "muted", "line"))
 
@@ -62,19 +62,19 @@ MOST_NUMBERS = 12
 """Matrices with more positions than this show no numbers in their cells."""
 
 LINEAR = 24
-"""Up to so many keys weights are drawn on a linear scale."""
+"""Maximum number of keys for which weights are drawn on a linear scale."""
 
 ROBUST = 0.99
-"""On the scale of a long input the darkest colour stands for this quantile of the weights that are not zero."""
+"""For a long input the darkest colour is this quantile of the weights that are not zero."""
 
 TIGHT = 0.117
-"""Inches from one label to the next, at least."""
+"""Minimum distance of labels in inches."""
 
 EVEN = 4.0
-"""In a matrix the darkest colour stands for at least so many times the weight of evenly spread attention."""
+"""In a matrix the darkest colour is at least this many times the weight of uniform attention."""
 
 LETTER = 0.07
-"""Inches that a character of a label takes, about."""
+"""Approximate width of a character of a label in inches."""
 
 
 # -- figures --------------------------------------------------------------------------------------------------
@@ -93,16 +93,14 @@ def panel(ax: Axes | None, figsize: Size | None, size: Size) -> Axes:
     if ax is None:
         return blank(figsize or size)[1][0, 0]
     if not isinstance(ax, Axes):
-        raise InputError(
-            f"ax must be one matplotlib Axes, not {type(ax).__name__}; leave it out for a new figure"
-        )
+        raise InputError(f"ax must be one matplotlib Axes, not {type(ax).__name__}; omit it for a new figure")
     if figsize is not None:
-        raise InputError("figsize is the size of a new figure; with ax= set it where you make the figure")
+        raise InputError("figsize is the size of a new figure; with ax= set it where you create the figure")
     return ax
 
 
 def finish(figure: Figure, title: str, caption: str) -> Figure:
-    """Title above, caption below, fonts for every character, and closed in pyplot."""
+    """Adds title and caption, sets fonts for every character, and closes the figure in pyplot."""
     width = figure.get_figwidth()
     figure.suptitle(wrapped(title, width / 0.105), x=0.02, **TITLE)
     line = figure.supxlabel(wrapped(caption, width / 0.066), x=0.02, **CAPTION)
@@ -112,7 +110,7 @@ def finish(figure: Figure, title: str, caption: str) -> Figure:
 
 
 def closed(figure: Figure) -> Figure:
-    """A returned figure is shown once by a notebook; one that stays open in pyplot would be shown twice."""
+    """Closes a figure in pyplot: a notebook shows a returned figure once, and an open one again."""
     plt.close(figure)
     return figure
 
@@ -120,10 +118,10 @@ def closed(figure: Figure) -> Figure:
 UNDRAWN = r"\u and digits: characters that no installed font has; install one that does, e.g. Noto Sans CJK"
 
 
-def done(axes: Axes, title: str, caption: str, own: bool) -> Figure:
-    """The figure of a single panel; one that was given keeps its own title and stays open."""
+def done(axes: Axes, title: str, caption: str, new: bool) -> Figure:
+    """The figure of a single panel; new: whether it was created here, else it keeps its title and stays open."""
     figure = axes.figure.figure  # also of an Axes within a subfigure
-    if own:
+    if new:
         return finish(figure, title, caption)
     axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold", parse_math=False)
     _fonts.letter(axes)
@@ -131,7 +129,7 @@ def done(axes: Axes, title: str, caption: str, own: bool) -> Figure:
 
 
 def wrapped(text: str, columns: float) -> str:
-    """Lines of at most so many columns, broken at spaces."""
+    """Lines of at most this many columns, broken at spaces."""
     lines = [""]
     for word in text.split(" "):
         if lines[-1] and _fonts.width(lines[-1]) + 1 + _fonts.width(word) > columns:
@@ -155,10 +153,10 @@ def weight_scale(
 ) -> Normalize:
     """One scale for all panels: linear from zero for a short input; for a long one the square root up to a quantile.
 
-    Over hundreds of keys a row that sums to one is mostly tiny weights beside one or two large ones: on a linear
-    scale up to the largest everything else is white. Attention that is spread evenly is never dark.
+    Over hundreds of keys a row that sums to one is mostly tiny weights beside one or two large ones: on a linear scale
+    up to the largest everything else is white. Uniform attention is never dark.
 
-    even: the last colour stands for at least so many times the weight that each key would have if all had the same.
+    even: the last colour is at least this many times the weight of uniform attention.
     linear: whether the scale of a short input is linear.
     """
     drawn = np.concatenate([np.ravel(v) for v in values])
@@ -170,14 +168,14 @@ def weight_scale(
 
 
 def scale(norm: Normalize, values: Sequence[np.ndarray], cmap: Colormap = WEIGHTS) -> ScalarMappable:
-    """What the colour bar of several panels stands for: their scale, and all that is drawn on it."""
+    """The mappable of the colour bar of several panels: their common scale, and all values drawn on it."""
     shared = ScalarMappable(norm, cmap)
     shared.set_array(np.concatenate([np.ravel(np.nan_to_num(one)) for one in values]))
     return shared
 
 
 def colours(cmap: Colours, default: Colormap) -> Colormap:
-    """The colour map that cmap= names. Raises InputError, with the nearest names, for what is none."""
+    """The colour map of cmap=. Raises InputError, with the nearest names, for an unknown one."""
     if cmap is None:
         return default
     if isinstance(cmap, Colormap):
@@ -193,7 +191,7 @@ def colours(cmap: Colours, default: Colormap) -> Colormap:
 
 
 def weight_colours(cmap: Colours) -> Colormap:
-    """The same for weights: of which one of exactly zero is white, whatever the map."""
+    """The colour map for weights: a weight of exactly zero is white in every map."""
     return WEIGHTS if cmap is None else colours(cmap, WEIGHTS).with_extremes(bad="white")
 
 
@@ -201,7 +199,7 @@ ENDS = {(True, True): "both", (True, False): "max", (False, True): "min", (False
 
 
 def colour_bar(image: ScalarMappable, axes: object, label: str, **more: object) -> None:
-    """A quiet bar; a pointed end says that values beyond it share the last colour."""
+    """A colour bar; a pointed end means that values beyond it share the last colour."""
     norm, values = image.norm, np.ma.compressed(image.get_array())
     slack = 1e-4 * (norm.vmax - norm.vmin)
     above, below = bool((values > norm.vmax + slack).any()), bool((values < norm.vmin - slack).any())
@@ -223,7 +221,7 @@ def colour_bar(image: ScalarMappable, axes: object, label: str, **more: object) 
 
 
 def label(axis: Axis, tokens: Sequence[Token]) -> None:
-    """Tokens along an axis; where there are too many for its length, evenly spaced ones."""
+    """Labels an axis with tokens; with evenly spaced ones where there are too many for its length."""
     most = min(MOST_LABELS, max(2, int(_length(axis) / TIGHT)))
     step = math.ceil(len(tokens) / most) or 1
     at = list(range(0, len(tokens), step))
@@ -235,14 +233,14 @@ def label(axis: Axis, tokens: Sequence[Token]) -> None:
 
 
 def _length(axis: Axis) -> float:
-    """Inches from end to end; of a square matrix the shorter side, to which the longer one will shrink."""
+    """Length of an axis in inches; for a square matrix of the shorter side, to which the longer one will shrink."""
     area = axis.axes.get_window_extent()
     sides = {"x": area.width, "y": area.height}
     return (min(sides.values()) if axis.axes.get_aspect() == 1 else sides[axis.axis_name]) / axis.figure.dpi
 
 
 def label_numbers(axis: Axis, count: int, name: str, most: int = 40) -> None:
-    """0, 1, 2, ... along an axis: layers or heads."""
+    """Labels an axis 0, 1, 2, ...: layers or heads."""
     at = list(range(0, count, math.ceil(count / most) or 1))
     axis.set_ticks(at, [str(i) for i in at], fontsize=8.5, color=INK)
     axis.set_tick_params(length=0, pad=3)
@@ -250,13 +248,13 @@ def label_numbers(axis: Axis, count: int, name: str, most: int = 40) -> None:
 
 
 def label_room(tokens: Sequence[Token]) -> float:
-    """Inches that labels of these tokens take."""
+    """Width of the labels of these tokens in inches."""
     longest = max((len(_fonts.readable(str(t), _fonts.MOST_CHARACTERS)) for t in tokens), default=1)
     return 0.15 + LETTER * longest
 
 
 def side(count: int, cell: float = 0.46, most: float = 8.4) -> float:
-    """Inches for so many cells: large ones for few, and never more than `most`."""
+    """Inches for `count` cells: large cells for few, and never more than `most`."""
     return min(max(count * cell, 1.0), max(4.6, min(count * 0.145, most)))
 
 
@@ -271,7 +269,7 @@ def matrix(
 ) -> AxesImage:
     """A matrix `[row, column]` over `shape` positions, each of its cells standing for `step` of them.
 
-    weights: whether a zero is nothing, and white
+    weights: whether zeros are white
     """
     rows, columns = values.shape
     extent = (-0.5, columns * step[1] - 0.5, rows * step[0] - 0.5, -0.5)
@@ -288,7 +286,7 @@ def matrix(
 
 
 def numbers(ax: Axes, image: AxesImage, size: float = 8, form: str = ".2f") -> None:
-    """The value in each cell, in the ink that its colour allows."""
+    """Writes the value into each cell, in black or white by its colour."""
     values = np.ma.filled(image.get_array().astype(float), np.nan)
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
@@ -297,11 +295,11 @@ def numbers(ax: Axes, image: AxesImage, size: float = 8, form: str = ".2f") -> N
 
 
 def short(value: float, form: str = ".2f") -> str:
-    """A number without the zero before its point."""
+    """A number without the zero before the decimal point."""
     text = format(float(value), form)
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
 def is_dark(colour: Sequence[float]) -> bool:
-    """Whether white letters are read better on a colour than black ones."""
+    """Whether white letters are easier to read on a colour than black ones."""
     return float(np.dot(colour[:3], (0.299, 0.587, 0.114))) < 0.55

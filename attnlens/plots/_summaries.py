@@ -1,4 +1,4 @@
-"""Figures of all heads together: a statistic of each, a map of them, and what changed between two traces."""
+"""Figures of all heads together: a statistic of each, a map of them, and changes between two traces."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from ..analysis._compare import Comparison
 
 KEYS = ("layer", "head", "name")
-"""Columns of a table of heads that say which head it is."""
+"""Columns of a table of heads that identify the head."""
 
 PANEL = 2.7
-"""Inches that a map of differences takes across."""
+"""Width of a map of differences in inches."""
 
 SHARPEST = 300
 """Most rows and columns of a map of differences; longer ones are pooled to that."""
 
 ROUGH = 0.2
-"""Stress above which a map is a rough one (Kruskal 1964)."""
+"""Stress above which a map is rough (Kruskal 1964)."""
 
 NAMED = 12
-"""Most heads that a map names."""
+"""Maximum number of heads that a map labels."""
 
 
 def stats(
@@ -50,22 +50,22 @@ def stats(
 ) -> Figure:
     """One statistic of every head, a row per layer; dark is much of it. A dash is a head for which it is not defined.
 
-    frame: what `head_stats` returned, or a trace, of which the statistics are then taken.
+    frame: what `head_stats` returned, or a trace, whose statistics are then computed.
     metric: a column of it. cmap: other colours, by the name of a map of matplotlib.
 
-    Raises InputError for a table without that column, listing those that it has.
+    Raises InputError for a table without that column, and lists its columns.
 
     >>> attnlens.plots.stats(trace, "previous")
     """
     from ..analysis._head_stats import head_stats
 
     table = head_stats(frame) if isinstance(frame, Trace) else _table(frame, "stats", "head_stats(trace)")
-    known = [name for name in table.columns if name not in KEYS]
-    _checks.one_of("metric", metric, known)
-    own = ax is None
+    columns = [name for name in table.columns if name not in KEYS]
+    _checks.one_of("metric", metric, columns)
+    new = ax is None
     values = _by_head(table, metric)
     if not np.isfinite(values).any():
-        defined = [name for name in known if table[name].notna().any()]
+        defined = [name for name in columns if table[name].notna().any()]
         raise InputError(
             f"{metric!r} is not defined for any head of this table; defined: {', '.join(defined)}"
         )
@@ -73,28 +73,25 @@ def stats(
     colours = _style.colours(cmap, _style.SIGNED if signed else _style.LEVELS)
     ax = _style.panel(ax, figsize, _heads_size(values))
     _heads(ax, values, str(metric).replace("_", " "), signed, colours)
-    return _style.done(ax, f"Every head: {str(metric).replace('_', ' ')}", _meaning(str(metric)), own)
+    return _style.done(ax, f"Every head: {str(metric).replace('_', ' ')}", _meaning(str(metric)), new)
 
 
-def head_map(
-    distance: pd.DataFrame, *, cmap: _style.Colours = None, figsize: _style.Size | None = None, ax: Axes | None = None
-) -> Figure:  # fmt: skip
-    """Every head as a point, coloured by its layer: heads that lie together look at the same tokens.
+def head_map(distance: pd.DataFrame, *, figsize: _style.Size | None = None, ax: Axes | None = None) -> Figure:
+    """Every head as a point, coloured by its layer: heads that are close look at the same tokens.
 
-    distance: what `head_distance` returned. Names, as 5.3 for head 3 of layer 5, stand where there is room, the most
-    outlying heads first. The axes have no meaning of their own, only distances; the stress that the figure names
-    is the map's error, 0 for none and above 0.2 for a rough map.
-    cmap: other colours of the layers, by the name of a map of matplotlib.
+    distance: what `head_distance` returned. Labels, as 5.3 for head 3 of layer 5, are placed where there is room, the
+    most outlying heads first. The axes have no meaning, only distances; the stress in the figure is the map's error, 0
+    for none and above 0.2 for a rough map.
     """
     from ..analysis._distance import map_heads
 
-    found = map_heads(distance)
-    own, shades = ax is None, _style.colours(cmap, _style.LAYERS)
+    points = map_heads(distance)
+    new = ax is None
     ax = _style.panel(ax, figsize, (7.2, 5.8))
-    places = found[["x", "y"]].to_numpy()
-    _points(ax, places, found.index.get_level_values(0).to_numpy(), shades)
-    _name_points(ax, found.index.tolist(), places)
-    stress = found.attrs["stress"]
+    places = points[["x", "y"]].to_numpy()
+    _points(ax, places, points.index.get_level_values(0).to_numpy())
+    _name_points(ax, points.index.tolist(), places)
+    stress = points.attrs["stress"]
     rough = " (rough)" if stress > ROUGH else ""
     measure = str(distance.attrs.get("metric", "")).replace("_", "-").capitalize()
     parts = (
@@ -102,7 +99,7 @@ def head_map(
         f"stress of the map {stress:.2f}{rough}",
         measure and f"{measure} distance",
     )
-    return _style.done(ax, "Which heads look alike", "  ·  ".join(filter(None, parts)), own)
+    return _style.done(ax, "Which heads look alike", "  ·  ".join(filter(None, parts)), new)
 
 
 def compare(
@@ -110,11 +107,10 @@ def compare(
 ) -> Figure:  # fmt: skip
     """Which heads changed between two traces, and how: left the distance of every head, right those that changed most.
 
-    In a map of differences blue is more attention in the second trace than in the first, red less, over the tokens
-    that the two share; all maps have one scale.
+    In a map of differences blue is more attention in the second trace than in the first, red less, over the tokens that
+    the two share; all maps have one scale.
 
-    count: how many heads are drawn, at most.
-    cmap: other colours of the differences, by the name of a map of matplotlib with two ends, as "PuOr".
+    count: the maximum number of heads that are drawn.
     """
     if not all(hasattr(comparison, name) for name in ("heads", "most", "difference", "tokens")):
         raise InputError(
@@ -146,19 +142,19 @@ def _table(frame: object, function: str, source: str) -> pd.DataFrame:
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame) or not {"layer", "head"} <= set(frame.columns):
-        given = (
+        kind = (
             f"a table of {', '.join(map(str, frame.columns))}"
             if hasattr(frame, "columns")
             else type(frame).__name__
         )
         raise InputError(
-            f"plots.{function} takes the table of {source}, with columns layer and head, not {given}"
+            f"plots.{function} takes the table of {source}, with columns layer and head, not {kind}"
         )
     return frame
 
 
 def _meaning(metric: str) -> str:
-    """What a column of `head_stats` is, in words; nothing for other columns."""
+    """The definition of a column of `head_stats`; "" for other columns."""
     from ..analysis._head_stats import COLUMNS, VALUE
 
     plain = metric.removesuffix("_std").removeprefix(VALUE)
@@ -186,9 +182,9 @@ def _heads(
     ax: Axes, values: np.ndarray, name: str, signed: bool = False, cmap: Colormap = _style.LEVELS
 ) -> None:
     """A heat map layers x heads, with its numbers where they fit."""
-    known = values[np.isfinite(values)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    start = low if low > 0.25 * high else 0.0  # of numbers far from zero one sees how they differ
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    start = low if low > 0.25 * high else 0.0  # shows the differences of numbers far from zero
     norm = CenteredNorm(0, max(-low, high) or 1.0) if signed else Normalize(start, high or 1.0)
     image = _style.matrix(ax, values, norm, values.shape, cmap, weights=False)
     ax.set_aspect("auto")
@@ -225,7 +221,7 @@ def _points(ax: Axes, places: np.ndarray, layers: np.ndarray, shades: Colormap) 
 
 
 def _name_points(ax: Axes, names: list[tuple[int, int]], points: np.ndarray) -> None:
-    """Names of outlying heads, each beside its point where it covers neither another point nor another name."""
+    """Labels outlying heads, each beside its point where it covers neither another point nor another label."""
     ax.figure.draw_without_rendering()
     at = ax.transData.transform(points) * 72 / ax.figure.dpi
     centre = np.median(at, axis=0)
@@ -246,7 +242,7 @@ def _name_points(ax: Axes, names: list[tuple[int, int]], points: np.ndarray) -> 
 def _free_place(
     at: np.ndarray, i: int, wide: float, taken: list[np.ndarray], limits: np.ndarray
 ) -> np.ndarray | None:
-    """The corners of a place for a name beside point i, in points; None where all are taken."""
+    """The corners of a free place for a label beside point i, in points; None where there is none."""
     half = np.array([wide / 2, 5.5])
     for right, up in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
         middle = at[i] + np.array([right * (half[0] + 5), up * (half[1] + 5)])
@@ -298,7 +294,7 @@ def _changes(
 
 
 def _widest(changes: list[np.ndarray], tokens: int) -> float:
-    """The end of the scale: the largest change, or over a long text the quantile that weights are drawn up to."""
+    """The end of the scale: the largest change, or for a long text the quantile that also ends weight scales."""
     sizes = np.abs(np.concatenate([np.ravel(one) for one in changes]))
     sizes = sizes[sizes > 0]
     if not len(sizes):
@@ -307,7 +303,7 @@ def _widest(changes: list[np.ndarray], tokens: int) -> float:
 
 
 def _mark(ax: Axes, chosen: list[tuple[int, int]]) -> None:
-    """Frames around the heads that are drawn beside."""
+    """Frames around the heads that are drawn on the right."""
     for layer, head in chosen:
         ax.add_patch(
             Rectangle(

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from ..attribution import Attribution
 
 MOST_BARS = 40
-"""Of a longer text only the strongest tokens get a bar."""
+"""Maximum number of bars; for a longer text only the strongest tokens have one."""
 
 LETTER, GAP, LINE = 0.0866, 0.2, 0.33
-"""Inches: a character of the text, what is between two tokens, from line to line."""
+"""Inches: width of a character, gap between tokens, height of a line."""
 
 WIDTH, MARGIN = (8.4, 0.0), 0.22
-"""Of the page in inches; its height follows from the text."""
+"""Size and margin of the page in inches; its height follows from the text."""
 
 BAR = 2.6
-"""Inches that the colour bar takes with its two words."""
+"""Width of the colour bar with its labels in inches."""
 
 
 def rollout(
@@ -44,14 +44,13 @@ def rollout(
 ) -> Figure:  # fmt: skip
     """Attention rollout of one position: which tokens it is made of.
 
-    For an image the shares lie over the picture; for text they are bars, of a text beyond 60 tokens the 40
-    longest in the order of the text. The position's own share, mostly its residual path, is left out of the
-    drawing and named in the figure.
+    For an image the shares are drawn over the picture; for a text they are bars, for one beyond 66 tokens the 40
+    longest in the order of the text. The position's own share, mostly its residual path, is not drawn but stated in
+    the figure.
 
-    row: the position's number or its text. By default that which a model answers from: the class token or, of a
-        text that begins with none, the last token, as in a decoder.
-    cmap: other colours, by the name of a map of matplotlib; of bars the one at three fifths of it.
-    ax: draw bars into this Axes, also of an image.
+    row: the position's number or its text. By default the position that the logits are computed from: the class token
+        or, for a text without one, the last token, as in a decoder.
+    ax: draw bars into this Axes, also for an image.
     """
     tokens, _ = _checks.drawable(trace, "plots.rollout").axis_tokens(-1)
     at = _checks.token("row", trace.reader if row is None else row, tokens)
@@ -60,7 +59,7 @@ def rollout(
         return _rollout_of_image(trace, shares, at, figsize, cmap)
     name, itself = _fonts.readable(str(tokens[at]), 24), float(shares[at])
     shown = _strongest(shares, at)
-    own, shades = ax is None, _style.colours(cmap, _style.WEIGHTS)
+    new = ax is None
     ax = _style.panel(ax, figsize, (7, max(2.2, 0.24 * len(shown) + 1.15)))
     values = [np.nan if i == at else float(shares[i]) for i in shown]
     _bars(ax, values, [tokens[i] for i in shown], shades)
@@ -69,7 +68,7 @@ def rollout(
     if len(shown) < len(tokens):
         rest.append(f"the {len(shown)} strongest of {len(tokens)} tokens, together {np.nansum(values):.0%}")
     title = f"What “{name}” (position {at}) is made of: attention rollout"
-    return _style.done(ax, title, _style.named(trace, *rest), own)
+    return _style.done(ax, title, _style.named(trace, *rest), new)
 
 
 def tokens(
@@ -81,30 +80,30 @@ def tokens(
 ) -> Figure:
     """An attribution as coloured text: blue speaks for the target, red against it; the darker, the more.
 
-    Lines run as the text does, for Arabic or Hebrew from right to left. The line below names the method and its
-    completeness gap, the error of the scores.
+    Lines run in the direction of the text, for Arabic or Hebrew from right to left. The line below states the method
+    and its completeness gap, the error of the scores.
 
-    cmap: other colours, by the name of a map of matplotlib; one with two ends, as "PuOr", where scores have a sign.
+    cmap: other colours, by the name of a map of matplotlib; a diverging one, as "PuOr", where scores have a sign.
     """
     if not hasattr(attribution, "scores") or not hasattr(attribution, "gap"):
         raise InputError(
             f"plots.tokens draws one attribution, not {type(attribution).__name__}: lens.attribute(text)"
         )
-    own, scale = ax is None, text_scale(attribution, cmap)
-    wide = (figsize or WIDTH)[0] - 2 * MARGIN if own else _inches(_style.panel(ax, figsize, WIDTH))[0]
+    new, scale = ax is None, text_scale(attribution, cmap)
+    wide = (figsize or WIDTH)[0] - 2 * MARGIN if new else _inches(_style.panel(ax, figsize, WIDTH))[0]
     names = [_fonts.readable(str(token), 40) for token in attribution.tokens]
     lines = _wrap(names, wide)
     high = LINE * len(lines)
     caption = _caption(attribution, names, wide)
     below = 0.85 + 0.18 * (1 + caption.count("\n"))
-    ax = _page(figsize or (WIDTH[0], high + below + 0.17), high) if own else ax
+    ax = _page(figsize or (WIDTH[0], high + below + 0.17), high) if new else ax
     ax.set(xlim=(0, wide), ylim=(_inches(ax)[1], 0))
     ax.axis("off")
     _text(ax, attribution, names, lines, scale)
     ax.text(0.04, high + 0.2, caption, va="top", linespacing=1.5, **_style.CAPTION)
     question = f"Why {attribution.target}?   Predicted: {attribution.prediction}"
-    if not own:
-        return _style.done(ax, question, "", own)
+    if not new:
+        return _style.done(ax, question, "", new)
     _bar(ax, scale, ("against", "for") if attribution.signed else ("little", "much"))
     wide, tall = ax.figure.get_size_inches()
     ax.figure.text(MARGIN / wide, 1 - 0.3 / tall, question, va="center", **_style.TITLE)
@@ -127,7 +126,7 @@ def _text(
     ax: Axes, attribution: Attribution, names: list[str], lines: list[list[tuple[int, float]]],
     scale: ScalarMappable,
 ) -> None:  # fmt: skip
-    """Every token on the colour of its score."""
+    """Draws every token on the colour of its score."""
     scores = attribution.scores.detach().cpu().numpy()
     leftwards = _fonts.right_to_left("".join(str(token) for token in attribution.tokens))
     wide = ax.get_xlim()[1]
@@ -138,7 +137,7 @@ def _text(
 
 
 def text_scale(attribution: Attribution, cmap: _style.Colours) -> ScalarMappable:
-    """From scores to colours: around zero where they have a sign, else from zero on."""
+    """From scores to colours: centred at zero where they have a sign, else from zero."""
     end = float(np.abs(attribution.scores.detach().cpu().numpy()).max(initial=0)) or 1.0
     if attribution.signed:
         return ScalarMappable(CenteredNorm(0, end), _style.colours(cmap, _style.SIGNED))
@@ -146,29 +145,19 @@ def text_scale(attribution: Attribution, cmap: _style.Colours) -> ScalarMappable
 
 
 def _strongest(shares: Tensor, at: int) -> list[int]:
-    """All positions of a short text; of a long one those with the largest shares, in order, and its own."""
+    """All positions of a short text; for a long one those with the largest shares, in order."""
     if len(shares) <= _style.MOST_LABELS:
         return list(range(len(shares)))
     order = [i for i in shares.argsort(descending=True).tolist() if i != at]
     return sorted(order[:MOST_BARS])
 
 
-def _rollout_of_image(
-    trace: Trace, shares: Tensor, at: int, figsize: _style.Size | None, cmap: _style.Colours
-) -> Figure:
-    own, shown = float(shares[at]), shares.clone()
+def _rollout_of_image(trace: Trace, shares: Tensor, at: int, figsize: _style.Size | None) -> Figure:
+    itself, shown = float(shares[at]), shares.clone()
     shown[at] = np.nan
     title = f"What {name_of(trace.patches, at)} is made of: attention rollout"
-    caption = _style.named(trace, f"itself: {own:.0%}, not drawn")
-    return over_image(
-        trace,
-        [shown],
-        ["all layers"],
-        (title, caption),
-        at,
-        figsize,
-        colours=_style.colours(cmap, _style.HEAT),
-    )
+    caption = _style.named(trace, f"itself: {itself:.0%}, not drawn")
+    return over_image(trace, [shown], ["all layers"], (title, caption), at, figsize)
 
 
 def _wrap(names: Sequence[str], wide: float) -> list[list[tuple[int, float]]]:
@@ -205,7 +194,7 @@ def _chip(ax: Axes, at: tuple[float, float], name: str, colour: tuple[float, ...
 
 
 def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
-    """The method and its error, in lines that leave room for the bar where there is some."""
+    """The method and its error, in lines that leave room for the bar where possible."""
     score = f"contribution to the {attribution.unit}" if attribution.signed else "importance, without a sign"
     words = [f"score: {score} ({attribution.how}; {attribution.verdict})"]
     if any(_fonts.CODE.search(name) for name in names):

@@ -171,15 +171,20 @@ class StaticSource:
     def __init__(self, attributions: Any):
         several = not isinstance(attributions, TextAttribution)
         shown = list(attributions) if several and isinstance(attributions, Iterable) else [attributions]
-        if not shown or not all(isinstance(one, TextAttribution) for one in shown):
-            kinds = ", ".join(sorted({type(one).__name__ for one in shown})) or "an empty list"
+        if not shown or not all(isinstance(attribution, TextAttribution) for attribution in shown):
+            kinds = (
+                ", ".join(sorted({type(attribution).__name__ for attribution in shown})) or "an empty list"
+            )
             raise InputError(
                 f"TokensView shows attributions of texts, not {kinds}: TokensView(lens, text) with the lens of a text "
                 "model, or TokensView(lens.attribute(text))"
             )
         self.results = [
-            AttributionResult(one, [AttributionRequest(_text(one), one.target.name, one.method)])
-            for one in shown
+            AttributionResult(
+                attribution,
+                [AttributionRequest(_text(attribution), attribution.target.name, attribution.method)],
+            )
+            for attribution in shown
         ]
         names = getattr(attributions, "names", None) or titles(shown)
         self.choices = {"live": False, "targets": [], "methods": [], "titles": list(names)}

@@ -219,7 +219,7 @@ def test_files_that_cannot_be_read(lens, tmp_path):
         lens.trace(tmp_path / "nowhere.png")
     with pytest.raises(InputError, match="no such image file"):
         lens.trace(tmp_path)
-    with pytest.raises(InputError, match="that is a folder; name a picture in it"):
+    with pytest.raises(InputError, match="it is a folder; give a picture in it"):
         lens.attribute(tmp_path)
     with pytest.raises(
         InputError, match=r"no such image file: https://example\.org/cat\.png; .* download the picture"

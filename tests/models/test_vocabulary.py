@@ -50,7 +50,7 @@ def test_a_tokenizer_with_other_numbers(tmp_path):
     model.save_pretrained(tmp_path)
     tiny.wordpiece().save_pretrained(tmp_path)
     model = type(model).from_pretrained(tmp_path)
-    with pytest.warns(UserWarning, match=r"tokens of the model's own tokenizer .* have another number"):
+    with pytest.warns(UserWarning, match=r"tokens of the model's own tokenizer .* have another id"):
         al.Lens(model, tiny.byte_level())
 
 
