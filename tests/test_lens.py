@@ -17,7 +17,8 @@ from torch import nn
 
 import attnlens as al
 from attnlens.errors import AttnlensError, InputError
-from attnlens.lens import READ_AHEAD, TextLens
+from attnlens.lens import TextLens
+from attnlens.lens._lens import READ_AHEAD
 
 from . import tiny
 

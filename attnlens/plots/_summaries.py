@@ -76,20 +76,23 @@ def stats(
     return _style.done(ax, f"Every head: {str(metric).replace('_', ' ')}", _meaning(str(metric)), new)
 
 
-def head_map(distance: pd.DataFrame, *, figsize: _style.Size | None = None, ax: Axes | None = None) -> Figure:
+def head_map(
+    distance: pd.DataFrame, *, cmap: _style.Colours = None, figsize: _style.Size | None = None, ax: Axes | None = None
+) -> Figure:  # fmt: skip
     """Every head as a point, coloured by its layer: heads that are close look at the same tokens.
 
     distance: what `head_distance` returned. Labels, as 5.3 for head 3 of layer 5, are placed where there is room, the
     most outlying heads first. The axes have no meaning, only distances; the stress in the figure is the map's error, 0
     for none and above 0.2 for a rough map.
+    cmap: other colours of the layers, by the name of a map of matplotlib.
     """
     from ..analysis._distance import map_heads
 
     points = map_heads(distance)
-    new = ax is None
+    new, shades = ax is None, _style.colours(cmap, _style.LAYERS)
     ax = _style.panel(ax, figsize, (7.2, 5.8))
     places = points[["x", "y"]].to_numpy()
-    _points(ax, places, points.index.get_level_values(0).to_numpy())
+    _points(ax, places, points.index.get_level_values(0).to_numpy(), shades)
     _name_points(ax, points.index.tolist(), places)
     stress = points.attrs["stress"]
     rough = " (rough)" if stress > ROUGH else ""

@@ -50,6 +50,7 @@ def rollout(
 
     row: the position's number or its text. By default the position that the logits are computed from: the class token
         or, for a text without one, the last token, as in a decoder.
+    cmap: other colours, by the name of a map of matplotlib; bars have one of them.
     ax: draw bars into this Axes, also for an image.
     """
     tokens, _ = _checks.drawable(trace, "plots.rollout").axis_tokens(-1)
@@ -59,7 +60,7 @@ def rollout(
         return _rollout_of_image(trace, shares, at, figsize, cmap)
     name, itself = _fonts.readable(str(tokens[at]), 24), float(shares[at])
     shown = _strongest(shares, at)
-    new = ax is None
+    new, shades = ax is None, _style.colours(cmap, _style.WEIGHTS)
     ax = _style.panel(ax, figsize, (7, max(2.2, 0.24 * len(shown) + 1.15)))
     values = [np.nan if i == at else float(shares[i]) for i in shown]
     _bars(ax, values, [tokens[i] for i in shown], shades)
@@ -152,12 +153,15 @@ def _strongest(shares: Tensor, at: int) -> list[int]:
     return sorted(order[:MOST_BARS])
 
 
-def _rollout_of_image(trace: Trace, shares: Tensor, at: int, figsize: _style.Size | None) -> Figure:
+def _rollout_of_image(
+    trace: Trace, shares: Tensor, at: int, figsize: _style.Size | None, cmap: _style.Colours
+) -> Figure:
     itself, shown = float(shares[at]), shares.clone()
     shown[at] = np.nan
     title = f"What {name_of(trace.patches, at)} is made of: attention rollout"
     caption = _style.named(trace, f"itself: {itself:.0%}, not drawn")
-    return over_image(trace, [shown], ["all layers"], (title, caption), at, figsize)
+    shades = _style.colours(cmap, _style.HEAT)
+    return over_image(trace, [shown], ["all layers"], (title, caption), at, figsize, colours=shades)
 
 
 def _wrap(names: Sequence[str], wide: float) -> list[list[tuple[int, float]]]:

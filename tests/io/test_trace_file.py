@@ -624,7 +624,7 @@ UNSOUND = {
     ),
     "row of 14": (
         of(with_row(14, 0, 0)),
-        r"has a row that sums to 14, not 1; trace.renormalize\(\[\]\) makes",
+        r"has a row that sums to 14, not 1; trace.renormalize\(\[\]\) scales the rows",
     ),
     "row of half": (of(with_row(0.25, 0.25, 0)), "has a row that sums to 0.5, not 1"),
     "row of two in float16": (of(with_row(1, 1, 0, dtype=torch.float16)), "has a row that sums to 2"),

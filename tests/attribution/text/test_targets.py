@@ -222,7 +222,7 @@ def test_the_label_of_a_token(lenses):
         (7, "position 7 is out of range: there are 7, numbered 0 to 6"),
         (-8, "position -8 is out of range"),
         (True, "position must be an integer, 0 to 6 or negative from the end, or a token's text, not True"),
-        ("bad", r"no token reads 'bad'; among 7 there are: '\[CLS\]', 'a', 'gripping'"),
+        ("bad", r"no token reads 'bad'; close to it are: 'a'"),
     ],
 )
 def test_places_that_are_none(lenses, position, message):
