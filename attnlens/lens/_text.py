@@ -232,9 +232,7 @@ class TextLens(Lens):
                 f"windows: window={self.max_tokens}, or --window {self.max_tokens} in a shell"
             )
         if output is not None and not self._seq2seq:
-            raise InputError(
-                f"{self.name} is no encoder-decoder: it has no output to read; leave output= away"
-            )
+            raise InputError(f"{self.name} is no encoder-decoder: it has no output to read; omit output=")
         return encoded if output is None else self._with_output(encoded, output)
 
     def batch(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:

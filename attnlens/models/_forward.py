@@ -192,7 +192,7 @@ def run_for(
             raise InputError(
                 f"{type(model).__name__} gives no class logits whose gradient could be kept: it answers for each "
                 "token, or there is no mask in the text to answer at, or it has no head (…ForSequenceClassification, "
-                "…ForImageClassification, …ForCausalLM); leave target= away, or change that"
+                "…ForImageClassification, …ForCausalLM); omit target=, or change that"
             )
         chosen.extend(_classes.chosen(target, row) for row in logits)
         return sum(row[index] for row, index in zip(logits, chosen))

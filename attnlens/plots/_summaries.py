@@ -114,6 +114,7 @@ def compare(
     the two share; all maps have one scale.
 
     count: the maximum number of heads that are drawn.
+    cmap: other colours of the differences, by the name of a map of matplotlib; a diverging one, as "PuOr".
     """
     if not all(hasattr(comparison, name) for name in ("heads", "most", "difference", "tokens")):
         raise InputError(

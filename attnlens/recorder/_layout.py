@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import CaptureError
 from ._modules import Frame, label
 from .handwritten._axis_rules import broadcast
-from .handwritten._provenance import BATCH, FEATURE, GIVEN, POSITION, UNKNOWN, Axes, Axis, AxisPart, kinds
+from .handwritten._provenance import BATCH, FEATURE, INPUT, POSITION, UNKNOWN, Axes, Axis, AxisPart, kinds
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def read(
         if items is None:
             items = items_of(frames, total)
         part = any(p.kind == BATCH and total % p.size for p in attention_axes.dropped)
-        if not kinds(attention_axes.inner) & {FEATURE, GIVEN} and _channel(
+        if not kinds(attention_axes.inner) & {FEATURE, INPUT} and _channel(
             inputs, queries, keys, inner, total
         ):
             kind = "channel"
@@ -234,9 +234,9 @@ def _by_parts(
     for at, part in enumerate(flat):
         if part is _NOTHING or part.kind == BATCH:
             batch.append(at)
-        elif part.kind == FEATURE or (part.kind == GIVEN and ready):
+        elif part.kind == FEATURE or (part.kind == INPUT and ready):
             heads.append(at)
-        elif part.kind in (POSITION, GIVEN):
+        elif part.kind in (POSITION, INPUT):
             # With the tokens first, the axis beside them is the batch.
             (batch if turned and id(part.root) not in mine else windows).append(at)
         elif whole is not None and part.size == whole.size and part.kind == UNKNOWN:

@@ -29,7 +29,7 @@ from ._verification import Evidence
 from .handwritten import _axis_rules, _probabilities, _scores
 from .handwritten._functions import PRODUCTS, PROJECTIONS, ROLES, STEPS, overwrites
 from .handwritten._probabilities import ValueProduct
-from .handwritten._provenance import BATCH, FEATURE, FIXED, GIVEN, POSITION, Axes, Axis, axis_of, kinds
+from .handwritten._provenance import BATCH, FEATURE, FIXED, INPUT, POSITION, Axes, Axis, axis_of, kinds
 from .handwritten._tags import (
     LostSoftmax,
     Probabilities,
@@ -261,7 +261,7 @@ class Listener(TorchFunctionMode):
         if result.shape[dim] == 1 or axis_kinds & {FEATURE, FIXED}:
             return False
         inputs = self.stack.frames[-1].activations(result.shape[dim])
-        return bool(axis_kinds & {POSITION, GIVEN}) or any(result.shape[dim] in t.shape[:-1] for t in inputs)
+        return bool(axis_kinds & {POSITION, INPUT}) or any(result.shape[dim] in t.shape[:-1] for t in inputs)
 
     def _on_product(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         source, tag = self._tagged(args, kwargs)

@@ -20,7 +20,7 @@ from ._functions import BADDBMM, EINSUM, PERMUTE, PRODUCTS, SDPA, spellings
 from ._provenance import (
     FEATURE,
     FIXED,
-    GIVEN,
+    INPUT,
     POSITION,
     UNKNOWN,
     Axes,
@@ -138,7 +138,7 @@ def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
         return axis
     whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
     kind = _common(kinds(axis))
-    if size == 1 and start is not None and whole is not None and kind in (POSITION, GIVEN):
+    if size == 1 and start is not None and whole is not None and kind in (POSITION, INPUT):
         return (AxisPart(1, kind, whole, start=start),)  # one of the queries that are processed in chunks
     return axis_of(size, kind, whole, start)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._functions import BADDBMM, DROPOUT, EINSUM, MIX, PERMUTE, STEPS, overwrites
-from ._provenance import BATCH, FEATURE, GIVEN, POSITION, Axes, kinds
+from ._provenance import BATCH, FEATURE, INPUT, POSITION, Axes, kinds
 from ._tags import (
     BATCHES,
     FACTORS,
@@ -214,7 +214,7 @@ def is_attention(weights: Axes, values: Axes | None, value_product: ValueProduct
     summed = kinds(values.axes[value_product.key]) if values is not None else set()
     if weights.product:
         return summed != {FEATURE} or rows == {FEATURE}
-    return summed != {FEATURE} and bool(summed & {BATCH, POSITION, GIVEN} or keys != {FEATURE})
+    return summed != {FEATURE} and bool(summed & {BATCH, POSITION, INPUT} or keys != {FEATURE})
 
 
 def softmaxed(scores: Scores | None, dim: int, origin: SoftmaxOrigin) -> Probabilities:

@@ -23,8 +23,8 @@ from ._tags import Tags, is_parameter, vmapped
 
 _functorch = torch._C._functorch
 
-BATCH, POSITION, FEATURE, GIVEN, FIXED, UNKNOWN = "batch", "position", "feature", "given", "fixed", "unknown"
-"""Kinds of parts. FEATURE: made by a projection; GIVEN: of an input, last or of four axes, so that only its use shows
+BATCH, POSITION, FEATURE, INPUT, FIXED, UNKNOWN = "batch", "position", "feature", "input", "fixed", "unknown"
+"""Kinds of parts. FEATURE: made by a projection; INPUT: of an input, last or of four axes, so that only its use shows
 what it is; FIXED: of parameters, buffers and constants; UNKNOWN: repeated, or of an unsupported function.
 """
 
@@ -108,7 +108,7 @@ def of_input(shape: Sequence[int], floating: bool, batch: AxisPart | None) -> Ax
     """
     first = (batch,) if batch is not None and shape and batch.size == shape[0] != 1 else None
     rest = [
-        GIVEN if floating and (len(shape) > 3 or at == len(shape) - 1) else POSITION
+        INPUT if floating and (len(shape) > 3 or at == len(shape) - 1) else POSITION
         for at in range(1, len(shape))
     ]
     axes = [first or axis_of(size, BATCH) for size in shape[:1]]
