@@ -1,4 +1,4 @@
-"""Pure functions of a trace: they run no model, know no widget, and never ask for all weights at once."""
+"""Pure functions of a trace: they run no model, use no widget, and never compute all weights at once."""
 
 from ._compare import Comparison, compare
 from ._distance import cluster_heads, head_distance, layer_similarity, map_heads, nearest_heads

@@ -1,1 +1,1 @@
-"""Files: traces as safetensors and JSON, written whole or not at all; texts by file type; escaped output."""
+"""Files: traces as safetensors and JSON, written atomically; texts by file type; escaped output."""

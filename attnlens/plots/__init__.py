@@ -1,19 +1,19 @@
-"""Static figures. Each function returns a matplotlib Figure that looks finished; save it with `figure.savefig`.
+"""Static figures. Each function returns a finished matplotlib Figure; save it with `figure.savefig`.
 
-| function | what it draws |
+| function | figure |
 | --- | --- |
 | `head(trace, layer, head)` | one head as a matrix |
 | `heads(trace, layer)` | every head of a layer |
 | `grid(trace)` | every head of every layer as a thumbnail |
-| `average(trace)` | the mean over heads, of a layer or of all |
+| `average(trace)` | the mean over the heads of one layer or of all layers |
 | `row(trace, token)` | where one token looks, layer by layer |
 | `rollout(trace)` | what one position is made of after all layers |
 | `tokens(attribution)` | an attribution as coloured text |
 | `pixels(attribution)` | an attribution over its picture |
-| `attributions(several)` | methods, baselines or targets beside each other, of a text or an image |
+| `attributions(several)` | methods, baselines or targets side by side, of a text or an image |
 | `patches(trace)`, `layers(trace)` | where a position of a vision model looks, over the image |
 | `stats(frame, metric)` | a statistic of every head |
-| `head_map(distance)` | heads as points: near ones look alike |
+| `head_map(distance)` | heads as points: close ones look at the same tokens |
 | `compare(comparison)` | which heads changed between two traces, and how |
 
 Every function takes `figsize=` in inches; those that draw one panel take `ax=` and draw into it. Weights, scores and

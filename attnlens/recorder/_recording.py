@@ -278,7 +278,7 @@ class Recording:
         """The tokens without padding, by the first layer that attends to its own input, or to another."""
         first = next((call for _, call in named if call.kind == "self"), named[0][1])
         crossing = [call for _, call in named if call.kind == "cross"]
-        told = []
+        sizes = []
         for call in (first, *crossing[:1]):
             rows, cols = _Padding().of(call, item) if call.windows == 1 else (None, None)
             real = cols if call.kind == "cross" else rows
@@ -288,10 +288,10 @@ class Recording:
                 return tokens
             if len(tokens) == padded:
                 return tuple(tokens[i] for i in real.tolist())
-            told.append(f"{size} tokens{'' if real is None else f' ({padded} with padding)'}")
+            sizes.append(f"{size} tokens{'' if real is None else f' ({padded} with padding)'}")
         looks = "; tokens= are the keys of cross attention, output_tokens= its queries" if crossing else ""
         raise InputError(
-            f"input {item} of its batch has {' or '.join(dict.fromkeys(told))}, but {len(tokens)} were given{looks}"
+            f"input {item} of its batch has {' or '.join(dict.fromkeys(sizes))}, but {len(tokens)} were given{looks}"
         )
 
     @staticmethod

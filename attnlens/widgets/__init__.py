@@ -1,7 +1,7 @@
 """Interactive views for notebooks: the Python half of each; the browser half is TypeScript, in `widgets/src`.
 
-A view is a widget of ipywidgets. What is selected and how it is drawn are traits that Python observes and sets;
-weights cross once, as bytes.
+A view is an ipywidgets widget. Its selection and the way it is drawn are traits that Python observes and sets;
+weights are sent once, as bytes.
 """
 
 from ._attention import AttentionView

@@ -114,7 +114,7 @@ class PatchView(View):
         )
         self._layers = LayerTransfer(self)
         self.handlers |= {"line": self._line, "received": self._received, "map": self._send_map}
-        self._send_all(asked=panels is not None)
+        self._send_all(required=panels is not None)
 
     def show(self, source: Trace | Lens, image: Any = None, target: str | int | None = None) -> None:
         """Shows another image, given as at first, in the same view; the selection is kept as far as it exists."""
@@ -126,7 +126,7 @@ class PatchView(View):
             self.query = self.query if self.query is None or self.query < len(grid) else None
             self.panels = [name for name in self.panels if name in self._offered]
             self.target = named
-            self._send_all(asked=False)
+            self._send_all(required=False)
 
     def _hold(self, source: object, image: Any, target: Any) -> str:
         """Keeps the trace and the lens; returns the class that is explained."""
@@ -137,7 +137,7 @@ class PatchView(View):
         self._offered = OF_TRACE[self._trace.patches.image is None :] + (of_model() if named else ())
         return named
 
-    def _send_all(self, asked: bool) -> None:
+    def _send_all(self, required: bool) -> None:
         """Sends everything that depends on the image alone, and the maps of the panels that are shown."""
         grid = self._trace.patches
         picture = (grid.rows, grid.cols) if grid.image is None else grid.image.shape[:2]
@@ -146,7 +146,7 @@ class PatchView(View):
             self.offered = list(self._offered)
             self.labels = list(self._lens.labels) if self.target else []
             self.maps, self.scores = {}, b""
-            self._send_first(asked)
+            self._send_first(required)
             self.trace = self._layers.show(self._trace, self.layer)
 
     # -- answers --------------------------------------------------------------------------------------------
@@ -179,13 +179,13 @@ class PatchView(View):
             }
             self.scores = b"".join(_singles(scores) for _, scores in self._maps_kept.values())
 
-    def _send_first(self, asked: bool) -> None:
+    def _send_first(self, required: bool) -> None:
         """Sends the maps of the first panels; one that the model cannot have is left out unless it was requested."""
         for name in [name for name in self.panels if name not in DRAWN]:
             try:
                 self._send_map(name)
             except AttnlensError:
-                if asked:
+                if required:
                     raise
                 self.panels = [one for one in self.panels if one != name]
 

@@ -149,7 +149,9 @@ def state(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:
 
 def _refuse(trait: traitlets.TraitType, view: View, value: object, *_: Any) -> NoReturn:
     """What traitlets calls for a value of the wrong type, or outside the list of allowed values."""
-    raise RefusedValue(f"{trait.name} must be {trait.info()}, not {value!r}")
+    entry = getattr(trait, "_trait", None)
+    entries = "" if entry is None else f", each entry {entry.info()}"
+    raise RefusedValue(f"{trait.name} must be {trait.info()}{entries}, not {value!r}")
 
 
 def bulk(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:

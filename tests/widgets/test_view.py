@@ -48,6 +48,9 @@ REFUSED = [
     (al.CompareView, "query", 99, "there are 5, numbered 0 to 4"),
     (al.AttentionView, "mode", "grid", r"mode must be any of \['lines', 'matrix'\], not 'grid'"),
     (al.AttentionView, "layer", "1", "layer must be an integer, not '1'"),
+    (al.AttentionView, "layer", True, "layer must be an integer, not True"),
+    (al.AttentionView, "heads", [0, True], "heads must be a list, each entry an integer, not True"),
+    (al.AttentionView, "threshold", True, "threshold must be a number, not True"),
 ]
 
 

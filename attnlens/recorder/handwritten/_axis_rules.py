@@ -143,9 +143,9 @@ def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
     return axis_of(size, kind, whole, start)
 
 
-def _common(said: set[str]) -> str:
+def _common(kinds_joined: set[str]) -> str:
     """The kind of an axis joined from several: positions, unless there are features."""
-    kinds_known = said - {FIXED, UNKNOWN} or said
+    kinds_known = kinds_joined - {FIXED, UNKNOWN} or kinds_joined
     if len(kinds_known) == 1:
         return next(iter(kinds_known))
     return UNKNOWN if FEATURE in kinds_known or not kinds_known else POSITION
