@@ -20,7 +20,7 @@ TRACE = """
 import torch, attnlens as al
 torch.manual_seed(0)
 trace = al.Trace(layers=tuple(
-    al.trace.Layer(f"layer {{n}}", "self", al.data.Factors(*torch.randn(2, {heads}, {size}, 64), 0.125))
+    al.data.Layer(f"layer {{n}}", "self", al.data.Factors(*torch.randn(2, {heads}, {size}, 64), 0.125))
     for n in range({layers})))
 """
 

@@ -27,7 +27,7 @@ torch.manual_seed(0)
 def layer(n):
     query, key = torch.randn(2, 2, 4096, 64)
     query[:, torch.arange(4096), torch.arange(4096) % 64] += 20  # a pattern one recognises
-    return al.trace.Layer(f"layer {n}", "self", al.data.Factors(query, key, 0.125))
+    return al.data.Layer(f"layer {n}", "self", al.data.Factors(query, key, 0.125))
 trace = al.Trace(layers=tuple(layer(n) for n in range(24)), model="long")
 view = al.AttentionView(trace, heads=1, mode="matrix")
 view
