@@ -96,7 +96,7 @@ def markdown(table: pd.DataFrame) -> str:
         lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     count = int((table["method"] == first).sum())
     return "\n".join(
-        [*lines, "", f"{count} sentences; mean ± standard error; ↑ more is better, ↓ less is.", ""]
+        [*lines, "", f"{count} sentences; mean ± standard error; ↑ higher is better, ↓ lower is better.", ""]
     )
 
 
