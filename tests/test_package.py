@@ -118,7 +118,9 @@ def run(path: Path) -> dict:
             with redirect_stdout(StringIO()) as printed:
                 exec(compile(ast.Module([statement], []), path.name, "exec"), space)
             if expected:
-                assert OutputChecker().check_output(expected, printed.getvalue(), ELLIPSIS), printed.getvalue()
+                assert OutputChecker().check_output(expected, printed.getvalue(), ELLIPSIS), (
+                    printed.getvalue()
+                )
     return space
 
 

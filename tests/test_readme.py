@@ -49,16 +49,20 @@ def test_every_make_command_that_is_named_exists(path):
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, flags=re.M)] == []
 
 
-def test_the_picture_of_the_house_shows_every_storey_in_its_order():
+def test_the_picture_of_the_house_shows_every_room_in_the_order_of_imports():
     (house,) = blocks("text", CONTRIBUTING)
-    lines = [set(re.findall(r"\w+", line.partition("  #")[0])) for line in house.splitlines()]
-    shown = [line for line in lines if line]
-    assert shown == [set(rooms) for rooms in reversed(STOREYS)]
+    lines = [re.findall(r"\w+", line.partition("  #")[0]) for line in house.splitlines()]
+    shown = {room: number for number, rooms in enumerate(reversed(lines)) for room in rooms}
+    heights = [shown.pop(room) for rooms in STOREYS for room in sorted(rooms, key=shown.get)]
+    assert heights == sorted(heights)
+    assert shown == {}
 
 
 def test_every_picture_is_small_and_shown_somewhere_and_made_by_the_script():
     pages = [README, *ROOT.glob("examples/*.md"), *ROOT.glob("examples/docs/*.md")]
-    shown = set(re.findall(r"pictures/(\w+\.png)\)", "".join(page.read_text(encoding="utf-8") for page in pages)))
+    shown = set(
+        re.findall(r"pictures/(\w+\.png)\)", "".join(page.read_text(encoding="utf-8") for page in pages))
+    )
     made = {f"{name}.png" for name in runpy.run_path(str(PICTURES / "make.py"))["PICTURES"]}
     there = {path.name for path in PICTURES.glob("*.png")}
     assert there == made == shown

@@ -106,8 +106,8 @@ def readable(app: Sphinx, what: str, name: str, it: object, options: object, lin
 
 
 def signed(app: Sphinx, what: str, name: str, it: object, *_: object) -> tuple[str, str] | None:
-    """The signature of a view is that of its `__init__`, which traitlets hides; a dataclass shows the lists that are its
-    defaults; a method of attribution shows its options alone."""
+    """The signature of a view is that of its `__init__`, which traitlets hides; a dataclass shows its default lists;
+    a method of attribution shows its options alone."""
     made: dict[str, object] = {}
     if what == "class" and issubclass(it, traitlets.HasTraits):
         it = it.__init__
