@@ -28,7 +28,9 @@ def test_the_readme_is_short_and_begins_with_what_most_people_need():
 def named(path: Path) -> set[str]:
     """What a page links to, and what it names in backticks that looks like a path from the root of the repository."""
     text = path.read_text(encoding="utf-8")
-    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link}
+    links = {
+        link.partition("#")[0] for link in re.findall(r"(?:\]\(|src=\")([^)\"]+)", text) if "://" not in link
+    }
     code = set(re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:md|cfg|toml|txt|json))`", text))
     return links | code
 
@@ -61,7 +63,7 @@ def test_the_picture_of_the_house_shows_every_room_in_the_order_of_imports():
 def test_every_picture_is_small_and_shown_somewhere_and_made_by_the_script():
     pages = [README, *ROOT.glob("examples/*.md"), *ROOT.glob("examples/docs/*.md")]
     shown = set(
-        re.findall(r"pictures/(\w+\.png)\)", "".join(page.read_text(encoding="utf-8") for page in pages))
+        re.findall(r"pictures/(\w+\.png)", "".join(page.read_text(encoding="utf-8") for page in pages))
     )
     made = {f"{name}.png" for name in runpy.run_path(str(PICTURES / "make.py"))["PICTURES"]}
     there = {path.name for path in PICTURES.glob("*.png")}

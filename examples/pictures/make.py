@@ -48,6 +48,16 @@ SIDE_BY_SIDE = """() => {
 }"""
 """Puts the three views of a sentence beside each other, as boxes of ipywidgets do."""
 
+TWO_COLUMNS = """() => {
+    const others = "header, nav, footer, h2, h3, .given, .about";
+    document.querySelectorAll(others).forEach((it) => (it.style.display = "none"));
+    document.body.style.background = "#fff";
+    document.querySelector("main").style.cssText = "display: grid; grid-template-columns: 470px 640px; gap: 10px;" +
+        "max-width: none; width: max-content; padding: 12px";
+    document.querySelectorAll("section.part").forEach((it) => (it.style.cssText = "margin: 0; padding: 0; border: 0"));
+}"""
+"""Puts the sections of two inputs beside each other."""
+
 
 def store(path: Path) -> None:
     """Rewrites a picture so that it is small."""
@@ -115,10 +125,12 @@ def heads(folder: Path) -> None:
 
 
 def attention(folder: Path) -> None:
-    page = al.report(al.load("sentiment").trace(TEXT), path=folder / "page.html", views="attention")
-    with opened(Path(page), 760, 1.15) as shown:
+    traces = [al.load("sentiment").trace(TEXT)] * 2
+    page = al.report(traces, path=folder / "page.html", views="attention")
+    with opened(Path(page), 1160, 1.35) as shown:
+        shown.evaluate(TWO_COLUMNS)
         view(shown).get_by_role("button", name="matrix").click()
-        photograph(view(shown), "attention.png")
+        photograph(shown.locator("main"), "attention.png")
 
 
 def compare(folder: Path) -> None:
