@@ -20,7 +20,7 @@ import typer
 from rich.progress import Progress
 
 import attnlens as al
-from attnlens.attribution.text._explain import METHODS
+from attnlens.attribution import METHODS
 from attnlens.evaluation._faithfulness import faithfulness
 
 SHOWN = (
