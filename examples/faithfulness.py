@@ -20,7 +20,7 @@ import typer
 from rich.progress import Progress
 
 import attnlens as al
-from attnlens.attribution.text._explain import METHODS
+from attnlens.attribution import METHODS
 from attnlens.evaluation._faithfulness import faithfulness
 
 SHOWN = (
@@ -96,7 +96,7 @@ def markdown(table: pd.DataFrame) -> str:
         lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
     count = int((table["method"] == first).sum())
     return "\n".join(
-        [*lines, "", f"{count} sentences; mean ± standard error; ↑ more is better, ↓ less is.", ""]
+        [*lines, "", f"{count} sentences; mean ± standard error; ↑ higher is better, ↓ lower is better.", ""]
     )
 
 

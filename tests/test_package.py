@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from doctest import ELLIPSIS, OutputChecker
+from io import StringIO
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -93,11 +99,28 @@ def blocks(language: str, path: Path = README) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.S)
 
 
+def outputs(block: str) -> Iterator[tuple[ast.stmt, str]]:
+    """The statements of a block, each with the output that stands below it: lines of comment in the first column."""
+    lines = block.splitlines()
+    for statement in ast.parse(block).body:
+        below = takewhile(lambda line: line.startswith("# "), lines[statement.end_lineno :])
+        yield statement, "".join(f"{line[2:]}\n" for line in below)
+
+
 def run(path: Path) -> dict:
-    """What the names of a page's Python blocks stand for after all of them ran, one after the other."""
+    """What the names of a page's Python blocks stand for after all of them ran, one after the other.
+
+    A line of comment below a statement is what the statement prints; as in doctest, `...` stands for anything.
+    """
     space: dict = {}
     for block in blocks("python", path):
-        exec(compile(block, path.name, "exec"), space)
+        for statement, expected in outputs(block):
+            with redirect_stdout(StringIO()) as printed:
+                exec(compile(ast.Module([statement], []), path.name, "exec"), space)
+            if expected:
+                assert OutputChecker().check_output(expected, printed.getvalue(), ELLIPSIS), (
+                    printed.getvalue()
+                )
     return space
 
 
@@ -139,10 +162,3 @@ def test_every_command_of_the_readme_exists():
     }
     assert {"demo", "test"} <= targets
     assert all(re.search(rf"^{target}:", makefile, flags=re.M) for target in targets)
-
-
-def test_every_picture_of_the_readme_is_there():
-    text = README.read_text(encoding="utf-8")
-    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    assert pictures
-    assert all((ROOT / picture).is_file() for picture in pictures)

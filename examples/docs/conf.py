@@ -1,7 +1,7 @@
-"""How the site is made, `make docs`: guides, notebooks by their stored outputs, and the reference from the docstrings.
+"""How `make docs` builds the site: guides, notebooks with their stored outputs, and the reference from the docstrings.
 
-The docstrings are Markdown, so they are read as Markdown. Views are alive in the pages: those of the notebooks from the
-state that is stored with them, those of `live.md` by its own code, which runs while the site is built.
+Docstrings are read as Markdown. The views in the pages are live: those of the notebooks from the state stored with
+them, those of `live.md` by its own code, which runs while the site is built.
 """
 
 from __future__ import annotations
@@ -93,8 +93,6 @@ class Markdown(SphinxDirective):
 def readable(app: Sphinx, what: str, name: str, it: object, options: object, lines: list[str]) -> None:
     """A docstring with its parameters as a list and its examples as code, a view's traits as attributes, and what a
     dictionary of explanations says."""
-    if inspect.ismodule(it) and what == "function":  # a module that is called: first what the call does
-        lines[:] = [*inspect.getdoc(it.__call__).splitlines(), "", *lines]
     if what == "data" and isinstance(it, dict):
         lines += ["", *(f"`{key}`\n: {told}\n" for key, told in it.items())]
     text, _, traits = "\n".join(lines).partition(TRAITS)
@@ -108,17 +106,18 @@ def readable(app: Sphinx, what: str, name: str, it: object, options: object, lin
 
 
 def signed(app: Sphinx, what: str, name: str, it: object, *_: object) -> tuple[str, str] | None:
-    """A view is made as its `__init__` says, which traitlets hides; a dataclass has lists of its own as defaults; of a
-    method of attribution its options count, not its job."""
+    """The signature of a view is that of its `__init__`, which traitlets hides; a dataclass shows its default lists;
+    a method of attribution shows its options alone."""
     made: dict[str, object] = {}
     if what == "class" and issubclass(it, traitlets.HasTraits):
         it = it.__init__
     elif what == "class" and is_dataclass(it):
         made = {one.name: one.default_factory() for one in fields(it) if one.default_factory is not MISSING}
-    elif what != "function" or "job" not in parameters(it):
+    elif what != "function" or not re.search(r"\.attribution\.(text|image)\._methods\.\w+$", name):
         return None
     found = signature(it, bound_method=inspect.isfunction(it), type_aliases=app.config.autodoc_type_aliases)
     shown = [one for one in found.parameters.values() if one.name[0] != "_"]
+    shown = [one for one in shown if what == "class" or one.name != "inputs"]
     shown = [one.replace(default=made.get(one.name, one.default)) for one in shown]
     return stringify_signature(inspect.Signature(shown), unqualified_typehints=True), ""
 
