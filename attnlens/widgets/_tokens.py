@@ -189,7 +189,7 @@ def _header(attribution: TextAttribution) -> dict[str, Any]:
         "verdict",
     )  # fmt: skip
     header = {name: getattr(attribution, name) for name in names}
-    header |= {"target": attribution.target.name, "question": str(attribution.target)}
+    header |= {"target": attribution.target.to_dict(), "question": str(attribution.target)}
     header["sum"] = float(attribution.scores.double().sum())
     prediction = attribution.prediction
     header["prediction"] = prediction and [prediction.label, prediction.probability]

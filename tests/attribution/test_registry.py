@@ -183,3 +183,13 @@ def test_the_way_from_a_call_to_the_model_is_short(kind, lens, image_lens):
 def test_declarations_load_no_captum():
     code = "import sys, attnlens as al; al.attribution.METHODS[0]; print('captum' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_the_task_of_a_model_is_derived_once(monkeypatch):
+    """In the lens; nothing below asks again."""
+    lens = al.load("sentiment")
+    monkeypatch.setattr("attnlens.models._tasks.of", lambda model: pytest.fail("derived again"))
+    lens.attribute("a film", method="gradient")
+    lens.explain("a film", ["gradient", "rollout"])
+    al.faithfulness(lens, lens.attribute("a film", method="gradient_x_input"), n_random=2)
+    assert lens.task == "sequence"

@@ -214,7 +214,9 @@ def test_hostile_tokens_run_nothing_and_stay_inside(page, lens, level, sort):
     hostile = [dataclasses.replace(token, text=text, start=None, end=None)
                for token, text in zip(attribution.tokens[1:], HOSTILE)]  # fmt: skip
     tokens = (attribution.tokens[0], *hostile, *attribution.tokens[1 + len(hostile) :])
-    attribution = dataclasses.replace(attribution, tokens=tokens, target=Target(HOSTILE[0], 0), model=HOSTILE[0])
+    attribution = dataclasses.replace(
+        attribution, tokens=tokens, target=Target(HOSTILE[0], 0), model=HOSTILE[0]
+    )
     mount(page, TokensView([attribution, attribution], level=level, sort=sort))
     for one in page.locator("[data-part]").all():
         one.hover()

@@ -318,3 +318,11 @@ def test_a_lens_reads_one_text(lens):
         TokensView(lens, ["one", "two"])
     with pytest.raises(InputError, match="attributions carry their own text"):
         TokensView(lens.attribute("flat"), "flat")
+
+
+def test_a_view_holds_the_whole_target(lens):
+    attribution = lens.attribute(
+        TEXT, "negative", against="positive", unit="probability", method="gradient_x_input"
+    )
+    (shown,) = TokensView(attribution).shown["results"]
+    assert al.attribution.Target(**shown["target"]) == attribution.target

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 d9714a257d0f2ff4f4409c62d1d55939f8e31590c9f51f9809fd5b2ad8f33a7a
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 919043141b160f2a8318814ee676024af814295246a0a5050b8602aab912abe3
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

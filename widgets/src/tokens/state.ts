@@ -21,13 +21,25 @@ export interface TextParts {
   space: number[];
 }
 
+/** What an attribution explains: `attnlens.attribution.Target`. */
+export interface ExplainedTarget {
+  label: string;
+  index: number;
+  against: string | null;
+  against_index: number | null;
+  unit: string;
+  side: string | null;
+  position: number | null;
+  output: string | null;
+}
+
 /** An attribution without its scores. */
 export interface AttributionResult {
   /** The number of its text. */
   text: number;
   /** The requests that it answers. */
   asked: [target: Target, method: string][];
-  target: string;
+  target: ExplainedTarget;
   /** The target in words. */
   question: string;
   how: string;

@@ -19,7 +19,7 @@ function parts(text: string[], more: Partial<TextParts> = {}): TextParts {
 
 function result(more: Partial<AttributionResult> = {}): AttributionResult {
   return {
-    text: 0, asked: [[null, "gradient"]], target: "negative", question: "negative", how: "gradient from pad", unit: "logit", model: "tiny",
+    text: 0, asked: [[null, "gradient"]], target: { label: "negative", index: 0, against: null, against_index: null, unit: "logit", side: null, position: null, output: null }, question: "negative", how: "gradient from pad", unit: "logit", model: "tiny",
     value: 1.5, change: -0.75, sum: -0.8, signed: true, converged: true, complete: true, gap: 0, verdict: "gap 0.0%",
     prediction: ["negative", 0.9], ...more,
   };

@@ -24,7 +24,7 @@ function state(): TokensState {
         { level: "word", text: ["[CLS]", "unkind", HOSTILE, "[SEP]"], special: [0, 3], segment: [], first: [0, 1, 3, 4], space: [1, 1, 1, 1] },
       ]],
       results: [{
-        text: 0, asked: [[null, "gradient"], ["negative", "gradient"]], target: "negative", question: "negative",
+        text: 0, asked: [[null, "gradient"], ["negative", "gradient"]], target: { label: "negative", index: 0, against: null, against_index: null, unit: "logit", side: null, position: null, output: null }, question: "negative",
         how: "gradient from pad", unit: "logit", model: "tiny", value: 1.5, change: -0.75, sum: -0.75, signed: true,
         converged: true, complete: true, gap: 0, verdict: "completeness gap 0.0%", prediction: ["negative", 0.9],
       }],
