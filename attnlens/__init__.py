@@ -112,7 +112,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _elsewhere(name: str) -> str:
-    """Where a name stands that is one step away: in one of the groups."""
+    """The group that has a name, for the error about one that is not at the top level."""
     if name.startswith("_"):
         return ""
     homes = [

@@ -23,12 +23,12 @@ def colour(role: str, theme: str = "light") -> str:
 
 
 def ink(dark: bool) -> str:
-    """Of a text on a colour of a map that is dark, or light."""
+    """The colour of text on a dark colour, or on a light one."""
     return _palette()["inks"]["on_dark" if dark else "on_light"]
 
 
 def stops(name: str, theme: str = "light") -> list[str]:
-    """The colours of a map, evenly spaced: "attention", "signed", "unsigned" or "layers"."""
+    """The colours of a map, evenly spaced: "attention", "signed", "unsigned", "heat" or "layers"."""
     return list(_palette()["maps"][name][theme])
 
 

@@ -31,7 +31,7 @@ points drawn at random; and a baseline that the input is compared with."""
 INPUTS = ("text", "image")
 
 COMMON = ("against", "baseline", "unit", "layer", "level", "position", "output", "window", "overlap")
-"""Options of `lens.attribute` that are no method's own."""
+"""Options of `lens.attribute` that belong to no single method."""
 
 
 @dataclass
