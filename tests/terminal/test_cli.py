@@ -537,7 +537,7 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
         (["heads", "see it", "--png", "heads.jpg"], "the figure is a PNG: .* ends in .png, not 'heads.jpg'"),
         (["heads", "see it", "--png", "reviews.csv/heads.png"], "there is no folder reviews.csv"),
         (["report", "sentiment", "see it", "nowhere/x.html"], "cannot write nowhere/x.html: there is no folder"),
-        (["image", "https://example.org/cat.png"], "opens no address of a network; download the picture first"),
+        (["image", "https://example.org/cat.png"], "opens no URL; download the picture first"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_texts_and_texts_that_are_files(quick, reviews, arguments, message):
