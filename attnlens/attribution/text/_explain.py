@@ -171,7 +171,7 @@ def _check_one_text(
 ) -> None:
     """What belongs to one whole text is given for one whole text."""
     if overlap is not None and window is None:
-        raise InputError("overlap= is shared by neighbouring windows; give window= too")
+        raise InputError("overlap= is the overlap of neighbouring windows; pass window= too")
     if not several and window is None:
         return
     if output is not None:

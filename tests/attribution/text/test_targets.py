@@ -180,7 +180,7 @@ def test_a_regression(lenses):
         (0, {"unit": "percent"}, "unknown unit 'percent'; expected one of: logit, probability"),
         (0, {"level": "words"}, "unknown level 'words'; expected one of: token, word, sentence"),
         (0, {"position": 1}, "BertForSequenceClassification gives one answer; omit position="),
-        (0, {"output": "see"}, "is no encoder-decoder: it has no output to read"),
+        (0, {"output": "see"}, "is not an encoder-decoder and reads no output"),
         (0, {"steps": 3}, "integrated_gradients takes no option 'steps'; it takes: tolerance, max_steps"),
         (0, {"baselin": "pad"}, "takes no option 'baselin'; .*Did you mean 'baseline'?"),
     ],
