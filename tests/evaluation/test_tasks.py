@@ -161,7 +161,7 @@ def test_what_a_diagnosis_of_a_place_needs():
     token = al.Lens(tiny.bert("ForTokenClassification"), tiny.wordpiece())
     with pytest.raises(InputError, match="answers for every token; name one"):
         al.debug(token, TEXT, 1)
-    with pytest.raises(InputError, match="side= is of question answering"):
+    with pytest.raises(InputError, match="side= is for question answering"):
         al.debug(token, TEXT, 1, position=2, side="end")
     with pytest.raises(InputError, match="unknown target 'middle'; expected one of: start, end"):
         al.debug(al.Lens(tiny.bert("ForQuestionAnswering"), tiny.wordpiece()), PAIR, "film", side="middle")
