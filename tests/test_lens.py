@@ -326,7 +326,7 @@ def test_a_text_over_the_maximum_names_window(lenses, name, limit):
     words = "see " * 200
     fits = next(n for n in range(200, 0, -1) if len(lens.tokenizer("see " * n)["input_ids"]) <= 64)
     assert len(lens.trace("see " * fits).tokens) <= limit
-    with pytest.raises(InputError, match="read it in overlapping windows"):
+    with pytest.raises(InputError, match="split it into overlapping windows"):
         lens.trace(words[: 4 * (fits + 1)])
 
 
@@ -421,7 +421,7 @@ def test_a_pair_in_windows_repeats_its_first_text(lens):
         ({"window": 10, "overlap": 8}, "overlap must be an integer from 0 to 7, not 8"),
         ({"window": 10, "overlap": -1}, "overlap must be"),
         ({"window": 10, "overlap": 0.5}, "overlap must be"),
-        ({"overlap": 3}, "give window= too"),
+        ({"overlap": 3}, "pass window= too"),
     ],
 )
 def test_windows_that_do_not_fit(lens, options, message):
@@ -723,7 +723,7 @@ def test_without_output_the_decoder_reads_its_start(lenses):
 
 
 def test_output_where_there_is_none_to_give(lenses):
-    with pytest.raises(InputError, match="is no encoder-decoder"):
+    with pytest.raises(InputError, match="is not an encoder-decoder"):
         lenses("bert").trace(TEXT, output="a film")
     with pytest.raises(InputError, match="one text without windows"):
         lenses("t5").trace([TEXT], output="a film")

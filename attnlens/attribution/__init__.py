@@ -1,4 +1,4 @@
-"""What made the model decide: importance per token or pixel for one target, with the method's own error."""
+"""Attributions: importance of each token or pixel for one target, with the method's own estimated error."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,13 +23,13 @@ _CHILDREN_OF_CAPTUM = {
     "LayerGradCamPlusPlus": ".image._cam",
     "SequentialIntegratedGradients": "._integrated_gradients",
 }
-"""They load Captum, so each comes with its first use."""
+"""These load Captum and are imported on first use."""
 
 METHODS = MethodNames("text")
-"""Names of the methods for texts: what `method=` of `TextLens.attribute` takes."""
+"""Names of the methods for texts: the values of `method=` in `TextLens.attribute`."""
 
 IMAGE_METHODS = MethodNames("image")
-"""Names of the methods for images: what `method=` of `ImageLens.attribute` takes."""
+"""Names of the methods for images: the values of `method=` in `ImageLens.attribute`."""
 
 __all__ = [
     *_CHILDREN_OF_CAPTUM,

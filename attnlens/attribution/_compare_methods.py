@@ -1,4 +1,4 @@
-"""One input explained in several ways beside each other: methods, baselines or targets."""
+"""Several attributions of one input, to compare methods, baselines or targets."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ MethodChoice = str | tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Several attributions of one input, each under its name.
+    """Several named attributions of one input.
 
-    names: in the order of `attributions`; `explanation[name]` and `explanation[0]` give one of them
+    names: in the order of `attributions`; `explanation[name]` and `explanation[0]` return one attribution
     """
 
     names: tuple[str, ...]
@@ -53,22 +53,22 @@ class Explanation:
 
     @property
     def prediction(self) -> Any:
-        """What the model answered."""
+        """The model's prediction."""
         return self.attributions[0].prediction
 
     @property
     def scores(self) -> pd.DataFrame:
-        """A row per token and a column per attribution; of an image a row per pixel, row by row."""
+        """One row per token and one column per attribution; for an image one row per pixel, in row-major order."""
         import pandas as pd
 
-        columns = {name: one.scores.flatten().tolist() for name, one in zip(self.names, self)}
+        columns = {name: item.scores.flatten().tolist() for name, item in zip(self.names, self)}
         first = self.attributions[0]
         index = [token.text for token in first.tokens] if isinstance(first, TextAttribution) else None
         return pd.DataFrame(columns, index=index)
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per attribution: method, baseline, target, value, change, gap, estimated error, steps, converged."""
+        """One row per attribution: method, baseline, target, value, change, gap, estimated error, steps, converged."""
         import pandas as pd
 
         columns = (
@@ -87,25 +87,25 @@ class Explanation:
 
     @property
     def agreement(self) -> pd.DataFrame:
-        """How much they agree: rank correlation and overlap of the strongest parts, for every two."""
+        """Rank correlation and overlap of the strongest parts, for every pair of attributions."""
         from ..evaluation._agreement import agreement
 
-        found = agreement(self.attributions)
-        found["first"], found["second"] = zip(*combinations(self.names, 2))
-        return found
+        table = agreement(self.attributions)
+        table["first"], table["second"] = zip(*combinations(self.names, 2))
+        return table
 
     def plot(self, **options: Any) -> Figure:
-        """`plots.attributions` of them: side by side, each with its method and its error."""
+        """Draws the attributions side by side with `plots.attributions`, each with its method and its error."""
         from .. import plots
 
         return plots.attributions(list(self.attributions), **{"titles": list(self.names), **options})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers: each attribution's own under its name."""
+        """Plain lists and numbers: `Attribution.to_dict` of each attribution under its name."""
         return {name: one.to_dict() for name, one in zip(self.names, self)}
 
     def to_json(self, **options: Any) -> str:
-        """`to_dict` as JSON text, null where a number is not finite; options are those of `json.dumps`."""
+        """`to_dict` as JSON text, with null for numbers that are not finite; options are those of `json.dumps`."""
         return as_json(self.to_dict(), **options)
 
     def __repr__(self) -> str:
@@ -127,12 +127,12 @@ def compare_methods(
     target: str | int | None = None,
     **options: Any,
 ) -> Explanation:
-    """One input explained by several methods, for one class.
+    """Explains one class of one input by several methods.
 
-    methods: names, or pairs of a name and its options: `("smoothgrad", {"n_samples": 50})`; the same method may
-        stand there several times. By default those that differ most in what they look at.
-    target: class name or index; the predicted class by default, the same for all methods.
-    options: for all methods that take them, such as baseline or unit.
+    methods: names, or pairs of a name and its options: `("smoothgrad", {"n_samples": 50})`; a method may occur several
+        times. By default a few methods of different kinds: gradients, perturbations and attention.
+    target: class name or index, the same for all methods; the predicted class by default.
+    options: options such as baseline or unit, passed to every method that takes them.
 
     Raises InputError as `lens.attribute` does.
 
@@ -143,15 +143,15 @@ def compare_methods(
         raise InputError(f"methods must be a list of methods; for a single one: method={methods!r}")
     chosen = [_method(one) for one in (_default(lens, options) if methods is None else methods)]
     if not chosen:
-        raise InputError("methods=[] names no method; omit it for the usual ones")
+        raise InputError("methods=[] names no method; omit it for the default methods")
     target, names = _target(lens, input, target, options), [name for name, _ in chosen]
-    taken = [
+    attributions = [
         lens.attribute(
-            input, _asked(lens, name, target), method=name, **{**_for(lens, name, options, names), **own}
+            input, _asked(lens, name, target), method=name, **{**_for(lens, name, options, names), **more}
         )
-        for name, own in chosen
+        for name, more in chosen
     ]
-    return Explanation(tuple(_distinct(chosen)), tuple(taken))
+    return Explanation(tuple(_distinct(chosen)), tuple(attributions))
 
 
 def compare_baselines(
@@ -161,31 +161,31 @@ def compare_baselines(
     target: str | int | None = None,
     **options: Any,
 ) -> Explanation:
-    """One input explained from several baselines, for one class: how much does what is found depend on them?
+    """Explains one class of one input from several baselines, to see how far the scores depend on the baseline.
 
-    baselines: any that `lens.attribute` takes; by default pad, mask (where there is one), zero and mean for a text,
-        black, white, random and blur for an image.
-    options: as for `lens.attribute`; its method is integrated gradients unless told otherwise.
+    baselines: any baselines of `lens.attribute`; by default pad, mask (if the tokenizer has a mask token), zero and
+        mean for a text; black, white, random and blur for an image.
+    options: as for `lens.attribute`; the default method is integrated gradients.
 
     >>> al.attribution.compare_baselines(lens, "not a bad film").agreement
     """
     _check_single(input)
     if baselines is None:
-        known = getattr(getattr(lens, "tokenizer", None), "mask_token_id", None) is not None
-        texts = [name for name in BASELINES if known or name != "mask"]
+        has_mask = getattr(getattr(lens, "tokenizer", None), "mask_token_id", None) is not None
+        texts = [name for name in BASELINES if has_mask or name != "mask"]
         baselines = texts if hasattr(lens, "tokenizer") else IMAGE_BASELINES
     if isinstance(baselines, str) or not isinstance(baselines, Sequence) or not baselines:
         raise InputError(
             "baselines must be a list of baselines; for a single one: lens.attribute(input, baseline=...)"
         )
     target = _target(lens, input, target, options)
-    taken = [lens.attribute(input, target, baseline=one, **options) for one in baselines]
-    names = [one.baseline or one.method for one in taken]
-    return Explanation(tuple(_numbered(names)), tuple(taken))
+    attributions = [lens.attribute(input, target, baseline=baseline, **options) for baseline in baselines]
+    names = [attribution.baseline or attribution.method for attribution in attributions]
+    return Explanation(tuple(_numbered(names)), tuple(attributions))
 
 
 def _default(lens: ModelWithProcessor, options: dict[str, Any]) -> Sequence[str]:
-    """The methods that stand for the others; those of attention only where it can be followed to what is explained."""
+    """The default methods; those that read attention only where it leads to the one prediction that is explained."""
     kind = _kind(lens)
     followed = kind == "image" or predicts_once(lens, options.get("position"))
     usual = (method for method in _registry.methods(kind).values() if method.by_default)
@@ -197,7 +197,7 @@ def _kind(lens: ModelWithProcessor) -> str:
 
 
 def _asked(lens: ModelWithProcessor, method: str, target: Any) -> Any:
-    """The target as a method can be asked for it: those of attention know one class and its logit."""
+    """The target in the form that the method takes: methods that read attention explain the logit of one class."""
     known = _registry.methods(_kind(lens)).get(method)
     if not isinstance(target, Target) or known is None or not known.reads_attention:
         return target
@@ -207,7 +207,7 @@ def _asked(lens: ModelWithProcessor, method: str, target: Any) -> Any:
 def _check_single(input: Any) -> None:
     if listed(input) is not None:
         raise InputError(
-            "an explanation is of one input; explain them one by one: [lens.explain(x) for x in inputs]"
+            "an explanation is of one input, not a list; explain them one by one: [lens.explain(x) for x in inputs]"
         )
 
 
@@ -221,10 +221,10 @@ def _method(choice: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _target(lens: ModelWithProcessor, input: Any, target: Any, options: dict[str, Any]) -> Any:
-    """The class of all attributions: the model's own, asked once by the cheapest method, unless one is named."""
+    """The class of all attributions: the given one, or the predicted class, found by the cheapest method."""
     if isinstance(target, list | tuple):
         raise InputError(
-            "an explanation is of one target; explain each: [lens.explain(x, target=t) for t in targets]"
+            "an explanation is of one target, not a list; explain each: [lens.explain(x, target=t) for t in targets]"
         )
     if target is not None:
         return target
@@ -236,8 +236,8 @@ def _target(lens: ModelWithProcessor, input: Any, target: Any, options: dict[str
 def _for(
     lens: ModelWithProcessor, method: str, options: dict[str, Any], methods: Sequence[str]
 ) -> dict[str, Any]:
-    """The common options, less what a method that reads attention cannot take; of an image also less what is an option
-    of others of the methods only, as a baseline is."""
+    """The common options without those that a method that reads attention does not take; for an image also without
+    those that only other methods take, such as a baseline."""
     kind = _kind(lens)
     chosen = _registry.named(kind, method)
     left = {"unit", "against"} if chosen.reads_attention else set()
@@ -249,28 +249,28 @@ def _for(
 
 
 def _distinct(chosen: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Method names in words, with the options where a method stands there twice."""
+    """Method names in words, with the options where a method occurs twice."""
     names = [name for name, _ in chosen]
-    found = []
-    for name, own in chosen:
+    titles = []
+    for name, more in chosen:
         words = name.replace("_", " ")
-        options = ", ".join(f"{key}={value}" for key, value in own.items())
-        found.append(f"{words} ({options})" if names.count(name) > 1 and options else words)
-    return _numbered(found)
+        options = ", ".join(f"{key}={value}" for key, value in more.items())
+        titles.append(f"{words} ({options})" if names.count(name) > 1 and options else words)
+    return _numbered(titles)
 
 
 def _numbered(names: list[str]) -> list[str]:
-    """Names that are all different: the second of the same name is called 2."""
+    """Names made distinct: the second occurrence of a name gets the suffix 2."""
     seen: dict[str, int] = {}
-    found = []
+    distinct = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name} {seen[name]}")
-    return found
+        distinct.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return distinct
 
 
 def _picture(explanation: Explanation) -> str:
-    """The figure as an image inside HTML."""
+    """The figure as an `<img>` element with embedded data."""
     import base64
     import io
 

@@ -1,4 +1,4 @@
-"""What the methods share: tolerances, seeds, and what Captum asks for."""
+"""Shared by the methods: tolerances, seeds, and adapters for Captum."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ TOLERANCE = 0.01
 """Gap and estimated error up to which an adaptive attribution has converged."""
 
 FIXED_TOLERANCE = 0.05
-"""The completeness gap up to which a fixed number of steps was enough."""
+"""The completeness gap up to which an attribution with a fixed number of steps has converged."""
 
 MAX_STEPS = 1025
-"""Gradients that an adaptive path may cost."""
+"""Maximum number of gradients of an adaptive path."""
 
 
 class ScalarModule(nn.Module):
-    """The scalar F as a module, as those methods of Captum want it that hook the activations of a model.
+    """The scalar F as a module, for methods of Captum that hook the activations of a model.
 
-    model: the module whose activations they hook; scalar: the function F, which runs it
+    model: the module whose activations are hooked; scalar: the function F, which runs the model
     """
 
     def __init__(self, model: nn.Module, scalar: Callable[..., Tensor]):
@@ -38,9 +38,9 @@ class ScalarModule(nn.Module):
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """torch's random numbers from a seed for a while; afterwards as if nothing had been drawn.
+    """Seeds torch's random numbers inside the block and restores their state afterwards.
 
-    Raises InputError for a seed that is no whole number of at least 0.
+    Raises InputError for a seed that is not an integer of at least 0.
     """
     seed = integer("seed", seed, least=0)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -50,7 +50,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Captum's warnings of what is done here on purpose."""
+    """Suppresses Captum's warnings about what is done here on purpose."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield

@@ -1,11 +1,11 @@
-"""The registry of attribution methods: what is true of a method is declared beside it, once.
+"""The registry of attribution methods: the properties of a method are declared once, at its definition.
 
     @method(signed=False, complete=False, needs="gradients", inputs="text")
     def gradient(inputs: TextMethodInput) -> MethodScores:
         ...
 
-Names, options, menus, help and documentation are derived from here, so that a method that is declared is a method
-everywhere: `lens.attribute(..., method="gradient")`, the command line, the views, the figures' legends.
+Names, options, menus, help and documentation are derived from the registry. A declared method is available everywhere:
+in `lens.attribute(..., method="gradient")`, the command line, the views and the figures' legends.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
     from ._target import TargetRequest
 
 NEEDS = ("gradients", "attention", "removals", "sampling", "baseline")
-"""What a method asks for: gradients of the model, its attention, its output without parts of the input, its output at
-points drawn at random; and a baseline that the input is compared with."""
+"""Requirements of a method: gradients of the model, its attention, its output for inputs with removed parts, its output
+at random samples, and a baseline that the input is compared with."""
 
 INPUTS = ("text", "image")
 
 COMMON = ("against", "baseline", "unit", "layer", "level", "position", "output", "window", "overlap")
-"""Options of `lens.attribute` that belong to no single method."""
+"""Options of `lens.attribute` that are common to all methods."""
 
 
 @dataclass
 class MethodScores:
-    """What a method returns of a batch: scores, and what it knows of their error (see `Attribution`).
+    """The result of a method for a batch: scores and their errors (see `Attribution`).
 
     scores: `[example, token]` or `[example, height, width]`; change, estimated_error: `[example]`
     steps: gradients per example; samples: `[sample, *scores]`
-    baseline: "" is the baseline of the input; None where the method compares with none; or the name of its own
+    baseline: "" for the baseline of the method's input, None for a method without a baseline, else the name of the
+        method's own baseline
     """
 
     scores: Tensor
@@ -57,10 +58,11 @@ class Method:
     """One attribution method for one kind of input, as `method` declares it.
 
     run: the function; its keyword-only parameters are the options of the method
-    signed: whether scores have a sign and a unit: positive ones speak for the target; others only rank
+    signed: whether scores have a sign and a unit, positive scores being evidence for the target; otherwise they only
+        rank
     complete: whether scores sum to the change between baseline and input, exactly or in the limit, for any model
-    needs: of `NEEDS`
-    by_default: whether `explain` shows it unless methods are named
+    needs: a subset of `NEEDS`
+    by_default: whether `explain` includes the method by default
     """
 
     name: str
@@ -73,39 +75,39 @@ class Method:
 
     @property
     def options(self) -> list[str]:
-        """What the method can be told."""
+        """Names of the method's options."""
         parameters = inspect.signature(self.run).parameters.values()
         return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
     @property
     def reads_attention(self) -> bool:
-        """Whether it follows the attention: it then knows the logit of one class, and no contrast."""
+        """Whether the method reads attention; it then explains the logit of one class, without a contrast."""
         return "attention" in self.needs
 
     @property
     def differentiates(self) -> bool:
-        """Whether it is a function of vectors or pixels through gradients, so that it can be run beside the input."""
+        """Whether scores are a function of vectors or pixels by gradients, so that the method runs at any point."""
         return "gradients" in self.needs and not self.reads_attention
 
     @property
     def one_by_one(self) -> bool:
-        """Whether it goes through inputs one by one: with others in a batch it would see their padding."""
+        """Whether the method runs on one input at a time; in a batch it would treat padding as part of the input."""
         return bool(self.needs & {"removals", "sampling"})
 
     def check_target(self, target: TargetRequest) -> None:
-        """Raises InputError for a contrast or a probability where the method follows the attention for one logit."""
+        """Raises InputError for a contrast or a probability with a method that reads attention."""
         if self.reads_attention and (target.against is not None or target.unit != "logit"):
             raise InputError(
-                f"{self.name} follows the attention for the logit of one class; omit against= and unit="
+                f"{self.name} reads attention and explains the logit of one class; omit against= and unit="
             )
 
     def check_options(self, options: Iterable[str]) -> None:
-        """Raises InputError for an option that the method does not take, listing those that it takes."""
-        known = self.options
+        """Raises InputError for an option that the method does not take, and lists those that it takes."""
+        names = self.options
         for option in options:
-            if option not in known:
-                takes = f"it takes: {', '.join(known)}" if known else "it takes none"
-                close = get_close_matches(option, [*known, *COMMON], n=1)
+            if option not in names:
+                takes = f"it takes: {', '.join(names)}" if names else "it takes none"
+                close = get_close_matches(option, [*names, *COMMON], n=1)
                 hint = f". Did you mean {close[0]!r}?" if close and close[0] != option else ""
                 raise InputError(f"{self.name} takes no option {option!r}; {takes}{hint}")
 
@@ -116,25 +118,25 @@ _METHODS: dict[str, dict[str, Method]] = {kind: {} for kind in INPUTS}
 def method(
     *, signed: bool, complete: bool, needs: str | tuple[str, ...], inputs: str, by_default: bool = False
 ) -> Callable[[Callable[..., MethodScores]], Callable[..., MethodScores]]:
-    """Declares an attribution method; its name is that of the function.
+    """Declares an attribution method under the name of the decorated function.
 
-    inputs: "text", "image" or "both"; the function gets a `TextMethodInput` or an `ImageMethodInput` and returns
+    inputs: "text", "image" or "both"; the function receives a `TextMethodInput` or an `ImageMethodInput` and returns
         `MethodScores`
     signed, complete, needs, by_default: see `Method`
 
-    Raises TypeError where a keyword is missing, or names what is not known here.
+    Raises TypeError for a missing keyword, and for an unknown value of `needs` or `inputs`.
     """
-    asked = frozenset([needs] if isinstance(needs, str) else needs)
+    required = frozenset([needs] if isinstance(needs, str) else needs)
     kinds = INPUTS if inputs == "both" else (inputs,)
-    if not asked <= set(NEEDS) or not set(kinds) <= set(INPUTS):
+    if not required <= set(NEEDS) or not set(kinds) <= set(INPUTS):
         raise TypeError(
-            f"needs= is of {', '.join(NEEDS)}; inputs= is text, image or both; got {needs!r}, {inputs!r}"
+            f"needs= must be of {', '.join(NEEDS)}; inputs= must be text, image or both; got {needs!r}, {inputs!r}"
         )
 
     def declare(run: Callable[..., MethodScores]) -> Callable[..., MethodScores]:
         for kind in kinds:
             _METHODS[kind][run.__name__] = Method(
-                run.__name__, run, kind, signed, complete, asked, by_default
+                run.__name__, run, kind, signed, complete, required, by_default
             )
         return run
 
@@ -142,19 +144,19 @@ def method(
 
 
 def methods(inputs: str) -> Mapping[str, Method]:
-    """The methods for "text" or "image" by name, as they are now."""
+    """The declared methods for "text" or "image" by name."""
     return MappingProxyType(_METHODS[inputs])
 
 
 def named(inputs: str, name: Any) -> Method:
-    """One method. Raises InputError for an unknown name, listing the known ones."""
+    """The method of that name. Raises InputError for an unknown name, and lists the known ones."""
     if not isinstance(name, str) or name not in _METHODS[inputs]:
         raise unknown_name("method", name, _METHODS[inputs])
     return _METHODS[inputs][name]
 
 
 class MethodNames(Sequence[str]):
-    """Names of the methods for one kind of input, in the order of declaration: as many as are declared now."""
+    """Names of the methods for one kind of input, in the order of declaration; reflects later declarations."""
 
     def __init__(self, inputs: str):
         self._inputs = inputs

@@ -1,8 +1,8 @@
-"""Relevance: attention weighted by its gradient, followed through the stack for one class.
+"""Relevance: attention weighted by its gradient, propagated through the layers for one class.
 
-The gradient of the weights is never computed by making the weights: with O = A V the output of a head,
-`dA = dO V^T`, block by block, from the values and the gradient at the attention's output that a trace for a
-target keeps (`lens.trace(input, target=...)`). The model runs in its own fused attention.
+The gradient of the weights is computed without materialising the weights in the model: with O = A V the output of a
+head, `dA = dO V^T`, block by block, from the values and the gradient at the attention's output that a trace for a
+target holds (`lens.trace(input, target=...)`). The model runs in its own fused attention.
 """
 
 from __future__ import annotations
@@ -33,25 +33,26 @@ def relevance(
     row: int | None = None,
     **options: Any,
 ) -> Tensor | list[Tensor]:
-    """Relevance `[query, key]` of each input token for each position, as far as it spoke for the target class.
+    """Relevance `[query, key]` of each input token for each position, restricted to evidence for the target class.
 
     Per layer `A' = mean over heads of (A * dA)^+`, with dA the gradient of the target's logit, and
-    `R <- R + A' R` from R = I on: what is 0 was looked at without effect, or against the class. The row of the
-    position that the model answers from (the class token, a decoder's last token) explains the class. Values have
-    no unit and no fixed sum; they rank tokens.
+    `R <- R + A' R`, starting from R = I. A value of 0 means attention without effect, or with an effect against the
+    class. The row of the position that the model predicts from (the class token, a decoder's last token) explains the
+    class. Values have no unit and no fixed sum; they rank tokens.
 
     For an encoder-decoder the result is `[output, input]`, by the rule for two streams: a cross-attention adds
-    `R_oo^T A' R_ii` with each R row-normalised beside its identity.
+    `R_oo^T A' R_ii`, where each R is row-normalised apart from its identity.
 
     target: class name or index; the predicted class by default.
-    row: only this row, `[key]`, by vector products; not for an encoder-decoder.
-    input: a list gives a list, and so does a long text with `window=`. options: as for `lens.trace`.
+    row: compute only this row, `[key]`, by vector products; not for an encoder-decoder.
+    input: for a list, and for a long text with `window=`, returns a list. options: as for `lens.trace`.
 
-    Raises InputError for an unknown target, a model without class logits, and layers that cannot be followed.
+    Raises InputError for an unknown target, a model without class logits, and layers that are not one stack of
+    self-attention over the same positions.
     Source: Chefer, Gur and Wolf 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and
     Encoder-Decoder Transformers", eqs. 5 to 11 (the generic rule, without LRP).
 
-    >>> al.attribution.relevance(lens, "a gripping , funny film", row=0)  # what spoke for the predicted class
+    >>> al.attribution.relevance(lens, "a gripping , funny film", row=0)  # evidence for the predicted class
     """
     return _of_each(lens, input, target, options, lambda trace: _relevance(trace, row))
 
@@ -65,13 +66,13 @@ def gradient_rollout(
     row: int | None = None,
     **options: Any,
 ) -> Tensor | list[Tensor]:
-    """Rollout of attention weighted by its gradient, `[query, key]`, rows summing to one: simpler than `relevance`.
+    """Rollout of attention weighted by its gradient, `[query, key]`, with rows that sum to one.
 
-    Per layer the mean over heads of `A * dA`, negative entries set to zero, mixed with the residual path and
-    normalised as `rollout` does. `residual` and `row` are those of `rollout`, the other options those of `relevance`.
+    Per layer the mean over heads of `A * dA` with negative entries set to zero, mixed with the residual path and
+    normalised as in `rollout`. `residual` and `row` are those of `rollout`, the other options those of `relevance`.
 
     Source: Gildenblat 2020, "Exploring Explainability for Vision Transformers", gradient rollout; here every row is
-    divided by its own sum, and every input of a batch is treated alike.
+    divided by its own sum, and all inputs of a batch are treated alike.
     """
 
     def fused(trace: Trace) -> Tensor:
@@ -87,21 +88,21 @@ def gradient_rollout(
 def _of_each(
     lens: ModelWithProcessor, input: Any, target: str | int | None, options: dict, relevance_of: Any
 ) -> Any:
-    """What is found in the trace of each input, which is let go before the next one is made."""
+    """The relevance of each input; its trace is released before the next one is recorded."""
     if not hasattr(lens, "trace"):
         raise InputError(
-            f"relevance runs a lens, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
+            f"relevance needs a lens, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
         )
     wanted = PREDICTED if target is None else target
-    options = {"values": False} | options  # what the values become on their way out is not asked for
+    options = {"values": False} | options  # the output projection is not needed
     inputs = listed(input)
     if "output" not in options and "window" not in options:
         traces = lens.traces([input] if inputs is None else inputs, target=wanted, **options)
         results = [relevance_of(trace) for trace in traces]
         return results[0] if inputs is None else results
     if inputs is not None:
-        return [_of_each(lens, one, target, options, relevance_of) for one in inputs]
-    traces = lens.trace(input, target=wanted, **options)  # one for each window
+        return [_of_each(lens, item, target, options, relevance_of) for item in inputs]
+    traces = lens.trace(input, target=wanted, **options)  # one per window
     return [relevance_of(trace) for trace in traces] if isinstance(traces, list) else relevance_of(traces)
 
 
@@ -128,7 +129,7 @@ def _relevance(trace: Trace, row: int | None) -> Tensor:
 
 
 def _two_streams(trace: Trace) -> Tensor:
-    """`[output, input]`: the encoder's stream, the decoder's own, and what it took from the encoder's."""
+    """`[output, input]`: the encoder's stream, the decoder's, and the decoder's relevance from the encoder."""
     streams: dict[tuple[str, str], Tensor] = {}
     for layer in trace.layers:
         _check(layer)
@@ -148,7 +149,7 @@ def _two_streams(trace: Trace) -> Tensor:
 
 
 def _beside_identity(relevance: Tensor) -> Tensor:
-    """Eqs. 8 and 9: rows of what was added to the identity sum to one, so that both count alike."""
+    """Eqs. 8 and 9: the rows of R - I are normalised to sum to one, so that both terms have equal weight."""
     identity = torch.eye(len(relevance), dtype=relevance.dtype, device=relevance.device)
     added = relevance - identity
     mass = added.sum(-1, keepdim=True)
@@ -179,7 +180,7 @@ def _weighted(layer: Layer, late: bool = False) -> Iterator[Tensor]:
 
 
 def _followed(trace: Trace) -> tuple[Layer, ...]:
-    """The layers, if they are one stack of self-attention over the same positions, each with its gradient."""
+    """The layers of one stack of self-attention over the same positions, each with its gradient; else InputError."""
     if not trace.layers:
         raise InputError("the trace has no layers")
     first = trace.layers[0].attention
@@ -187,8 +188,8 @@ def _followed(trace: Trace) -> tuple[Layer, ...]:
         _check(layer)
         if layer.kind != "self" or not layer.attention.queries == layer.attention.keys == first.queries:
             raise InputError(
-                f"relevance follows self-attention over the same positions; {layer.name!r} is {layer.kind} attention "
-                f"{list(layer.attention.shape)}. Look at single layers: trace[layer], layer.values.gradient"
+                f"relevance needs self-attention over the same positions in every layer; {layer.name!r} is "
+                f"{layer.kind} attention {list(layer.attention.shape)}. Use trace[layer] and layer.values.gradient"
             )
     return trace.layers
 
@@ -196,8 +197,8 @@ def _followed(trace: Trace) -> tuple[Layer, ...]:
 def _check(layer: Layer) -> None:
     if isinstance(layer.attention, Windows):
         raise InputError(
-            f"{layer.name!r} attends within windows, whose positions change from layer to layer; relevance cannot "
-            "follow them"
+            f"{layer.name!r} attends within windows, whose positions change from layer to layer; relevance needs the "
+            "same positions in every layer. Use a method of gradients instead"
         )
     if layer.values is None or layer.values.gradient is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What an attribution is: importance per token or per pixel for one target, with the method and its own error."""
+"""The result of an attribution: importance per token or pixel for one target, with the method and its error."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMALL_CHANGE = 0.1
-"""Share of the scores' absolute sum below which the change is small: by it even good scores have a large gap."""
+"""Share of the scores' absolute sum below which the change is small: relative to it, accurate scores have a large gap
+too."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Attribution:
-    """Importance per part of one input, for one target: what both kinds have.
+    """Importance of each part of one input for one target; base of `TextAttribution` and `ImageAttribution`.
 
-    scores: in units of the explained number; positive speaks for the target, negative against it. Where `signed`
-        is False the method gives no direction and no unit: scores of at least 0 that only rank.
-    target: what is explained: class or token, contrast, unit, position; F below is the scalar that it names
+    scores: in units of F. Positive scores are evidence for the target, negative ones against it. If `signed` is False,
+        scores have no sign and no unit: they are at least 0 and only rank.
+    target: what is explained: class or token, contrast, unit, position. F below is the scalar that it defines.
     value: F(x), at the input
-    change: F(x) - F(baseline), what the scores divide up; None where a method compares with no baseline
-    gap: the completeness gap `|sum of scores - change| / |change|`, the error of the sum; None where the scores
-        have no unit
-    estimated_error: by how much the single scores are estimated to be off, `sum |s - true| / sum |s|`: of integrated
-        gradients see `attnlens.attribution.ErrorEstimate`, of samples the error to be expected; None where nothing
-        estimates it
-    samples: `[sample, ...]`, what each draw of a method that samples (Shapley values) gave, the scores being their mean
-    steps: gradients that were computed; 0 where none was
-    tolerance: what gap and estimated error had to meet; None where the method does not iterate
-    complete: whether the method promises that the scores add up to the change
+    change: F(x) - F(baseline), which complete scores sum to; None for a method without a baseline
+    gap: the completeness gap `|sum of scores - change| / |change|`, the error of the sum; None for scores without a
+        unit
+    estimated_error: estimated error of the single scores, `sum |s - true| / sum |s|`. For integrated gradients see
+        `attnlens.attribution.ErrorEstimate`; for methods that sample it is the expected sampling error; None for
+        methods without an estimate.
+    samples: `[sample, ...]`, the scores of each draw of a method that samples (Shapley values); `scores` is their mean
+    steps: number of gradients that were computed
+    tolerance: upper limit of gap and estimated error; None for a method that does not iterate
+    complete: whether the method guarantees that the scores sum to the change
     """
 
     scores: Tensor
@@ -62,15 +63,15 @@ class Attribution:
     complete: bool = True
     model: str = ""
 
-    if TYPE_CHECKING:  # of either kind, to a type checker
+    if TYPE_CHECKING:  # both subclasses define it
 
         def plot(self, **options: Any) -> Figure: ...
 
     @property
     def converged(self) -> bool | None:
-        """Whether estimated error, and gap where the scores are to add up, are within the tolerance; None where the
-        method does not iterate. Where the scores' own error is estimated, a gap that is large for the small change
-        alone is judged beside the scores, see `sum_error`."""
+        """Whether the estimated error, and for a complete method also the gap, are within the tolerance; None for a
+        method that does not iterate. With an estimated error, the gap of a small change is measured relative to the
+        scores, see `sum_error`."""
         if self.tolerance is None or self.gap is None:
             return None
         errors = (self.sum_error if self.complete else 0.0, self.estimated_error or 0.0)
@@ -78,8 +79,8 @@ class Attribution:
 
     @property
     def sum_error(self) -> float | None:
-        """The gap, as `converged` judges it: where the change is below a tenth of the sum of |score|, and an estimated
-        error tells how good the scores are, relative to that tenth."""
+        """The error of the sum, as `converged` uses it: the gap; with an estimated error and a change below a tenth of
+        the sum of |score|, the error of the sum relative to that tenth."""
         if self.gap is None or self.estimated_error is None:
             return self.gap
         size = SMALL_CHANGE * float(self.scores.double().abs().sum())
@@ -87,14 +88,14 @@ class Attribution:
 
     @property
     def standard_error(self) -> Tensor | None:
-        """The standard error of each score, like the scores; None where nothing was sampled, or once."""
+        """Standard error of each score, in the shape of the scores; None with fewer than two samples."""
         if self.samples is None or len(self.samples) < 2:
             return None
         return standard_error(self.samples)
 
     @property
     def unit(self) -> str:
-        """Of the scores: "logit" or "probability"."""
+        """Unit of the scores: "logit" or "probability"."""
         return self.target.unit
 
     @property
@@ -105,55 +106,55 @@ class Attribution:
 
     @property
     def verdict(self) -> str:
-        """The error in words, with what to do about a large one."""
+        """The error in words, with a remedy for a large one."""
         if self.gap is None:
-            return "no unit: the scores rank, they divide nothing up"
+            return "no unit: the scores only rank and do not sum to the change"
         said = f"completeness gap {self.gap:.1%}"
         if self.samples is not None:
             error = "unknown" if self.estimated_error is None else f"{self.estimated_error:.1%}"
             return f"{said}, sampling error {error} of the scores from {len(self.samples)} random orders"
         if not self.complete:
-            said = f"{said}: the method does not promise that the scores add up to the change"
+            said = f"{said}: the method does not guarantee that the scores sum to the change"
         return said if self.converged in (None, True) else f"{said}, {self._reason}"
 
     @property
     def _reason(self) -> str:
-        """Why it did not converge, and what to do."""
+        """The reason why the attribution did not converge, and the remedy."""
         fine = self.estimated_error is None or self.estimated_error <= self.tolerance
         small = abs(self.change) < SMALL_CHANGE * float(self.scores.abs().sum())
         if self.estimated_error is None and small:
-            return "did not converge: the baseline scores nearly the same, so the relative gap is large"
+            return "did not converge: F is nearly the same at the baseline, so the relative gap is large"
         error = "" if fine else f"estimated error {self.estimated_error:.1%}, "
         option = "n_steps" if self.estimated_error is None else "max_steps"
         return f"{error}did not converge in {self.steps} steps: raise {option}"
 
     def _header(self) -> dict[str, Any]:
-        """The fields that are neither scores nor parts, for JSON."""
+        """The fields other than scores and parts, for JSON."""
         names = (
             "method", "baseline", "value", "change", "gap", "estimated_error", "steps", "tolerance", "converged",
             "signed", "model",
         )  # fmt: skip
-        found = {"target": self.target.to_dict(), **{name: getattr(self, name) for name in names}}
-        found["prediction"] = self.prediction and {
+        header = {"target": self.target.to_dict(), **{name: getattr(self, name) for name in names}}
+        header["prediction"] = self.prediction and {
             "label": self.prediction.label,
             "index": self.prediction.index,
             "probability": self.prediction.probability,
         }
-        return found
+        return header
 
     def to_json(self, **options: Any) -> str:
-        """`to_dict` as JSON text, null where a number is not finite; options are those of `json.dumps`."""
+        """`to_dict` as JSON text, with null for numbers that are not finite; options are those of `json.dumps`."""
         return as_json(self.to_dict(), **options)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TextAttribution(Attribution):
-    """Importance per token of one text, `scores` being `[token]`.
+    """Importance of each token of one text; `scores` is `[token]`.
 
-    tokens: as in a trace, with their spans; text: the text, or both of a pair
-    level: what a token is here: "token", "word" or "sentence"
+    tokens: as in a trace, with their spans; text: the text, or both texts of a pair
+    level: the unit of an entry of `tokens`: "token", "word" or "sentence"
 
-    Special tokens stay as they are on both ends of a path, so their score is 0 there.
+    Special tokens are the same in input and baseline; methods with a baseline score them 0.
     """
 
     scores: PerToken
@@ -166,8 +167,8 @@ class TextAttribution(Attribution):
 
     @property
     def table(self) -> pd.DataFrame:
-        """token, score, start, end and segment of each token, in the order of the text; where the scores were sampled
-        also their standard_error."""
+        """token, score, start, end and segment of each token, in the order of the text; for sampled scores also their
+        standard_error."""
         import pandas as pd
 
         sampled = {} if self.standard_error is None else {"standard_error": self.standard_error.tolist()}
@@ -183,13 +184,13 @@ class TextAttribution(Attribution):
         )
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The strongest tokens with their scores, strongest first, special ones left out."""
+        """The `count` tokens with the largest |score|, in descending order, without special tokens."""
         order = self.scores.abs().argsort(descending=True, stable=True).tolist()
         strongest = [i for i in order if not self.tokens[i].special][:count]
         return [(self.tokens[i].text, float(self.scores[i])) for i in strongest]
 
     def plot(self, **options: Any) -> Figure:
-        """`plots.tokens` of it; options: cmap, figsize, ax."""
+        """Draws the text with coloured tokens by `plots.tokens`; options: cmap, figsize, ax."""
         from .. import plots
 
         return plots.tokens(self, **options)
@@ -236,12 +237,12 @@ class TextAttribution(Attribution):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageAttribution(Attribution):
-    """Importance per pixel of one image, `scores` being `[height, width]` in the pixels that the model sees.
+    """Importance of each pixel of one image; `scores` is `[height, width]` in the pixels of the model's input.
 
-    seen: uint8 `[height, width, 3]`, the picture as the model sees it
-    image: uint8 `[height, width, 3]`, the picture that was given
-    box: left, top, right, bottom of what the model sees, in pixels of the given picture
-    pixels: `[channel, height, width]`, the tensor that was given; None where a picture was
+    seen: uint8 `[height, width, 3]`, the picture as the model receives it
+    image: uint8 `[height, width, 3]`, the original picture
+    box: left, top, right, bottom of the model's input, in pixels of the original picture
+    pixels: `[channel, height, width]`, the input tensor; None where the input was a picture
     """
 
     seen: np.ndarray
@@ -251,33 +252,36 @@ class ImageAttribution(Attribution):
 
     @property
     def on_image(self) -> Tensor:
-        """The scores in the pixels of the picture that was given, `[height, width]`; NaN where it was cut off.
+        """The scores in the pixels of the original picture, `[height, width]`; NaN where it was cropped.
 
-        Values are interpolated, not divided: each is the score of the model's pixel that lies there.
+        Scores are interpolated, not distributed: each value is the score of the model's pixel at that place.
         """
         height, width = self.image.shape[:2]
         left, top, right, bottom = self.box
 
         def places(size: int, low: float, high: float) -> Tensor:
-            """Centres of the given picture's pixels, from -1 to 1 across what the model sees."""
+            """Centres of the original picture's pixels, from -1 to 1 across the model's input."""
             return (torch.arange(size) + 0.5 - low) / (high - low) * 2 - 1
 
         ys, xs = places(height, top, bottom), places(width, left, right)
         grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], dim=-1)
-        found = torch.nn.functional.grid_sample(
+        sampled = torch.nn.functional.grid_sample(
             self.scores[None, None].float(), grid[None].float(), padding_mode="border", align_corners=False
         )[0, 0]
         outside = (grid.abs() > 1 + 1e-6).any(-1)
-        return found.masked_fill(outside, float("nan"))
+        return sampled.masked_fill(outside, float("nan"))
 
     def pooled(self, rows: int, cols: int) -> Tensor:
-        """Sums over a grid of `[rows, cols]` cells, of patches for example.
+        """Sums of the scores over a grid of `[rows, cols]` cells, such as patches.
 
-        Raises InputError when the grid is finer than the pixels.
+        Raises InputError for a grid that is finer than the pixels.
         """
         height, width = self.scores.shape
         if not (0 < rows <= height and 0 < cols <= width):
-            raise InputError(f"a grid of {rows} x {cols} does not fit scores of {height} x {width} pixels")
+            raise InputError(
+                f"a grid of {rows} x {cols} does not fit scores of {height} x {width} pixels; use at least 1 row and "
+                "column, and at most one per pixel"
+            )
         down = (torch.arange(height) * rows // height).to(self.scores.device)
         across = (torch.arange(width) * cols // width).to(self.scores.device)
         found = torch.zeros(rows, width, dtype=self.scores.dtype, device=self.scores.device)
@@ -285,7 +289,7 @@ class ImageAttribution(Attribution):
         return torch.zeros(rows, cols, dtype=found.dtype, device=found.device).index_add_(1, across, found)
 
     def plot(self, **options: Any) -> Figure:
-        """`plots.pixels` of it; options: cmap, figsize, ax."""
+        """Draws the scores over the picture by `plots.pixels`; options: cmap, figsize, ax."""
         from .. import plots
 
         return plots.pixels(self, **options)
@@ -304,13 +308,13 @@ class ImageAttribution(Attribution):
 
 
 def gap_of(total: float, change: float) -> float:
-    """|total - change| / |change|; infinite where the model does not change at all but the scores do."""
+    """|total - change| / |change|; infinite where the change is 0 and the total is not."""
     error = abs(total - change)
     return error / abs(change) if change else (0.0 if error == 0 else float("inf"))
 
 
 def standard_error(samples: Tensor) -> Tensor:
-    """Of the mean over `[sample, ...]`, in float64."""
+    """Standard error of the mean over `[sample, ...]`, in float64."""
     return samples.double().std(0) / math.sqrt(len(samples))
 
 
@@ -323,14 +327,14 @@ def sampling_error(samples: Tensor, scores: Tensor) -> float | None:
 
 
 def scaled_gap(gap: float, total: float, change: float, least: float) -> float:
-    """The gap relative to `least`, where |change| is smaller than that; total: of the scores."""
+    """The gap, relative to `least` where |change| is smaller; total: sum of the scores."""
     if not abs(change) < least:
         return gap
     return (gap * abs(change) if change else abs(total)) / least
 
 
 def as_json(data: Any, **options: Any) -> str:
-    """JSON text that every reader takes: JSON knows neither NaN nor infinity, so both become null."""
+    """Valid JSON text: JSON has neither NaN nor infinity, so both become null."""
     return json.dumps(_finite(data), **{"ensure_ascii": False, "allow_nan": False, **options})
 
 

@@ -1,6 +1,6 @@
-"""What an attribution explains: from what a user asks for to one scalar F of the model's output.
+"""The target of an attribution: from the user's arguments to one scalar F of the model's output.
 
-`TargetRequest` is what was asked, `Target` what that is for one input, `TargetScalar` the function F of a batch.
+`TargetRequest` holds the arguments, `Target` the resolved target of one input, `TargetScalar` the F of a batch.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 UNITS = ("logit", "probability")
 
 SIDES = ("start", "end")
-"""What a question answering model predicts of its answer."""
+"""The two predictions of a question answering model."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What an attribution explains: the scalar F = logit (or probability) of `index`, less that of `against_index`.
+    """What an attribution explains: the scalar F = logit (or probability) of `index` minus that of `against_index`.
 
-    An attribution holds its target, and `lens.attribute(input, target)` takes one: the same question once more.
+    An attribution holds its target. `lens.attribute(input, target)` also takes a `Target`, to explain it again.
 
     label, index: the class; for a language model the token of the vocabulary; for question answering the token of
         the text at which the answer starts or ends
-    against, against_index: a second one: F is the difference of the two; None without it
+    against, against_index: a second class, for the difference of the two; None without a contrast
     unit: "logit" or "probability"
-    side: "start" or "end" of an answer; None of other models
-    position: the token at which a model that predicts at each of several is read; None of one that predicts once
-    output: what the decoder of an encoder-decoder has read, as text
+    side: "start" or "end" of an answer; None for other models
+    position: the token whose prediction is explained, for models that predict at each token; else None
+    output: the text that the decoder of an encoder-decoder has read
 
     >>> lens.attribute("not a bad film").target
     Target('positive', logit)
@@ -54,11 +54,11 @@ class Target:
 
     @property
     def name(self) -> str:
-        """In words, without the contrast: "negative", or "start at 'dull'"."""
+        """The target in words, without the contrast: "negative", or "start at 'dull'"."""
         return self._named(self.label)
 
     def __str__(self) -> str:
-        """In words: "negative", or "negative rather than positive"."""
+        """The target in words: "negative", or "negative rather than positive"."""
         return self.name if self.against is None else f"{self.name} rather than {self._named(self.against)}"
 
     def __repr__(self) -> str:
@@ -75,9 +75,9 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetRequest:
-    """What was asked to be explained, of one input; what it means is known when the model has run.
+    """The user's arguments for one input; they are resolved to a `Target` after the model has run.
 
-    target: a class by name or index, "predicted", None, or "start" and "end" of question answering
+    target: a class by name or index, "predicted" or None, or "start" or "end" for question answering
     """
 
     target: Any = None
@@ -96,9 +96,9 @@ class TargetRequest:
         position: Any = None,
         output: str | None = None,
     ) -> TargetRequest:
-        """Reads what a user gave; a `Target` brings its own contrast, unit, position and output.
+        """Makes a request of the user's arguments; a `Target` holds its own contrast, unit, position and output.
 
-        Raises InputError where something is given beside a `Target` that says otherwise.
+        Raises InputError for an argument that contradicts the `Target`.
         """
         if not isinstance(target, Target):
             return cls(target, against, UNITS[0] if unit is None else unit, None, position, output)
@@ -106,11 +106,11 @@ class TargetRequest:
             "against": (against, target.against_index), "unit": (unit, target.unit),
             "position": (position, target.position), "output": (output, target.output),
         }  # fmt: skip
-        for name, (value, own) in held.items():
-            if value is not None and value not in (own, getattr(target, name)):
+        for name, (value, fixed) in held.items():
+            if value is not None and value not in (fixed, getattr(target, name)):
                 raise InputError(
-                    f"{target!r} has {name} {getattr(target, name)!r}, and {name}={value!r} says otherwise; omit it, "
-                    f"or make another target: dataclasses.replace(target, {name}=...)"
+                    f"{target!r} has {name} {getattr(target, name)!r}, which {name}={value!r} contradicts; omit it, or "
+                    f"make another target: dataclasses.replace(target, {name}=...)"
                 )
         position = target.index if target.side is not None else target.position
         return cls(
@@ -119,7 +119,7 @@ class TargetRequest:
         )  # fmt: skip
 
     def check(self, activation: str) -> None:
-        """Raises InputError for an unknown unit, and for what a regression cannot be asked."""
+        """Raises InputError for an unknown unit, and for a probability or a contrast of a regression."""
         if self.unit not in UNITS:
             raise unknown_name("unit", self.unit, UNITS)
         if activation == "none" and self.unit == "probability":
@@ -128,9 +128,9 @@ class TargetRequest:
             raise InputError("a regression has one value and no class to contrast it with; omit against=")
 
     def of_class(self, model: ModelWithProcessor, logits: Tensor, position: int | None = None) -> Target:
-        """The class that is meant, by the model's logits `[class]`.
+        """The target for a classifier, resolved by its logits `[class]`.
 
-        Raises InputError for a class that the model does not have, and for the same class twice.
+        Raises InputError for an unknown class, and where target and against are the same class.
         """
         model.check_classes(len(logits))
         first = _classes.is_predicted(self.target, model.labels)
@@ -144,13 +144,16 @@ class TargetRequest:
         )
 
     def of_place(self, tokens: Sequence[str], index: int, other: int | None) -> Target:
-        """For question answering the classes are the tokens of the text. Raises InputError for the same one twice."""
+        """The target for question answering, whose classes are the tokens of the text.
+
+        Raises InputError where target and against are the same token.
+        """
         against = None if other is None else tokens[other]
         return self._resolved(tokens[index], index, against, other, side=self.answer_side)
 
     @property
     def answer_side(self) -> str:
-        """Of question answering, "start" by default. Raises InputError for another target, listing both."""
+        """For question answering, "start" (the default) or "end". Raises InputError for another target."""
         if self.target is None or self.target == _classes.PREDICTED:
             return SIDES[0]
         if self.target not in SIDES:
@@ -163,8 +166,8 @@ class TargetRequest:
         target = Target(label, index, against, other, self.unit, output=self.output, **place)
         if index == other:
             raise InputError(
-                f"target and against are the same class, {target.name!r}; name two that differ (without target= it is "
-                "the predicted one)"
+                f"target and against are the same class, {target.name!r}; pass two different classes (without target= "
+                "the target is the predicted class)"
             )
         return target
 
@@ -187,11 +190,11 @@ class TargetScalar:
         indices = torch.tensor([target.index for target in targets], device=device)
         others = [target.against_index for target in targets]
         against = None if others[0] is None else torch.tensor(others, device=device)
-        sided = targets[0].side is not None  # places of a text compete with each other
+        sided = targets[0].side is not None  # a softmax over the tokens of the text
         return cls(indices, against, targets[0].unit, "softmax" if sided else activation)
 
     def __call__(self, logits: Tensor, examples: Tensor | None = None) -> Tensor:
-        """F, `[row]`; examples: of which one each row is, each its own by default."""
+        """F, `[row]`; examples: the example of each row; by default row i is example i."""
         if self.unit == "probability":
             logits = logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(-1)
         value = logits.gather(1, self._of_rows(self.index, logits, examples))[:, 0]
@@ -200,7 +203,7 @@ class TargetScalar:
         return value - logits.gather(1, self._of_rows(self.against, logits, examples))[:, 0]
 
     def repeated(self, rows: int) -> TargetScalar:
-        """F of the only example, for so many rows."""
+        """F of a single example, expanded to `rows` rows."""
         against = None if self.against is None else self.against.expand(rows)
         return replace(self, index=self.index.expand(rows), against=against)
 

@@ -1,4 +1,4 @@
-"""Why a model predicted what it did for one input: `debug` returns a `Diagnosis`."""
+"""Diagnosis of one prediction: `debug` returns a `Diagnosis` with attributions, a counterfactual and findings."""
 
 from ._counterfactual import Counterfactual
 from ._debug import Diagnosis, debug

@@ -1,4 +1,4 @@
-"""The smallest part of an input without which the model answers something else."""
+"""The smallest set of parts of an input whose removal changes the predicted class."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from ..errors import InputError
 
 MOST = 4000
-"""Inputs after which a search begins to end; among them every pair of some 90 parts."""
+"""Number of inputs after which the search removes no further parts; enough for all pairs of some 90 parts."""
 
 TIE = 1e-6
-"""Classes whose logits differ by less than this share of the largest logit are level, and neither is predicted rather
-than the other: float32 rounds such differences away, and which class comes first changes with the batch.
+"""Two classes are tied if their logits differ by less than this share of the largest logit: float32 rounds such
+differences away, and the order of the classes changes with the batch.
 """
 
 
@@ -25,10 +25,10 @@ than the other: float32 rounds such differences away, and which class comes firs
 class Counterfactual:
     """Parts whose removal changes the predicted class.
 
-    parts: their numbers in `perturbation.parts`; names: what they are
+    parts: indices of the parts in `perturbation.parts`; names: their names
     index: the class that is predicted without them
-    minimal: whether no smaller set does it, since every one was tried
-    tried: inputs that the search ran
+    minimal: whether all smaller sets were tried and none changes the class
+    tried: number of inputs that the search ran
     """
 
     parts: tuple[int, ...]
@@ -39,30 +39,30 @@ class Counterfactual:
 
 
 class _Search:
-    """Asks the model about removed sets and remembers how many it asked about."""
+    """Runs the model with sets of parts removed, and counts the runs."""
 
     def __init__(self, perturbation: Any, index: int):
         self.perturbation, self.index, self.tried = perturbation, index, 0
         self.size, self.tie = len(perturbation.parts), 0.0
 
     def margins(self, sets: Sequence[Iterable[int]]) -> Tensor:
-        """Per set of removed parts: the class's logit minus the best other one, `[set]`; see `flips`."""
+        """The logit of the class minus the largest other logit, `[set]`, for each set of removed parts."""
         kept = torch.ones(len(sets), self.size, dtype=torch.bool)
         for row, gone in zip(kept, sets):
             row[list(gone)] = False
         self.tried += len(sets)
         logits = self.perturbation.logits(kept).double()
         self.tie = self.tie or TIE * float(logits.abs().amax())
-        own = logits[:, self.index].clone()
+        of_class = logits[:, self.index].clone()
         logits[:, self.index] = -torch.inf
-        return own - logits.max(-1).values
+        return of_class - logits.max(-1).values
 
     def flips(self, margins: Tensor) -> Tensor:
-        """bool `[set]`: whether another class is ahead, by more than a tie; its scale is that of the first margins."""
+        """bool `[set]`: whether another class leads by more than a tie, which is relative to the first logits."""
         return margins < -self.tie
 
     def best(self, sets: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:
-        """Of the sets that flip, the one that does so most clearly; None where none does."""
+        """The set with the lowest margin, if it changes the class; else None."""
         if not sets:
             return None
         margins = self.margins(sets)
@@ -73,23 +73,23 @@ class _Search:
 def smallest_counterfactual(
     perturbation: Any, index: int, scores: Tensor | None = None, *, most: int = MOST
 ) -> Counterfactual | None:
-    """The smallest set of parts without which another class than `index` is predicted; None where there is none.
+    """The smallest set of parts whose removal changes the predicted class `index`; None where there is none.
 
     perturbation: a `TextPerturbation` or `ImagePerturbation`; index: the class that is predicted for the whole input
-    scores: `[part]`, how much each speaks for the class: the order that the search tries first
-    most: inputs after which it takes no further part away, and of twice as many puts none back
+    scores: `[part]`, scores for the class, in whose order the search removes parts
+    most: number of inputs after which the search removes no further parts; after twice as many it restores none
 
-    Single parts are all tried, pairs as long as there are at most `most`. Larger sets are searched: the part that
-    costs the class most is taken away, again and again; the strongest parts by `scores` are taken away together; and
-    from the smaller of the two sets what is not needed is put back. None means that the model says the same even
-    without all parts. Where the other class only draws level (`TIE`), the class has not changed.
+    All single parts are tried, and all pairs if there are at most `most`. Larger sets are searched in two ways:
+    greedily, by removing the part with the largest effect until the class changes; and by removing the parts with the
+    largest `scores` together. From the smaller of the two sets, parts that are not needed are then restored. None
+    means that the class does not change even without all parts. A tie (`TIE`) is not a change of class.
     """
     search = _Search(perturbation, index)
     if not search.size:
-        raise InputError("the input has no parts that could be removed")
+        raise InputError("the input has no parts that could be removed; pass an input with ordinary tokens")
     smallest = search.best(
         [(), *((part,) for part in range(search.size))]
-    )  # with the whole, for the scale of a tie
+    )  # with the whole input, which sets the scale of a tie
     minimal = True
     if smallest is None and search.size * (search.size - 1) // 2 <= most:
         smallest = search.best(list(combinations(range(search.size), 2)))
@@ -97,7 +97,7 @@ def smallest_counterfactual(
         minimal = False
     if smallest is None:
         sets = [_greedy(search, most), _in_order(search, scores)]
-        smallest = min((one for one in sets if one is not None), key=len, default=None)
+        smallest = min((parts for parts in sets if parts is not None), key=len, default=None)
         if smallest is None:
             return None
         smallest = _pruned(search, smallest, 2 * most)
@@ -106,7 +106,7 @@ def smallest_counterfactual(
 
 
 def _greedy(search: _Search, most: int) -> tuple[int, ...] | None:
-    """Takes away the part that costs the class most, until it is no longer predicted."""
+    """Removes the part with the largest effect, again and again, until the class changes."""
     gone: tuple[int, ...] = ()
     while len(gone) < search.size and search.tried < most:
         rest = [part for part in range(search.size) if part not in gone]
@@ -118,7 +118,7 @@ def _greedy(search: _Search, most: int) -> tuple[int, ...] | None:
 
 
 def _in_order(search: _Search, scores: Tensor | None) -> tuple[int, ...] | None:
-    """The fewest of the strongest parts, in their order, that flip the class together."""
+    """The shortest prefix of the parts, in descending order of `scores`, whose removal changes the class."""
     order = range(search.size) if scores is None else scores.argsort(descending=True, stable=True).tolist()
     prefixes = [tuple(order[: count + 1]) for count in range(search.size)]
     flipped = search.flips(search.margins(prefixes)).nonzero()
@@ -126,9 +126,9 @@ def _in_order(search: _Search, scores: Tensor | None) -> tuple[int, ...] | None:
 
 
 def _pruned(search: _Search, gone: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """Without the parts that need not be removed: one is put back as long as the class stays flipped."""
+    """Restores single parts as long as the class stays changed."""
     while len(gone) > 1 and search.tried < most:
-        fewer = search.best([tuple(part for part in gone if part != one) for one in gone])
+        fewer = search.best([tuple(part for part in gone if part != restored) for restored in gone])
         if fewer is None:
             return gone
         gone = fewer
@@ -136,7 +136,7 @@ def _pruned(search: _Search, gone: tuple[int, ...], most: int) -> tuple[int, ...
 
 
 def _verified(search: _Search, gone: tuple[int, ...], minimal: bool) -> Counterfactual | None:
-    """The set, run once more alone: in a batch the last bits may differ."""
+    """Verifies the set in a run of its own: in a batch the last bits may differ."""
     kept = torch.ones(1, search.size, dtype=torch.bool)
     kept[0, list(gone)] = False
     index = int(search.perturbation.logits(kept)[0].argmax())

@@ -1,4 +1,4 @@
-"""Why did the model say this? A report on one input: what it answered, what drove it, and what would change it."""
+"""A report on one prediction: the classes, attributions of the predicted class, and what would change it."""
 
 from __future__ import annotations
 
@@ -34,32 +34,33 @@ if TYPE_CHECKING:
     from ..models._protocols import ModelWithProcessor
 
 SHOWN = 5
-"""Classes in the table; the true one is there in any case."""
+"""Number of classes in the table, which always includes the true class."""
 
 MOST_CELLS = 100
-"""Parts of an image; of a model with more patches each part is a square of several."""
+"""Maximum number of parts of an image; with more patches, each part is a square of several patches."""
 
 TARGETED = ("position", "output", "unit")
 """Options of `lens.attribute` that its targets hold."""
 
 WORK = 1e13
-"""Multiplications after which a search on a CPU ends: some two to three minutes of it."""
+"""Number of multiplications after which a search on a CPU ends: two to three minutes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """What `debug` found out about one input.
+    """The result of `debug` for one input.
 
-    trace: the model's answer to the input (`trace.logits`, `trace.prediction`) and its attention
-    true, rival: class indices: the true one, and the one that the predicted class is compared with: the true class,
-        or, where the model is right, the runner-up
-    explanation: attributions of the predicted class, of its rival, of the difference between the two, and, where the
-        model has attention, the relevance for both
-    counterfactual: the smallest set of parts without which another class is predicted; None where there is none
-    findings: sentences that follow from these numbers, most important first; each is said only where it is true of
-        this input and false of most, but for the answer and what flips it
-    grid: rows and columns of the cells of an image that flip and findings speak of; None of a text
-    numbers: what the findings are judged by, also where they say nothing: see `attnlens.diagnosis.Limits`
+    trace: the logits and the prediction (`trace.logits`, `trace.prediction`), and the attention
+    true, rival: class indices of the true class, and of the class that the predicted one is compared with: the true
+        class, or the runner-up where the prediction is right
+    explanation: attributions of the predicted class, of its rival and of their difference; for models with attention
+        also the relevance for both
+    counterfactual: the smallest set of parts whose removal changes the predicted class; None where there is none
+    findings: sentences derived from these numbers, most important first. The prediction and the counterfactual are
+        always reported, the others only where a number is beyond a limit that most inputs stay within.
+    grid: rows and columns of the cells of an image, which are its parts; None for a text
+    numbers: the numbers that the findings are derived from, also of findings that are not reported; see
+        `attnlens.diagnosis.Limits`
     """
 
     trace: Trace
@@ -78,17 +79,17 @@ class Diagnosis:
 
     @cached_property
     def rank(self) -> int:
-        """The place of the true class by its logit, 1 for the predicted one."""
+        """The rank of the true class by logit; 1 is the predicted class."""
         return 1 + int((self.trace.logits > self.trace.logits[self.true]).sum())
 
     @property
     def probability(self) -> float:
-        """Of the true class."""
+        """The probability of the true class."""
         return float(self.trace.probabilities[self.true])
 
     @property
     def top(self) -> pd.DataFrame:
-        """rank, label, logit, probability and whether it is the true class: the first five, and the true one."""
+        """rank, label, logit, probability and `true` of the five most probable classes and of the true class."""
         import pandas as pd
 
         order = self.trace.logits.argsort(descending=True, stable=True).tolist()
@@ -106,7 +107,7 @@ class Diagnosis:
         return pd.DataFrame(rows)
 
     def plot(self, **options: Any) -> Figure:
-        """The attributions side by side: for the predicted class, its rival, and the difference; then attention."""
+        """Draws the attributions side by side: the predicted class, its rival, their difference, and relevance."""
         return self.explanation.plot(**options)
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Diagnosis:
         }
 
     def to_json(self, **options: Any) -> str:
-        """`to_dict` as JSON text, null where a number is not finite; options are those of `json.dumps`."""
+        """`to_dict` as JSON text, with null for numbers that are not finite; options are those of `json.dumps`."""
         return as_json(self.to_dict(), **options)
 
     def __repr__(self) -> str:
@@ -161,21 +162,21 @@ def debug(
     side: str | None = None,
     **options: Any,
 ) -> Diagnosis:
-    """A report on one input whose true class is known: is the answer right, what drove it, what would change it?
+    """Explains the prediction for one input whose true class is known, and searches for what would change it.
 
-    true_label: class name or index; for a language model the token, for question answering the token of the text at
-        which the answer starts, by its text or number.
-    mask: for an image, bool `[height, width]` of the picture that was given, True on the object: what is outside is
-        the background. Without it the outer half of the picture stands for the background.
-    most: inputs after which the search for a flip begins to end; by default a few thousand, and of a large model on a
-        CPU as many as it runs in some minutes.
-    side: of question answering, "start" (the default) or "end" of the answer.
-    options: for `lens.attribute`, such as method, baseline, tolerance; position, which token classification needs.
+    true_label: class name or index; for a language model the token; for question answering the token at which the
+        answer starts, by its text or number.
+    mask: for an image, bool `[height, width]` in the size of the original picture, True on the object and False on the
+        background. By default the outer half of the picture counts as the background.
+    most: number of inputs after which the search for a counterfactual ends; by default 4,000, and for a large model on
+        a CPU as many as it runs in a few minutes.
+    side: for question answering, "start" (the default) or "end" of the answer.
+    options: options of `lens.attribute`, such as method, baseline and tolerance; position is required for token
+        classification.
 
-    Texts are explained by words; a word is removed by cutting it out, or by padding where the model predicts for the
-    tokens of the text itself; a cell of an image by blurring it, so that integrated gradients begin at the blurred
-    image unless told otherwise. Cells are the model's patches, or
-    squares of several where there are more than a hundred.
+    Parts of a text are words. They are removed by deletion, or replaced by padding where the model predicts at tokens
+    of the text. Parts of an image are cells: the model's patches, or squares of several where there are more than a
+    hundred. They are removed by blurring, and the default baseline of integrated gradients is the blurred image.
 
     Raises InputError for a label that the model does not have, for a regression and for a model without a head.
 
@@ -183,17 +184,17 @@ def debug(
     """
     if listed(input) is not None:
         raise InputError(
-            "debug() takes one input; debug them one by one: [al.debug(lens, x, y) for x, y in ...]"
+            "debug() takes one input, not a list; debug them one by one: [al.debug(lens, x, y) for x, y in ...]"
         )
     if most is not None:
         most = integer("most", most, least=1)
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
-        raise InputError("mask= is of an image, where its object is; a text has none: omit it")
+        raise InputError("mask= is of an image, and the input is a text; omit it")
     trace, place = _asked(lens, input, side, options) if text else (_traced(lens, input), {})
     true = _true_class(lens, trace, true_label, place)
     rival, predicted = _rival(trace, true), trace.prediction.index
-    # Asked from the baseline that also removes: scores from black say little about a picture that is blurred.
+    # The baseline is also what removed cells become: scores from black do not predict the effect of blurring.
     usual = {"level": "word"} if text else {} if "method" in options else {"baseline": "blur"}
     chosen = {name: value for name, value in {**usual, **options}.items() if name not in TARGETED}
 
@@ -222,13 +223,11 @@ def debug(
 def _asked(
     lens: ModelWithProcessor, input: Any, side: str | None, options: dict[str, Any]
 ) -> tuple[Trace, dict[str, Any]]:
-    """The trace with the logits `[class]` of the prediction that is asked about; and which one that is, as a `Target`
-    has it."""
+    """The trace with the logits `[class]` of the prediction that is explained, and the fields of `Target` that specify
+    it."""
     position, output = options.get("position"), options.get("output")
     if side is not None and lens.task != "question":
-        raise InputError(
-            f"side= is of question answering, and {lens.name} does not answer questions; omit it"
-        )
+        raise InputError(f"side= is for question answering, and {lens.name} has no head for it; omit it")
     trace = _traced(lens, input, output=output)
     if position is None and lens.task not in ("question", "token"):
         return trace, {"output": output}
@@ -251,12 +250,14 @@ def _true_class(lens: ModelWithProcessor, trace: Trace, true_label: Any, place: 
         return token("true_label", true_label, trace.tokens)
     true = lens.target_index(true_label)
     if not true < len(trace.logits):
-        raise InputError(f"true_label {true_label!r} is no class: the model has {len(trace.logits)}")
+        raise InputError(
+            f"true_label {true_label!r} is no class: the model has {len(trace.logits)}, numbered from 0"
+        )
     return true
 
 
 def _cells(patches: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of the parts of an image with so many patches."""
+    """Rows and columns of the cells of an image: the patches, or squares of them up to `MOST_CELLS` cells."""
     side = 1
     while math.prod(-(-count // side) for count in patches) > MOST_CELLS:
         side += 1
@@ -264,7 +265,7 @@ def _cells(patches: tuple[int, int]) -> tuple[int, int]:
 
 
 def _affordable(lens: ModelWithProcessor, trace: Trace) -> int:
-    """Inputs that a search may run; on a CPU each costs about a multiplication per parameter and position."""
+    """Number of inputs that a search may run; on a CPU each costs about one multiplication per parameter and token."""
     if lens.device.type != "cpu":
         return MOST
     parameters = sum(parameter.numel() for parameter in lens.model.parameters())
@@ -272,7 +273,7 @@ def _affordable(lens: ModelWithProcessor, trace: Trace) -> int:
 
 
 def _traced(lens: ModelWithProcessor, input: Any, output: str | None = None) -> Trace:
-    """The trace of the input; of a model without attention, its prediction alone."""
+    """The trace of the input; for a model without attention, a trace with the prediction alone."""
     try:
         trace = lens.trace(input) if output is None else lens.trace(input, output=output)
     except CaptureError:
@@ -283,27 +284,30 @@ def _traced(lens: ModelWithProcessor, input: Any, output: str | None = None) -> 
             logits = _tasks.finite(PixelForward(lens).logits(pixels)[0].cpu())
         trace = Trace((), lens.name, logits=logits, labels=lens.labels, activation=lens.activation)
     if not isinstance(trace, Trace) or trace.logits is None or trace.activation == "none":
-        raise InputError(f"debug() explains a class, and {lens.name} gives no probabilities of classes")
+        raise InputError(
+            f"debug() explains a class, and {lens.name} returns no probabilities of classes; use a classifier, or "
+            "lens.attribute(input) for a regression"
+        )
     return trace
 
 
 def _relevances(
     lens: ModelWithProcessor, input: Any, trace: Trace, classes: tuple[int, int]
 ) -> dict[str, Attribution]:
-    """Where attention can be followed: what of it spoke for each class."""
+    """The relevance for each class, where the method applies to the model."""
     level = {"level": "word"} if hasattr(lens, "tokenizer") else {}
     if not trace.layers:
         return {}
     try:
-        taken = [lens.attribute(input, index, method="relevance", **level) for index in classes]
-    except InputError:  # windows, cross attention: the attribution stands without
+        relevances = [lens.attribute(input, index, method="relevance", **level) for index in classes]
+    except InputError:  # windows or cross-attention: the report omits relevance
         return {}
-    return {f"attention for {trace.label(index)}": one for index, one in zip(classes, taken)}
+    return {f"attention for {trace.label(index)}": scores for index, scores in zip(classes, relevances)}
 
 
 def _rival(trace: Trace, true: int) -> int:
-    """The true class, or the runner-up where the model is right."""
+    """The true class, or the runner-up where the prediction is right."""
     first, *rest = trace.logits.argsort(descending=True, stable=True).tolist()
     if not rest:
-        raise InputError("debug() compares classes; the model has one")
+        raise InputError("debug() compares classes, and the model has one; use lens.attribute(input)")
     return true if true != first else rest[0]

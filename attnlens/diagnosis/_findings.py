@@ -1,4 +1,4 @@
-"""What the numbers of one input say in plain words: each sentence follows from a number and carries it."""
+"""Findings of a diagnosis: each is one sentence, derived from a number that it states."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on a number is worth a sentence: chosen so that at most about a fifth of the inputs of one part of a
-    data set, hits and errors in equal numbers, are beyond each. The guide says how often each sentence is said of
-    another part. What one part holds half of is carried by it, and what the edge drives must hold more than its area,
-    however seldom that is.
+    """Limits beyond which a number becomes a finding.
 
-    close: difference of two probabilities up to which the answer is a close call
-    unlikely: probability up to which the true class was hardly considered
-    carried: share of the evidence from which on one part carries the answer
-    spread: share of the parts that half of the evidence takes, from which on it is spread
-    against: what the strongest part against the answer amounts to, beside all that speaks for it
-    inner, outer: shares of the evidence outside the middle of a picture, up to which it is driven by the middle, and
-        from which on by the edge
-    agree: rank correlation up to which attention and gradients disagree
+    They were chosen on one part of a data set, with equal numbers of hits and errors, so that each finding applies to
+    at most about a fifth of the inputs; the guide has the rates on another part. Two are fixed by definition:
+    `carried` is half of the evidence, and `outer` exceeds the area of the outer half.
+
+    close: upper limit of the difference between two probabilities for a borderline prediction
+    unlikely: upper limit of the probability of a true class that was hardly considered
+    carried: lower limit of the share of the evidence of one part that carries the prediction
+    spread: lower limit of the share of the parts that make up half of the evidence, for spread evidence
+    against: lower limit of the strongest score against the prediction, relative to the sum of all scores for it
+    inner, outer: share of the evidence in the outer half of a picture, up to which the middle drives the prediction,
+        and from which on the outer half does
+    agree: upper limit of the rank correlation for a disagreement of attention and gradients
     """
 
     close: float
@@ -59,12 +60,13 @@ IMAGE = Limits(
 )
 
 MARGIN = 0.1
-"""By how much more, or less, than its area a part that a mask marks off must hold of the evidence to drive it."""
+"""The difference between a region's share of the evidence and its share of the area from which on the region, object or
+background, drives the prediction."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence of a diagnosis with the number that it follows from.
+    """One sentence of a diagnosis with the number that it is derived from.
 
     kind: "answer", "borderline", "not considered", "one part", "spread", "against", "background", "counterfactual",
         "unknown words", "attention" or "error"
@@ -80,9 +82,9 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class DiagnosisInput:
-    """Everything that is known of one input; see `Diagnosis`.
+    """The results for one input that findings are derived from; see `Diagnosis`.
 
-    parts: the scores of the difference between the predicted class and its rival, part by part
+    parts: scores per part of the difference between the predicted class and its rival
     """
 
     lens: ModelWithProcessor
@@ -101,29 +103,29 @@ class DiagnosisInput:
 
     @property
     def limits(self) -> Limits:
-        """Those of its kind of input."""
+        """The limits for texts or for images."""
         return TEXT if isinstance(self.explanation["difference"], TextAttribution) else IMAGE
 
     @property
     def name(self) -> str:
-        """The class that is predicted."""
+        """The predicted class."""
         return self.trace.prediction.label
 
     @property
     def other(self) -> str:
-        """The class that it is compared with."""
+        """The class that the predicted one is compared with."""
         return self.trace.label(self.rival)
 
 
 def findings(case: DiagnosisInput) -> list[Finding]:
-    """The sentences that the numbers give reason for, in the order in which one asks: the answer and what flips it in
-    any case, the others where they tell this input from most."""
-    found = (prediction, nearness, drivers, against, background, flipped, unknown, errors, attention)
-    return [finding for finding in (ask(case) for ask in found) if finding is not None]
+    """The findings of one input, most important first. Prediction and counterfactual are always reported, the others
+    where a number is beyond its limit."""
+    rules = (prediction, nearness, drivers, against, background, flipped, unknown, errors, attention)
+    return [finding for finding in (rule(case) for rule in rules) if finding is not None]
 
 
 def numbers(case: DiagnosisInput) -> dict[str, float]:
-    """What the sentences are judged by, also where none is said; see `Limits`. What cannot be computed is missing."""
+    """The numbers that findings are derived from, reported or not; see `Limits`. Undefined numbers are missing."""
     chances, scores = case.trace.probabilities, case.parts.scores
     total = float(scores.clamp(min=0).sum())
     values = {
@@ -141,7 +143,7 @@ def numbers(case: DiagnosisInput) -> dict[str, float]:
 
 
 def prediction(case: DiagnosisInput) -> Finding:
-    """Whether the model is right, and where the true class stands."""
+    """Whether the prediction is right, and the rank of the true class."""
     trace, prediction = case.trace, case.trace.prediction
     if prediction.index == case.true:
         return Finding("answer", f"Right: {prediction} is the true class.", prediction.probability)
@@ -149,17 +151,17 @@ def prediction(case: DiagnosisInput) -> Finding:
     chance = float(trace.probabilities[case.true])
     return Finding(
         "answer",
-        f"Wrong: the model says {prediction}; the true class {trace.label(case.true)} is number {rank} of "
+        f"Wrong: the model predicts {prediction}; the true class {trace.label(case.true)} is number {rank} of "
         f"{len(trace.logits)} with a probability of {chance:.2g}.",
         chance,
     )
 
 
 def nearness(case: DiagnosisInput) -> Finding | None:
-    """Whether the answer is a close call, or the true class far off."""
+    """Whether two classes are nearly equally probable, or the true class is improbable."""
     values = case.numbers
     if values["apart"] < case.limits.close:
-        words = f"Borderline: only {values['apart']:.2f} of probability lies between {case.name} and {case.other}."
+        words = f"Borderline: the probabilities of {case.name} and {case.other} differ by only {values['apart']:.2f}."
         return Finding("borderline", words, values["apart"])
     if case.trace.prediction.index == case.true or values["chance"] >= case.limits.unlikely:
         return None
@@ -168,43 +170,49 @@ def nearness(case: DiagnosisInput) -> Finding | None:
 
 
 def drivers(case: DiagnosisInput) -> Finding | None:
-    """Whether one part carries the answer, or the evidence is spread over many."""
+    """Whether one part carries the prediction, or the evidence is spread over many parts."""
     share, needed = case.numbers.get("strongest"), case.numbers.get("needed")
     if share is None:
         return None
     names, scores = _names(case), case.parts.scores
     if share >= case.limits.carried:
-        words = f"One part carries it: {names[int(scores.argmax())]} has {share:.0%} of what speaks for {case.name}"
-        return Finding("one part", f"{words} rather than {case.other}.", share)
+        words = (
+            f"One part carries the prediction: {names[int(scores.argmax())]} has {share:.0%} of the evidence"
+        )
+        return Finding("one part", f"{words} for {case.name} rather than {case.other}.", share)
     if needed < case.limits.spread:
         return None
-    words = f"The evidence is spread: {_needed(scores)} of {len(names)} parts make up half of what speaks for"
+    words = (
+        f"The evidence is spread: {_needed(scores)} of {len(names)} parts make up half of the evidence for"
+    )
     strongest = names[int(scores.argmax())]
     return Finding("spread", f"{words} {case.name}; the strongest, {strongest}, has {share:.0%}.", share)
 
 
 def _needed(scores: Tensor) -> int:
-    """How many of the strongest parts make up half of what speaks for the answer."""
+    """Number of the strongest parts that make up half of the evidence for the prediction."""
     positive = scores.clamp(min=0)
     running = positive.sort(descending=True).values.cumsum(0) / positive.sum()
     return 1 + int((running < HALF).sum())
 
 
 def against(case: DiagnosisInput) -> Finding | None:
-    """What speaks most for the other class."""
+    """The part with the strongest evidence for the other class."""
     scores = case.parts.scores
     if not case.numbers.get("against", 0.0) >= case.limits.against:
         return None
     lowest, total = float(scores.min()), float(scores.clamp(min=0).sum())
-    words = f"{_names(case)[int(scores.argmin())]} speaks most for {case.other}, by {-lowest:.2g}"
+    words = (
+        f"The strongest evidence for {case.other} is {_names(case)[int(scores.argmin())]} with {-lowest:.2g}"
+    )
     return Finding("against", f"{words}, against {total:.2g} in all for {case.name}.", lowest)
 
 
 def background(case: DiagnosisInput) -> Finding | None:
-    """How much of the evidence lies outside of the object; of a picture without a mask, at the edge.
+    """The share of the evidence outside the object; without a mask, in the outer half of the picture.
 
-    With a mask there are three verdicts: the object, the background, neither. Without one, what most pictures show is
-    no finding.
+    With a mask there are three verdicts: object, background, neither. Without one, a share between the limits, as of
+    most pictures, is not a finding.
     """
     share = case.numbers.get("outside")
     if share is None:
@@ -224,7 +232,7 @@ def background(case: DiagnosisInput) -> Finding | None:
 
 
 def _outside(case: DiagnosisInput) -> float | None:
-    """The share of the evidence that lies outside."""
+    """The share of the evidence outside the object, or in the outer half of the picture."""
     difference = case.explanation["difference"]
     if not isinstance(difference, ImageAttribution):
         return None
@@ -234,7 +242,7 @@ def _outside(case: DiagnosisInput) -> float | None:
 
 
 def _inside(case: DiagnosisInput) -> Tensor:
-    """`[height, width]` of the picture that was given: True on its object, or in its middle."""
+    """bool `[height, width]` of the original picture: True on its object, or in its middle."""
     shape = case.explanation["difference"].image.shape[:2]
     return _inner_half(shape) if case.mask is None else _checked(case.mask, shape)
 
@@ -243,14 +251,14 @@ def _checked(mask: Any, shape: tuple[int, int]) -> Tensor:
     mask = np.asarray(mask)
     if mask.shape != tuple(shape) or mask.dtype != bool or not 0 < mask.mean() < 1:
         raise InputError(
-            f"mask must be bool {list(shape)}, as the picture that was given, with the object True and the rest False, "
-            f"not {mask.dtype} {list(mask.shape)}"
+            f"mask must be bool {list(shape)}, the size of the original picture, with True on the object and False on "
+            f"the rest, not {mask.dtype} {list(mask.shape)}"
         )
     return torch.from_numpy(mask)
 
 
 def _inner_half(shape: tuple[int, int]) -> Tensor:
-    """`[height, width]`: True in the middle rectangle of half the area."""
+    """bool `[height, width]`: True in the central rectangle of half the area."""
     inside = torch.zeros(shape, dtype=torch.bool)
     top, left = (round(size * (1 - HALF**0.5) / 2) for size in shape)
     inside[top : shape[0] - top, left : shape[1] - left] = True
@@ -258,83 +266,83 @@ def _inner_half(shape: tuple[int, int]) -> Tensor:
 
 
 def flipped(case: DiagnosisInput) -> Finding:
-    """The smallest set of parts without which the answer is another one."""
+    """The smallest set of parts whose removal changes the prediction."""
     if case.counterfactual is None:
-        words = f"Nothing flips it: even without all its parts the model says {case.name}."
+        words = f"No removal changes the prediction: even without all parts the model predicts {case.name}."
         return Finding("counterfactual", words, 0.0)
     names = [_names(case)[part] for part in case.counterfactual.parts]
     sure = (
-        ", and no smaller set does that"
+        ", and no smaller set changes the prediction"
         if case.counterfactual.minimal
-        else ", the smallest set that a search found"
+        else "; the search found no smaller set"
     )
-    words = f"Without {', '.join(names)} the model says {case.trace.label(case.counterfactual.index)}"
+    words = f"Without {', '.join(names)} the model predicts {case.trace.label(case.counterfactual.index)}"
     return Finding("counterfactual", f"{words}{sure if len(names) > 1 else ''}.", len(names))
 
 
 def unknown(case: DiagnosisInput) -> Finding | None:
-    """Words that the model cannot tell apart, since its vocabulary has none of their pieces."""
+    """Words outside the tokenizer's vocabulary, which become the unknown token."""
     id = getattr(getattr(case.lens, "tokenizer", None), "unk_token_id", None)
     tokens = [token for token in case.trace.tokens if id is not None and token.id == id and not token.special]
     if not tokens:
         return None
     words = ", ".join(repr(_source(case.trace, token)) for token in tokens)
-    return Finding("unknown words", f"The tokenizer does not know {words}.", len(tokens))
+    return Finding("unknown words", f"Not in the tokenizer's vocabulary: {words}.", len(tokens))
 
 
 def _source(trace: Trace, token: Token) -> str:
-    """What stands in the text where a token is."""
+    """The text that a token covers."""
     return token.text if token.start is None else trace.text[token.segment][token.start : token.end]
 
 
 def errors(case: DiagnosisInput) -> Finding | None:
     """Whether an attribution did not converge."""
-    doubtful = [one for one in case.explanation if one.converged is False]
+    doubtful = [attribution for attribution in case.explanation if attribution.converged is False]
     if not doubtful:
         return None
-    worst = max(max(one.sum_error, one.estimated_error or 0.0) for one in doubtful)
-    words = f"Some scores did not converge: their error is {worst:.0%}, see explanation.table."
+    worst = max(max(scores.sum_error, scores.estimated_error or 0.0) for scores in doubtful)
+    words = f"Some attributions did not converge: their error is up to {worst:.0%}, see explanation.table."
     return Finding("error", words, worst)
 
 
 def attention(case: DiagnosisInput) -> Finding | None:
-    """Whether the attention's relevance ranks the parts otherwise than the gradients."""
+    """Whether attention (by relevance) and gradients rank the parts differently."""
     correlation = case.numbers.get("agreement")
     if correlation is None or not correlation < case.limits.agree:
         return None
     words = (
-        f"Attention and gradients disagree on what speaks for {case.name}: their rank correlation over the parts is "
+        f"Attention and gradients disagree on the evidence for {case.name}: their rank correlation over the parts is "
         f"{correlation:.2f}."
     )
     return Finding("attention", words, correlation)
 
 
 def _agreement(case: DiagnosisInput) -> float | None:
-    """Of what speaks for the answer: relevance has no negative scores, so those of the gradients count as 0."""
+    """Rank correlation of the positive scores: relevance has no negative ones, so those of the gradients count as 0."""
     names = case.explanation.names
-    followed = [name for name in names if name.startswith("attention for ")]
-    if not followed:
+    relevances = [name for name in names if name.startswith("attention for ")]
+    if not relevances:
         return None
-    both = [_by_part(case, case.explanation[name]).clamp(min=0) for name in (names[0], followed[0])]
+    both = [_by_part(case, case.explanation[name]).clamp(min=0) for name in (names[0], relevances[0])]
     correlation = spearman(*both)
     return None if math.isnan(correlation) else correlation
 
 
 def _by_part(case: DiagnosisInput, attribution: Attribution) -> Tensor:
-    """Scores `[part]` of an attribution that has those of `case.parts`, or their pixels."""
+    """Scores `[part]` of an attribution over the parts of `case.parts`, or over their pixels."""
     if isinstance(attribution, ImageAttribution):
         return attribution.pooled(*case.parts.perturbation.grid).flatten().double().cpu()
     return ordinary_scores(attribution)
 
 
 def _names(case: DiagnosisInput) -> list[str]:
-    """The parts as a sentence names them; a word that occurs several times by which of them it is."""
+    """Names of the parts in sentences; repeated words are numbered."""
     parts = case.parts.perturbation.parts
     if not isinstance(case.explanation["difference"], TextAttribution):
         return [f"cell ({part.replace(',', ', ')})" for part in parts]
     words, seen = [repr(str(part)) for part in parts], Counter()
-    found = []
+    names = []
     for word in words:
         seen[word] += 1
-        found.append(f"{word} ({seen[word]} of {words.count(word)})" if words.count(word) > 1 else word)
-    return found
+        names.append(f"{word} ({seen[word]} of {words.count(word)})" if words.count(word) > 1 else word)
+    return names

@@ -1,7 +1,7 @@
-"""A lens: a model together with its tokenizer or image processor, what one asks questions of.
+"""A lens: a model together with its tokenizer or image processor.
 
-`load` finds a model by name; `Lens(model, processor)` takes one in hand. The same two calls work on either:
-`lens.trace(input)` for what attends to what, `lens.attribute(input)` for what made the model decide.
+`al.load(name)` loads a model by name; `Lens(model, processor)` wraps a model in memory. Both have the same methods:
+`lens.trace(input)` records the attention, `lens.attribute(input)` attributes a prediction to parts of the input.
 """
 
 from ._image import ImageLens

@@ -1,4 +1,4 @@
-"""Vision models: of transformers with their image processors, and any torch module over a grid of patches."""
+"""Vision models of transformers with their image processors, and other torch modules over a grid of patches."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class ImageLens(Lens):
 
     >>> lens = al.load("cifar")
     >>> lens.trace("cat.png")                  # a path, a PIL image, an array, or a tensor
-    >>> al.Lens(my_vit, patches=(8, 8))        # tensors [3, height, width] go in as they are;
-    ...                                        # pictures go through my_vit.preprocess, or to 0..1 floats
-    >>> al.Lens(my_vit, transform, patches=(8, 8))  # pictures go through transform
+    >>> al.Lens(my_vit, patches=(8, 8))        # tensors [3, height, width] are passed unchanged; pictures are
+    ...                                        # prepared by my_vit.preprocess, or scaled to 0..1 floats
+    >>> al.Lens(my_vit, transform, patches=(8, 8))  # pictures are prepared by transform
 
-    processor: an image processor of transformers, or for any vision module a function (as torchvision's
-        transforms are) that makes a float tensor `[channel, height, width]` of a PIL image in RGB. The trace then
-        shows the whole image, resized to that height and width.
-    patches: (rows, cols) of the grid; found by itself for models of transformers.
+    processor: an image processor of transformers, or a function (such as a transform of torchvision) that converts a
+        PIL image in RGB to a float tensor `[channel, height, width]`. With a function the trace shows the whole image,
+        resized to that height and width.
+    patches: (rows, cols) of the grid; inferred for models of transformers.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ImageLens(Lens):
             raise InputError(
                 f"a vision model needs an image processor, or none, not {type(processor).__name__}: "
                 "Lens(model, image_processor), Lens(model, preprocess, patches=(rows, cols)) with a function that "
-                "makes the tensor of a PIL image, or Lens(model, patches=(rows, cols))"
+                "converts a PIL image to a tensor, or Lens(model, patches=(rows, cols))"
             )
         named = patches if patches is not None else getattr(model, "patches", None)
         self.patches: tuple[int, int] | None = None if named is None else _grid(named)
@@ -68,24 +68,25 @@ class ImageLens(Lens):
     @overload
     def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> ImageAttribution: ...
     def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
-        """How much each pixel spoke for a class, with the error of the scores.
+        """Attributes a class to the pixels of an image: one score per pixel, with the error of the scores.
 
-        input: whatever the lens reads; a list gives a list.
-        target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
-            list of pictures, holds the target of each: one, or a list of several.
-        method: "integrated_gradients" (the default), or another of `attnlens.attribution.IMAGE_METHODS`, each explained
-            in the guide's page on methods.
-        against: a second class: explain why `target` rather than that one; of a list of pictures one for all, or a list
+        input: any image that the lens reads; for a list, returns a list.
+        target: class name or index, or "predicted" (the default). For one image, a list returns one attribution per
+            class; for a list of images, a list holds the target of each: one, or a list of several.
+        method: "integrated_gradients" (the default), or another of `attnlens.attribution.IMAGE_METHODS`; the guide's
+            page on methods explains each.
+        against: a second class, for the contrast between `target` and it; for a list of images, one for all or a list
             with one for each.
-        unit: "logit" (the default) or "probability", what the scores divide up.
-        baseline: "black" (the default; "zero" for tensors that nothing says the colours of), "white", "grey", "blur",
-            "random", "zero", a picture, or a tensor of the model's shape; a list is averaged over (expected gradients);
-            "compare" gives the `Explanation` that holds several beside each other.
-        layer: of Grad-CAM, a module or its path; the last feature map by default.
-        options: of the method: tolerance and max_steps of integrated gradients (or n_steps, for Captum's fixed number),
-            n_samples, noise and seed of those that sample, window and stride of occlusion, grid of shapley.
+        unit: unit of the scores, "logit" (the default) or "probability".
+        baseline: "black" (the default; "zero" for tensors whose colours are unknown), "white", "grey", "blur",
+            "random", "zero", a picture, or a tensor of the model's shape. Scores are averaged over a list (expected
+            gradients); "compare" returns an `Explanation` with one attribution per baseline.
+        layer: for Grad-CAM, a module or its path; the last feature map by default.
+        options: options of the method: tolerance and max_steps of integrated gradients (or n_steps for Captum's fixed
+            number of steps); n_samples, noise and seed of methods that sample; window and stride of occlusion; grid of
+            shapley.
 
-        Raises InputError for an unknown target, method, baseline, layer or option, listing the known ones.
+        Raises InputError for an unknown target, method, baseline, layer or option, and lists the known ones.
 
         >>> lens.attribute("cat.png", "cat", against="dog", baseline="blur").plot()
         """
@@ -94,7 +95,7 @@ class ImageLens(Lens):
         return self._compared(input, target, options) or attribute_image(self, input, target, **options)
 
     def _prepare(self, input: Any) -> tuple[Tensor, Any, bool]:
-        """(pixels, the picture that they show, whether it is a picture that nothing prepared)"""
+        """(pixels, the picture that they show, whether it is a picture without a preprocessing function)"""
         raw = not isinstance(input, Tensor) and _image_inputs.preprocess(self) is None
         return *_image_inputs.prepare(self, input), raw
 
@@ -103,7 +104,7 @@ class ImageLens(Lens):
 
     def _run(self, prepared: Sequence[tuple[Tensor, Any, bool]], **options: Any) -> Iterator[Trace]:
         shapes = [pixels.shape for pixels, *_ in prepared]
-        if len(set(shapes)) > 1:  # images of several sizes, as a custom module may take: one by one
+        if len(set(shapes)) > 1:  # a custom module may take images of several sizes: one by one
             for row in prepared:
                 yield from self._run([row], **options)
             return
@@ -130,7 +131,7 @@ class ImageLens(Lens):
 
     def _answers(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> list[Tensor | None]:
         if len({pixels.shape for pixels, *_ in prepared}) > 1:
-            return [logits for one in prepared for logits in self._answers([one])]
+            return [logits for row in prepared for logits in self._answers([row])]
         with _explaining_raw(prepared):
             output = self._forward(self._inputs(prepared))
         return [_tasks.kept(self._logits(output, item)) for item in range(len(prepared))]
@@ -152,13 +153,13 @@ def _grid(patches: Any) -> tuple[int, int]:
 
 @contextmanager
 def _explaining_raw(prepared: Sequence[tuple[Tensor, Any, bool]]) -> Iterator[None]:
-    """What to do where a model fails on a picture that nothing prepared."""
+    """Adds a remedy to the error of a model that fails on a picture without preprocessing."""
     try:
         yield
     except InputError as error:
         if error.__cause__ is None or not any(raw for *_, raw in prepared):
             raise
         raise InputError(
-            f"{error}. The picture went in as it is, in 0..1 floats; pass a function that makes the tensor: "
-            "Lens(module, preprocess, patches=(rows, cols))"
+            f"{error}. The picture was passed as floats in 0..1, without preprocessing; pass a function that converts "
+            "it to a tensor: Lens(module, preprocess, patches=(rows, cols))"
         ) from error.__cause__

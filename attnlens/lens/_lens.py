@@ -1,4 +1,4 @@
-"""What every lens is: a model with its processor, run over inputs in batches of similar lengths."""
+"""The base of both lenses: a model with its processor, run over inputs in batches of similar lengths."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from ..attribution import Explanation
 
 READ_AHEAD = 4
-"""Batches that are sorted by length together; so many traces are in memory at once."""
+"""Number of batches that are read ahead and sorted by length; their traces are in memory at once."""
 
 
 class Lens:
-    """A model and what turns an input into its tensors.
+    """A model together with its tokenizer or image processor.
 
     >>> Lens(model, tokenizer)             # a text model of transformers: TextLens
     >>> Lens(model, image_processor)       # a vision model of transformers: ImageLens
     >>> Lens(my_vit, patches=(8, 8))       # any torch vision module over an 8 x 8 grid of patches: ImageLens
     >>> Lens(my_vit, patches=(8, 8), labels=["cat", "dog"])  # with the names of its classes
 
-    labels: class names in the order of the logits, where the model's own are missing or others are wanted
+    labels: class names in the order of the logits, where the model has none or to replace its own
 
-    The model is used where it is, as it is: it stays on its device, in its dtype and attention implementation.
-    While it answers it is in eval mode; afterwards every module is in the mode that it was in.
+    The model keeps its device, dtype and attention implementation. It runs in eval mode; afterwards every module is
+    back in its previous mode.
     """
 
     def __new__(cls, model: nn.Module, processor: Any = None, **options: Any) -> Lens:
@@ -60,17 +60,17 @@ class Lens:
         self.processor = processor
         self.task = _tasks.of(model)
         self._given_labels = None if labels is None else _classes.labels_of(labels, model)
-        known = _tasks.config_of(model, "_name_or_path") or type(model).__name__
-        self.name = Path(known).name if Path(known).is_dir() else known
+        origin = _tasks.config_of(model, "_name_or_path") or type(model).__name__
+        self.name = Path(origin).name if Path(origin).is_dir() else origin
 
     def __getnewargs__(self) -> tuple[nn.Module, Any]:
         return self.model, self.processor  # so that a lens can be copied and pickled
 
-    # -- what a lens is -------------------------------------------------------------------------------------
+    # -- the model ------------------------------------------------------------------------------------------
 
     @property
     def device(self) -> torch.device:
-        """Where the model's parameters are; inputs are sent there."""
+        """The device of the model's parameters; inputs are moved to it."""
         return next((p.device for p in self.model.parameters()), torch.device("cpu"))
 
     @property
@@ -80,7 +80,7 @@ class Lens:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the logits; () where nobody names any."""
+        """Class names in the order of the logits; () where neither the user nor the model names them."""
         if self._given_labels is not None:
             return self._given_labels
         names = _tasks.config_of(self.model, "id2label")
@@ -90,7 +90,7 @@ class Lens:
 
     @property
     def activation(self) -> str:
-        """From logits to probabilities: "softmax", "sigmoid" (multi-label) or "none" (regression)."""
+        """The function from logits to probabilities: "softmax", "sigmoid" (multi-label) or "none" (regression)."""
         problem = _tasks.config_of(self.model, "problem_type")
         if problem == "multi_label_classification":
             return "sigmoid"
@@ -98,16 +98,16 @@ class Lens:
         return "none" if problem == "regression" or single else "softmax"
 
     def check_classes(self, count: int) -> None:
-        """Raises InputError where labels were given, and not one for each of `count` logits."""
+        """Raises InputError where `labels` was passed and its length is not `count`, the number of logits."""
         if self._given_labels is not None:
             _classes.check_count(self._given_labels, count, self.model)
 
     def target_index(self, target: str | int) -> int:
-        """The class index of a target by name (in any case) or number.
+        """The class index of a target, given as a name (case-insensitive) or an index.
 
-        Raises InputError that lists the classes for a name or number that the model does not have.
+        Raises InputError for an unknown name or index, and lists the classes.
         """
-        # A language model may have more logits than its tokenizer has tokens: they are counted when it has run.
+        # A language model may have more logits than its tokenizer has tokens: their number is known after a run.
         counted = bool(self.labels) and self.task not in _tasks.LANGUAGE
         return _classes.class_index(target, self.labels, counted)
 
@@ -120,24 +120,23 @@ class Lens:
     @overload
     def trace(self, input: Any, **options: Any) -> Trace: ...
     def trace(self, input: Any, **options: Any) -> Trace | list[Trace]:
-        """Runs the model on one input and returns its trace; a list of inputs gives the list of their traces."""
+        """Runs the model on one input and returns its trace; for a list of inputs, the list of their traces."""
         inputs = listed(input)
         if inputs is not None:
             return list(self.traces(inputs, **options))
         return next(self.traces([input], **options))
 
     def traces(self, inputs: Iterable[Any], *, batch_size: int = 16, **options: Any) -> Iterator[Trace]:
-        """The trace of every input, in the given order, one by one: a thousand never sit in memory together.
+        """Iterates over the traces of all inputs, in their order; only a few batches are in memory at once.
 
-        inputs: any iterable; it is read a few batches ahead, and those are sorted by length so that little
-            padding is computed.
+        inputs: any iterable. It is read a few batches ahead; these are sorted by length to reduce padding.
         options: store, dtype and values as for `capture`;
-            target: a class by name or index, or "predicted": keep the values and the gradient of its logit too;
-            gates: factors put on what the heads have mixed, 0 switches a head off: `{layer: [head] of factors}`,
-            `{(layer, head): factor}`, or pairs (layer, head) of heads to switch off, as `al.ablate` takes them. Heads
-            that are named one by one are counted first, by one more forward pass.
+            target: a class by name or index, or "predicted": also record the values and the gradient of its logit;
+            gates: factors by which the outputs of heads are multiplied; 0 switches a head off. Either
+            `{layer: [head] of factors}`, `{(layer, head): factor}`, or pairs (layer, head) of heads to switch off, as
+            for `al.ablate`. The last two cost one more forward pass, which counts the heads.
 
-        Raises InputError for an input that cannot be read, with its number.
+        Raises InputError for an input that cannot be read; the message names its number.
         """
         _forward.check_options(options, *_forward.OPTIONS, "batch_size")
         if "target" in options:
@@ -146,7 +145,7 @@ class Lens:
         refuse_columns(inputs)
         if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
             raise InputError(
-                f"traces() takes an iterable of inputs, not {type(inputs).__name__}; for a single one: trace(input)"
+                f"traces() takes an iterable of inputs, not {type(inputs).__name__}; for a single input: trace(input)"
             )
         run = (
             self._gated(options) if _gates.are_pairs(options.get("gates")) else partial(self._run, **options)
@@ -154,7 +153,7 @@ class Lens:
         return self._in_order(inputs, batch_size, run)
 
     def _gated(self, options: dict[str, Any]) -> Callable[[Sequence[Any]], Iterator[Trace]]:
-        """`_run` with gates that name heads one by one: how many there are is known when the model has run once."""
+        """`_run` with gates by (layer, head); a first forward pass counts the heads."""
         resolved: dict[str, Any] = {}
 
         def run(prepared: Sequence[Any]) -> Iterator[Trace]:
@@ -169,7 +168,7 @@ class Lens:
     def _in_order(
         self, inputs: Iterable[Any], batch_size: int, run: Callable[[Sequence[Any]], Iterable[Any]]
     ) -> Iterator[Any]:
-        """What `run` makes of each input, in the given order; it gets batches of similar lengths."""
+        """The result of `run` for each input, in their order; it receives batches of similar lengths."""
         source = self._prepared(inputs)
         while chunk := list(islice(source, batch_size * READ_AHEAD)):
             order = sorted(range(len(chunk)), key=lambda i: -self._length(chunk[i]))
@@ -181,7 +180,7 @@ class Lens:
                 yield done.pop(number)
 
     def _target(self, target: str | int | None) -> str | int | None:
-        """A target as its index, but "predicted" and None as they are."""
+        """A target as its index; "predicted" and None are returned unchanged."""
         if target is None:
             return None
         return _classes.PREDICTED if _classes.is_predicted(target, self.labels) else self.target_index(target)
@@ -215,15 +214,15 @@ class Lens:
     @overload
     def predict(self, input: Any, *, top_k: int = 5, batch_size: int = 16, **options: Any) -> Prediction: ...
     def predict(self, input: Any, *, top_k: int = 5, batch_size: int = 16, **options: Any) -> Any:
-        """What the model says: label, class index and probability, and the `top_k` likeliest classes as `.top`.
+        """The model's prediction: label, class index and probability, and the `top_k` most probable classes as `.top`.
 
-        input: what the lens reads; a list gives a list, computed in batches of similar lengths.
+        input: any input that the lens reads; for a list, returns a list, computed in batches of similar lengths.
 
-        The label and the probability are those of `lens.trace(input).prediction`, at the price of a forward pass that
-        nobody listens to. Of a multi-label model each class has a probability of its own; of a regression the label is
-        the value, without a probability and without `.top`.
+        Label and probability are those of `lens.trace(input).prediction`, computed without recording attention. In a
+        multi-label model each class has a probability of its own. For a regression the label is the value, without a
+        probability and without `.top`.
 
-        Raises InputError for an input that cannot be read, and where the model gives no class logits, or NaN.
+        Raises InputError for an input that cannot be read, and where the model returns no class logits, or NaN.
 
         >>> lens.predict(["not a bad film", "flat"])[0].label
         """
@@ -232,8 +231,8 @@ class Lens:
         batch_size = integer("batch_size", batch_size, least=1)
         inputs = listed(input)
         run = partial(self._predictions, top_k=top_k)
-        found = list(self._in_order([input] if inputs is None else inputs, batch_size, run))
-        return found[0] if inputs is None else found
+        predictions = list(self._in_order([input] if inputs is None else inputs, batch_size, run))
+        return predictions[0] if inputs is None else predictions
 
     def _predictions(self, prepared: Sequence[Any], top_k: int) -> Iterator[Any]:
         return (
@@ -241,13 +240,13 @@ class Lens:
         )
 
     def _prediction(self, prepared: Any, logits: Tensor | None, top_k: int) -> Any:
-        """The answer of logits `[class]`."""
+        """The prediction of logits `[class]`."""
         if logits is None or logits.ndim != 1:
             raise _predictions.none(self.model)
         return _predictions.prediction(logits, self.labels, self.activation, top_k)
 
     def _answers(self, prepared: Sequence[Any]) -> list[Tensor | None]:
-        """The logits of each input of a batch, without listening to the attention."""
+        """The logits of each input of a batch, without recording attention."""
         raise NotImplementedError
 
     def _forward(self, inputs: Tensor | dict[str, Tensor]) -> Any:
@@ -257,11 +256,11 @@ class Lens:
     # -- attributions ---------------------------------------------------------------------------------------
 
     def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
-        """How much each part of the input spoke for the target class."""
+        """Attributes the target class to the parts of the input."""
         raise NotImplementedError
 
     def _compared(self, input: Any, target: Any, options: dict[str, Any]) -> Explanation | None:
-        """What `baseline="compare"` asks for."""
+        """The explanation of `baseline="compare"`; None for other baselines."""
         from ..attribution import compare_baselines
 
         if not isinstance(options.get("baseline"), str) or options["baseline"] != "compare":
@@ -276,7 +275,7 @@ class Lens:
         target: str | int | None = None,
         **options: Any,
     ) -> Explanation:
-        """The input explained by several methods beside each other, for one class: see `compare_methods`.
+        """Explains one class of one input by several methods: see `compare_methods`.
 
         >>> lens.explain("not a bad film", ["integrated_gradients", "leave_one_out"]).table
         """
@@ -292,9 +291,9 @@ class Lens:
         return (
             f"{type(self).__name__} of {self.name} ({type(self.model).__name__}, {size:.1f} M parameters{classes})\n"
             f"  lens.trace(input)      a Trace: tokens, prediction, attention [layer, head, query, key]\n"
-            f"  lens.traces(inputs)    the same for many, one by one\n"
+            f"  lens.traces(inputs)    an iterator over the traces of many inputs\n"
             f"  lens.predict(inputs)   label, probability and the next classes, without attention\n"
-            f"  lens.attribute(input)  an Attribution: what made it decide; lens.explain(input): by several methods"
+            f"  lens.attribute(input)  an Attribution: a score per token or pixel; lens.explain(input): several methods"
         )
 
 
@@ -306,12 +305,13 @@ def _kind(model: nn.Module, processor: Any, options: dict[str, Any]) -> type[Len
 
 
 def _check_options(kind: type[Lens], options: dict[str, Any]) -> None:
-    """Raises InputError for what a lens of this kind cannot be told."""
+    """Raises InputError for an option that a lens of this kind does not take."""
     names = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "model")]
     for name in options:
         if name in ("device", "dtype"):
             raise InputError(
-                f"a lens uses the model where and as it is: Lens(model.to({options[name]!r}), ...)"
+                f"a lens keeps the model's device and dtype and takes no {name}=; convert the model first: "
+                f"Lens(model.to({options[name]!r}), ...)"
             )
         if name not in names:
             raise unknown_name(f"option of {kind.__name__}", name, names)

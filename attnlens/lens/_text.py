@@ -45,13 +45,13 @@ class TextLens(Lens):
             _refuse_function(model, tokenizer)
             raise InputError(
                 "a text model needs its tokenizer: Lens(model, tokenizer) takes a transformers tokenizer, not "
-                f"{type(tokenizer).__name__}; a hand-written model with other tokens runs inside `with "
-                "attnlens.capture(model) as recording:`, then recording.traces(tokens=...); for a vision module "
-                "give the patch grid: Lens(model, patches=(rows, cols))"
+                f"{type(tokenizer).__name__}; run a hand-written model with other tokens inside `with "
+                "attnlens.capture(model) as recording:` and call recording.traces(tokens=...); for a vision module "
+                "pass the patch grid: Lens(model, patches=(rows, cols))"
             )
         wanted = getattr(model, "main_input_name", "input_ids")
         if wanted != "input_ids":
-            raise InputError(f"{type(model).__name__} takes {wanted}, not text; give it its own processor")
+            raise InputError(f"{type(model).__name__} takes {wanted}, not text; pass its own processor")
         _text_inputs.check_vocabulary(model, self.tokenizer)
 
     @property
@@ -65,11 +65,11 @@ class TextLens(Lens):
 
     @property
     def max_tokens(self) -> int | None:
-        """The longest input in tokens, special ones included; None where neither model nor tokenizer has a limit."""
+        """Maximum input length in tokens, special ones included; None where neither model nor tokenizer has a limit."""
         limits = [self.tokenizer.model_max_length]
         positions = _tasks.config_of(self.model, "max_position_embeddings")
         if isinstance(positions, int) and positions > 0:
-            # RoBERTa counts positions from the padding index on.
+            # RoBERTa numbers positions from the padding index on.
             shift = [
                 m.padding_idx + 1
                 for name, m in self.model.named_modules()
@@ -98,12 +98,12 @@ class TextLens(Lens):
     ) -> Trace | list[Trace]:
         """Runs the model on a text, a pair of texts, or a list of them.
 
-        window: for texts longer than the model's limit: read it in windows of so many tokens, special ones
-            included, `overlap` (a quarter by default) shared by neighbours. One text then gives a list of
-            traces, in order; character spans count from the beginning of the whole text. Of a pair the second
-            text is read in windows and the first stands in each.
-        output: for an encoder-decoder: the text that its decoder reads; its start token alone by default.
-        options: as for `traces`; batch_size.
+        window: window length in tokens, special ones included, for texts longer than the model's limit. Neighbouring
+            windows share `overlap` tokens (a quarter by default). Returns a list of traces for one text, in order;
+            character spans count from the beginning of the whole text. For a pair, only the second text is split, and
+            every window holds the first.
+        output: for an encoder-decoder, the text that the decoder reads; its start token alone by default.
+        options: as for `traces`, and batch_size.
 
         Raises InputError for an empty text, another type, or a text over the limit without `window`.
         """
@@ -115,16 +115,16 @@ class TextLens(Lens):
             return super().trace(input, **options)
         inputs = listed(input)
         if inputs is not None:
-            return [self.trace(one, window=window, overlap=overlap, **options) for one in inputs]
+            return [self.trace(text, window=window, overlap=overlap, **options) for text in inputs]
         pieces = _text_inputs.windows(self.tokenizer, input, window, overlap, self.max_tokens)
         return list(self.traces(pieces, **options))
 
     @staticmethod
     def _check_whole_text(input: Any, window: int | None, overlap: int | None, output: str | None) -> None:
         if overlap is not None and window is None:
-            raise InputError("overlap= is shared by neighbouring windows; give window= too")
+            raise InputError("overlap= is the overlap of neighbouring windows; pass window= too")
         if output is not None and (window is not None or listed(input) is not None):
-            raise InputError("output= belongs to one text without windows; take the texts one by one")
+            raise InputError("output= belongs to one text without windows; pass the texts one by one")
 
     def predict(
         self,
@@ -137,21 +137,20 @@ class TextLens(Lens):
         output: str | None = None,
         **options: Any,
     ) -> Any:
-        """What the model says: label, class index and probability, and the `top_k` likeliest classes as `.top`.
+        """The model's prediction: label, class index and probability, and the `top_k` most probable classes as `.top`.
 
-        input: a text or pair; a list gives a list, computed in batches of similar lengths.
-        window, overlap: for a text longer than the model, as in `trace`: the answer is that of the mean of its
-            windows' logits.
+        input: a text or pair; for a list, returns a list, computed in batches of similar lengths.
+        window, overlap: for a text longer than the model's limit, as in `trace`; the prediction is that of the mean of
+            the windows' logits.
         output: the text that the decoder of an encoder-decoder has written so far.
 
-        The label and the probability are those of `lens.trace(input).prediction`, at the price of a forward pass that
-        nobody listens to. Of a multi-label model each class has a probability of its own; of a regression the label is
-        the value, without a probability and without `.top`. A language model names its next token, a masked one the
-        token of its first mask. Token classification gives a list, a prediction for each token of
-        `lens.encode(text).tokens`; question answering the words of the answer, with the index and the probability of
-        its first token.
+        Label and probability are those of `lens.trace(input).prediction`, computed without recording attention. In a
+        multi-label model each class has a probability of its own. For a regression the label is the value, without a
+        probability and without `.top`. A causal language model predicts the next token, a masked one the token at its
+        first mask. Token classification returns a list, one prediction for each token of `lens.encode(text).tokens`.
+        Question answering returns the text of the answer, with the index and the probability of its first token.
 
-        Raises InputError for an input that cannot be read, and where the model gives no class logits, or NaN.
+        Raises InputError for an input that cannot be read, and where the model returns no class logits, or NaN.
 
         >>> lens.predict(["not a bad film", "flat"])[0].label
         """
@@ -161,11 +160,11 @@ class TextLens(Lens):
             return super().predict(input if output is None else self.encode(input, output), **options)
         inputs = listed(input)
         if inputs is not None:
-            return [self.predict(one, window=window, overlap=overlap, **options) for one in inputs]
+            return [self.predict(text, window=window, overlap=overlap, **options) for text in inputs]
         if self.task in ("question", "token", *_tasks.LANGUAGE):
             raise InputError(
-                f"window= is for models that give one answer for a text, and {type(self.model).__name__} answers at "
-                "a place in it; cut the text around that place"
+                f"window= is for models with one prediction per text, and {type(self.model).__name__} predicts at a "
+                "position of the text; shorten the text around that position"
             )
         _forward.check_options(options, "top_k", "batch_size")
         pieces = _text_inputs.windows(self.tokenizer, input, window, overlap, self.max_tokens)
@@ -186,31 +185,31 @@ class TextLens(Lens):
     @overload
     def attribute(self, input: Any, target: str | int | None = None, **options: Any) -> TextAttribution: ...
     def attribute(self, input: Any, target: Any = None, **options: Any) -> Any:
-        """How much each token spoke for a class, with the error of the scores.
+        """Attributes a class to the tokens of a text: one score per token, with the error of the scores.
 
-        input: a text or pair; a list gives a list, computed in batches of similar lengths.
-        target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
-            list of texts, holds the target of each: one, or a list of several. For a language model a token of the
-            vocabulary, for question answering "start" (the default) or "end".
-        method: "integrated_gradients" (the default: adaptive, in as many steps as `tolerance` needs), or any of
-            `attnlens.attribution.METHODS`, each explained in the guide's page on methods.
-        against: a second class: explain why `target` rather than that one; of a list of texts one for all, or a list
+        input: a text or pair; for a list, returns a list, computed in batches of similar lengths.
+        target: class name or index, or "predicted" (the default). For one text, a list returns one attribution per
+            class; for a list of texts, a list holds the target of each: one, or a list of several. For a language
+            model, a token of the vocabulary; for question answering, "start" (the default) or "end".
+        method: "integrated_gradients" (the default: adaptive, with as many steps as `tolerance` needs), or another of
+            `attnlens.attribution.METHODS`; the guide's page on methods explains each.
+        against: a second class, for the contrast between `target` and it; for a list of texts, one for all or a list
             with one for each.
-        unit: "logit" (the default) or "probability", what the scores divide up.
+        unit: unit of the scores, "logit" (the default) or "probability".
         baseline: "pad" (the default), "mask", "zero", "mean" (of all word embeddings), a text of several words, token
-            ids, a tensor `[token, d]`; a list is averaged over (expected gradients); "compare" gives the `Explanation`
-            that holds each of the four beside the others. Special tokens stay in each.
+            ids, or a tensor `[token, d]`. Scores are averaged over a list (expected gradients); "compare" returns an
+            `Explanation` with one attribution for each of the four names. Special tokens stay in every baseline.
         layer: "word" (the default) or "embeddings", the output of the whole embedding module; or a module or its path.
-        position: the token whose label, or next token, is explained, by number or text: token classification needs it,
-            for language models it is the last token or the first mask.
-        window, overlap: for a text longer than the model, as in `trace`: F is the mean over its windows.
+        position: the token whose label, or next token, is explained, by number or text. Required for token
+            classification; for language models by default the last token or the first mask.
+        window, overlap: for a text longer than the model's limit, as in `trace`; F is the mean over the windows.
         output: the text that the decoder of an encoder-decoder has written so far.
         level: "token" (the default), "word" or "sentence".
-        progress: show a bar over the texts.
-        options: of the method: tolerance and max_steps of integrated gradients (or n_steps and rule, for Captum's fixed
-            number), n_samples, noise and seed of those that sample.
+        progress: show a progress bar over the texts.
+        options: options of the method: tolerance and max_steps of integrated gradients (or n_steps and rule for
+            Captum's fixed number of steps); n_samples, noise and seed of methods that sample.
 
-        Raises InputError for an unknown target, method, baseline or option, listing the known ones.
+        Raises InputError for an unknown target, method, baseline or option, and lists the known ones.
 
         >>> lens.attribute("not a bad film", "positive", against="negative", level="word").table
         """
@@ -221,52 +220,52 @@ class TextLens(Lens):
     # -- from text to tensors -------------------------------------------------------------------------------
 
     def encode(self, input: str | tuple[str, str], output: str | None = None) -> Encoded:
-        """One text or pair with its tokens, unpadded; with the text that the decoder reads, if there is one.
+        """Tokenizes one text or pair, without padding, and the text that the decoder reads, if there is one.
 
         Raises InputError as `trace` does.
         """
         encoded = _text_inputs.encode(self.tokenizer, input)
         if self.max_tokens is not None and len(encoded) > self.max_tokens:
             raise InputError(
-                f"the text has {len(encoded)} tokens, the model takes {self.max_tokens}; read it in overlapping "
+                f"the text has {len(encoded)} tokens, the model takes {self.max_tokens}; split it into overlapping "
                 f"windows: window={self.max_tokens}, or --window {self.max_tokens} in a shell"
             )
         if output is not None and not self._seq2seq:
-            raise InputError(f"{self.name} is no encoder-decoder: it has no output to read; omit output=")
+            raise InputError(f"{self.name} is not an encoder-decoder and reads no output; omit output=")
         return encoded if output is None else self._with_output(encoded, output)
 
     def batch(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
-        """Padded tensors `[batch, token]` on the model's device, by the names that the model takes."""
+        """Padded tensors `[batch, token]` on the model's device, under the names of the model's arguments."""
         _text_inputs.check_ids(self.model, self.tokenizer, encoded)
         taken = inspect.signature(self.model.forward).parameters
-        rows = [one.inputs for one in encoded]
-        if "input_ids" in taken:  # a wrapper that passes everything on names nothing
+        rows = [text.inputs for text in encoded]
+        if "input_ids" in taken:  # a wrapper with **kwargs alone names no argument
             rows = [{name: row[name] for name in row if name in taken} for row in rows]
         blanks = {"input_ids": self._pad_id or 0, "token_type_ids": self.tokenizer.pad_token_type_id}
         return {name: rows.to(self.device) for name, rows in _text_inputs.pad(rows, blanks).items()}
 
     def inputs(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
-        """`batch`, and what the decoder of an encoder-decoder reads."""
+        """`batch`, and the decoder's input ids of an encoder-decoder."""
         inputs = self.batch(encoded)
-        decoder = [one.output_ids for one in map(self._with_start, encoded)]
+        decoder = [text.output_ids for text in map(self._with_start, encoded)]
         if any(decoder):
             inputs["decoder_input_ids"] = torch.tensor(decoder, device=self.device)
         return inputs
 
     @property
     def _pad_id(self) -> int | None:
-        """The model's padding token before the tokenizer's: by it the model finds the end of a text."""
-        own = _tasks.config_of(self.model, "pad_token_id")
-        return own if isinstance(own, int) and own >= 0 else self.tokenizer.pad_token_id
+        """The model's padding token, by which it finds the end of a text; else the tokenizer's."""
+        pad = _tasks.config_of(self.model, "pad_token_id")
+        return pad if isinstance(pad, int) and pad >= 0 else self.tokenizer.pad_token_id
 
     @property
     def batches(self) -> bool:
-        """Whether texts of several lengths can go through the model together and come out as if alone."""
+        """Whether texts of different lengths can share a batch without a change of their outputs."""
         head = self.task
         if self._seq2seq and head in ("sequence", "question"):
             return False  # its decoder reads the padding too
         if head == "sequence" and hasattr(self.model, "config"):
-            # GPT-2 looks for the last token that is no padding.
+            # GPT-2 classifies at the last token that is not padding.
             return _tasks.config_of(self.model, "pad_token_id") is not None
         taken = inspect.signature(self.model.forward).parameters
         return "input_ids" not in taken or "attention_mask" in taken
@@ -306,7 +305,7 @@ class TextLens(Lens):
         return bool(_tasks.config_of(self.model, "is_encoder_decoder"))
 
     def _with_start(self, encoded: Encoded) -> Encoded:
-        """With the decoder's start token where it reads nothing yet; a classifier makes its decoder's input itself."""
+        """Adds the decoder's start token where the decoder has no input; classifiers make that input themselves."""
         makes = not self._seq2seq or self.task in ("sequence", "question")
         return encoded if makes or encoded.output_ids else self._with_output(encoded, "")
 
@@ -319,8 +318,8 @@ class TextLens(Lens):
 
     def _answers(self, prepared: Sequence[Encoded]) -> list[Tensor | None]:
         if len(prepared) > 1 and not self.batches:
-            return [logits for one in prepared for logits in self._answers([one])]
-        prepared = [self._with_start(one) for one in prepared]
+            return [logits for row in prepared for logits in self._answers([row])]
+        prepared = [self._with_start(row) for row in prepared]
         output = self._forward(self.inputs(prepared))
         return [_tasks.kept(self._checked_logits(output, item, prepared)) for item in range(len(prepared))]
 
@@ -341,7 +340,7 @@ class TextLens(Lens):
         return logits
 
     def _logits(self, output: Any, item: int, encoded: Sequence[Encoded]) -> Tensor | None:
-        """One input's logits without padding, in the shape that `Trace` says."""
+        """The logits of one input without padding, in the shape of `Trace.logits`."""
         head, row = self.task, encoded[item]
         length = len(row)
         if head == "question" and hasattr(output, "start_logits"):
@@ -355,7 +354,7 @@ class TextLens(Lens):
         return None if place is None or logits.ndim != 3 else logits[item, place]
 
     def answer_place(self, encoded: Encoded) -> int | None:
-        """Which position's logits are a language model's answer: the last token, or the first mask; else None."""
+        """The position of a language model's prediction: the last token, or the first mask; None for other models."""
         head = self.task
         if head == "masked":
             places = [i for i, token in enumerate(encoded.tokens) if token.id == self.tokenizer.mask_token_id]
@@ -364,9 +363,9 @@ class TextLens(Lens):
 
 
 def _refuse_function(model: nn.Module, processor: Any) -> None:
-    """A function in the place of a tokenizer prepares pictures."""
+    """Raises InputError for a function in place of a tokenizer, which can only prepare pictures."""
     if callable(processor) and not hasattr(model, "config"):
         raise InputError(
-            f"{type(model).__name__} is not known for a vision module; if it is one, give the rows and columns of its "
-            "patches beside what prepares its pictures: Lens(module, preprocess, patches=(rows, cols))"
+            f"{type(model).__name__} is not recognised as a vision module; if it is one, pass the rows and columns of "
+            "its patches along with the preprocessing function: Lens(module, preprocess, patches=(rows, cols))"
         )

@@ -97,9 +97,9 @@ def test_a_declaration_says_everything():
     for left in everything:
         with pytest.raises(TypeError, match=left):
             al.attribution.method(**{name: value for name, value in everything.items() if name != left})
-    with pytest.raises(TypeError, match="needs= is of gradients, attention"):
+    with pytest.raises(TypeError, match="needs= must be of gradients, attention"):
         al.attribution.method(**{**everything, "needs": "gradient"})
-    with pytest.raises(TypeError, match="inputs= is text, image or both"):
+    with pytest.raises(TypeError, match="inputs= must be text, image or both"):
         al.attribution.method(**{**everything, "inputs": "texts"})
 
 

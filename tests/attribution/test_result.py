@@ -57,7 +57,7 @@ def image(**changes):
         ({}, True, "completeness gap 0.2%"),
         ({"estimated_error": None}, True, "completeness gap 0.2%"),
         ({"tolerance": None}, None, "completeness gap 0.2%"),
-        ({"gap": None}, None, "no unit: the scores rank, they divide nothing up"),
+        ({"gap": None}, None, "no unit: the scores only rank and do not sum to the change"),
         (
             {"gap": 0.05},
             False,
@@ -76,7 +76,7 @@ def image(**changes):
         (
             {"gap": 2.0, "change": 0.01, "estimated_error": None},
             False,
-            "completeness gap 200.0%, did not converge: the baseline scores nearly the same, so the relative gap is "
+            "completeness gap 200.0%, did not converge: F is nearly the same at the baseline, so the relative gap is "
             "large",
         ),
         (
@@ -87,23 +87,23 @@ def image(**changes):
         (
             {"gap": 0.7, "complete": False, "tolerance": None, "estimated_error": None},
             None,
-            "completeness gap 70.0%: the method does not promise that the scores add up to the change",
+            "completeness gap 70.0%: the method does not guarantee that the scores sum to the change",
         ),
         (
             {"gap": 0.7, "complete": False},
             True,
-            "completeness gap 70.0%: the method does not promise that the scores add up to the change",
+            "completeness gap 70.0%: the method does not guarantee that the scores sum to the change",
         ),
         (
             {"gap": 0.7, "complete": False, "estimated_error": 0.5},
             False,
-            "completeness gap 70.0%: the method does not promise that the scores add up to the change, "
+            "completeness gap 70.0%: the method does not guarantee that the scores sum to the change, "
             "estimated error 50.0%, did not converge in 17 steps: raise max_steps",
         ),
         (
             {"gap": math.inf, "change": 0.0, "estimated_error": None},
             False,
-            "completeness gap inf%, did not converge: the baseline scores nearly the same, so the relative gap is "
+            "completeness gap inf%, did not converge: F is nearly the same at the baseline, so the relative gap is "
             "large",
         ),
         (

@@ -176,7 +176,9 @@ def test_another_class_and_another_method_are_explained(page, lens):
     page.get_by_label("Class that is explained").select_option("negative")
     expect(page.locator(".asked")).to_contain_text("explained negative")
     page.get_by_label("Method").select_option("gradient")
-    expect(page.locator(".verdict")).to_have_text("No unit: the scores rank, they divide nothing up")
+    expect(page.locator(".verdict")).to_have_text(
+        "No unit: the scores only rank and do not sum to the change"
+    )
     assert (view.target, view.method) == ("negative", "gradient")
 
 

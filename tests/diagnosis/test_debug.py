@@ -47,7 +47,7 @@ def test_the_answer_and_the_rank_of_the_truth(lens, mixed):
     assert list(mixed.top.true) == [False, True]
     said = kinds(mixed)["answer"]
     assert said.text.startswith(
-        "Wrong: the model says positive (0.73); the true class negative is number 2 of 2"
+        "Wrong: the model predicts positive (0.73); the true class negative is number 2 of 2"
     )
     right = al.debug(lens, MIXED, "Positive")
     assert right.correct
@@ -90,7 +90,7 @@ def test_the_words_that_flip_it(lens, mixed):
 
 def test_unknown_words_are_named(lens):
     found = kinds(al.debug(lens, "the 𓀀 film is meh", "negative"))["unknown words"]
-    assert found.text == "The tokenizer does not know '𓀀'."
+    assert found.text == "Not in the tokenizer's vocabulary: '𓀀'."
     assert "unknown words" not in kinds(al.debug(lens, "dull", "negative"))
 
 
@@ -124,7 +124,7 @@ def test_near_and_far_answers(lens, mixed, logits, kind):
 @pytest.mark.parametrize(
     ("scores", "kind", "words"),
     [
-        ([9.0, 0.5, 0.5], "one part", "has 90% of what speaks"),
+        ([9.0, 0.5, 0.5], "one part", "has 90% of the evidence"),
         ([1.0] * 10, "spread", "5 of 10 parts make up half"),
         ([3.0, 3.0, *[0.1] * 30], None, ""),  # 2 of 32 parts make up half
         ([-1.0, -2.0], None, ""),
@@ -145,7 +145,9 @@ def test_one_part_or_many(lens, mixed, scores, kind, words):
 
 def test_nothing_flips_it(lens, mixed):
     found = _findings.flipped(case(mixed, lens, counterfactual=None))
-    assert found.text == "Nothing flips it: even without all its parts the model says positive."
+    assert (
+        found.text == "No removal changes the prediction: even without all parts the model predicts positive."
+    )
 
 
 def test_as_text_as_html_and_as_json(mixed):
@@ -153,7 +155,7 @@ def test_as_text_as_html_and_as_json(mixed):
     assert all(finding.text in said for finding in mixed.findings)
     html = mixed._repr_html_()
     assert "Driven" not in html
-    assert "Wrong: the model says" in html
+    assert "Wrong: the model predicts" in html
     numbers = json.loads(mixed.to_json())
     assert numbers["rank"] == 2
     assert numbers["counterfactual"]["parts"] == list(mixed.counterfactual.names)
@@ -347,7 +349,7 @@ def test_a_model_without_attention():
 def test_what_cannot_be_debugged(lens):
     with pytest.raises(InputError, match="unknown target 'angry'; expected one of: negative, positive"):
         al.debug(lens, MIXED, "angry")
-    with pytest.raises(InputError, match="takes one input; debug them one by one"):
+    with pytest.raises(InputError, match="takes one input, not a list; debug them one by one"):
         al.debug(lens, [MIXED], "negative")
     with pytest.raises(InputError, match="text is empty"):
         al.debug(lens, " ", "negative")

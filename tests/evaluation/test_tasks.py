@@ -115,9 +115,9 @@ def test_what_a_target_says_is_not_said_otherwise():
     lens = al.Lens(tiny.gpt2(), tiny.byte_level())
     target = lens.attribute(TEXT, position=2, method="gradient").target
     assert lens.attribute(TEXT, target, position=2, method="gradient").target == target
-    with pytest.raises(InputError, match=r"has position 2, and position=1 says otherwise; omit it"):
+    with pytest.raises(InputError, match=r"has position 2, which position=1 contradicts; omit it"):
         lens.attribute(TEXT, target, position=1, method="gradient")
-    with pytest.raises(InputError, match=r"has unit 'logit', and unit='probability' says otherwise"):
+    with pytest.raises(InputError, match=r"has unit 'logit', which unit='probability' contradicts"):
         lens.attribute(TEXT, target, unit="probability", method="gradient")
 
 
@@ -161,7 +161,7 @@ def test_what_a_diagnosis_of_a_place_needs():
     token = al.Lens(tiny.bert("ForTokenClassification"), tiny.wordpiece())
     with pytest.raises(InputError, match="answers for every token; name one"):
         al.debug(token, TEXT, 1)
-    with pytest.raises(InputError, match="side= is of question answering"):
+    with pytest.raises(InputError, match="side= is for question answering"):
         al.debug(token, TEXT, 1, position=2, side="end")
     with pytest.raises(InputError, match="unknown target 'middle'; expected one of: start, end"):
         al.debug(al.Lens(tiny.bert("ForQuestionAnswering"), tiny.wordpiece()), PAIR, "film", side="middle")

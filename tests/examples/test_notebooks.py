@@ -91,8 +91,8 @@ def test_debugging_sentiment(executed):
     assert min(spontaneity) < -0.1 < abs(sum(spontaneity)) - 0.1 < 0.1 < max(spontaneity)
     for words in (
         "'delight' has 80%",
-        "'missing' speaks most for negative",
-        "Without 'is' the model says negative",
+        "The strongest evidence for negative is 'missing'",
+        "Without 'is' the model predicts negative",
     ):
         assert words in said["diagnosis"]
     answers = re.findall(r"(negative|positive) \(0\.\d\d\)", said["rewritten"])
@@ -138,7 +138,11 @@ def test_a_misclassified_image(executed):
     top = [line.split()[2] for line in said["top"].splitlines()[1:4]]
     assert top == ["bird", "cat", "deer"]
     assert re.search(r"3 +deer +-0\.0\d+ +0\.027 +True", said["top"])
-    for words in ("deer is number 3 of 10", "cell (0, 5) speaks most for deer", "the model says cat"):
+    for words in (
+        "deer is number 3 of 10",
+        "The strongest evidence for deer is cell (0, 5)",
+        "the model predicts cat",
+    ):
         assert words in said["diagnosis"]
     logit, blurred = numbers(said["shares"].splitlines()[0])[:2]
     assert 0.9 * logit < blurred < logit

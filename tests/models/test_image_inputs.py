@@ -554,7 +554,7 @@ def test_a_picture_that_nothing_prepared_says_how_to():
             )
 
     lens = al.Lens(Fixed(), patches=(8, 8))
-    hint = "pass a function that makes the tensor: Lens(module, preprocess, patches="
+    hint = "pass a function that converts it to a tensor: Lens(module, preprocess, patches="
     with pytest.raises(InputError, match=re.escape(hint)):
         lens.trace(Image.new("RGB", (48, 40)))
     with pytest.raises(InputError) as caught:

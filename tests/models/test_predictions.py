@@ -115,9 +115,9 @@ def test_nothing_listens_and_the_model_is_left_as_it_was(monkeypatch):
         ({"top_k": 0}, "top_k must be an integer of at least 1, not 0"),
         ({"batch_size": True}, "batch_size must be an integer of at least 1"),
         ({"top": 3}, "unknown option 'top'"),
-        ({"overlap": 3}, "give window= too"),
+        ({"overlap": 3}, "pass window= too"),
         ({"output": "x", "window": 32}, "output= belongs to one text without windows"),
-        ({"output": "x"}, "is no encoder-decoder"),
+        ({"output": "x"}, "is not an encoder-decoder"),
     ],
 )
 def test_options_that_are_none(lens, options, message):
@@ -130,7 +130,7 @@ def test_what_cannot_be_predicted():
         al.Lens(tiny.bert("Model"), tiny.wordpiece()).predict("see it")
     with pytest.raises(InputError, match="no mask in the text"):
         LENSES["masked"]().predict("see it")
-    with pytest.raises(InputError, match="answers at a place in it"):
+    with pytest.raises(InputError, match="predicts at a position of the text"):
         LENSES["gpt2"]().predict("see it", window=32)
     with pytest.raises(InputError, match="input 1: the text is empty"):
         LENSES["bert"]().predict(["see it", ""])
@@ -234,7 +234,10 @@ def test_what_a_lens_cannot_be_told():
     model, tokenizer = tiny.bert(), tiny.wordpiece()
     with pytest.raises(InputError, match="those of GPT2LMHeadModel are tokens; omit labels="):
         al.Lens(tiny.gpt2(), tiny.byte_level(), labels=["a"])
-    with pytest.raises(InputError, match=r"uses the model where and as it is: Lens\(model\.to\('cuda'\)"):
+    with pytest.raises(
+        InputError,
+        match=r"takes no device=; convert the model first: Lens\(model\.to\('cuda'\)",
+    ):
         al.Lens(model, tokenizer, device="cuda")
     with pytest.raises(InputError, match=r"option of TextLens 'label'; expected one of: tokenizer, labels"):
         al.Lens(model, tokenizer, label=["a"])
@@ -254,6 +257,6 @@ def test_a_vision_module_without_its_grid_says_how_to_give_it():
         with pytest.raises(InputError, match=r"Lens\(module, preprocess, patches=\(rows, cols\)\)"):
             al.Lens(module, lambda picture: picture)
         with pytest.raises(
-            InputError, match=r"for a vision module give the patch grid: Lens\(model, patches="
+            InputError, match=r"for a vision module pass the patch grid: Lens\(model, patches="
         ):
             al.Lens(module)

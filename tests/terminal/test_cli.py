@@ -219,7 +219,7 @@ def test_debug_tells_what_flips_an_answer(quick):
     done = quick("debug", "it 's not that i hated it .", "negative")
     assert done.returncode == 0, done.stderr
     assert "sentiment: positive (0.99), true negative" in done.stdout
-    assert "- Without 'hated' the model says negative." in done.stdout
+    assert "- Without 'hated' the model predicts negative." in done.stdout
     assert "negative (true)" in done.stdout
     numbers = json.loads(quick("debug", "it 's not that i hated it .", "negative", "--json").stdout)
     assert numbers["counterfactual"]["parts"] == ["hated"]

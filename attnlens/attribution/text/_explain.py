@@ -161,8 +161,8 @@ def _check_attention(lens: TextModel, method: Method, target: TargetRequest) -> 
         )
     if "gradients" in method.needs and not predicts_once(lens, target.position):
         raise InputError(
-            f"{method.name} follows the gradient of the one prediction that a model makes for a text; omit position=, "
-            "or use a method that asks at any place, such as integrated_gradients"
+            f"{method.name} reads attention by the gradient of the one prediction for a text; omit position=, or use a "
+            "method that explains any position, such as integrated_gradients"
         )
 
 
@@ -171,7 +171,7 @@ def _check_one_text(
 ) -> None:
     """What belongs to one whole text is given for one whole text."""
     if overlap is not None and window is None:
-        raise InputError("overlap= is shared by neighbouring windows; give window= too")
+        raise InputError("overlap= is the overlap of neighbouring windows; pass window= too")
     if not several and window is None:
         return
     if output is not None:

@@ -552,7 +552,7 @@ def test_pictures_of_every_kind(vit, picture):
         (dict(target=1, against=1), "target and against are the same class, 'LABEL_1'"),
         (dict(against="x"), "unknown target 'x'"),
         (dict(unit="odds"), "unknown unit 'odds'; expected one of: logit, probability"),
-        (dict(method="rollout", against=1), "rollout follows the attention for the logit of one class"),
+        (dict(method="rollout", against=1), "rollout reads attention and explains the logit of one class"),
         (dict(method="relevance", unit="probability"), "omit against= and unit="),
         (dict(baseline=[]), "baseline=[] names none; omit it for 'black'"),
         (dict(baseline="blakc"), "unknown baseline 'blakc'"),

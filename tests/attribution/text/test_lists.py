@@ -276,7 +276,7 @@ def test_special_tokens_of_windows_lie_on_those_of_the_text(lens):
 @pytest.mark.parametrize(
     ("build", "options", "message"),
     [
-        (tiny.bert, {"overlap": 2}, "overlap= is shared by neighbouring windows; give window= too"),
+        (tiny.bert, {"overlap": 2}, "overlap= is the overlap of neighbouring windows; pass window= too"),
         (tiny.bert, {"window": 2}, "window must be at least 3 tokens and at most 64, not 2"),
         (tiny.bert, {"window": 99}, "window must be at least 3 tokens and at most 64, not 99"),
         (tiny.bert, {"window": 9, "output": "see"}, "output= belongs to one text without windows"),

@@ -300,7 +300,7 @@ def test_attention_in_the_row_that_answers(lens, name):
 @pytest.mark.parametrize(
     ("build", "options", "message"),
     [
-        (tiny.bert, {"against": 0}, "for the logit of one class; omit against= and unit="),
+        (tiny.bert, {"against": 0}, "explains the logit of one class; omit against= and unit="),
         (tiny.bert, {"unit": "probability"}, "omit against= and unit="),
         (
             lambda: tiny.bert("ForTokenClassification"),
@@ -318,7 +318,7 @@ def test_attention_in_the_row_that_answers(lens, name):
 def test_attention_knows_one_answer(build, options, message):
     lens = al.Lens(build(), tiny.wordpiece())
     for method in ("relevance", "gradient_rollout"):
-        with pytest.raises(InputError, match=f"{method} follows the .*{message}"):
+        with pytest.raises(InputError, match=f"{method} reads attention .*{message}"):
             lens.attribute(TEXT, **{"target": 1, "method": method, **options})
 
 

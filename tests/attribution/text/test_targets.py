@@ -176,11 +176,11 @@ def test_a_regression(lenses):
         (1.5, {}, "target 1.5 is no class"),
         ([], {}, r"target=\[\] names no class"),
         (0, {"against": "good"}, "unknown target 'good'"),
-        (0, {"against": 0}, "target and against are the same class, 'LABEL_0'; name two that differ"),
+        (0, {"against": 0}, "target and against are the same class, 'LABEL_0'; pass two different classes"),
         (0, {"unit": "percent"}, "unknown unit 'percent'; expected one of: logit, probability"),
         (0, {"level": "words"}, "unknown level 'words'; expected one of: token, word, sentence"),
         (0, {"position": 1}, "BertForSequenceClassification gives one answer; omit position="),
-        (0, {"output": "see"}, "is no encoder-decoder: it has no output to read"),
+        (0, {"output": "see"}, "is not an encoder-decoder and reads no output"),
         (0, {"steps": 3}, "integrated_gradients takes no option 'steps'; it takes: tolerance, max_steps"),
         (0, {"baselin": "pad"}, "takes no option 'baselin'; .*Did you mean 'baseline'?"),
     ],
@@ -192,7 +192,9 @@ def test_what_cannot_be_asked(lens, target, options, message):
 
 def test_the_predicted_class_is_no_contrast_to_itself(lens):
     best = lens.trace(TEXT).prediction.label
-    with pytest.raises(InputError, match=rf"same class, '{best}'; .*without target= it is the predicted one"):
+    with pytest.raises(
+        InputError, match=rf"same class, '{best}'; .*without target= the target is the predicted class"
+    ):
         lens.attribute(TEXT, against=best)
 
 
