@@ -356,5 +356,5 @@ def test_what_cannot_be_debugged(lens):
     with pytest.raises(InputError, match="mask= is of an image"):
         al.debug(lens, MIXED, "negative", mask=np.ones((2, 2), bool))
     regression = al.Lens(tiny.bert(num_labels=1), tiny.wordpiece())
-    with pytest.raises(InputError, match="gives no probabilities of classes"):
+    with pytest.raises(InputError, match="returns no probabilities of classes"):
         al.debug(regression, MIXED, 0)
