@@ -1,4 +1,4 @@
-"""Ablation: run the model without some heads and see what changes."""
+"""Ablation: the model without some of its heads."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def ablate(
     heads: Iterable[tuple[int, int]] | Mapping[int, Iterable[int]] | tuple[int, int],
     **options: Any,
 ) -> Ablation:
-    """Runs the model twice, the second time with these heads switched off, and tells what changed.
+    """Runs the model with and without some heads, and compares the two runs.
 
-    Off means that what a head has mixed is zero when it enters the output projection; everything above sees the
-    consequences. The model itself is not changed.
+    The output of a removed head is zero where it enters the output projection; everything above
+    depends on it. The model itself is not changed.
 
     heads: pairs (layer, head), one pair, or {layer: heads}; negative numbers count from the end. Pairs are a form of
         gates= in `lens.trace`, too.

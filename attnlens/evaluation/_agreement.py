@@ -1,4 +1,4 @@
-"""Do attributions of one input say the same? Rank correlation, and what their strongest parts have in common."""
+"""Agreement of several attributions of one input: rank correlation, and the overlap of their strongest parts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TOP = 0.2
 
 
 def agreement(attributions: Iterable[Attribution]) -> pd.DataFrame:
-    """How far every two attributions of one input agree: a row per pair, in the given order.
+    """Agreement of every pair of attributions of one input, a row per pair, in the given order.
 
     Columns: first, second (their methods, with the target where targets differ), spearman (rank correlation of the
-    scores, from -1 to 1; of their sizes where one of the two has no sign; NaN where one is the same everywhere), and
-    overlap (of the strongest fifth by size: shared parts over parts in either, Jaccard, from 0 to 1).
+    scores, from -1 to 1; of their magnitudes where one of the two is unsigned; NaN where one is constant), and
+    overlap (Jaccard index of the fifth with the largest magnitudes, from 0 to 1).
 
-    Special tokens are left out. Equal sizes at the edge of the fifth: the first in the input counts.
+    Special tokens are omitted. Ties at the edge of the fifth go to the part that comes first in the input.
 
     Raises InputError for fewer than two attributions, of several inputs, or of other tokens.
     Source: Spearman's rank correlation of attributions and the overlap of the top features, as in Krishna et al.
@@ -60,7 +60,7 @@ def agreement(attributions: Iterable[Attribution]) -> pd.DataFrame:
 
 
 def ordinary_scores(attribution: Attribution) -> Tensor:
-    """`[part]` in float64: of a text its tokens but for special ones, of an image all pixels."""
+    """`[part]` in float64: the scores of a text's ordinary tokens, or of all pixels."""
     scores = attribution.scores.detach().double().cpu()
     if isinstance(attribution, TextAttribution):
         return scores[[not token.special for token in attribution.tokens]]

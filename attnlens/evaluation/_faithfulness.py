@@ -1,15 +1,15 @@
-"""Is an attribution faithful? Take the parts away that it names, in its order, and see what the model says then.
+"""Faithfulness: remove parts in the order of their scores, and measure how the prediction changes.
 
     table = al.faithfulness(lens, [lens.attribute(text, method=name) for name in ("gradient", "shapley")])
     table[["method", "comprehensiveness", "comprehensiveness_random"]]
 
-All five measures are read off two curves: the probability of the explained class without the first parts
-(deletion), and with the first parts alone (insertion). Chance has curves too, those of random orders of the same
-parts, so that every number stands beside what it would be for scores that know nothing.
+All five measures are computed from two curves: the probability of the explained class without the first parts
+(deletion), and with the first parts alone (insertion). The same curves of random orders of these parts are the
+reference: each measure is reported beside its value for random scores.
 
-Parts are ranked by score, the largest first: what speaks against the class comes last. Equal scores keep the order
-of the text, patches row by row. A removed part becomes what `by` says, which is no input that the model was trained
-on; a measure tells about the model, the attribution and this way of removing together.
+Parts are ranked by score, the largest first: evidence against the class comes last. Ties keep the order of the text,
+or of the patches row by row. A removed part is replaced as `by` says, which makes inputs that the model was not trained
+on; a measure is one of the model, the attribution and the perturbation together.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ ROWS = 512
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The probability of the explained class while parts leave, and while parts come.
+    """The probability of the explained class while parts are removed, and while they are inserted.
 
-    counts: `[point]`, how many parts have left, or come, from 0 to all
+    counts: `[point]`, how many parts are removed, or inserted, from 0 to all
     deletion: `[order, point]`, the probability without the first parts
     insertion: `[order, point]`, the probability with the first parts alone
 
@@ -66,7 +66,7 @@ class Curves:
         return self.counts.double() / self.counts[-1]
 
     def at(self, fraction: float) -> int:
-        """The point at which that share of the parts, rounded up, has left.
+        """The point at which that share of the parts, rounded up, is removed.
 
         Raises InputError where the curves of a long input have no point there.
         """
@@ -91,7 +91,7 @@ class Curves:
 
 
 def comprehensiveness(curves: Curves, fractions: Sequence[float] = FRACTIONS) -> Tensor:
-    """How far the probability falls without the strongest parts, `[order]`; the larger, the more faithful.
+    """The fall of the probability without the strongest parts, `[order]`; the larger, the more faithful.
 
     p(x) - p(x without the first parts), averaged over shares of the parts. Source: DeYoung et al. 2020, "ERASER: A
     Benchmark to Evaluate Rationalized NLP Models", eq. 1 and section 4.2. The mean is over the bins, as in the
@@ -104,7 +104,7 @@ def comprehensiveness(curves: Curves, fractions: Sequence[float] = FRACTIONS) ->
 
 
 def sufficiency(curves: Curves, fractions: Sequence[float] = FRACTIONS) -> Tensor:
-    """How far the probability falls when the strongest parts stand alone, `[order]`; the smaller, the more faithful.
+    """The fall of the probability with the strongest parts alone, `[order]`; the smaller, the more faithful.
 
     p(x) - p(the first parts alone), averaged over shares of the parts. Source: as for `comprehensiveness`, eq. 2.
     """
@@ -151,21 +151,21 @@ def faithfulness(
     n_random: int = 10,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How faithful each attribution is, beside chance: a row per attribution, in the given order.
+    """Faithfulness of each attribution beside random orders: a row per attribution, in the given order.
 
     Columns: input (number of the input, in the order in which inputs first occur), method, baseline, target, parts
     (how many can be removed), and for each of comprehensiveness, sufficiency, log_odds, deletion and insertion its
     value, `_random`, the mean over random orders, and `_random_std`, their standard deviation. For several inputs:
     `table.groupby("method").mean(numeric_only=True)`.
 
-    attributions: of one or several inputs, for any targets, by the methods to compare.
+    attributions: of one or several inputs, for any targets, by any methods.
     by: what a removed part becomes: "pad" (default), "mask" or "delete" in texts; in images a baseline, as
         for `image_baseline`.
     fractions: shares of the parts for comprehensiveness and sufficiency, above 0 and at most 1.
     n_random, seed: random orders, the same for all attributions of an input.
 
-    Words and sentences (`level`) are removed as wholes. Every probability is that of the target, also where an
-    attribution contrasts it with another class.
+    Words and sentences (`level`) are removed whole. Every probability is that of the target, also where an attribution
+    contrasts it with another class.
 
     Raises InputError for scores that are not finite, an attribution of another lens or of a text in windows, and a
     regression.
@@ -193,7 +193,7 @@ def curves(
 ) -> Curves | list[Curves]:
     """The deletion and insertion curves behind `faithfulness`; of several attributions a list.
 
-    Whatever all attributions of one input ask of the model is asked together, and nothing twice.
+    All perturbations of one input run together, and none twice.
     Arguments and errors: as for `faithfulness`.
 
     >>> found = curves(lens, attribution)
@@ -258,7 +258,7 @@ def probabilities(logits: Tensor, activation: str) -> Tensor:
 
 
 def _counts(size: int, fractions: Iterable[float]) -> Tensor:
-    """`[point]`: from none to all, evenly, and where the measures look."""
+    """`[point]`: from none to all, evenly, and those that the measures need."""
     even = torch.linspace(0, size, min(size + 1, MOST_POINTS)).round().long()
     asked = torch.tensor([_count(fraction, size) for fraction in (*fractions, *FRACTIONS, TOP)])
     return torch.cat([even, asked]).unique()

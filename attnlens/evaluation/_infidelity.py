@@ -1,4 +1,4 @@
-"""Infidelity and sensitivity: do scores foretell what the model does, and do they stay when the input moves?"""
+"""Infidelity and sensitivity: whether scores predict the effect of perturbations, and change little with the input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKENS = 1024
 
 
 class Sensitivity(float):
-    """The largest relative change of the scores that was seen, and how far another set of samples may lie from it.
+    """The largest relative change of the scores over samples, with its standard error.
 
     changes: `[sample]`, the relative change at each perturbation; standard_error: of their largest, by the bootstrap
     """
@@ -60,18 +60,18 @@ def infidelity(
     normalize: bool = False,
     seed: int = 0,
 ) -> float:
-    """The mean squared error of the scores as a forecast of what removing parts does to F; 0 is perfect.
+    """The mean squared error of the scores as a prediction of the effect of perturbations on F; 0 is perfect.
 
     E over perturbations I of (I . scores - (F(x) - F(x - I)))^2, in squared units of F. I takes a random half of the
     parts to what `by` says, all the way: the paper's subset of the difference to a baseline. Scores that sum to
     F(x) - F(baseline), the baseline being that of `by`, are scores of this kind; those of other baselines are
-    measured against another question than theirs.
+    measured against another baseline than their own.
 
     attribution: one, of any method.
     by: what a removed part becomes, as for `faithfulness`.
     n_samples, seed: subsets that are drawn, each part with chance one half.
-    normalize: scale the scores first, by the factor that serves them best: the way to compare methods, some of
-        whose scores have no unit. Those need it.
+    normalize: first scale the scores by the factor that minimises the error: the way to compare methods. Scores
+        without a unit need it.
 
     Raises InputError for scores without a unit where `normalize` is off, and as `faithfulness` does.
     Source: Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 2.1 and section 2.2,
@@ -114,11 +114,11 @@ def sensitivity(
     seed: int = 0,
     **options: Any,
 ) -> Sensitivity:
-    """By how much of their own length the scores change, at most, when the input moves a little; 0 is best.
+    """The largest change of the scores, relative to their norm, under small perturbations of the input; 0 is best.
 
     max over perturbations of |scores(x + d) - scores(x)| / |scores(x)|. Each entry of d is uniform within `radius`
     standard deviations of the entries of x: of the text's word embeddings (special tokens stay), or the image's pixels
-    as the model gets them. The method runs anew at each, for the same target and from the same baseline.
+    as the model gets them. The method runs at each, for the same target and from the same baseline.
 
     attribution: of a method of gradients, with a baseline that has a name.
     radius: in standard deviations of the input's entries; n_samples, seed: perturbations that are tried.
@@ -126,7 +126,7 @@ def sensitivity(
 
     Raises InputError for other methods and baselines, and an attribution of another lens.
     Source: Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 3.1, by Captum's
-    `sensitivity_max`, which divides by the length of the scores.
+    `sensitivity_max`, which divides by the norm of the scores.
 
     >>> sensitivity(lens, lens.attribute("not a bad film", method="gradient_x_input"))
     """

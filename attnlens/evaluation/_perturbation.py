@@ -1,4 +1,4 @@
-"""The parts of an attribution's input, removable: what measuring it against the model needs."""
+"""Perturbations of the input of an attribution: its scores part by part, and the model without some of the parts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Perturbation(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ScoredParts:
-    """One attribution's scores, part by part, and the model's answer without some of them.
+    """The scores of one attribution, part by part, and the model's logits without some of the parts.
 
     scores: `[part]` in float64; scalar: F, what is explained
     """
@@ -44,12 +44,12 @@ class ScoredParts:
 
     @property
     def order(self) -> Tensor:
-        """`[part]`, the parts by score, largest first; equal ones as they stand in the input."""
+        """`[part]`, the parts by score, largest first; ties in the order of the input."""
         return self.scores.argsort(descending=True, stable=True)
 
 
 def listed(attributions: Attribution | Iterable[Attribution]) -> list[Attribution]:
-    """Attributions as a list. Raises InputError for none, and for what is no attribution."""
+    """Attributions as a list. Raises InputError for an empty list, and for anything else."""
     one = isinstance(attributions, Attribution) or not isinstance(attributions, Iterable)
     several = [attributions] if one else list(attributions)
     if not several:
@@ -79,7 +79,7 @@ def parts_of(
     by: str | None = None,
     grid: tuple[int, int] | None = None,
 ) -> list[ScoredParts]:
-    """Each attribution's parts, in order; those of the same parts of one input share what removes them.
+    """The parts of each attribution, in order; attributions of the same parts of one input share a perturbation.
 
     by: what a removed part becomes, see `TextPerturbation` ("pad" by default) and `ImagePerturbation`.
     grid: of an image, rows and columns of its parts; the model's patches by default.

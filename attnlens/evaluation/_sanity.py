@@ -1,4 +1,4 @@
-"""Does an attribution depend on what the model has learned? Randomise its parameters, layer by layer, and see."""
+"""The sanity check: attributions of a model whose parameters are randomised layer by layer."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def sanity_check(
     seed: int = 0,
     **options: Any,
 ) -> pd.DataFrame:
-    """How similar the scores of the trained model are to those of models that have forgotten some layers.
+    """Similarity of the scores of the trained model to those of models with randomised layers.
 
-    A method that shows what the model has learned loses its likeness to the first row's model soon; one that shows
-    the input, whatever the model, keeps it. Layers come from the logits down: the head, the blocks, the embeddings.
+    The scores of a method that depends on the parameters become dissimilar soon; those of a method that depends on
+    the input alone stay similar. Layers come from the logits down: the head, the blocks, the embeddings.
     "cascade" randomises a layer and all above it, "independent" this layer alone; the class that is explained stays
     that of the trained model, and its parameters are put back, bit for bit, also after an error.
 
     Columns: layer, mode, draw, similarity (Spearman's rank correlation of the sizes of the scores) and
-    similarity_signed (of the scores themselves); NaN where all scores are the same. Special tokens are left out.
+    similarity_signed (of the scores themselves); NaN where all scores are the same. Special tokens are omitted.
 
     method, options: as for `lens.attribute`.
-    n, seed: how often each layer is drawn anew; the same draws for both modes.
+    n, seed: how many draws of each layer; the same for both modes.
 
     Layers are drawn by their modules' own `reset_parameters`; parameters without one, from a normal distribution with
     the mean and deviation that they have. A parameter that two layers share belongs to the one that is defined first.

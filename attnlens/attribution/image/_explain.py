@@ -29,7 +29,7 @@ BUDGET = {"cpu": 1024, "cuda": 16384}
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """Everything that a call asks for besides pictures and targets; checked once, before the model runs."""
+    """What a call requests besides images and targets; checked once, before the model runs."""
 
     method: Method
     options: dict[str, Any]
@@ -47,7 +47,7 @@ def attribute_image(
     layer: Any = None,
     **options: Any,
 ) -> ImageAttribution | list:
-    """How much each pixel spoke for a class, with the error of the scores.
+    """Attribution of each pixel to the target, with the error of the scores.
 
     input: whatever the lens reads; a list gives a list.
     target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a

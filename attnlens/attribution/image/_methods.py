@@ -36,7 +36,7 @@ MOST_ROUNDS = 3
 
 @dataclass(eq=False)
 class ImageMethodInput:
-    """What a method works on: a batch of one picture, and the scalar F that is explained.
+    """The input of a method: a batch of one image, and the scalar F that is explained.
 
     rows: how many pictures or points of a path go through the model together
     """
@@ -234,7 +234,7 @@ def guided_backprop(inputs: ImageMethodInput) -> MethodScores:
 
 @method(signed=False, complete=False, needs="gradients", inputs="image", by_default=True)
 def grad_cam(inputs: ImageMethodInput, *, layer: Any = None) -> MethodScores:
-    """Selvaraju et al. 2017: the last feature map, weighted by the gradient; what speaks against is cut off."""
+    """Selvaraju et al. 2017: the last feature map, weighted by the gradient; negative values are set to zero."""
     from . import _cam
 
     return _activation_map(inputs, layer, _cam.grad_cam)

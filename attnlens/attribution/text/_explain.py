@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ...models._text_inputs import Encoded
 
 ALIKE = 0.85
-"""Of the longest text of a batch, how short the others may be on a CPU: there padding costs more than a small batch."""
+"""The shortest text of a batch on a CPU, relative to the longest: there padding costs more than a small batch."""
 
 BUDGET = {"cpu": 1024, "cuda": 16384}
 """Tokens that go through the model together, with the activations that a gradient needs."""
@@ -38,7 +38,7 @@ BUDGET = {"cpu": 1024, "cuda": 16384}
 
 @dataclass(frozen=True)
 class TextRequest:
-    """Everything that a call asks for besides inputs and targets; checked once, before the model runs."""
+    """What a call requests besides inputs and targets; checked once, before the model runs."""
 
     method: Method
     baseline: list[tuple[str, Any]] = field(default_factory=list)
@@ -127,7 +127,7 @@ def merged(attribution: TextAttribution, level: str) -> TextAttribution:
 
 
 def _merged_errors(attribution: TextAttribution, scores: Tensor, together: Any) -> dict[str, Any]:
-    """What was sampled is summed draw by draw: the tokens of a word do not vary independently."""
+    """Samples are summed draw by draw, since the tokens of a word do not vary independently."""
     if attribution.samples is None:
         return {}
     samples = torch.stack([summed(row, together) for row in attribution.samples])
@@ -152,7 +152,7 @@ def _checked(
 
 
 def _check_attention(lens: TextModel, method: Method, target: TargetRequest) -> None:
-    """Methods that read the attention follow it to the one prediction of one stack, for one class."""
+    """Methods that read the attention need one stack and one prediction, and explain the logit of one class."""
     method.check_target(target)
     if _tasks.config_of(lens.model, "is_encoder_decoder"):
         raise InputError(
@@ -169,7 +169,7 @@ def _check_attention(lens: TextModel, method: Method, target: TargetRequest) -> 
 def _check_one_text(
     several: bool, baselines: list[tuple[str, Any]], window: Any, overlap: Any, output: Any
 ) -> None:
-    """What belongs to one whole text is given for one whole text."""
+    """Raises InputError for options of a single whole text beside several texts or windows."""
     if overlap is not None and window is None:
         raise InputError("overlap= is the overlap of neighbouring windows; pass window= too")
     if not several and window is None:
@@ -209,7 +209,7 @@ def _rows_of_windows(
 def _next_batch(
     lens: TextModel, rows: list[TextRow], done: dict[int, Any], request: TextRequest, budget: BatchBudget
 ) -> tuple[list[int], int, int]:
-    """Numbers of the rows that run together next, tokens of the longest, and how many points go through the model."""
+    """Numbers of the rows of the next batch, tokens of the longest, and how many points run together."""
     left = sorted((i for i in range(len(rows)) if i not in done), key=lambda i: -len(rows[i].encoded))
     first = rows[left[0]]
     length = len(first.encoded)
@@ -302,7 +302,7 @@ def _attribution(
 
 
 def _errors(batch: MethodScores, number: int, scores: Tensor) -> dict[str, Any]:
-    """What a method knows of the error of one text's scores."""
+    """The error of one text's scores, as far as the method estimates it."""
     if batch.samples is not None:
         samples = batch.samples[:, number, : len(scores)].detach().float().cpu()
         return {"samples": samples, "estimated_error": sampling_error(samples, scores)}

@@ -200,7 +200,7 @@ def read(
 
 
 def predicts_once(lens: TextModel, position: Any = None) -> bool:
-    """Whether one stack gives one answer for a text, at the model's own place: what relevance can follow."""
+    """Whether the model has one stack and predicts once per text, as relevance requires."""
     two_stacks = _tasks.config_of(lens.model, "is_encoder_decoder")
     return position is None and not two_stacks and lens.task not in ("token", "question")
 

@@ -29,7 +29,7 @@ RULES = ("gausslegendre", "riemann_trapezoid", "riemann_middle", "riemann_left",
 
 @dataclass
 class TextMethodInput:
-    """What a method works on: a batch of texts, the scalar F that is explained, and the path that leads to the texts.
+    """The input of a method: a batch of texts, the scalar F that is explained, and the path from a baseline.
 
     start, end: `[text, token, d]`, the ends of the path in the space of `forward.layer`
     rows: how many texts or points of a path go through the model together
@@ -172,7 +172,7 @@ def deeplift(inputs: TextMethodInput) -> MethodScores:
 
 @method(signed=False, complete=False, needs="gradients", inputs="text")
 def gradient(inputs: TextMethodInput) -> MethodScores:
-    """Simonyan et al. 2014: the length of the gradient by each token's vector."""
+    """Simonyan et al. 2014: the norm of the gradient by each token's vector."""
     from captum.attr import Saliency
 
     with quiet():
