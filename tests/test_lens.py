@@ -804,7 +804,7 @@ def test_targets_that_are_none():
     with pytest.raises(InputError, match="unknown target 'angry'; expected one of: negative, positive"):
         lens.trace("fine", target="angry")
     bare = al.Lens(lens.model.distilbert, lens.tokenizer)
-    with pytest.raises(InputError, match="gives no class logits whose gradient could be kept"):
+    with pytest.raises(InputError, match="returns no class logits whose gradient could be kept"):
         bare.trace("fine", target=0)
     with pytest.raises(InputError, match="target 7 is no class; give an index from 0 to 3"):
         al.Lens(al.models.MiniViT(), patches=(8, 8)).trace(torch.rand(3, 32, 32), target=7)

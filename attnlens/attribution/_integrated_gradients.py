@@ -5,7 +5,7 @@
     estimate.converged, estimate.steps                        # [example], [example]
 
 How the integral is found. Every path begins with nine evenly spaced nodes. Over each interval between two neighbouring
-nodes the scores are the integral of the cubic through four nodes. Two things tell how wrong that is:
+nodes the scores are the integral of the cubic through four nodes. Two quantities estimate its error:
 
 - missed: the scores of an interval sum to the change of F over it, which is known exactly since F comes with every
   gradient. It sees what lies between the nodes, of the sum of the scores.
@@ -17,7 +17,7 @@ of different intervals have no common sign. Intervals are halved, those with the
 estimate is under the tolerance. A kink (ReLU, max) then costs a few points around it, where evenly spread nodes would
 double everywhere. No gradient is computed twice.
 
-It is an estimate and no bound: what neither a gradient nor F at any node shows, nobody sees. Its form and SAFETY were
+It is an estimate and no bound: what neither a gradient nor F shows at any node stays undetected. Its form and SAFETY were
 chosen on 1,800 sentences of SST-2 and four models, so that no converged scores were off by more than the tolerance, at
 0.5, 1, 2 and 5 %. `python -m tests.benchmarks.accuracy` measures it on others; the guide to attributions has the
 table.
@@ -123,7 +123,7 @@ class AdaptiveIntegratedGradients(GradientAttribution):
         internal_batch_size: points that go through the model together; by default all of a round.
 
         Raises InputError for inputs and baselines that do not fit each other, a target that is none, numbers out of
-        range, and a model that gives no gradient.
+        range, and a model that returns no gradient.
         """
         _check(tolerance, max_steps, internal_batch_size)
         with torch.inference_mode(False), torch.enable_grad():
@@ -364,7 +364,7 @@ class _Integrals:
 
 
 def _integrals(nodes: _Nodes) -> _Integrals:
-    """The integral of the cubic through four nodes over every interval, and what tells how wrong it is."""
+    """The integral of the cubic through four nodes over every interval, and the quantities that estimate its error."""
     paths, row, counts = nodes.path.unique_consecutive(return_inverse=True, return_counts=True)
     ends = counts.cumsum(0)
     starts = ends - counts
@@ -475,7 +475,7 @@ def _check_finite(nodes: _Nodes) -> None:
         what = "its gradient" if bool(of_f[wrong[0]]) else "what is explained"
         raise InputError(
             f"{what} is NaN or infinite at {float(nodes.alpha[wrong[0]]):.3g} of the way from the baseline (0) to the "
-            "input (1), so nothing can be integrated; look at the model's output there: take another baseline=, or run "
+            "input (1), so nothing can be integrated; look at the model's output there: give another baseline=, or run "
             "the model in float32"
         )
 

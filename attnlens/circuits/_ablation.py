@@ -110,7 +110,7 @@ def ablate(
     before = lens.trace(input, **options)
     if not isinstance(before, Trace) or before.logits is None or before.logits.ndim != 1:
         raise InputError(
-            f"{lens.name} gives no class logits for this input: it answers for each token, or there is no mask in "
+            f"{lens.name} returns no class logits for this input: it predicts for each token, or there is no mask in "
             "the text to answer at, or it has no head (…ForSequenceClassification, …ForImageClassification, …)"
         )
     counts = [layer.attention.heads for layer in before.layers]

@@ -39,7 +39,7 @@ TOP = 0.2
 """Share of the parts that log-odds takes away."""
 
 MOST_POINTS = 65
-"""Points of a curve at most, evenly spread: of more parts than 64 several leave at once."""
+"""The most points of a curve, evenly spaced: of more than 64 parts several are removed at once."""
 
 ROWS = 512
 """Rows whose logits are held at once: those of a language model are as many as its vocabulary."""

@@ -13,7 +13,7 @@ from ..errors import InputError, unknown_name
 from . import _tasks
 
 PREDICTED = "predicted"
-"""The target of whoever asks for the class that the model itself predicts."""
+"""The target that stands for the predicted class."""
 
 MOST_NAMES = 50
 """Classes that an error message lists; of more it shows the closest."""

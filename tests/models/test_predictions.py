@@ -126,7 +126,7 @@ def test_options_that_are_none(lens, options, message):
 
 
 def test_what_cannot_be_predicted():
-    with pytest.raises(InputError, match="gives no class logits"):
+    with pytest.raises(InputError, match="returns no class logits"):
         al.Lens(tiny.bert("Model"), tiny.wordpiece()).predict("see it")
     with pytest.raises(InputError, match="no mask in the text"):
         LENSES["masked"]().predict("see it")

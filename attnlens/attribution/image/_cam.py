@@ -215,8 +215,8 @@ def _watched(model: nn.Module, calls: list[Any]) -> Iterator[list[ModuleCall]]:
         return hook
 
     def end(module: nn.Module, args: tuple, output: Any) -> None:
-        path, first, heard, number = open_calls[module].pop()
-        ran.append(ModuleCall(path, module, first, _shape(output), heard, number, len(ran)))
+        path, first, recorded, number = open_calls[module].pop()
+        ran.append(ModuleCall(path, module, first, _shape(output), recorded, number, len(ran)))
 
     modules = list(model.named_modules())
     beginnings = [(module, begin(path)) for path, module in modules]
@@ -235,7 +235,7 @@ def _wide(shape: tuple[int, ...]) -> bool:
 
 
 def _once(ran: list[ModuleCall]) -> list[ModuleCall]:
-    """Calls of modules that ran a single time: of others nobody could say which call is meant."""
+    """Calls of modules that ran once: with several calls, the one that is meant would be ambiguous."""
     modules = [call.module for call in ran]
     return [call for call in ran if modules.count(call.module) == 1]
 

@@ -35,7 +35,7 @@ class PixelForward:
         logits = _tasks.read(output)
         if logits is None or logits.ndim != 2 or len(logits) != len(pixels):
             raise InputError(
-                f"{type(model).__name__} gives no class logits [image, class] for its pixels; load the "
+                f"{type(model).__name__} returns no class logits [image, class] for its pixels; load the "
                 "model with a head (…ForImageClassification), or wrap it in a module that returns them"
             )
         return logits if logits.dtype == torch.float64 else logits.float()

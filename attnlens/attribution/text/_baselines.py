@@ -34,8 +34,8 @@ def named(baseline: Any) -> list[tuple[str, Baseline]]:
             if part not in BASELINES and len(part.split()) < 2:
                 error = unknown_name("baseline", part, BASELINES)
                 raise InputError(
-                    f"{error} A text of several words, token ids, a tensor [token, d] or a list of these may "
-                    "stand there too."
+                    f"{error} A text of several words, token ids, a tensor [token, d] and lists of these "
+                    "are accepted too."
                 )
             baselines.append((part if part in BASELINES else repr(part), part))
         elif isinstance(part, Tensor):

@@ -74,7 +74,7 @@ class EmbeddingForward:
         name = type(self.layer).__name__
         if len(kept) != 1 or not isinstance(kept[0], Tensor) or kept[0].shape[:2] != self.ids.shape:
             raise InputError(
-                f"layer {name} ran {len(kept)} times or gives no [text, token, d]; name one that runs once over "
+                f"layer {name} ran {len(kept)} times or returns no [text, token, d]; name one that runs once over "
                 "the tokens"
             )
         found = kept[0].detach()

@@ -91,7 +91,7 @@ def first_sign(start: int, text: str) -> int:
 
 
 def _begins(tokens: Sequence[Token], level: str) -> list[bool]:
-    """Whether each token begins a word or sentence, by its spelling alone: its tokenizer tells no spans."""
+    """Whether each token begins a word or sentence, by its spelling alone, since its tokenizer returns no spans."""
     pieces = any(token.text.startswith("##") for token in tokens)
     spaces = any(token.text.startswith(" ") for token in tokens)
     begins_of = []

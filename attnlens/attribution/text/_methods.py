@@ -300,7 +300,7 @@ def _cleared(model: nn.Module) -> Iterator[None]:
             raise
         raise InputError(
             f"deeplift needs activations that are modules and run once, and {type(model).__name__} runs one several "
-            "times; give each use a module of its own, or take integrated_gradients"
+            "times; give each use a module of its own, or use integrated_gradients"
         ) from error
     finally:
         for module, names in before.items():

@@ -150,7 +150,7 @@ def test_rows_of_other_parts(lens, kept):
 
 def test_a_model_without_class_logits():
     lens = al.Lens(tiny.vit("Model"), tiny.processor())
-    with pytest.raises(InputError, match="ViTModel gives no class logits"):
+    with pytest.raises(InputError, match="ViTModel returns no class logits"):
         ImagePerturbation(lens, photograph()).logits(torch.ones(1, 16))
 
 

@@ -193,8 +193,8 @@ def test_any_layer_as_captum_by_hand(lenses, name, path):
         ("bert", "embedding", r"unknown layer 'embedding'; expected one of: word, embeddings, bert, .*'embeddings'\?"),
         ("bert", "", "unknown layer ''"),
         ("albert", "albert.encoder.albert_layer_groups.0", "AlbertLayerGroup ran 2 times"),
-        ("bert", "bert.pooler", r"BertPooler ran 1 times or gives no \[text, token, d\]"),
-        ("bert", "bert.encoder", r"BertEncoder ran 1 times or gives no \[text, token, d\]"),
+        ("bert", "bert.pooler", r"BertPooler ran 1 times or returns no \[text, token, d\]"),
+        ("bert", "bert.encoder", r"BertEncoder ran 1 times or returns no \[text, token, d\]"),
         ("bert", nn.Linear(2, 2), "Linear ran 0 times"),
     ],
 )  # fmt: skip
