@@ -367,8 +367,8 @@ def _of_attention(inputs: ImageMethodInput, shares_of: Callable[..., Tensor]) ->
         trace = _trace(inputs, target=int(inputs.target.index))
     except CaptureError as error:
         raise InputError(
-            f"this method follows attention, and none was recorded in {type(inputs.lens.model).__name__}; a convolutional "
-            "network has gradients and feature maps: grad_cam, integrated_gradients, smoothgrad"
+            f"this method follows attention, and none was recorded in {type(inputs.lens.model).__name__}; a "
+            "convolutional network has gradients and feature maps: grad_cam, integrated_gradients, smoothgrad"
         ) from error
     grid = trace.patches
     if grid is None:
