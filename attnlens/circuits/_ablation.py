@@ -97,7 +97,7 @@ def ablate(
     """
     if not hasattr(lens, "trace"):
         raise InputError(
-            f"ablate() runs a lens anew, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
+            f"ablate() needs a lens, not {type(lens).__name__}: al.load(name), al.Lens(model, ...)"
         )
     if listed(input) is not None or options.get("window") is not None:
         raise InputError(

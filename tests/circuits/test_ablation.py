@@ -103,7 +103,7 @@ def test_inputs_without_an_answer():
 
 def test_a_module_is_told_to_become_a_lens():
     model = al.models.MiniViT()
-    with pytest.raises(InputError, match=r"runs a lens anew, not MiniViT: .*al\.Lens\(model"):
+    with pytest.raises(InputError, match=r"needs a lens, not MiniViT: .*al\.Lens\(model"):
         al.ablate(model, torch.rand(3, 32, 32), (0, 0))
-    with pytest.raises(InputError, match=r"runs a lens, not MiniViT: .*al\.Lens\(model"):
+    with pytest.raises(InputError, match=r"needs a lens, not MiniViT: .*al\.Lens\(model"):
         al.attribution.relevance(model, torch.rand(3, 32, 32))
