@@ -431,7 +431,9 @@ def test_every_method_on_every_model(request, name, method):
     options = dict(n_samples=2) if method in ("smoothgrad", "shapley") else {}
     left_out = method in ATTENTION if name == "resnet" else method == "guided_backprop"
     if left_out:
-        said = "this method follows attention, and none was recorded" if name == "resnet" else "ViT.* has none"
+        said = (
+            "this method follows attention, and none was recorded" if name == "resnet" else "ViT.* has none"
+        )
         with pytest.raises(InputError, match=said):
             attribute_image(lens, photograph(), 1, method=method)
         return
