@@ -45,8 +45,8 @@ def pixels(
 ) -> Figure:
     """An attribution over its picture in grey, beside the picture: blue speaks for the target, red against it.
 
-    For methods without signs, brighter is more important. The scale ends at the 99th percentile of the scores' absolute
-    values; a frame shows the part of the picture that the model received, where it was cropped.
+    Scores without a sign are violet, darker where they are larger. The scale ends at the 99th percentile of the scores'
+    absolute values; a frame shows the part of the picture that the model received, where it was cropped.
 
     cmap: other colours, by the name of a map of matplotlib; one with two ends, as "PuOr", where scores have a sign.
     ax: draw only the scores, into this Axes.
@@ -166,7 +166,7 @@ def _images(
     if cmap is None and any(attribution.signed for attribution in attributions):
         caption.append("blue speaks for the class, red against it")
     if cmap is None and any(not attribution.signed for attribution in attributions):
-        caption.append("without a sign: the brighter the more")
+        caption.append("violet: no sign, the darker the more")
     return _style.finish(figure, _question(attributions), "  ·  ".join(caption))
 
 

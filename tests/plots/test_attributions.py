@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.collections import QuadMesh
 
 from attnlens import plots
 from attnlens.attribution import Target
@@ -141,14 +142,23 @@ def test_titles_say_what_differs_and_the_caption_what_does_not():
 
 def test_the_caption_reads_the_colours_that_are_there():
     signed, ranked = of_image(), of_image(signed=False, gap=None)
-    for several, blue, bright in (
+    for several, blue, violet in (
         ([signed], True, False),
         ([ranked], False, True),
         ([signed, ranked], True, True),
     ):
         words = said(plots.attributions(several)).replace("\n", " ")
         assert ("blue speaks for the class" in words) == blue
-        assert ("without a sign: the brighter the more" in words) == bright
+        assert ("violet: no sign, the darker the more" in words) == violet
+
+
+def test_pixels_without_a_sign_are_darker_where_the_score_is_larger():
+    figure = plots.attributions([of_image(signed=False, gap=None)])
+    colours = figure.findobj(QuadMesh)[0].get_cmap()
+    none, half, most = (sum(colours(at)[:3]) for at in (0.0, 0.5, 1.0))
+    red, green, blue, _ = colours(1.0)
+    assert none > half > most
+    assert green < red < blue  # violet
 
 
 def test_pictures_that_differ_stand_in_their_own_panels():

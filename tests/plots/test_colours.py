@@ -13,7 +13,7 @@ from attnlens import plots
 from attnlens.errors import InputError
 
 TEXT = "a gripping , funny film"
-WORDS = ("dark is much", "blue", "violet", "brighter")
+WORDS = ("dark is much", "blue", "violet", "the darker")
 
 
 @pytest.fixture(scope="module")
