@@ -21,7 +21,7 @@ from ..attribution.text._forward import EmbeddingForward
 from ..data._trace import Trace
 from ..errors import CaptureError, InputError
 from ..evaluation._perturbation import parts_of
-from ..models import _tasks
+from ..models import _classes, _tasks
 from ..models._forward import evaluating, gradient_mode
 from ._counterfactual import MOST, Counterfactual, smallest_counterfactual
 from ._findings import DiagnosisInput, Finding, findings
@@ -206,7 +206,7 @@ def debug(
         f"for {trace.label(predicted)}": lens.attribute(input, target(predicted), **chosen),
         f"for {trace.label(rival)}": lens.attribute(input, target(rival), **chosen),
         "difference": lens.attribute(input, target(predicted, rival), **chosen),
-        **_relevances(lens, input, trace, (predicted, rival)),
+        **_relevances(lens, input, trace, [replace(target(i), unit="logit") for i in (predicted, rival)]),
     }
     grid = None if text else _cells(Picture.of(lens, input).grid)
     by = "blur" if not text else "pad" if lens.task in ("question", "token") else "delete"
@@ -249,10 +249,7 @@ def _true_class(lens: ModelWithProcessor, trace: Trace, true_label: Any, place: 
     if place.get("side") is not None:
         return token("true_label", true_label, trace.tokens)
     true = lens.target_index(true_label)
-    if not true < len(trace.logits):
-        raise InputError(
-            f"true_label {true_label!r} is no class: the model has {len(trace.logits)}, numbered from 0"
-        )
+    _classes.check_index(true, true_label, len(trace.logits), "true_label")
     return true
 
 
@@ -292,17 +289,17 @@ def _traced(lens: ModelWithProcessor, input: Any, output: str | None = None) -> 
 
 
 def _relevances(
-    lens: ModelWithProcessor, input: Any, trace: Trace, classes: tuple[int, int]
+    lens: ModelWithProcessor, input: Any, trace: Trace, targets: list[Target]
 ) -> dict[str, Attribution]:
-    """The relevance for each class, where the method applies to the model."""
+    """The relevance for each target, where the method applies to the model and the position."""
     level = {"level": "word"} if hasattr(lens, "tokenizer") else {}
     if not trace.layers:
         return {}
     try:
-        relevances = [lens.attribute(input, index, method="relevance", **level) for index in classes]
-    except InputError:  # windows or cross-attention: the report omits relevance
+        relevances = [lens.attribute(input, target, method="relevance", **level) for target in targets]
+    except InputError:  # windows, cross-attention or another position: the report omits relevance
         return {}
-    return {f"attention for {trace.label(index)}": scores for index, scores in zip(classes, relevances)}
+    return {f"attention for {target.label}": scores for target, scores in zip(targets, relevances)}
 
 
 def _rival(trace: Trace, true: int) -> int:

@@ -52,10 +52,10 @@ def chosen(target: str | int | None, logits: Tensor, labels: Sequence[str] = ())
     return target
 
 
-def check_index(index: int, target: Any, count: int) -> None:
-    """Raises InputError for an index beyond `count` logits; target: as the user named it."""
+def check_index(index: int, target: Any, count: int, name: str = "target") -> None:
+    """Raises InputError for an index beyond `count` logits; target: as the user passed it; name: of the argument."""
     if index >= count:
-        raise InputError(f"target {target!r} is no class: the model has {count}, numbered from 0")
+        raise InputError(f"{name} {target!r} is no class: the model has {count}, numbered from 0")
 
 
 def _unknown(target: str, labels: Sequence[str]) -> InputError:

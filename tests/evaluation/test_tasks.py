@@ -165,3 +165,28 @@ def test_what_a_diagnosis_of_a_place_needs():
         al.debug(token, TEXT, 1, position=2, side="end")
     with pytest.raises(InputError, match="unknown target 'middle'; expected one of: start, end"):
         al.debug(al.Lens(tiny.bert("ForQuestionAnswering"), tiny.wordpiece()), PAIR, "film", side="middle")
+
+
+def test_relevance_explains_the_position_of_the_diagnosis_or_is_omitted():
+    lens = al.Lens(tiny.gpt2(), tiny.byte_level())
+    last = len(lens.encode(TEXT)) - 1
+    label = lens.labels[5]
+    for position in (None, last):
+        diagnosis = al.debug(lens, TEXT, label, most=2, position=position)
+        scores = dict(zip(diagnosis.explanation.names, diagnosis.explanation.attributions))
+        (relevant,) = (one for name, one in scores.items() if name == f"attention for {label}")
+        expected = lens.attribute(TEXT, 5, method="relevance", level="word")
+        torch.testing.assert_close(relevant.scores, expected.scores)
+        assert relevant.target.position == last
+    earlier = al.debug(lens, TEXT, label, most=2, position=2).explanation.names
+    assert not any(name.startswith("attention for") for name in earlier)
+
+
+@pytest.mark.parametrize("method", ["relevance", "gradient_rollout"])
+def test_relevance_can_be_asked_again_for_its_own_target(method):
+    lens = al.Lens(tiny.gpt2(), tiny.byte_level())
+    first = lens.attribute(TEXT, 5, method=method)
+    torch.testing.assert_close(lens.attribute(TEXT, first.target, method=method).scores, first.scores)
+    torch.testing.assert_close(lens.attribute(TEXT, 5, position=-1, method=method).scores, first.scores)
+    with pytest.raises(InputError, match=f"{method} reads attention by the gradient of the one prediction"):
+        lens.attribute(TEXT, 5, position=2, method=method)

@@ -86,19 +86,23 @@ def attribute_text(
     with gradient_mode(lens.model):
         if window is None:
             encoded = _encoded(lens, texts, asked)
+            for number, target in asked:
+                _check_position(lens, request.method, encoded[number, target.output], target)
             rows, wholes = [TextRow(encoded[number, target.output], target) for number, target in asked], None
         else:
             rows, wholes = _rows_of_windows(
                 lens, [(texts[i], target) for i, target in asked], window, overlap
             )
         budget = BatchBudget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+        left = sorted(range(len(rows)), key=lambda i: -len(rows[i].encoded))
         done: dict[int, TextAttribution] = {}
         with _bar(len(rows), progress) as advance:
-            while len(done) < len(rows):
-                numbers, length, points = _next_batch(lens, rows, done, request, budget)
+            while left:
+                numbers, length, points = _next_batch(lens, rows, left, request, budget)
                 with budget.attempt(max(len(numbers), points), length):
                     batch = _attribute_batch(lens, [rows[i] for i in numbers], request, points)
                     done.update(zip(numbers, batch))
+                    left = [i for i in left if i not in done]
                     advance(len(numbers))
     attributions = [done[number] for number in range(len(rows))]
     if wholes is not None:
@@ -159,11 +163,24 @@ def _check_attention(lens: TextModel, method: Method, target: TargetRequest) -> 
             f"{method.name} follows one stack of self-attention, and {type(lens.model).__name__} has two; "
             "al.attribution.relevance(lens, text) returns [output, input], or use a method of gradients"
         )
-    if "gradients" in method.needs and not predicts_once(lens, target.position):
-        raise InputError(
-            f"{method.name} reads attention by the gradient of the one prediction for a text; omit position=, or use a "
-            "method that explains any position, such as integrated_gradients"
-        )
+    if "gradients" in method.needs and not predicts_once(lens):
+        raise _one_prediction(method)
+
+
+def _check_position(lens: TextModel, method: Method, encoded: Encoded, target: TargetRequest) -> None:
+    """Raises InputError for the gradient of attention at another position than the one that the model predicts by
+    default."""
+    if not (method.reads_attention and "gradients" in method.needs) or target.position is None:
+        return
+    if answer_position(lens, encoded, target) != lens.answer_place(encoded):
+        raise _one_prediction(method)
+
+
+def _one_prediction(method: Method) -> InputError:
+    return InputError(
+        f"{method.name} reads attention by the gradient of the one prediction for a text; omit position=, or use a "
+        "method that explains any position, such as integrated_gradients"
+    )
 
 
 def _check_one_text(
@@ -207,10 +224,12 @@ def _rows_of_windows(
 
 
 def _next_batch(
-    lens: TextModel, rows: list[TextRow], done: dict[int, Any], request: TextRequest, budget: BatchBudget
+    lens: TextModel, rows: list[TextRow], left: list[int], request: TextRequest, budget: BatchBudget
 ) -> tuple[list[int], int, int]:
-    """Numbers of the rows of the next batch, tokens of the longest, and how many points run together."""
-    left = sorted((i for i in range(len(rows)) if i not in done), key=lambda i: -len(rows[i].encoded))
+    """Numbers of the rows of the next batch, tokens of the longest, and how many points run together.
+
+    left: numbers of the rows that are left, the longest first
+    """
     first = rows[left[0]]
     length = len(first.encoded)
     shortest = ALIKE * length if lens.device.type == "cpu" else 0
