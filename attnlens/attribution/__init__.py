@@ -8,8 +8,6 @@ from ._registry import Method, MethodNames, MethodScores, method
 from ._relevance import gradient_rollout, relevance
 from ._result import Attribution, ImageAttribution, TextAttribution
 from ._target import Target
-from .image._explain import attribute_image
-from .text._explain import attribute_text
 
 if TYPE_CHECKING:
     from ._integrated_gradients import AdaptiveIntegratedGradients as AdaptiveIntegratedGradients
@@ -42,8 +40,6 @@ __all__ = [
     "MethodScores",
     "Target",
     "TextAttribution",
-    "attribute_image",
-    "attribute_text",
     "compare_baselines",
     "compare_methods",
     "gradient_rollout",

@@ -173,7 +173,7 @@ def compare_baselines(
     if baselines is None:
         has_mask = getattr(getattr(lens, "tokenizer", None), "mask_token_id", None) is not None
         texts = [name for name in BASELINES if has_mask or name != "mask"]
-        baselines = texts if hasattr(lens, "tokenizer") else IMAGE_BASELINES
+        baselines = texts if _kind(lens) == "text" else IMAGE_BASELINES
     if isinstance(baselines, str) or not isinstance(baselines, Sequence) or not baselines:
         raise InputError(
             "baselines must be a list of baselines; for a single one: lens.attribute(input, baseline=...)"

@@ -226,7 +226,7 @@ def _single(attribution: Attribution) -> list[Attribution]:
 
 
 def _check_gradient(attribution: Attribution) -> None:
-    kind = "text" if isinstance(attribution, TextAttribution) else "image"
+    kind = _kind(attribution)
     if not _registry.named(kind, attribution.method).differentiates:
         known = (method.name for method in _registry.methods(kind).values() if method.differentiates)
         raise InputError(
@@ -239,10 +239,13 @@ def _check_gradient(attribution: Attribution) -> None:
         )
 
 
+def _kind(attribution: Attribution) -> str:
+    return "text" if isinstance(attribution, TextAttribution) else "image"
+
+
 def _baseline(attribution: Attribution, names: tuple[str, ...]) -> str | None:
     """The name of the attribution's baseline; None where its method compares with none, or with one of its own."""
-    kind = "text" if isinstance(attribution, TextAttribution) else "image"
-    if "baseline" not in _registry.named(kind, attribution.method).needs:
+    if "baseline" not in _registry.named(_kind(attribution), attribution.method).needs:
         return None
     if attribution.baseline not in names:
         raise InputError(

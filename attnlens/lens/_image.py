@@ -90,7 +90,7 @@ class ImageLens(Lens):
 
         >>> lens.attribute("cat.png", "cat", against="dog", baseline="blur").plot()
         """
-        from ..attribution import attribute_image
+        from ..attribution.image._explain import attribute_image
 
         return self._compared(input, target, options) or attribute_image(self, input, target, **options)
 

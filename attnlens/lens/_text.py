@@ -213,7 +213,7 @@ class TextLens(Lens):
 
         >>> lens.attribute("not a bad film", "positive", against="negative", level="word").table
         """
-        from ..attribution import attribute_text
+        from ..attribution.text._explain import attribute_text
 
         return self._compared(input, target, options) or attribute_text(self, input, target, **options)
 

@@ -47,25 +47,7 @@ def attribute_image(
     layer: Any = None,
     **options: Any,
 ) -> ImageAttribution | list:
-    """Attribution of each pixel to the target, with the error of the scores.
-
-    input: whatever the lens reads; a list gives a list.
-    target: class name or index, or "predicted" (the default); a list gives one attribution for each class, or, of a
-        list of pictures, holds the target of each: one, or a list of several.
-    method: one of `attnlens.attribution.IMAGE_METHODS`, each explained in the guide's page on methods.
-    against: a second class: explain why `target` rather than that one; of a list of pictures one for all, or a list
-        with one for each.
-    unit: "logit" (the default) or "probability", what the scores divide up.
-    baseline: "black" (the default; "zero" for tensors that nothing says the colours of), "white", "grey", "blur",
-        "random", "zero", a picture, or a tensor of the model's shape; a list is averaged over.
-    layer: of Grad-CAM, a module or its path; the last feature map by default.
-    options: of the method: tolerance and max_steps of integrated gradients (or n_steps, for Captum's fixed number),
-        n_samples, noise and seed of those that sample, window and stride of occlusion, grid of shapley.
-
-    Raises InputError for an unknown target, method, baseline, layer or option, listing the known ones.
-
-    >>> attribute_image(lens, "cat.png", "cat", against="dog", baseline="blur").plot()
-    """
+    """See `ImageLens.attribute`."""
     given = {"baseline": baseline, "layer": layer}
     options |= {name: value for name, value in given.items() if value is not None}
     inputs = listed(input)
