@@ -3,7 +3,8 @@
 from ._compare import Comparison, compare
 from ._distance import cluster_heads, head_distance, layer_similarity, map_heads, nearest_heads
 from ._flow import flow
-from ._head_stats import COLUMNS, head_stats
+from ._head_columns import COLUMNS
+from ._head_stats import head_stats
 from ._norms import norms
 from ._patterns import find_heads
 from ._rollout import fuse, rollout

@@ -10,41 +10,12 @@ import torch
 from torch import Tensor
 
 from ..data._attention import Attention
-from ..data._axes import HeadQuery
-from ..data._trace import PatchGrid, Trace, Values
+from ..data._trace import Trace, Values
 from ..errors import InputError
-from ._patterns import (
-    Measure,
-    MeasureMeans,
-    WeightBlock,
-    blocks,
-    is_image,
-    is_ordered,
-    is_square,
-    named_patterns,
-)
+from ._head_columns import COLUMNS, layer_columns
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS = {
-    "entropy": "of the row normalised to one, in nats; log(keys) for equal weights, 0 for a single key",
-    "perplexity": "exp(entropy) of each row: the effective number of keys",
-    "max_weight": "the largest weight of the row",
-    "distance": "expected |key - query| under the row normalised to one; of an image in pixels, over its patches",
-    "signed_distance": "expected key - query under the row normalised to one; negative is backwards",
-    "self": "weight on the query itself",
-    "previous": "weight on the token before; the first token has none and does not count",
-    "next": "weight on the token after; the last token has none and does not count",
-    "first": "weight on the first key",
-    "class": "weight on the first token where it is special: [CLS], <s>, a vision model's class token",
-    "separator": "weight on all other special tokens: [SEP], </s>, a vision model's registers",
-    "punctuation": "weight on tokens that consist of Unicode punctuation (categories P*)",
-    "duplicate": "weight on the same token elsewhere, where one is visible",
-    "induction": "weight on what follows an earlier occurrence of the query's token, where it is visible",
-    "sink": "the largest mean weight that one key receives; a sink logit is one more key, with 1 - the row's sum",
-}
-"""The definition of each column of `head_stats`: a mean over the queries for which it is defined."""
 
 VALUE = "value_"
 """Prefix of the columns over `weight * ||f_h(x_j)||`, rows normalised to one."""
@@ -207,58 +178,28 @@ def _numbers(trace: Trace) -> dict[str, np.ndarray]:
 def _of_layer(trace: Trace, number: int) -> dict[str, np.ndarray]:
     layer = trace.layers[number]
     attention, values = layer.attention, layer.values
-    measures = _measures(trace, number)
-    plain, mixed = _LayerStats(measures, attention), _LayerStats(measures, attention)
-    norms = None if values is None else value_norms(values, attention.heads)
-    gate = None if values is None or values.gradient is None else _HeadGate(values, attention.heads)
-    for block in blocks(attention):
-        plain.add(block)
-        if norms is not None:
-            mixed.add(_value_weighted(block, norms))
-        if gate is not None:
-            gate.add(block)
-    columns = plain.result()
-    if norms is not None:
-        columns |= {VALUE + name: mean for name, mean in mixed.result().items()}
-    if gate is not None:
-        columns[IMPORTANCE] = gate.total.abs()
-    return {name: mean.cpu().numpy() for name, mean in columns.items()}
+    columns = _named(layer_columns(trace, number))
+    if values is not None:
+        weighted = layer_columns(trace, number, value_norms(values, attention.heads))
+        columns |= {VALUE + name: means for name, means in _named(weighted).items()}
+    if values is not None and values.gradient is not None:
+        columns[IMPORTANCE] = _importance(attention, values).cpu().numpy()
+    return columns
 
 
-class _LayerStats:
-    """All statistics of one layer's weights, block by block."""
-
-    def __init__(self, measures: dict[str, Measure], attention: Attention):
-        self.means = MeasureMeans(measures, attention)
-        heads, keys, device = attention.heads, attention.keys, attention.device
-        self.received = torch.zeros(heads, keys + 1, dtype=torch.float64, device=device)
-        self.rows = torch.zeros(heads, dtype=torch.int64, device=device)
-
-    def add(self, block: WeightBlock) -> None:
-        self.means.add(block)
-        counted = block.total > 0
-        self.rows += counted.sum(-1)
-        self.received[:, :-1] += block.weights.sum(1)
-        self.received[:, -1] += (1 - block.total.double()).masked_fill(~counted, 0.0).sum(-1)
-
-    def result(self) -> dict[str, Tensor]:
-        """`[head]` for each of `COLUMNS`; NaN where it is not defined."""
-        undefined = torch.full_like(self.received[:, 0], torch.nan)
-        sink = {"sink": self.received.amax(-1) / self.rows}
-        return dict.fromkeys(COLUMNS, undefined) | self.means.result() | sink
+def _named(columns: Tensor) -> dict[str, np.ndarray]:
+    return dict(zip(COLUMNS, columns.T.cpu().numpy()))
 
 
-class _HeadGate:
-    """The gradient of the target's logit by a gate in front of each head: the sum over queries of <O, dO>, `[head]`."""
-
-    def __init__(self, values: Values, heads: int):
-        self.value = values.of_heads(heads)
-        self.gradient = values.gradient
-        self.total = torch.zeros(heads, dtype=torch.float64, device=self.value.device)
-
-    def add(self, block: WeightBlock) -> None:
-        mixed = block.weights @ self.value.to(block.weights.dtype)
-        self.total += (mixed * self.gradient[:, block.rows]).double().sum((1, 2))
+def _importance(attention: Attention, values: Values) -> Tensor:
+    """The size of the gradient of the target's logit by a gate in front of each head: |sum over queries of <O, dO>|,
+    float64 `[head]`.
+    """
+    value, total = values.of_heads(attention.heads), 0.0
+    for rows, weights in attention.blocks():
+        mixed = weights @ value.to(weights.dtype)
+        total = total + (mixed * values.gradient[:, rows]).double().sum((1, 2))
+    return total.abs()
 
 
 def value_norms(values: Values, heads: int) -> Tensor:
@@ -276,61 +217,3 @@ def value_norms(values: Values, heads: int) -> Tensor:
             moved = value @ (output @ output.T)
         norms.append((moved * value).sum(-1).clamp(min=0).sqrt())
     return torch.stack(norms)
-
-
-def _value_weighted(block: WeightBlock, norms: Tensor) -> WeightBlock:
-    weights = block.weights * norms.to(block.weights.dtype).unsqueeze(1)
-    total = weights.sum(-1, keepdim=True)
-    return WeightBlock(weights / total.masked_fill(total == 0, 1.0), block.rows)
-
-
-# -- measures of one layer ------------------------------------------------------------------------------------
-
-
-def _measures(trace: Trace, number: int) -> dict[str, Measure]:
-    """All that is a mean over rows and defined in one layer."""
-    layer = trace.layers[number]
-    measures: dict[str, Measure] = {
-        "entropy": lambda block: (block.entropy, True),
-        "perplexity": lambda block: (block.entropy.exp(), True),
-        "max_weight": lambda block: (block.weights.amax(-1), True),
-    }
-    along = is_square(layer) and is_ordered(layer)
-    if along and is_image(trace, layer):
-        measures["distance"] = _patch_distance(trace.patches, layer.attention.device)
-    elif along:
-        measures["distance"] = lambda block: (_expected(block, _offsets(block).abs()), True)
-        measures["signed_distance"] = lambda block: (_expected(block, _offsets(block)), True)
-    return measures | named_patterns(trace, number)
-
-
-def _offsets(block: WeightBlock) -> Tensor:
-    """key - query, int64 `[row, key]`"""
-    return torch.arange(block.weights.shape[-1], device=block.rows.device) - block.rows.unsqueeze(1)
-
-
-def _expected(block: WeightBlock, numbers: Tensor) -> HeadQuery:
-    """The expectation of numbers `[row, key]` under each row normalised to one."""
-    return torch.einsum("hrk,rk->hr", block.weights, numbers.to(block.weights.dtype)) / block.total
-
-
-def _patch_distance(patches: PatchGrid, device: torch.device) -> Measure:
-    """Expected distance between patch centres, from patches to patches, as if no other key were there."""
-    leading, centres = len(patches.leading), _centres(patches).to(device)
-
-    def measure(block: WeightBlock) -> tuple[HeadQuery, Tensor]:
-        inside = WeightBlock(block.weights[..., leading:], block.rows - leading)
-        here = centres[inside.rows.clamp(min=0)]
-        apart = (here.unsqueeze(1) - centres).square().sum(-1).sqrt()
-        return _expected(inside, apart), (inside.rows >= 0) & (inside.total > 0)
-
-    return measure
-
-
-def _centres(patches: PatchGrid) -> Tensor:
-    """Where patches lie, `[patch, 2]`, down and across: in pixels of the image, or in patches without one."""
-    grid = torch.cartesian_prod(torch.arange(patches.rows), torch.arange(patches.cols)).double()
-    if patches.image is None:
-        return grid
-    height, width = patches.image.shape[:2]
-    return grid * torch.tensor([height / patches.rows, width / patches.cols])

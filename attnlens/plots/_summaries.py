@@ -159,7 +159,8 @@ def _table(frame: object, function: str, source: str) -> pd.DataFrame:
 
 def _meaning(metric: str) -> str:
     """The definition of a column of `head_stats`; "" for other columns."""
-    from ..analysis._head_stats import COLUMNS, VALUE
+    from ..analysis._head_columns import COLUMNS
+    from ..analysis._head_stats import VALUE
 
     plain = metric.removesuffix("_std").removeprefix(VALUE)
     spread = "standard deviation over the inputs of: " if metric.endswith("_std") else ""

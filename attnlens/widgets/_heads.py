@@ -11,7 +11,8 @@ from torch import Tensor
 
 from .. import _checks
 from ..analysis import head_stats
-from ..analysis._head_stats import COLUMNS, IMPORTANCE, VALUE
+from ..analysis._head_columns import COLUMNS
+from ..analysis._head_stats import IMPORTANCE, VALUE
 from ..analysis._pooling import pooled
 from ..data._attention import Attention
 from ..data._thumbnails import sees_patches

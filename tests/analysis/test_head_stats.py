@@ -20,8 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlens as al
-from attnlens.analysis._head_stats import COLUMNS, RunningMoments, head_stats, value_norms
+from attnlens.analysis._head_columns import COLUMNS
+from attnlens.analysis._head_stats import RunningMoments, head_stats, value_norms
 from attnlens.data._attention import Band, Factors, Weights, Windows
+from attnlens.data._batch import AttentionBatch
 from attnlens.data._trace import Layer, PatchGrid, Token, Trace, Values
 from attnlens.errors import InputError
 from attnlens.recorder._capture import listen
@@ -264,18 +266,19 @@ def test_float16_is_computed_in_float32():
 
 def test_no_more_weights_than_a_block_are_asked_for(monkeypatch):
     asked = []
-    block = Factors.block
+    block = AttentionBatch.block
 
-    def noted(self, heads, rows, cols):
-        asked.append(len(heads) * len(rows) * len(cols))
-        return block(self, heads, rows, cols)
+    def noted(self, rows):
+        weights = block(self, rows)
+        asked.append(weights.numel())
+        return weights
 
-    monkeypatch.setattr("attnlens.data._attention.BLOCK_ELEMENTS", 1000)
-    monkeypatch.setattr(Factors, "block", noted)
+    monkeypatch.setattr("attnlens.data._batch.BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr(AttentionBatch, "block", noted)
     trace = trace_of(*(factors(size=64, mask=Band(None, 0)) for _ in range(2)), values=values(64))
     head_stats(trace)
     assert max(asked) <= 1000
-    assert sum(asked) == 2 * 4 * 64 * 64  # each weight once
+    assert sum(asked) == 2 * 2 * 4 * 64 * 64  # each weight once, and once times its value
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")

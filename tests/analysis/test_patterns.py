@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import attnlens as al
+from attnlens.analysis._axis_tokens import is_punctuation
 from attnlens.analysis._head_stats import head_stats
-from attnlens.analysis._patterns import PATTERNS, find_heads, is_punctuation
+from attnlens.analysis._patterns import PATTERNS, find_heads
 from attnlens.data._attention import Band, Factors, Weights, Windows
 from attnlens.data._trace import Layer, PatchGrid, Token, Trace
 from attnlens.errors import InputError

@@ -1,0 +1,207 @@
+"""What the queries and keys of a layer stand for, for a padded batch: positions, equal tokens, kinds of tokens."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..data._batch import AttentionBatch
+from ..data._trace import PatchGrid, Token
+from ..kernels._head_sums import NO_TOKEN, SUMS, AxisTokens
+
+MARKS = ("first", "class", "separator", "punctuation")
+"""The kinds of keys whose received attention is a statistic."""
+
+
+@dataclass(frozen=True, eq=False)
+class InputTokens:
+    """The tokens of a batch of inputs without padding; an empty tuple where they are not known.
+
+    input, output: of the encoder, or the only stack, and of the decoder; patches: of images
+    """
+
+    input: Sequence[tuple[Token, ...]]
+    output: Sequence[tuple[Token, ...]] = ()
+    patches: Sequence[PatchGrid | None] = ()
+
+    def of_side(self, side: str, number: int) -> tuple[Token, ...]:
+        rows = {"input": self.input, "output": self.output}.get(side, ())
+        return rows[number] if number < len(rows) else ()
+
+    def grid(self, number: int) -> PatchGrid | None:
+        return self.patches[number] if self.patches else None
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTokens:
+    """The axes of one layer for a batch.
+
+    axes: for `head_sums`; marks: float64 `[input, key, len(MARKS)]`, 1 for a key of that kind
+    marked: bool `[input, len(MARKS)]`: whether the input has such a kind
+    """
+
+    axes: AxisTokens
+    marks: Tensor
+    marked: Tensor
+
+
+@dataclass
+class _OneInput:
+    """The keys of one input: what is defined, and its tokens' codes and marks."""
+
+    defined: set[str] = field(default_factory=lambda: {"entropy", "perplexity", "max_weight"})
+    codes: list[int] | None = None
+    marks: dict[str, list[bool]] = field(default_factory=dict)
+    grid: PatchGrid | None = None
+
+
+def layer_tokens(attention: AttentionBatch, sides: tuple[str, str], tokens: InputTokens) -> LayerTokens:
+    """The axes of a layer; sides: whose tokens are its queries and its keys, as in `Layer`."""
+    counts = zip(_counts(attention, 0), _counts(attention, 1))
+    inputs = [_one_input(attention, sides, tokens, n, *count) for n, count in enumerate(counts)]
+    keys, device = attention.shape[3], attention.device
+    marks = torch.zeros(len(inputs), keys, len(MARKS), dtype=torch.float64)
+    marked = torch.zeros(len(inputs), len(MARKS), dtype=torch.bool)
+    real = None if attention.real_keys is None else attention.real_keys.cpu()
+    for number, one in enumerate(inputs):
+        for name, chosen in one.marks.items():
+            where = slice(None) if real is None else real[number]
+            marks[number, where, MARKS.index(name)] = torch.tensor(chosen, dtype=torch.float64)
+            marked[number, MARKS.index(name)] = True
+    defined = torch.tensor([[name in one.defined for name in SUMS] for one in inputs])
+    defined = defined.repeat_interleave(attention.windows, 0).to(device)
+    axes = AxisTokens(
+        _positions(attention.real_queries, attention.shape[2], device),
+        _positions(attention.real_keys, keys, device),
+        defined,
+        None if real is None else attention.real_keys.sum(-1),
+    )
+    axes = replace(axes, **_codes(attention, inputs), **_distances(attention, inputs))
+    return LayerTokens(axes, marks.to(device), marked.to(device))
+
+
+def _counts(attention: AttentionBatch, axis: int) -> list[int]:
+    """The number of queries (axis 0) or keys of each input, without padding."""
+    real = (attention.real_queries, attention.real_keys)[axis]
+    if real is None:
+        return [attention.shape[2 + axis] * attention.windows] * attention.inputs
+    return real.sum(-1).tolist()
+
+
+def _one_input(
+    attention: AttentionBatch, sides: tuple[str, str], tokens: InputTokens, number: int, queries: int, keys: int
+) -> _OneInput:  # fmt: skip
+    query_side, key_side = (_side(side, count, tokens, number) for side, count in zip(sides, (queries, keys)))
+    square = attention.kind == "self" and query_side == key_side and queries == keys
+    ordered = key_side != "other" and attention.windows == 1
+    grid = tokens.grid(number)
+    grid = grid if grid is not None and key_side == "input" and keys == len(grid) else None
+    known = tokens.of_side(key_side, number) if ordered else ()
+    one = _OneInput()
+    one.defined |= {"self"} if square else set()
+    if ordered:
+        one.marks["first"] = [True] + [False] * (keys - 1)
+    if square and ordered:
+        one.defined |= (
+            {"distance"} if grid is not None else {"distance", "signed_distance", "previous", "next"}
+        )
+        one.grid = grid
+    kinds = {
+        "class": [at == 0 and token.special for at, token in enumerate(known)],
+        "separator": [at > 0 and token.special for at, token in enumerate(known)],
+        "punctuation": [grid is None and is_punctuation(token.text) for token in known],
+    }
+    one.marks |= {name: chosen for name, chosen in kinds.items() if any(chosen)}
+    if square and grid is None and known:
+        one.codes = _token_codes(known)
+        one.defined |= {"duplicate", "induction"}
+    return one
+
+
+def _side(side: str, count: int, tokens: InputTokens, number: int) -> str:
+    """The side, or "other" where it has another number of tokens."""
+    grid = tokens.grid(number)
+    expected = len(grid) if grid is not None and side == "input" else len(tokens.of_side(side, number))
+    return side if expected in (0, count) else "other"
+
+
+@lru_cache(maxsize=65536)
+def is_punctuation(text: str) -> bool:
+    """Whether a token's text, spaces aside, is Unicode punctuation (categories P*) and nothing else."""
+    marks = text.strip()
+    return bool(marks) and all(unicodedata.category(mark).startswith("P") for mark in marks)
+
+
+def _token_codes(tokens: Sequence[Token]) -> list[int]:
+    """Equal for equal tokens: ids, or numbers of the texts where an id is missing."""
+    names = [token.id for token in tokens]
+    if None not in names:
+        return names
+    known: dict[str, int] = {}
+    return [known.setdefault(token.text, len(known)) for token in tokens]
+
+
+def _positions(real: Tensor | None, size: int, device: torch.device) -> Tensor:
+    """int64 `[batch | 1, n]`"""
+    counted = torch.arange(size, device=device)[None]
+    if real is None or bool((real[:, 1:] <= real[:, :-1]).all()):  # all padding is at the end
+        return counted
+    return real.cumsum(-1) - 1
+
+
+def _codes(attention: AttentionBatch, inputs: Sequence[_OneInput]) -> dict[str, Tensor]:
+    """`[batch, n]` codes of queries, keys, and the tokens before the keys; {} where no input has any."""
+    if all(one.codes is None for one in inputs):
+        return {}
+    before = [None if one.codes is None else [NO_TOKEN - 1, *one.codes[:-1]] for one in inputs]
+    codes = [one.codes for one in inputs]
+    (_, _, queries, keys), device = attention.shape, attention.device
+    return {
+        "query_code": _laid(codes, attention.real_queries, queries, device),
+        "key_code": _laid(codes, attention.real_keys, keys, device, NO_TOKEN - 1),
+        "before_code": _laid(before, attention.real_keys, keys, device, NO_TOKEN - 1),
+    }
+
+
+def _laid(
+    rows: Sequence[list[int] | None], real: Tensor | None, size: int, device: torch.device, missing: int = NO_TOKEN
+) -> Tensor:  # fmt: skip
+    """int64 `[batch, size]`: the numbers of each input where its axis has no padding."""
+    table = torch.full((len(rows), size), missing)
+    for number, row in enumerate(rows):
+        if row is not None:
+            table[number, slice(None) if real is None else real[number].cpu()] = torch.tensor(row)
+    return table.to(device)
+
+
+def _distances(attention: AttentionBatch, inputs: Sequence[_OneInput]) -> dict[str, Tensor]:
+    """Distances between patch centres, from patches to patches as if no other key were there; {} without patches."""
+    grids = [one.grid for one in inputs]
+    if None in grids:
+        return {}
+    first = grids[0]
+    leading, size = len(first.leading), len(first)
+    if any((grid.rows, grid.cols, len(grid.leading)) != (first.rows, first.cols, leading) for grid in grids):
+        return {}
+    scales = torch.tensor([_patch_size(grid) for grid in grids], dtype=torch.float64)
+    scales = scales[:1] if bool((scales == scales[0]).all()) else scales
+    cells = torch.cartesian_prod(torch.arange(first.rows), torch.arange(first.cols)).double()
+    centres = cells * scales[:, None]
+    distance = torch.full((len(scales), size, size), torch.nan, dtype=torch.float64)
+    distance[:, leading:] = 0.0
+    distance[:, leading:, leading:] = (centres[:, :, None] - centres[:, None]).square().sum(-1).sqrt()
+    measured = torch.arange(size) >= leading
+    return {"distance": distance.to(attention.device), "measured": measured.to(attention.device)}
+
+
+def _patch_size(grid: PatchGrid) -> tuple[float, float]:
+    """Height and width of a patch in pixels of the image, or 1 without one."""
+    if grid.image is None:
+        return 1.0, 1.0
+    height, width = grid.image.shape[:2]
+    return height / grid.rows, width / grid.cols

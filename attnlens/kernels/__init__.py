@@ -1,0 +1,1 @@
+"""Statistics of attention over whole batches, without the weights: blocked torch everywhere."""
