@@ -80,11 +80,11 @@ def _observed(function: Callable, listener: Listener) -> Callable:
         if not listener.stack.frames or recomputing():
             return function(module, query, key, value, attention_mask, *args, **kwargs)
         call = InterfaceCall(query, key, value, attention_mask)
-        listener.interface.append(call)
+        listener.recorder.interface.append(call)
         try:
             result = function(module, query, key, value, attention_mask, *args, **kwargs)
         finally:
-            listener.interface.pop()
+            listener.recorder.interface.pop()
         if not call.recorded:
             arguments = (module, query, key, value, attention_mask, kwargs)
             listener.observe(_record, listener, *arguments, result[0])
@@ -127,7 +127,7 @@ def _record(
     if bias is not None:
         mask = bias if mask is None else _added(bias, mask)
     scale = options.get("scaling")
-    output_layout = listener.record_factors(
+    output_layout = listener.recorder.record_factors(
         query,
         key,
         query.shape[-1] ** -0.5 if scale is None else scale,
@@ -137,7 +137,7 @@ def _record(
         sink=options.get("s_aux"),
     )
     dropped = bool(options.get("dropout")) and bool(getattr(module, "training", False))
-    listener.record_values(replace(output_layout, axes=(0, 2, 1, 3)), value, result, dropped)
+    listener.recorder.record_values(replace(output_layout, axes=(0, 2, 1, 3)), value, result, dropped)
 
 
 def _added(bias: Tensor, mask: Tensor) -> Tensor:

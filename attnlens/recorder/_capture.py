@@ -155,7 +155,7 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
         )
     suspects = _missed(recording, stack)
     if not recording.calls:
-        lost = [label(origin.module, stack.modules[origin.module]) for origin in listener.missed]
+        lost = [label(origin.module, stack.modules[origin.module]) for origin in listener.tracker.missed]
         ran = f" These modules ran and look like attention: {_few(suspects)}." if suspects else ""
         ran += (
             f" A softmax over tokens was multiplied with values in a way that is not supported in {_few(lost)}."
@@ -179,7 +179,9 @@ def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> Non
             else f"{root} has no layer {missed[0]}: {len(recording.calls)} attention calls were recorded"
         )
     lost = {
-        origin.module: origin.missed for origin in listener.missed if origin.missed and not origin.confirmed
+        origin.module: origin.missed
+        for origin in listener.tracker.missed
+        if origin.missed and not origin.confirmed
     }
     recording.missed = tuple(dict.fromkeys([*suspects, *lost]))
     if recording.missed:

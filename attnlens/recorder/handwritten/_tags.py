@@ -7,7 +7,7 @@ Tensors in a running model have a tag in a table beside them:
 - the softmax is attention once it is multiplied with values along the axis of its normalisation.
 
 A softmax without such a product (of a classifier, a router, a contrastive loss) is dropped silently. `_scores.py` and
-`_probabilities.py` hold the steps as pure functions of tags; `_listener.py` decides when to call them.
+`_probabilities.py` hold the steps as pure functions of tags; `recorder/_softmax_tracker.py` calls them.
 """
 
 from __future__ import annotations
