@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import CaptureError
 from ._modules import Frame, label
-from .handwritten._axis_rules import broadcast
+from .handwritten._axis_operations import broadcast
 from .handwritten._provenance import BATCH, FEATURE, INPUT, POSITION, UNKNOWN, Axes, Axis, AxisPart, kinds
 
 

@@ -6,64 +6,17 @@ a list of them for several results, or None where they are unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from math import prod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..._checks import as_integer
+from . import _shape_rules
+from ._axis_operations import Step, broadcast, cut, doubt, featured
 from ._functions import BADDBMM, EINSUM, PERMUTE, PRODUCTS, SDPA, spellings
-from ._provenance import (
-    FEATURE,
-    FIXED,
-    INPUT,
-    POSITION,
-    UNKNOWN,
-    Axes,
-    Axis,
-    AxisPart,
-    Provenance,
-    axis_of,
-    kinds,
-    length,
-)
-from ._tags import einsum_terms, operands, with_operand
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One call of a function, with the provenance of its operands."""
-
-    func: Callable
-    args: tuple
-    kwargs: dict
-    result: Any
-    provenance: Provenance
-
-    @property
-    def shape(self) -> torch.Size:
-        return self.result.shape
-
-    def operands(self, *names: str) -> list[Any]:
-        return operands(self.args, self.kwargs, names)
-
-    def dim(self, default: Any = None) -> Any:
-        """The axis that the second argument names."""
-        axis = (
-            self.args[1] if len(self.args) > 1 else self.kwargs.get("dim", self.kwargs.get("axis", default))
-        )
-        return default if axis is None else axis
-
-    def tensors(self) -> Iterator[Tensor]:
-        for value in (*self.args, *self.kwargs.values()):
-            if isinstance(value, Tensor):
-                yield value
-            elif isinstance(value, (list, tuple)):
-                yield from (x for x in value if isinstance(x, Tensor))
+from ._provenance import FEATURE, FIXED, POSITION, UNKNOWN, Axes, Axis, Provenance, axis_of, kinds, length
+from ._tags import einsum_terms
 
 
 def axes_after(provenance: Provenance, func: Callable, args: tuple, kwargs: dict, result: Any) -> Any:
@@ -103,86 +56,6 @@ def axes_after(provenance: Provenance, func: Callable, args: tuple, kwargs: dict
     return Axes(axes, source.dropped, fixed, learned and not fixed, source.product and rule in _OF_THE_FIRST)
 
 
-# -- shapes -----------------------------------------------------------------------------------------------------
-
-
-def _reshaped(source: Axes, shape: Sequence[int]) -> tuple[Axis, ...] | None:
-    """The parts redistributed, in order, over axes of these sizes; None where they do not fit."""
-    left = [part for axis in reversed(source.axes) for part in reversed(axis) if part.size > 1]
-    axes = []
-    for size in shape:
-        axis: list[AxisPart] = []
-        while size > 1:
-            if not left:
-                return None
-            part = left.pop()
-            if size % part.size == 0:
-                size //= part.size
-            elif part.size % size == 0:
-                part, rest = part.halves(size)
-                left.append(rest)
-                size = 1
-            else:
-                return None
-            axis.append(part)
-        axes.append(tuple(axis))
-    return None if left else tuple(axes)
-
-
-def _cut(axis: Axis, size: int, start: int | None = None) -> Axis:
-    """An axis made shorter or longer: an axis of one kind keeps it.
-
-    start: where a slice begins
-    """
-    if length(axis) == size:
-        return axis
-    whole = axis[0] if len(axis) == 1 and axis[0].size > size else None
-    kind = _common(kinds(axis))
-    if size == 1 and start is not None and whole is not None and kind in (POSITION, INPUT):
-        return (AxisPart(1, kind, whole, start=start),)  # one of the queries that are processed in chunks
-    return axis_of(size, kind, whole, start)
-
-
-def _common(kinds_joined: set[str]) -> str:
-    """The kind of an axis joined from several: positions, unless there are features."""
-    kinds_known = kinds_joined - {FIXED, UNKNOWN} or kinds_joined
-    if len(kinds_known) == 1:
-        return next(iter(kinds_known))
-    return UNKNOWN if FEATURE in kinds_known or not kinds_known else POSITION
-
-
-def _repeated(axes: Sequence[Axis], shape: Sequence[int], outer: bool) -> tuple[Axis, ...]:
-    """Axes, aligned at the end, with repeated content: the whole axis repeated, or each entry."""
-    axes_out = []
-    for axis, size in zip([()] * (len(shape) - len(axes)) + list(axes), shape):
-        times = axis_of(size // length(axis), UNKNOWN)
-        axes_out.append((*times, *axis) if outer else (*axis, *times))
-    return tuple(axes_out)
-
-
-def broadcast(leads: list[tuple[Sequence[Axis], bool]], shape: Sequence[int]) -> tuple[Axis, ...]:
-    """The axes of operands `(axes, fixed)`, aligned at the end: each from the best known operand."""
-    mixed = not all(fixed for _, fixed in leads)
-    axes_out = []
-    for at, size in zip(range(-len(shape), 0), shape):
-        full = [
-            _featured(axes[at], fixed and mixed)
-            for axes, fixed in leads
-            if len(axes) >= -at and length(axes[at]) == size
-        ]
-        axes_out.append(min(full, key=_doubt) if full else axis_of(size, UNKNOWN))
-    return tuple(axes_out)
-
-
-def _doubt(axis: Axis) -> int:
-    return len(kinds(axis) & {FIXED, UNKNOWN})
-
-
-def _featured(axis: Axis, fixed: bool) -> Axis:
-    """An axis of a parameter beside activations: features."""
-    return tuple(AxisPart(part.size, FEATURE, part) for part in axis) if fixed else axis
-
-
 def _unfollowed(tags: list[Axes], result: Any, fixed: bool) -> Any:
     """Elementwise functions, and all without a rule: the axes by the shape of the result."""
     if isinstance(result, (tuple, list)):
@@ -195,7 +68,7 @@ def _unfollowed(tags: list[Axes], result: Any, fixed: bool) -> Any:
     for tag in used:
         if tag.shape != shape or tag.learned != learned:
             continue
-        if tag.product or not any(_doubt(axis) for axis in tag.axes):
+        if tag.product or not any(doubt(axis) for axis in tag.axes):
             return tag
     source = next(iter(used), tags[0])
     if all(len(tag.axes) <= len(shape) and _stretches(tag.shape, shape) for tag in tags):
@@ -203,34 +76,14 @@ def _unfollowed(tags: list[Axes], result: Any, fixed: bool) -> Any:
         return Axes(axes, source.dropped, fixed, learned)
     if len(shape) != len(source.axes):
         return None
-    return Axes(tuple(map(_cut, source.axes, shape)), source.dropped, fixed, learned)
+    return Axes(tuple(map(cut, source.axes, shape)), source.dropped, fixed, learned)
 
 
 def _stretches(small: Sequence[int], shape: Sequence[int]) -> bool:
     return all(a in (1, b) for a, b in zip(reversed(small), reversed(shape)))
 
 
-# -- the functions ----------------------------------------------------------------------------------------------
-
-
-def _view(source: Axes, step: Step) -> tuple[Axis, ...] | None:
-    return _reshaped(source, step.shape)
-
-
-def _repeat(source: Axes, step: Step) -> tuple[Axis, ...]:
-    return _repeated(source.axes, step.shape, outer=True)
-
-
-def _interleave(source: Axes, step: Step) -> tuple[Axis, ...] | None:
-    whole = len(step.shape) == len(source.axes) and all(n % m == 0 for n, m in zip(step.shape, source.shape))
-    return _repeated(source.axes, step.shape, outer=False) if whole else None
-
-
-def _permute(source: Axes, step: Step) -> tuple[Axis, ...]:
-    """The new place of each axis, from a trial with distinct sizes."""
-    probe = torch.empty([2 + i for i in range(len(source.axes))], device="meta")
-    args, kwargs = with_operand(step.args, step.kwargs, step.operands("input|self")[0], probe)
-    return tuple(source.axes[size - 2] for size in step.func(*args, **kwargs).shape)
+# -- projections, products and attention; `_shape_rules` has the others -----------------------------------------
 
 
 def _linear(source: Axes, step: Step) -> tuple[Axis, ...] | None:
@@ -281,7 +134,7 @@ def _product(source: Axes, step: Step) -> tuple[Axis, ...] | None:
         *rest, axis, col = b.axes
         return (*rest, axis_of(step.shape[-2], _projected(axis, [*rest, col])), col)
     lead = broadcast([(a.axes[:-2], a.fixed), (b.axes[:-2], b.fixed)], step.shape[:-2])
-    return (*lead, _featured(a.axes[-2], a.fixed > b.fixed), _featured(b.axes[-1], b.fixed > a.fixed))
+    return (*lead, featured(a.axes[-2], a.fixed > b.fixed), featured(b.axes[-1], b.fixed > a.fixed))
 
 
 def _einsum(step: Step) -> tuple[Axis, ...] | None:
@@ -295,7 +148,7 @@ def _einsum(step: Step) -> tuple[Axis, ...] | None:
     for letter, size in zip(out, step.shape):
         have = [(tag.axes[letters.index(letter)], tag.fixed) for tag, letters in tags if letter in letters]
         have = [(axis, fixed) for axis, fixed in have if length(axis) == size] or [((), False)]
-        axis, fixed = min(have, key=lambda pair: _doubt(pair[0]))
+        axis, fixed = min(have, key=lambda pair: doubt(pair[0]))
         if mixed and fixed:
             axis = axis_of(size, _mapped(letter, tags, out))
         axes.append(axis if length(axis) == size else axis_of(size, UNKNOWN))
@@ -325,198 +178,31 @@ def _attend(source: Axes, step: Step) -> tuple[Axis, ...] | None:
     return axes if isinstance(step.result, Tensor) else [axes] + [None] * (len(step.result) - 1)
 
 
-def _index(source: Axes, step: Step) -> Axes | None:
-    """Basic indexing, and one tensor of indices for an axis."""
-    index = step.args[1] if isinstance(step.args[1], tuple) else (step.args[1],)
-    tensors = [i for i in index if isinstance(i, Tensor) and i.ndim > 0]
-    if any(i is True or i is False or isinstance(i, (list, tuple)) for i in index) or len(tensors) > 1:
-        return None
-    if any(i.dtype in (torch.bool, torch.uint8) and i.ndim > 1 for i in tensors):
-        return None
-    used = sum(i is not None and i is not Ellipsis for i in index)
-    if not any(i is Ellipsis for i in index):
-        index = (*index, Ellipsis)
-    left, axes, dropped = list(source.axes), [], list(source.dropped)
-    for i in index:
-        if i is Ellipsis:
-            rest = len(source.axes) - used
-            axes, left = axes + left[:rest], left[rest:]
-        elif i is None:
-            axes.append(())
-        elif isinstance(i, slice):
-            axis = left.pop(0)
-            start, _, by = i.indices(length(axis))
-            kept, gone = _slice(axis, step.shape[len(axes)], start if by == 1 else None)
-            axes.append(kept)
-            dropped += gone
-        elif isinstance(i, Tensor) and i.ndim > 0:
-            axis, at = left.pop(0), len(axes)
-            axes += [
-                _cut(axis, size) for size in step.shape[at : at + (1 if i.dtype == torch.bool else i.ndim)]
-            ]
-        else:
-            dropped += left.pop(0)
-    return replace(source, axes=tuple(axes), dropped=tuple(dropped))
-
-
-def _select(source: Axes, step: Step) -> Axes:
-    return _without(source, step.dim(0) % len(source.axes))
-
-
-def _unbind(source: Axes, step: Step) -> list[Axes]:
-    return [_without(source, step.dim(0) % len(source.axes))] * len(step.result)
-
-
-def _without(source: Axes, dim: int) -> Axes:
-    axes = source.axes
-    return replace(source, axes=(*axes[:dim], *axes[dim + 1 :]), dropped=(*source.dropped, *axes[dim]))
-
-
-def _split(source: Axes, step: Step) -> list[Axes]:
-    pieces, starts = [], [0] * len(source.axes)
-    for piece in step.result:
-        cuts = [_slice(axis, size, start) for axis, size, start in zip(source.axes, piece.shape, starts)]
-        starts = [start + size for start, size in zip(starts, piece.shape)]
-        gone = sum((out for _, out in cuts), source.dropped)
-        pieces.append(replace(source, axes=tuple(axis for axis, _ in cuts), dropped=gone))
-    return pieces
-
-
-def _slice(axis: Axis, size: int, start: int | None) -> tuple[Axis, Axis]:
-    """(a slice of an axis, the parts removed by indexing): one entry of the outer parts keeps the inner ones whole."""
-    if length(axis) == size:
-        return axis, ()
-    for at in range(1, len(axis)):
-        if length(axis[at:]) == size and start is not None and start % size == 0:
-            return axis[at:], axis[:at]
-    return _cut(axis, size, start), axis if size == 1 else ()
-
-
-def _reduce(source: Axes, step: Step) -> Any:
-    """Sums, means and the like over one axis or several."""
-    dim, rank = step.dim(), len(source.axes)
-    if isinstance(dim, Tensor):
-        return NotImplemented
-    dims = dim if isinstance(dim, (tuple, list)) else [as_integer(dim)]
-    if None in dims:
-        return None
-    gone = {d % rank for d in dims}
-    first = step.result if isinstance(step.result, Tensor) else step.result[0]
-    kept = first.ndim == rank
-    axes = tuple(() if i in gone else axis for i, axis in enumerate(source.axes) if kept or i not in gone)
-    left = Axes(axes, source.dropped, source.fixed)
-    return left if isinstance(step.result, Tensor) else [left] * len(step.result)
-
-
-def _cat(source: Axes, step: Step) -> Axes | None:
-    """Concatenated tensors. Where all have the same parts along that axis, a part that counts them is added outside:
-    the axis that they are pieces of, or the one in which they differ.
-    """
-    dim = step.dim(0) % step.result.ndim
-    tags = [
-        tag
-        for tag in map(step.provenance.axes_or_unknown, step.tensors())
-        if len(tag.axes) == step.result.ndim
-    ]
-    pieces = [tag.axes[dim] for tag in tags]
-    same = len(tags) > 1 and all(_equal(axis, pieces[0]) for axis in pieces)
-    if same:
-        counted, dropped = _counted(tags, dim)
-        return _put(tags, dim, (*counted, *pieces[0]), dropped, insert=False)
-    return _put(tags, dim, _end_to_end(pieces, step.shape[dim]), source.dropped, insert=False)
-
-
-def _stack(source: Axes, step: Step) -> Axes | None:
-    dim = step.dim(0) % step.result.ndim
-    tags = [step.provenance.axes_or_unknown(tensor) for tensor in step.tensors()]
-    return _put(tags, dim, *_counted(tags, None), insert=True)
-
-
-def _put(tags: list[Axes], dim: int, axis: Axis, dropped: Axis, insert: bool) -> Axes:
-    """The best known axes of several tensors, with one axis replaced or inserted."""
-    tags = sorted(tags, key=lambda tag: -prod(tag.shape))
-    axes = [min((tag.axes[i] for tag in tags), key=_doubt) for i in range(len(tags[0].axes))]
-    axes[dim : dim + (not insert)] = [axis]
-    fixed = all(tag.fixed for tag in tags)
-    return Axes(tuple(axes), dropped, fixed, not fixed and all(tag.fixed or tag.learned for tag in tags))
-
-
-def _counted(tags: list[Axes], dim: int | None) -> tuple[Axis, Axis]:
-    """(the part that counts joined tensors, the parts that are still removed by indexing)"""
-    count, first = len(tags), tags[0]
-    if count == 1:
-        return (), first.dropped
-    last = first.dropped[-1:]
-    if last and last[0].size == count and all(_equal(tag.dropped[-1:], last) for tag in tags):
-        return last, first.dropped[:-1]
-    apart = []
-    for at, axis in enumerate(first.axes):
-        if at == dim or all(_equal(tag.axes[at], axis) for tag in tags):
-            continue
-        wholes = {id(part.whole) for tag in tags for part in tag.axes[at]}
-        if len(axis) == 1 and axis[0].whole is not None and len(wholes) == 1:
-            whole = axis[0].whole
-            pieces = _are_disjoint([tag.axes[at][0] for tag in tags])  # else they are a sliding window
-            return axis_of(count, whole.kind if pieces else UNKNOWN, whole), first.dropped
-        apart.append(kinds(axis))
-    if apart and all(kind == {FEATURE} for kind in apart):
-        return axis_of(count, FEATURE), first.dropped
-    # Several views of each input, consecutive in the batch; a new axis may also be heads.
-    views = dim is not None and any(POSITION in kind for kind in apart)
-    return axis_of(count, POSITION if views else UNKNOWN), first.dropped
-
-
-def _are_disjoint(slices: list[AxisPart]) -> bool:
-    """Whether slices of one part do not overlap, as far as their starts are known."""
-    starts = [part.start for part in slices]
-    if None in starts:
-        return sum(part.size for part in slices) <= slices[0].whole.size
-    ordered = sorted(zip(starts, (part.size for part in slices)))
-    return all(start + size <= after for (start, size), (after, _) in pairwise(ordered))
-
-
-def _equal(a: Axis, b: Axis) -> bool:
-    return len(a) == len(b) and all(x.same(y) for x, y in zip(a, b))
-
-
-def _end_to_end(axes: list[Axis], size: int) -> Axis:
-    """Consecutive pieces of one part are that part again; otherwise the axis has their common kind."""
-    wholes = {id(axis[0].whole): axis[0].whole for axis in axes if len(axis) == 1}
-    if len(wholes) == 1 and all(len(axis) == 1 for axis in axes):
-        whole = next(iter(wholes.values()))
-        if whole is not None and whole.size == size:
-            return (whole,)
-    return axis_of(size, _common(set().union(*map(kinds, axes))))
-
-
-def _slide(source: Axes, step: Step) -> tuple[Axis, ...] | None:
-    """Tensor.unfold: windows along one axis, with the positions inside them last."""
-    dim = step.operands("self", "dimension")[1] % len(source.axes)
-    kind = _common(kinds(source.axes[dim]))
-    axes = [
-        axis_of(n, kind) if i == dim else axis for i, (axis, n) in enumerate(zip(source.axes, step.shape))
-    ]
-    return (*axes, axis_of(step.shape[-1], UNKNOWN))
-
-
 Rule = Callable[[Axes, Step], Any]
 _WITH_BASE = BADDBMM | frozenset(spellings("addmm"))
 _NAMES: dict[Rule, tuple[str, ...]] = {
-    _view: (
+    _shape_rules.view: (
         *("view", "reshape", "unflatten", "flatten", "squeeze", "unsqueeze", "_unsafe_view", "ravel"),
         *("view_as", "reshape_as", "squeeze_", "unsqueeze_", "contiguous_"),
     ),
-    _repeat: ("expand", "expand_as", "broadcast_to", "repeat", "tile"),
-    _interleave: ("repeat_interleave",),
+    _shape_rules.repeat: ("expand", "expand_as", "broadcast_to", "repeat", "tile"),
+    _shape_rules.interleave: ("repeat_interleave",),
     _linear: ("linear",),
     _conv: ("conv1d", "conv2d", "conv3d"),
     _embedding: ("embedding",),
     _product: ("addmm",),
-    _index: ("__getitem__",),
-    _select: ("select",),
-    _unbind: ("unbind",),
-    _split: ("split", "chunk", "tensor_split", "split_with_sizes", "unsafe_split", "unsafe_chunk"),
-    _reduce: (
+    _shape_rules.index: ("__getitem__",),
+    _shape_rules.select: ("select",),
+    _shape_rules.unbind: ("unbind",),
+    _shape_rules.split: (
+        "split",
+        "chunk",
+        "tensor_split",
+        "split_with_sizes",
+        "unsafe_split",
+        "unsafe_chunk",
+    ),
+    _shape_rules.reduce: (
         "sum",
         "mean",
         "amax",
@@ -530,27 +216,27 @@ _NAMES: dict[Rule, tuple[str, ...]] = {
         "prod",
         "median",
     ),
-    _cat: ("cat", "concat", "concatenate"),
-    _stack: ("stack",),
+    _shape_rules.cat: ("cat", "concat", "concatenate"),
+    _shape_rules.stack: ("stack",),
 }
 RULES: dict[Callable, Rule] = {
     **{func: rule for rule, names in _NAMES.items() for func in spellings(*names)},
-    **dict.fromkeys(PERMUTE, _permute),
+    **dict.fromkeys(PERMUTE, _shape_rules.permute),
     **dict.fromkeys(PRODUCTS, _product),
     **dict.fromkeys(SDPA, _attend),
-    torch.Tensor.unfold: _slide,
+    torch.Tensor.unfold: _shape_rules.slide,
 }
 _OF_THE_FIRST = {
-    _view,
-    _repeat,
-    _interleave,
-    _permute,
-    _index,
-    _select,
-    _unbind,
-    _split,
-    _reduce,
-    _slide,
+    _shape_rules.view,
+    _shape_rules.repeat,
+    _shape_rules.interleave,
+    _shape_rules.permute,
+    _shape_rules.index,
+    _shape_rules.select,
+    _shape_rules.unbind,
+    _shape_rules.split,
+    _shape_rules.reduce,
+    _shape_rules.slide,
     _linear,
     _conv,
     _embedding,
@@ -618,7 +304,7 @@ def written(provenance: Provenance, args: tuple, kwargs: dict) -> None:
             continue
         provenance.drop(tensor)
         if value is not None and source.ndim == tensor.ndim:
-            provenance[tensor] = Axes(tuple(map(_cut, value.axes, tensor.shape)), value.dropped)
+            provenance[tensor] = Axes(tuple(map(cut, value.axes, tensor.shape)), value.dropped)
 
 
 def contracted(provenance: Provenance, func: Callable, args: tuple, kwargs: dict) -> set[int]:
