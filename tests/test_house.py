@@ -183,7 +183,13 @@ DIALECT = (
 )  # fmt: skip
 """Names of things that have the field's names now."""
 
-PHRASES = (r"leave (it|them|\S+=) away", r"gives? no orders", r"asks? nobody", r"what it is is")
+PHRASES = (
+    r"leave (it|them|\S+=) away",
+    r"gives? no orders",
+    r"asks? nobody",
+    r"what it is is",
+    r"sp(eak|oke)s? (for|against)",
+)
 """Ways of saying it that are not English: omit it, a self-contained page, ..."""
 
 

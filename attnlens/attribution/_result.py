@@ -227,7 +227,7 @@ class TextAttribution(Attribution):
                 f"border-radius:3px'>{html.escape(token.text)}</span>"
             )
         question = html.escape(str(self.target))
-        key = f"Blue speaks for {question}, red against it." if self.signed else "The darker, the more."
+        key = f"Blue supports {question}, red opposes it." if self.signed else "The darker, the more."
         return (
             f"<div><b>{question}</b> &mdash; predicted {html.escape(str(self.prediction))}, "
             f"{self.unit} by {html.escape(self.how)}, {html.escape(self.verdict)}"

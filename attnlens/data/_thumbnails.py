@@ -34,7 +34,7 @@ def summary(trace: Trace) -> str:
             for token in trace.tokens[:MOST_WORDS]
         )
     inside = (
-        "within a square, where the class token looks"
+        "within a square, the attention of the class token"
         if any(sees_patches(trace, layer) for layer in trace.layers)
         else "within a square the query runs down and the key across"
     )

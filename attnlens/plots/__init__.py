@@ -6,14 +6,14 @@
 | `heads(trace, layer)` | every head of a layer |
 | `grid(trace)` | every head of every layer as a thumbnail |
 | `average(trace)` | the mean over the heads of one layer or of all layers |
-| `row(trace, token)` | where one token looks, layer by layer |
+| `row(trace, token)` | the attention of one token, layer by layer |
 | `rollout(trace)` | what one position is made of after all layers |
 | `tokens(attribution)` | an attribution as coloured text |
 | `pixels(attribution)` | an attribution over its picture |
 | `attributions(several)` | methods, baselines or targets side by side, of a text or an image |
-| `patches(trace)`, `layers(trace)` | where a position of a vision model looks, over the image |
+| `patches(trace)`, `layers(trace)` | the attention of a position of a vision model, over the image |
 | `stats(frame, metric)` | a statistic of every head |
-| `head_map(distance)` | heads as points: close ones look at the same tokens |
+| `head_map(distance)` | heads as points: close ones attend to the same tokens |
 | `compare(comparison)` | which heads changed between two traces, and how |
 
 Every function takes `figsize=` in inches; those that draw one panel take `ax=` and draw into it. Weights, scores and

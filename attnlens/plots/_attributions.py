@@ -43,7 +43,7 @@ def pixels(
     figsize: _style.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """An attribution over its picture in grey, beside the picture: blue speaks for the target, red against it.
+    """An attribution over its picture in grey, beside the picture: blue supports the target, red opposes it.
 
     Scores without a sign are violet, darker where they are larger. The scale ends at the 99th percentile of the scores'
     absolute values; a frame shows the part of the picture that the model received, where it was cropped.
@@ -164,7 +164,7 @@ def _images(
         f"colours end at the {LIMIT}th percentile of |score|",
     ]
     if cmap is None and any(attribution.signed for attribution in attributions):
-        caption.append("blue speaks for the class, red against it")
+        caption.append("blue supports the class, red opposes it")
     if cmap is None and any(not attribution.signed for attribution in attributions):
         caption.append("violet: no sign, the darker the more")
     return _style.finish(figure, _question(attributions), "  ·  ".join(caption))
@@ -356,12 +356,12 @@ def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _sty
     wide, tall = figure.get_size_inches()
     words = [*_common(attributions), "each line on its own scale"]
     if cmap is None and any(one.signed for one in attributions):
-        words.append("blue speaks for the class, red against it")
+        words.append("blue supports the class, red opposes it")
     if cmap is None and any(not one.signed for one in attributions):
         words.append("violet: no sign, the darker the more")
     if cmap is not None:
         words.append(
-            "the last colours of the map speak for the class, where scores have a sign the first against it"
+            "the last colours of the map support the class; where scores have a sign, the first oppose it"
         )
     caption = _style.wrapped("  ·  ".join(words), wide / 0.066)
     ax.text(0.0, high + 0.22, caption, va="top", linespacing=1.5, **_style.CAPTION)

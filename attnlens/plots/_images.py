@@ -37,7 +37,7 @@ def patches(
     cmap: _style.Colours = None,
     figsize: _style.Size | None = None,
 ) -> Figure:
-    """Where one position of a vision model looks, the class token by default, as a heat map over the image.
+    """The attention of one position of a vision model, the class token by default, as a heat map over the image.
 
     The image comes first; all maps share one scale, and the query patch is outlined.
 
@@ -51,22 +51,22 @@ def patches(
     grid = _grid(trace, "patches")
     at = _checks.patch("query", query, grid)
     layers = _named("layer", layer, len(trace))
-    looks, titles = [], []
+    weights, titles = [], []
     for number in layers:
         attention = _over_patches(trace, number)
         for chosen in [None] if head is None else _named("head", head, attention.heads):
-            looks.append(attention[:, at].mean(0) if chosen is None else attention[chosen, at])
+            weights.append(attention[:, at].mean(0) if chosen is None else attention[chosen, at])
             titles.append(f"layer {number}" + ("" if chosen is None else f", head {chosen}"))
     caption = _style.named(trace, "mean of the heads" if head is None else "", "one scale for all maps")
     rows = len(layers) if len(layers) > 1 and head is not None else None
-    words = f"Where {name_of(grid, at)} looks", caption
-    return over_image(trace, looks, titles, words, at, figsize, rows, _style.colours(cmap, _style.HEAT))
+    words = f"Attention of {name_of(grid, at)}", caption
+    return over_image(trace, weights, titles, words, at, figsize, rows, _style.colours(cmap, _style.HEAT))
 
 
 def layers(
     trace: Trace, query: Query = 0, *, cmap: _style.Colours = None, figsize: _style.Size | None = None
 ) -> Figure:
-    """Where one position of a vision model looks in every layer: the mean over heads over the image, on one scale.
+    """The attention of one position of a vision model in every layer: the mean over heads over the image, on one scale.
 
     The image comes first, then the layers in order. See `patches` for single layers and heads.
     """
@@ -76,7 +76,7 @@ def layers(
 
 def over_image(
     trace: Trace,
-    looks: list[Tensor],
+    weights: list[Tensor],
     titles: list[str],
     words: tuple[str, str],
     at: int,
@@ -90,7 +90,7 @@ def over_image(
     rows: number of rows of maps, with the image beside the first; None: wrapped, with the image among them
     """
     grid = trace.patches
-    maps = [look[len(grid.leading) :].reshape(grid.rows, grid.cols).cpu().numpy() for look in looks]
+    maps = [row[len(grid.leading) :].reshape(grid.rows, grid.cols).cpu().numpy() for row in weights]
     pictured = grid.image is not None
     down, columns = (rows, len(maps) // rows + pictured) if rows else _wrapped(len(maps) + pictured)
     figure, axes = _style.blank(figsize or _size(grid, down, columns), down, columns)

@@ -80,7 +80,7 @@ def row(
     trace: Trace, token: int | str, *, cmap: _style.Colours = None, figsize: _style.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:  # fmt: skip
-    """Where one token looks in every layer, heads averaged: a row per layer, the first at the top; keys across.
+    """The attention of one token in every layer, heads averaged: a row per layer, the first at the top; keys across.
 
     token: its number (negative from the end) or its text; of several with the same text, the first.
 
@@ -106,7 +106,7 @@ def row(
             "▼", (at, -0.5), (0, 1), textcoords="offset points", ha="center", fontsize=7, color=_style.INK
         )
     _style.colour_bar(image, ax, "mean weight", shrink=0.95, aspect=16)
-    title = f"Where “{_style._fonts.readable(str(queries[at]), 24)}” (position {at}) looks, layer by layer"
+    title = f"Attention of “{_style._fonts.readable(str(queries[at]), 24)}” (position {at}), layer by layer"
     return _style.done(ax, title, _style.named(trace, "mean of the heads", _dark(cmap), _cells(step)), new)
 
 
@@ -148,8 +148,8 @@ def heads(
 def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | None = None) -> Figure:
     """All heads at a glance: rows are layers, columns heads, and within a square the query runs down, the key across.
 
-    For an image, a square shows where the class token looks, on the grid of patches. All squares share one scale, so a
-    pale one is a head that spreads its attention; a cell of a long input is the largest weight within it.
+    For an image, a square shows the attention of the class token, on the grid of patches. All squares share one scale,
+    so a pale one is a head that spreads its attention; a cell of a long input is the largest weight within it.
     """
     _checks.drawable(trace, "plots.grid")
     most = max(layer.attention.heads for layer in trace.layers)
@@ -167,7 +167,7 @@ def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | No
     _style.colour_bar(_style.scale(norm, tiles, colours), ax, "attention weight", shrink=0.6)
     reading, cells = _reading(cmap), ""
     if _of_class_token(trace, trace.layers[0]):
-        reading = "a square: where the class token looks"
+        reading = "a square: attention of the class token"
     elif _longest(trace) > THUMBNAIL:
         cells = "a cell is the largest weight in it"
     caption = _style.named(trace, reading, "one scale for all", cells)
@@ -265,8 +265,8 @@ def _tiles(trace: Trace, number: int) -> np.ndarray:
     if not _of_class_token(trace, layer):
         return pooled(attention, THUMBNAIL)[0].numpy()
     patches = trace.patches
-    looks = attention[:, 0, len(patches.leading) :]
-    return looks.reshape(attention.heads, patches.rows, patches.cols).cpu().numpy()
+    rows = attention[:, 0, len(patches.leading) :]
+    return rows.reshape(attention.heads, patches.rows, patches.cols).cpu().numpy()
 
 
 def _of_class_token(trace: Trace, layer: Layer) -> bool:

@@ -79,7 +79,7 @@ def tokens(
     figsize: _style.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """An attribution as coloured text: blue speaks for the target, red against it; the darker, the more.
+    """An attribution as coloured text: blue supports the target, red opposes it; the darker, the more.
 
     Lines run in the direction of the text, for Arabic or Hebrew from right to left. The line below states the method
     and its completeness gap, the error of the scores.

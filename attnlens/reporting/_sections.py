@@ -115,7 +115,7 @@ def _placed(page: Page, entry: ReportInput, views: tuple[str, ...]) -> list[str]
         traits[number] = {"layer": "layer", "heads": "heads"}
     if "attention" in views:
         number, html = _attention(page, trace, layer, head)
-        out += ["<h3>Who looks at whom</h3>", html]
+        out += ["<h3>Attention between tokens</h3>", html]
         traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
     if "patches" in views and (view := patches(entry, layer, head)) is not None:
         number = page.place(with_layers(view, trace))

@@ -190,7 +190,7 @@ def image(
     model: Model = "cifar",
     as_json: AsJson = False,
 ) -> None:
-    """Explain an image: prediction, and where the class token looks."""
+    """Explain an image: prediction, and the attention of the class token."""
     from . import _explanations
 
     lens = _load(model)
@@ -309,7 +309,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
     window: Window = None,
 ) -> None:
-    """Write one HTML file that opens anywhere: every head, who looks at whom, and what made the model decide."""
+    """Write one HTML file that opens anywhere: heads, attention between tokens, and what made the model decide."""
     import attnlens
 
     from . import _sources

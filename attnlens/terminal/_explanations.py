@@ -150,7 +150,7 @@ def describe(lens: Lens) -> ModelDescription:
         "labels": list(lens.labels),
         "max_tokens": getattr(lens, "max_tokens", None),
         "patches": None if trace.patches is None else [trace.patches.rows, trace.patches.cols],
-        "heard": layers,
+        "recorded": layers,
     }
     return ModelDescription(numbers)
 
@@ -169,7 +169,7 @@ def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
             {
                 "layer": number,
                 "head": head,
-                "looks_at": tokens[ordinary[int(i)]].text,
+                "attends_to": tokens[ordinary[int(i)]].text,
                 "weight": float(weight),
             }
             for head, (weight, i) in enumerate(zip(best, at))
@@ -209,7 +209,7 @@ def print_text(console: Console, explanation: InputExplanation) -> None:
         )
     )
     attribution = explanation.attribution
-    signs = "blue speaks for it, red against it" if _colour(console) else "+ speaks for it, - against it"
+    signs = "blue supports it, red opposes it" if _colour(console) else "+ supports it, - opposes it"
     key = signs if attribution.signed else "the larger, the more important"
     words = f"why {attribution.target}: {key} ({attribution.how}, {attribution.verdict})"
     console.print(words, style="dim", markup=False)
@@ -269,7 +269,7 @@ def print_image(console: Console, explanation: InputExplanation) -> None:
     console.print(table)
     much = "bright" if _colour(console) else "█"
     key = f"{much} is much attention, mean over heads, each map on its own scale"
-    console.print(f"where the class token looks: {key}", style="dim")
+    console.print(f"attention of the class token: {key}", style="dim")
     console.print()
     _print_heads(console, numbers["heads"], "[CLS]", what="patch (row,col)")
 
@@ -291,7 +291,7 @@ def print_info(console: Console, description: ModelDescription) -> None:
     table = Table(title="recorded layers", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in ("layer", "module", "kind", "heads", "queries x keys"):
         table.add_column(name, justify="right" if name in ("layer", "heads") else "left")
-    for number, layer in enumerate(numbers["heard"]):
+    for number, layer in enumerate(numbers["recorded"]):
         size = f"{layer['queries']} x {layer['keys']}"
         cells = (str(number), layer["module"], layer["kind"], str(layer["heads"]), size)
         table.add_row(*map(Text, cells))
@@ -385,10 +385,10 @@ def _print_windows(console: Console, windows: list[dict[str, Any]]) -> None:
 def _print_heads(console: Console, heads: list[dict[str, Any]], reader: str, what: str = "") -> None:
     if not heads:
         return
-    console.print(f"strongest heads: where {reader} looks hardest at one {what or 'token'}", markup=False)
+    console.print(f"strongest heads: the largest weights of {reader} on one {what or 'token'}", markup=False)
     for head in heads:
         place = f"layer {head['layer']:>2}, head {head['head']:>2}"
-        console.print(Text(f"  {place}  {head['weight']:.2f}  {head['looks_at'].strip()}"))
+        console.print(Text(f"  {place}  {head['weight']:.2f}  {head['attends_to'].strip()}"))
 
 
 def _shrink(image: np.ndarray, width: int = 32) -> np.ndarray:

@@ -35,8 +35,8 @@ class HeadsView(View):
 
     Each square has its own scale: it shows a head's pattern, not how its weights compare with another head's; to
     compare, tint or sort by a column of `head_stats`. For a long text each cell shows the largest of the weights that
-    it stands for. For an image a square shows where the class token looks, on the grid of patches; `whole=True` shows
-    all queries.
+    it stands for. For an image a square shows the attention of the class token, on the grid of patches; `whole=True`
+    shows all queries.
 
     >>> view = al.HeadsView(trace, by="entropy")
     >>> view.layer, view.heads                      # what is selected

@@ -27,7 +27,7 @@ from ._view import Integer, View, bulk, bundle, state, validate
 
 
 class TokensView(View):
-    """Blue tokens speak for the class that is explained, red ones against it; the stronger the colour, the larger the
+    """Blue tokens support the class that is explained, red ones oppose it; the stronger the colour, the larger the
     score. Point at a token for its score. For a method without signs a strong colour only means an important token.
 
     The scores divide up one number, the change of a logit (or probability) from the baseline to the text; the line

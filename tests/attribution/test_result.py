@@ -251,7 +251,7 @@ def test_html_is_escaped():
 
 
 def test_html_says_how_to_read_it():
-    assert "Blue speaks for good, red against it." in read(text()._repr_html_()).words
+    assert "Blue supports good, red opposes it." in read(text()._repr_html_()).words
     ranked = text(signed=False, gap=None, change=None, baseline=None)
     assert "The darker, the more." in read(ranked._repr_html_()).words
     assert len(read(text(scores=torch.zeros(4))._repr_html_()).titles) == 4

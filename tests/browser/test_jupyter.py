@@ -154,7 +154,7 @@ def test_a_saved_notebook_shows_its_views_without_a_kernel(page, lab):
     view.locator(".token.query").first.wait_for(timeout=PATIENCE)
     view.get_by_label("Layer", exact=True).select_option("4")
     view.locator(".token.query").nth(4).hover()
-    eventually(page, lambda: "looks at" in view.locator(".readout").inner_text())
+    eventually(page, lambda: "attends to" in view.locator(".readout").inner_text())
     assert view.locator(".notice").is_hidden()
 
 

@@ -123,7 +123,7 @@ def test_the_picture_is_painted_with_the_class_tokens_attention(mounted, trace):
 def test_pointing_at_a_patch_shows_where_it_looks_and_a_click_keeps_it(mounted, trace):
     page = mounted(al.PatchView(trace, layer=3, heads=1))
     page.mouse.move(*patch_of(page, 2, 5))
-    page.get_by_text("Where patch (2, 5) looks", exact=True).wait_for()
+    page.get_by_text("Attention of patch (2, 5)", exact=True).wait_for()
     row = trace[3, 1, 1 + 2 * 8 + 5][1:].reshape(8, 8)
     assert_painted(page, ".large .heat", row, row.max())
     assert page.evaluate("state.query") is None
@@ -168,7 +168,7 @@ def test_keys_move_the_patch_the_layer_and_the_head(mounted, trace):
     assert page.evaluate("[state.query, state.layer, state.heads]") == [2, 4, [1]]
     page.keyboard.press("Escape")
     assert page.evaluate("state.query") is None
-    page.get_by_text("Where [CLS] looks").wait_for()
+    page.get_by_text("Attention of [CLS]").wait_for()
 
 
 def test_layers_play_until_the_last_one(mounted, trace):
@@ -215,7 +215,7 @@ def test_the_saved_picture_has_every_panel(mounted, lens, image, tmp_path):
         page.get_by_role("button", name="SVG").click()
     saved.value.save_as(tmp_path / "it.svg")
     svg = (tmp_path / "it.svg").read_text(encoding="utf-8")
-    assert "Where patch (2, 5) looks · layer 7, mean of 3 heads" in svg
+    assert "Attention of patch (2, 5) · layer 7, mean of 3 heads" in svg
     for title in ("image", "rollout", "integrated gradients", "share of attention", "logits against and for"):
         assert f">{title}</text>" in svg or f"  {title}</text>" in svg
     page.set_content(svg)

@@ -89,9 +89,9 @@ def test_a_head_chosen_in_the_grid_is_the_one_whose_attention_is_shown(page, wri
     assert attention.get_by_label("Layer").input_value() == "2"
     attention.get_by_text("gripping", exact=True).first.click()
     best = float(trace[2, 7, [token.text for token in trace.tokens].index("gripping")].max())
-    attention.get_by_text("“gripping” looks at").wait_for()
+    attention.get_by_text("“gripping” attends to").wait_for()
     said = attention.locator(".readout").inner_text()
-    assert said.startswith("“gripping” looks at ")
+    assert said.startswith("“gripping” attends to ")
     assert float(said.split("”")[2].split(",")[0]) == pytest.approx(best, rel=0.01)
 
 
@@ -215,9 +215,9 @@ def test_the_browser_reads_the_numbers_that_python_wrote(page, tmp_path, compres
     attention.get_by_text("t4", exact=True).first.click()
     row = trace[1, 1, 4]
     best = int(row.argmax())
-    attention.get_by_text("“t4” looks at").wait_for()
+    attention.get_by_text("“t4” attends to").wait_for()
     said = attention.locator(".readout").inner_text()
-    assert said.startswith(f"“t4” looks at “t{best}” ")
+    assert said.startswith(f"“t4” attends to “t{best}” ")
     assert float(said.split("”")[2].split(",")[0]) == pytest.approx(float(row[best]), rel=0.01)
 
 

@@ -142,7 +142,7 @@ def test_lines_say_the_largest_weights_of_a_token(page, trace):
     row = trace[4, [2, 5], 4].mean(0)
     best = int(row.argmax())
     text = said(mounted)
-    assert f"“funny” looks at “{trace.tokens[best]}” {float(row[best]):.3g}" in text
+    assert f"“funny” attends to “{trace.tokens[best]}” {float(row[best]):.3g}" in text
     assert "layer 4, mean of 2 heads" in text
 
 

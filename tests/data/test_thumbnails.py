@@ -118,7 +118,7 @@ def test_traces_with_nothing_to_draw():
     assert "<img" in trace_of(queries=0)._repr_html_()
 
 
-def test_an_image_is_shown_with_where_the_class_token_looks():
+def test_an_image_is_shown_with_the_attention_of_the_class_token():
     trace = al.load("cifar").trace(al.models.sample_images()["cat"])
     html = trace._repr_html_()
     picture, heads = (

@@ -178,8 +178,8 @@ def test_a_word_that_occurs_twice_is_told_apart(lens):
 
 
 @pytest.mark.parametrize(("negative", "correlation"), [(1.0, 1.0), (-9.0, 1.0)])
-def test_attention_is_compared_with_what_speaks_for_the_answer(mixed, lens, negative, correlation):
-    """Relevance has no negative scores: how strongly a part speaks against does not make them disagree."""
+def test_attention_is_compared_with_what_supports_the_answer(mixed, lens, negative, correlation):
+    """Relevance has no negative scores: how strongly a part opposes the class does not make them disagree."""
     ordinary = sum(not token.special for token in mixed.explanation[0].tokens)
     positive = torch.arange(ordinary).double()
     gradients = torch.cat([torch.zeros(1), positive, torch.zeros(1)])

@@ -128,7 +128,7 @@ def test_debugging_sentiment(executed):
         re.search(rf"\w {word} \+", re.sub(r" +", " ", line)) for word, line in zip(words, wrong, strict=True)
     )
     balance = [numbers(line)[1:3] for line in wrong]
-    assert all(abs(speaks + against) < 0.4 for speaks, against in balance[-2:])
+    assert all(abs(supports + opposes) < 0.4 for supports, opposes in balance[-2:])
     assert max(map(abs, balance[3])) < 0.5
 
 
@@ -179,7 +179,7 @@ def test_a_misclassified_image(executed):
 
 def test_explaining_an_image(executed):
     """05: for a Transformer and a ResNet, blur is faithful to blurring and the gradient worse than chance; they agree
-    on where the horse is, less on what speaks for it."""
+    on where the horse is, less on what supports it."""
     said = tagged(executed("05"))
     assert said["predicted"] == "'horse'"
     smooth = {(line.split()[1], line.split()[2]): numbers(line) for line in said["smooth"].splitlines()[1:]}
@@ -278,7 +278,7 @@ def test_minivit(executed):
 
 
 def test_attention_word_by_word(executed):
-    """07: most tokens look most at [CLS]; without special tokens all but one look at the word that speaks against."""
+    """07: most tokens attend most to [CLS]; without special tokens all but one attend to the word that opposes."""
     said = tagged(executed("07"))
     assert [line.split()[2] for line in said["most"].splitlines()].count("[CLS]") == 9
     looks = {line.split()[0]: line.split()[2] for line in said["ordinary"].splitlines()}

@@ -148,7 +148,7 @@ def test_the_caption_reads_the_colours_that_are_there():
         ([signed, ranked], True, True),
     ):
         words = said(plots.attributions(several)).replace("\n", " ")
-        assert ("blue speaks for the class" in words) == blue
+        assert ("blue supports the class" in words) == blue
         assert ("violet: no sign, the darker the more" in words) == violet
 
 

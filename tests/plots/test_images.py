@@ -46,7 +46,7 @@ def test_patches_lays_the_class_token_over_the_image(picture):
         assert np.allclose(heat.get_array(), expected)
     assert len({heat.get_clim() for heat in laid}) == 1
     assert titles(figure) == ["cat (0.84)", "layer 0", "layer 7"]
-    assert "Where [CLS] looks" in said(figure)
+    assert "Attention of [CLS]" in said(figure)
     assert not frames(figure)
 
 
@@ -69,7 +69,7 @@ def test_the_patch_that_asks_is_outlined_in_every_panel(query):
     figure = plots.patches(trace, [0, 1], query)
     assert np.allclose(heats(figure)[1], trace[1][:, 9].mean(0)[1:].reshape(4, 6))
     assert frames(figure) == [(16, 8, 8, 8)] * 3
-    assert "Where patch (1, 2) looks" in said(figure)
+    assert "Attention of patch (1, 2)" in said(figure)
 
 
 def test_heads_of_layers_are_rows_of_maps():

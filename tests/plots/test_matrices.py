@@ -237,7 +237,7 @@ def test_grid_of_layers_that_differ():
     assert [one.get_array().shape for one in drawn(plots.grid(Trace(layers)))] == [(4, 4)] * 3 + [(2, 7)]
 
 
-def test_grid_of_an_image_shows_where_the_class_token_looks():
+def test_grid_of_an_image_shows_the_attention_of_the_class_token():
     trace = image()
     figure = plots.grid(trace)
     assert np.allclose(numbers(drawn(figure)[4]), trace[1, 1, 0, 1:].reshape(4, 6))

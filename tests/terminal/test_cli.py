@@ -146,7 +146,7 @@ def test_labels_and_tokens_of_a_model_give_the_terminal_no_orders(capsys):
 
     hostile = "\x1b[2J"
     console = _console()
-    _print_heads(console, [{"layer": 0, "head": 1, "weight": 0.5, "looks_at": hostile}], hostile)
+    _print_heads(console, [{"layer": 0, "head": 1, "weight": 0.5, "attends_to": hostile}], hostile)
     _print_windows(console, [{"text": hostile, "prediction": hostile, "probabilities": {hostile: 0.5}}])
     told = capsys.readouterr().out
     assert "\x1b" not in told
@@ -234,7 +234,7 @@ def test_text_from_standard_input_and_target_by_number(quick):
     assert json.loads(done.stdout)["target"]["label"] == "negative"
 
 
-def test_image_shows_where_the_class_token_looks(quick):
+def test_image_shows_the_attention_of_the_class_token(quick):
     path = str(models.sample_images()["chelsea"])
     done = quick("image", path)
     assert done.returncode == 0, done.stderr
@@ -251,15 +251,15 @@ def test_image_json(quick):
     assert set(numbers["probabilities"]) == {"airplane", "cat", "frog", "truck"}
 
 
-def test_info_lists_what_is_heard(quick):
+def test_info_lists_what_is_recorded(quick):
     done = quick("info", "sentiment")
     assert done.returncode == 0, done.stderr
     assert "DistilBertForSequenceClassification" in done.stdout
     assert "sdpa" in done.stdout
     numbers = json.loads(quick("info", "cifar", "--json").stdout)
-    assert len(numbers["heard"]) >= 6
-    assert {layer["kind"] for layer in numbers["heard"]} == {"self"}
-    assert all(layer["heads"] >= 3 for layer in numbers["heard"])
+    assert len(numbers["recorded"]) >= 6
+    assert {layer["kind"] for layer in numbers["recorded"]} == {"self"}
+    assert all(layer["heads"] >= 3 for layer in numbers["recorded"])
 
 
 def test_demo_writes_figures_and_numbers(tmp_path):
@@ -362,7 +362,7 @@ def test_pictures_fit_the_terminal(quick, columns):
 def test_sixteen_colours_are_too_few_for_a_scale(quick):
     done = quick("text", SENTENCE, FORCE_COLOR="1", TERM="xterm")
     assert "dull(-3." in done.stdout
-    assert "+ speaks for it" in done.stdout
+    assert "+ supports it" in done.stdout
 
 
 def test_help_names_the_commands():

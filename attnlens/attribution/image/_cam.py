@@ -1,4 +1,4 @@
-"""Class activation maps: which places of a model's last feature map spoke for a class.
+"""Class activation maps: which locations of a model's last feature map supported a class.
 
     from attnlens.attribution import LayerGradCamPlusPlus          # as Captum's LayerGradCam
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 919043141b160f2a8318814ee676024af814295246a0a5050b8602aab912abe3
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 6deda29ed768583cc107d982d46cfe529f35e58a940ea2d264f30ab0a64fc73a
 
 // src/protocol/float16.ts
 var table;
@@ -1390,7 +1390,7 @@ function describeLine(tokens, selection, { axis, position }, weights, others) {
   const other = axis === "query" ? "key" : "query";
   const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, MOST_NAMED);
   const named2 = best.map((n) => `${quoted(tokens[other], others[n])} ${formatNumber(weights[n])}`).join(", ");
-  return `${quoted(tokens[axis], position)} ${axis === "query" ? "looks at" : "is looked at by"} ${named2} · ${describeHeads(selection)}`;
+  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named2} · ${describeHeads(selection)}`;
 }
 function scoreOf(q, k, scale) {
   const products = q.map((value, i) => value * k[i]);
@@ -2466,7 +2466,7 @@ var AttentionPicture = class {
     this.lines.show(linesDrawing(this.state, selection.heads, weights, frame.roles, frame.dark));
     if (alone && line)
       frame.say(describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), alone.axis === "query" ? cols : rows));
-    else frame.say(source.remote ? "Point at a token to see where it looks." : "");
+    else frame.say(source.remote ? "Point at a token to see its attention." : "");
   }
   get state() {
     const { model } = this.frame;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 919043141b160f2a8318814ee676024af814295246a0a5050b8602aab912abe3
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 6deda29ed768583cc107d982d46cfe529f35e58a940ea2d264f30ab0a64fc73a
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

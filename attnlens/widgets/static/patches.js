@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 919043141b160f2a8318814ee676024af814295246a0a5050b8602aab912abe3
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 6deda29ed768583cc107d982d46cfe529f35e58a940ea2d264f30ab0a64fc73a
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -1474,13 +1474,13 @@ var PatchGrid = class {
   }
   /** What the large picture shows. */
   titleOf(query) {
-    return query === null ? "What each patch receives" : `Where ${this.nameOf(query)} looks`;
+    return query === null ? "What each patch receives" : `Attention of ${this.nameOf(query)}`;
   }
   /** The positions with the largest weights of a query, in words; null is the mean over all queries. */
   describeRow(query, row) {
     const best = range(row.length).sort((a, b) => row[b] - row[a]).slice(0, MOST_NAMED);
     const named2 = best.map((key) => `${key === query ? "itself" : this.nameOf(key)} ${formatNumber(row[key])}`).join(", ");
-    return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} looks at`} ${named2}`;
+    return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} attends to`} ${named2}`;
   }
   /** The weight on one patch, in words. */
   describePatch(query, patch, row) {
@@ -1766,7 +1766,7 @@ var LargePicture = class {
       press(chip, leading ? query === n : query === null);
       const weight = leading ? formatNumber(weights[n]) : "";
       chip.lastElementChild.textContent = weight;
-      if (leading) chip.title = `${name} gives it ${weight}; click to see where it looks`;
+      if (leading) chip.title = `${name} attends to it with ${weight}; click to see its attention`;
     });
   }
   leadingButtons() {
@@ -1960,7 +1960,7 @@ var Playback = class {
 };
 
 // src/patches/index.ts
-var HOW = "The brighter a patch, the larger the weight on it of the outlined one, or of the class token. Point at a patch to see where it looks; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
+var HOW = "The brighter a patch, the larger the weight on it of the outlined one, or of the class token. Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
 var SHOWN = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];
 var PatchesView = class {
   constructor(frame, signal) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 919043141b160f2a8318814ee676024af814295246a0a5050b8602aab912abe3
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 6deda29ed768583cc107d982d46cfe529f35e58a940ea2d264f30ab0a64fc73a
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1189,7 +1189,7 @@ var Facts = class {
   /** The line below it: the verdict, and what the colours mean. */
   ending({ result, most }) {
     const end = formatNumber(most);
-    const signed = `blue for ${tokenLabel(result.question, 60)}, red against it, up to ±${end}`;
+    const signed = `blue supports ${tokenLabel(result.question, 60)}, red opposes it, up to ±${end}`;
     return `${this.verdict.textContent}  ·  ${result.signed ? signed : `strong colours are important, up to ${end}`}`;
   }
 };
@@ -1462,7 +1462,7 @@ var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  
 // src/tokens/index.ts
 var KEYS = "Point at a part for its score; arrows move, Escape clears.";
 var HOW = {
-  signed: `Blue speaks for the class, red against it, strong colours the most. ${KEYS}`,
+  signed: `Blue supports the class, red opposes it, strong colours the most. ${KEYS}`,
   unsigned: `Strong colours are important; the method does not say whether for or against. ${KEYS}`
 };
 var TokensView = class {

@@ -111,7 +111,7 @@ export function describeLine(
   const other = axis === "query" ? "key" : "query";
   const best = [...weights.keys()].sort((a, b) => weights[b]! - weights[a]!).slice(0, MOST_NAMED);
   const named = best.map((n) => `${quoted(tokens[other], others[n]!)} ${formatNumber(weights[n]!)}`).join(", ");
-  return `${quoted(tokens[axis], position)} ${axis === "query" ? "looks at" : "is looked at by"} ${named} · ${describeHeads(selection)}`;
+  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named} · ${describeHeads(selection)}`;
 }
 
 /** The products behind a score: both vectors multiplied element by element, and their scaled sum. */

@@ -107,7 +107,7 @@ export class AttentionPicture {
     this.lines.show(linesDrawing(this.state, selection.heads, weights, frame.roles, frame.dark));
     if (alone && line)
       frame.say(describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), alone.axis === "query" ? cols : rows));
-    else frame.say(source.remote ? "Point at a token to see where it looks." : "");
+    else frame.say(source.remote ? "Point at a token to see its attention." : "");
   }
 
   private get state() {

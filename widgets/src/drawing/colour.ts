@@ -18,7 +18,7 @@ export const attentionRamp = (dark: boolean): Ramp => ramp("attention", dark);
 /** Shares of attention over an image, from 0 to 1: dark to light, as the figures in Python. */
 export const heatRamp = (dark: boolean): Ramp => ramp("heat", dark);
 
-/** Scores that only rank, from 0 to 1: no colour that speaks for or against. */
+/** Scores that only rank, from 0 to 1: no colour that supports or opposes. */
 export const unsignedRamp = (dark: boolean): Ramp => ramp("unsigned", dark);
 
 /** Scores from -1 to 1: red against, blue for. */

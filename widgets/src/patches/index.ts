@@ -22,7 +22,7 @@ import type { PatchesState } from "./state";
 
 const HOW =
   "The brighter a patch, the larger the weight on it of the outlined one, or of the class token. Point at a patch to see " +
-  "where it looks; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and " +
+  "its attention; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and " +
   "period the head, space plays the layers, Escape goes back.";
 
 const SHOWN: (keyof PatchesState)[] = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];

@@ -81,7 +81,7 @@ export class LargePicture {
       press(chip, leading ? query === n : query === null);
       const weight = leading ? formatNumber(weights[n]!) : "";
       chip.lastElementChild!.textContent = weight;
-      if (leading) chip.title = `${name} gives it ${weight}; click to see where it looks`;
+      if (leading) chip.title = `${name} attends to it with ${weight}; click to see its attention`;
     });
   }
 

@@ -62,14 +62,14 @@ export class PatchGrid {
 
   /** What the large picture shows. */
   titleOf(query: number | null): string {
-    return query === null ? "What each patch receives" : `Where ${this.nameOf(query)} looks`;
+    return query === null ? "What each patch receives" : `Attention of ${this.nameOf(query)}`;
   }
 
   /** The positions with the largest weights of a query, in words; null is the mean over all queries. */
   describeRow(query: number | null, row: Float32Array): string {
     const best = range(row.length).sort((a, b) => row[b]! - row[a]!).slice(0, MOST_NAMED);
     const named = best.map((key) => `${key === query ? "itself" : this.nameOf(key)} ${formatNumber(row[key]!)}`).join(", ");
-    return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} looks at`} ${named}`;
+    return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} attends to`} ${named}`;
   }
 
   /** The weight on one patch, in words. */

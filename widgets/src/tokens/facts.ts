@@ -44,7 +44,7 @@ export class Facts {
   /** The line below it: the verdict, and what the colours mean. */
   ending({ result, most }: ScoredText): string {
     const end = formatNumber(most);
-    const signed = `blue for ${tokenLabel(result.question, 60)}, red against it, up to ±${end}`;
+    const signed = `blue supports ${tokenLabel(result.question, 60)}, red opposes it, up to ±${end}`;
     return `${this.verdict.textContent}  ·  ${result.signed ? signed : `strong colours are important, up to ${end}`}`;
   }
 }

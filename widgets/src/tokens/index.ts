@@ -14,7 +14,7 @@ import css from "./tokens.css";
 
 const KEYS = "Point at a part for its score; arrows move, Escape clears.";
 const HOW = {
-  signed: `Blue speaks for the class, red against it, strong colours the most. ${KEYS}`,
+  signed: `Blue supports the class, red opposes it, strong colours the most. ${KEYS}`,
   unsigned: `Strong colours are important; the method does not say whether for or against. ${KEYS}`,
 };
 

@@ -107,8 +107,8 @@ describe("sentences", () => {
   test("name the five largest weights of a token, by positions that are shown", () => {
     const weights = Float32Array.of(0.1, 0.5, 0.2, 0.05, 0.04, 0.03);
     const text = describeLine(both, shown, { axis: "query", position: 2 }, weights, [1, 2, 3, 4, 5, 6]);
-    expect(text).toBe("“<b>” looks at “<b>” 0.5, “[SEP]” 0.2, “a” 0.1, “d” 0.05, “##ing” 0.04 · layer 2, head 1");
-    expect(describeLine(both, shown, { axis: "key", position: 2 }, weights, [1, 2, 3, 4, 5, 6])).toContain("“<b>” is looked at by");
+    expect(text).toBe("“<b>” attends to “<b>” 0.5, “[SEP]” 0.2, “a” 0.1, “d” 0.05, “##ing” 0.04 · layer 2, head 1");
+    expect(describeLine(both, shown, { axis: "key", position: 2 }, weights, [1, 2, 3, 4, 5, 6])).toContain("“<b>” is attended to by");
   });
 });
 

@@ -35,16 +35,16 @@ test("queries stand on the left, keys on the right, as text", async () => {
   expect(all(".token b").length).toBe(0);
 });
 
-test("a token that is pointed at says whom it looks at, one on the right who looks at it", async () => {
+test("a token that is pointed at names the tokens it attends to, one on the right those that attend to it", async () => {
   const { all, settle, readout } = await shown(attention, new FakeModel(state()));
   all(".token.query")[1]!.dispatchEvent(new Event("pointerenter"));
   await settle();
   const best = [...TOKENS.text.keys()].sort((a, b) => weight(1, b) - weight(1, a))[0]!;
-  expect(readout()).toContain(`“a” looks at “${TOKENS.text[best]}” ${number(weight(1, best))}`);
+  expect(readout()).toContain(`“a” attends to “${TOKENS.text[best]}” ${number(weight(1, best))}`);
   all(".token.key")[4]!.dispatchEvent(new Event("pointerenter"));
   await settle();
   const most = [...TOKENS.text.keys()].sort((a, b) => weight(b, 4) - weight(a, 4))[0]!;
-  expect(readout()).toContain(`“d” is looked at by “${TOKENS.text[most]}” ${number(weight(most, 4))}`);
+  expect(readout()).toContain(`“d” is attended to by “${TOKENS.text[most]}” ${number(weight(most, 4))}`);
 });
 
 test("a click keeps a token, a second one lets it go", async () => {
@@ -68,7 +68,7 @@ test("hidden special tokens are gone from both sides, and rows sum to one withou
   expect(readout()).toContain(number(best / sum));
 });
 
-test("of two texts one can look at the other alone", async () => {
+test("of two texts one can attend to the other alone", async () => {
   const model = new FakeModel(state({ pair: "b-a" }));
   const { all, one, settle } = await shown(attention, model);
   expect(texts(all(".token.query"))).toEqual(["d", "##ing", "[SEP]"]);
@@ -164,7 +164,7 @@ test("of a long trace the lines of a token are asked of Python, with what is sho
   const halves = Uint16Array.of(0x3800, 0x3400, 0, 0, 0, 0, 0); // 0.5, 0.25
   model.emit("msg:custom", { id: model.sent[0].id, answer: { shape: [1, 7] } }, [new DataView(halves.buffer)]);
   await settle();
-  expect(readout()).toContain("“[SEP]” looks at “[CLS]” 0.5, “a” 0.25");
+  expect(readout()).toContain("“[SEP]” attends to “[CLS]” 0.5, “a” 0.25");
 });
 
 test("nothing is left when the view ends, not even a question", async () => {

@@ -33,7 +33,7 @@ describe("a grid of patches", () => {
 
   test("names positions by row and column, tokens by their text", () => {
     expect([null, 0, 1, 6].map((position) => grid().nameOf(position))).toEqual(["all positions", "[CLS]", "patch (0, 0)", "patch (1, 2)"]);
-    expect([grid().titleOf(null), grid().titleOf(4)]).toEqual(["What each patch receives", "Where patch (1, 0) looks"]);
+    expect([grid().titleOf(null), grid().titleOf(4)]).toEqual(["What each patch receives", "Attention of patch (1, 0)"]);
   });
 
   test("has neighbours within its edges, and begins in the middle", () => {
@@ -49,9 +49,9 @@ describe("a grid of patches", () => {
     expect(grid([{ key: "a" }, { key: "b" }]).omission).toBe("Layers 0, 1 are left out: their positions are not the patches. ");
   });
 
-  test("says where a position looks, strongest first", () => {
+  test("names what a position attends to, strongest first", () => {
     const row = Float32Array.of(0.1, 0.05, 0.5, 0, 0.2, 0.1, 0.05);
-    expect(grid().describeRow(2, row)).toBe("Patch (0, 1) looks at itself 0.5, patch (1, 0) 0.2, [CLS] 0.1");
+    expect(grid().describeRow(2, row)).toBe("Patch (0, 1) attends to itself 0.5, patch (1, 0) 0.2, [CLS] 0.1");
     expect(grid().describeRow(null, row)).toBe("Most is received by patch (0, 1) 0.5, patch (1, 0) 0.2, [CLS] 0.1");
   });
 
@@ -234,7 +234,7 @@ describe("the saved figure", () => {
 
   function parsed(panels: number, more: Partial<PatchesFigure> = {}) {
     const figure = figureSvg({
-      heading: "Where [CLS] looks", ground, paint, roles: rolesOf(false), large: { map, query: 2, scale },
+      heading: "Attention of [CLS]", ground, paint, roles: rolesOf(false), large: { map, query: 2, scale },
       panels: Array.from({ length: panels }, (_, n) => ({ title: `panel ${n}`, map, value: "most", note: "note" })),
       scales: panels ? [scale] : [], ...more,
     });

@@ -97,14 +97,14 @@ afterEach(() => {
 });
 
 describe("the view", () => {
-  it("says where the class token looks, strongest first", async () => {
+  it("names what the class token attends to, strongest first", async () => {
     const { readout, one, root } = await shown();
     const best = [...Array(SIZE).keys()].sort((a, b) => averaged(1, 0, b) - averaged(1, 0, a));
     const name = best[0] === 0 ? "itself" : `patch (${Math.floor((best[0]! - 1) / COLS)}, ${(best[0]! - 1) % COLS})`;
-    expect(readout()).toMatch(new RegExp(`^\\[CLS\\] looks at ${name.replace(/[()]/g, "\\$&")} 0\\.`));
+    expect(readout()).toMatch(new RegExp(`^\\[CLS\\] attends to ${name.replace(/[()]/g, "\\$&")} 0\\.`));
     near(readout().match(/0\.\d+/)![0], averaged(1, 0, best[0]!));
     expect(readout()).toContain("layer 1, mean of 2 heads");
-    expect(one(".large .title").textContent).toBe("Where [CLS] looks");
+    expect(one(".large .title").textContent).toBe("Attention of [CLS]");
     near(root.querySelector(".leading .number")!.textContent!, averaged(1, 0, 0));
   });
 
@@ -147,7 +147,7 @@ describe("the view", () => {
     model.set("query", 3);
     model.set("heads", [1]);
     await settled();
-    expect(one(".large .title").textContent).toBe("Where patch (0, 2) looks");
+    expect(one(".large .title").textContent).toBe("Attention of patch (0, 2)");
     expect(readout()).toContain("head 1");
     expect(one<SVGElement & HTMLElement>(".large .query").getAttribute("x")).toBe("2");
   });
@@ -277,10 +277,10 @@ describe("the view", () => {
     overlay.getBoundingClientRect = () => ({ left: 0, top: 0, width: 30, height: 20 }) as DOMRect;
     overlay.dispatchEvent(new MouseEvent("pointermove", { clientX: 25, clientY: 5 }));
     await settled();
-    expect(one(".large .title").textContent).toBe("Where patch (0, 2) looks");
+    expect(one(".large .title").textContent).toBe("Attention of patch (0, 2)");
     await press("ArrowDown");
     expect(model.get("query")).toBe(LEADING + 5);
-    expect(one(".large .title").textContent).toBe("Where patch (1, 2) looks");
+    expect(one(".large .title").textContent).toBe("Attention of patch (1, 2)");
   });
 
   it("keeps a patch that is clicked, and then reads the numbers of others", async () => {
@@ -292,13 +292,13 @@ describe("the view", () => {
     expect(model.get("query")).toBe(LEADING + 1);
     at("pointermove", 25);
     await settled();
-    expect(one(".large .title").textContent).toBe("Where patch (0, 1) looks");
+    expect(one(".large .title").textContent).toBe("Attention of patch (0, 1)");
     expect(readout()).toMatch(/^Patch \(0, 2\) gets from patch \(0, 1\)/);
     at("click", 15);
     expect(model.get("query")).toBe(null);
   });
 
-  it("shows where a token before the patches looks", async () => {
+  it("shows the attention of a token before the patches", async () => {
     const { model, one, root } = await shown({ query: 3 });
     root.querySelector<HTMLElement>(".leading button")!.click();
     await settled();

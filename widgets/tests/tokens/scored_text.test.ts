@@ -268,7 +268,7 @@ describe("the facts", () => {
   test("are the lines around a saved picture", () => {
     const { all, text } = facts();
     expect(all.heading).toBe("predicted negative 90 %  ·  explained negative logit +1.5  ·  by gradient from pad  ·  model tiny");
-    expect(all.ending(text)).toBe("Gap 0.0%  ·  blue for negative, red against it, up to ±1");
+    expect(all.ending(text)).toBe("Gap 0.0%  ·  blue supports negative, red opposes it, up to ±1");
     const unsigned = facts({ signed: false });
     expect(unsigned.all.ending(unsigned.text)).toContain("strong colours are important, up to 1");
   });
