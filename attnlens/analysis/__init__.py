@@ -1,9 +1,10 @@
 """Pure functions of a trace: they run no model, use no widget, and never compute all weights at once."""
 
+from ._axis_tokens import InputTokens
 from ._compare import Comparison, compare
 from ._distance import cluster_heads, head_distance, layer_similarity, map_heads, nearest_heads
 from ._flow import flow
-from ._head_columns import COLUMNS
+from ._head_columns import COLUMNS, HeadColumns
 from ._head_stats import head_stats
 from ._norms import norms
 from ._patterns import find_heads
@@ -11,6 +12,8 @@ from ._rollout import fuse, rollout
 
 __all__ = [
     "COLUMNS",
+    "HeadColumns",
+    "InputTokens",
     "Comparison",
     "cluster_heads",
     "compare",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from ..data._attention import Attention
 from ..data._trace import Trace, Values
 from ..errors import InputError
-from ._head_columns import COLUMNS, layer_columns
+from ._head_columns import COLUMNS, HeadColumns, layer_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,20 @@ IMPORTANCE = "importance"
 """|sum over queries of <O, dO>|, with O a head's output and dO the gradient of the target's logit by it."""
 
 
-def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
+class ModelWithInputs(Protocol):
+    """A model that reads raw inputs and whose attention is reduced while it runs: a lens."""
+
+    def reduce(
+        self, inputs: Iterable[Any], reducer: Any, *, batch_size: int | None = None
+    ) -> Iterator[Any]: ...
+
+
+def head_stats(
+    traces: Trace | Iterable[Trace] | ModelWithInputs,
+    inputs: Iterable[Any] | None = None,
+    *,
+    batch_size: int | None = None,
+) -> pd.DataFrame:
     """A row per layer and head: columns `layer`, `head`, `name` (module path), then one number per statistic.
 
     `attnlens.analysis.COLUMNS` defines the columns, one line each. Each is the mean over the queries for which it is
@@ -44,7 +57,10 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
 
     traces: one trace, or any iterable of traces of one model, of which none is kept. For an iterable each column is
         the mean over the inputs for which it is defined, beside its sample standard deviation `entropy_std`, ..., and
-        `frame.attrs["inputs"]` is the number of inputs.
+        `frame.attrs["inputs"]` is the number of inputs. Or a lens, with inputs: the same table, computed in whole
+        batches while the model runs, without traces.
+    inputs: for a lens, any iterable of inputs that it reads; batch_size: how many run together, by default as many as
+        the device has room for.
 
     Other definitions: Clark et al. (2019) divide `previous` and `next` by all tokens, not by those that have a
     neighbour; count only "." and "," as punctuation; and smooth weights before the entropy. TransformerLens's head
@@ -58,16 +74,20 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
     Sixteen Heads Really Better than One?", section 4; induction, Olsson et al. 2022.
 
     >>> head_stats(trace).nlargest(5, "previous")[["layer", "head", "previous"]]
-    >>> head_stats(lens.traces(texts))  # means and standard deviations over a corpus
+    >>> head_stats(lens, texts)  # means and standard deviations over a corpus
     """
     import pandas as pd
 
+    if inputs is not None or hasattr(traces, "reduce"):
+        return _of_inputs(traces, inputs, batch_size)
+    if batch_size is not None:
+        raise InputError("batch_size= is for a lens with inputs: head_stats(lens, texts, batch_size=16)")
     if isinstance(traces, Trace):
         return pd.DataFrame(_index(_layout(traces)) | _numbers(traces))
     layers, running, inputs = (), {}, 0
     for trace in _checked(traces):
         layers = layers or _layout(trace)
-        _require_layout(trace, layers, inputs)
+        _require_layout(_layout(trace), layers, f"trace {inputs}")
         inputs += 1
         for name, numbers in _numbers(trace).items():
             running.setdefault(name, RunningMoments(len(numbers))).add(numbers)
@@ -84,21 +104,63 @@ def head_stats(traces: Trace | Iterable[Trace]) -> pd.DataFrame:
     return frame
 
 
-class RunningMoments:
-    """Mean and sample standard deviation of arrays that are added one by one; NaN does not count.
+def _of_inputs(lens: ModelWithInputs, inputs: Any, batch_size: int | None) -> pd.DataFrame:
+    """The table of many inputs; each layer is reduced for a whole batch while the model runs."""
+    import pandas as pd
 
-    Source: Welford 1962, "Note on a Method for Calculating Corrected Sums of Squares and Products".
+    if not hasattr(lens, "reduce") or inputs is None:
+        what = (
+            "a lens needs inputs"
+            if inputs is None
+            else f"inputs belong to a lens, not to {type(lens).__name__}"
+        )
+        raise InputError(f"{what}: head_stats(lens, texts)")
+    layout, running, count = (), None, 0
+    for numbers, layers in lens.reduce(inputs, HeadColumns, batch_size=batch_size):
+        outline = tuple((name, columns.shape[1]) for name, columns in layers)
+        layout = layout or outline
+        _require_layout(outline, layout, f"input {numbers[0]}")
+        columns = torch.cat([columns for _, columns in layers], 1)
+        running = running or RunningMoments(columns[0].shape)
+        running.add_all(columns.cpu().numpy())
+        count += len(numbers)
+    if running is None:
+        raise InputError(
+            "head_stats() received no input; an iterator can be read only once: create a new one"
+        )
+    means, stds = running.mean, running.std
+    columns = {}
+    for number, name in enumerate(COLUMNS):
+        columns |= {name: means[:, number], f"{name}_std": stds[:, number]}
+    frame = pd.DataFrame(_index(layout) | columns)
+    frame.attrs["inputs"] = count
+    return frame
+
+
+class RunningMoments:
+    """Mean and sample standard deviation of arrays that are added one by one, or many at once; NaN does not count.
+
+    Source: Chan, Golub, LeVeque 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances".
     """
 
-    def __init__(self, size: int):
-        self._count, self._mean, self._squares = np.zeros(size), np.zeros(size), np.zeros(size)
+    def __init__(self, shape: int | tuple[int, ...]):
+        self._count, self._mean, self._squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
 
     def add(self, numbers: np.ndarray) -> None:
+        self.add_all(numbers[None])
+
+    def add_all(self, numbers: np.ndarray) -> None:
+        """Adds arrays `[input, ...]`."""
         known = ~np.isnan(numbers)
-        self._count += known
-        before = np.where(known, numbers - self._mean, 0.0)
-        self._mean += before / np.maximum(self._count, 1)
-        self._squares += before * np.where(known, numbers - self._mean, 0.0)
+        count = known.sum(0)
+        mean = np.where(known, numbers, 0.0).sum(0) / np.maximum(count, 1)
+        squares = np.where(known, numbers - mean, 0.0)
+        total = self._count + count
+        apart = mean - self._mean
+        share = count / np.maximum(total, 1)
+        self._squares += (squares**2).sum(0) + apart**2 * self._count * share
+        self._mean += apart * share
+        self._count = total
 
     @property
     def mean(self) -> np.ndarray:
@@ -134,25 +196,22 @@ def _checked(traces: Iterable[Trace]) -> Iterator[Trace]:
     for trace in traces:
         if not isinstance(trace, Trace):
             raise InputError(
-                f"head_stats() takes traces, not {type(trace).__name__}; of texts: head_stats(lens.traces(texts))"
+                f"head_stats() takes traces, not {type(trace).__name__}; of texts: head_stats(lens, texts)"
             )
         yield trace
 
 
-def _require_layout(trace: Trace, first: Layout, number: int) -> None:
-    layers = _layout(trace)
+def _require_layout(layers: Layout, first: Layout, which: str) -> None:
+    """Raises InputError for an input whose layers differ from those of the first."""
     if layers == first:
         return
-    differs = f"has another number of layers, {len(layers)}, than trace 0, {len(first)}"
+    differs = f"has another number of layers, {len(layers)}, than the first, {len(first)}"
     if len(layers) == len(first):
         at = next(i for i, (one, other) in enumerate(zip(layers, first)) if one != other)
         (name, heads), (first_name, first_heads) = layers[at], first[at]
-        differs = (
-            f"has layer {at} {name!r} with {heads} heads where trace 0 has {first_name!r} with {first_heads}"
-        )
+        differs = f"has layer {at} {name!r} with {heads} heads where the first has {first_name!r} with {first_heads}"
     raise InputError(
-        f"trace {number} {differs}; give traces of one model, or make a table of each: "
-        "[head_stats(trace) for trace in traces]"
+        f"{which} {differs}; give inputs of one model, or make a table of each: [head_stats(trace) for trace in traces]"
     )
 
 

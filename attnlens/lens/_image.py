@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -11,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import as_integer
-from ..data._trace import Trace
+from ..analysis._axis_tokens import InputTokens
+from ..data._attention import Windows
+from ..data._batch import AttentionBatch
+from ..data._trace import Layer, PatchGrid, Trace
 from ..errors import InputError
 from ..models import _forward, _image_inputs, _tasks
-from ._lens import Lens
+from ._lens import Lens, Reducer
 
 if TYPE_CHECKING:
     from ..attribution import Explanation, ImageAttribution
@@ -102,9 +105,12 @@ class ImageLens(Lens):
     def _length(self, prepared: tuple[Tensor, Any, bool]) -> int:
         return prepared[0].shape[-1] * prepared[0].shape[-2]
 
+    def _tokens(self, prepared: tuple[Tensor, Any, bool]) -> int:
+        grid = self.patches or _image_inputs.patches_of(self, prepared[0])
+        return self._length(prepared) // 256 + 1 if grid is None else grid[0] * grid[1] + 1
+
     def _run(self, prepared: Sequence[tuple[Tensor, Any, bool]], **options: Any) -> Iterator[Trace]:
-        shapes = [pixels.shape for pixels, *_ in prepared]
-        if len(set(shapes)) > 1:  # a custom module may take images of several sizes: one by one
+        if not self._together(prepared):  # a custom module may take images of several sizes: one by one
             for row in prepared:
                 yield from self._run([row], **options)
             return
@@ -113,7 +119,7 @@ class ImageLens(Lens):
                 self.model, self._inputs(prepared), self._logits, len(prepared), **options
             )
         for item, (row, shown, _) in enumerate(prepared):
-            grid = _image_inputs.grid(self, row, shown, layers[item])
+            grid = _grid_of(self, row, shown, layers[item])
             yield Trace(
                 layers=_forward.sided(layers[item], 0 if grid is None else len(grid), 0),
                 model=self.name,
@@ -124,13 +130,37 @@ class ImageLens(Lens):
                 target=targets[item],
             )
 
+    def _reduced(
+        self, prepared: Sequence[tuple[Tensor, Any, bool]], reducer: Reducer
+    ) -> list[tuple[str, Any]]:
+        reduce: Callable[..., Any] | None = None
+
+        def begun(attention: AttentionBatch) -> Any:
+            nonlocal reduce
+            windowed = attention.windows > 1
+            if reduce is None:  # the first layer determines the grid
+                outline = attention.name, attention.shape[2] * attention.windows
+                in_order = attention.kind != "channel" and not windowed
+                grids = [
+                    _image_inputs.grid(self, row, shown, *outline, in_order) for row, shown, _ in prepared
+                ]
+                tokens = [() if grid is None else grid.tokens for grid in grids]
+                reduce = reducer(InputTokens(tokens, patches=grids))
+            return reduce(attention, _forward.sides(attention.name, attention.kind, windowed))
+
+        with _explaining_raw(prepared):
+            return _forward.reduced(self.model, self._inputs(prepared), begun)[1]
+
+    def _together(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> bool:
+        return len({pixels.shape for pixels, *_ in prepared}) == 1
+
     def _inputs(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> Tensor | dict[str, Tensor]:
         pixels = torch.stack([p.to(self.device, self.dtype) for p, *_ in prepared])
         named = "pixel_values" in inspect.signature(self.model.forward).parameters
         return {"pixel_values": pixels} if named else pixels
 
     def _answers(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> list[Tensor | None]:
-        if len({pixels.shape for pixels, *_ in prepared}) > 1:
+        if not self._together(prepared):
             return [logits for row in prepared for logits in self._answers([row])]
         with _explaining_raw(prepared):
             output = self._forward(self._inputs(prepared))
@@ -142,6 +172,15 @@ class ImageLens(Lens):
             return None
         self.check_classes(logits.shape[1])
         return logits[item]
+
+
+def _grid_of(lens: ImageLens, pixels: Tensor, shown: Any, layers: tuple[Layer, ...]) -> PatchGrid | None:
+    """The grid of patches of one image, by its first layer; None without layers."""
+    if not layers:
+        return None
+    first = layers[0]
+    in_order = first.kind != "channel" and not isinstance(first.attention, Windows)
+    return _image_inputs.grid(lens, pixels, shown, first.name, first.attention.queries, in_order)
 
 
 def _grid(patches: Any) -> tuple[int, int]:

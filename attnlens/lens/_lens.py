@@ -20,6 +20,15 @@ from ..models import _classes, _forward, _gates, _image_inputs, _predictions, _t
 if TYPE_CHECKING:
     from ..attribution import Explanation
 
+Reducer = Callable[[Any], Callable[..., Any]]
+"""From the `InputTokens` of a batch to a function of each layer's `AttentionBatch` and the sides of its axes."""
+
+REDUCE_AHEAD = 1024
+"""Number of inputs that are read ahead and sorted by length where their attention is reduced."""
+
+BUDGET = {"cpu": 1024, "cuda": 32768}
+"""Tokens that go through the model together where their attention is reduced."""
+
 READ_AHEAD = 4
 """Number of batches that are read ahead and sorted by length; their traces are in memory at once."""
 
@@ -142,11 +151,7 @@ class Lens:
         if "target" in options:
             options["target"] = self._target(options["target"])
         batch_size = integer("batch_size", batch_size, least=1)
-        refuse_columns(inputs)
-        if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
-            raise InputError(
-                f"traces() takes an iterable of inputs, not {type(inputs).__name__}; for a single input: trace(input)"
-            )
+        self._check_inputs(inputs, "traces")
         run = (
             self._gated(options) if _gates.are_pairs(options.get("gates")) else partial(self._run, **options)
         )
@@ -179,6 +184,54 @@ class Lens:
             for number in range(len(chunk)):
                 yield done.pop(number)
 
+    def reduce(
+        self, inputs: Iterable[Any], reducer: Reducer, *, batch_size: int | None = None
+    ) -> Iterator[tuple[list[int], list[tuple[str, Any]]]]:
+        """Reduces the attention of each layer while the model runs, batch by batch; no trace is made.
+
+        inputs: any iterable. It is read some batches ahead; these are sorted by length to reduce padding.
+        reducer: a function called for each batch with its `InputTokens`. It returns the function that is called for
+            each layer, with its `AttentionBatch` and the sides of its queries and keys.
+        batch_size: inputs in a batch; by default as many as the device has room for, fewer when memory runs out.
+
+        Yields, batch by batch, the numbers of the inputs and the (name, result) of each layer.
+        Raises InputError for an input that cannot be read; the message names its number.
+        """
+        if batch_size is not None:
+            batch_size = integer("batch_size", batch_size, least=1)
+        self._check_inputs(inputs, "reduce")
+        source = enumerate(self._prepared(inputs))
+        budget = _forward.BatchBudget(BUDGET.get(self.device.type, BUDGET["cpu"]))
+        while chunk := list(islice(source, REDUCE_AHEAD)):
+            chunk.sort(key=lambda pair: -self._length(pair[1]))
+            while chunk:
+                length = self._tokens(chunk[0][1])
+                batch = chunk[: batch_size or budget.rows(length)]
+                rows = [prepared for _, prepared in batch]
+                if not self._together(rows):
+                    batch, rows = batch[:1], rows[:1]
+                layers = None
+                with budget.attempt(1 if batch_size else len(batch), length):
+                    layers = self._reduced(rows, reducer)
+                if layers is not None:
+                    chunk = chunk[len(batch) :]
+                    yield [number for number, _ in batch], layers
+
+    def _check_inputs(self, inputs: Any, name: str) -> None:
+        """Raises InputError for anything but an iterable of inputs."""
+        refuse_columns(inputs)
+        if isinstance(inputs, (str, bytes, Path)) or not isinstance(inputs, Iterable):
+            raise InputError(
+                f"{name}() takes an iterable of inputs, not {type(inputs).__name__}; of a single input: trace(input)"
+            )
+
+    def _together(self, prepared: Sequence[Any]) -> bool:
+        """Whether these inputs can share a batch."""
+        raise NotImplementedError
+
+    def _reduced(self, prepared: Sequence[Any], reducer: Reducer) -> list[tuple[str, Any]]:
+        raise NotImplementedError
+
     def _target(self, target: str | int | None) -> str | int | None:
         """A target as its index; "predicted" and None are returned unchanged."""
         if target is None:
@@ -201,6 +254,10 @@ class Lens:
 
     def _length(self, prepared: Any) -> int:
         raise NotImplementedError
+
+    def _tokens(self, prepared: Any) -> int:
+        """About how many tokens the model makes of an input."""
+        return self._length(prepared)
 
     def _run(self, prepared: Sequence[Any], **options: Any) -> Iterator[Trace]:
         raise NotImplementedError

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import listed
+from ..analysis._axis_tokens import InputTokens
+from ..data._batch import AttentionBatch
 from ..data._trace import Trace
 from ..errors import InputError
 from ..models import _forward, _predictions, _tasks, _text_inputs
 from ..models._text_inputs import Encoded
-from ._lens import Lens
+from ._lens import Lens, Reducer
 
 if TYPE_CHECKING:
     from ..attribution import Explanation, TextAttribution
@@ -69,17 +71,21 @@ class TextLens(Lens):
         limits = [self.tokenizer.model_max_length]
         positions = _tasks.config_of(self.model, "max_position_embeddings")
         if isinstance(positions, int) and positions > 0:
-            # RoBERTa numbers positions from the padding index on.
-            shift = [
-                m.padding_idx + 1
-                for name, m in self.model.named_modules()
-                if isinstance(m, nn.Embedding)
-                and name.endswith("position_embeddings")
-                and m.padding_idx is not None
-            ]
-            limits.append(positions - max(shift, default=0))
+            limits.append(positions - self._first_position)
         limit = min(limits)
         return int(limit) if limit < 1_000_000 else None
+
+    @cached_property
+    def _first_position(self) -> int:
+        """The number of the first position: RoBERTa counts from the padding index on."""
+        shifts = [
+            module.padding_idx + 1
+            for name, module in self.model.named_modules()
+            if isinstance(module, nn.Embedding)
+            and name.endswith("position_embeddings")
+            and module.padding_idx is not None
+        ]
+        return max(shifts, default=0)
 
     @overload
     def trace(self, input: list[Any], **options: Any) -> list[Trace]: ...
@@ -279,7 +285,7 @@ class TextLens(Lens):
         return len(prepared)
 
     def _run(self, prepared: Sequence[Encoded], **options: Any) -> Iterator[Trace]:
-        if len(prepared) > 1 and not self.batches:
+        if not self._together(prepared):
             for row in prepared:
                 yield from self._run([row], **options)
             return
@@ -300,6 +306,19 @@ class TextLens(Lens):
                 target=targets[item],
             )
 
+    def _reduced(self, prepared: Sequence[Encoded], reducer: Reducer) -> list[tuple[str, Any]]:
+        rows = [self._with_start(row) for row in prepared]
+        reduce = reducer(InputTokens([row.tokens for row in rows], [row.output_tokens for row in rows]))
+
+        def of_layer(attention: AttentionBatch) -> Any:
+            windowed = attention.windows > 1
+            return reduce(attention, _forward.sides(attention.name, attention.kind, windowed, self._seq2seq))
+
+        return _forward.reduced(self.model, self.inputs(rows), of_layer)[1]
+
+    def _together(self, prepared: Sequence[Encoded]) -> bool:
+        return self.batches or len(prepared) == 1
+
     @property
     def _seq2seq(self) -> bool:
         return bool(_tasks.config_of(self.model, "is_encoder_decoder"))
@@ -317,7 +336,7 @@ class TextLens(Lens):
         return replace(encoded, output_ids=ids, output_tokens=tokens)
 
     def _answers(self, prepared: Sequence[Encoded]) -> list[Tensor | None]:
-        if len(prepared) > 1 and not self.batches:
+        if not self._together(prepared):
             return [logits for row in prepared for logits in self._answers([row])]
         prepared = [self._with_start(row) for row in prepared]
         output = self._forward(self.inputs(prepared))

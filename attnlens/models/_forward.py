@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..data._attention import Windows
+from ..data._batch import AttentionBatch
 from ..data._trace import Layer
 from ..errors import InputError, unknown_name
 from ..recorder._capture import listen
@@ -171,6 +172,15 @@ def run(
     return output, list(recording.layers(recording.forwards[-1]))
 
 
+def reduced(
+    model: nn.Module, inputs: Tensor | dict[str, Tensor], reduce: Callable[[AttentionBatch], Any]
+) -> tuple[Any, list[tuple[str, Any]]]:
+    """One forward pass whose attention is reduced while it runs: (output, (name, result) of each layer)."""
+    with evaluating(model), torch.no_grad(), listen(model, reduce=reduce) as recording:
+        output = call(model, inputs)
+    return output, recording.reduced_layers(recording.forwards[-1])
+
+
 def run_for(
     model: nn.Module,
     inputs: Tensor | dict[str, Tensor],
@@ -263,16 +273,20 @@ def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = 
     with_sides = []
     for layer in layers:
         attention = layer.attention
-        decodes = seq2seq and "decoder" in layer.name.split(".")
-        query = "output" if decodes else "input"
-        key = "output" if decodes and layer.kind == "self" else "input"
-        if layer.kind == "channel" or isinstance(attention, Windows):
-            query = key = "other"
+        query, key = sides(layer.name, layer.kind, isinstance(attention, Windows), seq2seq)
         counts = {"input": inputs, "output": outputs}
         query = query if counts.get(query, 0) in (0, attention.queries) else "other"
         key = key if counts.get(key, 0) in (0, attention.keys) else "other"
         with_sides.append(replace(layer, query_side=query, key_side=key))
     return tuple(with_sides)
+
+
+def sides(name: str, kind: str, windowed: bool, seq2seq: bool = False) -> tuple[str, str]:
+    """Whose tokens a layer's queries and keys are, as far as its name and kind determine it."""
+    if kind == "channel" or windowed:
+        return "other", "other"
+    decodes = seq2seq and "decoder" in name.split(".")
+    return ("output" if decodes else "input"), ("output" if decodes and kind == "self" else "input")
 
 
 @dataclass

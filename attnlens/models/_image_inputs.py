@@ -14,8 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from .. import models
-from ..data._attention import Windows
-from ..data._trace import Layer, PatchGrid
+from ..data._trace import PatchGrid
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -229,27 +228,28 @@ def seen(lens: ImageModel, pixels: Tensor) -> np.ndarray:
     return (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
-def grid(lens: ImageModel, pixels: Tensor, shown: np.ndarray, layers: tuple[Layer, ...]) -> PatchGrid | None:
-    """The patch grid of one image: as given, or from the configuration's patch size; None where neither fits."""
+def grid(
+    lens: ImageModel, pixels: Tensor, shown: np.ndarray, name: str, queries: int, in_order: bool
+) -> PatchGrid | None:
+    """The patch grid of one image: as given, or from the configuration's patch size; None where neither fits.
+
+    name, queries, in_order: of the first layer: its queries are patches in their order, and not channels or windows
+    """
     rows_cols = lens.patches or patches_of(lens, pixels)
-    if rows_cols is None or not layers:
+    if rows_cols is None:
         return None
-    attention = layers[0].attention
     patches = rows_cols[0] * rows_cols[1]
-    in_order = layers[0].kind != "channel" and not isinstance(attention, Windows)
-    extra = attention.queries - patches if in_order else 0
+    extra = queries - patches if in_order else 0
     size = (pixels.shape[-2], pixels.shape[-1])
     if lens.patches is None:
         # A class token, a few registers or prompts: half as many tokens as patches would mean another grid.
         if extra > max(MOST_LEADING, patches // 2):
             return None
     elif not 0 <= extra <= MOST_LEADING or not _divides(size, rows_cols):
-        suggestions = (
-            ", ".join(f"patches={grid}" for grid in _sensible(size, attention.queries)) if in_order else ""
-        )
+        suggestions = ", ".join(f"patches={grid}" for grid in _sensible(size, queries)) if in_order else ""
         raise InputError(
-            f"patches={rows_cols} makes {patches} patches, but the model attends over {attention.queries} "
-            f"positions in {layers[0].name!r} for an image of {size[0]} x {size[1]} (height x width); give the "
+            f"patches={rows_cols} makes {patches} patches, but the model attends over {queries} "
+            f"positions in {name!r} for an image of {size[0]} x {size[1]} (height x width); give the "
             "rows and columns of its grid (leading tokens are not counted, at most "
             f"{MOST_LEADING})" + (f": perhaps {suggestions}" if suggestions else "")
         )

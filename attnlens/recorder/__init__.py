@@ -6,9 +6,20 @@
 from ._capture import capture
 from ._layout import QueryChunk
 from ._masks import Mask
-from ._recording import Call, Recording
+from ._recording import Call, Recording, Reduced
 from ._value_path import ValuePath
 from ._verification import Check, Evidence
 from .handwritten._provenance import AxisPart
 
-__all__ = ["AxisPart", "Call", "Check", "Evidence", "Mask", "ValuePath", "QueryChunk", "Recording", "capture"]
+__all__ = [
+    "AxisPart",
+    "Call",
+    "Check",
+    "Evidence",
+    "Mask",
+    "QueryChunk",
+    "Recording",
+    "Reduced",
+    "ValuePath",
+    "capture",
+]

@@ -6,6 +6,7 @@ The recorded tensors are detached and copied, since a model may overwrite them, 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +14,22 @@ import torch
 from torch import Tensor
 
 from ..data._attention import Band
+from ..data._batch import AttentionBatch
 from . import _layout
 from ._attention_functions import AttentionCall
 from ._layout import AttentionAxes, Layout
 from ._masks import Mask
 from ._modules import ModuleStack
 from ._previous import InterfaceCall, LastPair, PreviousCall, same_rule, same_storage, version
-from ._recording import Call, Recording
+from ._recording import BatchPadding, Call, Recording, Reduced
 from ._value_path import OutputLayout, ValuePath, ValueTag
 from ._verification import Evidence
 from .handwritten._tags import Scores, Tags, concrete, vmapped
 from .handwritten._trail import factors_behind
+
+
+class ReducerError(Exception):
+    """A reducer failed on the layer of this name; its own error is the cause."""
 
 
 class CallRecorder:
@@ -32,6 +38,7 @@ class CallRecorder:
     values: whether to record the values and their way to the residual stream; None: as gradients
     gradients: whether to record the values and the gradient of each head's output
     verify: whether to record the values and the output of each attention
+    reduce: a function of each attention for the whole batch, whose result is kept in the place of the attention
     """
 
     def __init__(
@@ -43,12 +50,15 @@ class CallRecorder:
         values: bool | None = None,
         gradients: bool = False,
         verify: bool = False,
+        reduce: Callable[[AttentionBatch], Any] | None = None,
     ):
         self.recording = recording
         self.stack = stack
         self.dtype = dtype
         self.values = gradients if values is None else values
         self.gradients, self.verify = gradients, verify
+        self.reduce = reduce
+        self._padding: tuple[int, BatchPadding] = (0, BatchPadding())
         self.interface: list[InterfaceCall] = []
         self.tags = Tags()
         self.latest: OutputLayout | None = None
@@ -262,10 +272,34 @@ class CallRecorder:
             value_path=ValuePath(*shape[:3], copies=self._copies) if self.values or self.gradients else None,
             **what,
         )
-        self.recording.calls.append(call)
+        self.recording.calls.append(call if self.reduce is None else self._reduced(call))
         if self.interface:
             self.interface[-1].recorded += 1
         return OutputLayout(layout, shape[2])
+
+    def _reduced(self, call: Call) -> Call:
+        """The call with the reducer's result in the place of its tensors."""
+        if self._padding[0] != call.forward:
+            self._padding = (call.forward, BatchPadding())
+        rows, keys = self._padding[1].of(call)
+        mask = call.mask or Mask(call.shape)
+        batch = AttentionBatch(
+            call.module, call.kind, call.weights, call.query, call.key, call.scale, call.softcap, call.sink, mask.band,
+            mask.visible, mask.bias, rows, keys, call.windows, normalized=call.normalized,
+        )  # fmt: skip
+        try:
+            result = self.reduce(batch)
+        except Exception as error:
+            raise ReducerError(call.module) from error
+        return replace(
+            call,
+            weights=None,
+            query=None,
+            key=None,
+            sink=None,
+            mask=None,
+            reduced=Reduced(call.shape, result),
+        )
 
     def _beside(self, kind: str, shape: tuple, query: Tensor) -> int:
         """The number of the first call of the layer that this call is a head of; its own number otherwise."""
@@ -282,6 +316,8 @@ class CallRecorder:
         # Before a backward pass nothing may overwrite it, so it can be shared.
         shared = self.gradients and tensor.requires_grad
         tensor = tensor.detach()
+        if self.reduce is not None:
+            return tensor  # it is reduced before the model runs on
         if self.dtype not in (None, tensor.dtype):
             return tensor.to(self.dtype)
         return tensor if shared else tensor.clone()

@@ -19,7 +19,7 @@ fused path returns zeros.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from reprlib import repr as short
 from typing import Any
@@ -29,8 +29,10 @@ from torch import Tensor, nn
 
 from .._checks import integer, one_of
 from ..data._attention import floating
+from ..data._batch import AttentionBatch
 from ..errors import CaptureError, CaptureWarning, InputError
 from . import _attention_interface
+from ._call_recorder import ReducerError
 from ._listener import Listener
 from ._modules import ModuleStack, label
 from ._recording import Recording
@@ -45,6 +47,7 @@ def capture(
     dtype: torch.dtype | str | None = None,
     values: bool = False,
     verify: bool = False,
+    reduce: Callable[[AttentionBatch], Any] | None = None,
 ) -> AbstractContextManager[Recording]:
     """Records the attention of every forward pass of `model` inside the `with` block.
 
@@ -54,6 +57,9 @@ def capture(
     dtype: storage type of weights, query, key and value, e.g. torch.float16 or "float16"; None keeps the model's own.
     values: also record the values, the output projection and the residual stream (see `attnlens.data.Values`).
     verify: also record the input and the output of each attention, for `recording.verify()`.
+    reduce: a function of each layer's attention for the whole padded batch, an `attnlens.data.AttentionBatch`, called
+        while the model runs. Its result is kept in `recording.reduced`, the attention is not, so that memory does not
+        grow with the inputs; there are no traces then. Not with store, dtype, values or verify.
 
     When the block ends, all changes are undone, also on an exception. Raises CaptureError where no attention was
     recorded: the message names the module and the remedy. Attention-like modules that ran and were not recorded, while
@@ -62,15 +68,33 @@ def capture(
     >>> with capture(model) as recording:
     ...     model(**inputs)
     >>> trace = recording[0]
+
+    >>> with capture(model, reduce=lambda layer: layer.block().amax(-1).mean(-1)) as recording:
+    ...     model(**inputs)
+    >>> name, largest = recording.reduced[0][-1]  # of the last layer, [batch, head]
     """
-    return listen(model, store=store, dtype=dtype, values=values, verify=verify)
+    if reduce is not None:
+        _check_reducer(reduce, store=store != "auto", dtype=dtype is not None, values=values, verify=verify)
+    return listen(model, store=store, dtype=dtype, values=values, verify=verify, reduce=reduce)
+
+
+def _check_reducer(reduce: Any, **beside: bool) -> None:
+    """Raises InputError for a reducer that cannot be called, and for options that it leaves nothing to do."""
+    if not callable(reduce):
+        raise InputError(
+            f"reduce must be a function of one layer's attention for the batch, not {short(reduce)}: "
+            "reduce=lambda layer: layer.block().mean(1)"
+        )
+    used = [name for name, is_used in beside.items() if is_used]
+    if used:
+        raise InputError(f"reduce= keeps no attention, so that {used[0]}= has no meaning beside it; omit one")
 
 
 @contextmanager
 def listen(
     model: nn.Module, *, store: str = "auto", dtype: torch.dtype | str | None = None, **more: Any
 ) -> Iterator[Recording]:
-    """`capture` with the internal options of `Listener`: `values`, `gradients` and `gates`."""
+    """`capture` with the internal options of `Listener`."""
     if not isinstance(model, nn.Module):
         raise InputError(
             f"capture() needs a torch module, not {type(model).__name__}; for a lens pass lens.model"
@@ -128,6 +152,10 @@ def _is_gate(factors: Tensor) -> bool:
 def _report(recording: Recording, listener: Listener, stack: ModuleStack) -> None:
     """After a run without an exception: raises or warns where attention was not recorded."""
     root = label("", stack.model)
+    if isinstance(listener.fault, ReducerError):
+        error = listener.fault.__cause__
+        error.add_note(f"raised by reduce= for the attention of {listener.fault.args[0]!r}")
+        raise error
     if isinstance(listener.fault, CaptureError):
         raise CaptureError(f"{root}: {listener.fault}") from listener.fault
     if listener.fault is not None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from ..data._attention import Band
+from ..data._batch import AttentionBatch
 from ..errors import CaptureError
 from . import _attention_functions, _layout
 from ._call_recorder import CallRecorder
@@ -38,6 +39,7 @@ class Listener(TorchFunctionMode):
     values: whether to record the values and their way to the residual stream; None: as gradients
     verify: whether to record the values and the output of each attention
     gates: `{layer: [head] of factors}` on the output of each head; 0 switches a head off
+    reduce: a function of each attention for the whole batch, whose result is kept in the place of the attention
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Listener(TorchFunctionMode):
         gradients: bool = False,
         verify: bool = False,
         gates: dict[int, Tensor] | None = None,
+        reduce: Callable[[AttentionBatch], Any] | None = None,
     ):
         super().__init__()
         self.closed = False
@@ -59,7 +62,7 @@ class Listener(TorchFunctionMode):
         self.stack = stack
         self.fault: Exception | None = None
         self.recorder = CallRecorder(
-            recording, stack, dtype, values=values, gradients=gradients, verify=verify
+            recording, stack, dtype, values=values, gradients=gradients, verify=verify, reduce=reduce
         )
         self.tracker = SoftmaxTracker(self.recorder)
         self._tags = self.recorder.tags

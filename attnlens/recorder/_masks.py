@@ -83,6 +83,35 @@ class Mask:
             return None
         return seen.nonzero().squeeze(1)
 
+    def batch_keys(self) -> Tensor | None:
+        """`real_keys` of every input, bool `[batch, key]`; None where all are real."""
+        return self._once("keys", self._batch_keys)
+
+    def _batch_keys(self) -> Tensor | None:
+        if self.real is not None:
+            seen = self.real
+        elif self.visible is None or self.visible.shape[1] > 1:
+            return None
+        elif self.visible.shape[2] == 1 or bool((self.visible == self.visible[:, :, :1]).all()):
+            seen = self.visible[:, 0, 0].expand(self.shape[0], self.shape[3])
+        else:
+            items = range(self.shape[0] if len(self.visible) > 1 else 1)
+            seen = torch.stack([_marked(self.real_keys(item), self.shape[3], self.visible) for item in items])
+            seen = seen.expand(self.shape[0], -1)
+        seen = seen | ~seen.any(-1, keepdim=True)
+        return None if bool(seen.all()) else seen
+
+    def batch_rows(self, start: int | None = None) -> Tensor | None:
+        """`real_rows` of every input, bool `[batch, query]`; None where all are real."""
+        return self._once(("rows", start), lambda: self._batch_rows(start))
+
+    def _batch_rows(self, start: int | None) -> Tensor | None:
+        keys = self.batch_keys()
+        if keys is None:
+            return None
+        rows = [_marked(self.real_rows(item, start), self.shape[2], keys) for item in range(self.shape[0])]
+        return torch.stack(rows)
+
     def hides_all(self, item: int) -> bool:
         """Whether no query of one input sees any key."""
         return self.visible is not None and not bool(self._mine(self.visible, item).any())
@@ -160,6 +189,15 @@ def _seen_by_others(visible: Tensor) -> Tensor:
         if bool((shown | hidden).all()):
             return shown & ~hidden | (visible & ~diagonal).any(0)
     return visible.any(0)
+
+
+def _marked(positions: Tensor | None, size: int, like: Tensor) -> Tensor:
+    """bool `[size]`, True at the positions; None: everywhere."""
+    if positions is None:
+        return torch.ones(size, dtype=torch.bool, device=like.device)
+    return torch.zeros(size, dtype=torch.bool, device=like.device).index_fill(
+        0, positions.to(like.device), True
+    )
 
 
 def _band(visible: Tensor) -> Band | None:

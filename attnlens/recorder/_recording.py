@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from reprlib import repr as short
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,14 @@ from ._layout import QueryChunk
 from ._masks import Mask
 from ._value_path import ValuePath, keep
 from ._verification import Check, Evidence, verify
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The result of a reducer for one attention call of this shape, (batch, head, query, key)."""
+
+    shape: tuple[int, int, int, int]
+    result: Any
 
 
 @dataclass(frozen=True)
@@ -59,14 +68,18 @@ class Call:
     """The values and the output, for `verify`, where requested."""
     beside: int | None = None
     """For heads that are recorded one by one, as modules or slices: the number of the first in `Recording.calls`."""
+    reduced: Reduced | None = None
+    """The result of the reducer, in the place of weights and factors."""
 
     @property
     def batch(self) -> int:
-        return (self.weights if self.weights is not None else self.query).shape[0]
+        return self.shape[0]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(batch, head, query, key)"""
+        if self.reduced is not None:
+            return self.reduced.shape
         if self.weights is not None:
             return tuple(self.weights.shape)
         return (*self.query.shape[:3], self.key.shape[2])
@@ -138,6 +151,15 @@ class Recording:
             "recording[0], recording.traces()"
         )
 
+    @property
+    def reduced(self) -> list[list[tuple[str, Any]]]:
+        """For each forward pass under `capture(model, reduce=...)`: the name of each layer and the reducer's result."""
+        passes = [self._named(forward, "") for forward in self.forwards]
+        return [
+            [(name, call.reduced.result) for name, call in named if call.reduced is not None]
+            for named in passes
+        ]
+
     def traces(
         self,
         select: str = "",
@@ -194,24 +216,15 @@ class Recording:
         count them.
         """
         named = self._named(forward, select)
-        chunked = next((call for _, call in named if id(call) in _in_chunks(named)), None)
-        if chunked is not None:
-            raise InputError(
-                f"the queries of {chunked.module!r} were processed in chunks, which would count as layers here. A "
-                "recording joins them: run the model inside `with attnlens.capture(model) as recording:` and use "
-                "recording[0]."
-            )
-        several = next((group for group in _groups(named) if len(group) > 1), None)
-        if several is not None:
-            warnings.warn(
-                f"{several[0][0]!r} to {several[-1][0]!r} received the same input: they are heads of one layer, and "
-                "count as consecutive layers here. A recording joins them: run the model inside "
-                "`with attnlens.capture(model) as recording:` and use recording[0].",
-                CaptureWarning,
-                stacklevel=2,
-            )
+        check_countable(named)
         for item in range(self._items(named)):
             yield self._layers(named, item)
+
+    def reduced_layers(self, forward: int) -> list[tuple[str, Any]]:
+        """(name, the reducer's result) of each layer, counted as `layers` counts them."""
+        named = self._named(forward, "")
+        check_countable(named)
+        return [(name, call.reduced.result) for name, call in named]
 
     def _named(self, forward: int, select: str) -> list[tuple[str, Call]]:
         """The calls of one forward pass, with the names of their layers."""
@@ -301,6 +314,11 @@ class Recording:
 
     def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
         """One batch entry of a call as an attention, with only the given rows and columns (None: all)."""
+        if call.reduced is not None:
+            raise InputError(
+                "this capture reduced each attention and kept none: recording.reduced has the results; omit reduce= "
+                "for traces"
+            )
         if call.weights is not None:
             return Weights(keep(keep(call.weights[item], rows, 1), cols, 2).contiguous())
         mask, bias = (None, None) if call.mask is None else call.mask.item(item, rows, cols)
@@ -345,13 +363,61 @@ class _Padding:
                 )
             self._seen.append((call.module, queries, rows))
             return rows, real
-        near = [(_shared(module, call.module), rows) for module, n, rows in self._seen if n == queries]
-        rows = max(near, key=lambda pair: pair[0])[1] if near else None
-        return rows, real
+        return _nearest(self._seen, call.module, queries), real
+
+
+class BatchPadding:
+    """The same for a whole batch: bool `[batch, query]` and `[batch, key]`, None without padding."""
+
+    def __init__(self):
+        self._seen: list[tuple[str, int, Tensor | None]] = []
+
+    def of(self, call: Call) -> tuple[Tensor | None, Tensor | None]:
+        if call.windows > 1:
+            return None, None
+        keys = None if call.mask is None else call.mask.batch_keys()
+        size = call.shape[2]
+        if call.kind == "cross":
+            return _nearest(self._seen, call.module, size), keys
+        tokens = call.shape[3] - call.appended
+        if keys is not None and size == tokens:
+            rows = keys[:, :tokens] if call.appended else keys
+        elif call.mask is None or call.kind == "channel":
+            rows = None
+        else:
+            rows = call.mask.batch_rows(_start(call))
+        self._seen.append((call.module, size, rows))
+        return rows, keys
+
+
+def _nearest(seen: list[tuple[str, int, Tensor | None]], module: str, queries: int) -> Tensor | None:
+    """The rows of the nearest self-attention with so many queries in the module tree."""
+    near = [(_shared(name, module), rows) for name, n, rows in seen if n == queries]
+    return max(near, key=lambda pair: pair[0])[1] if near else None
 
 
 def _start(call: Call) -> int | None:
     return None if call.chunk is None else call.chunk.start
+
+
+def check_countable(named: list[tuple[str, Call]]) -> None:
+    """Raises InputError where calls are pieces of a layer; warns where they are its heads, and count as layers."""
+    chunked = next((call for _, call in named if id(call) in _in_chunks(named)), None)
+    if chunked is not None:
+        raise InputError(
+            f"the queries of {chunked.module!r} were processed in chunks, which would count as layers here. A "
+            "recording joins them: run the model inside `with attnlens.capture(model) as recording:` and use "
+            "recording[0]."
+        )
+    several = next((group for group in _groups(named) if len(group) > 1), None)
+    if several is not None:
+        warnings.warn(
+            f"{several[0][0]!r} to {several[-1][0]!r} received the same input: they are heads of one layer, and "
+            "count as consecutive layers here. A recording joins them: run the model inside "
+            "`with attnlens.capture(model) as recording:` and use recording[0].",
+            CaptureWarning,
+            stacklevel=3,
+        )
 
 
 def _groups(named: list[tuple[str, Call]]) -> list[list[tuple[str, Call]]]:

@@ -508,19 +508,19 @@ def test_running_mean_and_deviation(numbers, shift):
 BAD = {
     "no layers": (lambda: Trace(()), "the trace has no layers"),
     "nothing": (lambda: iter(()), "received no trace; an iterator can be read only once"),
-    "text": (lambda: ["a film"], r"takes traces, not str; of texts: head_stats\(lens.traces\(texts\)\)"),
+    "text": (lambda: ["a film"], r"takes traces, not str; of texts: head_stats\(lens, texts\)"),
     "number": (lambda: 3, "takes a trace or an iterable of traces, not int"),
     "fewer layers": (
         lambda: [trace_of(factors(), factors()), trace_of(factors())],
-        "trace 1 has another number of layers, 1, than trace 0, 2; give traces of one model",
+        "trace 1 has another number of layers, 1, than the first, 2; give inputs of one model",
     ),
     "other heads": (
         lambda: [trace_of(factors()), trace_of(factors()), trace_of(factors(heads=2))],
-        "trace 2 has layer 0 'layer.0' with 2 heads where trace 0 has 'layer.0' with 4; give",
+        "trace 2 has layer 0 'layer.0' with 2 heads where the first has 'layer.0' with 4; give",
     ),
     "other names": (
         lambda: [Trace((Layer("a", "self", factors()),)), Trace((Layer("b", "self", factors()),))],
-        "trace 1 has layer 0 'b' with 4 heads where trace 0 has 'a' with 4; give",
+        "trace 1 has layer 0 'b' with 4 heads where the first has 'a' with 4; give",
     ),
 }
 
