@@ -15,11 +15,13 @@ from torch import Tensor
 
 from ..data._attention import Band
 from ..data._batch import AttentionBatch
+from ..errors import CaptureError
 from . import _layout
 from ._attention_functions import AttentionCall
 from ._layout import AttentionAxes, Layout
 from ._masks import Mask
-from ._modules import ModuleStack
+from ._modules import Frame, ModuleStack, label
+from ._pass_plan import PassPlan, PlannedCall, drop_plans, is_plain, may_be_planned
 from ._previous import InterfaceCall, LastPair, PreviousCall, same_rule, same_storage, version
 from ._recording import BatchPadding, Call, Recording, Reduced
 from ._value_path import OutputLayout, ValuePath, ValueTag
@@ -67,6 +69,47 @@ class CallRecorder:
         self._masks: dict[tuple, tuple[Tensor, Mask | None]] = {}
         self._numbers: dict[tuple[int, str], int] = {}
         self._before: PreviousCall | None = None
+        self.plan: PassPlan | None = None
+        self.learned: PassPlan | None = None
+        self.departed = False
+        self._batches: set[int] = set()
+
+    def begin(self, frame: Frame, plan: PassPlan | None, learns: bool) -> None:
+        """Starts a forward pass, by a plan or learning one."""
+        self.plan, self.learned, self.departed = plan, PassPlan() if learns else None, False
+        self._batches = frame.batches()
+        self.last = self._before = None
+
+    def depart(self) -> None:
+        """Ends the plan: the pass has a call that it does not hold."""
+        self.plan, self.departed = None, True
+        self.stack.follow()
+        drop_plans(self.stack.model)
+
+    def planned_layout(self, query: Tensor, key: Tensor) -> Layout | None:
+        """The layout of the next call by the plan; None without one."""
+        if self.plan is None:
+            return None
+        frame = self.stack.frames[-1]
+        number = self._numbers.get((self.stack.forwards, frame.name), 0) + 1
+        layout = self.plan.layout(self.stack.frames, number, query, key, self._batches)
+        if layout is None:
+            self.depart()
+        return layout
+
+    def _learn(self, layout: Layout, query: Tensor, key: Tensor, beside: int) -> None:
+        """Adds the next call to the plan; a call of another form ends the learning."""
+        if self.learned is None:
+            return
+        frame = self.stack.frames[-1]
+        alone = beside == len(self.recording.calls)
+        if not (alone and is_plain(layout) and may_be_planned(query, key, self._batches)):
+            self.learned = None
+            return
+        number = self._numbers.get((self.stack.forwards, frame.name), 0) + 1
+        self.learned.add(
+            frame.name, number, PlannedCall.of(layout.kind, query, key, self.stack.frames), frame.module
+        )
 
     def forget(self) -> None:
         """Drops the tags, whose reference cycles would otherwise wait for the garbage collector."""
@@ -96,6 +139,8 @@ class CallRecorder:
         sides = (query, key) if sides is None else sides
         queries, keys = query.shape[-2], key.shape[-2]
         if layout is None:
+            layout = self.planned_layout(query, key)
+        if layout is None:
             lead = query.shape[:-2] if query.ndim >= key.ndim else key.shape[:-2]
             if query.ndim == key.ndim:
                 # Key heads may be fewer, and shared.
@@ -105,7 +150,9 @@ class CallRecorder:
             attention_axes = self.axes_between(*sides, lead=tuple(lead))
             layout = self.layout(tuple(lead), queries, keys, query.shape[-1], query, attention_axes)
         shape = (layout.batch, layout.heads, queries, keys)
-        beside = self._beside(layout.kind, shape, query)
+        planned = self.plan is not None
+        beside = len(self.recording.calls) if planned else self._beside(layout.kind, shape, query)
+        self._learn(layout, query, key, beside)
         query, key = _spread(layout.put(query), shape), _spread(layout.put(key, shared=True), shape)
         return self._note(
             layout,
@@ -129,6 +176,7 @@ class CallRecorder:
         mask: Tensor | None = None,
         touched: bool = False,
     ) -> OutputLayout:
+        self.learned = None
         if query is None:
             query = weights if behind is None else concrete(behind.query)
         inner = None if query is weights else query.shape[-1]
@@ -230,6 +278,8 @@ class CallRecorder:
         )
         if same and self.interface:
             self.interface[-1].recorded += 1
+        if same:
+            self.learned = None
         return replace(last.output_layout, repeated=True) if same else None
 
     def axes_between(self, query: Tensor, key: Tensor, lead: tuple[int, ...] | None = None) -> AttentionAxes:
@@ -247,6 +297,14 @@ class CallRecorder:
         query: Tensor,
         attention_axes: AttentionAxes,
     ) -> Layout:
+        frame = self.stack.frames[-1]
+        sizes = [size for size in lead if size != 1]
+        if self.departed and len(set(sizes)) < len(sizes):
+            raise CaptureError(
+                f"{label(frame.name, frame.module)} ran other code than in the pass before, and which of the axes "
+                f"{list(lead)} of its attention are inputs and which are heads was not followed. Run the model again: "
+                "the next pass is followed from its start."
+            )
         provenance = self.stack.provenance
         hidden = len(lead) - len(attention_axes.lead)  # axes that torch.vmap hides
         attention_axes = replace(

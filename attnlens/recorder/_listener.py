@@ -21,7 +21,8 @@ from ..errors import CaptureError
 from . import _attention_functions, _layout
 from ._call_recorder import CallRecorder
 from ._layout import AttentionAxes, Layout
-from ._modules import ModuleStack
+from ._modules import Frame, ModuleStack
+from ._pass_plan import Form, form_of, keep_plan, leave_trail, plan_for
 from ._previous import InterfaceCall, LastPair
 from ._recording import Recording
 from ._softmax_tracker import SoftmaxTracker
@@ -65,6 +66,9 @@ class Listener(TorchFunctionMode):
             recording, stack, dtype, values=values, gradients=gradients, verify=verify, reduce=reduce
         )
         self.tracker = SoftmaxTracker(self.recorder)
+        self._softmaxes = 0
+        self._form: Form | None = None
+        stack.on_begin, stack.on_end = self._begin, self._end
         self._tags = self.recorder.tags
 
     def __torch_function__(
@@ -77,12 +81,18 @@ class Listener(TorchFunctionMode):
         kwargs = kwargs or {}
         if not self.stack.frames:
             return func(*args, **kwargs)
+        if self._form is not None and (role is not None or func in _axis_rules.RULES):
+            leave_trail(self.stack.frames[-1], func, args)
+        if self.recorder.plan is not None and (role not in _WATCHED or self._is_planned(role)):
+            return func(*args, **kwargs)
         if role == "project":
             self.stack.projected(*args[:2], *kwargs.values())
         if (role is None or role in _FOLLOWING) and not self._tags.touch(args, kwargs):
             result = func(*args, **kwargs)
             self._trace(role, func, args, kwargs, result)
             return result
+        if role == "softmax":
+            self._softmaxes += 1
         before = []
         if role == "dropout":
             self.observe(self.tracker.save_from_dropout, func, args, kwargs, before)
@@ -95,9 +105,36 @@ class Listener(TorchFunctionMode):
         else:
             step = _STEPS.get(role, SoftmaxTracker.lose)
             self.observe(step, self.tracker, func, args, kwargs, result, *before)
-        if role is not None and role not in _FOLLOWING:
+        if role is not None and role not in _FOLLOWING and self.stack.follows:
             self._trace(role, func, args, kwargs, result)
         return self.gated(result) if self.gates else result
+
+    def _begin(self, frame: Frame) -> bool:
+        """Starts a forward pass; returns whether the provenance of its tensors is followed."""
+        recorder, model = self.recorder, self.stack.model
+        self._softmaxes, self._form = 0, None
+        if not (self.gates or recorder.values or recorder.gradients or recorder.verify or frame.name):
+            self._form = form_of(frame, self.stack.modules)
+        plan = None if self._form is None else plan_for(model, self._form, self.stack.modules)
+        recorder.begin(frame, plan, learns=plan is None and self._form is not None)
+        return plan is None
+
+    def _end(self) -> None:
+        """Keeps what a forward pass showed, where all its attention was recorded in the form of a plan."""
+        learned, self.recorder.learned = self.recorder.learned, None
+        if learned is not None and learned.calls and not self.tracker.missed and self.fault is None:
+            learned.softmaxes = self._softmaxes
+            keep_plan(self.stack.model, self._form, learned)
+
+    def _is_planned(self, role: str) -> bool:
+        """Whether the plan knows of this softmax; another one, or flex attention, ends the plan."""
+        if role not in ("softmax", "flex"):
+            return False
+        self._softmaxes += 1
+        if role == "softmax" and self._softmaxes <= self.recorder.plan.softmaxes:
+            return True
+        self.recorder.depart()
+        return False
 
     def _trace(self, role: str | None, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         """Records the provenance of the result's axes; a call that changes a view changes the whole tensor."""
@@ -150,6 +187,7 @@ class Listener(TorchFunctionMode):
         """Drops the tags, whose reference cycles would otherwise wait for the garbage collector."""
         self.recorder.forget()
         self.tracker.forget()
+        self.stack.on_begin = self.stack.on_end = None
 
     # -- observers ------------------------------------------------------------------------------------------
 
@@ -176,7 +214,9 @@ class Listener(TorchFunctionMode):
     def _on_mha(self, func: Callable, args: tuple, kwargs: dict, result: Any) -> None:
         attention = _attention_functions.mha(*args, **kwargs)
         query, key = concrete(attention.query), concrete(attention.key)
-        layout = self._mha_layout(args, kwargs, query, key.shape[-2], attention.kind)
+        layout = self.recorder.planned_layout(query, key)
+        if layout is None:
+            layout = self._mha_layout(args, kwargs, query, key.shape[-2], attention.kind)
         output_layout = self.recorder.record_factors(
             query, key, attention.scale, attention.mask, layout=layout, appended=attention.appended
         )
@@ -255,6 +295,7 @@ class Listener(TorchFunctionMode):
         return _attention_functions.with_out_projection(args, kwargs, gated.flatten(1))
 
 
+_WATCHED = ("sdpa", "mha", "flex", "softmax")
 _FOLLOWING = ("follow", "project", "dropout", "overwrite")
 _ATTENTION_FUNCTIONS: dict[str, Callable] = {
     "sdpa": Listener._on_sdpa,

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from inspect import signature
 from itertools import zip_longest
 from typing import Any
@@ -35,6 +35,8 @@ class Frame:
     projects: bool = True
     projected: list[Tensor] = field(default_factory=list)
     """Its inputs that were used directly in a projection or a product."""
+    trail: int = 0
+    """A hash of the functions on axes that it has called itself, in order."""
 
     def activations(self, queries: int) -> list[Tensor]:
         """Floating-point inputs with three axes or more, except masks and positions.
@@ -49,6 +51,14 @@ class Frame:
         deep = [t for t in inputs if t.ndim >= 3]
         flat = [t for t in inputs if t.ndim == 2]
         return deep or (flat if flat and flat[0].shape[0] == queries else [])
+
+    def activation_names(self) -> tuple[str, ...]:
+        """Names of the floating-point inputs, except masks and positions, which may be left out where all are alike."""
+        return tuple(
+            name
+            for name, value in self._named()
+            if isinstance(value, Tensor) and value.is_floating_point() and not _not_activation(name)
+        )
 
     def contexts(self) -> list[Tensor]:
         """The inputs that are sources of keys, by their name, the module's name, or their use.
@@ -168,10 +178,14 @@ class ModuleStack:
     """Follows one model: `frames` from the outermost running module to the innermost.
 
     The hooks hold no reference to the user's data once a module has returned, and `close` removes them all.
+
+    follows: whether the provenance of tensors is followed in the current forward pass
+    on_begin, on_end: called at the start of a forward pass, to decide this, and at its end
     """
 
     def __init__(self, model: nn.Module):
-        refuse_compiled(model)
+        self.modules = named_modules(model)
+        refuse_compiled(self.modules)
         self.model = model
         self.provenance = Provenance(model)
         self.frames: list[Frame] = []
@@ -183,18 +197,18 @@ class ModuleStack:
         self._elsewhere: set[int] = set()
         self.copies: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self.compiled: list[bool] = []
-        self.modules: dict[str, nn.Module] = {}
+        self.follows = True
+        self.on_begin: Callable[[Frame], bool] | None = None
+        self.on_end: Callable[[], None] | None = None
         self._hooked: list[nn.Module] = []
 
     def open(self) -> None:
         _open_here().add(self)
         _tasks.set(_tasks.get() | {id(self)})
-        self.modules = dict(self.model.named_modules())
-        projecting = _projecting(self.modules)
         for name, module in self.modules.items():
             if name and _is_plain(module):
                 continue
-            enter, leave = partial(self._enter, name, name in projecting), partial(self._leave, name)
+            enter, leave = partial(self._enter, name), partial(self._leave, name)
             self._hooked.append(module)
             module.register_forward_pre_hook(Hook(enter, module, self), with_kwargs=True)
             module.register_forward_hook(Hook(leave, module, self), always_call=True)
@@ -217,7 +231,17 @@ class ModuleStack:
         here = _tasks.get()
         return bool(here) and id(self) not in here
 
-    def _enter(self, name: str, projects: bool, module: nn.Module, args: tuple, kwargs: dict) -> None:
+    def follow(self) -> None:
+        """Follows the provenance of tensors from here on, in a pass that began without."""
+        self.follows = True
+        for frame in self.frames:
+            frame.projects = frame.name in self._projecting
+
+    @cached_property
+    def _projecting(self) -> set[str]:
+        return _projecting(self.modules)
+
+    def _enter(self, name: str, module: nn.Module, args: tuple, kwargs: dict) -> None:
         if recomputing() or self._is_elsewhere():
             return
         if threading.get_ident() != self._owner:
@@ -229,8 +253,13 @@ class ModuleStack:
             self.forwards += 1
             self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
         self.called.add(name)
-        self.provenance.enter((*args, *kwargs.values()), outermost=not self.frames)
-        self.frames.append(Frame(name, module, args, kwargs, projects))
+        frame = Frame(name, module, args, kwargs)
+        if not self.frames:
+            self.follows = self.on_begin is None or self.on_begin(frame)
+        if self.follows:
+            frame.projects = name in self._projecting
+            self.provenance.enter((*args, *kwargs.values()), outermost=not self.frames)
+        self.frames.append(frame)
 
     def projected(self, *tensors: Any) -> None:
         """Records, for the running modules, that these inputs were used in a projection or a product."""
@@ -259,6 +288,8 @@ class ModuleStack:
             return
         while self.frames and self.frames.pop().name != name:
             pass
+        if not self.frames and self.on_end is not None:
+            self.on_end()
 
 
 def _is_plain(module: nn.Module) -> bool:
@@ -299,9 +330,28 @@ def recomputing() -> bool:
     return torch._C._current_graph_task_id() != -1
 
 
-def refuse_compiled(model: nn.Module) -> None:
+def named_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """As `model.named_modules()`, in one pass: its nested generators cost as much as the hooks themselves."""
+    modules: dict[str, nn.Module] = {}
+    seen: set[nn.Module] = set()
+    left = [("", model)]
+    while left:
+        name, module = left.pop()
+        if module not in seen:
+            seen.add(module)
+            modules[name] = module
+            parts = [
+                (f"{name}.{part}" if name else part, child)
+                for part, child in module._modules.items()
+                if child is not None
+            ]
+            left += reversed(parts)
+    return modules
+
+
+def refuse_compiled(modules: dict[str, nn.Module]) -> None:
     """Raises CaptureError for compiled modules, which run no Python that could be recorded."""
-    for name, module in model.named_modules():
+    for name, module in modules.items():
         if isinstance(module, torch.jit.ScriptModule):
             raise CaptureError(
                 f"{label(name, module)} is a TorchScript module: its attention runs inside the compiled graph "

@@ -1,0 +1,192 @@
+"""Later passes of a model follow no axes where the first one showed its attention, and record the same."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+
+import attnlens as al
+from attnlens.recorder import _listener, _pass_plan
+from attnlens.recorder._pass_plan import drop_plans
+
+from .architectures import CASES
+
+PLANNED = (
+    "bert", "distilbert", "roberta", "electra", "albert", "modernbert", "vit", "deit", "dinov2", "gpt2", "llama",
+    "qwen2", "mistral", "bart",
+)  # fmt: skip
+"""Architectures whose sdpa attention has the axes of a plan."""
+
+
+@pytest.fixture
+def followed(monkeypatch):
+    """The functions whose axes were followed."""
+    functions, follow = [], _listener._axis_rules.follow
+
+    def noted(provenance, func, *rest):
+        functions.append(func)
+        return follow(provenance, func, *rest)
+
+    monkeypatch.setattr(_listener._axis_rules, "follow", noted)
+    return functions
+
+
+def record(model, inputs):
+    with torch.no_grad(), al.capture(model, store="factors") as recording:
+        model(**inputs) if isinstance(inputs, dict) else model(inputs)
+    return recording
+
+
+def part(inputs, rows, tokens):
+    """Some of the inputs, cut to so many tokens; images stay whole."""
+    return {
+        name: tensor[rows] if tensor.ndim == 4 else tensor[rows][:, :tokens]
+        for name, tensor in inputs.items()
+    }
+
+
+def assert_same(one, other):
+    for mine, theirs in zip(one.calls, other.calls, strict=True):
+        for name in ("module", "number", "kind", "items", "shape", "part", "chunk", "beside", "normalized"):
+            assert getattr(mine, name) == getattr(theirs, name), name
+    for mine, theirs in zip(one, other, strict=True):
+        for layer, expected in zip(mine.layers, theirs.layers, strict=True):
+            assert (layer.name, layer.kind) == (expected.name, expected.kind)
+            assert torch.equal(layer.attention[:], expected.attention[:])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_later_pass_records_what_a_first_one_does(name, followed):
+    model, inputs = CASES[name].build()
+    record(model, inputs)
+    images = next(iter(inputs.values())).ndim == 4
+    rows = [slice(0, 2), slice(1, 2)] if images else [slice(0, 2), slice(1, 3), slice(0, 1), [0, 1, 2, 0]]
+    for chosen in rows:
+        some = part(inputs, chosen, 8)
+        followed.clear()
+        later = record(model, some)
+        if name in PLANNED and chosen != slice(0, 1) and chosen != slice(1, 2):
+            assert not followed
+        drop_plans(model)
+        first = record(model, some)
+        assert followed
+        assert_same(later, first)
+        record(model, inputs)
+
+
+class Switch(nn.Module):
+    """Attention of four heads over `[batch, token, 16]`, in one of several ways."""
+
+    def __init__(self, way="fused"):
+        super().__init__()
+        torch.manual_seed(0)
+        self.mix, self.way = nn.Linear(16, 48), way
+
+    def forward(self, x):
+        q, k, v = self.mix(x).view(*x.shape[:2], 3, 4, 4).permute(2, 0, 3, 1, 4)
+        if self.way == "fused":
+            mixed = scaled_dot_product_attention(q, k, v)
+        elif self.way == "written":
+            mixed = ((q @ k.transpose(-1, -2)) / 2).softmax(-1) @ v
+        elif self.way == "heads first":
+            mixed = scaled_dot_product_attention(*(t.transpose(0, 1) for t in (q, k, v))).transpose(0, 1)
+        else:  # one head after the other
+            mixed = torch.stack(
+                [scaled_dot_product_attention(*(t[:, i] for t in (q, k, v))) for i in range(4)], 1
+            )
+        return mixed.transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize("batch", [3, 4])
+@pytest.mark.parametrize("way", ["written", "heads first", "one by one"])
+def test_a_pass_that_departs_from_the_plan(way, batch):
+    """Its axes were not followed: it is recorded rightly or refused, and the pass after it is right."""
+    model, x = Switch(), torch.randn(batch, 5, 16)
+    expected = record(copy.deepcopy(model), x)
+    record(model, x)
+    model.way = way
+    try:
+        found = record(model, x)
+    except al.errors.CaptureError:
+        pass
+    else:
+        if len(found) == batch:
+            for one, other in zip(found, expected):
+                torch.testing.assert_close(one[0][:], other[0][:])
+        else:
+            assert way == "one by one"
+    if way != "one by one":
+        for one, other in zip(record(model, x), expected, strict=True):
+            torch.testing.assert_close(one[0][:], other[0][:])
+
+
+def test_what_ends_a_plan(followed):
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.deep = Switch(), Switch(), False
+
+        def forward(self, x):
+            x = self.first(x)
+            return self.second(x) if self.deep else x
+
+    model, x = Two(), torch.randn(2, 5, 16)
+    record(model, x)
+    followed.clear()
+    assert len(record(model, x).calls) == 1
+    assert not followed
+    model.deep = True  # a module that made no call before
+    assert [call.module for call in record(model, x).calls] == ["first", "second"]
+    followed.clear()
+    record(model, x)
+    assert followed  # learns anew
+    followed.clear()
+    record(model, x)
+    assert not followed
+    model.first = Switch()  # another module in its place
+    record(model, x)
+    assert followed
+    followed.clear()
+    model.first.forward = lambda x: Switch.forward(model.first, x)  # another forward
+    record(model, x)
+    assert followed
+    followed.clear()
+    model.eval()
+    record(model, x)
+    assert followed
+
+
+@pytest.mark.parametrize("options", [{"values": True}, {"verify": True}])
+def test_what_has_no_plan(options, followed):
+    model, x = Switch(), torch.randn(2, 5, 16)
+    record(model, x)
+    followed.clear()
+    with torch.no_grad(), al.capture(model, **options) as recording:
+        model(x)
+    assert followed
+    assert recording.calls[0].value_path is not None or options == {"verify": True}
+
+
+def test_a_softmax_that_is_no_attention_does_not_end_a_plan(followed):
+    class Classifier(Switch):
+        def forward(self, x):
+            return super().forward(x).mean(1).softmax(-1)
+
+    model = Classifier()
+    record(model, torch.randn(2, 5, 16))
+    followed.clear()
+    record(model, torch.randn(3, 6, 16))
+    assert not followed
+
+
+def test_a_model_is_not_kept_alive_by_its_plans():
+    model = Switch()
+    record(model, torch.randn(2, 5, 16))
+    assert model in _pass_plan._plans
+    count = len(_pass_plan._plans)
+    del model
+    assert len(_pass_plan._plans) < count
