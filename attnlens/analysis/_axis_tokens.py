@@ -14,6 +14,9 @@ from ..data._batch import AttentionBatch
 from ..data._trace import PatchGrid, Token
 from ..kernels._head_sums import NO_TOKEN, SUMS, AxisTokens
 
+NO_KEY = NO_TOKEN - 1
+"""The code of a key without a token, which no query has."""
+
 MARKS = ("first", "class", "separator", "punctuation")
 """The kinds of keys whose received attention is a statistic."""
 
@@ -62,26 +65,25 @@ class _OneInput:
 
 def layer_tokens(attention: AttentionBatch, sides: tuple[str, str], tokens: InputTokens) -> LayerTokens:
     """The axes of a layer; sides: whose tokens are its queries and its keys, as in `Layer`."""
-    counts = zip(_counts(attention, 0), _counts(attention, 1))
-    inputs = [_one_input(attention, sides, tokens, n, *count) for n, count in enumerate(counts)]
-    keys, device = attention.shape[3], attention.device
-    marks = torch.zeros(len(inputs), keys, len(MARKS), dtype=torch.float64)
-    marked = torch.zeros(len(inputs), len(MARKS), dtype=torch.bool)
-    real = None if attention.real_keys is None else attention.real_keys.cpu()
-    for number, one in enumerate(inputs):
-        for name, chosen in one.marks.items():
-            where = slice(None) if real is None else real[number]
-            marks[number, where, MARKS.index(name)] = torch.tensor(chosen, dtype=torch.float64)
-            marked[number, MARKS.index(name)] = True
+    counts = _counts(attention, 0), _counts(attention, 1)
+    inputs = [_one_input(attention, sides, tokens, n, *count) for n, count in enumerate(zip(*counts))]
+    device = attention.device
+    if attention.windows > 1:
+        marks = torch.zeros(0, dtype=torch.float64)
+    else:
+        by_kind = [[one.marks.get(name) for one in inputs] for name in MARKS]
+        marks = torch.stack([_laid(rows, attention.real_keys, counts[1], 0) for rows in by_kind], -1).double()
+    marked = torch.tensor([[name in one.marks for name in MARKS] for one in inputs])
     defined = torch.tensor([[name in one.defined for name in SUMS] for one in inputs])
     defined = defined.repeat_interleave(attention.windows, 0).to(device)
     axes = AxisTokens(
         _positions(attention.real_queries, attention.shape[2], device),
-        _positions(attention.real_keys, keys, device),
+        _positions(attention.real_keys, attention.shape[3], device),
         defined,
-        None if real is None else attention.real_keys.sum(-1),
+        None if attention.real_keys is None else attention.real_keys.sum(-1),
     )
-    axes = replace(axes, **_codes(attention, inputs), **_distances(attention, inputs))
+    codes = {name: code.to(device) for name, code in _codes(attention, inputs, *counts).items()}
+    axes = replace(axes, **codes, **_distances(attention, inputs))
     return LayerTokens(axes, marks.to(device), marked.to(device))
 
 
@@ -154,29 +156,38 @@ def _positions(real: Tensor | None, size: int, device: torch.device) -> Tensor:
     return real.cumsum(-1) - 1
 
 
-def _codes(attention: AttentionBatch, inputs: Sequence[_OneInput]) -> dict[str, Tensor]:
-    """`[batch, n]` codes of queries, keys, and the tokens before the keys; {} where no input has any."""
-    if all(one.codes is None for one in inputs):
-        return {}
-    before = [None if one.codes is None else [NO_TOKEN - 1, *one.codes[:-1]] for one in inputs]
+def _codes(
+    attention: AttentionBatch, inputs: Sequence[_OneInput], queries: list[int], keys: list[int]
+) -> dict[str, Tensor]:
+    """`[batch, n]` codes of queries, keys, and the tokens before the keys; {} where no input has any.
+
+    queries, keys: the number of each input's, without padding
+    """
     codes = [one.codes for one in inputs]
-    (_, _, queries, keys), device = attention.shape, attention.device
+    if all(row is None for row in codes):
+        return {}
+    before = [None if row is None else [NO_KEY, *row[:-1]] for row in codes]
     return {
-        "query_code": _laid(codes, attention.real_queries, queries, device),
-        "key_code": _laid(codes, attention.real_keys, keys, device, NO_TOKEN - 1),
-        "before_code": _laid(before, attention.real_keys, keys, device, NO_TOKEN - 1),
+        "query_code": _laid(codes, attention.real_queries, queries, NO_TOKEN),
+        "key_code": _laid(codes, attention.real_keys, keys, NO_KEY),
+        "before_code": _laid(before, attention.real_keys, keys, NO_KEY),
     }
 
 
-def _laid(
-    rows: Sequence[list[int] | None], real: Tensor | None, size: int, device: torch.device, missing: int = NO_TOKEN
-) -> Tensor:  # fmt: skip
-    """int64 `[batch, size]`: the numbers of each input where its axis has no padding."""
-    table = torch.full((len(rows), size), missing)
-    for number, row in enumerate(rows):
-        if row is not None:
-            table[number, slice(None) if real is None else real[number].cpu()] = torch.tensor(row)
-    return table.to(device)
+def _laid(rows: Sequence[list[int] | None], real: Tensor | None, counts: list[int], missing: int) -> Tensor:
+    """int64 `[batch, n]`: the numbers of each input where its axis has no padding, `missing` elsewhere.
+
+    rows: None for an input without numbers; counts: of each input, without padding
+    """
+    flat = [
+        number for row, count in zip(rows, counts) for number in ([missing] * count if row is None else row)
+    ]
+    numbers = torch.tensor(flat, dtype=torch.int64)
+    if real is None:
+        return numbers.view(len(rows), -1)
+    table = torch.full(real.shape, missing)
+    table[real.cpu()] = numbers
+    return table
 
 
 def _distances(attention: AttentionBatch, inputs: Sequence[_OneInput]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -278,11 +279,16 @@ def speller(tokenizer: Any) -> Callable[..., str]:
     Byte-level pieces are decoded ("Ġfilm" is " film"; a part of a character is shown as the whole), the mark of
     SentencePiece becomes a space; the "##" of WordPiece is kept.
     """
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    parts = repr(getattr(backend, "decoder", None)) + repr(getattr(backend, "pre_tokenizer", None))
-    if "ByteLevel" in parts or hasattr(tokenizer, "byte_decoder"):
-        return _spell_bytes
-    return _spell
+    if tokenizer not in _spellers:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        parts = repr(getattr(backend, "decoder", None)) + repr(getattr(backend, "pre_tokenizer", None))
+        bytewise = "ByteLevel" in parts or hasattr(tokenizer, "byte_decoder")
+        _spellers[tokenizer] = _spell_bytes if bytewise else _spell
+    return _spellers[tokenizer]
+
+
+_spellers: WeakKeyDictionary[Any, Callable[..., str]] = WeakKeyDictionary()
+"""One for each tokenizer: the representation of its parts takes longer than the encoding of a sentence."""
 
 
 def _spell(piece: str, source: str = "") -> str:

@@ -87,11 +87,10 @@ def start(forward: EmbeddingForward, baseline: Baseline) -> Tensor:
 
 def _kept(forward: EmbeddingForward) -> Tensor:
     """`[text, token]`: special tokens, the mask of a masked language model, and the padding of the batch."""
-    kept = torch.ones_like(forward.ids, dtype=torch.bool)
+    kept = torch.ones(forward.ids.shape, dtype=torch.bool)
     for row, encoded in enumerate(forward.encoded):
-        for (place,) in ordinary(forward.lens, encoded.tokens):
-            kept[row, place] = False
-    return kept
+        kept[row, [place for (place,) in ordinary(forward.lens, encoded.tokens)]] = False
+    return kept.to(forward.ids.device)
 
 
 def _mean(forward: EmbeddingForward) -> Tensor:

@@ -283,6 +283,7 @@ def _attribute_batch(
     else:
         total = _divided(total, len(request.baseline))
     total = _in_full_precision(forward, scalar, total, request)
+    total = replace(total, scores=total.scores.detach().cpu())
     values = scalar(forward.end_logits).double().tolist()
     return [
         _attribution(forward, request, total, number, targets[number], values[number], predictions[number])
@@ -295,7 +296,7 @@ def _attribution(
     prediction: Prediction | None,
 ) -> TextAttribution:  # fmt: skip
     encoded = forward.encoded[number]
-    scores = batch.scores[number, : len(encoded)].detach().cpu()
+    scores = batch.scores[number, : len(encoded)]
     change = None if batch.change is None else float(batch.change[number])
     name = batch.baseline
     if name == "":
