@@ -8,6 +8,8 @@ from ._registry import Method, MethodNames, MethodScores, method
 from ._relevance import gradient_rollout, relevance
 from ._result import Attribution, ImageAttribution, TextAttribution
 from ._target import Target
+from .image import _methods as _image_methods  # noqa: F401 - declares the methods for images
+from .text import _methods as _text_methods  # noqa: F401 - declares those for texts
 
 if TYPE_CHECKING:
     from ._integrated_gradients import AdaptiveIntegratedGradients as AdaptiveIntegratedGradients

@@ -264,7 +264,7 @@ def _shapes(tensors: tuple[Tensor, ...]) -> str:
 class _Nodes:
     """What is known at the nodes of several paths, sorted by path and place.
 
-    path, alpha: `[node]`, which path and where on it; values: `[node]`, F there; all three on the CPU
+    path, alpha: `[node]`, which path and where on it; values: `[node]`, F there, in float64
     products: `[node, feature]`, the gradient times x - x'
     """
 
@@ -277,14 +277,13 @@ class _Nodes:
         """With those of the same paths, or of others."""
         path, alpha = torch.cat([self.path, other.path]), torch.cat([self.alpha, other.alpha])
         order = (2 * path + alpha).argsort()
-        products = torch.cat([self.products, other.products])[order.to(self.products.device)]
+        products = torch.cat([self.products, other.products])[order]
         return _Nodes(path[order], alpha[order], torch.cat([self.values, other.values])[order], products)
 
     def of(self, paths: Tensor) -> _Nodes:
         """Those of some paths."""
         kept = torch.isin(self.path, paths)
-        products = self.products[kept.to(self.products.device)]
-        return _Nodes(self.path[kept], self.alpha[kept], self.values[kept], products)
+        return _Nodes(self.path[kept], self.alpha[kept], self.values[kept], self.products[kept])
 
 
 @dataclass
@@ -309,7 +308,7 @@ class _Integrals:
     apart: Tensor
 
     def __post_init__(self) -> None:
-        self.size = self.scores.abs().sum(1).cpu()
+        self.size = self.scores.abs().sum(1)
         self.off = self._sums(self.missed).abs()  # what the sums of the scores miss of the changes
         unseen = (2 * self.noise / ROUNDING)[self.owner]
         seen = (self.missed.abs() - unseen).clamp(min=0)
@@ -348,7 +347,7 @@ class _Integrals:
         firsts = torch.cat([owner.new_zeros(1), (self.counts - 1).cumsum(0)[:-1]])
         before = sorted_.cumsum(0) - sorted_
         rest = self._sums(shares)[owner] - (before - before[firsts][owner])
-        rank = torch.arange(len(order)) - firsts[owner]
+        rank = torch.arange(len(order), device=order.device) - firsts[owner]
         wide = self.width[order] > NARROWEST
         room = rank < (max_steps - self.counts)[owner]
         return order[(rest > REST) & (sorted_ > 0) & wide & room]  # none where F is not a number
@@ -371,18 +370,17 @@ def _integrals(nodes: _Nodes) -> _Integrals:
     at = (row[1:] == row[:-1]).nonzero()[:, 0]  # the node at which each interval begins
     owner = row[at]
     first = (at - 1).clamp(min=starts[owner], max=ends[owner] - 4)
-    window = first[:, None] + torch.arange(4)
+    window = first[:, None] + torch.arange(4, device=first.device)
     left, right = nodes.alpha[at], nodes.alpha[at + 1]
     rules = _rules(nodes.alpha[window] - left[:, None], right - left)
     scores = nodes.products.new_zeros(len(paths), nodes.products.shape[1], dtype=torch.float64)
     sums, apart = [], []
-    for some in torch.arange(len(at)).split(max(1, TOGETHER // max(1, scores.shape[1]))):
-        integral, distance = (
-            _weighted(nodes.products, window[some], rule[some].to(scores.device)) for rule in rules
-        )
-        scores.index_add_(0, owner[some].to(scores.device), integral)
-        sums.append(integral.sum(1).cpu())
-        apart.append(distance.abs().sum(1).cpu())
+    size = max(1, TOGETHER // max(1, scores.shape[1]))
+    for some, of_some, *weights in zip(*(part.split(size) for part in (window, owner, *rules))):
+        integral, distance = (_weighted(nodes.products, some, rule) for rule in weights)
+        scores.index_add_(0, of_some, integral)
+        sums.append(integral.sum(1))
+        apart.append(distance.abs().sum(1))
     missed = torch.cat(sums) - (nodes.values[at + 1] - nodes.values[at])
     largest = nodes.values.new_zeros(len(paths)).scatter_reduce_(0, row, nodes.values.abs(), "amax")
     noise = ROUNDING * torch.finfo(nodes.products.dtype).eps * largest
@@ -394,7 +392,6 @@ def _integrals(nodes: _Nodes) -> _Integrals:
 
 def _weighted(products: Tensor, window: Tensor, weights: Tensor) -> Tensor:
     """`[interval, feature]` in float64: the sum over the four nodes of each window, `[interval, 4]`."""
-    window = window.to(products.device)
     return sum(weights[:, n, None] * products[window[:, n]].double() for n in range(4))
 
 
@@ -420,7 +417,7 @@ def _rules(x: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
 def _divided(x: Tensor, order: int) -> Tensor:
     """Weights `[interval, 4]` of Newton's divided difference of the first `order` + 1 nodes."""
     apart = x[:, : order + 1, None] - x[:, None, : order + 1]
-    apart = apart + torch.eye(order + 1, dtype=x.dtype)
+    apart = apart + torch.eye(order + 1, dtype=x.dtype, device=x.device)
     return nn.functional.pad(1 / apart.prod(2), (0, 3 - order))
 
 
@@ -432,9 +429,9 @@ def _integrated(
 ) -> tuple[Tensor, ErrorEstimate]:
     """(scores `[path, feature]`, their errors `[path]`). In rounds: the nodes that all paths which are not done want go
     through the model together."""
-    count = len(space.examples)
-    paths = torch.arange(count).repeat_interleave(INTERVALS + 1)
-    alphas = (torch.arange(INTERVALS + 1, dtype=torch.float64) / INTERVALS).repeat(count)
+    count, device = len(space.examples), space.examples.device
+    paths = torch.arange(count, device=device).repeat_interleave(INTERVALS + 1)
+    alphas = (torch.arange(INTERVALS + 1, dtype=torch.float64, device=device) / INTERVALS).repeat(count)
     nodes, scores, done = None, None, []
     while len(paths):
         new = _Nodes(paths, alphas, *model.at(space, paths, alphas, batch or len(paths)))
@@ -446,7 +443,7 @@ def _integrated(
         ended = ~torch.isin(now.paths, paths)
         if scores is None:
             scores = torch.empty_like(now.scores)
-        scores[now.paths[ended].to(scores.device)] = now.scores[ended.to(scores.device)]
+        scores[now.paths[ended]] = now.scores[ended]
         done.append((now.paths[ended], now.estimate(tolerance), ended))
         nodes = nodes.of(paths)
     return _collected(space, scores, done)
@@ -462,14 +459,14 @@ def _collected(
     fields["converged"] = torch.zeros(count, dtype=torch.bool)
     for paths, estimate, ended in done:
         for name, values in fields.items():
-            values[paths] = getattr(estimate, name)[ended]
+            values[paths.cpu()] = getattr(estimate, name)[ended].cpu()
     empty = torch.zeros(0, 1, device=space.examples.device)
     return (empty if scores is None else scores), ErrorEstimate(**fields)
 
 
 def _check_finite(nodes: _Nodes) -> None:
     """No scores come of a path on which F or its gradient is no number."""
-    of_f, of_gradient = nodes.values.isfinite(), nodes.products.isfinite().all(1).cpu()
+    of_f, of_gradient = nodes.values.isfinite(), nodes.products.isfinite().all(1)
     wrong = (~(of_f & of_gradient)).nonzero()[:, 0]
     if len(wrong):
         what = "its gradient" if bool(of_f[wrong[0]]) else "what is explained"

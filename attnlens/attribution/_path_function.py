@@ -58,19 +58,18 @@ class PathFunction:
         return ends
 
     def at(self, space: Any, paths: Tensor, alphas: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        """(F `[point]` in float64 on the CPU, its gradient times x - x' `[point, feature]`), `batch` points at a time.
+        """(F `[point]` in float64, its gradient times x - x' `[point, feature]`), `batch` points at a time.
 
         space: where the paths lead, see `_integrated_gradients`; paths, alphas: `[point]`
         """
         values, products = [], []
-        for some in torch.arange(len(paths)).split(batch):
-            numbers = paths[some].to(space.examples.device)
+        for numbers, some in zip(paths.split(batch), alphas.split(batch)):
             examples = space.examples[numbers]
-            leaves = [point.requires_grad_() for point in space.points(numbers, alphas[some])]
+            leaves = [point.requires_grad_() for point in space.points(numbers, some)]
             with self._replaced(leaves, examples) as arguments:
                 output = self.forward(*arguments)
             scalar = self._chosen(output, examples)
-            values.append(scalar.detach().double().cpu())
+            values.append(scalar.detach().double())
             products.append(space.products(numbers, self._gradients(scalar, leaves)))
         return torch.cat(values), torch.cat(products)
 

@@ -26,9 +26,6 @@ Reducer = Callable[[Any], Callable[..., Any]]
 REDUCE_AHEAD = 1024
 """Number of inputs that are read ahead and sorted by length where their attention is reduced."""
 
-BUDGET = {"cpu": 1024, "cuda": 32768}
-"""Tokens that go through the model together where their attention is reduced."""
-
 READ_AHEAD = 4
 """Number of batches that are read ahead and sorted by length; their traces are in memory at once."""
 
@@ -201,7 +198,7 @@ class Lens:
             batch_size = integer("batch_size", batch_size, least=1)
         self._check_inputs(inputs, "reduce")
         source = enumerate(self._prepared(inputs))
-        budget = _forward.BatchBudget(BUDGET.get(self.device.type, BUDGET["cpu"]))
+        budget = _forward.BatchBudget.of(self.device)
         while chunk := list(islice(source, REDUCE_AHEAD)):
             chunk.sort(key=lambda pair: -self._length(pair[1]))
             while chunk:

@@ -289,6 +289,13 @@ def sides(name: str, kind: str, windowed: bool, seq2seq: bool = False) -> tuple[
     return ("output" if decodes else "input"), ("output" if decodes and kind == "self" else "input")
 
 
+ON_CPU = 1024
+"""Tokens that go through a model together on a CPU, where larger batches save nothing."""
+
+PER_GIB = 800
+"""Tokens per GiB of a GPU's memory that go through a model together, with the activations that a gradient needs."""
+
+
 @dataclass
 class BatchBudget:
     """How many tokens go through a model together; it halves itself when memory runs out.
@@ -297,6 +304,14 @@ class BatchBudget:
     """
 
     tokens: int = 4096
+
+    @classmethod
+    def of(cls, device: torch.device) -> BatchBudget:
+        """For a device: by its memory, for a GPU."""
+        if device.type != "cuda":
+            return cls(ON_CPU)
+        memory = torch.cuda.get_device_properties(device).total_memory
+        return cls(max(ON_CPU, int(memory / 2**30 * PER_GIB)))
 
     def rows(self, length: int) -> int:
         """How many rows of so many tokens fit: at least one."""

@@ -23,9 +23,6 @@ from ._geometry import Picture, tokens_of
 if TYPE_CHECKING:
     from ...models._protocols import ImageModel
 
-BUDGET = {"cpu": 1024, "cuda": 16384}
-"""Patches that go through the model together, with the activations that a gradient needs."""
-
 
 @dataclass(frozen=True)
 class ImageRequest:
@@ -55,7 +52,7 @@ def attribute_image(
     targets, contrasts = targets_of(target, inputs), contrasts_of(against, inputs)
     asked = [(number, TargetRequest.of(one, contrasts[number], unit)) for number, one in one_by_one(targets)]
     request = _checked(lens, [target for _, target in asked], method, options)
-    budget = BatchBudget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+    budget = BatchBudget.of(lens.device)
     attributions: list[ImageAttribution] = []
     with gradient_mode(lens.model):
         for number, picture in enumerate(pictures):

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 ALIKE = 0.85
 """The shortest text of a batch on a CPU, relative to the longest: there padding costs more than a small batch."""
 
-BUDGET = {"cpu": 1024, "cuda": 16384}
-"""Tokens that go through the model together, with the activations that a gradient needs."""
-
 
 @dataclass(frozen=True)
 class TextRequest:
@@ -93,7 +90,7 @@ def attribute_text(
             rows, wholes = _rows_of_windows(
                 lens, [(texts[i], target) for i, target in asked], window, overlap
             )
-        budget = BatchBudget(BUDGET.get(lens.device.type, BUDGET["cpu"]))
+        budget = BatchBudget.of(lens.device)
         left = sorted(range(len(rows)), key=lambda i: -len(rows[i].encoded))
         done: dict[int, TextAttribution] = {}
         with _bar(len(rows), progress) as advance:

@@ -117,7 +117,7 @@ def test_models_that_cannot_batch_run_row_by_row(lenses):
 
 
 def test_never_more_tokens_together_than_the_budget(lens, monkeypatch):
-    monkeypatch.setattr(text_module, "BUDGET", {"cpu": 60})
+    monkeypatch.setattr("attnlens.models._forward.ON_CPU", 60)
     sizes = []
     handle = lens.model.register_forward_pre_hook(
         lambda module, args, kwargs: sizes.append(kwargs["input_ids"].numel()), with_kwargs=True
