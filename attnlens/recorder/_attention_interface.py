@@ -81,14 +81,15 @@ def _observed(function: Callable, listener: Listener) -> Callable:
             return function(module, query, key, value, attention_mask, *args, **kwargs)
         call = InterfaceCall(query, key, value, attention_mask)
         listener.recorder.interface.append(call)
-        try:
-            result = function(module, query, key, value, attention_mask, *args, **kwargs)
-        finally:
-            listener.recorder.interface.pop()
-        if not call.recorded:
-            arguments = (module, query, key, value, attention_mask, kwargs)
-            listener.observe(_record, listener, *arguments, result[0])
-            result = listener.gated(result)
+        with listener.awake():
+            try:
+                result = function(module, query, key, value, attention_mask, *args, **kwargs)
+                if not call.recorded:
+                    arguments = (module, query, key, value, attention_mask, kwargs)
+                    listener.observe(_record, listener, *arguments, result[0])
+                    result = listener.gated(result)
+            finally:
+                listener.recorder.interface.pop()
         return result
 
     return observed

@@ -92,7 +92,8 @@ class CallRecorder:
             return None
         frame = self.stack.frames[-1]
         number = self._numbers.get((self.stack.forwards, frame.name), 0) + 1
-        layout = self.plan.layout(self.stack.frames, number, query, key, self._batches)
+        interface = bool(self.interface)
+        layout = self.plan.layout(self.stack.frames, number, query, key, self._batches, interface)
         if layout is None:
             self.depart()
         return layout
@@ -107,9 +108,9 @@ class CallRecorder:
             self.learned = None
             return
         number = self._numbers.get((self.stack.forwards, frame.name), 0) + 1
-        self.learned.add(
-            frame.name, number, PlannedCall.of(layout.kind, query, key, self.stack.frames), frame.module
-        )
+        interface = bool(self.interface)
+        call = PlannedCall.of(layout.kind, query, key, self.stack.frames, interface)
+        self.learned.add(frame.name, number, call, interface)
 
     def forget(self) -> None:
         """Drops the tags, whose reference cycles would otherwise wait for the garbage collector."""

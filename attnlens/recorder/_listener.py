@@ -7,7 +7,8 @@ kept and reported when the capture ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,7 @@ class Listener(TorchFunctionMode):
             recording, stack, dtype, values=values, gradients=gradients, verify=verify, reduce=reduce
         )
         self.tracker = SoftmaxTracker(self.recorder)
+        self.asleep = False
         self._softmaxes = 0
         self._form: Form | None = None
         stack.on_begin, stack.on_end = self._begin, self._end
@@ -117,14 +119,39 @@ class Listener(TorchFunctionMode):
             self._form = form_of(frame, self.stack.modules)
         plan = None if self._form is None else plan_for(model, self._form, self.stack.modules)
         recorder.begin(frame, plan, learns=plan is None and self._form is not None)
+        self._wake()  # an interrupted pass may have left it asleep
+        if plan is not None and plan.interface and _get_current_function_mode_stack()[-1:] == [self]:
+            _pop_mode()
+            self.asleep = True
         return plan is None
 
     def _end(self) -> None:
         """Keeps what a forward pass showed, where all its attention was recorded in the form of a plan."""
+        self._wake()
         learned, self.recorder.learned = self.recorder.learned, None
         if learned is not None and learned.calls and not self.tracker.missed and self.fault is None:
             learned.softmaxes = self._softmaxes
-            keep_plan(self.stack.model, self._form, learned)
+            keep_plan(self.stack.model, self._form, learned, self.stack.modules)
+
+    def _wake(self) -> None:
+        """Sees torch functions again."""
+        if self.asleep:
+            self.asleep = False
+            _push_mode(self)
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Sees torch functions for a while, in a pass whose plan has calls at the attention interface only."""
+        if not self.asleep:
+            yield
+            return
+        self._wake()
+        try:
+            yield
+        finally:
+            if self.recorder.plan is not None and not self.closed:
+                _pop_mode()
+                self.asleep = True
 
     def _is_planned(self, role: str) -> bool:
         """Whether the plan knows of this softmax; another one, or flex attention, ends the plan."""

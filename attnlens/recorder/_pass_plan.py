@@ -26,7 +26,8 @@ class PlannedCall:
     """One attention call of a pass.
 
     arguments: names of the activations that the module received
-    trail: of the functions that it and the module around it called before
+    trail: of the functions that it and the module around it called before; () for a call at the attention interface of
+        transformers, which fixes the axes
     """
 
     kind: str
@@ -38,10 +39,12 @@ class PlannedCall:
     trail: tuple[int, ...]
 
     @classmethod
-    def of(cls, kind: str, query: Tensor, key: Tensor, frames: Sequence[Frame]) -> PlannedCall:
+    def of(
+        cls, kind: str, query: Tensor, key: Tensor, frames: Sequence[Frame], interface: bool
+    ) -> PlannedCall:
         """For query and key `[batch, head, token, d_head]`; frames: of the running modules."""
-        square, trail = query.shape[2] == key.shape[2], tuple(frame.trail for frame in frames[-2:])
-        arguments = frames[-1].activation_names()
+        square, arguments = query.shape[2] == key.shape[2], frames[-1].activation_names()
+        trail = () if interface else tuple(frame.trail for frame in frames[-2:])
         return cls(kind, query.shape[1], key.shape[1], query.shape[3], square, arguments, trail)
 
 
@@ -49,36 +52,50 @@ class PlannedCall:
 class PassPlan:
     """The attention calls of a pass by module and number, and how many softmaxes it ran.
 
-    owners: `{module path: (module, its class's forward, a forward of its own)}`, of the modules that made calls
+    interface: whether all of them were at the attention interface of transformers
+    modules: the modules of the model as they were: `[(module, its class's forward, a forward of its own)]`
     """
 
     calls: dict[tuple[str, int], PlannedCall] = field(default_factory=dict)
     softmaxes: int = 0
-    owners: dict[str, tuple[weakref.ref, Any, Any]] = field(default_factory=dict)
+    interface: bool = True
+    modules: list[tuple[weakref.ref, Any, Any]] = field(default_factory=list)
 
-    def add(self, name: str, number: int, call: PlannedCall, module: nn.Module) -> None:
+    def add(self, name: str, number: int, call: PlannedCall, interface: bool) -> None:
         self.calls[name, number] = call
-        self.owners[name] = (weakref.ref(module), *_forwards(module))
+        self.interface = self.interface and interface
 
     def fits(self, modules: Mapping[str, nn.Module]) -> bool:
-        """Whether the modules that made calls are still there, with the same code."""
-        for name, (owner, *forwards) in self.owners.items():
-            module = modules.get(name)
-            if module is None or owner() is not module or list(_forwards(module)) != forwards:
+        """Whether a model still has the same modules, with the same code."""
+        if len(modules) != len(self.modules):
+            return False
+        for module, (known, forward, own) in zip(modules.values(), self.modules):
+            if (
+                known() is not module
+                or type(module).forward is not forward
+                or vars(module).get("forward") is not own
+            ):
                 return False
         return True
 
     def layout(
-        self, frames: Sequence[Frame], number: int, query: Tensor, key: Tensor, batches: set[int]
+        self,
+        frames: Sequence[Frame],
+        number: int,
+        query: Tensor,
+        key: Tensor,
+        batches: set[int],
+        interface: bool,
     ) -> Layout | None:
         """The layout of a call; None where the plan does not hold it.
 
         frames: of the running modules; batches: possible numbers of the model's inputs
+        interface: whether the call is at the attention interface of transformers
         """
         planned = self.calls.get((frames[-1].name, number))
         if planned is None or not may_be_planned(query, key, batches):
             return None
-        if PlannedCall.of(planned.kind, query, key, frames) != planned:
+        if PlannedCall.of(planned.kind, query, key, frames, interface) != planned:
             return None
         return of_heads(query.shape[0], planned.heads, query.shape[0], planned.kind)
 
@@ -127,7 +144,10 @@ def plan_for(model: nn.Module, form: Form, modules: Mapping[str, nn.Module]) -> 
     return plan if plan is not None and plan.fits(modules) else None
 
 
-def keep_plan(model: nn.Module, form: Form, plan: PassPlan) -> None:
+def keep_plan(model: nn.Module, form: Form, plan: PassPlan, modules: Mapping[str, nn.Module]) -> None:
+    plan.modules = [
+        (weakref.ref(one), type(one).forward, vars(one).get("forward")) for one in modules.values()
+    ]
     _plans.setdefault(model, {})[form] = plan
 
 
@@ -143,7 +163,3 @@ def _outline(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.ndim, value.dtype, tuple(size == 1 for size in value.shape[:2])
     return value if type(value) in _SIMPLE else type(value)
-
-
-def _forwards(module: nn.Module) -> tuple[Callable, Callable | None]:
-    return type(module).forward, vars(module).get("forward")

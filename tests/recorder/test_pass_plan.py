@@ -190,3 +190,46 @@ def test_a_model_is_not_kept_alive_by_its_plans():
     count = len(_pass_plan._plans)
     del model
     assert len(_pass_plan._plans) < count
+
+
+def test_where_all_attention_is_at_the_interface_no_other_function_is_watched(monkeypatch):
+    model, inputs = CASES["llama"].build()
+    record(model, inputs)
+    watched, dispatch = [], _listener.Listener.__torch_function__
+
+    def noted(self, func, types, args=(), kwargs=None):
+        watched.append(func)
+        return dispatch(self, func, types, args, kwargs)
+
+    monkeypatch.setattr(_listener.Listener, "__torch_function__", noted)
+    record(model, inputs)
+    assert 0 < len(watched) < 60  # of some 200
+    assert torch.nn.functional.linear not in watched
+    linear = model.layers[0].mlp.down_proj
+    with torch.no_grad(), al.capture(model) as recording:
+        model(**inputs)
+        linear(torch.zeros(1, 48))  # between the passes it is seen again
+        assert torch.nn.functional.linear in watched
+        model(**inputs)
+    assert len(recording.forwards) == 2
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_pass_that_is_interrupted_while_nothing_is_watched(error):
+    model, inputs = CASES["llama"].build()
+    expected = record(model, inputs)
+
+    def fail(*args):
+        raise error("stop")
+
+    with torch.no_grad(), al.capture(model, store="factors") as recording:
+        handle = model.layers[1].mlp.register_forward_pre_hook(fail)
+        with pytest.raises(error, match="stop"):
+            model(**inputs)
+        handle.remove()
+        model(**inputs)
+    modes = torch.overrides._get_current_function_mode_stack()
+    assert not any(isinstance(mode, _listener.Listener) for mode in modes)
+    last = [call for call in recording.calls if call.forward == recording.forwards[-1]]
+    assert [call.module for call in last] == [call.module for call in expected.calls]
+    assert torch.equal(last[0].query, expected.calls[0].query)
