@@ -94,9 +94,9 @@ def test_every_notebook_has_a_page_and_every_command_its_help(site):
     assert [
         path.stem for path in EXAMPLES.glob("*.ipynb") if not (site / f"{path.stem}.html").is_file()
     ] == []
-    told = (site / "docs" / "commands.html").read_text(encoding="utf-8")
+    page = (site / "docs" / "commands.html").read_text(encoding="utf-8")
     names = [command.name or command.callback.__name__ for command in app.registered_commands]
-    assert [name for name in names if f"Usage: attnlens {name} " not in told] == []
+    assert [name for name in names if f"Usage: attnlens {name} " not in page] == []
 
 
 def test_every_link_and_picture_leads_somewhere(pages):

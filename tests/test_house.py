@@ -36,7 +36,7 @@ STOREYS = (
 
 UPSTAIRS = {
     ("_checks", "data"): "the check for one trace names the class Trace",
-    ("data", "io"): "Trace.save, Trace.load, Trace.to_json and Trace.from_json are where one looks for them",
+    ("data", "io"): "Trace.save, Trace.load, Trace.to_json and Trace.from_json are where users expect them",
     ("attribution", "plots"): "an attribution draws itself: .plot()",
     ("attribution", "evaluation"): "an explanation says how far its methods agree: .agreement",
 }

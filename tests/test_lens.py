@@ -131,7 +131,7 @@ def test_a_lens_can_be_copied_and_pickled(lens):
         tiny.assert_same_trace(twin.trace(text), lens.trace(text))
 
 
-def test_the_repr_tells_what_can_be_asked(lens):
+def test_the_repr_states_what_can_be_computed(lens):
     assert "BertForSequenceClassification" in repr(lens)
     assert "LABEL_0, LABEL_1" in repr(lens)
     assert "lens.trace(input)" in repr(lens)

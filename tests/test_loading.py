@@ -245,7 +245,7 @@ def test_weights_of_another_size(folder):
     ],
 )
 def test_a_device_that_is_not_there(folder, device, message):
-    (folder / "model.safetensors").unlink()  # told before the weights are read
+    (folder / "model.safetensors").unlink()  # raised before the weights are read
     with pytest.raises(InputError, match=f"to device {re.escape(repr(device))}: .*{message}"):
         al.load(folder, device=device)
 
@@ -345,7 +345,7 @@ def test_a_damaged_minivit(mini):
 def test_the_sizes_of_a_minivit_are_those_of_its_weights(mini, change, message, monkeypatch):
     config = json.loads((mini / "config.json").read_text())
     (mini / "config.json").write_text(json.dumps(config | change))
-    monkeypatch.setattr("attnlens.models._minivit.load_file", None)  # told before the weights are read
+    monkeypatch.setattr("attnlens.models._minivit.load_file", None)  # raised before the weights are read
     with pytest.raises(InputError, match=message):
         al.load(mini)
 

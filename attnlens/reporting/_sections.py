@@ -108,7 +108,7 @@ def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) 
 def _placed(page: Page, entry: ReportInput, views: tuple[str, ...]) -> list[str]:
     """The requested views that are available; their selections are linked."""
     trace, out, traits = entry.trace, [], {}
-    layer, head = telling_head(trace)
+    layer, head = strongest_head(trace)
     if "heads" in views:
         number = page.place(with_stats(HeadsView(trace, layer=layer, heads=head), trace))
         out += ["<h3>Every head</h3>", room(number, 160 + 60 * len(trace))]
@@ -235,7 +235,7 @@ def attributed(entry: ReportInput, **options: Any) -> TokensView | None:
         return None  # a model whose targets are not classes
 
 
-def telling_head(trace: Trace) -> tuple[int, int]:
+def strongest_head(trace: Trace) -> tuple[int, int]:
     """The (layer, head) with the largest weight from the reading position on an ordinary token, else (0, 0)."""
     reader, best = trace.reader, (0.0, 0, 0)
     for number, layer in enumerate(trace.layers):

@@ -375,14 +375,14 @@ def test_fewer_heads_of_a_long_text_are_drawn():
 
 def test_what_a_model_returns_for_bertviz_is_the_trace_that_a_lens_hears():
     model, tokenizer = tiny.bert(), tiny.wordpiece()
-    heard = al.Lens(model, tokenizer).trace(("see it", "flat"))
+    captured = al.Lens(model, tokenizer).trace(("see it", "flat"))
     model.set_attn_implementation("eager")
     ids = tokenizer("see it", "flat", return_tensors="pt")
     with torch.no_grad():
         given = model(**ids, output_attentions=True).attentions
     trace = al.bertviz.trace(given, tokenizer.convert_ids_to_tokens(ids["input_ids"][0]), 4)
-    assert [(t.text, t.segment) for t in trace.tokens] == [(t.text, t.segment) for t in heard.tokens]
-    for one, other in zip(trace.layers, heard.layers, strict=True):
+    assert [(t.text, t.segment) for t in trace.tokens] == [(t.text, t.segment) for t in captured.tokens]
+    for one, other in zip(trace.layers, captured.layers, strict=True):
         torch.testing.assert_close(one.attention[:], other.attention[:], atol=1e-5, rtol=0)
 
 

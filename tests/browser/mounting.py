@@ -1,5 +1,5 @@
 """Views on a page of their own: the bundle in a real browser, a model that stands in for anywidget's, and the Python
-half behind it, which answers and hears as it does behind a kernel."""
+half behind it, which replies and receives as it does behind a kernel."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ window.python ??= async () => [{}, []];
 const bytes = (value) => value?.$bytes === undefined ? value
     : new DataView(Uint8Array.from(atob(value.$bytes), (c) => c.charCodeAt(0)).buffer);
 window.mount = async (number, bundle, state, places) => {
-    const held = {}, own = new Set(), heard = new Map();
-    const tell = (event, ...given) => [...(heard.get(event) ?? [])].forEach((one) => one(...given));
+    const held = {}, own = new Set(), handlers = new Map();
+    const emit = (event, ...given) => [...(handlers.get(event) ?? [])].forEach((one) => one(...given));
     const take = (changed) => {
         const names = Object.keys(changed);
         for (const name of names) held[name] = bytes(changed[name]);
-        for (const name of names) tell(`change:${name}`);
+        for (const name of names) emit(`change:${name}`);
     };
-    const hear = ([changed, sent]) => {
+    const receive = ([changed, sent]) => {
         take(changed);
-        for (const [content, buffers] of sent) tell("msg:custom", content, buffers.map(bytes));
+        for (const [content, buffers] of sent) emit("msg:custom", content, buffers.map(bytes));
     };
     const model = {
         get: (name) => held[name],
@@ -55,26 +55,26 @@ window.mount = async (number, bundle, state, places) => {
             if (JSON.stringify(held[name]) === JSON.stringify(value)) return;
             held[name] = value;
             own.add(name);
-            tell(`change:${name}`);
+            emit(`change:${name}`);
         },
         save_changes() {
             const changed = Object.fromEntries([...own].map((name) => [name, held[name]]));
             own.clear();
-            asking(async () => hear(await window.python(number, { state: changed })));
+            asking(async () => receive(await window.python(number, { state: changed })));
         },
-        on: (event, act) => heard.set(event, (heard.get(event) ?? new Set()).add(act)),
-        off: (event, act) => heard.get(event)?.delete(act),
+        on: (event, act) => handlers.set(event, (handlers.get(event) ?? new Set()).add(act)),
+        off: (event, act) => handlers.get(event)?.delete(act),
         send: (content) => {
             const { asked, delay, held } = window.views[number];
             asked.push(content);
-            const answer = async () => { await held; hear(await window.python(number, { content })); };
+            const answer = async () => { await held; receive(await window.python(number, { content })); };
             setTimeout(() => asking(answer), delay);
         },
     };
     take(state);
     const url = URL.createObjectURL(new Blob([bundle], { type: "text/javascript" }));
     const { default: view } = await import(url);
-    const listeners = () => [...heard.values()].reduce((sum, one) => sum + one.size, 0);
+    const listeners = () => [...handlers.values()].reduce((sum, one) => sum + one.size, 0);
     window.views[number] = { model, take, listeners, asked: [], delay: 0, held: null, ends: [] };
     for (const place of places) {
         const el = document.createElement("div");
@@ -122,7 +122,7 @@ class Mounted:
         self.follow(number)
 
     def follow(self, number: int = 0) -> None:
-        """Tells the browser what Python changed."""
+        """Sends the browser what Python changed."""
         given = [number, self._changes(number)]
         self.page.evaluate("([number, changed]) => window.views[number].take(changed)", given)
         self.settle()

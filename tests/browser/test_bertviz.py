@@ -280,9 +280,9 @@ def test_libraries_register_with_no_loader_of_the_page_around(page):
     # As inside another page, which has a policy of its own.
     views = (f(trace, html=True) for f in (al.bertviz.head_view, al.bertviz.model_view))
     inside = "".join(re.sub(r"<meta http-equiv.*?>", "", view) for view in views)
-    loader = "window.told = []; window.define = (...given) => told.push(given); window.define.amd = {};"
+    loader = "window.defined = []; window.define = (...given) => defined.push(given); window.define.amd = {};"
     page.set_content(f"<script>{loader}</script>{inside}")
-    assert page.evaluate("window.told") == []
+    assert page.evaluate("window.defined") == []
     assert page.evaluate("[typeof d3, typeof $, typeof jQuery, typeof require]") == ["undefined"] * 4
     close(opacities(page), trace[0][:] / 4)
 

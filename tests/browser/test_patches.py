@@ -19,7 +19,7 @@ const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const state = %(state)s;
 for (const name in state)
   if (state[name]?.bytes !== undefined) state[name] = new DataView(bytes(state[name].bytes).buffer);
-const heard = new Map();
+const handlers = new Map();
 window.state = state;
 window.sent = [];
 const model = {
@@ -27,11 +27,11 @@ const model = {
   set(name, value) {
     if (JSON.stringify(state[name]) === JSON.stringify(value)) return;
     state[name] = value;
-    for (const callback of [...(heard.get(`change:${name}`) ?? [])]) callback();
+    for (const callback of [...(handlers.get(`change:${name}`) ?? [])]) callback();
   },
   save_changes() {},
-  on: (event, callback) => heard.set(event, [...(heard.get(event) ?? []), callback]),
-  off: (event, callback) => heard.set(event, (heard.get(event) ?? []).filter((one) => one !== callback)),
+  on: (event, callback) => handlers.set(event, [...(handlers.get(event) ?? []), callback]),
+  off: (event, callback) => handlers.set(event, (handlers.get(event) ?? []).filter((one) => one !== callback)),
   send: (message) => window.sent.push(message),
 };
 window.put = model.set;
@@ -120,7 +120,7 @@ def test_the_picture_is_painted_with_the_class_tokens_attention(mounted, trace):
     assert box["width"] == box["height"] > 300
 
 
-def test_pointing_at_a_patch_shows_where_it_looks_and_a_click_keeps_it(mounted, trace):
+def test_pointing_at_a_patch_shows_its_attention_and_a_click_keeps_it(mounted, trace):
     page = mounted(al.PatchView(trace, layer=3, heads=1))
     page.mouse.move(*patch_of(page, 2, 5))
     page.get_by_text("Attention of patch (2, 5)", exact=True).wait_for()

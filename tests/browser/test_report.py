@@ -113,9 +113,9 @@ def test_the_product_behind_a_score_is_told_from_the_bytes_of_the_page(page, wri
     matrix.focus()
     for key in ("ArrowDown", "ArrowRight", "Enter"):
         matrix.press(key)
-    told = attention.locator(".detail")
-    told.wait_for()
-    assert "Sum of the products" in told.inner_text()
+    detail = attention.locator(".detail")
+    detail.wait_for()
+    assert "Sum of the products" in detail.inner_text()
 
 
 def test_colours_follow_the_system(chromium, written):

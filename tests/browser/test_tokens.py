@@ -27,14 +27,14 @@ HOSTILE = (
 
 MOUNT = """
 async ([bundle, state, theme]) => {
-    const heard = new Map();
-    const tell = (event, ...given) => [...(heard.get(event) ?? [])].forEach((one) => one(...given));
+    const handlers = new Map();
+    const emit = (event, ...given) => [...(handlers.get(event) ?? [])].forEach((one) => one(...given));
     const bytes = (value) => value?.$bytes === undefined ? value
         : new DataView(Uint8Array.from(atob(value.$bytes), (c) => c.charCodeAt(0)).buffer);
     const held = {};
     const take = (changed) => {
         for (const name in changed) held[name] = bytes(changed[name]);
-        for (const name in changed) tell(`change:${name}`);
+        for (const name in changed) emit(`change:${name}`);
     };
     const own = new Set();
     const model = {
@@ -43,18 +43,18 @@ async ([bundle, state, theme]) => {
             if (JSON.stringify(held[name]) === JSON.stringify(value)) return;
             held[name] = value;
             own.add(name);
-            tell(`change:${name}`);
+            emit(`change:${name}`);
         },
         save_changes() {
             const changed = Object.fromEntries([...own].map((name) => [name, held[name]]));
             own.clear();
             window.python?.({ state: changed }).then(([state]) => take(state));
         },
-        on: (event, act) => heard.set(event, (heard.get(event) ?? new Set()).add(act)),
-        off: (event, act) => heard.get(event)?.delete(act),
+        on: (event, act) => handlers.set(event, (handlers.get(event) ?? new Set()).add(act)),
+        off: (event, act) => handlers.get(event)?.delete(act),
         send: (content) => window.python({ content }).then(([state, sent]) => {
             take(state);
-            sent.forEach((one) => tell("msg:custom", one, []));
+            sent.forEach((one) => emit("msg:custom", one, []));
         }),
     };
     take(state);

@@ -53,7 +53,7 @@ def test_what_is_stored_is_clean(path):
 
 
 def test_comparing_heads(executed):
-    """02: three heads watch negation and the model does without them; a trained class token looks at the middle."""
+    """02: three heads watch negation and the model does without them; a trained class token attends to the middle."""
     said = tagged(executed("02"))
     watchers = said["watchers"].splitlines()[2:]
     assert [line.split()[-4] for line in watchers[:1]] == ["9"]
@@ -149,9 +149,11 @@ def test_a_misclassified_image(executed):
     shares = [int(share) for share in re.findall(r"(\d+)% of the scores", said["shares"])]
     assert shares == pytest.approx([80] * 3, abs=3)
     assert numbers(said["shares"])[-1] == pytest.approx(-0.39, abs=0.02)
-    looks = [[int(share) for share in re.findall(r"(\d+)%", line)] for line in said["attention"].splitlines()]
-    assert looks[0][:2] == pytest.approx([5, 56], abs=1)
-    assert looks[1][:2] == pytest.approx([30, 29], abs=1)
+    shares = [
+        [int(share) for share in re.findall(r"(\d+)%", line)] for line in said["attention"].splitlines()
+    ]
+    assert shares[0][:2] == pytest.approx([5, 56], abs=1)
+    assert shares[1][:2] == pytest.approx([30, 29], abs=1)
     tries = dict(re.findall(r"^(.*?) +(\w+) \(0", said["tries"], re.M))
     assert tries.pop("without the four cells") == "cat"
     assert len(tries) == 7
@@ -236,7 +238,7 @@ def test_views_composed_with_ipywidgets(executed):
 
 
 def test_first_steps(executed):
-    """01: the head looks at the next token, and the model agrees with its explanation."""
+    """01: the head attends to the next token, and the model agrees with its explanation."""
     said = tagged(executed("01"))
     assert re.search(r"film\s+0\.6\d\d", said["row"])
     assert [line.split()[0] for line in said["rollout"].splitlines()] == [
@@ -281,13 +283,13 @@ def test_attention_word_by_word(executed):
     """07: most tokens attend most to [CLS]; without special tokens all but one attend to the word that opposes."""
     said = tagged(executed("07"))
     assert [line.split()[2] for line in said["most"].splitlines()].count("[CLS]") == 9
-    looks = {line.split()[0]: line.split()[2] for line in said["ordinary"].splitlines()}
-    assert {token for token, other in looks.items() if other != "dull"} == {"film"}
+    attended = {line.split()[0]: line.split()[2] for line in said["ordinary"].splitlines()}
+    assert {token for token, other in attended.items() if other != "dull"} == {"film"}
     assert re.search(r"0\s+2\s+1\.00?", said["previous"])
 
 
 def test_your_own_model(executed):
-    """08: three lines hear a hand-written module, which answers as without them; what cannot be heard says so."""
+    """08: three lines record a hand-written module, which predicts as without them; what cannot be recorded raises."""
     said = tagged(executed("08"))
     assert "Trace of Tagger: 9 tokens, 2 layers x 4 heads" in said["trace"]
     assert said["equal"] == "True\n"

@@ -358,9 +358,9 @@ def version_1(folder: Path, values: bytes = TINY_VALUES) -> Path:
 def test_a_file_without_a_checksum_is_read_and_said_to_be_unchecked(tmp_path):
     with pytest.warns(
         FileWarning, match=r"old.safetensors has format version 1, .*: trace.save\(path\)"
-    ) as told:
+    ) as caught:
         loaded = Trace.load(version_1(tmp_path))
-    assert told[0].filename == __file__
+    assert caught[0].filename == __file__
     assert_same(loaded, tiny())
     _trace_file.save(loaded, tmp_path / "old")
     assert_same(_trace_file.load(tmp_path / "old"), tiny())  # of the newest version now: without a warning

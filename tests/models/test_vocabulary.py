@@ -1,4 +1,4 @@
-"""A tokenizer that is not the model's, and logits that are no numbers: both are told at once."""
+"""A tokenizer that is not the model's, and logits that are no numbers: both are errors at once."""
 
 from __future__ import annotations
 

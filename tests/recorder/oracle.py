@@ -59,7 +59,7 @@ def weights(recording, layer: int = 0) -> Tensor:
     return torch.stack([trace[layer][:] for trace in recording.traces()]).double()
 
 
-def assert_heard(recording, expected: Tensor, layer: int = 0, atol: float = 2e-6) -> None:
-    heard = weights(recording, layer)
-    assert heard.shape == expected.shape, (heard.shape, expected.shape)
-    assert (heard - expected).abs().max() < atol
+def assert_recorded(recording, expected: Tensor, layer: int = 0, atol: float = 2e-6) -> None:
+    actual = weights(recording, layer)
+    assert actual.shape == expected.shape, (actual.shape, expected.shape)
+    assert (actual - expected).abs().max() < atol

@@ -1,4 +1,4 @@
-"""Capture hears what eager attention would have returned, in every architecture's own implementation."""
+"""Capture records what eager attention would have returned, in every architecture's own implementation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attnlens.data._attention import Band, Factors, Weights, Windows
 from .architectures import CASES, LENGTHS, clip_attentions, clip_config, clip_inputs, text_inputs
 
 
-def heard(case, **options):
+def recorded(case, **options):
     model, inputs = case.build()
     with torch.no_grad():
         plain = model(**inputs)
@@ -59,7 +59,7 @@ def worst(trace, eager, item, inputs):
 @pytest.mark.parametrize("name", [name for name in CASES if name != "swin"])
 def test_equals_eager(name, store):
     case = CASES[name]
-    recording, plain, captured, eager, inputs = heard(case, store=store)
+    recording, plain, captured, eager, inputs = recorded(case, store=store)
     assert_same_output(plain, captured)
     traces = list(recording.traces())
     assert len(traces) == next(iter(inputs.values())).shape[0]
@@ -132,7 +132,7 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_self_and_cross_are_told_apart(name):
     model, inputs = CASES[name].build()
-    if "decoder_input_ids" in inputs:  # equal lengths: nothing but the module's inputs tells them apart
+    if "decoder_input_ids" in inputs:  # equal lengths: nothing but the module's inputs distinguishes them
         inputs["decoder_input_ids"] = torch.randint(5, 60, inputs["input_ids"].shape)
         inputs["decoder_attention_mask"] = inputs["attention_mask"]
     with torch.no_grad(), al.capture(model) as recording:

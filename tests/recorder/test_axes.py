@@ -13,7 +13,7 @@ from attnlens.errors import CaptureError, InputError
 from attnlens.recorder._capture import listen
 
 from .handwritten import DIM, HEADS, Attention
-from .oracle import assert_heard, attention, run, weights
+from .oracle import assert_recorded, attention, run, weights
 
 N, D = 7, DIM // HEADS
 
@@ -109,7 +109,7 @@ def test_heads_and_batch_in_one_axis(name, batch):
     model = Folded(fold, BACK[back])
     recording = recorded(model, torch.randn(batch, N, DIM))
     expected = attention(*(t[:batch] for t in model.seen))
-    assert_heard(recording, expected)
+    assert_recorded(recording, expected)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_windows_before_the_inputs(batch_first, batch):
     assert [trace[0].shape for trace in recording] == [(HEADS, 20, 20)] * batch
     projected = F.linear(model.embed(x), model.mha.in_proj_weight, model.mha.in_proj_bias)
     q, k, _ = projected.detach().unflatten(1, (4, 5)).unflatten(-1, (3, HEADS, D)).permute(3, 0, 1, 4, 2, 5)
-    assert_heard(recording, diagonal(attention(q, k)))
+    assert_recorded(recording, diagonal(attention(q, k)))
 
 
 class BlocksBesideHeads(nn.Module):
@@ -299,7 +299,7 @@ def test_windows_of_a_picture(heads, batch, grid):
     model = PictureWindows(heads, grid)
     recording = recorded(model, torch.randn(batch, 3, 4, 4))
     expected = attention(*model.attention.seen).unflatten(0, (batch, 4))
-    assert_heard(recording, diagonal(expected))
+    assert_recorded(recording, diagonal(expected))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4])
@@ -310,7 +310,7 @@ def test_windows_beside_heads(build, batch):
     model = build()
     recording = recorded(model, torch.randn(batch, 20, DIM))
     scale = 1.0 if isinstance(model, Halo) else None
-    assert_heard(recording, diagonal(attention(*model.seen, scale=scale)), atol=1e-5)
+    assert_recorded(recording, diagonal(attention(*model.seen, scale=scale)), atol=1e-5)
     assert {type(trace[0]) for trace in recording} == {Windows}
 
 
@@ -336,7 +336,7 @@ def test_channel_attention_with_a_temperature(n):
     model = Tempered()
     recording = recorded(model, torch.randn(2, n, DIM))
     assert [call.kind for call in recording.calls] == ["channel"]
-    assert_heard(recording, attention(*model.seen, scale=1))
+    assert_recorded(recording, attention(*model.seen, scale=1))
 
 
 class TemperedTokens(Attention):
@@ -349,7 +349,7 @@ def test_a_learnt_temperature_is_a_factor():
     model, x = TemperedTokens(), torch.randn(2, 40, DIM)
     recording, _ = run(model, x, store="factors")
     q, k = model.oracle_inputs(x)
-    assert_heard(recording, attention(q / model.temperature.detach().double(), k), atol=1e-5)
+    assert_recorded(recording, attention(q / model.temperature.detach().double(), k), atol=1e-5)
     assert {type(trace[0]) for trace in recording} == {Factors}
 
 
@@ -418,7 +418,7 @@ def test_a_mixture_of_two_softmaxes_is_the_attention(name):
     model = Gated(MIXTURES[name])
     recording = recorded(model, torch.randn(2, N, DIM))
     assert len(recording.calls) == 1
-    assert_heard(recording, model.seen.double())
+    assert_recorded(recording, model.seen.double())
 
 
 class SharedValues(Attention):
@@ -433,7 +433,7 @@ def test_values_that_heads_share(equation):
     model, x = SharedValues(equation), torch.randn(2, N, HEADS * DIM)[..., :DIM]
     model.out = nn.Identity()
     recording = recorded(model, x)
-    assert_heard(recording, attention(*model.oracle_inputs(x)))
+    assert_recorded(recording, attention(*model.oracle_inputs(x)))
 
 
 class TwoValues(nn.Module):
@@ -524,7 +524,7 @@ def test_queries_that_are_taken_piece_by_piece_are_one_layer(cut, own_keys, sdpa
         )
         visible = of[:, None] == of
     assert [layer.name for layer in recording[0].layers] == ["0", "1"]
-    assert_heard(recording, attention(*model[0].oracle_inputs(x), visible=visible))
+    assert_recorded(recording, attention(*model[0].oracle_inputs(x), visible=visible))
     with pytest.raises(InputError, match="'0' were processed in chunks"):
         list(recording.layers(1))
 

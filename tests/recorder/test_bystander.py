@@ -19,7 +19,7 @@ import attnlens as al
 from attnlens.errors import CaptureError
 
 from .handwritten import DIM, HEADS, Attention
-from .oracle import assert_heard, attention, weights
+from .oracle import assert_recorded, attention, weights
 
 B, N = 2, 6
 
@@ -112,7 +112,7 @@ def test_what_a_model_overwrites_afterwards_was_recorded_before(kind, store):
     q, k, v = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in model.qkv(x).detach().chunk(3, -1))
     with torch.no_grad(), al.capture(model, store=store, values=True) as recording:
         out = model(x)
-    assert_heard(recording, attention(q, k))
+    assert_recorded(recording, attention(q, k))
     for item, trace in enumerate(recording):
         mixed = trace[0][:] @ trace.layers[0].values.of_heads(HEADS)
         assert torch.allclose(trace.layers[0].values.of_heads(HEADS), v[item])
@@ -172,7 +172,7 @@ def test_contexts(kind, context):
     assert plain.dtype == captured.dtype
     reference, _, _ = twice(model, x)
     # Dropout comes after the first layer only, so its weights are the same.
-    assert_heard(recording, weights(reference), atol=2e-2 if "autocast" in context else 2e-6)
+    assert_recorded(recording, weights(reference), atol=2e-2 if "autocast" in context else 2e-6)
     if kind == "mha":  # its projections are repeated in the model's precision, not in autocast's
         assert recording.calls[0].query.dtype == torch.float32
     attention = next(recording.traces())[0]
@@ -186,7 +186,7 @@ def test_bfloat16(kind):
     recording, plain, captured = twice(model, x)
     assert torch.equal(plain, captured)
     reference, _, _ = twice(model.float(), x.float())
-    assert_heard(recording, weights(reference), atol=3e-2)
+    assert_recorded(recording, weights(reference), atol=3e-2)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -202,7 +202,7 @@ def test_int8_dynamic_quantization(kind):
 
 @pytest.mark.filterwarnings("ignore")
 def test_quantized_layers_count_as_weights():
-    """Cross attention of equal length is told by the module's inputs; a module without weights is passed over."""
+    """Cross attention of equal length is recognised by the module's inputs; a module without weights is passed over."""
     model = torch.ao.quantization.quantize_dynamic(Attention(), {nn.Linear}, dtype=torch.qint8)
     with al.capture(model) as recording:
         model(torch.randn(B, N, DIM), torch.randn(B, N, DIM))
@@ -288,7 +288,7 @@ def test_vmap(kind):
     run = lambda model, x: torch.vmap(model)(x)  # noqa: E731
     recording, plain, captured = twice(model, x[:, :1], run)
     assert torch.equal(plain, captured)
-    assert_heard(recording, attention(*model.oracle_inputs(x[:, 0])))
+    assert_recorded(recording, attention(*model.oracle_inputs(x[:, 0])))
     assert [call.items for call in recording.calls] == [3]
 
 
@@ -328,7 +328,7 @@ def test_vmap_over_heads():
     model, x = GroupedHeads(), torch.randn(B, N, DIM)
     with torch.no_grad(), al.capture(model) as recording:
         model(x)
-    assert_heard(recording, attention(*model.seen, scale=1))
+    assert_recorded(recording, attention(*model.seen, scale=1))
 
 
 class Tempered(Attention):
@@ -344,7 +344,7 @@ def test_vmap_over_a_number():
     with al.capture(model) as recording:
         torch.vmap(model)(x, temperature)
     q, k = model.oracle_inputs(x.flatten(0, 1))
-    assert_heard(recording, attention(q * temperature[:, None, None, None], k))
+    assert_recorded(recording, attention(q * temperature[:, None, None, None], k))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -364,7 +364,7 @@ def test_functional_call_and_grad(kind):
     other = copy.deepcopy(model)
     other.load_state_dict(parameters)
     reference, _, _ = twice(other, x)
-    assert_heard(recording, weights(reference))
+    assert_recorded(recording, weights(reference))
 
 
 # -- several captures ---------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ def test_nested_captures_of_one_model():
         with al.capture(model) as inner:
             model(x)
     assert (len(outer.calls), len(inner.calls)) == (4, 2)
-    assert_heard(inner, weights(outer)[:B])
+    assert_recorded(inner, weights(outer)[:B])
     assert outer.forwards == [1, 2]
     assert snapshot(model) == before
 

@@ -15,7 +15,7 @@ import attnlens as al
 from attnlens.data._attention import Band, Factors, Weights, Windows
 
 from .handwritten import DIM, DROPS, HEADS, MASKS, PRODUCTS, SCORES, SOFTMAXES, Attention, masked_out
-from .oracle import assert_heard, attention, run, weights
+from .oracle import assert_recorded, attention, run, weights
 
 B, N, M = 2, 7, 5
 LONG = 40
@@ -35,7 +35,7 @@ def test_scores(name):
     model, x = Attention(SCORES[name]), torch.randn(B, LONG, DIM)
     with torch.no_grad():
         recording, _ = run(model, x)
-    assert_heard(recording, attention(*model.oracle_inputs(x)), atol=1e-5)
+    assert_recorded(recording, attention(*model.oracle_inputs(x)), atol=1e-5)
     assert stored(recording) == {Factors}
 
 
@@ -45,7 +45,7 @@ def test_masks(name, store):
     model, x = Attention(mask=MASKS[name]), torch.randn(B, LONG, DIM)
     with torch.no_grad():
         recording, _ = run(model, x, store=store)
-    assert_heard(recording, attention(*model.oracle_inputs(x), visible=causal(LONG)), atol=1e-5)
+    assert_recorded(recording, attention(*model.oracle_inputs(x), visible=causal(LONG)), atol=1e-5)
     if name == "set":  # not a step that is followed: the weights are kept
         assert stored(recording) == {Weights}
     elif store != "weights":
@@ -60,7 +60,7 @@ def test_softmaxes(name, store):
     x = torch.randn(B, LONG, DIM)
     with torch.no_grad():
         recording, _ = run(model, x, store=store)
-    assert_heard(recording, attention(*model.oracle_inputs(x), visible=causal(LONG)), atol=1e-5)
+    assert_recorded(recording, attention(*model.oracle_inputs(x), visible=causal(LONG)), atol=1e-5)
     if store == "auto" and name not in ("stable",):
         assert stored(recording) == {Factors}
 
@@ -69,7 +69,7 @@ def test_softmaxes(name, store):
 def test_products(name):
     model, x, context = Attention(product=PRODUCTS[name]), torch.randn(B, N, DIM), torch.randn(B, M, DIM)
     recording, _ = run(model, x, context)
-    assert_heard(recording, attention(*model.oracle_inputs(x, context)))
+    assert_recorded(recording, attention(*model.oracle_inputs(x, context)))
     assert [call.kind for call in recording.calls] == ["cross"]
 
 
@@ -78,13 +78,13 @@ def test_products(name):
 def test_weights_are_those_before_dropout(name, store):
     model, x = Attention(drop=DROPS[name]).train(), torch.randn(B, N, DIM)
     recording, _ = run(model, x, store=store)
-    assert_heard(recording, attention(*model.oracle_inputs(x)))
+    assert_recorded(recording, attention(*model.oracle_inputs(x)))
 
 
 def test_dropout_before_a_turned_product():
     model, x = Attention(drop=DROPS["F.dropout"], product=PRODUCTS["values first"]), torch.randn(B, N, DIM)
     recording, _ = run(model, x)
-    assert_heard(recording, attention(*model.oracle_inputs(x)))
+    assert_recorded(recording, attention(*model.oracle_inputs(x)))
 
 
 def _column_first(w, v):
@@ -96,18 +96,18 @@ def _column_first(w, v):
 def test_a_column_of_the_weights_is_not_the_attention():
     model, x = Attention(product=_column_first), torch.randn(B, N, DIM)
     recording, _ = run(model, x)
-    assert_heard(recording, attention(*model.oracle_inputs(x)))
+    assert_recorded(recording, attention(*model.oracle_inputs(x)))
 
 
 @pytest.mark.parametrize(
     ("n", "m"), [(N, None), (N, M), (N, N)], ids=["self", "cross", "cross of equal length"]
 )
 @pytest.mark.parametrize("split", [True, False], ids=["heads", "no head axis"])
-def test_context_tells_cross_from_self(n, m, split):
+def test_context_distinguishes_cross_from_self(n, m, split):
     model, x = Attention(split=split), torch.randn(B, n, DIM)
     context = None if m is None else torch.randn(B, m, DIM)
     recording, _ = run(model, x, context)
-    assert_heard(recording, attention(*model.oracle_inputs(x, context)))
+    assert_recorded(recording, attention(*model.oracle_inputs(x, context)))
     assert [call.kind for call in recording.calls] == ["self" if m is None else "cross"]
 
 
@@ -175,7 +175,7 @@ def test_a_helper_inside_of_multi_head_attention(layout, m):
     for layer, part in enumerate((model.own, model.other)):
         q, k = part.seen
         expected = attention(q, k, scale=0.5).reshape(B, -1, N, k.shape[-2])
-        assert_heard(recording, expected, layer)
+        assert_recorded(recording, expected, layer)
 
 
 @pytest.mark.parametrize("layout", ["heads", "folded", "single"])
@@ -210,7 +210,7 @@ class Packed(nn.Module):
         return (q @ k.transpose(-1, -2)).softmax(-1) @ v
 
 
-# With as many inputs as heads the shape of "heads first" does not tell them apart; the batch is taken to be first.
+# With as many inputs as heads the shape of "heads first" does not distinguish them; the batch is taken to be first.
 @pytest.mark.parametrize(
     ("axes", "batch"),
     [(axes, b) for axes in ("bn", "nb", "heads first") for b in (1, 2, 3) if axes[0] != "h" or b < 3],
@@ -223,7 +223,7 @@ def test_axes_are_recognised(axes, batch, n):
     expected = attention(*model.seen, scale=1)
     if axes == "heads first":
         expected = expected.transpose(0, 1)
-    assert_heard(recording, expected.reshape(batch, HEADS, n, n), atol=1e-5)
+    assert_recorded(recording, expected.reshape(batch, HEADS, n, n), atol=1e-5)
     assert [call.kind for call in recording.calls] == ["self"]
 
 
@@ -231,7 +231,7 @@ def test_axes_are_recognised(axes, batch, n):
 def test_no_batch_axis(n):
     model = Packed("n")
     recording, _ = run(model, torch.randn(n, DIM))
-    assert_heard(recording, attention(*model.seen, scale=1)[None], atol=1e-5)
+    assert_recorded(recording, attention(*model.seen, scale=1)[None], atol=1e-5)
 
 
 class Named(Attention):
@@ -312,7 +312,7 @@ class KeyNotLast(nn.Module):
 def test_heads_after_the_keys():
     model = KeyNotLast()
     recording, _ = run(model, torch.randn(B, N, DIM))
-    assert_heard(recording, attention(*model.seen, scale=1))
+    assert_recorded(recording, attention(*model.seen, scale=1))
 
 
 class Sagan(nn.Module):
@@ -336,19 +336,19 @@ class Sagan(nn.Module):
 def test_values_before_weights(dim):
     model = Sagan(dim)
     recording, _ = run(model, torch.randn(B, 8, 5, 4), store="factors")
-    assert_heard(recording, attention(*model.seen, scale=1).unsqueeze(1), atol=1e-5)
+    assert_recorded(recording, attention(*model.seen, scale=1).unsqueeze(1), atol=1e-5)
     assert [call.kind for call in recording.calls] == ["self"]
     assert stored(recording) == {Factors}
 
 
 @pytest.mark.parametrize("n", [N, LONG])
 def test_rows_that_see_nothing(n):
-    """A softmax over -inf alone is nan; the recording says that such a row looks at nothing."""
+    """A softmax over -inf alone is nan; in the recording such a row attends to nothing."""
     hidden = masked_out(torch.empty(n, n)).clone()
     hidden[0] = True
     model = Attention(mask=lambda x: x.masked_fill(hidden, -math.inf), drop=torch.nan_to_num)
     recording, _ = run(model, x := torch.randn(B, n, DIM))
-    assert_heard(recording, attention(*model.oracle_inputs(x), visible=~hidden), atol=1e-5)
+    assert_recorded(recording, attention(*model.oracle_inputs(x), visible=~hidden), atol=1e-5)
     assert next(recording.traces())[0].masked_rows.tolist() == [True] + [False] * (n - 1)
 
 
@@ -376,7 +376,7 @@ class TalkingHeads(Attention):
 def test_talking_heads(mix):
     model = TalkingHeads(mix)
     recording, _ = run(model, torch.randn(B, LONG, DIM))
-    assert_heard(recording, model.combined.double())
+    assert_recorded(recording, model.combined.double())
     assert stored(recording) == {Weights}
 
 
@@ -410,7 +410,7 @@ def test_scores_changed_in_ways_that_are_not_followed(name):
     model, x = Attention(mask=UNFOLLOWED[name], softmax=softmax), torch.randn(B, LONG, DIM)
     with torch.no_grad():
         recording, _ = run(model, x, store="factors")
-    assert_heard(recording, kept["weights"].double())
+    assert_recorded(recording, kept["weights"].double())
 
 
 def test_scores_overwritten_in_a_row_that_is_not_sampled():
@@ -421,7 +421,7 @@ def test_scores_overwritten_in_a_row_that_is_not_sampled():
     recording, _ = run(model, x, store="factors")
     expected = attention(*model.oracle_inputs(x))
     expected[:, :, 9] = 1 / LONG
-    assert_heard(recording, expected)
+    assert_recorded(recording, expected)
 
 
 def test_weights_changed_after_the_softmax_are_compared_in_all_rows():
@@ -430,7 +430,7 @@ def test_weights_changed_after_the_softmax_are_compared_in_all_rows():
     gate[9] = 0.5
     model, x = Attention(drop=lambda w: w * gate), torch.randn(B, LONG, DIM)
     recording, _ = run(model, x, store="factors")
-    assert_heard(recording, attention(*model.oracle_inputs(x)) * gate)
+    assert_recorded(recording, attention(*model.oracle_inputs(x)) * gate)
     assert stored(recording) == {Weights}
 
 
@@ -469,7 +469,7 @@ def test_weights_overwritten_after_the_softmax():
         recording, _ = run(model, x, store="factors")
     expected = attention(*model.oracle_inputs(x))
     expected[:, :, 9] = 0.25
-    assert_heard(recording, expected)
+    assert_recorded(recording, expected)
 
 
 def test_a_softcap_is_kept_as_a_factor():
@@ -478,14 +478,14 @@ def test_a_softcap_is_kept_as_a_factor():
     q, k = model.oracle_inputs(x)
     assert stored(recording) == {Factors}
     expected = (5 * torch.tanh(q @ k.mT / 2 / 5)).softmax(-1)
-    assert_heard(recording, expected, atol=1e-5)
+    assert_recorded(recording, expected, atol=1e-5)
 
 
 def test_relative_bias_is_kept_as_a_factor():
     bias = torch.randn(HEADS, LONG, LONG)
     model = Attention(mask=lambda s: (s + bias).masked_fill(masked_out(s), -math.inf))
     recording, _ = run(model, x := torch.randn(B, LONG, DIM), store="factors")
-    assert_heard(recording, attention(*model.oracle_inputs(x), bias=bias, visible=causal(LONG)), atol=1e-5)
+    assert_recorded(recording, attention(*model.oracle_inputs(x), bias=bias, visible=causal(LONG)), atol=1e-5)
     assert stored(recording) == {Factors}
 
 
@@ -493,7 +493,7 @@ def test_relative_bias_is_kept_as_a_factor():
 def test_low_precision(store):
     model, x = Attention().bfloat16(), torch.randn(B, LONG, DIM).bfloat16()
     recording, _ = run(model, x, store=store)
-    assert_heard(recording, attention(*model.oracle_inputs(x)), atol=3e-2)
+    assert_recorded(recording, attention(*model.oracle_inputs(x)), atol=3e-2)
 
 
 # -- windows, channels, reduced keys ------------------------------------------------------------------------
@@ -547,7 +547,7 @@ def test_windows_in_the_batch_axis(batch, shifted, store):
     recording, _ = run(model, x, store=store)
     q, k = model.attention.oracle_inputs(x.unflatten(1, (4, 5)).flatten(0, 1))
     visible = ~model.hidden[:, None].repeat(batch, 1, 1, 1) if shifted else None
-    assert_heard(recording, diagonal(attention(q, k, visible=visible), batch))
+    assert_recorded(recording, diagonal(attention(q, k, visible=visible), batch))
     assert stored(recording) == {Windows}
     parts = {type(p) for trace in recording.traces() for p in trace[0].parts}
     assert parts == {Factors if store == "factors" else Weights}
@@ -558,7 +558,7 @@ def test_windows_in_the_batch_axis(batch, shifted, store):
 def test_windows_made_inside_of_the_attention(batch, heads):
     model = InsideWindows(heads)
     recording, _ = run(model, torch.randn(batch, 20, DIM))
-    assert_heard(recording, diagonal(attention(*model.seen, scale=1), batch))
+    assert_recorded(recording, diagonal(attention(*model.seen, scale=1), batch))
     assert [call.kind for call in recording.calls] == ["self"]
 
 
@@ -593,14 +593,14 @@ def test_channel_attention(n, sdpa):
     model = Channels(sdpa)
     recording, _ = run(model, torch.randn(B, n, DIM))
     assert [call.kind for call in recording.calls] == ["channel"]
-    assert_heard(recording, attention(*model.seen, scale=1))
+    assert_recorded(recording, attention(*model.seen, scale=1))
 
 
 def test_channel_attention_of_a_picture():
     model = nn.Sequential(nn.Conv2d(3, 6, 1), ChannelMap())
     recording, _ = run(model, torch.randn(B, 3, 5, 4))
     assert [call.kind for call in recording.calls] == ["channel"]
-    assert_heard(recording, attention(*model[1].seen, scale=1).unsqueeze(1), atol=1e-4)
+    assert_recorded(recording, attention(*model[1].seen, scale=1).unsqueeze(1), atol=1e-4)
 
 
 class ReducedKeys(nn.Module):
@@ -621,7 +621,7 @@ class ReducedKeys(nn.Module):
 def test_reduced_keys_are_self_attention():
     model = ReducedKeys()
     recording, _ = run(model, torch.randn(B, 16, DIM), 4, 4)
-    assert_heard(recording, attention(*model.seen, scale=1))
+    assert_recorded(recording, attention(*model.seen, scale=1))
     assert [call.kind for call in recording.calls] == ["self"]
 
 

@@ -110,7 +110,7 @@ def registered():
         AttentionMaskInterface._global_mapping.pop(name)
 
 
-def heard(model, inputs, implementation, **options):
+def recorded(model, inputs, implementation, **options):
     """(recording, eager output) of a model under an implementation of ours."""
     with torch.no_grad():
         model.set_attn_implementation("eager")
@@ -132,7 +132,7 @@ NAMES = ["bert", "llama", "qwen2", "mistral", "gemma2", "gpt2", "vit"]
 def test_equals_eager(name, implementation, store):
     case = CASES[name]
     model, inputs = case.build()
-    recording, eager = heard(model, inputs, implementation, store=store)
+    recording, eager = recorded(model, inputs, implementation, store=store)
     for item, trace in enumerate(recording.traces()):
         assert len(trace) == len(eager.attentions)
         assert worst(trace, eager.attentions, item, inputs) < 1e-5
@@ -142,7 +142,7 @@ def test_equals_eager(name, implementation, store):
 def test_position_bias_of_t5(implementation):
     case = CASES["t5"]
     model, inputs = case.build()
-    recording, eager = heard(model, inputs, implementation)
+    recording, eager = recorded(model, inputs, implementation)
     for item, trace in enumerate(recording.traces()):
         assert worst(trace, case.eager(eager), item, inputs) < 1e-4
 
@@ -162,7 +162,7 @@ def gpt_oss():
 @pytest.mark.parametrize("store", ["auto", "factors"])
 def test_sinks_take_mass_and_give_no_value(implementation, store):
     model, inputs = gpt_oss(), text_inputs()
-    recording, eager = heard(model, inputs, implementation, store=store)
+    recording, eager = recorded(model, inputs, implementation, store=store)
     for item, trace in enumerate(recording.traces()):
         assert worst(trace, eager.attentions, item, inputs) < 1e-5
         assert (trace[0][:].sum(-1) < 0.999).all()
@@ -170,7 +170,7 @@ def test_sinks_take_mass_and_give_no_value(implementation, store):
 
 def test_rules_of_flash_attention():
     model, inputs = CASES["mistral"].build()
-    recording, _ = heard(model, inputs, "tokens_only", store="factors")
+    recording, _ = recorded(model, inputs, "tokens_only", store="factors")
     assert [layer.attention.mask for layer in next(recording.traces()).layers] == [Band(3, 0)] * 2
 
 
@@ -196,14 +196,16 @@ def test_generate(implementation):
 def test_a_second_piece_of_text_with_a_cache(implementation):
     """Several queries after a cache: the last query stands at the last key."""
     model, _ = CASES["mistral"].build()
-    ids, heard = torch.randint(5, 60, (2, 9)), []
+    ids, weights_by_step = torch.randint(5, 60, (2, 9)), []
     for name in (implementation, "sdpa"):
         model.set_attn_implementation(name)
         with torch.no_grad(), al.capture(model) as recording:
             cache = model(ids[:, :5], use_cache=True).past_key_values
             model(ids[:, 5:], past_key_values=cache)
-        heard.append([a.attention[:] for step in (1, 2) for item in recording.layers(step) for a in item])
-    for ours, theirs in zip(*heard, strict=True):
+        weights_by_step.append(
+            [a.attention[:] for step in (1, 2) for item in recording.layers(step) for a in item]
+        )
+    for ours, theirs in zip(*weights_by_step, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-5)
 
 
@@ -279,7 +281,7 @@ def test_flex_attention(name, stance, quick_flex):
     case = CASES[name]
     model, inputs = case.build()
     with torch.compiler.set_stance(stance):
-        recording, eager = heard(model, inputs, "flex_attention")
+        recording, eager = recorded(model, inputs, "flex_attention")
     for item, trace in enumerate(recording.traces()):
         assert len(trace) == 2
         assert worst(trace, eager.attentions, item, inputs) < 1e-4
@@ -294,10 +296,10 @@ def test_values_and_gates(name, implementation):
         torch.manual_seed(3)
         model, inputs = CASES[name].build()
         model.set_attn_implementation(chosen)
-        with torch.no_grad(), listen(model, values=True) as heard:
+        with torch.no_grad(), listen(model, values=True) as recording:
             model(**inputs)
         with torch.no_grad(), listen(model, gates={1: torch.tensor([1.0, 0.0, 1.0, 0.5])}):
-            found[chosen] = heard, model(**inputs).last_hidden_state[0]
+            found[chosen] = recording, model(**inputs).last_hidden_state[0]
     (expected, output), (recording, gated) = found["sdpa"], found[implementation]
     assert torch.allclose(gated, output, atol=1e-5)
     for ours, theirs in zip(recording[0].layers, expected[0].layers, strict=True):

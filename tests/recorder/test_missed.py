@@ -1,4 +1,4 @@
-"""What cannot be heard is an error that names the module and the remedy."""
+"""What cannot be recorded is an error that names the module and the remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import attnlens as al
 from attnlens.errors import CaptureError, CaptureWarning
 
 from .handwritten import DIM, Attention
-from .oracle import assert_heard, attention
+from .oracle import assert_recorded, attention
 
 B, N = 2, 5
 
@@ -70,7 +70,7 @@ def test_compiled_modules_are_refused_before_the_run(build):
 
 
 @pytest.mark.parametrize("build", [compiled_whole, compiled_in_place, compiled_part])
-def test_compiled_modules_are_heard_under_the_eager_stance(build):
+def test_compiled_modules_are_recorded_under_the_eager_stance(build):
     model, _ = build()
     with torch.compiler.set_stance("force_eager"), al.capture(model) as recording:
         model(x())
@@ -114,11 +114,11 @@ def test_a_compiled_function_inside_of_an_eager_model_still_runs(warm):
     assert torch.equal(model(data) if plain is None else plain, captured)
     with torch.compiler.set_stance("force_eager"), al.capture(model) as recording:
         model(data)
-    assert_heard(recording, attention(*model.oracle_inputs(data)))
+    assert_recorded(recording, attention(*model.oracle_inputs(data)))
 
 
 def _opaque(graph, inputs):
-    """A compiler whose result calls no torch function that could be heard."""
+    """A compiler whose result calls no torch function that could be recorded."""
 
     def call(*args):
         with torch._C.DisableTorchFunction():
@@ -150,7 +150,7 @@ def test_forward_of_a_model_without_parts():
             model.forward(x())
 
 
-def test_a_part_called_for_itself_is_heard():
+def test_a_part_called_for_itself_is_recorded():
     model = Net()
     with al.capture(model) as recording:
         model.layers[1](x())
@@ -325,7 +325,7 @@ def test_a_block_like_those_that_were_recorded_is_named():
     assert [call.module for call in recording.calls] == ["layers.0", "layers.3"]
 
 
-def test_all_heard_warns_of_nothing():
+def test_no_warning_where_all_is_recorded():
     model = Net()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -396,7 +396,7 @@ def test_flex_attention(masked, modified):
     distance = row[:, None] - row
     bias = -slope[:, None, None] * distance if modified else None
     visible = distance >= 0 if masked else None
-    assert_heard(recording, attention(*model.seen, bias=bias, visible=visible), atol=1e-5)
+    assert_recorded(recording, attention(*model.seen, bias=bias, visible=visible), atol=1e-5)
     torch._dynamo.reset()
 
 

@@ -148,7 +148,7 @@ def test_tokens_that_do_not_fit(tokens, message):
         list(recorded((B, N)).traces(tokens=tokens))
 
 
-class Looking(nn.Module):
+class Attending(nn.Module):
     """One sequence attends to itself, then to another."""
 
     def __init__(self, own: bool = True):
@@ -162,7 +162,7 @@ class Looking(nn.Module):
 
 
 def test_cross_attention_has_tokens_on_both_sides():
-    with torch.no_grad(), al.capture(model := Looking(own=False)) as recording:
+    with torch.no_grad(), al.capture(model := Attending(own=False)) as recording:
         model(torch.randn(2, 5, DIM), torch.randn(2, 9, DIM))
     keys, queries = [list("fghijklmn")] * 2, [list("abcde")] * 2
     (trace, _) = recording.traces(tokens=keys, output_tokens=queries)
@@ -170,7 +170,7 @@ def test_cross_attention_has_tokens_on_both_sides():
     assert [t.text for t in next(recording.traces(tokens=keys)).axis_tokens(0)[1]] == keys[0]
     with pytest.raises(InputError, match=r"has 9 tokens, but 5 were given; .* output_tokens= its queries"):
         next(recording.traces(tokens=queries))
-    with pytest.raises(InputError, match="give tokens= too"):
+    with pytest.raises(InputError, match="pass tokens= too"):
         next(recording.traces(output_tokens=queries))
     with pytest.raises(InputError, match="4 output tokens were given, and no layer has as many"):
         next(recording.traces(tokens=keys, output_tokens=[list("abcd")] * 2))

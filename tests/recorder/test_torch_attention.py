@@ -17,7 +17,7 @@ from attnlens.errors import CaptureError
 from attnlens.recorder import _attention_functions
 from attnlens.recorder.handwritten import _functions
 
-from .oracle import assert_heard, attention, run, weights
+from .oracle import assert_recorded, attention, run, weights
 
 STORES = ["auto", "factors", "weights"]
 B, H, N, M, D = 2, 3, 5, 7, 4
@@ -68,27 +68,27 @@ def test_sdpa_keeps_an_additive_bias(store):
     q, k, v = qkv(B, H)
     bias = torch.randn(1, H, N, M)
     recording, _ = run(Sdpa(), q, k, v, attn_mask=bias, store=store)
-    assert_heard(recording, attention(q, k, bias=bias))
+    assert_recorded(recording, attention(q, k, bias=bias))
 
 
 @pytest.mark.parametrize(("n", "m"), [(N, N), (N, M), (M, N)])
 def test_sdpa_is_causal_from_the_first_key(n, m):
     q, k, v = qkv(B, H, n=n, m=m)
     recording, _ = run(Sdpa(is_causal=True), q, k, v, store="factors")
-    assert_heard(recording, attention(q, k, visible=torch.ones(n, m, dtype=torch.bool).tril()))
+    assert_recorded(recording, attention(q, k, visible=torch.ones(n, m, dtype=torch.bool).tril()))
     assert next(recording.traces())[0].mask == Band(None, 0)
 
 
 def test_sdpa_scale():
     q, k, v = qkv(B, H)
     recording, _ = run(Sdpa(scale=0.3), q, k, v)
-    assert_heard(recording, attention(q, k, scale=0.3))
+    assert_recorded(recording, attention(q, k, scale=0.3))
 
 
 def test_sdpa_grouped_queries():
     q, k, v = torch.randn(B, 6, N, D), torch.randn(B, 2, M, D), torch.randn(B, 2, M, D)
     recording, _ = run(Sdpa(enable_gqa=True), q, k, v, store="factors")
-    assert_heard(recording, attention(q, k.repeat_interleave(3, 1)))
+    assert_recorded(recording, attention(q, k.repeat_interleave(3, 1)))
     assert next(recording.traces())[0].key.shape[0] == 2
 
 
@@ -96,13 +96,13 @@ def test_sdpa_grouped_queries():
 def test_sdpa_batches_that_broadcast(q_batch, k_batch):
     q, k, v = torch.randn(q_batch, H, N, D), torch.randn(k_batch, H, M, D), torch.randn(k_batch, H, M, D)
     recording, _ = run(Sdpa(), q, k, v)
-    assert_heard(recording, attention(q, k))
+    assert_recorded(recording, attention(q, k))
 
 
 def test_sdpa_heads_that_broadcast():
     q, k, v = torch.randn(B, H, N, D), torch.randn(B, 1, M, D), torch.randn(B, 1, M, D)
     recording, _ = run(Sdpa(), q, k, v)
-    assert_heard(recording, attention(q, k))
+    assert_recorded(recording, attention(q, k))
 
 
 def test_sdpa_without_heads():
@@ -110,13 +110,13 @@ def test_sdpa_without_heads():
     mask = torch.rand(N, M) > 0.2
     mask[:, 0] = True
     recording, _ = run(Sdpa(), q, k, v, attn_mask=mask)
-    assert_heard(recording, attention(q, k, visible=mask).unsqueeze(1))
+    assert_recorded(recording, attention(q, k, visible=mask).unsqueeze(1))
 
 
 def test_sdpa_without_batch():
     q, k, v = qkv()
     recording, _ = run(Sdpa(), q, k, v)
-    assert_heard(recording, attention(q, k)[None, None])
+    assert_recorded(recording, attention(q, k)[None, None])
 
 
 class Windowed(nn.Module):
@@ -153,7 +153,7 @@ def test_sdpa_five_axes_are_windows(windows_first, masked):
         [torch.stack([torch.block_diag(*parts[b, :, h]) for h in range(3)]) for b in range(B)]
     )
     assert [call.kind for call in recording.calls] == ["self"]
-    assert_heard(recording, expected)
+    assert_recorded(recording, expected)
 
 
 class GroupedFive(nn.Module):
@@ -172,7 +172,7 @@ class GroupedFive(nn.Module):
 def test_sdpa_five_axes_of_grouped_heads():
     model = GroupedFive()
     recording, _ = run(model, torch.randn(B, 9, 12))
-    assert_heard(recording, attention(*model.seen).flatten(1, 2))
+    assert_recorded(recording, attention(*model.seen).flatten(1, 2))
 
 
 ATEN = torch.ops.aten
@@ -189,15 +189,15 @@ SPELLINGS = [
 def test_sdpa_spellings(function):
     q, k, v = qkv(B, H, n=N, m=N)
     recording, _ = run(Sdpa(function), q, k, v, is_causal=True)
-    assert_heard(recording, attention(q, k, visible=torch.ones(N, N, dtype=torch.bool).tril()))
+    assert_recorded(recording, attention(q, k, visible=torch.ones(N, N, dtype=torch.bool).tril()))
 
 
 def test_operators_that_run_on_a_gpu_only_are_read_by_their_schema():
     """The efficient kernel has its mask fourth, and whether to compute the log-sum-exp before the dropout."""
     q, mask = torch.randn(1, 2, N, D), torch.randn(1, 2, N, N)
     operator = ATEN._scaled_dot_product_efficient_attention.default
-    heard = _attention_functions.sdpa(operator, (q, q, q, mask, True, 0.0, True), {"scale": 0.5})
-    assert (heard.mask is mask, heard.causal, heard.scale) == (True, True, 0.5)
+    call = _attention_functions.sdpa(operator, (q, q, q, mask, True, 0.0, True), {"scale": 0.5})
+    assert (call.mask is mask, call.causal, call.scale) == (True, True, 0.5)
     assert operator in _functions.ROLES
 
 
@@ -235,7 +235,7 @@ class Block(nn.Module):
 
 
 @pytest.mark.parametrize("decomposed", [False, True])
-def test_exported_programs_are_heard(decomposed):
+def test_exported_programs_are_recorded(decomposed):
     model, x = Block(), torch.randn(B, 6, 12)
     with torch.no_grad():
         program = torch.export.export(model, (x,))
@@ -244,7 +244,7 @@ def test_exported_programs_are_heard(decomposed):
         recording, _ = run(exported, x)
     assert len(recording.calls) == 3
     for layer in range(3):
-        assert_heard(recording, weights(reference, layer), layer)
+        assert_recorded(recording, weights(reference, layer), layer)
 
 
 # -- nn.MultiheadAttention ----------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_mha(options, batch_first, cross):
     if not cross:
         given = given[:1] * 3
     recording, _ = run(m, *given)
-    assert_heard(recording, mha_oracle(m, query, key))
+    assert_recorded(recording, mha_oracle(m, query, key))
     assert [call.kind for call in recording.calls] == ["cross" if cross else "self"]
 
 
@@ -321,7 +321,7 @@ def test_mha_heads_are_seen_whatever_was_asked_for(need, average, training):
     m = shuffled(nn.MultiheadAttention(12, 3, batch_first=True, dropout=0.5)).train(training)
     x = torch.randn(B, N, 12)
     recording, _ = run(m, x, x, x, need_weights=need, average_attn_weights=average)
-    assert_heard(recording, mha_oracle(m, x, x))
+    assert_recorded(recording, mha_oracle(m, x, x))
 
 
 @pytest.mark.parametrize("shape", [(N, M), (B * 3, N, M)], ids=str)
@@ -364,14 +364,14 @@ def test_mha_without_batch():
     query, key = torch.randn(N, 12), torch.randn(M, 12)
     mask = torch.randn(3, N, M)
     recording, _ = run(m, query, key, key, attn_mask=mask)
-    assert_heard(recording, mha_oracle(m, query[None], key[None], attn_mask=mask))
+    assert_recorded(recording, mha_oracle(m, query[None], key[None], attn_mask=mask))
 
 
 def test_mha_causal_hint():
     m = shuffled(nn.MultiheadAttention(12, 3, batch_first=True))
     x, mask = torch.randn(B, N, 12), nn.Transformer.generate_square_subsequent_mask(N)
     recording, _ = run(m, x, x, x, attn_mask=mask, is_causal=True, need_weights=False, store="factors")
-    assert_heard(recording, mha_oracle(m, x, x, attn_mask=mask))
+    assert_recorded(recording, mha_oracle(m, x, x, attn_mask=mask))
     assert next(recording.traces())[0].mask == Band(None, 0)
 
 
@@ -407,7 +407,7 @@ class FunctionalMha(nn.Module):
 def test_the_function_behind_mha():
     model, x = FunctionalMha(), torch.randn(2, 4, 12)
     recording, _ = run(model, x)
-    assert_heard(recording, mha_oracle(model.m, x.transpose(0, 1), x.transpose(0, 1)))
+    assert_recorded(recording, mha_oracle(model.m, x.transpose(0, 1), x.transpose(0, 1)))
 
 
 # -- the nn.Transformer family ------------------------------------------------------------------------------
@@ -492,10 +492,10 @@ def test_transformer_encoder_decoder():
     for layer, (m, query, key) in enumerate(calls):
         mask = causal if layer == 1 else None
         expected = mha_oracle(m, query.transpose(0, 1), key.transpose(0, 1), attn_mask=mask)
-        assert_heard(recording, expected, layer, atol=1e-5)
+        assert_recorded(recording, expected, layer, atol=1e-5)
 
 
-def test_decoder_of_equal_lengths_tells_cross_from_self():
+def test_decoder_of_equal_lengths_distinguishes_cross_from_self():
     layer = nn.TransformerDecoderLayer(12, 3, 16, batch_first=True)
     model = nn.TransformerDecoder(layer, 2).eval()
     with torch.no_grad():
