@@ -29,11 +29,11 @@ class AttentionCall:
     appended: int = 0
     """The number of keys at the end that are not tokens."""
     dropped: bool = False
-    """Whether dropout changed the weights before the values were mixed."""
+    """Whether dropout changed the weights before the product with the values."""
 
 
 def sdpa(func: Callable, args: tuple, kwargs: dict) -> AttentionCall:
-    """scaled_dot_product_attention, or one of the operators that stand behind it."""
+    """scaled_dot_product_attention, or one of the operators that implement it."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
     schema = getattr(func, "_schema", None)
     if schema is not None:
@@ -43,7 +43,7 @@ def sdpa(func: Callable, args: tuple, kwargs: dict) -> AttentionCall:
     query = arguments["query"]
     if query.is_nested:
         raise CaptureError(
-            "scaled_dot_product_attention on nested tensors cannot be recorded; pad the batch and give a mask instead"
+            "scaled_dot_product_attention on nested tensors cannot be recorded; pad the batch and pass a mask instead"
         )
     if hasattr(mask, "_materialize"):  # torch's CausalBias, whose module takes a second to import
         mask = mask._materialize(query.device)

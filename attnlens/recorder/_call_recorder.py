@@ -1,4 +1,4 @@
-"""Recording of recognised attention calls: their factors or weights, their values, and what they share.
+"""Recording of recognised attention calls: their factors or weights, their values, and shared masks and copies.
 
 The recorded tensors are detached and copied, since a model may overwrite them, as static caches do.
 """
@@ -37,7 +37,7 @@ class ReducerError(Exception):
 class CallRecorder:
     """Adds attention calls to a recording, as `Call`s.
 
-    values: whether to record the values and their way to the residual stream; None: as gradients
+    values: whether to record the values and their path to the residual stream; None: as gradients
     gradients: whether to record the values and the gradient of each head's output
     verify: whether to record the values and the output of each attention
     reduce: a function of each attention for the whole batch, whose result is kept in the place of the attention
@@ -226,7 +226,7 @@ class CallRecorder:
     ) -> None:
         """Records the values of the last recorded nn.MultiheadAttention, and tags its result.
 
-        projection: weight and bias of the output projection, which the result has passed
+        projection: weight and bias of the output projection, which is applied to the result already
         """
         call, (weight, _) = self.recording.calls[-1], projection
         if self.verify and not vmapped(result):
@@ -404,5 +404,5 @@ class CallRecorder:
 
 
 def _spread(tensor: Tensor, shape: tuple) -> Tensor:
-    """The batch axis at full length; the head axis stays as it is, since keys may be shared."""
+    """The batch axis at full length; the head axis is unchanged, since keys may be shared."""
     return tensor.expand(shape[0], -1, -1, -1)

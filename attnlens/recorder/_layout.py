@@ -58,7 +58,7 @@ class Layout:
     part: bool = False
     """Whether it covers only a part of the module's batch: a loop over inputs."""
     chunk: QueryChunk | None = None
-    """Which of the queries these are, where a module processes them in chunks."""
+    """The numbers of the queries, where a module processes them in chunks."""
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -213,7 +213,7 @@ def _unsettled(frames: list[Frame], shape: tuple[int, ...]) -> CaptureError:
     where = label(frames[-1].name, frames[-1].module) if frames else "the model"
     return CaptureError(
         f"attention weights {list(shape)} were computed in {where}, and which of their axes are inputs, heads and "
-        "windows is ambiguous. Run one input at a time, or give the attention the axes [batch, head, query, key]."
+        "windows is ambiguous. Run one input at a time, or write the attention with the axes [batch, head, query, key]."
     )
 
 

@@ -1,8 +1,8 @@
 """A torch function mode that recognises attention calls and records their arguments.
 
-The user's function always runs first, outside our own try block, with its own arguments; what is observed afterwards
-is detached, copied (a model may overwrite it, as static caches do) and never handed back. An error of attnlens is
-kept and reported when the capture ends.
+The user's function always runs first, outside any try block of attnlens, with its own arguments. Observed tensors are
+detached and copied (a model may overwrite them, as static caches do) and never returned to the model. An error of
+attnlens is kept and reported when the capture ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Listener(TorchFunctionMode):
     """Records the attention of whatever runs under it as `Call`s of a recording.
 
     gradients: whether to record the values and the gradient of each head's output
-    values: whether to record the values and their way to the residual stream; None: as gradients
+    values: whether to record the values and their path to the residual stream; None: as gradients
     verify: whether to record the values and the output of each attention
     gates: `{layer: [head] of factors}` on the output of each head; 0 switches a head off
     reduce: a function of each attention for the whole batch, whose result is kept in the place of the attention
@@ -198,8 +198,8 @@ class Listener(TorchFunctionMode):
     def _leave(self) -> None:
         """Removes closed listeners from torch's stack of modes.
 
-        One may come back after its end: torch removes the mode while it runs, and an interrupt at that moment restores
-        it when the traceback is released.
+        A closed one may reappear: torch removes the mode while it runs, and an interrupt then restores it when the
+        traceback is released.
         """
         modes = _get_current_function_mode_stack()
         if not any(isinstance(mode, Listener) and mode.closed for mode in modes):
@@ -303,7 +303,7 @@ class Listener(TorchFunctionMode):
         self.gated_layers.add(layer)
         if len(gate) != heads and self.fault is None:
             self.fault = CaptureError(
-                f"layer {layer} has {heads} heads, but gates[{layer}] holds {len(gate)} factors; give one for each head"
+                f"layer {layer} has {heads} heads, but gates[{layer}] holds {len(gate)} factors; pass one for each head"
             )
         return gate if len(gate) == heads else None
 

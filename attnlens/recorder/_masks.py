@@ -54,9 +54,9 @@ class Mask:
     def real_keys(self, item: int) -> Tensor | None:
         """Positions of the keys that are visible to some query (int64), or None where all are.
 
-        A key that no query sees, not even its own, is padding (or an empty slot of a cache), and so is one that only
-        its own query sees where all others see the same keys (XLNet); but not where a rule hides it, as a strictly
-        causal mask hides the last key.
+        A key that no query attends to, not even its own, is padding (or an empty slot of a cache), and so is one that
+        only its own query attends to where all others have the same visible keys (XLNet); but not where a rule hides
+        it, as a strictly causal mask hides the last key.
         """
         return self._once(item, lambda: self._real_keys(item))
 

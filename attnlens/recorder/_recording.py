@@ -57,11 +57,11 @@ class Call:
     part: bool = False
     """Whether it covers only a part of the batch of its module."""
     chunk: QueryChunk | None = None
-    """Which queries these are, where the module processed them in chunks."""
+    """The numbers of these queries, where the module processed them in chunks."""
     appended: int = 0
     """The number of keys at the end that are not tokens (bias_k, add_zero_attn)."""
     value_path: ValuePath | None = None
-    """The values and their way to the residual stream, where requested."""
+    """The values and their path to the residual stream, where requested."""
     touched: bool = False
     """Whether the model changed its weights after the softmax, so that rows need not sum to 1."""
     evidence: Evidence | None = None
@@ -178,7 +178,7 @@ class Recording:
         """
         if output_tokens is not None and tokens is None:
             raise InputError(
-                "output_tokens are the queries of cross attention; give tokens= too, which are its keys"
+                "output_tokens are the queries of cross attention; pass tokens= too, which are its keys"
             )
         token_rows = None if tokens is None else self._token_rows(tokens, select)
         output_rows = None if output_tokens is None else self._token_rows(output_tokens, select)

@@ -1,7 +1,7 @@
 """Hand-written attention: scores are followed through their softmax to the product with values.
 
-The steps are pure functions of tags in `handwritten/_scores.py` and `handwritten/_probabilities.py`; here they are
-called, and what they find is recorded.
+The steps are pure functions of tags in `handwritten/_scores.py` and `handwritten/_probabilities.py`; the tracker calls
+them and records the attention that they find.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SoftmaxTracker:
         self._tags[result] = _probabilities.softmaxed(scores, dim, origin)
 
     def _over_tokens(self, result: Tensor, dim: int) -> bool:
-        """Whether a softmax has an entry for each token of what the module was given."""
+        """Whether a softmax has an entry for each token of the module's input."""
         axes = self.stack.provenance.of(result)
         axis_kinds = set() if axes is None else kinds(axes.axes[dim])
         if result.shape[dim] == 1 or axis_kinds & {FEATURE, FIXED}:
@@ -171,7 +171,7 @@ class SoftmaxTracker:
     def follow(
         self, func: Callable, args: tuple, kwargs: dict, result: Any, before: Tensor | None = None
     ) -> None:
-        """A step on the way from scores to softmax to product."""
+        """A step between scores, softmax and product."""
         source, tag = self._tagged(args, kwargs)
         if not isinstance(result, Tensor):
             return
@@ -230,7 +230,7 @@ class SoftmaxTracker:
             self._tags[tensor] = tag
 
     def _tagged(self, args: tuple, kwargs: dict) -> tuple[Tensor | None, Scores | Probabilities | None]:
-        """The first tagged tensor among the arguments; probabilities before scores, and these before mixtures."""
+        """The first tagged tensor among the arguments; probabilities before scores, and these before values."""
         flat = [*args, *kwargs.values()]
         flat += [x for a in args if isinstance(a, (list, tuple)) for x in a]
         tagged = [(t, tag) for t in flat if (tag := self._tags.get(t)) is not None]

@@ -74,7 +74,7 @@ class ValuePath:
         )
 
     def take_projected(self, gradient: Tensor) -> None:
-        """Takes the gradient `[query, batch, d_model]` at the projection's result back through the projection."""
+        """Propagates the gradient `[query, batch, d_model]` at the projection's result back through the projection."""
         rows = self.rows_of(gradient, turned=True)
         self.gradient = torch.einsum("bqm,hdm->bhqd", rows, self.output.to(rows.dtype))
 
@@ -230,7 +230,7 @@ def _normalised(tag: ValueTag, args: tuple, kwargs: dict) -> None:
 
 
 def _permuted(tag: ValueTag, func: Callable, args: tuple, kwargs: dict, source: Tensor) -> ValueTag | None:
-    """Whether sequence and batch have changed places, tried on an index tensor; None where d_model moved."""
+    """Whether sequence and batch were swapped, determined on an index tensor; None where d_model moved."""
     if tag.stage == "heads":
         return tag
     probe = torch.empty([2 + axis for axis in range(source.ndim)], device="meta")

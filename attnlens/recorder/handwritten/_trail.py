@@ -1,4 +1,4 @@
-"""From a hand-written softmax back to its query, key and mask, accepted only where they give the same weights."""
+"""From a hand-written softmax back to its query, key and mask, accepted only where they reproduce the weights."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _four_axes(term: ScoreTerm, layout: Layout) -> Tensor:
 
 
 def _agrees(factors: dict[str, Any], mask: Mask | None, weights: Tensor, whole: bool, padded: bool) -> bool:
-    """Whether the factors give the weights that the model computed: in some rows, or in all.
+    """Whether the factors reproduce the weights that the model computed: in some rows, or in all.
 
     A masked row is 0 in the factors; a mask of finite numbers spreads it evenly in the model.
 
