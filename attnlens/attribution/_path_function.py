@@ -43,7 +43,7 @@ class PathFunction:
         self.per_example = several
 
     def ends(self, baselines: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Where the paths start and end: baselines and inputs, or what the layer makes of them."""
+        """The start and the end of each path: baselines and inputs, or the outputs of the layer for them."""
         start = _beside(self.inputs, baselines)
         if self.layer is None:
             ends = start, tuple(x.detach().clone() for x in self.inputs)
@@ -52,7 +52,7 @@ class PathFunction:
         for one in ends[1]:
             if not one.is_floating_point():
                 raise InputError(
-                    f"there is no path between {str(one.dtype).removeprefix('torch.')} values; for token ids give "
+                    f"there is no path between {str(one.dtype).removeprefix('torch.')} values; for token ids pass "
                     "layer=, the layer of word embeddings"
                 )
         return ends
@@ -60,7 +60,7 @@ class PathFunction:
     def at(self, space: Any, paths: Tensor, alphas: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """(F `[point]` in float64, its gradient times x - x' `[point, feature]`), `batch` points at a time.
 
-        space: where the paths lead, see `_integrated_gradients`; paths, alphas: `[point]`
+        space: the paths, see `_integrated_gradients`; paths, alphas: `[point]`
         """
         values, products = [], []
         for numbers, some in zip(paths.split(batch), alphas.split(batch)):
@@ -75,7 +75,7 @@ class PathFunction:
 
     @contextmanager
     def _replaced(self, leaves: list[Tensor], examples: Tensor) -> Iterator[list[Any]]:
-        """The arguments of `forward` at points of the path; points of a layer replace its output for a while."""
+        """The arguments of `forward` at points of the path; points of a layer replace its output meanwhile."""
         points = [leaf.clone() for leaf in leaves]  # some models write into their inputs
         if self.layer is None:
             yield [*points, *self._rows(self.more, examples)]
@@ -91,12 +91,12 @@ class PathFunction:
         if all(gradient is None for gradient in gradients):
             raise InputError(
                 "the target has no gradient along the path: the model detaches it or runs under no_grad, or the "
-                "target does not depend on these inputs or on this layer; explain another, or give another layer="
+                "target does not depend on these inputs or this layer; pass another target= or layer="
             )
         return [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, leaves)]
 
     def _rows(self, arguments: Sequence[Any], examples: Tensor) -> list[Any]:
-        """Arguments for those examples: tensors with a row for each example of the batch give theirs."""
+        """Arguments for those examples: a tensor with a row for each example of the batch is indexed by them."""
         return [x.index_select(0, examples.to(x.device)) if self._has_rows(x) else x for x in arguments]
 
     def _has_rows(self, argument: Any) -> bool:
@@ -113,8 +113,8 @@ class PathFunction:
             raise InputError(f"target {self.target!r} does not fit {_described(output)}: {error}") from error
         if not fits:
             raise InputError(
-                f"the model gave {_described(output)} for {len(examples)} points, with target {self.target!r} "
-                f"{list(values.shape)}; one number per point is needed: give target=, the class to explain"
+                f"the model returned {_described(output)} for {len(examples)} points, with target {self.target!r} "
+                f"{list(values.shape)}; one number per point is needed: pass target=, the class to explain"
             )
         return values.reshape(-1)
 
@@ -126,7 +126,7 @@ class PathFunction:
         return [self.target[number] for number in examples.tolist()]
 
     def _output_of(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What the layer makes of inputs."""
+        """The output of the layer for these inputs."""
         outputs: list[Any] = []
         rows = self._rows((*inputs, *self.more), torch.arange(self.count, device=inputs[0].device))
         with torch.no_grad(), hooked([(self.layer, lambda *seen: outputs.append(seen[2]))]):
@@ -134,14 +134,14 @@ class PathFunction:
         if len(outputs) != 1:
             raise InputError(
                 f"{type(self.layer).__name__} ran {len(outputs)} times in one forward pass; a path needs a layer that "
-                "runs once: give another layer="
+                "runs once: pass another layer="
             )
         self.plural = isinstance(outputs[0], tuple)  # attributions are then like the layer's output
         found = outputs[0] if self.plural else (outputs[0],)
         if not all(map(self._has_rows, found)):
             raise InputError(
-                f"{type(self.layer).__name__} does not answer with a row for each of the {self.count} examples; give "
-                "a layer= that does"
+                f"{type(self.layer).__name__} returns no row for each of the {self.count} examples; give a "
+                "layer= that does"
             )
         return tuple(x.detach().clone() for x in found)
 
@@ -159,7 +159,7 @@ def _tensors(inputs: Any) -> tuple[Tensor, ...]:
 
 
 def _beside(inputs: tuple[Tensor, ...], baselines: Any) -> tuple[Tensor, ...]:
-    """Baselines as tensors like the inputs: zeros by default, a number everywhere, one example for all."""
+    """Baselines as tensors like the inputs: zeros by default; a number or a single example applies to all."""
     each = (
         baselines
         if isinstance(baselines, tuple)

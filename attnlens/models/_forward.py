@@ -1,4 +1,4 @@
-"""Running a model that belongs to somebody else: once, captured, and left as it was."""
+"""One captured forward pass of a user's model, which is left unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..recorder._modules import take_hook
 from . import _classes
 
 OPTIONS = ("store", "dtype", "values", "target", "gates")
-"""What a run can be asked for."""
+"""The options of a run."""
 
 
 _locks = WeakIdKeyDictionary()
@@ -30,7 +30,7 @@ _locks = WeakIdKeyDictionary()
 
 @contextmanager
 def exclusive(model: nn.Module) -> Iterator[None]:
-    """One thread at a time: a run that changes the model holds its lock, which is re-entrant.
+    """A re-entrant lock of the model, so that one thread at a time runs what changes it.
 
     Models that share their parameters, as a classifier and its encoder do, share the lock.
     """
@@ -40,9 +40,9 @@ def exclusive(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def undone(*undo: Callable[[], None]) -> Iterator[None]:
-    """Runs what undoes a change, registered before the change is made.
+    """Undoes a change after the block; entered before the change is made.
 
-    Each must do no harm when it runs again: it runs twice, for an interrupt may come in the middle of the first time.
+    Each step must be harmless when repeated: it runs twice, since an interrupt may stop the first attempt.
     """
     try:
         try:
@@ -57,7 +57,7 @@ def undone(*undo: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while, in this thread alone; afterwards every module is in the mode that it was in."""
+    """Eval mode inside the block, in this thread alone; afterwards every module is in its previous mode."""
     with exclusive(model):
         training = [module for module in model.modules() if module.training]
 
@@ -72,7 +72,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """No gradients for parameters for a while: they would cost a quarter of the memory.
+    """No gradients for parameters inside the block: they would cost a quarter of the memory.
 
     Parameters made under `torch.inference_mode` have none and cannot require any.
     """
@@ -91,13 +91,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def gradient_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode, gradients for the inputs and none for parameters, whatever mode autograd is in."""
+    """Eval mode, gradients for the inputs and none for parameters, in any mode of autograd."""
     with torch.inference_mode(False), torch.enable_grad(), evaluating(model), frozen(model):
         yield
 
 
 def check_options(options: dict[str, Any], *names: str) -> None:
-    """Raises InputError for an option that is none of the known ones, listing them."""
+    """Raises InputError for an unknown option, listing the known ones."""
     for name in options:
         if name not in names:
             raise unknown_name("option", name, names)
@@ -105,9 +105,9 @@ def check_options(options: dict[str, Any], *names: str) -> None:
 
 @contextmanager
 def differentiable(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Forward passes keep what a backward pass down to the embeddings needs; yields those, as they come.
+    """Forward passes keep the graph down to the embeddings; yields the embeddings' outputs as they are computed.
 
-    Whole numbers have no gradient: each embedding's answer stands for them. Parameters get none.
+    Integers have no gradient, so the outputs of the embeddings are the leaves. Parameters get no gradient.
     """
     leaves: list[Tensor] = []
 
@@ -125,7 +125,7 @@ def differentiable(model: nn.Module) -> Iterator[list[Tensor]]:
 def hooked(
     hooks: Iterable[tuple[nn.Module, Callable]], *, before: bool = False, with_kwargs: bool = False
 ) -> Iterator[None]:
-    """Forward hooks on modules for a while, for what this thread runs.
+    """Forward hooks on modules inside the block, for this thread alone.
 
     before: whether they run before the module
     """
@@ -156,7 +156,7 @@ def run(
 ) -> tuple[Any, list[tuple[Layer, ...]]]:
     """One captured forward pass: (the model's output, layers per input).
 
-    score: the number, of the model's output, whose gradient at every attention is kept in the layers' values
+    score: from the model's output to the number whose gradient at every attention is kept in the layers' values
 
     Raises InputError with the shapes of the inputs where the model fails on them.
     """
@@ -192,7 +192,7 @@ def run_for(
     """`run` for the gradient of a target: (output, layers, the class index of each of `count` inputs).
 
     logits_of: from the output and the number of an input to its logits `[class]`
-    target: a class index, "predicted" for the one that each input itself gets, or None for no gradient
+    target: a class index, "predicted" for the predicted class of each input, or None for no gradient
     """
     chosen: list[int | None] = []
 
@@ -201,8 +201,8 @@ def run_for(
         if any(row is None or row.ndim != 1 for row in logits):
             raise InputError(
                 f"{type(model).__name__} returns no class logits whose gradient could be kept: it predicts for each "
-                "token, or there is no mask in the text to answer at, or it has no head (…ForSequenceClassification, "
-                "…ForImageClassification, …ForCausalLM); omit target=, or change that"
+                "token, or the text has no mask to predict at, or it has no head (…ForSequenceClassification, "
+                "…ForImageClassification, …ForCausalLM); omit target=, or change this"
             )
         chosen.extend(_classes.chosen(target, row) for row in logits)
         return sum(row[index] for row, index in zip(logits, chosen))
@@ -212,14 +212,14 @@ def run_for(
 
 
 def call(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Any:
-    """The model's output; InputError with the shapes of the inputs where it fails on them."""
-    with explained(model, inputs):
+    """The model's output. Raises InputError with the shapes of the inputs where the model fails on them."""
+    with input_errors(model, inputs):
         return model(inputs) if isinstance(inputs, Tensor) else model(**inputs)
 
 
 @contextmanager
-def explained(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Iterator[None]:
-    """Whatever a model raises over its inputs, as an InputError with their shapes; but for a lack of memory."""
+def input_errors(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Iterator[None]:
+    """Any error of a model on its inputs, except a lack of memory, becomes an InputError with their shapes."""
     try:
         yield
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
@@ -229,7 +229,7 @@ def explained(model: nn.Module, inputs: Tensor | dict[str, Tensor]) -> Iterator[
 
 
 def _leaves(inputs: Tensor | dict[str, Tensor], leaves: list[Tensor]) -> Tensor | dict[str, Tensor]:
-    """The inputs, those of floating point noted as leaves of the graph."""
+    """The inputs, with those of floating point as leaves of the graph."""
     if isinstance(inputs, Tensor):
         leaves.append(
             inputs.detach().clone().requires_grad_()
@@ -256,8 +256,8 @@ def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Except
     )
     if "nference tensor" in str(error):
         return InputError(
-            f"the parameters of {type(model).__name__} were made under torch.inference_mode, so no gradient can go "
-            "through them; build or load the model outside of it, or explain by a method without gradients"
+            f"the parameters of {type(model).__name__} were made under torch.inference_mode, so they have no gradient; "
+            "build or load the model outside of it, or use a method without gradients"
         )
     reason = next(iter(str(error).strip().splitlines()), "no reason given")
     return InputError(
@@ -268,7 +268,7 @@ def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Except
 def sided(layers: tuple[Layer, ...], inputs: int, outputs: int, seq2seq: bool = False) -> tuple[Layer, ...]:
     """Layers with the side of each axis: a decoder's queries are output tokens, cross attention attends to the input.
 
-    inputs, outputs: how many tokens each side has, 0 where they are not known; an axis of another length is "other".
+    inputs, outputs: the number of tokens of each side, 0 where it is unknown; an axis of another length is "other".
     """
     with_sides = []
     for layer in layers:
@@ -298,9 +298,9 @@ PER_GIB = 800
 
 @dataclass
 class BatchBudget:
-    """How many tokens go through a model together; it halves itself when memory runs out.
+    """The number of tokens that go through a model together; it is halved when memory runs out.
 
-    tokens: rows times their length, padding included
+    tokens: number of rows times their length, including padding
     """
 
     tokens: int = 4096
@@ -314,13 +314,13 @@ class BatchBudget:
         return cls(max(ON_CPU, int(memory / 2**30 * PER_GIB)))
 
     def rows(self, length: int) -> int:
-        """How many rows of so many tokens fit: at least one."""
+        """The number of rows of `length` tokens that fit: at least one."""
         return max(1, self.tokens // max(length, 1))
 
     @contextmanager
     def attempt(self, rows: int, length: int) -> Iterator[None]:
-        """A block that runs `rows` of so many tokens; where memory runs out it ends early, and half as many rows fit
-        from then on. Of a single row the error is the caller's.
+        """A block that runs `rows` of `length` tokens. Where memory runs out, it ends early and half as many rows fit
+        from then on; for a single row the error is raised.
 
         >>> while remaining:
         ...     rows = min(budget.rows(length), len(remaining))
@@ -337,6 +337,6 @@ class BatchBudget:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """torch's allocator on the CPU raises a plain RuntimeError."""
+    """Whether memory ran out; torch's allocator on the CPU raises a plain RuntimeError."""
     named = isinstance(error, (torch.OutOfMemoryError, MemoryError))
     return named or "not enough memory" in str(error) or "can't allocate memory" in str(error)

@@ -60,8 +60,8 @@ def test_scores_are_within_the_tolerance_or_marked(lens, exact, baseline, texts)
     assert sum(bool(one.converged) for one in found) >= 3  # and it is not by refusing that it is right
 
 
-def test_a_path_that_looks_smooth_at_few_nodes(lens, exact):
-    """Fifteen gradients tell of a difference of 1.7 % between two rules, and are off by 3.7 %."""
+def test_a_path_that_seems_smooth_at_few_nodes(lens, exact):
+    """Fifteen gradients estimate a difference of 1.7 % between two rules, and are off by 3.7 %."""
     text = SMOOTH
     (found,) = lens.attribute([text], tolerance=0.02)
     expected = reference(exact, text, found.target.index, "pad")

@@ -556,14 +556,14 @@ WRONG = {
     "2 baselines for 1 inputs; give a tuple with one for each": {"baselines": (0, 0)},
     "2 targets for 3 examples; give one for each, or one for all": {"target": [0, 1]},
     r"target 2 does not fit a tensor \[27, 2\]: ": {"target": 2},
-    r"a tensor \[27, 2\] for 27 points, with target None \[27, 2\]; one number per point is needed: give target=": {
+    r"a tensor \[27, 2\] for 27 points, with target None \[27, 2\]; one number per point is needed: pass target=": {
         "target": None
     },
     "runs under no_grad, or the target does not depend": {"forward": detached, "target": None},
     "inputs must be a tensor": {"inputs": [1.0, 2.0]},
     "with at least one example": {"inputs": torch.zeros(0, 3)},
     r"as many examples each, not \[3, 2\]": {"inputs": (ROWS, ROWS[:2])},
-    "no path between int64 values; for token ids give layer=": {"inputs": torch.ones(2, 3).long()},
+    "no path between int64 values; for token ids pass layer=": {"inputs": torch.ones(2, 3).long()},
 }
 
 
@@ -581,13 +581,13 @@ def test_layers_that_are_refused():
         InputError, match=r"layer must be a module of the model, not 'linear1'; of a path: model"
     ):
         AdaptiveIntegratedGradients(model, "linear1").attribute(ROWS, target=0)
-    with pytest.raises(InputError, match=r"Linear ran 0 times in one forward pass; .* give another layer="):
+    with pytest.raises(InputError, match=r"Linear ran 0 times in one forward pass; .* pass another layer="):
         AdaptiveIntegratedGradients(model, nn.Linear(3, 3)).attribute(ROWS, target=0)
     reused = toys.BasicModelWithReusedModules().double()
     with pytest.raises(InputError, match="ReLU ran 2 times"):
         AdaptiveIntegratedGradients(reused, reused.relu).attribute(ROWS, target=0)
     table = nn.Embedding(2, 3).double()
-    with pytest.raises(InputError, match="does not answer with a row for each of the 3 examples"):
+    with pytest.raises(InputError, match="returns no row for each of the 3 examples"):
         AdaptiveIntegratedGradients(lambda x: (x * table(torch.tensor([0]))).sum(1), table).attribute(ROWS)
 
 

@@ -1,4 +1,4 @@
-"""Where a path through pictures begins, and what fills the parts that are removed."""
+"""Baselines of pictures: the start of a path, and the filling of removed parts."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ BASELINES = ("black", "white", "grey", "blur", "random", "zero")
 LEVELS = {"black": 0.0, "grey": 0.5, "white": 1.0}
 
 BLUR = 12
-"""The standard deviation of the blur is the shorter side divided by this: shapes of the size of an object go."""
+"""The standard deviation of the blur is the shorter side divided by this: shapes of the size of an object vanish."""
 
 MOST_BLURRED = 1024
-"""Pixels of the longer side at which a picture is blurred: what is left has no finer detail."""
+"""Pixels of the longer side at which a picture is blurred; the result has no finer detail."""
 
 
 def image_baseline(lens: ImageModel, prepared: Any, kind: Any = "black", seed: int = 0) -> Tensor:
-    """A picture without what is asked about, as the model gets it, `[channel, height, width]`.
+    """A picture without information, as the model receives it, `[channel, height, width]`.
 
-    Pictures go through the lens's own preprocessing: black is black, not the mean colour that a tensor of zeros is.
+    Pictures go through the lens's own preprocessing: black is black, whereas a tensor of zeros is a mean
+    colour.
 
-    prepared: the input, as a `Picture` or anything that the lens reads
-    kind: one of `BASELINES`; a picture of one's own (whatever the lens reads); a float tensor of the model's shape
-    seed: of the noise of "random", uniform between black and white at every pixel and channel of the model
+    prepared: the input, as a `Picture` or anything that the lens accepts
+    kind: one of `BASELINES`; a picture (anything that the lens accepts); a float tensor of the model's shape
+    seed: for the noise of "random", uniform between black and white at every pixel and channel of the model
 
-    Raises InputError for an unknown name, a file that is not there, and another shape.
+    Raises InputError for an unknown name, a missing file and a wrong shape.
 
     >>> image_baseline(lens, "cat.png", "blur")
     """
@@ -74,16 +75,16 @@ def _as_pixels(tensor: Tensor, picture: Picture) -> Tensor:
     pixels = pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
     if pixels.shape != picture.pixels.shape or not pixels.is_floating_point():
         raise InputError(
-            f"a baseline tensor must be float {list(picture.pixels.shape)}, as the model's pixels are, not "
+            f"a baseline tensor must be float {list(picture.pixels.shape)}, like the model's pixels, not "
             f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
         )
     if not bool(torch.isfinite(pixels).all()):
-        raise InputError("the baseline tensor holds NaN or infinite values")
+        raise InputError("the baseline tensor has NaN or infinite values; every pixel must be finite")
     return pixels.to(picture.pixels.device, picture.pixels.dtype)
 
 
 def _noise(picture: Picture, seed: int) -> Tensor:
-    """Noise of the model's own pixels: in a larger picture it would be averaged to grey on the way."""
+    """Noise at the model's resolution: in a larger picture, resizing would average it to grey."""
     seed = integer("seed", seed, least=0)
     black, white = picture.ends
     shares = torch.rand(black.shape, generator=torch.Generator().manual_seed(seed), dtype=black.dtype)
@@ -91,7 +92,7 @@ def _noise(picture: Picture, seed: int) -> Tensor:
 
 
 def _blurred(picture: Picture) -> Tensor:
-    """The picture blurred before it is normalised; a tensor as it is, normalisation and blur being linear."""
+    """The picture blurred before it is normalised; a tensor is blurred directly, since both operations are linear."""
     if picture.original is None:
         return _blurred_tensor(picture.pixels)
     small = picture.original.copy()
@@ -106,7 +107,7 @@ def _blurred_tensor(pixels: Tensor) -> Tensor:
 
 
 def _along(pixels: Tensor, sigma: float) -> Tensor:
-    """A Gaussian along the last axis; at the edges over what is there."""
+    """A Gaussian filter along the last axis, renormalised at the edges."""
     places = torch.arange(pixels.shape[-1], device=pixels.device, dtype=pixels.dtype)
     weights = torch.exp(-((places[:, None] - places) ** 2) / (2 * sigma**2))
     return pixels @ (weights / weights.sum(0))

@@ -5,8 +5,8 @@
     method = LayerGradCamPlusPlus(model, model.layer4)
     maps = method.attribute(pixels, target=3)                          # [example, 1, row, column]
 
-A convolutional network has such a map; in a vision Transformer the tokens that enter the last attention are one,
-row by row. Which module makes it is found by running the model, not by its name.
+In a convolutional network this is the output of the last convolutions; in a vision Transformer it is the input of
+the last attention, row by row. The module that computes it is found by running the model, not by its name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ...models._forward import hooked
 from ...recorder._capture import listen
 
 MOST_NAMES = 8
-"""Layers that an error message lists, the last ones."""
+"""The number of layers that an error message lists, from the end."""
 
 
 # -- the formulas -----------------------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ MOST_NAMES = 8
 def grad_cam(maps: Tensor, gradient: Tensor) -> Tensor:
     """Gradient-weighted sum of feature maps, `[example, 1, row, column]`, before the ReLU.
 
-    maps, gradient: `[example, channel, row, column]`, the feature maps A and the gradient of F by them
+    maps, gradient: `[example, channel, row, column]`, the feature maps A and the gradient of F with respect to them
 
     Source: Selvaraju et al. 2017, "Grad-CAM", eqs. 1 and 2.
     """
@@ -44,11 +44,11 @@ def grad_cam(maps: Tensor, gradient: Tensor) -> Tensor:
 
 
 def grad_cam_plus_plus(maps: Tensor, gradient: Tensor) -> Tensor:
-    """As `grad_cam`, each place of a map with a weight of its own, so that several objects of a class all count.
+    """As `grad_cam`, with a weight for each location of a map, so that several objects of a class all count.
 
-    With Y = exp(F), and F linear in the maps as behind them in a network of ReLUs, the second and third derivatives
+    With Y = exp(F), and F linear in the maps, as in a network of ReLUs after them, the second and third derivatives
     of Y are Y g^2 and Y g^3, and Y cancels in `alpha = g^2 / (2 g^2 + sum(A) g^3)`. A map's weight is
-    `sum(alpha * relu(g))`; the factor Y = exp(F) of all weights is left out, since it only scales the whole map.
+    `sum(alpha * relu(g))`; the common factor Y = exp(F) is omitted, since it only scales the whole map.
 
     Source: Chattopadhay et al. 2018, "Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep
     Convolutional Networks", eqs. 9 to 12.
@@ -74,7 +74,7 @@ class LayerGradCamPlusPlus(LayerGradCam):
         attribute_to_layer_input: bool = False,
         relu_attributions: bool = False,
     ) -> Tensor:
-        """`[example, 1, row, column]`, in the places of the layer; the arguments are those of LayerGradCam.
+        """`[example, 1, row, column]`, at the resolution of the layer; the arguments are those of LayerGradCam.
 
         Raises InputError for a layer whose output is not `[example, channel, row, column]`.
         """
@@ -84,7 +84,7 @@ class LayerGradCamPlusPlus(LayerGradCam):
         if maps.ndim != 4:
             raise InputError(
                 "Grad-CAM++ needs a layer of feature maps [example, channel, row, column]; "
-                f"{type(self.layer).__name__} gives {list(maps.shape)}"
+                f"{type(self.layer).__name__} returns {list(maps.shape)}; pass another layer"
             )
         found = grad_cam_plus_plus(maps, gradient)
         return found.relu() if relu_attributions else found
@@ -94,9 +94,9 @@ def maps_of(
     forward: Callable[..., Tensor], layer: nn.Module, inputs: Any, target: Any = None, more: Any = None,
     of_input: bool = False,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """What a layer answers, or is given, and the gradient of F by it.
+    """The output (or input) of a layer, and the gradient of F with respect to it.
 
-    The gradient begins at the inputs, also where the model's parameters are frozen: begun at the layer, it would miss
+    The graph starts at the inputs, also where the model's parameters are frozen: started at the layer, it would miss
     what was computed from the same tensor before the layer ran.
     """
     leaves = tuple(_leaf(one) for one in (inputs if isinstance(inputs, tuple) else (inputs,)))
@@ -115,9 +115,10 @@ def _leaf(tensor: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class ModuleCall:
-    """One call of a module: what it received and what it returned, as shapes; () where that is no tensor.
+    """One call of a module: what it received and what it returned, as shapes; () for no tensor.
 
-    recorded: how many attentions had been recorded when it began; began, ended: its place among beginnings, and ends
+    recorded: the number of attentions recorded before it began
+    began, ended: its rank in the order of starts, and of ends
     """
 
     path: str
@@ -131,7 +132,7 @@ class ModuleCall:
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
-    """Where feature maps are: what a module answers or, with `of_input`, what it is given; grid: of tokens."""
+    """The location of feature maps: the output of a module or, with `of_input`, its input; grid: that of tokens."""
 
     path: str
     module: nn.Module
@@ -151,7 +152,7 @@ class FeatureMap:
             ):
                 raise
             raise InputError(
-                f"the target does not depend on layer {self.path!r}; name another: layer="
+                f"the target does not depend on layer {self.path!r}; pass another layer="
             ) from error
         return tuple(_as_map(one, self.grid, self.path) for one in both)
 
@@ -159,11 +160,11 @@ class FeatureMap:
 def find(model: nn.Module, run: Callable[[], Any], grid: PatchGrid | None, layer: Any = None) -> FeatureMap:
     """The last feature map of a model: of a convolutional network, or the tokens of a vision Transformer.
 
-    Convolutions are taken in the order in which they run. The map is what the last one makes together with its
-    norm, activation and residual sum: the last answer of its height and width. For a Transformer it is what enters
-    the last attention over all patches, without the tokens before them.
+    Convolutions count in the order in which they run. The map includes the norm, activation and residual sum after
+    the last one: it is the last output of the same height and width. For a Transformer it is the input of the last
+    attention over all patches, without the tokens before them.
 
-    run: runs the model once; grid: of the patches, if it attends over patches
+    run: runs the model once; grid: that of the patches, if the model attends over patches
     layer: a module or its dotted path instead
 
     Raises InputError for an unknown layer, listing those with feature maps, and where there is none.
@@ -174,17 +175,17 @@ def find(model: nn.Module, run: Callable[[], Any], grid: PatchGrid | None, layer
     whole = [n for n, call in enumerate(calls) if call.kind == "self" and grid and call.shape[2] == len(grid)]
     if any(call.windows > 1 for call in calls):
         raise InputError(
-            "the model attends within windows, whose positions change from layer to layer; name the layer of the "
-            f"tokens in their order: layer=, one of {_listed(ran, grid)}"
+            "the model attends within windows, whose positions change from layer to layer; pass the layer whose "
+            f"tokens are in order: layer=, one of {_listed(ran, grid)}"
         )
     if whole:
         return _tokens(ran, whole[-1], calls[whole[-1]].shape[2], grid)
     convolutions = [one for one in ran if isinstance(one.module, nn.Conv2d) and _wide(one.returned)]
     if not convolutions or (calls and not convolutions[-1].recorded):
-        reason = "attends over no grid of patches" if calls else "runs no 2-d convolution"
+        reason = "attends over an unknown grid of patches" if calls else "runs no 2-d convolution"
         raise InputError(
-            f"{type(model).__name__} {reason}, so that there is no feature map to weigh; give the grid, "
-            "Lens(model, patches=(rows, cols)), or a layer="
+            f"{type(model).__name__} {reason}, so that there is no feature map to weight; pass the "
+            "grid, Lens(model, patches=(rows, cols)), or a layer="
         )
     return _convolved(ran, convolutions[-1])
 
@@ -230,12 +231,12 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def _wide(shape: tuple[int, ...]) -> bool:
-    """Whether it is a map of more than one place."""
+    """Whether it is a map of more than one location."""
     return len(shape) == 4 and shape[2] * shape[3] > 1
 
 
 def _once(ran: list[ModuleCall]) -> list[ModuleCall]:
-    """Calls of modules that ran once: with several calls, the one that is meant would be ambiguous."""
+    """Calls of modules that ran once; among several calls of a module the intended one would be ambiguous."""
     modules = [call.module for call in ran]
     return [call for call in ran if modules.count(call.module) == 1]
 
@@ -246,12 +247,12 @@ def _convolved(ran: list[ModuleCall], last: ModuleCall) -> FeatureMap:
         and len(call.returned) == 4
     ]  # fmt: skip
     if not behind:
-        raise InputError(f"the last convolution, {last.path!r}, runs several times; name another layer=")
+        raise InputError(f"the last convolution, {last.path!r}, runs several times; pass another layer=")
     return FeatureMap(behind[-1].path, behind[-1].module)
 
 
 def _tokens(ran: list[ModuleCall], call: int, count: int, grid: PatchGrid) -> FeatureMap:
-    """What enters an attention: given to the last module that begins before it, its projection or itself."""
+    """The input of an attention: that of the last module that starts before it, its projection or itself."""
     before = [
         other
         for other in ran
@@ -259,7 +260,7 @@ def _tokens(ran: list[ModuleCall], call: int, count: int, grid: PatchGrid) -> Fe
     ]
     if not before:
         raise InputError(
-            f"no module is given the {count} tokens before the last attention; name the layer whose answer they are: "
+            f"no module receives the {count} tokens before the last attention; pass the layer that returns them: "
             f"layer=, one of {_listed(ran, grid)}"
         )
     last = max(before, key=lambda other: other.began)
@@ -268,24 +269,24 @@ def _tokens(ran: list[ModuleCall], call: int, count: int, grid: PatchGrid) -> Fe
 
 
 def _named(model: nn.Module, ran: list[ModuleCall], grid: PatchGrid | None, layer: Any) -> FeatureMap:
-    """The layer that a user means."""
+    """The layer named by the user."""
     paths = dict(model.named_modules())
     if isinstance(layer, nn.Module):
         layer = next((path for path, module in paths.items() if module is layer), type(layer).__name__)
     calls = [call for call in ran if call.path == layer]
     if len(calls) != 1 or not _fits(calls[0].returned, grid):
         if isinstance(layer, str) and layer in paths and layer:
-            what = f"ran {len(calls)} times" if len(calls) != 1 else f"answers {list(calls[0].returned)}"
+            what = f"ran {len(calls)} times" if len(calls) != 1 else f"returns {list(calls[0].returned)}"
             raise InputError(
-                f"layer {layer!r} {what}; a feature map is answered once, as [image, channel, row, column] or as one "
-                f"token per patch: {_listed(ran, grid)}"
+                f"layer {layer!r} {what}; a feature map is returned once, as [image, channel, row, column] or as one "
+                f"token per patch; pass one of: {_listed(ran, grid)}"
             )
         raise unknown_name("layer", layer, [call.path for call in _candidates(ran, grid)])
     return FeatureMap(layer, calls[0].module, grid=grid)
 
 
 def _fits(shape: tuple[int, ...], grid: PatchGrid | None) -> bool:
-    """Whether it is a feature map of one image: not of its windows."""
+    """Whether it is a feature map of one image, not of its windows."""
     if not shape or shape[0] != 1:
         return False
     return _wide(shape) or (len(shape) == 3 and grid is not None and _rows_cols(shape[1], grid) is not None)

@@ -80,7 +80,7 @@ def _checked(
 
 
 def _read(lens: ImageModel, input: Any, number: int | None) -> tuple[PixelForward, Picture, Trace]:
-    """The model as a function, the picture as it gets it, and its logits; an error names the number of the input."""
+    """The model as a function, the picture for it, and its logits; an error names the number of the input."""
     try:
         picture = Picture.of(lens, input)
     except InputError as error:

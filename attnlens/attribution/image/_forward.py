@@ -30,7 +30,7 @@ class PixelForward:
         """`[row, class]`, in float32 (float64 stays). Raises InputError for a model without class logits."""
         model = self.lens.model
         given = pixels.to(self.lens.device, self.lens.dtype)
-        with _forward.explained(model, {"pixel_values": given} if self.named else given):
+        with _forward.input_errors(model, {"pixel_values": given} if self.named else given):
             output = model(pixel_values=given) if self.named else model(given)
         logits = _tasks.read(output)
         if logits is None or logits.ndim != 2 or len(logits) != len(pixels):

@@ -1,7 +1,7 @@
-"""One picture on its way into a model: its pixels, what they show, and where in the picture they come from.
+"""One picture as the input of a model: its pixels, their colours, and their positions in the picture.
 
-Nothing here knows how a processor works. What it does is measured: black and white pictures of the same size give
-the two ends of every pixel's scale, two ramps give the place in the picture that each pixel shows.
+The processor is treated as a black box and measured: black and white pictures of the same size determine the two ends
+of every pixel's scale, two ramps determine the position in the picture that each pixel shows.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from ...models._protocols import ImageModel
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels of the picture that was given."""
+"""Left, top, right, bottom in pixels of the original picture."""
 
 STRAIGHT = 0.02
-"""By how much of the picture the measured places may lie off a straight line, before the fit is given up."""
+"""The largest deviation of the measured positions from a straight line, as a fraction of the picture."""
 
 PATCH = 16
-"""Pixels of a cell, down and across, where the model has no patches; small pictures have at least `FEWEST` cells."""
+"""Pixels of a cell, down and across, where the model has no patches; a side has at least `FEWEST` cells."""
 
 FEWEST = 8
 
 LARGE, CLOSE = 2048, 0.03
-"""From so many pixels of the longer side on, measurements use a smaller picture, if the model's pixels differ by no
-more than so much between black and white, in the mean."""
+"""From `LARGE` pixels of the longer side on, measurements use a smaller picture, if the mean difference of the model's
+pixels is at most `CLOSE` of the range from black to white."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
     """One image as a lens reads it.
 
-    original: the picture in RGB; None where a tensor was given
-    pixels: `[channel, height, width]`, what the model gets, on the lens's device and at least in float32
+    original: the picture in RGB; None where the input is a tensor
+    pixels: `[channel, height, width]`, the input of the model, on the lens's device and at least in float32
     """
 
     lens: ImageModel
@@ -51,17 +51,17 @@ class Picture:
 
     @classmethod
     def of(cls, lens: ImageModel, input: Any) -> Picture:
-        """Reads whatever the lens reads. Raises InputError as `lens.trace` does."""
+        """Reads any input that the lens accepts. Raises InputError as `lens.trace` does."""
         given = None if isinstance(input, Tensor) else _image_inputs.read(input)
         return cls(lens, given, _pixels(lens, input if given is None else given))
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture; of the tensor where one was given."""
+        """Width and height of the picture, or of the tensor."""
         return (self.pixels.shape[-1], self.pixels.shape[-2]) if self.original is None else self.original.size
 
     def like(self, picture: Image.Image) -> Tensor:
-        """The pixels that the model would get for another picture.
+        """The pixels that the model would receive for another picture.
 
         Raises InputError where they have another shape than those of this one.
         """
@@ -75,9 +75,9 @@ class Picture:
 
     @cached_property
     def ruler(self) -> tuple[int, int]:
-        """Width and height at which the processor is measured: the picture's, or of a very large one a part of it.
+        """Width and height at which the processor is measured: those of the picture, or of a smaller copy.
 
-        A smaller copy does if it comes out the same: every processor that resizes does that, a mere crop does not.
+        A smaller copy is used if its pixels are the same, as with every processor that resizes; a mere crop differs.
         """
         if self.original is None or max(self.original.size) < LARGE:
             return self.size
@@ -93,9 +93,9 @@ class Picture:
     # -- colours --------------------------------------------------------------------------------------------
 
     def level(self, share: float) -> Tensor:
-        """An even picture as the model gets it: 0 is black, 1 is white.
+        """A picture of one colour as the model receives it: 0 is black, 1 is white.
 
-        Raises InputError for a tensor that nothing says the colours of.
+        Raises InputError for a tensor of unknown colours.
         """
         if self.original is None and _image_inputs.preprocess(self.lens) is None:
             return self._raw(share)
@@ -103,11 +103,11 @@ class Picture:
         pixels = _pixels(self.lens, plain)
         if pixels.shape == self.pixels.shape:
             return pixels
-        # A tensor may have a size that the processor never makes: its colours are the same at every place.
+        # A tensor may have a size that the processor never returns; the colour is the same at every position.
         middle = pixels[:, pixels.shape[1] // 2, pixels.shape[2] // 2]
         if len(middle) != len(self.pixels):
             raise InputError(
-                f"the tensor has {len(self.pixels)} channels, pictures get {len(middle)} from this lens; give the "
+                f"the tensor has {len(self.pixels)} channels, pictures have {len(middle)} in this lens; pass the "
                 "baseline as a tensor of the same shape"
             )
         return middle[:, None, None].expand_as(self.pixels).contiguous()
@@ -115,14 +115,14 @@ class Picture:
     def _raw(self, share: float) -> Tensor:
         if not self.has_colours:
             raise InputError(
-                "nothing says which numbers are black or white in a tensor beyond 0..1: give the baseline as a "
-                "tensor, use 'zero', or say how pictures become tensors: Lens(model, preprocess)"
+                "the numbers of black and white are unknown for a tensor beyond 0..1; pass the baseline as a "
+                "tensor, use 'zero', or pass the preprocessing: Lens(model, preprocess)"
             )
         return torch.full_like(self.pixels, share)
 
     @property
     def has_colours(self) -> bool:
-        """Whether it is known which numbers are black and white."""
+        """Whether the numbers of black and white are known."""
         known = self.original is not None or _image_inputs.preprocess(self.lens) is not None
         return known or bool(self.pixels.min() >= 0 and self.pixels.max() <= 1)
 
@@ -137,7 +137,7 @@ class Picture:
         span = white - black
         return (pixels.double() - black) / torch.where(span.abs() > 1e-6, span, torch.nan)
 
-    # -- what is shown --------------------------------------------------------------------------------------
+    # -- pictures --------------------------------------------------------------------------------------
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -150,14 +150,14 @@ class Picture:
 
     @property
     def image(self) -> np.ndarray:
-        """uint8 `[height, width, 3]`, the picture that was given; of a tensor what the model sees."""
+        """uint8 `[height, width, 3]`, the original picture; for a tensor what the model sees."""
         return self.seen if self.original is None else np.asarray(self.original)
 
     @cached_property
     def box(self) -> Box:
-        """Where in the picture that was given the model's view lies, to about a pixel.
+        """The part of the original picture that the model sees, to about a pixel.
 
-        The whole picture where no straight line says where pixels come from: after a rotation, for example.
+        The whole picture where no straight line fits the positions of the pixels, for example after a rotation.
         """
         width, height = self.size
         across = down = None
@@ -202,16 +202,16 @@ class Picture:
 
 def _pixels(lens: ImageModel, input: Any) -> Tensor:
     pixels, _ = _image_inputs.prepare(lens, input)
-    pixels = pixels.to(lens.device).clone()  # a gradient is not asked of what was made under inference_mode
+    pixels = pixels.to(lens.device).clone()  # a tensor made under inference_mode cannot require a gradient
     return pixels if pixels.dtype == torch.float64 else pixels.float()
 
 
 def _line(shares: np.ndarray, size: int) -> tuple[float, float] | None:
-    """Where the columns begin and end, as shares of a picture of `size` pixels across, by what they show of its ramp
-    `[row, column]`; None where that is no straight line."""
+    """The start and end of the columns, as shares of a picture of `size` pixels across, from the values of its ramp
+    `[row, column]`; None where these are no straight line."""
     columns = shares.shape[1]
     centres = np.broadcast_to(np.arange(columns) + 0.5, shares.shape)
-    # Interpolation stands still within half a pixel of the edges; padding is NaN.
+    # Interpolation is constant within half a pixel of the edges; padding is NaN.
     edge = 0.5 / size + 1e-3
     inside = (shares > edge) & (shares < 1 - edge)
     if not inside.any() or np.ptp(centres[inside]) < columns / 8:

@@ -1,6 +1,6 @@
 """The attribution methods for images, each a function of an `ImageMethodInput`; its keywords are its options.
 
-Captum computes gradients, ablations and Shapley values; all of them see the model as a function of its pixels.
+Captum computes gradients, ablations and Shapley values of the model as a function of its pixels.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .._integrated_gradients import ErrorEstimate
 
 MOST_ROUNDS = 3
-"""Times that paths from several baselines are integrated, more exactly each time, until their mean is exact enough."""
+"""Limit of the rounds in which paths from several baselines are integrated, each more exact, until their mean is."""
 
 
 @dataclass(eq=False)
@@ -60,7 +60,7 @@ class ImageMethodInput:
         return self.target(self.forward.logits(pixels))
 
     def scalar_at_alpha(self, alphas: Tensor, starts: Tensor) -> Tensor:
-        """F with every pixel at alpha, `[row, height, width]`, of its way from its row of `starts` to the picture.
+        """F with every pixel at the fraction alpha, `[row, height, width]`, of its path from `starts` to the picture.
 
         Its integrated gradients are those of the channels summed over each pixel, and so are their errors.
         """
@@ -78,7 +78,7 @@ class ImageMethodInput:
             return torch.cat([self.scalar(row[None]).double().cpu() for row in pixels])
 
     def change_from(self, start: Tensor) -> Tensor:
-        """F at the picture less F at `start` `[1, channel, height, width]`, `[1]`."""
+        """F at the picture minus F at `start` `[1, channel, height, width]`, `[1]`."""
         return self.at(self.pixels) - self.at(start)
 
     def baselines(self, kind: Any, seed: int) -> tuple[Tensor, str]:
@@ -86,7 +86,7 @@ class ImageMethodInput:
         kind = ("black" if self.picture.has_colours else "zero") if kind is None else kind
         kinds = kind if isinstance(kind, list | tuple) else [kind]
         if not len(kinds):
-            raise InputError("baseline=[] names none; omit it for 'black'")
+            raise InputError("baseline=[] names no baseline; omit it for 'black'")
         starts = [image_baseline(self.lens, self.picture, one, seed) for one in kinds]
         return torch.stack(starts).to(self.pixels), name_of(kind)
 
@@ -107,19 +107,19 @@ def integrated_gradients(
     inputs: ImageMethodInput, *, baseline: Any = None, tolerance: float | None = None, max_steps: int | None = None,
     n_steps: int | None = None, seed: int = 0,
 ) -> MethodScores:  # fmt: skip
-    """Sundararajan et al. 2017, eq. 1, summed over channels: in as many steps as the tolerance needs; with `n_steps`
-    Captum's fixed number. Over several baselines the mean, as expected gradients (Erion et al. 2021) have it.
+    """Sundararajan et al. 2017, eq. 1, summed over channels: adaptive; with `n_steps` Captum's fixed number of
+    steps. For several baselines the mean of their scores, as in expected gradients (Erion et al. 2021).
 
-    tolerance: of gap and estimated error, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
-        to which these were enough, `FIXED_TOLERANCE` by default.
-    max_steps: of each adaptive path, `MAX_STEPS` by default
+    tolerance: limit of gap and estimated error, `TOLERANCE` by default. With `n_steps` it adds no steps: it is the
+        largest gap that counts as converged, `FIXED_TOLERANCE` by default.
+    max_steps: limit of each adaptive path, `MAX_STEPS` by default
     """
     from .._integrated_gradients import AdaptiveIntegratedGradients
 
     starts, name = inputs.baselines(baseline, seed)
     if n_steps is not None:
         if max_steps is not None:
-            raise InputError("max_steps is a limit and n_steps a fixed number; give one of them")
+            raise InputError("max_steps is a limit and n_steps a fixed number; pass one of them")
         return _fixed(inputs, starts, name, n_steps, FIXED_TOLERANCE if tolerance is None else tolerance)
     tolerance = TOLERANCE if tolerance is None else tolerance
     asked, steps, alphas = tolerance, 0, torch.ones_like(starts[:, 0])
@@ -182,7 +182,7 @@ def gradient(inputs: ImageMethodInput) -> MethodScores:
 
 @method(signed=True, complete=False, needs="gradients", inputs="image")
 def gradient_x_input(inputs: ImageMethodInput) -> MethodScores:
-    """Gradient times pixel, summed over channels: the first-order estimate of what F loses when all becomes zero."""
+    """Gradient times pixel, summed over channels: the first-order estimate of the drop of F to the zero input."""
     from captum.attr import InputXGradient
 
     with quiet():
@@ -195,7 +195,7 @@ def gradient_x_input(inputs: ImageMethodInput) -> MethodScores:
 def smoothgrad(
     inputs: ImageMethodInput, *, n_samples: int = 25, noise: float = 0.15, seed: int = 0
 ) -> MethodScores:
-    """Smilkov et al. 2017, section 2: the gradient averaged over pictures with noise, whose standard deviation is
+    """Smilkov et al. 2017, section 2: the gradient averaged over pictures with Gaussian noise of standard deviation
     `noise` times the range of the pixels; then, as `gradient`, its largest absolute value over channels."""
     from captum.attr import NoiseTunnel, Saliency
 
@@ -213,7 +213,7 @@ def smoothgrad(
 
 @method(signed=False, complete=False, needs="gradients", inputs="image")
 def guided_backprop(inputs: ImageMethodInput) -> MethodScores:
-    """Springenberg et al. 2015, section 3: the gradient, of which every ReLU passes on what is positive only.
+    """Springenberg et al. 2015, section 3: the gradient, of which every ReLU passes on the positive part only.
 
     Raises InputError for a model without ReLU modules.
     """
@@ -242,7 +242,7 @@ def grad_cam(inputs: ImageMethodInput, *, layer: Any = None) -> MethodScores:
 
 @method(signed=False, complete=False, needs="gradients", inputs="image")
 def grad_cam_plus_plus(inputs: ImageMethodInput, *, layer: Any = None) -> MethodScores:
-    """Chattopadhay et al. 2018: as Grad-CAM, with a weight for every place of a map."""
+    """Chattopadhay et al. 2018: as Grad-CAM, with a weight for every location of a map."""
     from . import _cam
 
     return _activation_map(inputs, layer, _cam.grad_cam_plus_plus)
@@ -270,16 +270,16 @@ def _activation_map(
 def occlusion(
     inputs: ImageMethodInput, *, baseline: Any = None, window: Any = None, stride: Any = None, seed: int = 0
 ) -> MethodScores:
-    """Zeiler and Fergus 2014, section 4: what F loses when the baseline covers a window, spread evenly over it.
+    """Zeiler and Fergus 2014, section 4: the drop of F when the baseline covers a window, spread evenly over it.
 
     window, stride: (height, width) in pixels, or one number for both; those of a patch by default. Where windows
-    overlap, a pixel gets the mean of those that cover it; one that the edge cuts off is spread over what is left of it.
+    overlap, the score of a pixel is their mean; the drop of a window cut off at the edge is spread over the rest of it.
     """
     start, name = inputs.baseline(baseline, seed)
     window = inputs.patch if window is None else _pair("window", window, inputs)
     stride = window if stride is None else _pair("stride", stride, inputs)
     if stride[0] > window[0] or stride[1] > window[1]:
-        raise InputError(f"stride {stride} leaves pixels between windows of {window}; give a smaller one")
+        raise InputError(f"stride {stride} leaves pixels between windows of {window}; pass a smaller stride")
     sizes = zip(inputs.pixels.shape[-2:], window, stride)
     down, across = (_windows(*size).to(inputs.pixels.device) for size in sizes)
     lost = inputs.at(inputs.pixels) - _covered(inputs, start, down, across)
@@ -290,8 +290,8 @@ def occlusion(
 
 
 def _windows(size: int, window: int, stride: int) -> Tensor:
-    """Where each window lies along one axis, bool `[window, pixel]`: placed as by Captum's Occlusion, which does not
-    say how many pixels the last one covers, where the edge cuts it off."""
+    """The pixels of each window along one axis, bool `[window, pixel]`. The windows are those of Captum's Occlusion,
+    which does not return how many pixels the last one covers where it is cut off at the edge."""
     starts = torch.arange(-(-(size - window) // stride) + 1)[:, None] * stride
     places = torch.arange(size)
     return (starts <= places) & (places < starts + window)
@@ -311,9 +311,9 @@ def _covered(inputs: ImageMethodInput, start: Tensor, down: Tensor, across: Tens
 def shapley(
     inputs: ImageMethodInput, *, baseline: Any = None, grid: Any = None, n_samples: int = 25, seed: int = 0
 ) -> MethodScores:
-    """Castro et al. 2009: the mean gain of each cell over `n_samples` random orders in which cells take the place of
-    the baseline, spread evenly over its pixels; grid: (rows, cols), the model's patches by default. The result holds
-    what each order gave: `attribution.standard_error` is how far the mean may be off."""
+    """Castro et al. 2009: the mean gain of each cell over `n_samples` random orders in which cells replace the
+    baseline, spread evenly over its pixels; grid: (rows, cols), the model's patches by default. The result keeps the
+    gains of each order; `attribution.standard_error` estimates the error of their mean."""
     from captum.attr import ShapleyValueSampling
 
     from ._perturbation import checked
@@ -341,19 +341,19 @@ def shapley(
 
 @method(signed=False, complete=False, needs="attention", inputs="image")
 def rollout(inputs: ImageMethodInput) -> MethodScores:
-    """`al.rollout`, from where the model reads its answer: the same for every class."""
+    """`al.rollout`, from the positions that the prediction depends on: the same for every class."""
     return _of_attention(inputs, lambda trace, row: attention_rollout(trace, row=row))
 
 
 @method(signed=False, complete=False, needs=("attention", "gradients"), inputs="image")
 def relevance(inputs: ImageMethodInput) -> MethodScores:
-    """`al.attribution.relevance`, from where the model reads its answer."""
+    """`al.attribution.relevance`, from the positions that the prediction depends on."""
     return _of_attention(inputs, _followed(inputs, attention_relevance))
 
 
 @method(signed=False, complete=False, needs=("attention", "gradients"), inputs="image")
 def gradient_rollout(inputs: ImageMethodInput) -> MethodScores:
-    """`al.attribution.gradient_rollout`, from where the model reads its answer."""
+    """`al.attribution.gradient_rollout`, from the positions that the prediction depends on."""
     return _of_attention(inputs, _followed(inputs, gradient_attention_rollout))
 
 
@@ -362,7 +362,7 @@ def _followed(inputs: ImageMethodInput, function: Callable[..., Tensor]) -> Call
 
 
 def _of_attention(inputs: ImageMethodInput, shares_of: Callable[..., Tensor]) -> MethodScores:
-    """The patches' shares in the positions that the answer is read from: the class token, or all in a mean."""
+    """The patches' shares in the positions that the prediction depends on: the class token, or the mean of all."""
     try:
         trace = _trace(inputs, target=int(inputs.target.index))
     except CaptureError as error:
@@ -373,7 +373,7 @@ def _of_attention(inputs: ImageMethodInput, shares_of: Callable[..., Tensor]) ->
     grid = trace.patches
     if grid is None:
         raise InputError(
-            f"{inputs.lens.name} attends over no grid of patches that is known; give it: "
+            f"{inputs.lens.name} attends over an unknown grid of patches; pass it: "
             "Lens(model, patches=(rows, cols))"
         )
     readers = _readers(trace)
@@ -384,7 +384,7 @@ def _of_attention(inputs: ImageMethodInput, shares_of: Callable[..., Tensor]) ->
 
 
 def _readers(trace: Trace) -> list[int]:
-    """Positions of the last attention whose answer the logit depends on: of the others the gradient is zero."""
+    """Positions of the last attention whose output the logit depends on; for the others the gradient is zero."""
     values = trace.layers[-1].values
     used = (
         [] if values is None or values.gradient is None else (values.gradient != 0).any(-1).any(0).nonzero()
@@ -392,7 +392,7 @@ def _readers(trace: Trace) -> list[int]:
     return [int(position) for position in used] or list(range(trace[-1].queries))
 
 
-# -- pieces ---------------------------------------------------------------------------------------------------
+# -- helpers ---------------------------------------------------------------------------------------------------
 
 
 def _trace(inputs: ImageMethodInput, **options: Any) -> Trace:
@@ -400,7 +400,7 @@ def _trace(inputs: ImageMethodInput, **options: Any) -> Trace:
 
 
 def _pair(name: str, value: Any, inputs: ImageMethodInput) -> tuple[int, int]:
-    """(height, width) within the picture; InputError for anything else."""
+    """(height, width) within the picture. Raises InputError for anything else."""
     pair: Sequence = value if isinstance(value, list | tuple) else (value, value)
     height, width = inputs.pixels.shape[-2:]
     sizes = [as_integer(size) for size in pair]

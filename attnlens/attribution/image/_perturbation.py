@@ -1,4 +1,4 @@
-"""The model's answer to one picture without some of its parts: what faithfulness and searches ask, as of a text."""
+"""The logits of one picture without some of its parts, as faithfulness and counterfactual searches need."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 class ImagePerturbation:
     """One picture with some of its cells replaced by those of a baseline.
 
-    input: whatever the lens reads, or a `Picture` that is read already
-    by: what stands in the place of a removed cell: a baseline's name, a picture or a tensor, as for `image_baseline`
+    input: anything that the lens accepts, or a `Picture`
+    by: the filling of a removed cell: a baseline's name, a picture or a tensor, as for `image_baseline`
     grid: rows and columns of cells; the model's patches by default, or else cells of about the size of a patch
 
     parts: "row,col" of each cell, row by row; cells: `[height, width]`, the number of the part of each pixel.
 
-    Raises InputError for a grid that is finer than the pixels, and as `image_baseline` does.
+    Raises InputError for a grid finer than the pixels, and for what `image_baseline` refuses.
 
     >>> removal = ImagePerturbation(lens, "cat.png", by="blur")
     >>> removal.logits(torch.eye(len(removal.parts)) == 0)   # [part, class]: without the first, the second, ...
@@ -50,14 +50,15 @@ class ImagePerturbation:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What can be removed: the cells, as a trace names patches."""
+        """The removable parts: the cells, named as the patches of a trace."""
         rows, cols = self.grid
         return tuple(f"{row},{col}" for row in range(rows) for col in range(cols))
 
     def logits(self, kept: Tensor, budget: BatchBudget | None = None) -> Tensor:
         """The logits `[row, class]` with only the parts where `kept` `[row, part]` is True, on the CPU.
 
-        Rows run together as far as the budget allows, a picture counting as its patches; equal rows run once.
+        Rows run together as far as the budget allows, where a picture counts as its number of patches; equal rows run
+        once.
         """
         kept = torch.as_tensor(kept, dtype=torch.bool).cpu()
         parts = self.grid[0] * self.grid[1]
@@ -74,7 +75,7 @@ class ImagePerturbation:
         return torch.cat(logits)[where]
 
     def pixels(self, kept: Tensor) -> Tensor:
-        """What the model gets, `[row, channel, height, width]`, of `kept` `[row, part]`."""
+        """The pixels for the model, `[row, channel, height, width]`, with the parts of `kept` `[row, part]`."""
         stays = kept.to(self.cells.device)[:, self.cells].unsqueeze(1)
         return torch.where(stays, self.picture.pixels, self.blank)
 
@@ -84,12 +85,12 @@ class ImagePerturbation:
 
 
 def checked(grid: Any, picture: Picture) -> tuple[int, int]:
-    """A grid of cells that fits the pixels; InputError for another."""
+    """A grid of cells that fits the pixels. Raises InputError for any other."""
     pair = [as_integer(count) for count in grid] if isinstance(grid, list | tuple) else []
     height, width = picture.pixels.shape[-2:]
     whole = len(pair) == 2 and None not in pair
     if not whole or not (0 < pair[0] <= height and 0 < pair[1] <= width):
         raise InputError(
-            f"grid must be (rows, cols) of cells, at most {height} x {width} as there are pixels, not {grid!r}"
+            f"grid must be (rows, cols) of cells, at most {height} x {width}, the number of pixels, not {grid!r}"
         )
     return pair[0], pair[1]

@@ -1,4 +1,4 @@
-"""Where a path to a text begins: the same text without its words, in one of several senses."""
+"""Baselines of texts, the start of a path: the same text without its words, in one of several senses."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ BASELINES = ("pad", "mask", "zero", "mean")
 """Ordinary tokens become padding, the mask token, vectors of zeros, or the mean of all word embeddings."""
 
 PART = 8192
-"""Word embeddings that are summed up together: all of a large vocabulary in float32 would take gigabytes."""
+"""Word embeddings that are summed together: all of a large vocabulary in float32 would take gigabytes."""
 
 Baseline = str | Tensor | Sequence[int]
 
 
 def named(baseline: Any) -> list[tuple[str, Baseline]]:
-    """(name, baseline) of one baseline or of a list of several, checked as far as it goes without a model.
+    """(name, baseline) of one baseline or of a list of several, checked as far as possible without a model.
 
-    Raises InputError for a name that is none; a text as a baseline has at least two words.
+    Raises InputError for an unknown name; a baseline text has at least two words.
     """
     several = isinstance(baseline, list | tuple) and not _ids(baseline)
     baselines = []
@@ -62,8 +62,8 @@ def per_token(baseline: Baseline) -> bool:
 def start(forward: EmbeddingForward, baseline: Baseline) -> Tensor:
     """Word embeddings `[text, token, d]` where the path begins; special tokens are those of the text.
 
-    A baseline text stands, token by token, in the places of the ordinary tokens: cut where it is longer, filled
-    with padding where it is shorter.
+    A baseline text replaces the ordinary tokens one by one: truncated where it is longer, padded where it is
+    shorter.
     """
     kept = _kept(forward)
     end = forward.vectors()
@@ -86,7 +86,7 @@ def start(forward: EmbeddingForward, baseline: Baseline) -> Tensor:
 
 
 def _kept(forward: EmbeddingForward) -> Tensor:
-    """`[text, token]`: special tokens, the mask of a masked language model, and the padding of the batch."""
+    """`[text, token]`, what stays: special tokens, the mask of a masked language model, the padding of the batch."""
     kept = torch.ones(forward.ids.shape, dtype=torch.bool)
     for row, encoded in enumerate(forward.encoded):
         kept[row, [place for (place,) in ordinary(forward.lens, encoded.tokens)]] = False
@@ -94,7 +94,7 @@ def _kept(forward: EmbeddingForward) -> Tensor:
 
 
 def _mean(forward: EmbeddingForward) -> Tensor:
-    """`[d]`: the mean of all word embeddings, a part of the vocabulary at a time."""
+    """`[d]`: the mean of all word embeddings, computed in parts of the vocabulary."""
     ids = torch.arange(forward.tables[0].weight.shape[0], device=forward.ids.device)
     return sum(forward.vectors(part[None])[0].sum(0) for part in ids.split(PART)) / len(ids)
 
@@ -115,7 +115,7 @@ def _laid(forward: EmbeddingForward, kept: Tensor, ids: Sequence[int]) -> Tensor
 
 
 def _checked(forward: EmbeddingForward, ids: Tensor | Sequence[int]) -> Tensor:
-    """Own ids, one for each token of the text."""
+    """The caller's ids, one for each token of the text."""
     ids = torch.as_tensor(ids, device=forward.ids.device)
     size, rows = forward.ids.shape[1], forward.tables[0].weight.shape[0]
     if ids.shape not in ((size,), (1, size)):

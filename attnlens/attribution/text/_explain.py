@@ -45,7 +45,7 @@ class TextRequest:
 
 @dataclass(frozen=True)
 class TextRow:
-    """One text, or one window of it, and what is to be explained of it."""
+    """One text, or one window of it, and the target to explain."""
 
     encoded: Encoded
     target: TargetRequest
@@ -112,7 +112,7 @@ def attribute_text(
 
 
 def merged(attribution: TextAttribution, level: str) -> TextAttribution:
-    """The attribution by "word" or "sentence": the scores of what belongs together are summed."""
+    """The attribution by "word" or "sentence": the scores of tokens that belong together are summed."""
     together = groups(attribution.tokens, attribution.text, level)
     if level == attribution.level:
         return attribution
@@ -135,7 +135,7 @@ def _merged_errors(attribution: TextAttribution, scores: Tensor, together: Any) 
     return {"samples": samples, "estimated_error": sampling_error(samples, scores)}
 
 
-# -- what is asked --------------------------------------------------------------------------------------------
+# -- the request --------------------------------------------------------------------------------------------
 
 
 def _checked(
@@ -153,12 +153,12 @@ def _checked(
 
 
 def _check_attention(lens: TextModel, method: Method, target: TargetRequest) -> None:
-    """Methods that read the attention need one stack and one prediction, and explain the logit of one class."""
+    """Methods that use attention need one stack and one prediction, and explain the logit of one class."""
     method.check_target(target)
     if _tasks.config_of(lens.model, "is_encoder_decoder"):
         raise InputError(
             f"{method.name} follows one stack of self-attention, and {type(lens.model).__name__} has two; "
-            "al.attribution.relevance(lens, text) returns [output, input], or use a method of gradients"
+            "al.attribution.relevance(lens, text) returns [output, input], or use a gradient method"
         )
     if "gradients" in method.needs and not predicts_once(lens):
         raise _one_prediction(method)
@@ -200,7 +200,7 @@ def _check_one_text(
 def _encoded(
     lens: TextModel, texts: list, asked: list[tuple[int, TargetRequest]]
 ) -> dict[tuple[int, str | None], Encoded]:
-    """Each text, tokenized once for each output that a decoder has read."""
+    """Each text, tokenized once for each output given to a decoder."""
     wanted = dict.fromkeys((number, target.output) for number, target in asked)
     return {(number, output): lens.encode(texts[number], output) for number, output in wanted}
 
@@ -208,7 +208,7 @@ def _encoded(
 def _rows_of_windows(
     lens: TextModel, asked: list[tuple[Any, TargetRequest]], window: int, overlap: int | None
 ) -> tuple[list[TextRow], list]:
-    """Rows of all windows; and of each whole text ((text, prediction), (first row, last row + 1))."""
+    """The rows of all windows, and for each whole text ((text, prediction), (first row, last row + 1))."""
     rows: list[TextRow] = []
     wholes, ends = [], [0]
     for text, request in asked:
@@ -223,7 +223,7 @@ def _rows_of_windows(
 def _next_batch(
     lens: TextModel, rows: list[TextRow], left: list[int], request: TextRequest, budget: BatchBudget
 ) -> tuple[list[int], int, int]:
-    """Numbers of the rows of the next batch, tokens of the longest, and how many points run together.
+    """Numbers of the rows of the next batch, length of the longest, and how many points run together.
 
     left: numbers of the rows that are left, the longest first
     """
@@ -235,7 +235,7 @@ def _next_batch(
         for i in left
         if len(rows[i].encoded) >= shortest and _same_function(lens, rows[i].target, first.target)
     ]
-    # Rows of one text have no padding; only a classifier that looks for its padding and knows none takes no two.
+    # Rows of one text have no padding, but a classifier that searches for padding and has none takes one row.
     single = not lens.batches and not _tasks.config_of(lens.model, "is_encoder_decoder")
     points = 1 if single else budget.rows(length)
     alone = not lens.batches or request.method.one_by_one
@@ -243,14 +243,14 @@ def _next_batch(
 
 
 def _same_function(lens: TextModel, first: TargetRequest, second: TargetRequest) -> bool:
-    """Whether two requests are of one F: of one unit, with a contrast or without, and of one side of an answer."""
+    """Whether two requests have the same F: the same unit and side of an answer, both or neither with a contrast."""
     side = lens.task == "question" and first.answer_side != second.answer_side
     return first.unit == second.unit and (first.against is None) == (second.against is None) and not side
 
 
 @contextmanager
 def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar over texts; yields what moves it on."""
+    """A progress bar over texts; yields the function that advances it."""
     if not shown:
         yield lambda count: None
         return
@@ -354,8 +354,8 @@ def _divided(total: MethodScores, count: int) -> MethodScores:
 def _in_full_precision(
     forward: EmbeddingForward, scalar: TargetScalar, batch: MethodScores, request: TextRequest
 ) -> MethodScores:
-    """The change between the ends in float32 where the model runs in half precision: forward passes that make the
-    gap an error of the scores, not of the last bits of a logit."""
+    """The change between the ends in float32 where the model runs in half precision, so that the gap is an error of
+    the scores and not of the last bits of a logit."""
     if batch.change is None or forward.lens.dtype not in (torch.float16, torch.bfloat16):
         return batch
     with torch.no_grad(), forward.in_float32():
@@ -373,7 +373,7 @@ def _in_full_precision(
 def _resolved(
     lens: TextModel, rows: Sequence[TextRow], request: TextRequest
 ) -> tuple[EmbeddingForward, list[Target], list[Prediction | None]]:
-    """The model as a function, the target of each text, and what the model itself predicts."""
+    """The model as a function, the target of each text, and the prediction for it."""
     encoded = [row.encoded for row in rows]
     if lens.task == "question":
         return _resolved_answers(lens, rows, request)
@@ -419,15 +419,16 @@ def _resolved_answers(
 def answer_position(lens: TextModel, encoded: Encoded, target: TargetRequest) -> int | None:
     """The position whose logits are explained; None for a model that predicts once.
 
-    Raises InputError where a model predicts at each token and none is named, and the other way round.
+    Raises InputError where a model predicts at each token and position= is missing, and where it predicts once and
+    position= is given.
     """
     position = target.position
     if lens.task == "token" and position is None:
         raise InputError(
-            f"{type(lens.model).__name__} answers for every token; name one by its number or its text: position=3"
+            f"{type(lens.model).__name__} predicts for every token; name one by its number or its text: position=3"
         )
     if lens.task not in ("token", "causal", "masked") and position is not None:
-        raise InputError(f"{type(lens.model).__name__} gives one answer; omit position=")
+        raise InputError(f"{type(lens.model).__name__} predicts once per text; omit position=")
     place = (
         lens.answer_place(encoded)
         if position is None
@@ -435,7 +436,7 @@ def answer_position(lens: TextModel, encoded: Encoded, target: TargetRequest) ->
     )
     if lens.task == "masked" and place is None:
         raise InputError(
-            f"a masked language model answers at {lens.tokenizer.mask_token}; put one in the text, or name a "
+            f"a masked language model predicts at {lens.tokenizer.mask_token}; put one in the text, or pass "
             "position="
         )
     return place

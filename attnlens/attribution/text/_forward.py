@@ -1,7 +1,7 @@
 """A text model as a function of word embeddings.
 
-Every gradient method needs the same thing: the logits at vectors `[row, token, d]` that replace the model's word
-embeddings, while positions, segments and masks stay those of the text.
+Every gradient method needs the logits at vectors `[row, token, d]` that replace the model's word embeddings, while
+positions, segments and masks stay those of the text.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from ...models._text_inputs import Encoded
 
 LAYERS = ("word", "embeddings")
-"""Where a path may run: word embeddings, or the output of the whole embedding module; else a module or its path."""
+"""Spaces of a path: word embeddings, or the output of the whole embedding module; else a module or its path."""
 
 
 class EmbeddingForward:
     """The logits of a batch of texts as a function of their word embeddings.
 
     encoded: texts of any lengths, padded together
-    places: the position whose logits are read, per text; None for a model that gives one answer
+    places: the position whose logits are read, per text; None for a model that predicts once
     side: "start" or "end" of a question answering model, whose classes are then the tokens
-    layer: where the vectors go in, see `LAYERS`
+    layer: whose output the vectors replace, see `LAYERS`
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class EmbeddingForward:
         return found if found.dtype == torch.float64 else found.float()
 
     def points(self, vectors: Tensor) -> Tensor:
-        """What `layer` makes of word embeddings: the vectors themselves where the path runs through those."""
+        """The output of `layer` for these word embeddings; the vectors themselves where the path runs through those."""
         if self.layer is None:
             return vectors
         kept: list[Tensor] = []
@@ -81,7 +81,7 @@ class EmbeddingForward:
         return found if found.dtype == torch.float64 else found.float()
 
     def reader(self, text: int) -> int:
-        """The position whose state becomes the answer of one text: see `Trace.reader`."""
+        """The position whose state becomes the prediction for one text: see `Trace.reader`."""
         if self.places is not None:
             return int(self.places[text])
         return next(self.lens.traces([self.encoded[text]])).reader
@@ -89,18 +89,18 @@ class EmbeddingForward:
     # -- the function ---------------------------------------------------------------------------------------
 
     def logits(self, points: Tensor, examples: Tensor | None = None) -> Tensor:
-        """`[row, class]` at `points` `[row, token, d]`; examples: of which text each row is."""
+        """`[row, class]` at `points` `[row, token, d]`; examples: the text of each row."""
         replaced = self._in_place_of_words if self.layer is None else self._in_place_of_layer
         size = self._longest(examples)
         ids = self.ids if examples is None else self.ids[examples]
         inputs = self._inputs_of(examples)
-        with replaced(points[:, :size], ids[:, :size]), _forward.explained(self.lens.model, inputs):
+        with replaced(points[:, :size], ids[:, :size]), _forward.input_errors(self.lens.model, inputs):
             output = self._model(**inputs)
         return self._read(output, examples)
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
-        """The model computes in float32 for a while, from its parameters in half precision; it is not changed."""
+        """The model computes in float32 meanwhile, from its parameters in half precision; it is not changed."""
         model = self.lens.model
         state = {
             name: tensor.float() if tensor.is_floating_point() else tensor
@@ -113,7 +113,7 @@ class EmbeddingForward:
             self._model = model
 
     def _first_run(self) -> Tensor:
-        """The logits of the texts as they are; on the way, which table of word embeddings the model asks."""
+        """The logits of the unchanged texts; also determines which table of word embeddings the model uses."""
         called: list[nn.Module] = []
         asked = ((table, lambda module, *_: called.append(module)) for table in self.tables)
         with torch.no_grad(), _forward.hooked(asked):
@@ -136,7 +136,7 @@ class EmbeddingForward:
         }
 
     def _longest(self, examples: Tensor | None) -> int:
-        """Tokens of the longest of these texts: what the others need no padding beyond."""
+        """The length of the longest of these texts, to which the others are padded."""
         if examples is None:
             return self.ids.shape[1]
         return max(len(self.encoded[example]) for example in set(examples.tolist()))
@@ -149,9 +149,9 @@ class EmbeddingForward:
 
     @contextmanager
     def _in_place_of_words(self, vectors: Tensor, ids: Tensor) -> Iterator[None]:
-        """The model's word embeddings are `vectors` for a while, wherever it asks for those of `ids`.
+        """The model's word embeddings are `vectors` meanwhile, wherever it looks up those of `ids`.
 
-        A classifier's decoder reads the same text one place later (T5, BART): it gets the same vectors there.
+        A classifier's decoder receives the same text shifted by one position (T5, BART), and so the same vectors.
         """
 
         def replace(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ def read(
 ) -> Tensor:
     """Logits `[row, class]` of what a model returned, in float32 (float64 stays).
 
-    places: `[row]`, the position that answers, where there are several; side, mask: as in `EmbeddingForward`
+    places: `[row]`, the position of the prediction, where there are several; side, mask: as in `EmbeddingForward`
     """
     if side is not None:
         logits = getattr(output, f"{side}_logits")
@@ -206,7 +206,7 @@ def predicts_once(lens: TextModel, position: Any = None) -> bool:
 
 
 def _tables(model: nn.Module) -> list[nn.Module]:
-    """The layers of word embeddings: that which the model names, or else the one with the most rows; and others
+    """The layers of word embeddings: the one that the model names, or else the one with the most rows; and others
     with the same weight, as an encoder and a decoder may have."""
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     try:
@@ -215,7 +215,7 @@ def _tables(model: nn.Module) -> list[nn.Module]:
         layer = max(tables, key=lambda table: table.num_embeddings, default=None)
     if layer is None:
         raise InputError(
-            f"{type(model).__name__} has no embedding layer; give it a method get_input_embeddings()"
+            f"{type(model).__name__} has no embedding layer; add a method get_input_embeddings() to it"
         )
     weight = getattr(layer, "weight", None)
     shared = [table for table in tables if table is not layer and table.weight is weight]
@@ -223,7 +223,7 @@ def _tables(model: nn.Module) -> list[nn.Module]:
 
 
 def _layer(model: nn.Module, layer: str | nn.Module, table: nn.Module) -> nn.Module:
-    """The module that a user names: "embeddings" is the one around the table of word embeddings."""
+    """The module named by the user; "embeddings" is the one that contains the table of word embeddings."""
     if isinstance(layer, nn.Module):
         return layer
     modules = dict(model.named_modules())
@@ -232,8 +232,8 @@ def _layer(model: nn.Module, layer: str | nn.Module, table: nn.Module) -> nn.Mod
         parent = modules[path.rpartition(".")[0]]
         if "embed" not in type(parent).__name__.lower():
             raise InputError(
-                f"{type(model).__name__} has no module that makes the whole embedding; give the path of the layer "
-                "whose output you mean, e.g. layer='transformer.drop'"
+                f"{type(model).__name__} has no module that computes the whole embedding; pass the path of the "
+                "layer whose output you mean, e.g. layer='transformer.drop'"
             )
         return parent
     if layer not in modules or not layer:

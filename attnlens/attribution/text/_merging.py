@@ -1,4 +1,4 @@
-"""From tokens to words and sentences: scores are summed over what belongs together."""
+"""From tokens to words and sentences: the scores of tokens that belong together are summed."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ _WORD = re.compile(
 _SIGN = re.compile(r"\S")
 
 _END = re.compile(r"""(?:[.!?…]+["')\]»”’]*(?=\s|$)|[。！？]+["')\]»”’」』）]*|\n)\s*""")
-"""Where a sentence ends, up to where the next begins: its full stop with the quotes or brackets that close after it.
-No space follows that of Chinese and Japanese."""
+"""The end of a sentence, up to the start of the next: its full stop with the closing quotes or brackets after it.
+In Chinese and Japanese no space follows it."""
 
 
 def known_level(level: str) -> None:
-    """Raises InputError for a level that is none of "token", "word", "sentence"."""
+    """Raises InputError for an unknown level; known are "token", "word" and "sentence"."""
     if level not in LEVELS:
         raise unknown_name("level", level, LEVELS)
 
 
 def groups(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[list[int]]:
-    """Positions of the tokens that make up each word or sentence, in order; a special token stands alone.
+    """Positions of the tokens that make up each word or sentence, in order; a special token is a group of its own.
 
-    A word is a run of letters and digits, also across an apostrophe or hyphen inside ("isn't", "well-made"); other
-    signs, and the characters of Chinese and Japanese, stand alone. A sentence ends after . ! ? … or with a line.
+    A word is a run of letters and digits, also across an apostrophe or hyphen inside ("isn't", "well-made"); every
+    other sign, and every character of Chinese and Japanese, is a word of its own. A sentence ends after . ! ? … or
+    at the end of a line.
 
-    Raises InputError for a level that is none of "token", "word", "sentence".
+    Raises InputError for an unknown level.
     """
     known_level(level)
     if level == "token":
@@ -52,7 +53,7 @@ def groups(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[lis
 
 
 def joined(tokens: Sequence[Token], text: Sequence[str]) -> Token:
-    """Tokens that belong together as one, with the text that they cover."""
+    """Tokens that belong together as one token, with the text that they cover."""
     first, last = tokens[0], tokens[-1]
     if first.special:
         return first
@@ -67,7 +68,7 @@ def joined(tokens: Sequence[Token], text: Sequence[str]) -> Token:
 
 
 def _numbers(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[int]:
-    """Of which word or sentence of its segment each token is."""
+    """The number of the word or sentence within its segment, for each token."""
     if any(not one.special and (one.start is None or one.segment >= len(text)) for one in tokens):
         return list(accumulate(_begins(tokens, level)))
     starts = [_starts(one, level) for one in text]
@@ -78,14 +79,14 @@ def _numbers(tokens: Sequence[Token], text: Sequence[str], level: str) -> list[i
 
 
 def _starts(text: str, level: str) -> list[int]:
-    """Where its words or sentences begin."""
+    """The positions in a text where its words or sentences begin."""
     if level == "word":
         return [match.start() for match in _WORD.finditer(text)]
     return [match.end() for match in _END.finditer(text)]
 
 
 def first_sign(start: int, text: str) -> int:
-    """Where the first sign at or after `start` stands: byte-level tokens begin with spaces, or are spaces."""
+    """The position of the first sign at or after `start`: byte-level tokens begin with spaces, or are spaces."""
     found = _SIGN.search(text, start)
     return found.start() if found else len(text)
 
@@ -99,7 +100,7 @@ def _begins(tokens: Sequence[Token], level: str) -> list[bool]:
         edge = before is None or before.special or token.special or before.segment != token.segment
         if level == "sentence":
             begins = not edge and bool(_END.fullmatch(before.text.strip()))
-        elif pieces:  # WordPiece marks what goes on, SentencePiece and byte-level BPE what begins
+        elif pieces:  # WordPiece marks continuations, SentencePiece and byte-level BPE beginnings
             begins = not token.text.startswith("##")
         else:
             begins = not spaces or token.text.startswith(" ")

@@ -1,7 +1,7 @@
 """The attribution methods for texts, each a function of a `TextMethodInput`; its keywords are its options.
 
-Captum computes the gradients, the ablations and the Shapley values; all of them see the model as a function of word
-embeddings (`EmbeddingForward`), so that each works on every model whose embedding layer is found.
+Captum computes the gradients, the ablations and the Shapley values of the model as a function of word embeddings
+(`EmbeddingForward`), so that each method works on every model whose embedding layer is found.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class TextMethodInput:
         return torch.arange(len(self.end), device=self.end.device)
 
     def scalar(self, points: Tensor, examples: Tensor | None = None) -> Tensor:
-        """F, `[row]`, at points `[row, token, d]`; examples: of which text each row is."""
+        """F, `[row]`, at points `[row, token, d]`; examples: the text of each row."""
         return self.target(self.forward.logits(points, examples), examples)
 
     def scalar_at_alpha(self, alphas: Tensor, examples: Tensor) -> Tensor:
-        """F with every token at alpha, `[row, token]`, of its way from start to end.
+        """F with every token at the fraction alpha, `[row, token]`, of its path from start to end.
 
         Its integrated gradients are those of the vectors summed over each token, and so are their errors.
         """
@@ -60,7 +60,7 @@ class TextMethodInput:
 
     @property
     def alphas(self) -> tuple[Tensor, Tensor]:
-        """Where the path of `scalar_at_alpha` begins and ends, `[text, token]`; tokens that do not move stay at 1."""
+        """The start and end of the path of `scalar_at_alpha`, `[text, token]`; tokens that do not move stay at 1."""
         still = (self.start == self.end).all(-1).to(self.end)
         return still, torch.ones_like(still)
 
@@ -71,7 +71,7 @@ class TextMethodInput:
 
     @property
     def change(self) -> Tensor:
-        """F at the end less F at the start, `[text]`."""
+        """F at the end minus F at the start, `[text]`."""
         return self.at(self.end) - self.at(self.start)
 
 
@@ -85,16 +85,17 @@ def integrated_gradients(
 ) -> MethodScores:  # fmt: skip
     """Sundararajan et al. 2017, eq. 1: adaptive; with `n_steps` Captum's fixed number of steps by `rule`.
 
-    tolerance: of gap and estimated error, `TOLERANCE` by default. With `n_steps` it changes no step: it is the gap up
-        to which these were enough, `FIXED_TOLERANCE` by default.
-    max_steps: of the adaptive path, `MAX_STEPS` by default; rule: of `n_steps`, one of `RULES`, the first by default.
+    tolerance: limit of gap and estimated error, `TOLERANCE` by default. With `n_steps` it adds no steps: it is the
+        largest gap that counts as converged, `FIXED_TOLERANCE` by default.
+    max_steps: limit of the adaptive path, `MAX_STEPS` by default
+    rule: the integration rule with `n_steps`, one of `RULES`, the first by default
     """
     if n_steps is not None:
         if max_steps is not None:
-            raise InputError("max_steps is a limit and n_steps a fixed number; give one of them")
+            raise InputError("max_steps is a limit and n_steps a fixed number; pass one of them")
         return _fixed(inputs, n_steps, RULES[0] if rule is None else rule, tolerance)
     if rule is not None:
-        raise InputError("rule= is that of a fixed number of steps; give n_steps= too, or omit it")
+        raise InputError("rule= needs a fixed number of steps; pass n_steps= too, or omit it")
     from .._integrated_gradients import AdaptiveIntegratedGradients
 
     start, end = inputs.alphas
@@ -132,10 +133,10 @@ def _fixed(inputs: TextMethodInput, n_steps: int, rule: str, tolerance: float | 
 def sequential_integrated_gradients(
     inputs: TextMethodInput, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
 ) -> MethodScores:
-    """Enguehard 2023: each token on a path of its own, the others as they are. What a token gets is, by
-    completeness, what the model loses without it: as leave-one-out, but from gradients.
+    """Enguehard 2023: each token on a path of its own, the others unchanged. By completeness, the score of a token is
+    the drop of F without it: leave-one-out, computed from gradients.
 
-    tolerance, max_steps: of each token's path; the estimated error is that of all tokens together.
+    tolerance, max_steps: limits of each token's path; the estimated error is that of all tokens together.
     """
     from .._integrated_gradients import SequentialIntegratedGradients
 
@@ -151,12 +152,12 @@ def sequential_integrated_gradients(
 
 @method(signed=True, complete=False, needs=("gradients", "baseline"), inputs="text")
 def deeplift(inputs: TextMethodInput) -> MethodScores:
-    """Shrikumar et al. 2017, the rescale rule, by Captum, which knows it for activations of torch that are modules
-    (`nn.ReLU`, `nn.Tanh`, `nn.Softmax` ...; not GELU) and lets plain gradients pass through everything else.
+    """Shrikumar et al. 2017, the rescale rule, by Captum, which implements it for torch's activation modules
+    (`nn.ReLU`, `nn.Tanh`, `nn.Softmax` ...; not GELU) and uses plain gradients for everything else.
 
-    Of a model of transformers that is nearly everything: its own activation classes, attention, LayerNorm. There it
-    is gradient x (input - baseline), but for the Tanh of a BERT's pooler, and the gap is large. It is of use for
-    hand-written models. Captum refuses an activation module that runs twice in a forward pass.
+    In models of transformers that is nearly everything: their own activation classes, attention, LayerNorm. There the
+    result is gradient x (input - baseline), except for the Tanh of BERT's pooler, and the gap is large. The method is
+    useful for hand-written models. Captum refuses an activation module that runs twice in a forward pass.
     """
     from captum.attr import DeepLift
 
@@ -172,7 +173,7 @@ def deeplift(inputs: TextMethodInput) -> MethodScores:
 
 @method(signed=False, complete=False, needs="gradients", inputs="text")
 def gradient(inputs: TextMethodInput) -> MethodScores:
-    """Simonyan et al. 2014: the norm of the gradient by each token's vector."""
+    """Simonyan et al. 2014: the norm of the gradient with respect to each token's vector."""
     from captum.attr import Saliency
 
     with quiet():
@@ -184,7 +185,7 @@ def gradient(inputs: TextMethodInput) -> MethodScores:
 
 @method(signed=True, complete=False, needs="gradients", inputs="text", by_default=True)
 def gradient_x_input(inputs: TextMethodInput) -> MethodScores:
-    """The first-order estimate of what the model loses when a token's vector becomes zero."""
+    """The first-order estimate of the drop of F when a token's vector becomes zero."""
     from captum.attr import InputXGradient
 
     with quiet():
@@ -199,7 +200,8 @@ def gradient_x_input(inputs: TextMethodInput) -> MethodScores:
 def smoothgrad(
     inputs: TextMethodInput, *, n_samples: int = 25, noise: float = 0.15, seed: int = 0
 ) -> MethodScores:
-    """Smilkov et al. 2017: the gradient, averaged over noise of `noise` times the range of the text's vectors."""
+    """Smilkov et al. 2017: the gradient, averaged over Gaussian noise with a standard deviation of `noise` times
+    the range of the text's vectors."""
     from captum.attr import NoiseTunnel, Saliency
 
     n_samples = integer("n_samples", n_samples, least=1)
@@ -226,8 +228,8 @@ def layer_gradient_x_activation(inputs: TextMethodInput) -> MethodScores:
 
 @method(signed=True, complete=False, needs=("removals", "baseline"), inputs="text", by_default=True)
 def leave_one_out(inputs: TextMethodInput) -> MethodScores:
-    """Li et al. 2016, "Understanding Neural Networks through Representation Erasure": what the model loses when
-    the baseline takes the place of one token."""
+    """Li et al. 2016, "Understanding Neural Networks through Representation Erasure": the drop of F when the baseline
+    replaces one token."""
     from captum.attr import FeatureAblation
 
     scores = []
@@ -242,8 +244,8 @@ def leave_one_out(inputs: TextMethodInput) -> MethodScores:
 
 @method(signed=True, complete=True, needs=("removals", "sampling", "baseline"), inputs="text")
 def shapley(inputs: TextMethodInput, *, n_samples: int = 25, seed: int = 0) -> MethodScores:
-    """Castro et al. 2009: mean gain of each token over `n_samples` random orders, the rest at the baseline. The result
-    holds what each order gave: `attribution.standard_error` is how far the mean may be off."""
+    """Castro et al. 2009: the mean gain of each token over `n_samples` random orders, the rest at the baseline. The
+    result keeps the gains of each order; `attribution.standard_error` estimates the error of their mean."""
     from captum.attr import ShapleyValueSampling
 
     n_samples = integer("n_samples", n_samples, least=1)
@@ -268,7 +270,7 @@ def shapley(inputs: TextMethodInput, *, n_samples: int = 25, seed: int = 0) -> M
 
 @method(signed=False, complete=False, needs="attention", inputs="text")
 def rollout(inputs: TextMethodInput) -> MethodScores:
-    """`al.rollout`, the row of the position that answers: the same for every class."""
+    """`al.rollout`, the row of the position that predicts: the same for every class."""
     return _of_attention(
         inputs, lambda lens, text, target, row: attention_rollout(next(lens.traces([text])), row=row)
     )
@@ -276,22 +278,22 @@ def rollout(inputs: TextMethodInput) -> MethodScores:
 
 @method(signed=False, complete=False, needs=("attention", "gradients"), inputs="text", by_default=True)
 def relevance(inputs: TextMethodInput) -> MethodScores:
-    """`al.attribution.relevance`, the row of the position that answers."""
+    """`al.attribution.relevance`, the row of the position that predicts."""
     return _of_attention(inputs, attention_relevance)
 
 
 @method(signed=False, complete=False, needs=("attention", "gradients"), inputs="text")
 def gradient_rollout(inputs: TextMethodInput) -> MethodScores:
-    """`al.attribution.gradient_rollout`, the row of the position that answers."""
+    """`al.attribution.gradient_rollout`, the row of the position that predicts."""
     return _of_attention(inputs, gradient_attention_rollout)
 
 
-# -- pieces ---------------------------------------------------------------------------------------------------
+# -- helpers ---------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def _cleared(model: nn.Module) -> Iterator[None]:
-    """Without what DeepLift writes on modules, which it leaves there where the model fails."""
+    """Removes the attributes that DeepLift sets on modules, which remain where the model raises."""
     before = {module: set(vars(module)) for module in model.modules()}
     try:
         yield
@@ -299,8 +301,8 @@ def _cleared(model: nn.Module) -> Iterator[None]:
         if "used only once" not in str(error):
             raise
         raise InputError(
-            f"deeplift needs activations that are modules and run once, and {type(model).__name__} runs one several "
-            "times; give each use a module of its own, or use integrated_gradients"
+            f"deeplift needs activation modules that run once, and {type(model).__name__} runs one several times; "
+            "use a separate module each time, or use integrated_gradients"
         ) from error
     finally:
         for module, names in before.items():
@@ -315,7 +317,7 @@ def _of_attention(inputs: TextMethodInput, row_of: Callable[..., Tensor]) -> Met
         target = int(inputs.target.index.expand(len(inputs.end))[example])
         scores = row_of(forward.lens, encoded, target, row=forward.reader(example))
         special = torch.tensor([token.special for token in encoded.tokens], device=scores.device)
-        scores = scores.masked_fill(special, 0.0)  # mostly what the position that answers keeps of itself
+        scores = scores.masked_fill(special, 0.0)  # mostly what the predicting position keeps of itself
         rows.append(nn.functional.pad(scores.double(), (0, size - len(scores))))
     return MethodScores(torch.stack(rows), steps=[0] * len(inputs.end), baseline=None)
 
@@ -327,7 +329,7 @@ def _one_by_one(inputs: TextMethodInput) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _features(inputs: TextMethodInput, example: int) -> Tensor:
-    """`[1, token, 1]`: one feature per token that is not the same on both ends; the others share feature 0."""
+    """`[1, token, 1]`: one feature per token that differs between both ends; the others share feature 0."""
     moves = _moves(inputs, example)
     return (moves.cumsum(-1) * moves).reshape(1, -1, 1)
 

@@ -1,4 +1,4 @@
-"""The model's answer to one input without some of its parts: what leave-one-out, faithfulness and searches ask."""
+"""The logits of one text without some of its parts, as leave-one-out, faithfulness and counterfactual searches need."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ at its position, or is cut out."""
 class TextPerturbation:
     """One text with some of its tokens removed.
 
-    input: a text, a pair, or one that is encoded already
+    input: a text, a pair, or an encoded one
     by: "pad", "mask" or "delete"
     groups: token positions that are removed together (the tokens of a word); each ordinary token alone by default
     place, side: as for `EmbeddingForward`
 
     parts: the tokens that can be removed, in the order of `groups`; special tokens always stay, and so does the
-        mask that a masked language model is asked at.
+        mask at which a masked language model predicts.
 
     >>> removal = TextPerturbation(lens, "not a bad film")
     >>> removal.logits(torch.eye(len(removal.parts)) == 0)   # [part, class]: without the first, the second, ...
@@ -58,12 +58,12 @@ class TextPerturbation:
         self.blank = blank(lens.tokenizer, by) if by != "delete" else None
         if by == "delete" and side is not None:
             raise InputError(
-                "answers of question answering are places in the text; remove by 'pad' or 'mask'"
+                "the classes of question answering are positions in the text; remove by 'pad' or 'mask'"
             )
 
     @property
     def parts(self) -> tuple[Token, ...]:
-        """What can be removed: one token per group, a word's tokens as one."""
+        """The removable parts: one token per group, with a word's tokens joined."""
         tokens = self.encoded.tokens
         return tuple(joined([tokens[i] for i in group], self.encoded.text) for group in self.groups)
 
@@ -89,12 +89,12 @@ class TextPerturbation:
         return torch.stack([logits[i] for i in range(len(variants))])[where]
 
     def _stays(self, kept: list[bool]) -> list[int]:
-        """The places of the tokens that stay."""
+        """The positions of the tokens that stay."""
         gone = {place for group, stays in zip(self.groups, kept) if not stays for place in group}
         found = [place for place in range(len(self.encoded)) if place not in gone]
         if (
             self.by == "delete" and not found
-        ):  # a decoder's text without special tokens: something has to be read
+        ):  # a decoder's text without special tokens: at least one token is needed
             return [len(self.encoded) - 1]
         return found
 
@@ -107,8 +107,8 @@ class TextPerturbation:
         return found.cpu()
 
     def _replaced(self, variants: list[list[int]]) -> Tensor:
-        """Word embeddings are put in the place of others, not ids: by these a RoBERTa would count its positions, and
-        a GPT-2 classifier look for the last token."""
+        """Word embeddings are replaced, not ids: RoBERTa computes its positions from ids, and a GPT-2 classifier
+        searches them for the last token."""
         words = self._forward
         stays = torch.zeros(len(variants), len(self.encoded), dtype=torch.bool)
         for row, places in zip(stays, variants):
@@ -130,7 +130,7 @@ class TextPerturbation:
         return read(self.lens.model, output, places, self.side, inputs.get("attention_mask"))
 
     def _without(self, stays: list[int]) -> tuple[Encoded, int | None]:
-        """The text of the tokens that stay, and the place that answers then."""
+        """The text of the tokens that stay, and the position of its prediction."""
         inputs = {name: [row[i] for i in stays] for name, row in self.encoded.inputs.items()}
         tokens = tuple(self.encoded.tokens[i] for i in stays)
         place = self.place
@@ -140,15 +140,15 @@ class TextPerturbation:
 
 
 def ordinary(lens: TextModel, tokens: Sequence[Token]) -> list[list[int]]:
-    """Each token that is neither special nor the mask that a masked language model is asked at, alone."""
+    """Each token, as a group of its own, that is neither special nor the mask at which a masked model predicts."""
     mask = lens.tokenizer.mask_token_id
     return [[i] for i, token in enumerate(tokens) if not token.special and token.id != mask]
 
 
 def blank(tokenizer: Any, by: str = "pad") -> int:
-    """The id that stands for nothing: padding, else the unknown token, else the end of the text; or the mask.
+    """The id of an uninformative token: padding, else the unknown token, else the end of the text; or the mask.
 
-    Raises InputError where a mask is asked for and the tokenizer has none.
+    Raises InputError for by="mask" where the tokenizer has no mask token.
     """
     if by == "mask":
         if tokenizer.mask_token_id is None:

@@ -1,7 +1,7 @@
 """Texts that are longer than the model: attributions of overlapping windows as one of the whole text.
 
-F of a long text is the mean of what its windows predict, so each score is the sum over the windows that hold the
-token, divided by their number. The scores of all tokens then sum to the change as those of one text do.
+F of a long text is the mean of F over its windows, so each score is the sum over the windows that contain the token,
+divided by the number of windows. The scores of all tokens then sum to the change, as for a short text.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 def check(lens: TextModel, request: TargetRequest) -> None:
-    """Raises InputError for a model that predicts at a place of its text: windows have no such place in common."""
+    """Raises InputError for a model that predicts at a position of its text: windows have no common position."""
     if request.position is not None or lens.task in ("question", "token", *_tasks.LANGUAGE):
         raise InputError(
-            f"window= is for models that give one answer for a text, and {type(lens.model).__name__} is asked at "
-            "a place in it; cut the text around that place"
+            f"window= is for models that predict once per text, and {type(lens.model).__name__} predicts at a "
+            "position in it; cut the text around that position"
         )
 
 
 def split(
     lens: TextModel, text: Any, request: TargetRequest, window: int, overlap: int | None
 ) -> tuple[list[Encoded], Target, Prediction]:
-    """(windows, the target of the whole text, what the mean of the windows' logits predicts)"""
+    """(windows, the target of the whole text, the prediction from the mean of the windows' logits)"""
     pieces = _text_inputs.windows(lens.tokenizer, text, window, overlap, lens.max_tokens)
     logits = torch.cat([EmbeddingForward(lens, [piece]).end_logits for piece in pieces]).mean(0).cpu()
     trace = Trace((), logits=_tasks.finite(logits), labels=lens.labels, activation=lens.activation)
@@ -83,11 +83,11 @@ def _error(windows: Sequence[TextAttribution], scores: Tensor) -> float | None:
 def _laid_together(
     tokens: Sequence[Token], windows: Sequence[TextAttribution], numbers: Sequence[Tensor]
 ) -> Tensor:
-    """`[token]` of the whole text: each one's numbers, summed over the windows and divided by how many there are.
+    """`[token]` of the whole text: the sum of each token's numbers over the windows, divided by the number of windows.
 
     numbers: `[token]` of each window
 
-    Special tokens stand in every window; they are laid on those of the whole text.
+    The special tokens of every window are added to those of the whole text.
     """
     scores, at = torch.zeros(len(tokens), dtype=torch.float64), 0
     for window, of_window in zip(windows, numbers):
@@ -99,14 +99,18 @@ def _laid_together(
 def _places(
     tokens: Sequence[Token], window: Sequence[Token], text: Sequence[str], least: int
 ) -> tuple[list[int], int]:
-    """Where the tokens of a window stand in the whole text, and where that text's next window may begin.
+    """The positions of a window's tokens in the whole text, and the first position at which the next window may begin.
 
-    A span alone is no place: several tokens share that of one character, as the bytes of an emoji do. And it depends
-    on the window: some tokenizers count the space before a token to it where it comes first.
+    A span does not identify a token: several share that of one character, as the bytes of an emoji do. It also
+    depends on the window: some tokenizers include the space before a token only where it comes first.
     """
     if any(token.start is None and not token.special for token in window):
-        raise InputError("windows are laid together by character spans; they need a fast tokenizer")
-    last = max(token.segment for token in window if not token.special)  # of a pair the first text is in each
+        raise InputError(
+            "windows are combined by character spans, which this tokenizer lacks; load a fast tokenizer"
+        )
+    last = max(
+        token.segment for token in window if not token.special
+    )  # the first text of a pair is in every window
 
     def moves(token: Token) -> bool:
         return not token.special and token.segment == last

@@ -131,7 +131,7 @@ def test_for_captums_users(network, pixels):
     assert torch.equal(cut, method.attribute(pixels, target=0).relu())
     inside = _cam.LayerGradCamPlusPlus(network, network.last_relu)
     torch.testing.assert_close(inside.attribute(pixels, target=0, attribute_to_layer_input=True), after)
-    with pytest.raises(InputError, match=r"needs a layer of feature maps \[.*\]; Linear gives \[2, 6\]"):
+    with pytest.raises(InputError, match=r"needs a layer of feature maps \[.*\]; Linear returns \[2, 6\]"):
         _cam.LayerGradCamPlusPlus(network, network.hidden).attribute(pixels, target=0)
 
 
@@ -301,7 +301,7 @@ def test_a_layer_by_path_and_by_module():
     ("layer", "message"),
     [
         ("secnd", "unknown layer 'secnd'; expected one of: first, relu, second, last_relu. Did you mean 'second'?"),
-        ("head", "layer 'head' answers [1, 3]; a feature map is answered once"),
+        ("head", "layer 'head' returns [1, 3]; a feature map is returned once"),
         ("", "unknown layer ''; expected one of: first"),
         (nn.ReLU(), "unknown layer 'ReLU'; expected one of: first"),
         (7, "unknown layer 7; expected one of: first"),
@@ -320,7 +320,7 @@ def test_no_feature_map_at_all():
 
 
 def test_a_transformer_whose_grid_is_not_known():
-    with pytest.raises(InputError, match=r"attends over no grid of patches.*Lens\(model, patches="):
+    with pytest.raises(InputError, match=r"attends over an unknown grid of patches.*Lens\(model, patches="):
         found(tiny.HandViT(8))
 
 
@@ -331,7 +331,7 @@ def test_a_target_that_does_not_depend_on_the_layer():
 
     model = Deaf()
     place = found(model)
-    with pytest.raises(InputError, match="the target does not depend on layer 'last_relu'; name another"):
+    with pytest.raises(InputError, match="the target does not depend on layer 'last_relu'; pass another"):
         place.maps(lambda x: model(x)[:, 0], torch.rand(1, 3, 9, 9))
 
 

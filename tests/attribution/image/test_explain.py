@@ -330,7 +330,7 @@ def test_colours_that_are_not_known_begin_at_zero():
     lens = al.Lens(tiny.HandViT(4), patches=(2, 2))
     assert attribute_image(lens, torch.rand(3, 8, 8), 0).baseline == "black"
     assert attribute_image(lens, torch.randn(3, 8, 8), 0).baseline == "zero"
-    with pytest.raises(InputError, match="nothing says which numbers are black"):
+    with pytest.raises(InputError, match="the numbers of black and white are unknown"):
         attribute_image(lens, torch.randn(3, 8, 8), 0, baseline="black")
 
 
@@ -556,7 +556,7 @@ def test_pictures_of_every_kind(vit, picture):
         (dict(unit="odds"), "unknown unit 'odds'; expected one of: logit, probability"),
         (dict(method="rollout", against=1), "rollout reads attention and explains the logit of one class"),
         (dict(method="relevance", unit="probability"), "omit against= and unit="),
-        (dict(baseline=[]), "baseline=[] names none; omit it for 'black'"),
+        (dict(baseline=[]), "baseline=[] names no baseline; omit it for 'black'"),
         (dict(baseline="blakc"), "unknown baseline 'blakc'"),
         (dict(baseline=torch.zeros(3, 8, 8)), "a baseline tensor must be float [3, 32, 32]"),
         (dict(method="occlusion", baseline=["black", "white"]), "this method takes one baseline"),
@@ -569,7 +569,7 @@ def test_pictures_of_every_kind(vit, picture):
         (dict(n_steps=0), "n_steps must be an integer of at least 1, not 0"),
         (dict(tolerance=0), "tolerance must be a number above 0"),
         (dict(tolerance=0, n_steps=2), "tolerance must be a number above 0"),
-        (dict(n_steps=5, max_steps=20), "max_steps is a limit and n_steps a fixed number; give one of them"),
+        (dict(n_steps=5, max_steps=20), "max_steps is a limit and n_steps a fixed number; pass one of them"),
         (dict(method=["gradient"]), "unknown method ['gradient']; expected one of: integrated_gradients"),
         (dict(method="grad_cam", layer=["vit"]), "unknown layer ['vit']"),
         (dict(baseline="random", seed="a"), "seed must be an integer of at least 0, not 'a'"),
@@ -611,7 +611,9 @@ def test_a_class_beyond_those_of_a_model_without_names():
 def test_a_transformer_without_a_grid():
     lens = al.lens.ImageLens(tiny.HandViT(8))
     for method in ("grad_cam", "rollout"):
-        with pytest.raises(InputError, match=r"attends over no grid of patches.*patches=\(rows, cols\)"):
+        with pytest.raises(
+            InputError, match=r"attends over an unknown grid of patches.*patches=\(rows, cols\)"
+        ):
             attribute_image(lens, torch.rand(3, 32, 32), method=method)
     assert attribute_image(lens, torch.rand(3, 32, 32)).converged
 

@@ -137,7 +137,7 @@ def test_cells_of_a_model_without_patches_are_about_patches(size, expected):
 
 @pytest.mark.parametrize("grid", [(0, 2), (33, 1), (2.0, 2), 4, (1, 2, 3)])
 def test_a_grid_that_does_not_fit(lens, grid):
-    message = f"grid must be (rows, cols) of cells, at most 32 x 32 as there are pixels, not {grid!r}"
+    message = f"grid must be (rows, cols) of cells, at most 32 x 32, the number of pixels, not {grid!r}"
     with pytest.raises(InputError, match=re.escape(message)):
         ImagePerturbation(lens, photograph(), grid=grid)
 
@@ -227,7 +227,7 @@ def test_colours_of_a_tensor_that_nothing_prepares():
     lens = al.Lens(tiny.HandViT(4), patches=(2, 2))
     assert image_baseline(lens, torch.rand(3, 8, 8), "white").mean() == 1
     assert image_baseline(lens, torch.randn(3, 8, 8), "zero").mean() == 0
-    with pytest.raises(InputError, match="nothing says which numbers are black or white in a tensor beyond"):
+    with pytest.raises(InputError, match="the numbers of black and white are unknown for a tensor beyond"):
         image_baseline(lens, torch.randn(3, 8, 8), "black")
 
 
@@ -236,7 +236,7 @@ def test_colours_of_a_tensor_that_nothing_prepares():
     [
         ("blak", r"unknown baseline 'blak'; expected one of: black, white, .*Did you mean 'black'\?"),
         ("red.png", "no such baseline picture: red.png; or name one of: black"),
-        (torch.zeros(3, 8, 8), r"must be float \[3, 32, 32\], as the model's pixels are, not float32 \[3, 8, 8\]"),
+        (torch.zeros(3, 8, 8), r"must be float \[3, 32, 32\], like the model's pixels, not float32 \[3, 8, 8\]"),
         (torch.zeros(3, 32, 32, dtype=torch.long), r"must be float \[3, 32, 32\].*not int64 \[3, 32, 32\]"),
         (torch.full((3, 32, 32), torch.nan), "NaN or infinite"),
         (3, "an image lens takes a path, a PIL image, a uint8 array or a tensor, not int"),

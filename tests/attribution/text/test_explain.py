@@ -110,7 +110,7 @@ def test_a_mask_is_the_question_and_scores_nothing(lenses):
     found = lenses("masked").attribute("a [MASK] , funny film", n_steps=4)
     assert found.scores[2] == 0
     assert found.prediction.label == found.target.label
-    with pytest.raises(InputError, match=r"answers at \[MASK\]; put one in the text"):
+    with pytest.raises(InputError, match=r"predicts at \[MASK\]; put one in the text"):
         lenses("masked").attribute(TEXT)
 
 

@@ -186,10 +186,10 @@ def test_any_layer_as_captum_by_hand(lenses, name, path):
 @pytest.mark.parametrize(
     ("name", "layer", "message"),
     [
-        ("gpt2", "embeddings", r"GPT2ForSequenceClassification has no module .* give the path .*'transformer.drop'"),
-        ("llama", "embeddings", "no module that makes the whole embedding"),
-        ("t5", "embeddings", "no module that makes the whole embedding"),
-        ("bart", "embeddings", "no module that makes the whole embedding"),
+        ("gpt2", "embeddings", r"GPT2ForSequenceClassification has no module .* pass the path .*'transformer.drop'"),
+        ("llama", "embeddings", "no module that computes the whole embedding"),
+        ("t5", "embeddings", "no module that computes the whole embedding"),
+        ("bart", "embeddings", "no module that computes the whole embedding"),
         ("bert", "embedding", r"unknown layer 'embedding'; expected one of: word, embeddings, bert, .*'embeddings'\?"),
         ("bert", "", "unknown layer ''"),
         ("albert", "albert.encoder.albert_layer_groups.0", "AlbertLayerGroup ran 2 times"),
@@ -253,7 +253,7 @@ class OneHot(nn.Module):
 
 
 def test_a_module_without_a_table():
-    with pytest.raises(InputError, match=r"OneHot has no embedding layer; give it a method"):
+    with pytest.raises(InputError, match=r"OneHot has no embedding layer; add a method"):
         al.Lens(OneHot(), tiny.wordpiece()).attribute(TEXT)
 
 

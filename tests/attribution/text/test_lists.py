@@ -280,9 +280,9 @@ def test_special_tokens_of_windows_lie_on_those_of_the_text(lens):
         (tiny.bert, {"window": 2}, "window must be at least 3 tokens and at most 64, not 2"),
         (tiny.bert, {"window": 99}, "window must be at least 3 tokens and at most 64, not 99"),
         (tiny.bert, {"window": 9, "output": "see"}, "output= belongs to one text without windows"),
-        (lambda: tiny.bert("ForTokenClassification"), {"window": 9}, "window= is for models that give one answer"),
-        (lambda: tiny.bert("ForMaskedLM"), {"window": 9}, "window= is for models that give one answer"),
-        (lambda: tiny.bert("ForQuestionAnswering"), {"window": 9}, "BertForQuestionAnswering is asked at a place"),
+        (lambda: tiny.bert("ForTokenClassification"), {"window": 9}, "window= is for models that predict once"),
+        (lambda: tiny.bert("ForMaskedLM"), {"window": 9}, "window= is for models that predict once"),
+        (lambda: tiny.bert("ForQuestionAnswering"), {"window": 9}, "BertForQuestionAnswering predicts at a position"),
     ],
 )  # fmt: skip
 def test_windows_that_are_none(build, options, message):

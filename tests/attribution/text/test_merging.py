@@ -206,7 +206,7 @@ def test_a_word_keeps_what_its_only_token_was():
     assert joined([token, Token("s", 8, word=1, start=6, end=7)], ("a films",)).id is None
 
 
-# -- tokenizers that tell no spans ----------------------------------------------------------------------------
+# -- tokenizers without spans ----------------------------------------------------------------------------
 
 
 def spanless(*pieces):

@@ -223,7 +223,7 @@ def test_deeplift_is_exact_where_captum_knows_the_activations(activation):
 def test_deeplift_refuses_an_activation_that_runs_twice():
     lens = al.Lens(Rescaled(nn.ReLU(), times=2), tiny.wordpiece())
     with pytest.raises(
-        InputError, match="deeplift needs activations that are modules and run once, and Rescaled runs"
+        InputError, match="deeplift needs activation modules that run once, and Rescaled runs"
     ):
         lens.attribute(TEXT, 1, method="deeplift")
     assert not any(module._forward_hooks or module._backward_hooks for module in lens.model.modules())
@@ -434,7 +434,7 @@ def test_ends_of_a_model_in_half_precision_are_those_of_its_float32_copy(method,
         (
             "integrated_gradients",
             {"rule": "riemann_left"},
-            "rule= is that of a fixed number of steps; give n_steps=",
+            "rule= needs a fixed number of steps; pass n_steps=",
         ),
         (
             "integrated_gradients",

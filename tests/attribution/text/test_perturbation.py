@@ -114,7 +114,9 @@ def test_an_answer_of_question_answering_is_a_place(lenses, side):
     inputs = lens.inputs([lens.encode(text)])
     torch.testing.assert_close(found[0], getattr(lens.model(**inputs), f"{side}_logits")[0])
     assert (found[0] - found[1]).abs().max() > 1e-4
-    with pytest.raises(InputError, match="answers of question answering are places in the text; remove by"):
+    with pytest.raises(
+        InputError, match="the classes of question answering are positions in the text; remove by"
+    ):
         TextPerturbation(lens, text, "delete", side=side)
 
 

@@ -179,7 +179,7 @@ def test_a_regression(lenses):
         (0, {"against": 0}, "target and against are the same class, 'LABEL_0'; pass two different classes"),
         (0, {"unit": "percent"}, "unknown unit 'percent'; expected one of: logit, probability"),
         (0, {"level": "words"}, "unknown level 'words'; expected one of: token, word, sentence"),
-        (0, {"position": 1}, "BertForSequenceClassification gives one answer; omit position="),
+        (0, {"position": 1}, "BertForSequenceClassification predicts once per text; omit position="),
         (0, {"output": "see"}, "is not an encoder-decoder and reads no output"),
         (0, {"steps": 3}, "integrated_gradients takes no option 'steps'; it takes: tolerance, max_steps"),
         (0, {"baselin": "pad"}, "takes no option 'baselin'; .*Did you mean 'baseline'?"),
@@ -220,7 +220,7 @@ def test_the_label_of_a_token(lenses):
 @pytest.mark.parametrize(
     ("position", "message"),
     [
-        (None, "answers for every token; name one by its number or its text: position=3"),
+        (None, "predicts for every token; name one by its number or its text: position=3"),
         (7, "position 7 is out of range: there are 7, numbered 0 to 6"),
         (-8, "position -8 is out of range"),
         (True, "position must be an integer, 0 to 6 or negative from the end, or a token's text, not True"),
@@ -288,7 +288,9 @@ def test_a_mask(lenses):
     assert found.value == pytest.approx(float(expected[2, found.target.index]))
     second = lens.attribute(text, "funny", position=4, **EXACT)
     assert second.value == pytest.approx(float(expected[4, found.target.index]))
-    with pytest.raises(InputError, match=r"a masked language model answers at \[MASK\]; put one in the text"):
+    with pytest.raises(
+        InputError, match=r"a masked language model predicts at \[MASK\]; put one in the text"
+    ):
         lens.attribute(TEXT)
 
 
