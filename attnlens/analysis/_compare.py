@@ -31,11 +31,11 @@ FIRST_TOKENS = 8
 def compare(a: Trace, b: Trace, *, metric: str = "hellinger") -> Comparison:
     """How differently two traces attend, head by head.
 
-    Give the same model's traces of two inputs, two checkpoints' traces of one input, or two models' traces. Where
+    a, b: one model's traces of two inputs, two checkpoints' traces of one input, or the traces of two models. Where
     the numbers of layers and heads are equal, each head is paired with the same one of b; otherwise with the nearest.
 
-    Tokens of the same text are aligned by their place in it, tokens of two texts by their spelling (the special ones
-    by their role), patches by their place in the grid. Attention to tokens without a partner is one more outcome;
+    Tokens of the same text are aligned by their position in it, tokens of two texts by their spelling (special ones
+    by their role), patches by their position in the grid. Attention to tokens without a partner is one more outcome;
     rows of such tokens are not compared, nor are rows masked in one of the two.
 
     metric: "hellinger" (0 to 1) or "jensen_shannon" (nats), as in `head_distance`.
@@ -57,7 +57,7 @@ def compare(a: Trace, b: Trace, *, metric: str = "hellinger") -> Comparison:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Two traces, head beside head. What is inside, for a comparison called `comparison`:
+    """Two traces, compared head by head.
 
     a, b: the traces
     alignment: pairs of positions, (in a, in b)
@@ -114,7 +114,7 @@ class Comparison:
             known = ", ".join(map(str, self.heads["layer"].unique()))
             raise InputError(
                 f"layer {layer} of a, {self.a.layers[layer].name!r}, was not compared: it does not attend from tokens "
-                f"to tokens; give one of layers {known}"
+                f"to tokens; pass one of layers {known}"
             )
         return {name: int(rows[name].iloc[0]) for name in ("layer", "head", "layer_b", "head_b")}
 
@@ -150,7 +150,7 @@ def _summary(comparison: Comparison) -> list[str]:
     return lines
 
 
-# -- what a trace offers --------------------------------------------------------------------------------------
+# -- one trace --------------------------------------------------------------------------------------
 
 
 class Side(NamedTuple):
@@ -184,7 +184,7 @@ def _side(trace: Trace, name: str) -> Side:
             f"compare() needs layers that attend from tokens to tokens; {name} has {held}. "
             "trace[layer] has the weights of a single layer."
         )
-    # An encoder-decoder is compared on what it read; trace.select("decoder") on what it wrote.
+    # An encoder-decoder is compared on its input; trace.select("decoder") on its output.
     kinds = [(layer.query_side, layer.attention.queries) for _, layer in square]
     wanted = next((kind for kind in kinds if kind[0] == "input"), kinds[0])
     numbers = tuple(number for (number, _), kind in zip(square, kinds) if kind == wanted)
@@ -232,7 +232,7 @@ def _aligned(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
 
 
 def _by_grid(a: PatchGrid | None, b: PatchGrid | None) -> tuple[tuple[int, int], ...]:
-    """Patches by their place in the grid; leading tokens by name."""
+    """Patches by their position in the grid; leading tokens by name."""
     grids = ["no patches" if grid is None else f"{grid.rows} x {grid.cols} patches" for grid in (a, b)]
     if grids[0] != grids[1]:
         raise InputError(
@@ -247,7 +247,7 @@ def _by_number(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
     if a.size != b.size:
         raise InputError(
             f"a has {a.size} positions and b {b.size}, and without tokens on both sides they cannot be aligned; make "
-            "the traces with a lens, or give inputs of one length"
+            "the traces with a lens, or pass inputs of equal length"
         )
     return tuple((n, n) for n in range(a.size))
 
@@ -271,7 +271,7 @@ def _by_spelling(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
 
 
 def _marks(side: Side, mark: Callable[[Token, tuple[str, ...]], Hashable]) -> list[Hashable]:
-    """What identifies each token; for special ones their role: before the text, or after which segment."""
+    """The identity of each token; for special ones their role: before the text, or the segment that they follow."""
     marks, after = [], -1
     for token in side.tokens:
         if not token.special:
@@ -305,7 +305,7 @@ def _columns(alignment: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]
     return [i for i, _ in alignment], [j for _, j in alignment]
 
 
-# -- head beside head -----------------------------------------------------------------------------------------
+# -- head by head -----------------------------------------------------------------------------------------
 
 
 def _same(a: Side, b: Side, alignment: Sequence[tuple[int, int]], metric: str) -> pd.DataFrame:
@@ -366,7 +366,7 @@ def _one_by_one(a: RowBlock, b: RowBlock, metric: str) -> tuple[Tensor, Tensor]:
 
 
 def _entropy(rows: RowBlock) -> tuple[Tensor, Tensor]:
-    """(sum over rows of their entropy in nats, how many rows those are), float64 `[head]`."""
+    """(sum over rows of their entropy in nats, number of these rows), float64 `[head]`."""
     return -p_log_p(rows.shares).sum(-1), rows.seen.double().sum(-1)
 
 

@@ -51,8 +51,8 @@ def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") ->
     """
     if isinstance(metric, Trace):
         raise InputError(
-            "head_distance() takes one trace, or a list over which it takes the mean: head_distance([a, b]); to "
-            "compare the heads of two traces side by side: compare(a, b)"
+            "head_distance() takes one trace, or a list, over which distances are averaged: head_distance([a, b]); "
+            "to compare the heads of two traces use compare(a, b)"
         )
     _checks.one_of("metric", metric, METRICS)
     total, count, inputs, queries, names = 0.0, 0.0, 0, 0, []
@@ -68,11 +68,11 @@ def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") ->
             total, count = total + sums.cpu(), count + seen.cpu()
             queries += int(found.seen.any(0).sum())
     if not inputs:
-        raise InputError("head_distance() received no trace; give one, or an iterable of at least one")
+        raise InputError("head_distance() received no trace; pass one, or an iterable of at least one")
     return _frame(mean_distance(total, count, metric), names, metric, inputs=inputs, queries=queries)
 
 
-# -- reading the table ----------------------------------------------------------------------------------------
+# -- from the table ----------------------------------------------------------------------------------------
 
 
 def nearest_heads(distance: pd.DataFrame, layer: int, head: int, count: int = 5) -> pd.DataFrame:
@@ -307,7 +307,7 @@ def _one_by_one(traces: Trace | Iterable[Trace]) -> Iterator[Trace]:
     for number, trace in enumerate(traces):
         if not isinstance(trace, Trace):
             raise InputError(
-                f"head_distance() takes traces, but input {number} is {type(trace).__name__}; of texts: "
+                f"head_distance() takes traces, but input {number} is {type(trace).__name__}; for texts: "
                 "head_distance(lens.traces(texts))"
             )
         yield trace
@@ -344,8 +344,8 @@ def _axes(layer: Layer) -> tuple[str, str, str, int, int]:
 def _other_heads(number: int, here: list[tuple[int, int]], before: list[tuple[int, int]]) -> str:
     sizes = [f"{len({layer for layer, _ in names})} layers, {len(names)} heads" for names in (here, before)]
     return (
-        f"input {number} has {sizes[0]} in all, but those before it {sizes[1]}; one table takes traces of one "
-        "model. compare(a, b) puts heads of two models side by side."
+        f"input {number} has {sizes[0]} in all, but the inputs before it have {sizes[1]}; a table needs traces of "
+        "one model. compare(a, b) compares heads of two models."
     )
 
 
@@ -359,7 +359,7 @@ def _frame(values: Tensor, names: list[tuple[int, int]], metric: str, **attrs: i
 
 
 def _check_table(distance: pd.DataFrame, function: str, pairs: bool = False) -> np.ndarray:
-    """The values of a table of head distances; with `pairs`, of one that knows every pair of at least two heads."""
+    """The values of a table of head distances; with `pairs`, every pair of at least two heads must be known."""
     import pandas as pd
 
     square = isinstance(distance, pd.DataFrame) and list(distance.index.names) == ["layer", "head"]
@@ -373,7 +373,7 @@ def _check_table(distance: pd.DataFrame, function: str, pairs: bool = False) -> 
     if values.diagonal().any() or not np.allclose(values, values.T, equal_nan=True) or (values < 0).any():
         raise InputError(
             f"{function}() takes distances: symmetric, not negative, 0 on the diagonal. This table is not; "
-            "give the one that head_distance() returned."
+            "pass the one that head_distance() returned."
         )
     if pairs:
         _check_pairs(distance, values, function)

@@ -82,7 +82,7 @@ def _graph(layers: list[Attention]) -> csr_array:
         floors[depth][depth + 1] = csr_array(_capacities(attention))
     floors[-1][0] = csr_array(
         (size, size), dtype=np.int32
-    )  # gives the last row and the first column their size
+    )  # sets the size of the last row and the first column
     return block_array(floors, format="csr")
 
 

@@ -42,8 +42,8 @@ def head_stats(
 
     `attnlens.analysis.COLUMNS` defines the columns, one line each. Each is the mean over the queries for which it is
     defined; masked rows are left out. NaN where no row counts: punctuation in a text without any, neighbours in an
-    image, and in cross attention all that needs query and key to be the same tokens (`self`, `previous`, `next`, the
-    distances, `duplicate`, `induction`).
+    image, and in cross attention every statistic that needs query and key to be the same tokens (`self`, `previous`,
+    `next`, the distances, `duplicate`, `induction`).
 
     Shares (`max_weight` to `sink`) are taken from the weights unchanged, also beside a sink logit. `entropy`,
     `perplexity` and the distances are taken from the row normalised to one. `distance` in an image is Euclidean
@@ -52,10 +52,10 @@ def head_stats(
     Two more kinds of column, where some trace has the values that they need (`trace.layers[i].values`):
 
     - `value_entropy` ... `value_sink`: the same statistics of `weight * ||f_h(x_j)||`, rows normalised to one: how
-      much a head takes from a token, not only how much it attends to it.
-    - `importance`: |sum over queries of <O, dO>|, the change of the target's logit by a gate at the head.
+      much a token contributes to a head's output, not only how much the head attends to it.
+    - `importance`: |sum over queries of <O, dO>|, the derivative of the target's logit by a gate at the head.
 
-    traces: one trace, or any iterable of traces of one model, of which none is kept. For an iterable each column is
+    traces: one trace, or any iterable of traces of one model; none of them is kept. For an iterable each column is
         the mean over the inputs for which it is defined, beside its sample standard deviation `entropy_std`, ..., and
         `frame.attrs["inputs"]` is the number of inputs. Or a lens, with inputs: the same table, computed in whole
         batches while the model runs, without traces.
@@ -68,7 +68,7 @@ def head_stats(
     model this value times the share of the rows that have one (it can leave out the first key).
 
     Raises InputError where there is no trace, for a trace without layers, and for traces whose layers or heads differ.
-    Sources: entropy and shares, Clark et al. 2019, "What Does BERT Look At?", section 3; perplexity of it; mean
+    Sources: entropy and shares, Clark et al. 2019, "What Does BERT Look At?", section 3; perplexity: exp(entropy); mean
     attention distance, Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", appendix; value-weighted
     norms, Kobayashi et al. 2020, "Attention is Not Only a Weight"; importance, Michel et al. 2019, "Are
     Sixteen Heads Really Better than One?", section 4; induction, Olsson et al. 2022.
@@ -164,12 +164,12 @@ class RunningMoments:
 
     @property
     def mean(self) -> np.ndarray:
-        """NaN where there was no number."""
+        """The mean; NaN where there was no number."""
         return np.where(self._count > 0, self._mean, np.nan)
 
     @property
     def std(self) -> np.ndarray:
-        """With count - 1 below the root; NaN for fewer than two numbers."""
+        """The sample standard deviation, with count - 1; NaN for fewer than two numbers."""
         return np.where(self._count > 1, np.sqrt(self._squares / np.maximum(self._count - 1, 1)), np.nan)
 
 
@@ -264,7 +264,7 @@ def _importance(attention: Attention, values: Values) -> Tensor:
 def value_norms(values: Values, heads: int) -> Tensor:
     """`||f_h(x_j)||`, float64 `[head, key]`, without the transformed vectors: the root of `v (W W^T) v^T`.
 
-    W is `[d_head, d_model]`, so W W^T is small however wide the model is. Without a projection, `||v||`.
+    W is `[d_head, d_model]`, so W W^T is small for any width of the model. Without a projection, `||v||`.
     """
     group = heads // len(values.value)
     norms = []

@@ -25,14 +25,14 @@ def norms(trace: Trace, kind: str = "sum") -> Trace:
     - "heads": `||a_ij f(x_j)||` of each head, `[head, query, key]`
     - "sum": `||sum_h a_ij f(x_j)||` over the heads, `[1, query, key]` as all that follow
     - "residual": the same with the residual stream added where i = j: `||sum_h a_ij f(x_j) + [i = j] x_i||`
-    - "layer_norm": the same after the LayerNorm that follows, taken as the linear map that it is for this input
+    - "layer_norm": the same after the LayerNorm that follows, which is a linear map for a given input
 
     Norms have the unit of the hidden states and do not sum to one; `norms(trace).renormalize([])` scales the rows, and
     `rollout(norms(trace, "layer_norm"), residual=0)` follows them through the stack. Biases of the projection and of
-    the LayerNorm belong to no key and are left out.
+    the LayerNorm belong to no key and are omitted.
 
     Sums over heads are never computed as vectors: with the Gram matrix `G_j = f_g(x_j) . f_h(x_j)` of token j over the
-    heads, `||sum_h a_h f_h||^2 = a^T G_j a`, so an entry costs H^2 and not H * d_model operations.
+    heads, `||sum_h a_h f_h||^2 = a^T G_j a`, so an entry costs H^2 instead of H * d_model operations.
 
     Raises InputError where a layer's values were not recorded (`lens.trace(input, values=True)`), or no residual
     stream or no LayerNorm was recorded.
@@ -122,7 +122,7 @@ def _check(layer: Layer, kind: str) -> None:
         )
     if values is None:
         raise InputError(
-            f"norms need the values of {layer.name!r}, which this trace did not record: lens.trace(input, values=True)"
+            f"norms need the values of {layer.name!r}, which were not recorded; use lens.trace(input, values=True)"
         )
     if kind in ("heads", "sum") and values.output is None:
         raise InputError(

@@ -31,7 +31,7 @@ PATTERNS = {
     "separator": "keys with a special token that is not the first",
     "punctuation": "keys that are tokens of a text, a punctuation mark among them",
     "duplicate": "self-attention over a text in which a token occurs twice, one visible to the other",
-    "induction": "self-attention over a text in which a token occurs twice, with what follows the first visible to "
+    "induction": "self-attention over a text in which a token occurs twice, with the token after the first visible to "
     "the second",
 }
 """The named patterns, each with the condition under which it is defined in a layer."""
@@ -93,7 +93,7 @@ def _scoring(trace: Trace, pattern: object) -> tuple[Callable[[int], Sequence], 
     return (
         lambda number: _share_on(matrix, trace.layers[number].attention),
         f"the pattern is {list(matrix.shape)} but layers are [query, key] {', '.join(map(str, map(list, shapes)))}, "
-        "or its ones lie in masked rows; give a matrix of a layer's shape",
+        "or its ones lie in masked rows; pass a matrix of a layer's shape",
     )
 
 
@@ -120,7 +120,7 @@ def _matrix(pattern: object) -> Tensor:
     if matrix.ndim != 2 or not bool(((matrix == 0) | (matrix == 1)).all()):
         raise InputError(
             f"pattern must be a name ({', '.join(PATTERNS)}), a matrix of 0 and 1 [query, key], or a function of "
-            f"weights [query, key]; this {type(pattern).__name__} is none. For graded weights give a function: "
+            f"weights [query, key]; this {type(pattern).__name__} is none of them. For graded weights pass a function: "
             "lambda weights: (weights * matrix).sum()"
         )
     if not bool(matrix.any()):

@@ -1,4 +1,4 @@
-"""Attention reduced to the size of a picture, block by block: no layer is ever held as a whole."""
+"""Attention reduced to the size of a picture, block by block, so that no layer is held as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..data._attention import BLOCK_ELEMENTS, Attention
 from ..data._axes import HeadQueryKey
 
 Step = tuple[int, int]
-"""Queries and keys that one cell of a pooled matrix stands for."""
+"""The numbers of queries and keys that one cell of a pooled matrix covers."""
 
 
 def pooled(attention: Attention, most: int, heads: Sequence[int] | None = None) -> tuple[HeadQueryKey, Step]:

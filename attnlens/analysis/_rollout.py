@@ -16,7 +16,7 @@ from ..errors import InputError, unknown_name
 FUSIONS = ("mean", "max", "min")
 
 MOST_WAYS = 4
-"""Choices of layers that an error message lists."""
+"""The number of choices of layers that an error message lists."""
 
 
 def rollout(
@@ -33,16 +33,17 @@ def rollout(
     """Attention rollout `[query, key]`: the product over layers of `residual * I + (1 - residual) * heads fused`.
 
     Entry `[i, j]` is the share of position i in the last layer that comes from input token j, under the assumption
-    that only attention and the residual path mix tokens. Rows are scaled to sum to one, which makes up for the mass
-    of a sink, for discarded weights and for masked rows.
+    that only attention and the residual path mix tokens. Rows are scaled to sum to one, which compensates for the
+    mass of a sink, for discarded weights and for masked rows.
 
     residual: share of the residual path in each layer, 0 to 1; 0.5 counts both equally, as in the paper.
     heads: how the heads of a layer become one matrix: their "mean", "max" or "min", or the mean of those listed.
     discard: share of each fused row that is set to zero, its smallest weights first, as for vision models; the
         column of a class token is always kept.
     start, end: only these layers, as in a slice.
-    row: only this row, `[key]`: what position `row` is made of, by vector products from the last layer down.
-    column: only this column, `[query]`: where token `column` goes, by vector products from the first layer up.
+    row: only this row, `[key]`: the composition of position `row`, by vector products from the last layer down.
+    column: only this column, `[query]`: the share of token `column` in each position, by vector products from the
+        first layer up.
 
     A row or a column builds no matrix; for several of them fuse the heads once: `rollout(fuse(trace), row=i)`.
 
@@ -50,14 +51,14 @@ def rollout(
     Sources: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", eqs. 1 and 2; fusion and
     discarding after Gildenblat 2020, "Exploring Explainability for Vision Transformers".
 
-    >>> rollout(trace, row=0)  # what the class token is made of
+    >>> rollout(trace, row=0)  # the composition of the class token
     """
     _checks.trace(trace, "rollout")
     residual = _checks.share("residual", residual)
     layers = stack(trace, start, end, "rollout")
     mixed = [with_residual(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
     if row is not None and column is not None:
-        raise InputError("give row= or column=, not both; rollout(trace, row=i)[j] is one entry")
+        raise InputError("pass row= or column=, not both; rollout(trace, row=i)[j] is one entry")
     size = layers[0].queries
     if row is None and column is None:
         return _product(mixed)
@@ -104,7 +105,7 @@ def check_shares(weights: Tensor) -> None:
 
 
 Blocks = Iterator[tuple[slice, Tensor, Tensor]]
-"""(rows, fused weights `[row, key]`, what each row sums to `[row]`)"""
+"""(rows, fused weights `[row, key]`, the sum of each row `[row]`)"""
 
 MixedBlocks = Iterator[tuple[slice, Tensor, Tensor, Tensor]]
 """(rows, share that stays `[row]`, share that moves along the weights `[row]`, weights `[row, key]`)"""
@@ -122,7 +123,7 @@ def _fusions(
             f"heads must be one of {', '.join(FUSIONS)}, or a list of head numbers, not {heads!r}"
         )
     if not isinstance(heads, str) and not list(heads):
-        raise InputError("heads lists no head; give at least one number")
+        raise InputError("heads lists no head; pass at least one number")
     leading = trace.patches.leading if trace.patches is not None else trace.tokens[:1]
     kept = 0 if leading and getattr(leading[0], "special", True) else None
     return [fused_blocks(attention, heads, discard, kept) for attention in layers]
@@ -196,7 +197,7 @@ def stack(trace: Trace, start: int, end: int | None, function: str) -> list[Atte
     """The layers from start to end. Raises InputError unless they are self-attention over the same positions."""
     trace = trace[_checks.integer("start", start) : None if end is None else _checks.integer("end", end)]
     if not trace.layers:
-        raise InputError("the trace has no layers, or start and end leave none")
+        raise InputError("the trace has no layers, or start and end select none; choose a wider range")
     first = trace.layers[0]
     for layer in trace.layers:
         attention = layer.attention

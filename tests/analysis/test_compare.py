@@ -257,7 +257,7 @@ MASKS = {
 @pytest.mark.parametrize("name", MASKS)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_factors_and_weights_are_the_formulas(name, metric, layers):
-    """Half of the tokens aligned: a row that looks only at the others is not masked out."""
+    """Half of the tokens aligned: a row that attends only to the others is not masked out."""
     a = trace_of(*(factors(**MASKS[name]()) for _ in range(layers)), tokens="abcdefghi")
     b = trace_of(factors(), tokens="xbxdefxhx")
     comparison = compare(a, b, metric=metric)
@@ -481,7 +481,7 @@ def test_layers_of_the_model_keep_their_numbers():
     assert (comparison.heads["distance"] == 0).all()
     assert comparison.left_out == ("a: win (self, windows [1, 4, 4])",)
     with pytest.raises(
-        InputError, match=r"layer 1 of a, 'win', was not compared: .*; give one of layers 0, 2"
+        InputError, match=r"layer 1 of a, 'win', was not compared: .*; pass one of layers 0, 2"
     ):
         comparison.difference(1, 0)
 

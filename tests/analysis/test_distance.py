@@ -294,7 +294,7 @@ BAD = {
     "no layers": (lambda: head_distance(Trace(())), "the trace has no layers"),
     "two models": (
         lambda: head_distance([trace_of(*weights()), trace_of(*weights(heads=2))]),
-        "input 1 has 2 layers, 4 heads in all, but those before it 2 layers, 6 heads",
+        "input 1 has 2 layers, 4 heads in all, but the inputs before it have 2 layers, 6 heads",
     ),
 }
 
@@ -421,7 +421,7 @@ def test_heads_of_a_trained_model_are_more_like_those_of_their_layer():
 
 def test_two_traces_are_a_list_or_a_comparison():
     trace = next(al.load("minivit").traces([torch.rand(3, 32, 32)]))
-    with pytest.raises(InputError, match=r"head_distance\(\[a, b\]\); .* side by side: compare\(a, b\)"):
+    with pytest.raises(InputError, match=r"head_distance\(\[a, b\]\); .* use compare\(a, b\)"):
         head_distance(trace, trace)
     with pytest.raises(InputError, match="residual must be a number from 0 to 1, not Trace of") as caught:
         al.rollout(trace, trace)

@@ -187,7 +187,7 @@ def test_the_largest_graph_is_refused_before_anything_is_computed(monkeypatch):
         (dict(token=-6), "token -6 is out of range"),
         (dict(token="film"), "token must be an integer, 0 to 4 or negative from the end, not 'film'"),
         (dict(token=1.0), r"token must be an integer, 0 to 4 or negative from the end, not 1\.0"),
-        (dict(start=3), "start and end leave none"),
+        (dict(start=3), "start and end select none"),
     ],
 )
 def test_options_that_make_no_sense(options, message):

@@ -106,7 +106,7 @@ def test_the_result_is_a_trace_like_any_other():
 
 def test_what_was_not_kept_is_named():
     lens = al.load("sentiment")
-    with pytest.raises(InputError, match=r"did not record: lens.trace\(input, values=True\)"):
+    with pytest.raises(InputError, match=r"were not recorded; use lens.trace\(input, values=True\)"):
         norms(lens.trace(TEXT))
     with pytest.raises(InputError, match="unknown kind of norms 'total'; expected one of: heads, sum"):
         norms(lens.trace(TEXT), "total")

@@ -30,7 +30,7 @@ def words(*texts, ids=False):
 
 
 def onto(pairs, size):
-    """One head that looks at one key from each query: `pairs[query]`, or evenly where there is none."""
+    """One head that attends to one key from each query: `pairs[query]`, or evenly where there is none."""
     weights = torch.full((1, size, size), 1 / size, dtype=torch.float64)
     for query, key in pairs.items():
         weights[0, query] = 0
@@ -302,7 +302,7 @@ BAD = {
     "number": (5, "pattern must be a name .*; this int is none"),
     "graded": (
         torch.full((4, 4), 0.5),
-        r"pattern must be .*; this Tensor is none\. For graded weights give a func",
+        r"pattern must be .*; this Tensor is none of them\. For graded weights pass a func",
     ),
     "three axes": (torch.ones(1, 4, 4), "this Tensor is none"),
     "ragged": ([[1], [1, 0]], "this list is none"),

@@ -148,9 +148,9 @@ BAD = {
     "fusion": (dict(heads="median"), "unknown fusion of heads 'median'; expected one of: mean, max, min"),
     "no head": (dict(heads=[]), "heads lists no head"),
     "discard": (dict(discard=1.0), "discard must be a number of at least 0 and below 1"),
-    "both": (dict(row=0, column=0), "give row= or column=, not both"),
+    "both": (dict(row=0, column=0), "pass row= or column=, not both"),
     "column": (dict(column=9), "column 9 is out of range: there are 5"),
-    "no layers": (dict(start=3), "start and end leave none"),
+    "no layers": (dict(start=3), "start and end select none"),
 }
 
 
@@ -204,7 +204,7 @@ def test_walking_in_blocks_gives_the_same(monkeypatch):
     torch.testing.assert_close(al.rollout(trace_of(*again), row=-1), row)
 
 
-def test_a_causal_model_looks_back_alone():
+def test_a_causal_model_attends_backwards_alone():
     lens = al.Lens(tiny.gpt2(), tiny.byte_level())
     trace = lens.trace(tiny.SENTENCES[0])
     rolled = al.rollout(trace)
