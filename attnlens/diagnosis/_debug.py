@@ -190,7 +190,7 @@ def debug(
         most = integer("most", most, least=1)
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
-        raise InputError("mask= is of an image, and the input is a text; omit it")
+        raise InputError("mask= is for images, and the input is a text; omit it")
     trace, place = _asked(lens, input, side, options) if text else (_traced(lens, input), {})
     true = _true_class(lens, trace, true_label, place)
     rival, predicted = _rival(trace, true), trace.prediction.index

@@ -30,7 +30,7 @@ def agreement(attributions: Iterable[Attribution]) -> pd.DataFrame:
 
     Special tokens are omitted. Ties at the edge of the fifth go to the part that comes first in the input.
 
-    Raises InputError for fewer than two attributions, of several inputs, or of other tokens.
+    Raises InputError for fewer than two attributions, and for attributions of several inputs or of different tokens.
     Source: Spearman's rank correlation of attributions and the overlap of the top features, as in Krishna et al.
     2022, "The Disagreement Problem in Explainable Machine Learning", section 3.2.
 
@@ -40,7 +40,7 @@ def agreement(attributions: Iterable[Attribution]) -> pd.DataFrame:
 
     several = listed(attributions)
     if len(several) < 2:
-        raise InputError("agreement is between attributions; give at least two of the same input")
+        raise InputError("agreement compares attributions; pass at least two of the same input")
     for other in several[1:]:
         _check_same(several[0], other)
     names = _names(several)
@@ -89,7 +89,7 @@ def _overlap(first: Tensor, second: Tensor) -> float:
 
 
 def _names(attributions: list[Attribution]) -> list[str]:
-    """Methods in words; with their targets where these differ, numbered where that is not enough."""
+    """Methods in words; with their targets where these differ, and numbered where they are still equal."""
     several = len({attribution.target for attribution in attributions}) > 1
     names = [f"{one.how} for {one.target}" if several else one.how for one in attributions]
     return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
@@ -98,13 +98,13 @@ def _names(attributions: list[Attribution]) -> list[str]:
 def _check_same(first: Attribution, second: Attribution) -> None:
     if type(first) is not type(second) or input_of(first) != input_of(second):
         raise InputError(
-            "agreement is between attributions of one input; of several inputs: pandas.concat of "
+            "agreement compares attributions of one input; for several inputs use pandas.concat of "
             "agreement(attributions) of each"
         )
     for name in ("tokens", "level"):
         if getattr(first, name, None) != getattr(second, name, None):
             raise InputError(
-                f"the attributions have other {name}: {first.how} has {len(first)} {first.level}s, {second.how} "
+                f"the attributions have different {name}: {first.how} has {len(first)} {first.level}s, {second.how} "
                 f"{len(second)} {second.level}s; make them with the same lens and level"
             )
     if first.scores.shape != second.scores.shape:

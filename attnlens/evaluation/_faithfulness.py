@@ -8,8 +8,8 @@ All five measures are computed from two curves: the probability of the explained
 reference: each measure is reported beside its value for random scores.
 
 Parts are ranked by score, the largest first: evidence against the class comes last. Ties keep the order of the text,
-or of the patches row by row. A removed part is replaced as `by` says, which makes inputs that the model was not trained
-on; a measure is one of the model, the attribution and the perturbation together.
+or of the patches row by row. The argument `by` chooses how parts are removed. Such inputs are unlike those of
+training, so a measure describes the model, the attribution and the perturbation together.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ FRACTIONS = (0.01, 0.05, 0.1, 0.2, 0.5)
 """Shares of the parts at which comprehensiveness and sufficiency are averaged: the bins of ERASER, section 4.2."""
 
 TOP = 0.2
-"""Share of the parts that log-odds takes away."""
+"""Share of the parts that log-odds removes."""
 
 MOST_POINTS = 65
-"""The most points of a curve, evenly spaced: of more than 64 parts several are removed at once."""
+"""The maximum number of points of a curve, evenly spaced; of more than 64 parts several are removed at once."""
 
 ROWS = 512
-"""Rows whose logits are held at once: those of a language model are as many as its vocabulary."""
+"""Rows whose logits are held at once: a language model has one for each token of its vocabulary."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
     """The probability of the explained class while parts are removed, and while they are inserted.
 
-    counts: `[point]`, how many parts are removed, or inserted, from 0 to all
+    counts: `[point]`, the number of parts removed, or inserted, from 0 to all
     deletion: `[order, point]`, the probability without the first parts
     insertion: `[order, point]`, the probability with the first parts alone
 
@@ -74,8 +74,8 @@ class Curves:
         found = (self.counts == count).nonzero()
         if not len(found):
             raise InputError(
-                f"the curves have no point at {fraction:g} of {int(self.counts[-1])} parts; name it where they are "
-                f"made: curves(lens, attribution, fractions=({fraction:g},))"
+                f"the curves have no point at {fraction:g} of {int(self.counts[-1])} parts; pass the fraction when "
+                f"they are computed: curves(lens, attribution, fractions=({fraction:g},))"
             )
         return int(found[0])
 
@@ -95,7 +95,7 @@ def comprehensiveness(curves: Curves, fractions: Sequence[float] = FRACTIONS) ->
 
     p(x) - p(x without the first parts), averaged over shares of the parts. Source: DeYoung et al. 2020, "ERASER: A
     Benchmark to Evaluate Rationalized NLP Models", eq. 1 and section 4.2. The mean is over the bins, as in the
-    scorer released with it; the paper's 1 / (bins + 1) also counts the bin of nothing, and is smaller by that.
+    scorer released with it; the paper's 1 / (bins + 1) also counts the empty bin, and is smaller.
 
     >>> comprehensiveness(curves(lens, attribution))[0]       # the attribution's; [1:] are those of random orders
     """
@@ -117,7 +117,7 @@ def log_odds(curves: Curves) -> Tensor:
 
     Source: Shrikumar et al. 2017, "Learning Important Features Through Propagating Activation Differences", section
     4.1, in the form of Sanyal and Ren 2021, "Discretized Integrated Gradients", section 4.2: log of the probability,
-    the top 20 %. They round 20 % down, which takes nothing from texts of four tokens; here it is rounded up.
+    the top 20 %. They round 20 % down, which removes nothing from texts of four tokens; here it is rounded up.
     """
     logs = curves.deletion.log()
     return logs[:, curves.at(TOP)] - logs[:, 0]
@@ -132,7 +132,7 @@ def deletion(curves: Curves) -> Tensor:
 
 
 def insertion(curves: Curves) -> Tensor:
-    """Area under the insertion curve over the share of parts put back, `[order]`, in 0..1; the larger, the better.
+    """Area under the insertion curve over the share of parts inserted, `[order]`, in 0..1; the larger, the better.
 
     Source: as for `deletion`.
     """
@@ -154,12 +154,12 @@ def faithfulness(
     """Faithfulness of each attribution beside random orders: a row per attribution, in the given order.
 
     Columns: input (number of the input, in the order in which inputs first occur), method, baseline, target, parts
-    (how many can be removed), and for each of comprehensiveness, sufficiency, log_odds, deletion and insertion its
+    (number of removable parts), and for each of comprehensiveness, sufficiency, log_odds, deletion and insertion its
     value, `_random`, the mean over random orders, and `_random_std`, their standard deviation. For several inputs:
     `table.groupby("method").mean(numeric_only=True)`.
 
     attributions: of one or several inputs, for any targets, by any methods.
-    by: what a removed part becomes: "pad" (default), "mask" or "delete" in texts; in images a baseline, as
+    by: the replacement of a removed part: "pad" (default), "mask" or "delete" in texts; in images a baseline, as
         for `image_baseline`.
     fractions: shares of the parts for comprehensiveness and sufficiency, above 0 and at most 1.
     n_random, seed: random orders, the same for all attributions of an input.
@@ -191,13 +191,13 @@ def curves(
     n_random: int = 10,
     seed: int = 0,
 ) -> Curves | list[Curves]:
-    """The deletion and insertion curves behind `faithfulness`; of several attributions a list.
+    """The deletion and insertion curves behind `faithfulness`; for several attributions a list.
 
-    All perturbations of one input run together, and none twice.
+    All perturbations of one input run together, each once.
     Arguments and errors: as for `faithfulness`.
 
     >>> found = curves(lens, attribution)
-    >>> found.deletion[0], found.deletion[1:].mean(0)         # beside chance, both [point]
+    >>> found.deletion[0], found.deletion[1:].mean(0)         # and the mean of random orders, both [point]
     """
     fractions = checked(fractions, n_random, seed)
     several = listed(attributions)
@@ -231,7 +231,7 @@ def follow(
 
 
 def _of_one(number: int, counts: Tensor, probabilities: Tensor, n_random: int) -> Curves:
-    """One attribution's order before the random ones, of probabilities `[curve, order, point]` of its class."""
+    """One attribution's order before the random ones, from probabilities `[curve, order, point]` of its class."""
     count = probabilities.shape[1] - n_random
     gone, kept = (torch.cat([curve[number : number + 1], curve[count:]]) for curve in probabilities)
     return Curves(counts, gone, kept)
@@ -251,26 +251,26 @@ def probabilities(logits: Tensor, activation: str) -> Tensor:
     """`[row, class]` of logits. Raises InputError for a regression."""
     if activation == "none":
         raise InputError(
-            "these measures are of probabilities, and a regression has none; agreement, infidelity and sanity_check "
-            "work on it"
+            "these measures need probabilities, and a regression has none; use agreement, infidelity or "
+            "sanity_check"
         )
     return logits.sigmoid() if activation == "sigmoid" else logits.softmax(-1)
 
 
 def _counts(size: int, fractions: Iterable[float]) -> Tensor:
-    """`[point]`: from none to all, evenly, and those that the measures need."""
+    """`[point]`: evenly from none to all, and those that the measures need."""
     even = torch.linspace(0, size, min(size + 1, MOST_POINTS)).round().long()
     asked = torch.tensor([_count(fraction, size) for fraction in (*fractions, *FRACTIONS, TOP)])
     return torch.cat([even, asked]).unique()
 
 
 def _count(fraction: float, size: int) -> int:
-    """A share of the parts, rounded up, one at least; 0.07 of 100 is 7, whatever floating point makes of it."""
+    """A share of the parts, rounded up, at least one; 0.07 of 100 is 7, despite floating-point rounding."""
     return max(1, math.ceil(round(fraction * size, 9)))
 
 
 def checked(fractions: Sequence[float], n_random: int = 2, seed: int = 0) -> tuple[float, ...]:
-    """The fractions as a tuple. Raises InputError for one that is none, and for what are no random orders."""
+    """The fractions as a tuple. Raises InputError for an invalid fraction, number of random orders or seed."""
     values = tuple(fractions) if isinstance(fractions, Iterable) else (fractions,)
     shares = [as_number(value) for value in values]
     if not shares or not all(share is not None and 0 < share <= 1 for share in shares):

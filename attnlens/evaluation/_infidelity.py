@@ -28,7 +28,8 @@ TOKENS = 1024
 class Sensitivity(float):
     """The largest relative change of the scores over samples, with its standard error.
 
-    changes: `[sample]`, the relative change at each perturbation; standard_error: of their largest, by the bootstrap
+    changes: `[sample]`, the relative change at each perturbation
+    standard_error: that of their maximum, by the bootstrap
     """
 
     def __new__(cls, changes: Tensor) -> Sensitivity:
@@ -39,8 +40,8 @@ class Sensitivity(float):
 
     @property
     def standard_error(self) -> float:
-        """Of the largest of as many changes, drawn with replacement from those that were seen: in closed form, since
-        it is at most the k-th of n with a chance of (k / n)^n. The true maximum can only be larger."""
+        """The bootstrap standard error of the maximum, over samples of the same size with replacement. In closed form:
+        the maximum is at most the k-th of n with a probability of (k / n)^n. The true maximum can only be larger."""
         largest = self.changes.double().sort().values
         below = (torch.arange(len(largest) + 1) / len(largest)).double() ** len(largest)
         chance = below.diff()
@@ -62,18 +63,18 @@ def infidelity(
 ) -> float:
     """The mean squared error of the scores as a prediction of the effect of perturbations on F; 0 is perfect.
 
-    E over perturbations I of (I . scores - (F(x) - F(x - I)))^2, in squared units of F. I takes a random half of the
-    parts to what `by` says, all the way: the paper's subset of the difference to a baseline. Scores that sum to
-    F(x) - F(baseline), the baseline being that of `by`, are scores of this kind; those of other baselines are
-    measured against another baseline than their own.
+    E over perturbations I of (I . scores - (F(x) - F(x - I)))^2, in squared units of F. I replaces a random half of
+    the parts as `by` says: the paper's subset of the difference to a baseline. It suits scores that sum to
+    F(x) - F(baseline) with the baseline of `by`; scores with other baselines are measured against a baseline that is
+    not theirs.
 
     attribution: one, of any method.
-    by: what a removed part becomes, as for `faithfulness`.
-    n_samples, seed: subsets that are drawn, each part with chance one half.
+    by: the replacement of a removed part, as for `faithfulness`.
+    n_samples, seed: number and seed of the subsets, which have each part with probability one half.
     normalize: first scale the scores by the factor that minimises the error: the way to compare methods. Scores
         without a unit need it.
 
-    Raises InputError for scores without a unit where `normalize` is off, and as `faithfulness` does.
+    Raises InputError for scores without a unit unless `normalize` is set, and for what `faithfulness` refuses.
     Source: Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 2.1 and section 2.2,
     computed by Captum; the optimal scaling is that of their released code.
 
@@ -83,7 +84,7 @@ def infidelity(
 
     (given,) = _single(attribution)
     if not given.signed and not normalize:
-        raise InputError(f"scores of {given.how} have no unit that could add up; use normalize=True")
+        raise InputError(f"scores of {given.how} have no unit and predict no change of F; use normalize=True")
     n_samples = integer("n_samples", n_samples, least=1)
     seed = integer("seed", seed, least=0)
     (parts,) = parts_of(lens, [given], by)
@@ -101,7 +102,7 @@ def infidelity(
 
 
 def _number(parts: ScoredParts) -> Callable[[Tensor], Tensor]:
-    """F `[row]` with only the kept parts `[row, part]`, 1 for what stays."""
+    """F `[row]` with only the kept parts `[row, part]`, where 1 marks a part that stays."""
     return lambda kept: parts.scalar(parts.perturbation.logits(kept > 0.5).double())
 
 
@@ -118,11 +119,11 @@ def sensitivity(
 
     max over perturbations of |scores(x + d) - scores(x)| / |scores(x)|. Each entry of d is uniform within `radius`
     standard deviations of the entries of x: of the text's word embeddings (special tokens stay), or the image's pixels
-    as the model gets them. The method runs at each, for the same target and from the same baseline.
+    as the model receives them. The method runs at each of them, for the same target and from the same baseline.
 
-    attribution: of a method of gradients, with a baseline that has a name.
-    radius: in standard deviations of the input's entries; n_samples, seed: perturbations that are tried.
-    options: those of the method, if the attribution was made with others than the default.
+    attribution: one of a gradient method, with a named baseline.
+    radius: in standard deviations of the input's entries; n_samples, seed: number and seed of the perturbations.
+    options: those of the method, where the attribution does not use the defaults.
 
     Raises InputError for other methods and baselines, and an attribution of another lens.
     Source: Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 3.1, by Captum's
@@ -150,7 +151,7 @@ def sensitivity(
     seen: list[Tensor] = []
 
     def explained_at(points: Tensor | tuple[Tensor]) -> Tensor | tuple[Tensor]:
-        # Captum asks in tuples for the input, and without for what it has moved.
+        # Captum passes the input as a tuple, and perturbed inputs as a tensor.
         several = not isinstance(points, tuple)
         scores = scores_at(points if several else points[0])
         seen.append(scores.detach().flatten(1).double())
@@ -203,7 +204,7 @@ def _image_scores(
     baseline, picture = _baseline(attribution, BASELINES), parts.perturbation.picture
     if (
         baseline is not None
-    ):  # made once: what has moved may be beyond black and white, and blurs to something else
+    ):  # computed once: a perturbed picture may exceed black and white, and has another blur
         options = options | {"baseline": image_baseline(lens, picture, baseline, options.get("seed", 0))}
 
     def scores(points: Tensor) -> Tensor:
@@ -220,7 +221,7 @@ def _single(attribution: Attribution) -> list[Attribution]:
     found = listed(attribution)
     if len(found) != 1 or not isinstance(attribution, Attribution):
         raise InputError(
-            "this measures one attribution at a time: [infidelity(lens, one) for one in attributions]"
+            "this measures one attribution at a time; use [infidelity(lens, one) for one in attributions]"
         )
     return found
 
@@ -230,8 +231,8 @@ def _check_gradient(attribution: Attribution) -> None:
     if not _registry.named(kind, attribution.method).differentiates:
         known = (method.name for method in _registry.methods(kind).values() if method.differentiates)
         raise InputError(
-            f"sensitivity runs a method again at points beside the input; {attribution.how} is no function of vectors "
-            f"or pixels. These are: {', '.join(known)}"
+            f"sensitivity runs a method again at points near the input; {attribution.how} is no function of vectors "
+            f"or pixels. Use one of: {', '.join(known)}"
         )
     if getattr(attribution, "level", "token") != "token":
         raise InputError(
@@ -244,12 +245,12 @@ def _kind(attribution: Attribution) -> str:
 
 
 def _baseline(attribution: Attribution, names: tuple[str, ...]) -> str | None:
-    """The name of the attribution's baseline; None where its method compares with none, or with one of its own."""
+    """The name of the attribution's baseline; None where its method has none, or a fixed one."""
     if "baseline" not in _registry.named(_kind(attribution), attribution.method).needs:
         return None
     if attribution.baseline not in names:
         raise InputError(
-            f"an attribution does not hold the baseline {attribution.baseline} itself; sensitivity needs one with a "
-            f"name: {', '.join(names)}"
+            f"an attribution does not store the baseline {attribution.baseline}; sensitivity needs a named one: "
+            f"{', '.join(names)}"
         )
     return attribution.baseline

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..models._text_inputs import Encoded
 
 ROUNDING = 0.05
-"""Share of F(x), of 1 at least, by which the same model may answer differently: half precision, other kernels."""
+"""Tolerance of F(x), relative to at least 1, for the same model: half precision and other kernels round differently."""
 
 
 class Perturbation(Protocol):
-    """What both kinds have in common: logits `[row, class]` with only the kept parts."""
+    """The interface of both perturbations: logits `[row, class]` with only the kept parts."""
 
     parts: Any
 
@@ -35,7 +35,7 @@ class Perturbation(Protocol):
 class ScoredParts:
     """The scores of one attribution, part by part, and the model's logits without some of the parts.
 
-    scores: `[part]` in float64; scalar: F, what is explained
+    scores: `[part]` in float64; scalar: F, the explained scalar
     """
 
     perturbation: Perturbation
@@ -54,19 +54,19 @@ def listed(attributions: Attribution | Iterable[Attribution]) -> list[Attributio
     several = [attributions] if one else list(attributions)
     if not several:
         raise InputError(
-            "no attribution to measure: the list is empty; give what lens.attribute(...) returned"
+            "no attribution to measure: the list is empty; pass what lens.attribute(...) returned"
         )
     for attribution in several:
         if not isinstance(attribution, TextAttribution | ImageAttribution):
             raise InputError(
-                f"only attributions can be measured, not {type(attribution).__name__}; give what "
-                "lens.attribute(...) returned, or a flat list of that"
+                f"only attributions can be measured, not {type(attribution).__name__}; pass what "
+                "lens.attribute(...) returned, or a flat list of those"
             )
     return several
 
 
 def input_of(attribution: Attribution) -> Any:
-    """Equal for attributions of the same input."""
+    """A key that is equal for attributions of the same input."""
     if isinstance(attribution, TextAttribution):
         return attribution.text
     given = attribution.image if attribution.pixels is None else attribution.pixels.numpy()
@@ -81,10 +81,10 @@ def parts_of(
 ) -> list[ScoredParts]:
     """The parts of each attribution, in order; attributions of the same parts of one input share a perturbation.
 
-    by: what a removed part becomes, see `TextPerturbation` ("pad" by default) and `ImagePerturbation`.
-    grid: of an image, rows and columns of its parts; the model's patches by default.
+    by: the replacement of a removed part, see `TextPerturbation` ("pad" by default) and `ImagePerturbation`.
+    grid: for an image, rows and columns of its parts; the model's patches by default.
 
-    Raises InputError for scores that are not finite, and an input that this lens does not read as it was read.
+    Raises InputError for scores that are not finite, and for an attribution of another lens.
     """
     together: dict[Any, list[int]] = {}
     for number, attribution in enumerate(attributions):
@@ -117,13 +117,13 @@ def _of_one_input(
 
 
 def _scalar(lens: ModelWithProcessor, attribution: Attribution, whole: Tensor) -> TargetScalar:
-    """The scalar that is explained, if the lens gives for the `whole` input what it gave when it was explained."""
+    """The explained scalar. Raises InputError where its value for the `whole` input is not that of the attribution."""
     target = attribution.target
     scalar = TargetScalar.of([target], lens.activation)
     value = float(scalar(whole)) if target.index < whole.shape[1] else float("nan")
     if not abs(value - attribution.value) <= ROUNDING * max(1.0, abs(attribution.value)):
         raise InputError(
-            f"the attribution explains {str(target)!r} with F(x) = {attribution.value:.4g}, but {lens.name} gives "
+            f"the attribution explains {str(target)!r} with F(x) = {attribution.value:.4g}, but {lens.name} returns "
             f"{value:.4g} for its input: it is of another model, or was made in windows. Attribute the "
             "whole text with this lens"
         )
@@ -133,8 +133,8 @@ def _scalar(lens: ModelWithProcessor, attribution: Attribution, whole: Tensor) -
 def _check_scores(attribution: Attribution) -> None:
     if not bool(torch.isfinite(attribution.scores).all()):
         raise InputError(
-            f"the scores of {attribution.how} are not all finite and rank nothing; look at attribution.scores, and at "
-            "the model's dtype"
+            f"the scores of {attribution.how} are not all finite, so they have no ranks; check attribution.scores "
+            "and the model's dtype"
         )
 
 
@@ -160,20 +160,16 @@ def _text_parts(
 
 def _encoded(lens: ModelWithProcessor, attribution: TextAttribution) -> Encoded:
     if not hasattr(lens, "encode"):
-        raise InputError(
-            f"{lens.name} reads images; the attribution of a text needs the text lens that it is from"
-        )
+        raise InputError(f"{lens.name} reads images; the attribution of a text needs its own lens")
     text = attribution.text
     if not text:
         raise InputError(
-            "the attribution holds no text to remove parts of; make it with lens.attribute(text)"
+            "the attribution has no text to remove parts from; make it with lens.attribute(text)"
         )
     try:
         return lens.encode(text[0] if len(text) == 1 else text, attribution.target.output)
     except InputError as error:
-        raise InputError(
-            f"the model has to read the whole text of an attribution at once: {error}"
-        ) from error
+        raise InputError(f"the whole text of the attribution has to fit the model: {error}") from error
 
 
 def _check_tokens(
@@ -184,8 +180,8 @@ def _check_tokens(
         tokens = tuple(joined([tokens[i] for i in group], encoded.text) for group in together)
     if attribution.tokens != tokens:
         raise InputError(
-            f"the attribution is of {len(attribution)} {attribution.level}s, but {lens.name} reads its text as "
-            f"{len(tokens)} others; give the lens that it is from"
+            f"the attribution is of {len(attribution)} {attribution.level}s, but {lens.name} splits its text into "
+            f"{len(tokens)} others; pass the lens of the attribution"
         )
 
 
@@ -201,9 +197,7 @@ def _image_parts(
     from ..attribution.image._perturbation import ImagePerturbation
 
     if hasattr(lens, "encode"):
-        raise InputError(
-            f"{lens.name} reads texts; the attribution of an image needs the image lens that it is from"
-        )
+        raise InputError(f"{lens.name} reads texts; the attribution of an image needs its own lens")
     first = attributions[0]
     given = first.image if first.pixels is None else first.pixels
     perturbation = ImagePerturbation(lens, given, "blur" if by is None else by, grid)

@@ -36,20 +36,20 @@ def sanity_check(
     """Similarity of the scores of the trained model to those of models with randomised layers.
 
     The scores of a method that depends on the parameters become dissimilar soon; those of a method that depends on
-    the input alone stay similar. Layers come from the logits down: the head, the blocks, the embeddings.
-    "cascade" randomises a layer and all above it, "independent" this layer alone; the class that is explained stays
-    that of the trained model, and its parameters are put back, bit for bit, also after an error.
+    the input alone stay similar. Layers are ordered from the logits down: the head, the blocks, the embeddings.
+    "cascade" randomises a layer and all above it, "independent" this layer alone. The explained class stays that of
+    the trained model, whose parameters are restored, bit for bit, also after an error.
 
-    Columns: layer, mode, draw, similarity (Spearman's rank correlation of the sizes of the scores) and
-    similarity_signed (of the scores themselves); NaN where all scores are the same. Special tokens are omitted.
+    Columns: layer, mode, draw, similarity (Spearman's rank correlation of the scores' magnitudes) and
+    similarity_signed (of the scores themselves); NaN where all scores are equal. Special tokens are omitted.
 
     method, options: as for `lens.attribute`.
-    n, seed: how many draws of each layer; the same for both modes.
+    n, seed: number and seed of the draws of each layer, the same for both modes.
 
-    Layers are drawn by their modules' own `reset_parameters`; parameters without one, from a normal distribution with
-    the mean and deviation that they have. A parameter that two layers share belongs to the one that is defined first.
+    Layers are drawn by their modules' own `reset_parameters`; parameters without it, from a normal distribution of
+    the same mean and standard deviation. A parameter shared by two layers belongs to the one defined first.
 
-    Raises InputError for a list of inputs, and as `lens.attribute` does.
+    Raises InputError for a list of inputs, and for what `lens.attribute` refuses.
     Source: Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 3.
 
     >>> table = sanity_check(lens, "not a bad film", method="gradient_x_input")
@@ -101,9 +101,9 @@ def _similar(first: Tensor, second: Tensor) -> dict[str, float]:
 def layers(model: nn.Module) -> list[tuple[str, list[str]]]:
     """(name, names of its parameters) of each layer, from the logits down.
 
-    The blocks are those of the longest list of like modules (`nn.ModuleList` or `nn.Sequential`, two at least); what
-    is defined after it is the head, a decoder too, what is defined before it the embeddings. Without such a list the
-    model's own children are the layers.
+    The blocks are those of the longest list of modules of one class (`nn.ModuleList` or `nn.Sequential`, at least
+    two). Parameters defined after it are the head, also a decoder; those defined before it the embeddings. Without
+    such a list the model's children are the layers.
     """
     names = [name for name, _ in model.named_parameters()]
     path = _stack(model)
@@ -119,7 +119,7 @@ def layers(model: nn.Module) -> list[tuple[str, list[str]]]:
 
 
 def _stack(model: nn.Module) -> str | None:
-    """The path of the longest list of like modules."""
+    """The path of the longest list of modules of one class."""
     best: tuple[int, str | None] = (1, None)
     for name, module in model.named_modules():
         alike = len({type(child) for child in module.children()}) == 1
@@ -129,7 +129,7 @@ def _stack(model: nn.Module) -> str | None:
 
 
 def randomise(model: nn.Module, names: list[str], seed: int) -> None:
-    """Draws the named parameters anew, in place; the random state of the caller is left as it was."""
+    """Draws the named parameters anew, in place; the caller's random state is unchanged."""
     devices = {parameter.device for parameter in model.parameters() if parameter.is_cuda}
     with torch.random.fork_rng(list(devices)), torch.no_grad():
         torch.manual_seed(seed)
@@ -153,7 +153,7 @@ def _draw(parameter: Tensor) -> None:
 
 @contextmanager
 def restored(model: nn.Module) -> Iterator[Callable[[], None]]:
-    """Parameters and buffers are afterwards what they were, bit for bit; what it yields puts them back at once."""
+    """Restores parameters and buffers after the block, bit for bit; yields a function that restores them at once."""
     with exclusive(model):
         kept = [(tensor, tensor.detach().clone()) for tensor in (*model.parameters(), *model.buffers())]
 

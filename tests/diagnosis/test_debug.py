@@ -67,7 +67,7 @@ def test_attributions_for_both_classes_and_their_difference(lens, mixed):
     assert torch.allclose(found["attention for negative"].scores, expected.scores, atol=1e-6)
 
 
-def test_what_drives_it_and_what_speaks_against(mixed):
+def test_what_supports_it_and_what_opposes_it(mixed):
     difference = mixed.explanation["difference"]
     scores = difference.scores[1:-1]
     words = [token.text for token in difference.tokens[1:-1]]
@@ -353,7 +353,7 @@ def test_what_cannot_be_debugged(lens):
         al.debug(lens, [MIXED], "negative")
     with pytest.raises(InputError, match="text is empty"):
         al.debug(lens, " ", "negative")
-    with pytest.raises(InputError, match="mask= is of an image"):
+    with pytest.raises(InputError, match="mask= is for images"):
         al.debug(lens, MIXED, "negative", mask=np.ones((2, 2), bool))
     regression = al.Lens(tiny.bert(num_labels=1), tiny.wordpiece())
     with pytest.raises(InputError, match="returns no probabilities of classes"):

@@ -100,13 +100,13 @@ def test_pixels():
 
 def test_what_cannot_be_compared():
     one = text_attribution([1.0, 2.0, 3.0])
-    with pytest.raises(InputError, match="give at least two of the same input"):
+    with pytest.raises(InputError, match="pass at least two of the same input"):
         agreement([one])
     with pytest.raises(InputError, match="the list is empty"):
         agreement([])
-    with pytest.raises(InputError, match="attributions of one input; of several inputs:"):
+    with pytest.raises(InputError, match="attributions of one input; for several inputs"):
         agreement([one, replace(one, text=("other words",))])
     with pytest.raises(InputError, match="of one input"):
         agreement([one, image_attribution(torch.rand(4, 4))])
-    with pytest.raises(InputError, match="other tokens: own has 5 tokens, own 6 tokens"):
+    with pytest.raises(InputError, match="different tokens: own has 5 tokens, own 6 tokens"):
         agreement([one, text_attribution([1.0, 2.0, 3.0, 4.0])])

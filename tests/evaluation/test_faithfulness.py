@@ -369,24 +369,24 @@ def test_scores_that_rank_nothing(lens, attributions):
 
 def test_an_attribution_of_another_lens(lens, attributions):
     other = al.Lens(tiny.distilbert(), tiny.wordpiece())
-    with pytest.raises(InputError, match=r"the attribution is of 12 tokens, but .* reads its text as"):
+    with pytest.raises(InputError, match=r"the attribution is of 12 tokens, but .* splits its text into"):
         faithfulness(other, attributions)
-    with pytest.raises(InputError, match=r"explains 'positive' with F.x. = 9, but sentiment gives"):
+    with pytest.raises(InputError, match=r"explains 'positive' with F.x. = 9, but sentiment returns"):
         faithfulness(lens, replace(attributions[0], value=9.0))
     with pytest.raises(InputError, match="it is of another model"):
         faithfulness(lens, replace(attributions[0], value=attributions[0].value * 1.2))
-    with pytest.raises(InputError, match="gives nan for its input"):
+    with pytest.raises(InputError, match="returns nan for its input"):
         faithfulness(lens, replace(attributions[0], target=Target("other", 2)))
     with pytest.raises(InputError, match="cifar reads images"):
         faithfulness(al.load("cifar"), attributions)
 
 
 def test_an_input_that_the_attribution_does_not_hold(lens, attributions):
-    with pytest.raises(InputError, match="holds no text"):
+    with pytest.raises(InputError, match="has no text"):
         faithfulness(lens, replace(attributions[0], text=()))
     long = "not a bad film " * 100
     windowed = attribute_text(lens, long, window=256, method="gradient_x_input")
-    with pytest.raises(InputError, match=r"has to read the whole text .* at once: the text has"):
+    with pytest.raises(InputError, match=r"whole text of the attribution has to fit the model: the text has"):
         faithfulness(lens, windowed)
 
 

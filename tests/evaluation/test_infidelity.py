@@ -114,7 +114,7 @@ def test_normalized_knows_no_scale(linear):
 def test_scores_without_a_unit_need_a_scale(lens):
     gradient = attribute_text(lens, TEXT, method="gradient")
     with pytest.raises(
-        InputError, match="scores of gradient have no unit that could add up; use normalize=True"
+        InputError, match="scores of gradient have no unit and predict no change of F; use normalize=True"
     ):
         infidelity(lens, gradient)
     assert infidelity(lens, gradient, normalize=True) > 0
@@ -268,7 +268,7 @@ def test_methods_that_are_no_function_of_vectors(lens, attribution):
     with pytest.raises(InputError, match="attribute with level='token', not 'word'"):
         sensitivity(lens, attribute_text(lens, TEXT, method="gradient_x_input", level="word"))
     own = attribute_text(lens, "see it", n_steps=2, baseline="the story goes nowhere")
-    with pytest.raises(InputError, match="does not hold the baseline 'the story goes nowhere' itself"):
+    with pytest.raises(InputError, match="does not store the baseline 'the story goes nowhere'"):
         sensitivity(lens, own)
 
 

@@ -22,7 +22,7 @@ TEXT = "a gripping , funny film with one dull stretch ."
 
 @pytest.fixture
 def lens():
-    """Three blocks: enough to tell this one from all above it."""
+    """Three blocks: enough to distinguish this one from all above it."""
     options = {"vocab_size": len(tiny.wordpiece()), "max_position_embeddings": 64, "num_labels": 3}
     config = hf.BertConfig(**(tiny.TEXT | options | {"num_hidden_layers": 3}))
     return al.Lens(tiny.seeded(lambda: hf.BertForSequenceClassification(config)), tiny.wordpiece())
@@ -133,11 +133,11 @@ def test_what_is_randomised_when(lens, monkeypatch):
     before, seen = state(lens.model), []
     attribute = lens.attribute
 
-    def heard(*arguments, **options):
+    def recorded(*arguments, **options):
         seen.append(changed(before, lens.model))
         return attribute(*arguments, **options)
 
-    monkeypatch.setattr(lens, "attribute", heard)
+    monkeypatch.setattr(lens, "attribute", recorded)
     table = sanity_check(lens, TEXT, method="gradient_x_input")
     order = [layer for layer, _ in layers(lens.model)]
     assert table.layer.tolist() == order * 2
@@ -170,11 +170,11 @@ def test_the_class_stays_that_of_the_trained_model(lens, monkeypatch):
     asked = []
     attribute = lens.attribute
 
-    def heard(input, target, **options):
+    def recorded(input, target, **options):
         asked.append(target)
         return attribute(input, target, **options)
 
-    monkeypatch.setattr(lens, "attribute", heard)
+    monkeypatch.setattr(lens, "attribute", recorded)
     sanity_check(lens, TEXT, method="gradient_x_input")
     assert asked[0] is None
     assert [target.index for target in asked[1:]] == [lens.trace(TEXT).prediction.index] * 10

@@ -159,7 +159,7 @@ def _places(lens, found, part):
 
 def test_what_a_diagnosis_of_a_place_needs():
     token = al.Lens(tiny.bert("ForTokenClassification"), tiny.wordpiece())
-    with pytest.raises(InputError, match="answers for every token; name one"):
+    with pytest.raises(InputError, match="predicts for every token; name one"):
         al.debug(token, TEXT, 1)
     with pytest.raises(InputError, match="side= is for question answering"):
         al.debug(token, TEXT, 1, position=2, side="end")
