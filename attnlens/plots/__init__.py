@@ -7,7 +7,7 @@
 | `grid(trace)` | every head of every layer as a thumbnail |
 | `average(trace)` | the mean over the heads of one layer or of all layers |
 | `row(trace, token)` | the attention of one token, layer by layer |
-| `rollout(trace)` | what one position is made of after all layers |
+| `rollout(trace)` | the composition of one position after all layers |
 | `tokens(attribution)` | an attribution as coloured text |
 | `pixels(attribution)` | an attribution over its picture |
 | `attributions(several)` | methods, baselines or targets side by side, of a text or an image |

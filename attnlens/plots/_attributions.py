@@ -85,7 +85,7 @@ def attributions(
     below the other, with equal tokens in columns. Colours are those of `pixels` and `tokens`; for methods without
     signs a darker token is more important.
 
-    titles: a name for each; by default what they differ in: method and baseline, the target, or both.
+    titles: a name for each; by default what distinguishes them: method and baseline, the target, or both.
     cmap: other colours for all, by the name of a map of matplotlib.
 
     Raises InputError for an empty list, a mixture of texts and images, and a wrong number of titles.
@@ -93,7 +93,7 @@ def attributions(
     drawn = _listed(attributions)
     names = _titles(drawn) if titles is None else [str(title) for title in titles]
     if len(names) != len(drawn):
-        raise InputError(f"{len(names)} titles for {len(drawn)} attributions; give one for each")
+        raise InputError(f"{len(names)} titles for {len(drawn)} attributions; pass one for each")
     draw = _images if isinstance(drawn[0], ImageAttribution) else _lines
     return draw(drawn, names, cmap, figsize)
 
@@ -111,7 +111,7 @@ def _listed(attributions: Iterable[Attribution]) -> list:
 
 
 def _titles(attributions: Sequence[Attribution]) -> list[str]:
-    """What they differ in: the method with its baseline, the question, or both."""
+    """What distinguishes them: the method with its baseline, the question, or both."""
     if len({str(one.target) for one in attributions}) == 1:
         return [one.how for one in attributions]
     if len({one.how for one in attributions}) == 1:

@@ -191,7 +191,7 @@ def _over_patches(trace: Trace, number: int) -> Attention:
 
 
 def name_of(grid: PatchGrid, at: int) -> str:
-    """A position in words: a leading token by its name, a patch by its place."""
+    """A position in words: a leading token by its name, a patch by its row and column."""
     token = str(grid.tokens[at])
     return token if at < len(grid.leading) else f"patch ({token.replace(',', ', ')})"
 
@@ -200,5 +200,5 @@ def _named(what: str, numbers: int | Sequence[int], count: int) -> list[int]:
     """Layers or heads by number. Raises InputError where none is named."""
     chosen = _checks.positions(what, numbers, count)
     if not chosen:
-        raise InputError(f"an empty list names no {what}; give at least one number")
+        raise InputError(f"an empty list names no {what}; pass at least one number")
     return chosen

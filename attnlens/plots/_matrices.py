@@ -19,13 +19,13 @@ from ..errors import InputError
 from . import _style
 
 SHARPEST = 900
-"""Most rows and columns of a matrix that fills a figure; longer inputs are pooled to that."""
+"""Maximum number of rows and columns of a matrix that fills a figure; longer inputs are pooled."""
 
 PANEL = 360
-"""Most rows and columns of one among several panels."""
+"""Maximum number of rows and columns of one among several panels."""
 
 THUMBNAIL = 64
-"""Most rows and columns of one head in the grid of all heads."""
+"""Maximum number of rows and columns of one head in the grid of all heads."""
 
 READING = "query down, key across"
 
@@ -38,7 +38,7 @@ def head(
 
     For up to a dozen tokens the cells show the weights. White is a weight of zero, as behind a causal mask. Beyond 24
     keys the colours follow the square root up to a quantile of the weights, and beyond 900 tokens a cell is the largest
-    of the weights that it stands for; the figure states this.
+    of the weights that it covers; the figure states this.
 
     cmap: other colours, by the name of a map of matplotlib; figsize: inches; ax: draw into this Axes and return its
         figure.

@@ -110,7 +110,7 @@ def finish(figure: Figure, title: str, caption: str) -> Figure:
 
 
 def closed(figure: Figure) -> Figure:
-    """Closes a figure in pyplot: a notebook shows a returned figure once, and an open one again."""
+    """Closes a figure in pyplot, since a notebook shows an open figure a second time."""
     plt.close(figure)
     return figure
 
@@ -267,7 +267,7 @@ def matrix(
     step: tuple[int, int] = (1, 1),
     weights: bool = True,
 ) -> AxesImage:
-    """A matrix `[row, column]` over `shape` positions, each of its cells standing for `step` of them.
+    """A matrix `[row, column]` over `shape` positions, each cell covering `step` of them.
 
     weights: whether zeros are white
     """
@@ -301,5 +301,5 @@ def short(value: float, form: str = ".2f") -> str:
 
 
 def is_dark(colour: Sequence[float]) -> bool:
-    """Whether white letters are easier to read on a colour than black ones."""
+    """Whether white letters are more legible on a colour than black ones."""
     return float(np.dot(colour[:3], (0.299, 0.587, 0.114))) < 0.55

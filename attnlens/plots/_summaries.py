@@ -31,7 +31,7 @@ PANEL = 2.7
 """Width of a map of differences in inches."""
 
 SHARPEST = 300
-"""Most rows and columns of a map of differences; longer ones are pooled to that."""
+"""Maximum number of rows and columns of a map of differences; longer ones are pooled."""
 
 ROUGH = 0.2
 """Stress above which a map is rough (Kruskal 1964)."""
@@ -79,7 +79,7 @@ def stats(
 def head_map(
     distance: pd.DataFrame, *, cmap: _style.Colours = None, figsize: _style.Size | None = None, ax: Axes | None = None
 ) -> Figure:  # fmt: skip
-    """Every head as a point, coloured by its layer: heads that are close look at the same tokens.
+    """Every head as a point, coloured by its layer: close heads attend to the same tokens.
 
     distance: what `head_distance` returned. Labels, as 5.3 for head 3 of layer 5, are placed where there is room, the
     most outlying heads first. The axes have no meaning, only distances; the stress in the figure is the map's error, 0
@@ -108,7 +108,7 @@ def head_map(
 def compare(
     comparison: Comparison, count: int = 4, *, cmap: _style.Colours = None, figsize: _style.Size | None = None
 ) -> Figure:  # fmt: skip
-    """Which heads changed between two traces, and how: left the distance of every head, right those that changed most.
+    """Which heads changed between two traces, and how: left the distance of every head, right the most changed heads.
 
     In a map of differences blue is more attention in the second trace than in the first, red less, over the tokens that
     the two share; all maps have one scale.
@@ -164,7 +164,7 @@ def _meaning(metric: str) -> str:
 
     plain = metric.removesuffix("_std").removeprefix(VALUE)
     spread = "standard deviation over the inputs of: " if metric.endswith("_std") else ""
-    mixed = "of weights times the norm of what they take: " if metric.startswith(VALUE) else ""
+    mixed = "of weights times the norm of the transformed value: " if metric.startswith(VALUE) else ""
     return f"{metric}: {spread}{mixed}{COLUMNS[plain]}" if plain in COLUMNS else ""
 
 

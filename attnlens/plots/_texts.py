@@ -42,7 +42,7 @@ def rollout(
     trace: Trace, row: int | str | None = None, *, cmap: _style.Colours = None, figsize: _style.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:  # fmt: skip
-    """Attention rollout of one position: which tokens it is made of.
+    """Attention rollout of one position: the share of each token in it.
 
     For an image the shares are drawn over the picture; for a text they are bars, for one beyond 66 tokens the 40
     longest in the order of the text. The position's own share, mostly its residual path, is not drawn but stated in

@@ -49,7 +49,7 @@ def maps(figure) -> list[np.ndarray]:
 # -- over a picture -------------------------------------------------------------------------------------------
 
 
-def test_blue_speaks_for_and_red_against():
+def test_blue_supports_and_red_opposes():
     one = of_image()
     (drawn,) = maps(plots.pixels(one))
     strong = one.scores.abs() > 0.5
@@ -243,7 +243,7 @@ def test_what_cannot_be_drawn():
                         (of_image(), "ImageAttribution"), ([3], "int")):  # fmt: skip
         with pytest.raises(InputError, match=f"all of texts or all of images, not {name}"):
             plots.attributions(given)
-    with pytest.raises(InputError, match="1 titles for 2 attributions; give one for each"):
+    with pytest.raises(InputError, match="1 titles for 2 attributions; pass one for each"):
         plots.attributions([of_text(), of_text()], titles=["one"])
     with pytest.raises(InputError, match="figsize is the size of a new figure"):
         plots.pixels(of_image(), ax=plt.figure().add_subplot(), figsize=(3, 3))

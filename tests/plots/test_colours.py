@@ -89,4 +89,4 @@ def test_what_is_no_colour_map(made, name, cmap):
     ) as caught:
         FIGURES[name](made, cmap=cmap)
     assert ("Nearest: viridis" in str(caught.value)) == (cmap == "viridsi")
-    assert plt.get_fignums() == before  # told before anything is drawn
+    assert plt.get_fignums() == before  # raised before anything is drawn

@@ -212,7 +212,7 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
 
 
 @pytest.mark.parametrize("name", SNAPSHOTS)
-def test_a_figure_looks_as_it_did(name, tmp_path):
+def test_a_figure_is_unchanged(name, tmp_path):
     with mpl.rc_context({"font.sans-serif": ["DejaVu Sans"], "font.monospace": ["DejaVu Sans Mono"]}):
         found = rendered(SNAPSHOTS[name]())
     path = FOLDER / f"{name}.png"
