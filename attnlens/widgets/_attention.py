@@ -30,11 +30,11 @@ MODES = ("lines", "matrix")
 
 
 class AttentionView(View):
-    """Lines: each query token on the left is joined to the keys that it looks at; the stronger the line, the larger the
-    weight. Point at a token to see it alone. Matrix: the query runs down, the key across, strong is much attention.
+    """Lines: each query token on the left is joined to the keys that it attends to; the stronger the line, the larger
+    the weight. Point at a token to see it alone. Matrix: the query runs down, the key across, strong is much attention.
 
-    Weights show where information could flow, not what the model did with it. A matrix of several heads is their mean;
-    for a long text each cell is the largest (or the mean, by `pool`) of the weights that it stands for, until you zoom.
+    Weights show where information could flow, not how the model used it. A matrix of several heads is their mean;
+    for a long text each cell is the largest (or the mean, by `pool`) of the weights that it covers, until you zoom.
 
     >>> view = al.AttentionView(trace, layer=5, heads=3)
     >>> view.query = 4                               # the row of token 4, in the browser too
@@ -48,7 +48,7 @@ class AttentionView(View):
     heads = state(
         t.List(Integer()), "The heads of that layer that are shown; the first where the list is empty."
     )
-    mean = state(t.Bool(False), "Whether lines are drawn of the heads' mean; a matrix always is.")
+    mean = state(t.Bool(False), "Whether lines are drawn for the mean of the heads; a matrix always is.")
     mode = state(t.Enum(MODES, "lines"), "'lines' or 'matrix'.")
     query = state(Integer(None, allow_none=True), "The query token that is shown alone; None for all.")
     key = state(Integer(None, allow_none=True), "The key token that is shown alone; None for all.")
@@ -61,7 +61,7 @@ class AttentionView(View):
     )
     threshold = state(Number(0.0), "Weights below it are not drawn, 0 to 1.")
     log = state(t.Bool(False), "Whether strength follows the logarithm of the weight.")
-    pool = state(t.Enum(POOLS, "max"), "What a cell shows that stands for several weights.")
+    pool = state(t.Enum(POOLS, "max"), "What a cell that covers several weights shows.")
 
     def __init__(
         self,

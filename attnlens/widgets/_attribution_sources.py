@@ -43,7 +43,7 @@ class AttributionRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class AttributionResult:
-    """An attribution with all requests that it answers: by the class's name, and as the predicted class."""
+    """An attribution with all requests that it fulfils: by the class's name, and as the predicted class."""
 
     attribution: TextAttribution
     requests: list[AttributionRequest]
@@ -63,7 +63,7 @@ class AttributionSource(Protocol):
         """The request with canonical names. Raises InputError for one that cannot be answered."""
 
     def find(self, request: AttributionRequest, changed: str) -> tuple[list[AttributionResult], int]:
-        """The results that are available at once, and the index of the one that answers the request best."""
+        """The results that are already available, and the index of the one that matches the request best."""
 
 
 class LensSource:
@@ -99,7 +99,7 @@ class LensSource:
         )
         if not isinstance(attribution, TextAttribution):
             raise InputError(
-                "TokensView computes one baseline at a time; of several: TokensView(lens.attribute(...))"
+                "TokensView computes one baseline at a time; for several use TokensView(lens.attribute(...))"
             )
         for same in self._equivalent(request, attribution):
             self._kept[same] = attribution
@@ -134,7 +134,7 @@ class LensSource:
     def _equivalent(
         self, request: AttributionRequest, attribution: TextAttribution
     ) -> list[AttributionRequest]:
-        """All requests that this attribution answers: the predicted class can be requested by its name too."""
+        """All requests that this attribution fulfils: the predicted class can be requested by its name too."""
         if self._sides:
             return (
                 [request]
@@ -196,7 +196,7 @@ class StaticSource:
             return request
         if changed == "text":
             raise InputError(
-                "these attributions come without a model to read another text; TokensView(lens, text) has one"
+                "these attributions have no model to explain another text; use TokensView(lens, text)"
             )
         raise unknown_name(changed, value, values)
 
@@ -219,8 +219,8 @@ def titles(attributions: Sequence[TextAttribution]) -> list[str]:
         [str(one.target) for one in attributions],
         [one.how for one in attributions],
     ]
-    telling = [column for column in columns if len(set(column)) > 1] or [columns[1]]
-    joined = [" · ".join(parts) for parts in zip(*telling)]
+    distinct = [column for column in columns if len(set(column)) > 1] or [columns[1]]
+    joined = [" · ".join(parts) for parts in zip(*distinct)]
     return [f"{i}: {title}" if joined.count(title) > 1 else title for i, title in enumerate(joined)]
 
 
@@ -230,5 +230,5 @@ def _excerpt(attribution: TextAttribution) -> str:
 
 
 def _text(attribution: TextAttribution) -> Text:
-    """As the trait has it: a text, or both of a pair."""
+    """The text as in the trait: one text, or both of a pair."""
     return attribution.text if len(attribution.text) == 2 else "".join(attribution.text)

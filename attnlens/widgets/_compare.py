@@ -30,10 +30,10 @@ from ._view import (
 
 class CompareView(View):
     """Left and middle: a head of a and one of b, queries down, keys across, on one colour scale. Right: b minus a over
-    the aligned tokens, blue where b looks more, red where it looks less. The small map above shows how far apart the
-    heads are; click one to see it. Point at a cell to see its partner.
+    the aligned tokens, blue where b attends more, red where it attends less. The small map above shows the distance of
+    the heads; click one to see it. Point at a cell to see its partner.
 
-    Tokens without a partner are left out of differences and distances; see `al.compare`, which aligns and measures.
+    Tokens without a partner are omitted from differences and distances; `al.compare` aligns and measures.
 
     >>> al.CompareView(lens.trace("a fine film"), lens.trace("a dull film"))
     >>> al.CompareView(before.trace(text), after.trace(text))         # two checkpoints
@@ -48,7 +48,7 @@ class CompareView(View):
     partners = bulk(
         t.List(), "For each head of a, `[layer][head]`: distance, layer and head of b; None for some."
     )
-    metric = bulk(t.Unicode("hellinger"), "What the distances are measured by.")
+    metric = bulk(t.Unicode("hellinger"), "The measure of the distances.")
     note = bulk(t.Unicode(""), "The reason where the traces have no difference to show.")
     layer = state(Integer(0), "The layer of a that is shown.")
     head = state(Integer(0), "The head of that layer that is shown.")
@@ -72,14 +72,15 @@ class CompareView(View):
     ):
         """
         a, b: two traces; without b two heads of one trace
-        layer, head: of a, by default the head that differs most; other_layer, other_head: of b, by default its partner
+        layer, head: those of a, by default the head that differs most
+        other_layer, other_head: those of b, by default its partner
 
         Raises InputError for a layer or a head that does not exist.
         """
         self._a = _checks.drawable(a, "CompareView")
         if b is None and other_layer is None and other_head is None:
             raise InputError(
-                "CompareView shows two traces, or two heads of one: give b, or other_head= (and other_layer=)"
+                "CompareView shows two traces, or two heads of one; pass b, or other_head= (and other_layer=)"
             )
         self._b = self._a if b is None else _checks.drawable(b, "CompareView")
         partners, pairs, note = _compared(self._a, self._b, metric)

@@ -17,9 +17,9 @@ from ._tokens import TokensView
 
 class Explorer(ipywidgets.VBox):
     """From top to bottom: the text with an attribution, every head as a thumbnail, and the attention of the picked
-    heads; for an image every head and where the patches look. A token picked in one view is picked in the others.
+    heads; for an image every head and the attention of the patches. A token picked in one view is picked in the others.
 
-    An attribution shows what made the model decide, attention where information could flow: the two need not agree.
+    An attribution shows what the decision depends on, attention where information could flow: they may disagree.
 
     >>> explorer = al.Explorer(lens, "a gripping , funny film")
     >>> explorer.heads.layer, explorer.heads.heads       # what is picked; the views are attributes
@@ -42,11 +42,11 @@ class Explorer(ipywidgets.VBox):
         **options: Any,
     ):
         """
-        input: what the lens reads: a text or a pair of texts, or an image
+        input: a text or a pair of texts, or an image, as the lens accepts it
         target: the class to explain, by default the predicted one; layer, head: what is shown first
-        options: of the attribution of a text, as for `lens.attribute`
+        options: those of the attribution of a text, as for `lens.attribute`
 
-        Raises InputError for anything but a lens, and as `lens.trace` and `lens.attribute` do.
+        Raises InputError for anything but a lens, and for what `lens.trace` and `lens.attribute` refuse.
         """
         if not isinstance(lens, Lens):
             raise InputError(
@@ -54,7 +54,7 @@ class Explorer(ipywidgets.VBox):
             )
         if "window" in options:
             raise InputError(
-                "Explorer shows one text within the model's limit; longer ones: al.TokensView(lens, text, window=...)"
+                "Explorer shows one text within the model's limit; a longer one: al.TokensView(lens, text, window=...)"
             )
         self._lens = lens
         trace = lens.trace(input)
@@ -99,7 +99,7 @@ class Explorer(ipywidgets.VBox):
     def show(self, input: Any) -> None:
         """Shows another input in the same views; the selection is kept as far as the input has it.
 
-        Raises InputError as `lens.trace` does; the views then stay as they are.
+        Raises InputError as `lens.trace` does; the views are then unchanged.
         """
         if isinstance(self._lens, ImageLens):
             trace = self._lens.trace(input)

@@ -35,7 +35,7 @@ class HeadsView(View):
 
     Each square has its own scale: it shows a head's pattern, not how its weights compare with another head's; to
     compare, tint or sort by a column of `head_stats`. For a long text each cell shows the largest of the weights that
-    it stands for. For an image a square shows the attention of the class token, on the grid of patches; `whole=True`
+    it covers. For an image a square shows the attention of the class token, on the grid of patches; `whole=True`
     shows all queries.
 
     >>> view = al.HeadsView(trace, by="entropy")
@@ -147,7 +147,7 @@ def patches(trace: Trace, layer: Layer) -> Tensor:
 
 
 def thumbnails(attention: Attention) -> Tensor:
-    """`[head, row, column]` with at most SIDE rows and columns; a cell is the largest weight that it stands for."""
+    """`[head, row, column]` with at most SIDE rows and columns; a cell is the largest weight that it covers."""
     if 0 in attention.shape:
         return torch.zeros(attention.heads, 1, 1)
     if math.prod(attention.shape) <= MOST_WEIGHTS:

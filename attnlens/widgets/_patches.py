@@ -31,24 +31,24 @@ FIRST = (*OF_TRACE, "relevance", "gradient")
 
 
 def of_model() -> tuple[str, ...]:
-    """Panels that run the model: the methods of `lens.attribute` for images, but for what the trace has already."""
+    """Panels that run the model: the methods of `lens.attribute` for images, except those computed from the trace."""
     return tuple(name for name in methods("image") if name not in OF_TRACE)
 
 
 class PatchView(View):
-    """The large picture shows where one position looks: the brighter a patch, the larger its weight. Point at a patch
-    to see where it looks, click to keep it; then pointing reads the numbers. Beside it are the class token's attention
-    in the same layer, its rollout through all layers, and attributions of a class. Each kind has one scale: shares of
-    attention; scores that only rank, as shares of their own total; signed scores, in the unit of the output.
+    """The large picture shows the attention of one position: the brighter a patch, the larger its weight. Point at a
+    patch to see its attention, click to keep it; then pointing shows the numbers. Beside it are the class token's
+    attention in the same layer, its rollout through all layers, and attributions of a class. Each kind has one scale:
+    shares of attention; scores that only rank, as shares of their own total; signed scores, in the unit of the output.
 
-    Weights show where information could flow, not what the model did with it; rollout does not depend on a class;
+    Weights show where information could flow, not how the model used it; rollout does not depend on a class;
     relevance and gradients only rank. Attention to the tokens before the patches is listed below the picture. For a
     model without a class token the picture shows what each patch receives, the mean over all queries. Layers whose
     positions are not the image's patches (windows, pooled maps) are left out.
 
     >>> view = al.PatchView(trace)                   # attention and rollout
     >>> view = al.PatchView(lens, image, "cat")      # relevance and gradients of a class too
-    >>> view.layer, view.query = 3, 12               # where position 12 looks in layer 3, in the browser too
+    >>> view.layer, view.query = 3, 12               # attention of position 12 in layer 3, in the browser too
     >>> view.observe(lambda change: ..., "query")    # a click on a patch arrives here
     """
 
@@ -90,10 +90,10 @@ class PatchView(View):
     ):
         """
         source: the trace of an image; or a lens, which runs on `image`
-        target: class name or index that attributions explain, of a lens; the predicted one by default
+        target: for a lens, the class that attributions explain, by name or index; the predicted one by default
         layer: what is shown first, the last one by default; heads: one or several, by default the mean over all
         query: a position by number or text, or a patch as (row, column); the class token by default
-        panels: names out of `OF_TRACE` and, of a lens, `attnlens.attribution.IMAGE_METHODS`
+        panels: names from `OF_TRACE` and, for a lens, `attnlens.attribution.IMAGE_METHODS`
         traits: any of the others by name
 
         Raises InputError for the trace of a text, for a layer, head, query, panel or class that does not exist, and
@@ -117,7 +117,7 @@ class PatchView(View):
         self._send_all(required=panels is not None)
 
     def show(self, source: Trace | Lens, image: Any = None, target: str | int | None = None) -> None:
-        """Shows another image, given as at first, in the same view; the selection is kept as far as it exists."""
+        """Shows another image, passed as at creation, in the same view; the selection is kept as far as it exists."""
         named = self._hold(source, image, target)
         usable, grid = _usable(self._trace), self._trace.patches
         with self.hold_sync():
@@ -213,7 +213,7 @@ class PatchView(View):
         }
         return header, scores
 
-    # -- what may be set ------------------------------------------------------------------------------------
+    # -- validation ------------------------------------------------------------------------------------
 
     @validate("layer")
     def _known_layer(self, proposal: dict[str, Any]) -> int:
@@ -246,7 +246,7 @@ class PatchView(View):
         for name in proposal["value"]:
             if name in of_model() and name not in self._offered:
                 raise InputError(
-                    f"the panel {name!r} runs a model with classes; give a lens of such a model: PatchView(lens, image)"
+                    f"the panel {name!r} runs a model with classes; pass a lens of such a model: PatchView(lens, image)"
                 )
             _checks.one_of("panel", name, self._offered)
         return list(dict.fromkeys(proposal["value"]))
@@ -271,7 +271,7 @@ def _traced(source: object, image: Any, target: Any) -> Trace:
         )
     elif isinstance(source, Trace) and (image is not None or target is not None):
         raise InputError(
-            "a trace holds its own image, and a class is explained by a model; omit image and target, or give a lens: "
+            "a trace holds its own image, and a class is explained by a model; omit image and target, or pass a lens: "
             "PatchView(lens, image, target)"
         )
     trace = _checks.drawable(source, "PatchView")

@@ -1,8 +1,8 @@
 """A trace as bytes for the browser: a small header that describes the layout, and one block of bytes per layer.
 
-A layer is sent as whatever is smaller in float16: its weights, or the factors that the browser multiplies. Both keep
-what rounding to eight bits would lose: the many small weights of a row. Arrays follow each other, little-endian, in
-the order of a layer's `parts`.
+A layer is sent as whichever is smaller in float16: its weights, or the factors that the browser multiplies. Both
+preserve the many small weights of a row, which rounding to eight bits would lose. Arrays follow each other,
+little-endian, in the order of a layer's `parts`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HALF_MAX = 2.0**15
 
 
 def header(trace: Trace) -> dict[str, Any]:
-    """What a view needs before any weights: tokens, layers, image, and the layout of each layer's bytes."""
+    """The data that a view needs before any weights: tokens, layers, image, and the layout of each layer's bytes."""
     layers = [layer_header(layer) for layer in trace.layers]
     too_long = any(layer["queries"] * layer["keys"] > MOST_WEIGHTS for layer in layers)
     return {
@@ -62,7 +62,7 @@ class StoredTensor:
 def layer_header(layer: Layer, detail: bool = False) -> dict[str, Any]:
     """One layer's names and sizes, and its parts.
 
-    detail: lay out the factors wherever there are any, for the products behind a score
+    detail: use the factors wherever there are any, for the products of a score
     """
     attention = layer.attention
     heads, queries, keys = attention.shape
@@ -86,7 +86,7 @@ def layer_bytes(attention: Attention, detail: bool = False) -> bytes:
 
 
 def _parts(attention: Attention, detail: bool) -> list[StoredTensor]:
-    """What is smaller: the weights, or the factors."""
+    """The smaller of the two: the weights, or the factors."""
     weights = StoredTensor("weights", "f2", attention.shape)
     if isinstance(attention, Windows):
         size = attention.parts[0].shape

@@ -1,7 +1,7 @@
 """Deep zoom into a head: tiles of weights, pooled so that tiles of every level have the same size.
 
-Level 0 shows every weight; a cell of level z stands for 2^z x 2^z of them. One pass over a head makes a base from
-which every coarser tile is pooled; finer tiles are computed on request, so no head is ever held as a whole.
+Level 0 shows every weight; a cell of level z covers 2^z x 2^z of them. One pass over a head computes a base from
+which every coarser tile is pooled; finer tiles are computed on request, so that no head is held as a whole.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ PAIRS = {"all": (None, None), "a-a": (0, 0), "a-b": (0, 1), "b-a": (1, 0), "b-b"
 """Of a pair of texts: the segments whose queries and keys are shown."""
 
 POOLS = ("max", "mean")
-"""What a cell shows of the weights that it stands for."""
+"""How a cell combines the weights that it covers."""
 
 
 class HeadSelection(NamedTuple):
-    """What of a layer is drawn: which heads, averaged; of which segments; with or without special tokens."""
+    """The drawn part of a layer: which heads, averaged; of which segments; with or without special tokens."""
 
     layer: int
     heads: tuple[int, ...]
@@ -140,7 +140,7 @@ def chosen(tokens: Sequence[Token], segment: int | None, hide_special: bool) -> 
 
 
 def _pool(weights: Tensor, size: int, pool: str) -> Tensor:
-    """The largest of each size x size weights or, for means, their sum: cells at the edge stand for fewer."""
+    """The largest of each size x size weights or, for means, their sum: cells at the edge cover fewer."""
     if size == 1:
         return weights
     if pool == "max":
@@ -149,6 +149,6 @@ def _pool(weights: Tensor, size: int, pool: str) -> Tensor:
 
 
 def _sizes(count: int, first: int, size: int) -> Tensor:
-    """Of `count` positions, how many each cell of a tile stands for; `first` is the tile's first cell."""
+    """The number of the `count` positions that each cell of a tile covers; `first` is the tile's first cell."""
     starts = torch.arange(first * size, min((first + SIDE) * size, count), size)
     return (count - starts).clamp(max=size)

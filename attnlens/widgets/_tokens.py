@@ -1,4 +1,4 @@
-"""Attributions as running text: of a lens that explains what is typed, or of attributions computed before."""
+"""Attributions as running text: computed by a lens for the typed text, or computed before."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class TokensView(View):
     """Blue tokens support the class that is explained, red ones oppose it; the stronger the colour, the larger the
     score. Point at a token for its score. For a method without signs a strong colour only means an important token.
 
-    The scores divide up one number, the change of a logit (or probability) from the baseline to the text; the line
-    below states how well they add up to it, also for methods that do not promise it. The scores describe this method
-    on this model. They do not show what the class would be without a token (`method="leave_one_out"` does), nor how
-    tokens interact; a word's score is the sum of its tokens'. The colour scale ends at the strongest score of each
+    The scores distribute one number, the change of a logit (or probability) from the baseline to the text; the line
+    below states how well they sum to it, also for methods that do not guarantee it. The scores describe this method
+    on this model. They do not show the prediction without a token (`method="leave_one_out"` does), nor how tokens
+    interact; a word's score is the sum of its tokens'. The colour scale ends at the strongest score of each
     text, so compare two texts by their numbers.
 
     >>> view = al.TokensView(lens, "a gripping , funny film", level="word")
@@ -99,7 +99,7 @@ class TokensView(View):
                 )
             if (text, target, method) != (None, None, None) or options:
                 raise InputError(
-                    "attributions carry their own text, target and method; give TokensView the attributions alone"
+                    "attributions have their own text, target and method; pass TokensView the attributions alone"
                 )
             self._source = StaticSource(source)
             request = self._source.results[0].requests[0]
@@ -122,7 +122,7 @@ class TokensView(View):
         return AttributionRequest(self.text, self.target, self.method)
 
     def _explain(self, text: str | list[str], target: Target, method: str) -> None:
-        """A request of the browser: the three traits change together, so that nothing is computed in between."""
+        """A request of the browser: the three traits change together, and the attribution is computed once."""
         with self.hold_sync(), self.hold_trait_notifications():
             self.text, self.target, self.method = text, target, method
 
@@ -165,7 +165,7 @@ class TokensView(View):
         return None if value is None else _checks.position("token", value, len(self.attribution))
 
 
-# -- as the browser reads it ----------------------------------------------------------------------------------
+# -- for the browser ----------------------------------------------------------------------------------
 
 
 def written(results: Sequence[AttributionResult]) -> tuple[dict[str, Any], bytes]:

@@ -31,7 +31,7 @@ def bundle(name: str) -> str:
 
 
 AT_ONCE = 4 << 20
-"""Bytes of all layers up to which they are sent with the view; beyond that, each is sent when it is shown."""
+"""Bytes of all layers up to which they are sent with the view; beyond that, each layer is sent when it is shown."""
 
 
 _TEMPORARY: ContextVar[list[View] | None] = ContextVar("temporary views", default=None)
@@ -70,7 +70,7 @@ class View(anywidget.AnyWidget):
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
-        if "__doc__" in cls.__dict__ and cls.__doc__:  # not for the classes that a trait of a layer makes
+        if "__doc__" in cls.__dict__ and cls.__doc__:  # not for the classes created by the trait of a layer
             traits = [(name, it) for name, it in vars(cls).items() if isinstance(it, traitlets.TraitType)]
             lines = [f"    {name}: {it.help}" for name, it in traits if it.metadata.get("state")]
             cls.__doc__ = "\n".join(
@@ -148,7 +148,7 @@ def state(trait: traitlets.TraitType, help: str) -> traitlets.TraitType:
 
 
 def _refuse(trait: traitlets.TraitType, view: View, value: object, *_: Any) -> NoReturn:
-    """What traitlets calls for a value of the wrong type, or outside the list of allowed values."""
+    """Called by traitlets for a value of the wrong type, or outside the list of allowed values."""
     entry = getattr(trait, "_trait", None)
     entries = "" if entry is None else f", each entry {entry.info()}"
     raise RefusedValue(f"{trait.name} must be {trait.info()}{entries}, not {value!r}")

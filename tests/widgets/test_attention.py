@@ -24,7 +24,7 @@ def sent(view: al.AttentionView) -> list[str]:
     return sorted(name for name in view.keys if name.startswith("layer_") and getattr(view, name))
 
 
-def hear(view: al.AttentionView, message: dict, monkeypatch) -> list[tuple[dict, list]]:
+def request(view: al.AttentionView, message: dict, monkeypatch) -> list[tuple[dict, list]]:
     """What the view sends back when the browser sends this."""
     answers = []
     monkeypatch.setattr(view, "send", lambda content, buffers=None: answers.append((content, buffers or [])))
@@ -43,7 +43,7 @@ def test_of_a_larger_one_a_layer_goes_when_it_is_shown(trace, monkeypatch):
     monkeypatch.setattr(made, "AT_ONCE", 1000)
     view = al.AttentionView(trace, layer=3)
     assert sent(view) == ["layer_3"]
-    answers = hear(view, {"id": "x", "ask": "layer", "layer": 1}, monkeypatch)
+    answers = request(view, {"id": "x", "ask": "layer", "layer": 1}, monkeypatch)
     assert answers == [({"id": "x", "answer": {}}, [])]
     assert sent(view) == ["layer_1", "layer_3"]
 
@@ -54,13 +54,13 @@ def test_of_a_long_one_none_goes_but_the_tiles_that_are_asked_for(monkeypatch):
     assert view.trace["remote"]
     assert sent(view) == []
     question = {"layer": 0, "heads": [1], "pair": "all", "hide_special": False, "pool": "max"}
-    ((said, (bytes_,)),) = hear(
+    ((said, (bytes_,)),) = request(
         view, {"id": 7, "ask": "tile", "level": 0, "row": 11, "col": 2, **question}, monkeypatch
     )
     assert said == {"id": 7, "answer": {"shape": [3000 - 11 * 256, 256]}}
     tile = np.frombuffer(bytes_, "<f2").reshape(said["answer"]["shape"])
     np.testing.assert_allclose(tile, layer.attention[1, 2816:, 512:768], atol=5e-4)
-    ((said, (bytes_,)),) = hear(
+    ((said, (bytes_,)),) = request(
         view, {"id": 8, "ask": "line", "axis": "key", "position": 2999, **question}, monkeypatch
     )
     np.testing.assert_allclose(np.frombuffer(bytes_, "<f2"), layer.attention[1, :, 2999], atol=5e-4)
@@ -69,7 +69,7 @@ def test_of_a_long_one_none_goes_but_the_tiles_that_are_asked_for(monkeypatch):
 def test_the_product_behind_a_score_is_answered_in_full_precision(trace, monkeypatch):
     view = al.AttentionView(trace)
     question = {"id": 1, "ask": "detail", "layer": 2, "head": 5, "query": 3, "key": 4}
-    ((said, (bytes_,)),) = hear(view, question, monkeypatch)
+    ((said, (bytes_,)),) = request(view, question, monkeypatch)
     query, key = np.frombuffer(bytes_, "<f4").reshape(2, -1)
     np.testing.assert_array_equal(query, trace[2].query[5, 3])
     np.testing.assert_array_equal(key, trace[2].key[5, 4])
@@ -85,7 +85,7 @@ def test_the_product_behind_a_score_is_answered_in_full_precision(trace, monkeyp
     ],
 )
 def test_a_question_that_cannot_be_answered_gets_an_error_with_its_number(trace, monkeypatch, message, said):
-    ((answer, _),) = hear(al.AttentionView(trace), {"id": "n", **message}, monkeypatch)
+    ((answer, _),) = request(al.AttentionView(trace), {"id": "n", **message}, monkeypatch)
     assert answer["id"] == "n"
     assert said in answer["error"]
 
@@ -102,7 +102,7 @@ def test_a_fault_of_ours_is_answered_too_and_not_hidden(trace, monkeypatch):
 def test_products_of_weights_alone_are_refused_in_words(monkeypatch):
     trace = Trace(layers=(Layer("one", "self", Weights(torch.rand(1, 3, 3))),))
     question = {"id": 1, "ask": "detail", "layer": 0, "head": 0, "query": 0, "key": 0}
-    ((answer, _),) = hear(al.AttentionView(trace), question, monkeypatch)
+    ((answer, _),) = request(al.AttentionView(trace), question, monkeypatch)
     assert "only its weights" in answer["error"]
 
 

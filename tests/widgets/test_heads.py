@@ -48,7 +48,7 @@ def test_of_a_very_long_one_some_queries_are_looked_at(monkeypatch):
     torch.testing.assert_close(tile[:, -1, -1], attention[:, -1, 31 * 16 :].amax(-1))
 
 
-def test_of_an_image_they_are_where_the_class_token_looks():
+def test_of_an_image_they_are_the_attention_of_the_class_token():
     trace = al.load("cifar").trace(al.models.sample_images()["chelsea"])
     view = al.HeadsView(trace)
     assert view.rows == "patch"

@@ -49,7 +49,7 @@ def read(view: TokensView) -> list[dict[str, list[float]]]:
     return found
 
 
-def hear(view: TokensView, **message) -> dict:
+def request(view: TokensView, **message) -> dict:
     """What the browser gets back for a message."""
     sent = []
     view.send = lambda content, buffers=None: sent.append(content)
@@ -223,7 +223,9 @@ def test_the_browser_asks_for_text_target_and_method_at_once(counted):
     view = TokensView(lens, TEXT)
     changes = []
     view.observe(lambda change: changes.append(change["name"]), ["text", "target", "method"])
-    assert hear(view, ask="explain", text="a fine film", target="negative", method="gradient")["answer"] == {}
+    assert (
+        request(view, ask="explain", text="a fine film", target="negative", method="gradient")["answer"] == {}
+    )
     assert asked[1:] == [("a fine film", "negative", {"method": "gradient"})]
     assert sorted(changes) == ["method", "target", "text"]
 
@@ -231,7 +233,7 @@ def test_the_browser_asks_for_text_target_and_method_at_once(counted):
 def test_an_error_is_answered_and_the_last_good_picture_stays(lens):
     view = TokensView(lens, TEXT)
     before = view.get_state()
-    said = hear(view, ask="explain", text="", target=None, method="integrated_gradients")
+    said = request(view, ask="explain", text="", target=None, method="integrated_gradients")
     assert said == {"id": "1", "error": "the text is empty; give at least one word"}
     assert view.get_state() == before
 
@@ -275,7 +277,7 @@ def test_attributions_need_no_model(lens):
     assert (view.method, view.attribution.method) == ("gradient", "gradient")
     view.method = "integrated_gradients"
     assert view.number == 0
-    with pytest.raises(InputError, match="without a model"):
+    with pytest.raises(InputError, match="have no model to explain another text"):
         view.text = "flat"
 
 
@@ -291,7 +293,7 @@ def test_an_attribution_by_word_has_no_tokens(lens):
     assert [one["level"] for one in view.shown["texts"][0]] == ["word", "sentence"]
 
 
-def test_titles_say_what_tells_attributions_apart(lens):
+def test_titles_say_what_distinguishes_attributions(lens):
     fine, flat = lens.attribute(["fine", "flat"], "negative")
     other = lens.attribute("fine", "positive")
     assert titles([fine, flat]) == ["fine", "flat"]
@@ -316,7 +318,7 @@ def test_what_is_no_attribution_is_refused(given, says):
 def test_a_lens_reads_one_text(lens):
     with pytest.raises(InputError, match="not list; of several texts"):
         TokensView(lens, ["one", "two"])
-    with pytest.raises(InputError, match="attributions carry their own text"):
+    with pytest.raises(InputError, match="attributions have their own text"):
         TokensView(lens.attribute("flat"), "flat")
 
 

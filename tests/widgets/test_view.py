@@ -141,9 +141,9 @@ def test_a_model_without_classes_is_asked_once_for_each_text(monkeypatch):
 
 def test_help_names_every_trait_that_one_may_set(trace):
     for view in (al.HeadsView, al.AttentionView, al.CompareView, al.PatchView, al.TokensView):
-        told = view.__doc__.partition("Traits to set and to observe:")[2]
-        assert re.findall(r"^    (\w+): \S", told, re.M)
-        assert set(re.findall(r"^    (\w+): \S", told, re.M)) == set(view.state_names())
+        traits = view.__doc__.partition("Traits to set and to observe:")[2]
+        assert re.findall(r"^    (\w+): \S", traits, re.M)
+        assert set(re.findall(r"^    (\w+): \S", traits, re.M)) == set(view.state_names())
     shown = al.AttentionView(trace)
     assert type(shown).__doc__ in (None, al.AttentionView.__doc__)  # a layer's trait makes a class of its own
 
@@ -160,7 +160,7 @@ def test_a_recording_or_a_list_is_told_to_be_one_of_its_traces(trace):
 
 
 def test_one_trace_alone_is_not_compared_with_itself(trace):
-    with pytest.raises(InputError, match="give b, or other_head="):
+    with pytest.raises(InputError, match="pass b, or other_head="):
         al.CompareView(trace)
 
 
