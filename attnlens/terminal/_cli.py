@@ -146,7 +146,7 @@ def demo(
 
 
 class _ListsMethods(TyperCommand):
-    """A command whose help lists the attribution methods, which are imported when it is asked for."""
+    """A command whose help lists the attribution methods, which are imported only for the help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from ..attribution import METHODS
@@ -369,7 +369,7 @@ def _table(table: Any, show_it: Any, top: int, as_csv: bool, as_json: bool, png:
 
 def _one_format(as_csv: bool, as_json: bool) -> None:
     if as_csv and as_json:
-        raise InputError("give --csv or --json, not both")
+        raise InputError("pass --csv or --json, not both")
 
 
 def _writable(path: Path | None) -> None:
@@ -379,7 +379,7 @@ def _writable(path: Path | None) -> None:
     if path is None:
         return
     if path.suffix.lower() not in (".png", ".html", ".htm"):
-        raise InputError(f"the figure is a PNG: give --png a name that ends in .png, not {str(path)!r}")
+        raise InputError(f"the figure is a PNG: pass --png a name that ends in .png, not {str(path)!r}")
     _safetensors.check_writable(path, f"figure{path.suffix}")
 
 

@@ -16,7 +16,7 @@ from ..lens import ImageLens, Lens
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 ENDINGS = (*_text_files.SUFFIXES, ".md", ".json", *PICTURES)
-"""An argument with such an ending is the name of a file, whether it exists or not."""
+"""An argument with such an ending is the name of a file, even if there is none."""
 
 THROUGH = "pass a text that looks like a file's name through standard input: -"
 

@@ -148,9 +148,9 @@ def test_labels_and_tokens_of_a_model_give_the_terminal_no_orders(capsys):
     console = _console()
     _print_heads(console, [{"layer": 0, "head": 1, "weight": 0.5, "attends_to": hostile}], hostile)
     _print_windows(console, [{"text": hostile, "prediction": hostile, "probabilities": {hostile: 0.5}}])
-    told = capsys.readouterr().out
-    assert "\x1b" not in told
-    assert told.count("␛[2J") == 4
+    output = capsys.readouterr().out
+    assert "\x1b" not in output
+    assert output.count("␛[2J") == 4
 
 
 @pytest.mark.parametrize("command", ["text", "heads"])
@@ -215,7 +215,7 @@ def test_text_by_another_method_against_a_class(quick):
     assert "unknown method 'magic'; expected one of: integrated_gradients" in done.stderr
 
 
-def test_debug_tells_what_flips_an_answer(quick):
+def test_debug_reports_what_flips_a_prediction(quick):
     done = quick("debug", "it 's not that i hated it .", "negative")
     assert done.returncode == 0, done.stderr
     assert "sentiment: positive (0.99), true negative" in done.stdout
@@ -441,7 +441,7 @@ def test_compare_two_models(quick, tmp_path):
             ["heads", SENTENCE, "--sort", "entropie"],
             "unknown statistic 'entropie'; .* Did you mean 'entropy'",
         ),
-        (["heads", SENTENCE, "--csv", "--json"], "give --csv or --json, not both"),
+        (["heads", SENTENCE, "--csv", "--json"], "pass --csv or --json, not both"),
         (["heads", SENTENCE, "--png", "/nowhere/at/all.png"], "cannot write /nowhere/at/all.png"),
         (["heads", ""], "the text is empty"),
         (["heads", "nosuch.txt"], "there is no file nosuch.txt; put a text in quotes"),
@@ -494,23 +494,23 @@ def test_heads_of_a_table_are_those_of_its_texts(quick, reviews):
     code, lines, _ = quick("heads", "-", "--json", text="see it\nnot a bad film, really\n")
     assert code == 0
     for given in (["reviews.csv"], ["--file", "reviews.jsonl"], ["reviews.csv", "--column", "text"]):
-        code, told, error = quick("heads", *given, "--json")
+        code, output, error = quick("heads", *given, "--json")
         assert (code, error) == (0, "")
-        assert told == lines
+        assert output == lines
     assert json.loads(lines)["inputs"] == 2
 
 
 def test_every_command_reads_a_file_of_one_text(quick, reviews):
-    code, told, _ = quick("text", "--file", "notes.txt", "--json", "--method", "gradient")
-    assert (code, json.loads(told)["text"]) == (0, "see it")
+    code, output, _ = quick("text", "--file", "notes.txt", "--json", "--method", "gradient")
+    assert (code, json.loads(output)["text"]) == (0, "see it")
     assert quick("debug", "-f", "notes.txt", "positive", "--json") == quick(
         "debug", "see it", "positive", "--json"
     )
     assert (
         json.loads(quick("compare", "sentiment", "sentiment", "notes.txt", "--json")[1])["input"] == "see it"
     )
-    code, told, _ = quick("report", "sentiment", "--file", "reviews.csv", "reviews.html")
-    assert (code, told) == (0, "wrote reviews.html\n")
+    code, output, _ = quick("report", "sentiment", "--file", "reviews.csv", "reviews.html")
+    assert (code, output) == (0, "wrote reviews.html\n")
     assert "not a bad film, really" in Path("reviews.html").read_text()
 
 
@@ -541,14 +541,14 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
     ],
 )  # fmt: skip
 def test_files_that_are_no_texts_and_texts_that_are_files(quick, reviews, arguments, message):
-    code, told, error = quick(*arguments, text=None)
-    assert (code, told, error.count("\n")) == (2, "", 1)
+    code, output, error = quick(*arguments, text=None)
+    assert (code, output, error.count("\n")) == (2, "", 1)
     assert re.search(message, error), error
 
 
 def test_a_text_that_is_called_like_a_file_comes_through_standard_input(quick, reviews):
-    code, told, _ = quick("text", "-", "--json", "--method", "gradient", text="notes.txt\n")
-    assert (code, json.loads(told)["text"]) == (0, "notes.txt")
+    code, output, _ = quick("text", "-", "--json", "--method", "gradient", text="notes.txt\n")
+    assert (code, json.loads(output)["text"]) == (0, "notes.txt")
 
 
 def test_what_cannot_be_written_is_told_before_the_work(quick, reviews, monkeypatch):
@@ -569,9 +569,9 @@ def test_what_cannot_be_written_is_told_before_the_work(quick, reviews, monkeypa
 
 
 def test_behind_two_hyphens_everything_is_a_value(quick):
-    code, told, error = quick("text", "--json", "--method", "gradient", "--", "--debug")
+    code, output, error = quick("text", "--json", "--method", "gradient", "--", "--debug")
     assert (code, error) == (0, "")
-    assert json.loads(told)["text"] == "--debug"
+    assert json.loads(output)["text"] == "--debug"
     assert quick("text", "--", "--debug", "--json")[0] == 2
 
 
