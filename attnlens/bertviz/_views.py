@@ -35,7 +35,7 @@ def head_view(
     html: bool = False,
     offline: bool = True,
 ) -> str | None:
-    """BertViz's head view: each token on the left is joined to those that it looks at, with a colour for each head.
+    """BertViz's head view: each token on the left is joined to those that it attends to, with a colour for each head.
 
     The stronger a line, the larger the weight of its query on its key, over all heads that are selected. Point at a
     token to see it alone; click a square to hide a head, double-click to see it alone. Weights show where information

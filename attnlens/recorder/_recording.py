@@ -302,9 +302,9 @@ class Recording:
             if len(tokens) == padded:
                 return tuple(tokens[i] for i in real.tolist())
             sizes.append(f"{size} tokens{'' if real is None else f' ({padded} with padding)'}")
-        looks = "; tokens= are the keys of cross attention, output_tokens= its queries" if crossing else ""
+        sides = "; tokens= are the keys of cross attention, output_tokens= its queries" if crossing else ""
         raise InputError(
-            f"input {item} of its batch has {' or '.join(dict.fromkeys(sizes))}, but {len(tokens)} were given{looks}"
+            f"input {item} of its batch has {' or '.join(dict.fromkeys(sizes))}, but {len(tokens)} were given{sides}"
         )
 
     @staticmethod
