@@ -1,1 +1,1 @@
-"""Statistics of attention over whole batches, without the weights: blocked torch everywhere."""
+"""Statistics and row products of attention given as factors, without the weights: Triton on a GPU."""

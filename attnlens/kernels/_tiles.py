@@ -1,0 +1,33 @@
+"""The tiles that were measured fastest: an entry per pass, dimension and size of a number."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ._inputs import ScoreInputs
+
+
+class Tile(NamedTuple):
+    """The sides of a kernel's tile, and how it is run."""
+
+    rows: int
+    keys: int
+    warps: int
+    stages: int
+
+    @property
+    def options(self) -> dict[str, int]:
+        """By the kernels' parameter names."""
+        return {"ROWS": self.rows, "KEYS": self.keys, "num_warps": self.warps, "num_stages": self.stages}
+
+
+SMALL = Tile(32, 32, 4, 2)
+ROW_TILES = {2: {64: Tile(128, 64, 4, 3), 128: Tile(128, 64, 4, 3), 256: Tile(64, 64, 4, 2)}}
+KEY_TILES = {2: {64: Tile(64, 128, 4, 3), 128: Tile(64, 128, 4, 3), 256: Tile(64, 64, 4, 2)}}
+PRODUCT_TILES = KEY_TILES
+
+
+def tile_of(tiles: dict[int, dict[int, Tile]], inputs: ScoreInputs) -> Tile:
+    """The entry for these inputs; the next larger dimension where there is none."""
+    by_dim = tiles.get(inputs.query.element_size(), {})
+    return by_dim.get(max(64, inputs.layout["DIM"]), SMALL)
