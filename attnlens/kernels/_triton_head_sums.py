@@ -33,8 +33,8 @@ from ._triton_scores import (
 )
 
 KEY_PARTS = tl.constexpr(11)
-"""Sums per key block: received right of the diagonal, and times the key's place in its block; left of the diagonal,
-likewise; duplicates; induction; near the diagonal, or everywhere, the distance and the signed distance; where positions
+"""Sums per key block: received right of the diagonal, and times the key's position; left of the diagonal, likewise;
+duplicates; induction; near the diagonal, or everywhere, the distance and the signed distance; where positions
 are read the weight on the query itself, the key before, the key after."""
 
 NONE = tl.constexpr(0)
@@ -202,11 +202,11 @@ def key_pass(query_ptr, key_ptr, lse_ptr, share_ptr, received_ptr, part_ptr, cod
     tl.store(received_ptr + at * keys + cols, raw, mask=there)
     if ALIGNED:
         part = part_ptr + (at * tl.num_programs(0) + block) * KEY_PARTS
-        place = (cols - first).to(tl.float32)
+        index = cols.to(tl.float32)
         tl.store(part, total_of(right, there))
-        tl.store(part + 1, total_of(right * place, there))
+        tl.store(part + 1, total_of(right * index, there))
         tl.store(part + 2, total_of(left, there))
-        tl.store(part + 3, total_of(left * place, there))
+        tl.store(part + 3, total_of(left * index, there))
         tl.store(part + 4, total_of(sums[2], there))
         tl.store(part + 5, total_of(sums[3], there))
         tl.store(part + 6, total_of(sums[4], there))
@@ -259,14 +259,11 @@ def head_sums(
     coded = code_arrays(inputs, codes, positions) if aligned and codes is not None else None
     split = aligned and positions is None
     rows = run_row_pass(inputs, sink, real_queries=real_queries, sums=True, split=split)
-    received, parts = _run_key_pass(inputs, rows, aligned, positions, coded)
-    sums = rows.sums | {"received": received}
+    received, key_sums = _run_key_pass(inputs, rows, aligned, positions, coded)
+    names = ("rows", "mass", "entropy", "perplexity", "max_weight")
+    sums = dict(zip(names, rows.sums.unbind(-1))) | {"received": received}
     if aligned:
-        sums |= _along_positions(parts, coded is not None)
-    if split:
-        sums |= rows.beside
-        for name, sign in (("distance", 1), ("signed_distance", -1)):
-            sums[name] = sums[name] + _far(inputs, rows, parts, sign)
+        sums |= _along_positions(rows.sums, key_sums, coded is not None, split)
     return HeadSums(**sums)
 
 
@@ -293,7 +290,7 @@ def _run_key_pass(
     positions: tuple[Tensor, Tensor] | None,
     coded: tuple[Tensor, Tensor, Tensor] | None,
 ) -> tuple[Tensor, Tensor]:
-    """(what each key receives `[batch, head, key]`, sums per key block `[batch, head, block, KEY_PARTS]`)"""
+    """(what each key receives `[batch, head, key]`, float64 sums `[batch, head, KEY_PARTS]`)"""
     tile = tile_of(KEY_TILES, inputs)
     batch, heads, _, keys = inputs.shape
     blocks = triton.cdiv(keys, tile.keys)
@@ -306,7 +303,7 @@ def _run_key_pass(
         SINK=rows.share is not None, CODES=coded is not None, ALIGNED=aligned, POSITIONS=positions is not None,
         ONE_SIDED=inputs.causal, TAIL=_has_tail(inputs, tile.rows),
     )  # fmt: skip
-    return received, parts
+    return received, parts.sum(2, dtype=torch.float64)
 
 
 def _has_tail(inputs: ScoreInputs, step: int) -> bool:
@@ -316,23 +313,17 @@ def _has_tail(inputs: ScoreInputs, step: int) -> bool:
     return queries // step * step < min(last, triton.cdiv(queries, step) * step)
 
 
-def _along_positions(parts: Tensor, coded: bool) -> dict[str, Tensor]:
-    """What needs positions, `[batch, head]`; of the distances only what lies near the diagonal."""
+def _along_positions(row_sums: Tensor, key_sums: Tensor, coded: bool, split: bool) -> dict[str, Tensor]:
+    """What needs positions, `[batch, head]`.
+
+    split: the distances of what lies far from the diagonal are in the moments of both passes.
+    """
     names = ("duplicate", "induction", "distance", "signed_distance", "self", "previous", "next")
-    sums = dict(zip(names, parts[..., 4:].double().sum(2).unbind(-1)))
-    return sums if coded else {name: sums[name] for name in names[2:]}
-
-
-def _far(inputs: ScoreInputs, rows: RowPass, parts: Tensor, sign: int) -> Tensor:
-    """The distance of what lies far from the diagonal, `[batch, head]`: right of it, plus `sign` times left of it."""
-    step = tile_of(KEY_TILES, inputs).keys
-    right = _moment(parts[..., 0:2], step, 0) - _moment(rows.parts[..., 7:9], rows.rows, inputs.offset)
-    left = _moment(rows.parts[..., 5:7], rows.rows, inputs.offset) - _moment(parts[..., 2:4], step, 0)
-    return right + sign * left
-
-
-def _moment(parts: Tensor, step: int, offset: int) -> Tensor:
-    """Sum of mass times position: parts `[..., block, 2]` are the mass, and the mass times the place in its block."""
-    mass, inner = parts.double().unbind(-1)
-    starts = torch.arange(mass.shape[-1], device=mass.device, dtype=torch.float64) * step + offset
-    return (mass * starts + inner).sum(-1)
+    sums = dict(zip(names if coded else names[2:], key_sums[..., 4 if coded else 6 :].unbind(-1)))
+    if split:
+        right = key_sums[..., 1] - row_sums[..., 8]
+        left = row_sums[..., 6] - key_sums[..., 3]
+        sums["distance"] = sums["distance"] + right + left
+        sums["signed_distance"] = sums["signed_distance"] + right - left
+        sums |= dict(zip(names[4:], row_sums[..., 9:12].unbind(-1)))
+    return sums

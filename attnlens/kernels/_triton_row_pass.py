@@ -28,8 +28,7 @@ from ._triton_scores import (
 
 ROW_PARTS = tl.constexpr(12)
 """Sums per row block: rows, mass, entropy, perplexity, largest weight; the mass left of the diagonal, and times the
-row's place in its block; the mass right of the diagonal, likewise; the weight on the query itself, one before,
-one after."""
+row's position; the mass right of the diagonal, likewise; the weight on the query itself, one before, one after."""
 
 
 @triton.jit
@@ -164,13 +163,13 @@ def row_pass(query_ptr, key_ptr, lse_ptr, share_ptr, part_ptr, sink_ptr, real_qu
         tl.store(part + 3, tl.sum(tl.where(counted, tl.exp(entropy), 0.0), 0))
         tl.store(part + 4, tl.sum(tl.where(counted, share / safe, 0.0), 0))
         if SPLIT:
-            place = (rows - first).to(tl.float32)
+            position = (rows + offset).to(tl.float32)
             left = tl.where(counted, left / safe, 0.0)
             right = tl.where(counted, right / safe, 0.0)
             tl.store(part + 5, tl.sum(left, 0))
-            tl.store(part + 6, tl.sum(left * place, 0))
+            tl.store(part + 6, tl.sum(left * position, 0))
             tl.store(part + 7, tl.sum(right, 0))
-            tl.store(part + 8, tl.sum(right * place, 0))
+            tl.store(part + 8, tl.sum(right * position, 0))
             lse = tl.where(counted, lse, NOT_COUNTED)
             beside = weight_beside(query, key_base, stride, rows, rule, lse, 0, ROWS, D, DIM, FLAGS)
             tl.store(part + 9, tl.sum(beside * share, 0))
@@ -182,25 +181,16 @@ def row_pass(query_ptr, key_ptr, lse_ptr, share_ptr, part_ptr, sink_ptr, real_qu
 
 @dataclass(frozen=True)
 class RowPass:
-    """What the first pass leaves: log-sum-exp over the keys in log2 and the keys' share beside a sink, `[batch, head,
-    query]`, and sums per row block, `[batch, head, block, ROW_PARTS]`.
+    """What the first pass computes.
+
+    lse: log-sum-exp over the keys in log2, `[batch, head, query]`
+    share: what the keys have of each row beside a sink, likewise
+    sums: float64 `[batch, head, ROW_PARTS]`
     """
 
     lse: Tensor
     share: Tensor | None
-    parts: Tensor | None
-    rows: int
-
-    @property
-    def sums(self) -> dict[str, Tensor]:
-        """The first fields of `HeadSums`, `[batch, head]`."""
-        names = ("rows", "mass", "entropy", "perplexity", "max_weight")
-        return dict(zip(names, self.parts[..., :5].double().sum(2).unbind(-1)))
-
-    @property
-    def beside(self) -> dict[str, Tensor]:
-        """The weight on the query itself and on its neighbours, `[batch, head]`."""
-        return dict(zip(("self", "previous", "next"), self.parts[..., 9:12].double().sum(2).unbind(-1)))
+    sums: Tensor | None
 
 
 def run_row_pass(
@@ -220,9 +210,11 @@ def run_row_pass(
     tile = tile_of(ROW_TILES, inputs)
     batch, heads, queries, _ = inputs.shape
     blocks = triton.cdiv(queries, tile.rows)
-    lse = inputs.query.new_full((batch, heads, queries), NOT_COUNTED.value, dtype=torch.float32)
+    lse = inputs.query.new_empty((batch, heads, queries), dtype=torch.float32)
+    if active is not None:
+        lse.fill_(NOT_COUNTED.value)
     share = torch.empty_like(lse) if sink is not None else None
-    parts = lse.new_zeros((batch, heads, blocks, ROW_PARTS.value)) if sums else None
+    parts = lse.new_empty((batch, heads, blocks, ROW_PARTS.value)) if sums else None
     row_pass[(blocks, batch * heads)](
         inputs.query, inputs.key, lse, share, parts, sink,
         None if real_queries is None else real_queries.contiguous().view(torch.uint8), active,
@@ -230,7 +222,7 @@ def run_row_pass(
         SINK=sink is not None, REAL_QUERIES=real_queries is not None, ACTIVE=active is not None,
         SUMS=sums, SPLIT=split, ONE_SIDED=inputs.causal, TAIL=_has_tail(inputs, tile.keys, split),
     )  # fmt: skip
-    return RowPass(lse, share, parts, tile.rows)
+    return RowPass(lse, share, None if parts is None else parts.sum(2, dtype=torch.float64))
 
 
 def _has_tail(inputs: ScoreInputs, step: int, split: bool) -> bool:

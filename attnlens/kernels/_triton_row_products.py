@@ -140,8 +140,9 @@ def rows_through(
     inputs = score_inputs(
         query, key, scale, band=band, visible=visible, real_keys=real_keys, bias=bias, softcap=softcap
     )
-    vectors = vectors.float().expand(*inputs.shape[:2], *vectors.shape[2:])
-    active = _active(vectors)
+    vectors = vectors.float()
+    active = _active(vectors).expand(*inputs.shape[:2], 2).contiguous()
+    vectors = vectors.expand(*inputs.shape[:2], *vectors.shape[2:])
     if lse is None:
         rows = run_row_pass(inputs, sink, active=active)
         log_sums = rows.lse
@@ -153,11 +154,12 @@ def rows_through(
 
 
 def _active(vectors: Tensor) -> Tensor:
-    """int32 `[batch, head, 2]`: the first query where some vector is not 0, the one after the last; 0, 0 for none."""
-    there = (vectors != 0).any(2).to(torch.int32)
-    first = there.argmax(-1)
-    past = (there.shape[-1] - there.flip(-1).argmax(-1)) * there.amax(-1)
-    return torch.stack([torch.minimum(first, past), past], -1).to(torch.int32).contiguous()
+    """int32 `[batch, head | 1, 2]`: the first query where some vector is not 0, the one after the last."""
+    there = (vectors != 0).any(2)
+    at = torch.arange(there.shape[-1], device=vectors.device, dtype=torch.int32)
+    first = torch.where(there, at, there.shape[-1]).amin(-1)
+    past = torch.where(there, at + 1, 0).amax(-1)
+    return torch.stack([first, past], -1)
 
 
 def _run_product_pass(inputs: ScoreInputs, vectors: Tensor, lse: Tensor, active: Tensor) -> Tensor:

@@ -1,0 +1,62 @@
+"""Overlaps of all pairs of heads, against whole matrices in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from attnlens.errors import InputError
+
+from .made import on, rules
+
+RULES = rules()
+
+OURS = ("band", "visible", "real_keys", "bias", "softcap")
+
+
+def layer(case):
+    from attnlens.kernels._inputs import score_inputs
+
+    return score_inputs(case.query, case.key, case.scale, **{name: getattr(case, name) for name in OURS})
+
+
+def expected(cases):
+    weights = torch.cat([case.weights() for case in cases], 1)
+    rest = torch.cat([rest_of(case) for case in cases], 1)
+    roots = torch.cat([weights, rest[..., None]], -1).sqrt()
+    seen = (weights.sum(-1) > 0).double()
+    return torch.einsum("baqk,bcqk->bac", roots, roots), seen @ seen.mT
+
+
+def rest_of(case):
+    """What a sink takes of each row"""
+    mass = case.weights().sum(-1)
+    return (1 - mass).clamp(min=0) * (mass > 0) * (case.sink is not None)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("plain", "odd band"), ("sink", "visible"), ("softcap", "bias"), ("float16",), ("dim 80", "plain")],
+)
+def test_overlaps_are_those_of_the_whole_matrices(names, device):
+    from attnlens.kernels._triton_overlaps import head_overlaps
+
+    cases = [on(RULES[name], device) for name in names]
+    sums, rows = head_overlaps([layer(case) for case in cases], [case.sink for case in cases])
+    wanted, both = expected(cases)
+    torch.testing.assert_close(rows, both)
+    torch.testing.assert_close(sums / rows, wanted / both, rtol=0, atol=2e-5)
+
+
+def test_rows_are_taken_a_few_at_a_time(device, monkeypatch):
+    from attnlens.kernels import _triton_overlaps
+
+    monkeypatch.setattr(_triton_overlaps, "MOST_ROOTS", 150 * 2 * 64)
+    test_overlaps_are_those_of_the_whole_matrices(("plain",), device)
+
+
+def test_layers_of_other_lengths(device):
+    from attnlens.kernels._triton_overlaps import head_overlaps
+
+    with pytest.raises(InputError, match="the same batch, queries and keys"):
+        head_overlaps([layer(on(RULES["plain"], device)), layer(on(RULES["cross"], device))])
