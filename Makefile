@@ -43,8 +43,10 @@ widgets:
 bench: .venv/test .venv/chromium .venv/peers .venv/peers-web
 	PYTHONPATH=.venv/peers $(BIN)/python -m tests.benchmarks $(ONLY)
 
-# `make bench-gpu DATA=cifar10`: training MiniViT beside the ordinary loop; a folder of CIFAR-10's Parquet files.
-bench-gpu: .venv/test
+# `make bench-gpu DATA=cifar10`: the kernels beside FlashAttention; training MiniViT beside the ordinary loop, on a
+# folder of CIFAR-10's Parquet files.
+bench-gpu: .venv/test .venv/peers-gpu
+	PYTHONPATH=.venv/peers-gpu $(BIN)/python -m tests.benchmarks.kernels
 	$(BIN)/python -m tests.benchmarks.training --data $(DATA)
 
 clean:
@@ -86,6 +88,10 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 	$(BIN)/pip install --quiet --no-deps --target $@ shap==0.51.0 transformers-interpret==0.10.0 \
 		numba==0.68.1 llvmlite==0.50.0 slicer==0.0.8 tqdm cloudpickle inspectus==0.2.0 \
 		circuitsvis==1.43.3 importlib-metadata zipp
+	touch $@
+
+.venv/peers-gpu: .venv/bin/pip
+	$(BIN)/pip install --quiet --no-deps --target $@ flash-colreduce==0.2.2
 	touch $@
 
 # What BertViz's pages ask a content network for, by the same versions; npm has jQuery 2 only from 2.1.0 on.
