@@ -21,19 +21,17 @@ class Tile(NamedTuple):
         return {"ROWS": self.rows, "KEYS": self.keys, "num_warps": self.warps, "num_stages": self.stages}
 
 
-SMALL = Tile(32, 32, 4, 2)
 ROW_TILES = {
     2: {64: Tile(64, 128, 4, 3), 128: Tile(128, 64, 4, 3), 256: Tile(64, 64, 4, 2)},
-    4: {64: Tile(64, 64, 4, 2), 128: Tile(64, 32, 4, 2)},
+    4: {64: Tile(64, 64, 4, 2), 128: Tile(64, 32, 4, 2), 256: Tile(64, 16, 4, 1)},
 }
 KEY_TILES = {
     2: {64: Tile(64, 128, 4, 3), 128: Tile(64, 128, 4, 3), 256: Tile(64, 64, 4, 2)},
-    4: {64: Tile(64, 64, 4, 2), 128: Tile(32, 64, 4, 2)},
+    4: {64: Tile(64, 64, 4, 2), 128: Tile(32, 64, 4, 2), 256: Tile(16, 64, 4, 1)},
 }
 PRODUCT_TILES = KEY_TILES
 
 
 def tile_of(tiles: dict[int, dict[int, Tile]], inputs: ScoreInputs) -> Tile:
-    """The entry for these inputs; the next larger dimension where there is none."""
-    by_dim = tiles.get(inputs.query.element_size(), {})
-    return by_dim.get(max(64, inputs.layout["DIM"]), SMALL)
+    """The entry for these inputs; small dimensions have that of 64."""
+    return tiles[inputs.query.element_size()][max(64, inputs.layout["DIM"])]

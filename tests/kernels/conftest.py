@@ -1,12 +1,7 @@
-"""Without a GPU the kernels run in Triton's interpreter, which must be chosen before Triton is imported."""
-
-import os
+"""Where the kernels run: on a GPU, or in Triton's interpreter, which `tests/conftest.py` chooses."""
 
 import pytest
 import torch
-
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +10,6 @@ def needs_triton():
 
 
 @pytest.fixture(scope="session")
-def device():
+def device() -> torch.device:
     """The GPU where there is one, else main memory and the interpreter."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
