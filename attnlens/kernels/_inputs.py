@@ -98,6 +98,24 @@ class ScoreInputs:
     def _strides(self, name: str, tensor: Tensor | None) -> tuple[int, ...]:
         return (0, 0, 0, 0) if tensor is None else self.pointers[name].expand(self.shape).stride()
 
+    def scores(self, batch: Tensor, head: Tensor, query: Tensor) -> Tensor:
+        """Whole rows of scores, float32 `[row, key]`, hidden ones -inf: of batch[i], head[i], query[i] the i-th."""
+        group = self.numbers["group_size"]
+        rows = self.query[batch, head, query].float()
+        scores = torch.einsum("rd,rkd->rk", rows, self.key[batch, head // group].float()) * self.scale
+        if self.softcap is not None:
+            scores = self.softcap * torch.tanh(scores / self.softcap)
+        if self.bias is not None:
+            scores = scores + self.bias.expand(self.shape)[batch, head, query].float()
+        hidden = torch.zeros_like(scores, dtype=torch.bool)
+        if self.band is not None:
+            hidden |= ~self.band.visible(query, torch.arange(self.shape[3], device=query.device))
+        if self.visible is not None:
+            hidden |= ~self.visible.expand(self.shape)[batch, head, query]
+        if self.real_keys is not None:
+            hidden |= ~self.real_keys[batch]
+        return scores.masked_fill(hidden, -math.inf)
+
     @property
     def layout(self) -> dict[str, object]:
         """What the kernels are compiled for, beside the tile: dimension, flags, precision of the products."""

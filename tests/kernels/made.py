@@ -99,3 +99,11 @@ def on(case: Case, device: torch.device) -> Case:
         pytest.skip("Triton's interpreter has no bfloat16 products")
     held = {f.name: getattr(case, f.name) for f in fields(case)}
     return replace(case, **{name: t.to(device) for name, t in held.items() if isinstance(t, Tensor)})
+
+
+def inputs_of(case: Case):
+    """The case as the kernels' `ScoreInputs`."""
+    from attnlens.kernels._inputs import score_inputs
+
+    names = ("band", "visible", "real_keys", "bias", "softcap")
+    return score_inputs(case.query, case.key, case.scale, **{name: getattr(case, name) for name in names})

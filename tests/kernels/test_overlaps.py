@@ -7,17 +7,9 @@ import torch
 
 from attnlens.errors import InputError
 
-from .made import on, rules
+from .made import inputs_of, on, rules
 
 RULES = rules()
-
-OURS = ("band", "visible", "real_keys", "bias", "softcap")
-
-
-def layer(case):
-    from attnlens.kernels._inputs import score_inputs
-
-    return score_inputs(case.query, case.key, case.scale, **{name: getattr(case, name) for name in OURS})
 
 
 def expected(cases):
@@ -42,7 +34,7 @@ def test_overlaps_are_those_of_the_whole_matrices(names, device):
     from attnlens.kernels._triton_overlaps import head_overlaps
 
     cases = [on(RULES[name], device) for name in names]
-    sums, rows = head_overlaps([layer(case) for case in cases], [case.sink for case in cases])
+    sums, rows = head_overlaps([inputs_of(case) for case in cases], [case.sink for case in cases])
     wanted, both = expected(cases)
     torch.testing.assert_close(rows, both)
     torch.testing.assert_close(sums / rows, wanted / both, rtol=0, atol=2e-5)
@@ -59,4 +51,4 @@ def test_layers_of_other_lengths(device):
     from attnlens.kernels._triton_overlaps import head_overlaps
 
     with pytest.raises(InputError, match="the same batch, queries and keys"):
-        head_overlaps([layer(on(RULES["plain"], device)), layer(on(RULES["cross"], device))])
+        head_overlaps([inputs_of(on(RULES["plain"], device)), inputs_of(on(RULES["cross"], device))])
