@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ._inputs import ScoreInputs
@@ -21,16 +22,22 @@ def code_arrays(
     batch, _, queries, keys = inputs.shape
     code = codes.to(torch.int32).expand(batch, keys)
     if inputs.real_keys is not None:
-        code = code.masked_fill(~inputs.real_keys, NO_KEY)
+        code = torch.where(inputs.real_keys, code, NO_KEY)
     if positions is None:
-        before = torch.cat([code.new_full((batch, 1), NO_KEY), code[:, :-1]], 1)
-        at = torch.arange(queries, device=code.device) + inputs.offset
-        query = code[:, at.clamp(0, keys - 1)].masked_fill((at < 0) | (at >= keys), NO_KEY)
+        before = F.pad(code[:, :-1], (1, 0), value=NO_KEY)
+        past = inputs.offset + queries
+        query = F.pad(code[:, max(inputs.offset, 0) : max(past, 0)], _missing(inputs), value=NO_KEY)
     else:
         query_position, key_position = positions
         before = _code_at(code, key_position, key_position - 1)
         query = _code_at(code, key_position, query_position)
     return code.contiguous(), before.contiguous(), query.masked_fill(query == NO_KEY, NO_QUERY).contiguous()
+
+
+def _missing(inputs: ScoreInputs) -> tuple[int, int]:
+    """How many queries lie before the first key and after the last."""
+    _, _, queries, keys = inputs.shape
+    return min(max(-inputs.offset, 0), queries), min(max(inputs.offset + queries - keys, 0), queries)
 
 
 def _code_at(code: Tensor, position: Tensor, wanted: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ def head_overlaps(
     """Of all pairs of heads of some layers: the sum over rows of `sum_k sqrt(p_k q_k)`, and the rows that both have.
 
     Both float64 `[batch, layer*head, layer*head]`; Hellinger's distance is the root of `1 - sums / rows`. A sink's
-    share of a row is one more outcome. The roots are rounded to float16, which changes a mean over rows by about 1e-6.
+    share of a row is one more outcome. The roots are rounded to float16, which changes a mean over rows by about 1e-5.
 
     Raises InputError where layers differ in their queries or keys.
     """

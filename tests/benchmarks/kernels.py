@@ -83,6 +83,14 @@ def overlaps(case: Case) -> Tensor:
     return head_overlaps([layer, layer])[0]
 
 
+def largest(case: Case) -> Tensor:
+    """The 16 largest weights of every row and their keys."""
+    from attnlens.kernels._inputs import score_inputs
+    from attnlens.kernels._triton_top_keys import top_keys
+
+    return top_keys(score_inputs(case.query, case.key, case.scale, band=case.band), 16)
+
+
 def forward(case: Case, backend: SDPBackend) -> Callable[[], Tensor]:
     """PyTorch's attention by one backend."""
     value = torch.randn_like(case.key)
@@ -171,6 +179,7 @@ def add_rows(table: Table, causal: bool) -> bool:
         "rows through": (lambda: through(case, row), error_of_products(case, row)),
         "16 rows through": (lambda: through(case, rows), error_of_products(case, rows)),
         "overlaps of two layers": (lambda: overlaps(case), None),
+        "16 largest keys": (lambda: largest(case), None),
         "Flash-ColReduce": (column_sum(case), None),
         "FlashAttention": (flash, None),
         "cuDNN's attention": (cudnn, None),

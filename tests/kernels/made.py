@@ -56,6 +56,7 @@ def rules() -> dict[str, Case]:
         "ahead": Case(**square(), band=Band(0, None), codes=codes(1, 150)),
         "cached": Case(**factors(70, 210, 32), band=Band(None, 0, 140), codes=codes(1, 210)),
         "cached window": Case(**factors(70, 210, 32), band=Band(90, 0, 140), codes=codes(1, 210)),
+        "behind": Case(**factors(90, 60, 32), band=Band(None, 20, -30), codes=codes(1, 60)),
         "odd band": Case(**square(), band=Band(None, -1), codes=codes(1, 150)),
         "padded": Case(**square(batch=2), real_keys=two, real_queries=two, codes=codes(2, 150)),
         "padded left": Case(**square(batch=2), band=Band(None, 0), real_keys=late, real_queries=late,

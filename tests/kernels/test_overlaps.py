@@ -37,7 +37,7 @@ def test_overlaps_are_those_of_the_whole_matrices(names, device):
     sums, rows = head_overlaps([inputs_of(case) for case in cases], [case.sink for case in cases])
     wanted, both = expected(cases)
     torch.testing.assert_close(rows, both)
-    torch.testing.assert_close(sums / rows, wanted / both, rtol=0, atol=2e-5)
+    torch.testing.assert_close(sums / rows, wanted / both, rtol=0, atol=5e-5)
 
 
 def test_rows_are_taken_a_few_at_a_time(device, monkeypatch):
