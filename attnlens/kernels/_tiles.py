@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from torch import Tensor
+
 from ._inputs import ScoreInputs
 
 
@@ -35,3 +37,8 @@ PRODUCT_TILES = KEY_TILES
 def tile_of(tiles: dict[int, dict[int, Tile]], inputs: ScoreInputs) -> Tile:
     """The entry for these inputs; small dimensions have that of 64."""
     return tiles[inputs.query.element_size()][max(64, inputs.layout["DIM"])]
+
+
+def has_tile(query: Tensor) -> bool:
+    """Whether the kernels take queries of this dtype and dimension: float32 or half precision, at most 256."""
+    return query.is_floating_point() and query.element_size() in ROW_TILES and query.shape[-1] <= 256

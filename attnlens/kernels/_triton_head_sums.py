@@ -3,7 +3,8 @@
 The first pass walks the keys of each row block: log-sum-exp, entropy, perplexity, the largest weight. The second walks
 the rows of each key block with the tile transposed, so that what each key receives stays in registers and nothing is
 added atomically. What is linear in positions costs nothing per element: right of the diagonal the expected distance is
-`sum_k received_k k - sum_q mass_q q`, left of it the negative.
+`sum_k received_k k - sum_q mass_q q`, left of it the negative. Positions count from the start of the rows' group, so
+that neither sum is much larger than their difference.
 """
 
 from __future__ import annotations
@@ -32,10 +33,9 @@ from ._triton_scores import (
     unit,
 )
 
-KEY_PARTS = tl.constexpr(11)
-"""Sums per key block: received right of the diagonal, and times the key's position; left of the diagonal, likewise;
-duplicates; induction; near the diagonal, or everywhere, the distance and the signed distance; where positions
-are read the weight on the query itself, the key before, the key after."""
+KEY_PARTS = tl.constexpr(7)
+"""Sums per key block: duplicates; induction; distance and signed distance, far from the diagonal from the first row of
+the group; where positions are read the weight on the query itself, the key before, the key after."""
 
 NONE = tl.constexpr(0)
 ANYWHERE = tl.constexpr(1)
@@ -65,7 +65,15 @@ def scan_rows(key, query_base, query_stride, cols, rule, low, high, lse_base, sh
         else:
             lse = tl.load(lse_base + rows)
         share = tl.exp2(scores * factor - lse[None, :])
-        received += tl.sum(share, 1)
+        here = tl.sum(share, 1)
+        received += here
+        if (WHERE == RIGHT) | (WHERE == LEFT):
+            moment = here * (cols - start // GROUP * GROUP - rule[2]).to(tl.float32)
+            signed += moment
+            if WHERE == RIGHT:
+                distance += moment
+            else:
+                distance -= moment
         weight = share
         if SINK:
             weight = share * tl.load(share_base + rows, mask=rows < queries, other=0.0)[None, :]
@@ -95,12 +103,6 @@ def scan_rows(key, query_base, query_stride, cols, rule, low, high, lse_base, sh
             previous += tl.sum(tl.where(apart == -1, weight, 0.0), 1)
             following += tl.sum(tl.where(apart == 1, weight, 0.0), 1)
     return raw, received, duplicate, induction, distance, signed, itself, previous, following
-
-
-@triton.jit
-def received_so_far(sums, received):
-    """The same sums with another column sum."""
-    return sums[0], received, sums[2], sums[3], sums[4], sums[5], sums[6], sums[7], sums[8]
 
 
 @triton.jit
@@ -156,7 +158,6 @@ def key_pass(query_ptr, key_ptr, lse_ptr, share_ptr, received_ptr, part_ptr, cod
 
     zero = tl.zeros([KEYS], tl.float32)
     sums = zero, zero, zero, zero, zero, zero, zero, zero, zero
-    right, left = zero, zero
     if SPLIT:
         if not ONE_SIDED:
             if AFTER & FLAGS:
@@ -170,19 +171,15 @@ def key_pass(query_ptr, key_ptr, lse_ptr, share_ptr, received_ptr, part_ptr, cod
                 sums = scan_rows(key, base, stride, cols, rule, s2, s3, lse_base, share_base, sums, code,
                                  code_before, query_code, position, query_position, ROWS, D, DIM, FLAGS, True, RIGHT,
                                  SINK, CODES, PRECISION)  # fmt: skip
-            right = sums[1]
         sums = scan_rows(key, base, stride, cols, rule, s3, s4, lse_base, share_base,
-                         received_so_far(sums, zero), code, code_before, query_code, position, query_position, ROWS,
+                         sums, code, code_before, query_code, position, query_position, ROWS,
                          D, DIM, FLAGS, True, NEAR, SINK, CODES, PRECISION)  # fmt: skip
-        near = sums[1]
         sums = scan_rows(key, base, stride, cols, rule, s4, s5, lse_base, share_base,
-                         received_so_far(sums, zero), code, code_before, query_code, position, query_position, ROWS,
+                         sums, code, code_before, query_code, position, query_position, ROWS,
                          D, DIM, FLAGS, False, LEFT, SINK, CODES, PRECISION)  # fmt: skip
         sums = scan_rows(key, base, stride, cols, rule, s5, end, lse_base, share_base, sums, code, code_before,
                          query_code, position, query_position, ROWS, D, DIM, FLAGS, True, LEFT, SINK, CODES,
                          PRECISION)  # fmt: skip
-        left = sums[1]
-        received = right + near + left
     else:
         if AFTER & FLAGS:
             sums = scan_rows(key, base, stride, cols, rule, start, s1, lse_base, share_base, sums, code,
@@ -194,26 +191,20 @@ def key_pass(query_ptr, key_ptr, lse_ptr, share_ptr, received_ptr, part_ptr, cod
         sums = scan_rows(key, base, stride, cols, rule, s2, s3, lse_base, share_base, sums, code, code_before,
                          query_code, position, query_position, ROWS, D, DIM, FLAGS, True, ALL, SINK, CODES,
                          PRECISION)  # fmt: skip
-        received = sums[1]
 
-    raw = received
+    received = sums[1]
     if SINK:
-        raw = sums[0]
-    tl.store(received_ptr + at * keys + cols, raw, mask=there)
+        received = sums[0]
+    tl.store(received_ptr + at * keys + cols, received, mask=there)
     if ALIGNED:
         part = part_ptr + (at * tl.num_programs(0) + block) * KEY_PARTS
-        index = cols.to(tl.float32)
-        tl.store(part, total_of(right, there))
-        tl.store(part + 1, total_of(right * index, there))
-        tl.store(part + 2, total_of(left, there))
-        tl.store(part + 3, total_of(left * index, there))
-        tl.store(part + 4, total_of(sums[2], there))
-        tl.store(part + 5, total_of(sums[3], there))
-        tl.store(part + 6, total_of(sums[4], there))
-        tl.store(part + 7, total_of(sums[5], there))
-        tl.store(part + 8, total_of(sums[6], there))
-        tl.store(part + 9, total_of(sums[7], there))
-        tl.store(part + 10, total_of(sums[8], there))
+        tl.store(part, total_of(sums[2], there))
+        tl.store(part + 1, total_of(sums[3], there))
+        tl.store(part + 2, total_of(sums[4], there))
+        tl.store(part + 3, total_of(sums[5], there))
+        tl.store(part + 4, total_of(sums[6], there))
+        tl.store(part + 5, total_of(sums[7], there))
+        tl.store(part + 6, total_of(sums[8], there))
 
 
 @triton.jit
@@ -314,16 +305,10 @@ def _has_tail(inputs: ScoreInputs, step: int) -> bool:
 
 
 def _along_positions(row_sums: Tensor, key_sums: Tensor, coded: bool, split: bool) -> dict[str, Tensor]:
-    """What needs positions, `[batch, head]`.
-
-    split: the distances of what lies far from the diagonal are in the moments of both passes.
-    """
-    names = ("duplicate", "induction", "distance", "signed_distance", "self", "previous", "next")
-    sums = dict(zip(names if coded else names[2:], key_sums[..., 4 if coded else 6 :].unbind(-1)))
+    """What needs positions, `[batch, head]`; split: both passes have a part of the distances."""
+    distances, beside = key_sums[..., 2:4], key_sums[..., 4:7]
     if split:
-        right = key_sums[..., 1] - row_sums[..., 8]
-        left = row_sums[..., 6] - key_sums[..., 3]
-        sums["distance"] = sums["distance"] + right + left
-        sums["signed_distance"] = sums["signed_distance"] + right - left
-        sums |= dict(zip(names[4:], row_sums[..., 9:12].unbind(-1)))
-    return sums
+        distances, beside = distances + row_sums[..., 5:7], row_sums[..., 7:10]
+    sums = dict(zip(("distance", "signed_distance"), distances.unbind(-1)))
+    sums |= dict(zip(("self", "previous", "next"), beside.unbind(-1)))
+    return sums | (dict(zip(("duplicate", "induction"), key_sums[..., :2].unbind(-1))) if coded else {})

@@ -26,9 +26,10 @@ from ._triton_scores import (
     unit,
 )
 
-ROW_PARTS = tl.constexpr(12)
-"""Sums per row block: rows, mass, entropy, perplexity, largest weight; the mass left of the diagonal, and times the
-row's position; the mass right of the diagonal, likewise; the weight on the query itself, one before, one after."""
+ROW_PARTS = tl.constexpr(10)
+"""Sums per row block: rows, mass, entropy, perplexity, largest weight; what the mass left and right of the diagonal of
+the r-th row of a group adds to the distance, `(left - right) r`, and to the signed distance, `-(left + right) r`; the
+weight on the query itself, one before, one after."""
 
 
 @triton.jit
@@ -59,7 +60,8 @@ def weight_beside(query, key_base, key_stride, rows, rule, lse, BY: tl.constexpr
     """The normalised weight of each row on the key BY positions after it; 0 where there is none."""
     cols, dim = rows + rule[2] + BY, tl.arange(0, DIM)
     there = (cols >= 0) & (cols < rule[4])
-    place = key_base + (tl.where(there, cols, 0).to(tl.int64) * key_stride)[:, None] + dim[None, :]
+    cols = tl.where(there, cols, 0)
+    place = key_base + (cols.to(tl.int64) * key_stride)[:, None] + dim[None, :]
     key = tl.load(place, mask=there[:, None] & (dim < D)[None, :], other=0.0)
     scores = tl.sum(query.to(tl.float32) * key.to(tl.float32), 1)
     scores = apply_rule(scores, rows, cols, rule, FLAGS, True) * unit(rule[5], FLAGS)
@@ -163,20 +165,18 @@ def row_pass(query_ptr, key_ptr, lse_ptr, share_ptr, part_ptr, sink_ptr, real_qu
         tl.store(part + 3, tl.sum(tl.where(counted, tl.exp(entropy), 0.0), 0))
         tl.store(part + 4, tl.sum(tl.where(counted, share / safe, 0.0), 0))
         if SPLIT:
-            position = (rows + offset).to(tl.float32)
-            left = tl.where(counted, left / safe, 0.0)
-            right = tl.where(counted, right / safe, 0.0)
-            tl.store(part + 5, tl.sum(left, 0))
-            tl.store(part + 6, tl.sum(left * position, 0))
-            tl.store(part + 7, tl.sum(right, 0))
-            tl.store(part + 8, tl.sum(right * position, 0))
+            place = (rows - first // GROUP * GROUP).to(tl.float32)
+            left = tl.where(counted, left / safe, 0.0) * place
+            right = tl.where(counted, right / safe, 0.0) * place
+            tl.store(part + 5, tl.sum(left - right, 0))
+            tl.store(part + 6, -tl.sum(left + right, 0))
             lse = tl.where(counted, lse, NOT_COUNTED)
             beside = weight_beside(query, key_base, stride, rows, rule, lse, 0, ROWS, D, DIM, FLAGS)
-            tl.store(part + 9, tl.sum(beside * share, 0))
+            tl.store(part + 7, tl.sum(beside * share, 0))
             beside = weight_beside(query, key_base, stride, rows, rule, lse, -1, ROWS, D, DIM, FLAGS)
-            tl.store(part + 10, tl.sum(beside * share, 0))
+            tl.store(part + 8, tl.sum(beside * share, 0))
             beside = weight_beside(query, key_base, stride, rows, rule, lse, 1, ROWS, D, DIM, FLAGS)
-            tl.store(part + 11, tl.sum(beside * share, 0))
+            tl.store(part + 9, tl.sum(beside * share, 0))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from attnlens.errors import InputError
 
 from .made import inputs_of, on, rules
 
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in exp2")  # of keys past the end
+
 RULES = rules()
 
 
