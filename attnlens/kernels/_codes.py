@@ -25,8 +25,9 @@ def code_arrays(
         code = torch.where(inputs.real_keys, code, NO_KEY)
     if positions is None:
         before = F.pad(code[:, :-1], (1, 0), value=NO_KEY)
-        past = inputs.offset + queries
-        query = F.pad(code[:, max(inputs.offset, 0) : max(past, 0)], _missing(inputs), value=NO_KEY)
+        query = code[:, max(inputs.offset, 0) : max(inputs.offset + queries, 0)]
+        if query.shape[1] < queries:
+            query = F.pad(query, _missing(inputs), value=NO_KEY)
     else:
         query_position, key_position = positions
         before = _code_at(code, key_position, key_position - 1)

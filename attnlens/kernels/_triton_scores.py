@@ -104,7 +104,8 @@ def segments(low, high, clear_from, clear_to, diagonal, past, whole, STEP: tl.co
     low, high: what may be visible at all. clear_from, clear_to: between them the band hides nothing. diagonal, past:
     where the diagonal's segment begins and ends. whole: until where tiles lie inside the array.
 
-    Returns (start, edge | clear | edge until the diagonal, end of the diagonal, clear, end).
+    Returns seven bounds, ascending, of six segments: an edge, a clear one, an edge again, the diagonal, a clear one, an
+    edge. Without SPLIT there is no diagonal: the first three are everything.
     """
     start = low // STEP * STEP
     end = tl.maximum(tl.cdiv(high, STEP) * STEP, start)
