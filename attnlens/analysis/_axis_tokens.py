@@ -81,6 +81,8 @@ def layer_tokens(attention: AttentionBatch, sides: tuple[str, str], tokens: Inpu
         _positions(attention.real_keys, attention.shape[3], device),
         defined,
         None if attention.real_keys is None else attention.real_keys.sum(-1),
+        aligned=any("self" in one.defined for one in inputs),
+        consecutive=_is_run(attention.real_queries) and _is_run(attention.real_keys),
     )
     codes = {name: code.to(device) for name, code in _codes(attention, inputs, *counts).items()}
     axes = replace(axes, **codes, **_distances(attention, inputs))
@@ -154,6 +156,15 @@ def _positions(real: Tensor | None, size: int, device: torch.device) -> Tensor:
     if real is None or bool((real[:, 1:] <= real[:, :-1]).all()):  # all padding is at the end
         return counted
     return real.cumsum(-1) - 1
+
+
+def _is_run(real: Tensor | None) -> bool:
+    """Whether what is not padding is one run of indices in each input."""
+    if real is None:
+        return True
+    starts = real.clone()
+    starts[:, 1:] &= ~real[:, :-1]
+    return bool((starts.sum(-1) <= 1).all())
 
 
 def _codes(

@@ -12,6 +12,7 @@ from .. import _checks
 from ..data._attention import Attention, Weights, Windows
 from ..data._trace import Trace
 from ..errors import InputError, unknown_name
+from ..kernels._fused import row_through_heads
 
 FUSIONS = ("mean", "max", "min")
 
@@ -56,7 +57,8 @@ def rollout(
     _checks.trace(trace, "rollout")
     residual = _checks.share("residual", residual)
     layers = stack(trace, start, end, "rollout")
-    mixed = [with_residual(fused, residual) for fused in _fusions(trace, layers, heads, discard)]
+    fusions = _fusions(trace, layers, heads, discard)
+    mixed = [with_residual(fused, residual) for fused in fusions]
     if row is not None and column is not None:
         raise InputError("pass row= or column=, not both; rollout(trace, row=i)[j] is one entry")
     size = layers[0].queries
@@ -65,9 +67,24 @@ def rollout(
     vector = torch.zeros(size, device=layers[0].device, dtype=layers[0].dtype)
     name, which = ("row", row) if column is None else ("column", column)
     vector[_checks.position(name, which, size)] = 1.0
-    for blocks in reversed(mixed) if column is None else mixed:
-        vector = (_pulled if column is None else _pushed)(vector, blocks)
+    if row is None:
+        for blocks in mixed:
+            vector = _pushed(vector, blocks)
+        return vector
+    by_kernel = isinstance(heads, str) and heads == "mean" and not discard
+    for attention, blocks in zip(reversed(layers), reversed(mixed)):
+        pulled = _pulled_by_kernel(vector, attention, residual) if by_kernel else None
+        vector = _pulled(vector, blocks) if pulled is None else pulled
     return vector
+
+
+def _pulled_by_kernel(vector: Tensor, attention: Attention, residual: float) -> Tensor | None:
+    """`_pulled` for the mean of the heads of factors on a GPU, whose rows sum to one or to zero; None for others."""
+    product = row_through_heads(attention, vector * (1 - residual))
+    if product is None:
+        return None
+    stays = torch.full_like(vector, residual).masked_fill_(attention.masked_rows, 1.0 if residual else 0.0)
+    return vector * stays + product
 
 
 def fuse(trace: Trace, heads: str | Sequence[int] = "mean", discard: float = 0.0) -> Trace:

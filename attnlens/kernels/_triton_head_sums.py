@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..data._attention import Band
 from ._codes import code_arrays
+from ._fused_sums import FusedSums
 from ._inputs import ScoreInputs, score_inputs
-from ._sums import HeadSums
 from ._tiles import KEY_TILES, tile_of
 from ._triton_row_pass import RowPass, run_row_pass
 from ._triton_scores import (
@@ -229,7 +229,7 @@ def head_sums(
     key_position: Tensor | None = None,
     aligned: bool = True,
     codes: Tensor | None = None,
-) -> HeadSums:
+) -> FusedSums:
     """Sums over the rows of every head's weights, `[batch, head]`, by two kernels.
 
     query: `[batch, head, query, d_head]`, float32 or half precision; key: `[batch, key_head, key, d_head]`
@@ -255,7 +255,7 @@ def head_sums(
     sums = dict(zip(names, rows.sums.unbind(-1))) | {"received": received}
     if aligned:
         sums |= _along_positions(rows.sums, key_sums, coded is not None, split)
-    return HeadSums(**sums)
+    return FusedSums(**sums)
 
 
 def _positions(

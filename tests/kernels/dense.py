@@ -75,7 +75,7 @@ class Case:
         )
 
     def sums(self) -> dict[str, Tensor]:
-        """The fields of `HeadSums`."""
+        """The fields of `FusedSums`."""
         weights = self.weights()
         mass = weights.sum(-1)
         counted = mass > 0

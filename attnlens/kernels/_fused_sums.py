@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class HeadSums:
+class FusedSums:
     """Sums over the rows that count, float64 `[batch, head]`; divided by `rows` they are means.
 
     A row counts where its query is real and some key is visible. All but the first six fields (`rows` to `max_weight`,
