@@ -26,7 +26,7 @@ table.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,8 @@ class AdaptiveIntegratedGradients(GradientAttribution):
     def attribute(
         self, inputs: Tensor | tuple[Tensor, ...], baselines: Any = None, target: Any = None,
         additional_forward_args: Any = None, *, tolerance: float = 0.01, max_steps: int = 1025,
-        internal_batch_size: int | None = None, return_estimate: bool = False,
+        internal_batch_size: int | None = None, example_sizes: Sequence[int] | None = None,
+        return_estimate: bool = False,
     ) -> Any:  # fmt: skip
         """Scores shaped like the inputs (or the layer's output), and with `return_estimate` how good they are.
 
@@ -121,6 +122,8 @@ class AdaptiveIntegratedGradients(GradientAttribution):
         tolerance: gap and estimated error up to which an example has converged.
         max_steps: gradients that one example may cost; it has not converged if they do not do.
         internal_batch_size: points that go through the model together; by default all of a round.
+        example_sizes: tokens of each example. Then internal_batch_size counts tokens: each point as many as the
+            longest that goes through the model with it.
 
         Raises InputError for inputs and baselines that do not fit each other, a target that is none, numbers out of
         range, and a model that returns no gradient.
@@ -129,7 +132,9 @@ class AdaptiveIntegratedGradients(GradientAttribution):
         with torch.inference_mode(False), torch.enable_grad():
             model = PathFunction(self.forward_func, self.layer, inputs, target, additional_forward_args)
             line = _Line(*model.ends(baselines))
-            scores, estimate = _integrated(line, model, tolerance, max_steps, internal_batch_size)
+            scores, estimate = _integrated(
+                line, model, tolerance, max_steps, internal_batch_size, example_sizes
+            )
         scores = line.shaped(scores)
         found = scores if model.plural else scores[0]
         return (found, estimate) if return_estimate else found
@@ -425,7 +430,12 @@ def _divided(x: Tensor, order: int) -> Tensor:
 
 
 def _integrated(
-    space: _Line | _Turns, model: PathFunction, tolerance: float, max_steps: int, batch: int | None
+    space: _Line | _Turns,
+    model: PathFunction,
+    tolerance: float,
+    max_steps: int,
+    batch: int | None,
+    sizes: Sequence[int] | None = None,
 ) -> tuple[Tensor, ErrorEstimate]:
     """(scores `[path, feature]`, their errors `[path]`). In rounds: the nodes that all paths which are not done want go
     through the model together."""
@@ -434,7 +444,7 @@ def _integrated(
     alphas = (torch.arange(INTERVALS + 1, dtype=torch.float64, device=device) / INTERVALS).repeat(count)
     nodes, scores, done = None, None, []
     while len(paths):
-        new = _Nodes(paths, alphas, *model.at(space, paths, alphas, batch or len(paths)))
+        new = _Nodes(paths, alphas, *model.at(space, paths, alphas, batch or len(paths), sizes))
         _check_finite(new)
         nodes = new if nodes is None else nodes.joined(new)
         now = _integrals(nodes)

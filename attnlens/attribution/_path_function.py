@@ -57,13 +57,19 @@ class PathFunction:
                 )
         return ends
 
-    def at(self, space: Any, paths: Tensor, alphas: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+    def at(
+        self, space: Any, paths: Tensor, alphas: Tensor, batch: int, sizes: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """(F `[point]` in float64, its gradient times x - x' `[point, feature]`), `batch` points at a time.
 
         space: the paths, see `_integrated_gradients`; paths, alphas: `[point]`
+        sizes: tokens of each example; then `batch` counts tokens, each point as many as the longest beside it
         """
         values, products = [], []
-        for numbers, some in zip(paths.split(batch), alphas.split(batch)):
+        counts = (
+            batch if sizes is None else _counts([sizes[n] for n in space.examples[paths].tolist()], batch)
+        )
+        for numbers, some in zip(paths.split(counts), alphas.split(counts)):
             examples = space.examples[numbers]
             leaves = [point.requires_grad_() for point in space.points(numbers, some)]
             with self._replaced(leaves, examples) as arguments:
@@ -144,6 +150,17 @@ class PathFunction:
                 "layer= that does"
             )
         return tuple(x.detach().clone() for x in found)
+
+
+def _counts(sizes: list[int], most: int) -> list[int]:
+    """How many neighbouring points go together, so that the largest times their number is at most `most`."""
+    counts, start = [], 0
+    while start < len(sizes):
+        count = max(1, most // sizes[start])
+        largest = max(sizes[start : start + count])
+        counts.append(min(max(1, most // largest), len(sizes) - start))
+        start += counts[-1]
+    return counts
 
 
 def _tensors(inputs: Any) -> tuple[Tensor, ...]:

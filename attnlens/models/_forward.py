@@ -292,7 +292,7 @@ def sides(name: str, kind: str, windowed: bool, seq2seq: bool = False) -> tuple[
 ON_CPU = 1024
 """Tokens that go through a model together on a CPU, where larger batches save nothing."""
 
-PER_GIB = 800
+PER_GIB = 400
 """Tokens per GiB of a GPU's memory that go through a model together, with the activations that a gradient needs."""
 
 

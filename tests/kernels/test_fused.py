@@ -34,9 +34,12 @@ def fused(monkeypatch):
     return use
 
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def factors(size: int = 40, heads: int = 2, key_heads: int = 1, **rule) -> Factors:
     query, key = torch.randn(heads, size, 32), torch.randn(key_heads, size, 32)
-    return Factors(query, key, 0.3, **rule)
+    return Factors(query, key, 0.3, **rule).to(DEVICE)
 
 
 def trace_of(*attentions) -> Trace:
@@ -90,6 +93,7 @@ LENSES = {
 @pytest.mark.parametrize("name", LENSES)
 def test_the_table_of_many_inputs(name, fused):
     lens, texts = LENSES[name](), ["a film , a film .", "see it", "a good film and no bad film"]
+    lens.model.to(DEVICE)
     fused(False)
     expected = al.head_stats(lens, texts)
     calls = fused(True)
@@ -111,7 +115,8 @@ def test_a_row_of_the_rollout(name, residual, fused, monkeypatch):
         torch.testing.assert_close(al.rollout(trace, residual, row=row), one, rtol=1e-5, atol=1e-6)
 
 
-def test_what_stays_with_torch():
+def test_what_stays_with_torch(fused):
+    fused(True)
     plain = factors()
     for attention in (
         factors(mask=torch.ones(2, 40, 40, dtype=torch.bool)),
@@ -119,4 +124,4 @@ def test_what_stays_with_torch():
         Weights(plain[:]),
     ):
         assert not _fused.is_fused(al.data.AttentionBatch.of(attention))
-    assert not _fused.is_fused(al.data.AttentionBatch.of(plain, key_weights=torch.ones(2, 40)))
+    assert not _fused.is_fused(al.data.AttentionBatch.of(plain, key_weights=torch.ones(2, 40, device=DEVICE)))

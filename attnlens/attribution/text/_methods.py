@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,14 @@ class TextMethodInput:
         still = (self.start == self.end).all(-1).to(self.end)
         return still, torch.ones_like(still)
 
+    @property
+    def batches(self) -> dict[str, Any]:
+        """How many points go through the model together, for methods of paths: in tokens, unless one at a time."""
+        if self.rows == 1:
+            return {"internal_batch_size": 1}
+        sizes = [len(encoded) for encoded in self.forward.encoded]
+        return {"internal_batch_size": self.rows * max(sizes), "example_sizes": sizes}
+
     def at(self, points: Tensor) -> Tensor:
         """F, `[text]` in float64, at one point for each text."""
         with torch.no_grad():
@@ -102,8 +111,7 @@ def integrated_gradients(
     scores, estimate = AdaptiveIntegratedGradients(inputs.scalar_at_alpha).attribute(
         end, start, additional_forward_args=(inputs.examples,),
         tolerance=TOLERANCE if tolerance is None else tolerance,
-        max_steps=MAX_STEPS if max_steps is None else max_steps, internal_batch_size=inputs.rows,
-        return_estimate=True,
+        max_steps=MAX_STEPS if max_steps is None else max_steps, **inputs.batches, return_estimate=True,
     )  # fmt: skip
     return MethodScores(
         scores.double(), estimate.change, estimate.error, estimate.steps.tolist(),
