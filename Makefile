@@ -43,10 +43,11 @@ widgets:
 bench: .venv/test .venv/chromium .venv/peers .venv/peers-web
 	PYTHONPATH=.venv/peers $(BIN)/python -m tests.benchmarks $(ONLY)
 
-# `make bench-gpu DATA=cifar10`: the kernels beside FlashAttention; training MiniViT beside the ordinary loop, on a
-# folder of CIFAR-10's Parquet files.
+# `make bench-gpu DATA=cifar10`: the kernels beside FlashAttention, many inputs, and training MiniViT on a folder of
+# CIFAR-10's Parquet files beside the ordinary loop.
 bench-gpu: .venv/test .venv/peers-gpu
 	PYTHONPATH=.venv/peers-gpu $(BIN)/python -m tests.benchmarks.kernels
+	$(BIN)/python -m tests.benchmarks.many
 	$(BIN)/python -m tests.benchmarks.training --data $(DATA)
 
 clean:
