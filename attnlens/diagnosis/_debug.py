@@ -12,12 +12,13 @@ import torch
 
 from .._checks import integer, listed, token
 from ..attribution._compare_methods import Explanation
-from ..attribution._result import Attribution, as_json
+from ..attribution._result import Attribution, as_json, gap_of
 from ..attribution._target import Target, TargetRequest
 from ..attribution.image._forward import PixelForward
 from ..attribution.image._geometry import Picture
-from ..attribution.text._explain import answer_position
+from ..attribution.text._explain import answer_position, merged
 from ..attribution.text._forward import EmbeddingForward
+from ..attribution.text._merging import known_level
 from ..data._trace import Trace
 from ..errors import CaptureError, InputError
 from ..evaluation._perturbation import parts_of
@@ -195,17 +196,24 @@ def debug(
     true = _true_class(lens, trace, true_label, place)
     rival, predicted = _rival(trace, true), trace.prediction.index
     # The baseline is also what removed cells become: scores from black do not predict the effect of blurring.
-    usual = {"level": "word"} if text else {} if "method" in options else {"baseline": "blur"}
-    chosen = {name: value for name, value in {**usual, **options}.items() if name not in TARGETED}
+    usual = {} if text or "method" in options else {"baseline": "blur"}
+    apart = (*TARGETED, "level") if text else TARGETED  # tokens are merged when the difference is known
+    chosen = {name: value for name, value in {**usual, **options}.items() if name not in apart}
+    level = options.get("level", "word")
+    known_level(level)
 
     def target(index: int, other: int | None = None) -> Target:
         against = None if other is None else trace.label(other)
         return Target(trace.label(index), index, against, other, options.get("unit", "logit"), **place)
 
+    first, second = (lens.attribute(input, target(index), **chosen) for index in (predicted, rival))
+    both = target(predicted, rival)
+    difference = _difference(first, second, both) or lens.attribute(input, both, **chosen)
+    of_classes = (
+        [merged(one, level) for one in (first, second, difference)] if text else [first, second, difference]
+    )
     attributions = {
-        f"for {trace.label(predicted)}": lens.attribute(input, target(predicted), **chosen),
-        f"for {trace.label(rival)}": lens.attribute(input, target(rival), **chosen),
-        "difference": lens.attribute(input, target(predicted, rival), **chosen),
+        **dict(zip((f"for {trace.label(predicted)}", f"for {trace.label(rival)}", "difference"), of_classes)),
         **_relevances(lens, input, trace, [replace(target(i), unit="logit") for i in (predicted, rival)]),
     }
     grid = None if text else _cells(Picture.of(lens, input).grid)
@@ -286,6 +294,26 @@ def _traced(lens: ModelWithProcessor, input: Any, output: str | None = None) -> 
             "lens.attribute(input) for a regression"
         )
     return trace
+
+
+def _difference(first: Attribution, second: Attribution, target: Target) -> Attribution | None:
+    """The attribution of the difference of two classes from theirs, since integrals are linear in F; None where its
+    error, at most the sum of both, could be beyond the tolerance, or is not known.
+    """
+    parts = (first, second)
+    if any(
+        part.tolerance is None or part.samples is not None or part.estimated_error is None for part in parts
+    ):
+        return None
+    scores, change = first.scores - second.scores, first.change - second.change
+    errors = sum(part.estimated_error * float(part.scores.abs().sum()) for part in parts)
+    size = float(scores.abs().sum())
+    difference = replace(
+        first, scores=scores, target=target, value=first.value - second.value, change=change,
+        gap=gap_of(float(scores.double().sum()), change), estimated_error=errors / size if size else math.inf,
+        steps=first.steps + second.steps,
+    )  # fmt: skip
+    return difference if difference.complete and difference.converged else None
 
 
 def _relevances(

@@ -358,3 +358,37 @@ def test_what_cannot_be_debugged(lens):
     regression = al.Lens(tiny.bert(num_labels=1), tiny.wordpiece())
     with pytest.raises(InputError, match="returns no probabilities of classes"):
         al.debug(regression, MIXED, 0)
+
+
+# -- the difference of two classes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"tolerance": 0.05}, {"unit": "probability"}, {"level": "token"}])
+def test_the_difference_is_that_of_the_two_classes(lens, options, monkeypatch):
+    """Within its stated error of scores that were integrated for the difference itself."""
+    asked, attribute = [], type(lens).attribute
+
+    def noted(self, input, target=None, **more):
+        asked.append(target)
+        return attribute(self, input, target, **more)
+
+    monkeypatch.setattr(type(lens), "attribute", noted)
+    found = al.debug(lens, MIXED, "negative", **options).explanation["difference"]
+    assert all(target.against is None for target in asked)  # no third path
+    monkeypatch.undo()
+    truth = lens.attribute(MIXED, found.target, n_steps=300, level=found.level)
+    size = float(truth.scores.abs().sum())
+    assert float((found.scores - truth.scores).abs().sum()) <= found.tolerance * size
+    assert found.change == pytest.approx(truth.change, abs=1e-4)
+    assert found.value == pytest.approx(truth.value, abs=1e-5)
+    assert found.converged
+    assert found.estimated_error <= found.tolerance
+
+
+@pytest.mark.parametrize("options", [{"method": "gradient_x_input"}, {"n_steps": 20}, {"max_steps": 9}])
+def test_where_the_difference_has_a_path_of_its_own(lens, options):
+    """Methods without an estimate, and classes whose errors together could be too large."""
+    found = al.debug(lens, MIXED, "negative", **options).explanation["difference"]
+    expected = lens.attribute(MIXED, found.target, level="word", **options)
+    assert torch.allclose(found.scores, expected.scores, atol=1e-6)
+    assert found.steps == expected.steps
