@@ -149,6 +149,13 @@ class Weights(Attention):
         if empty.any():
             object.__setattr__(self, "weights", self.weights.masked_fill(empty, 0.0))
 
+    @classmethod
+    def of_softmax(cls, weights: HeadQueryKey) -> Weights:
+        """From weights that hold no NaN."""
+        attention = object.__new__(cls)
+        object.__setattr__(attention, "weights", weights)
+        return attention
+
     @property
     def heads(self) -> int:
         return self.weights.shape[0]

@@ -134,13 +134,13 @@ class AttentionBatch:
 
     def _of_factors(self, rows: slice) -> Tensor:
         scores = self._scores(rows)
-        lse = torch.logsumexp(scores, -1)
-        if self.sink is not None:
-            lse = torch.logaddexp(lse, self.sink.to(lse.dtype)[:, None])
-        empty = lse == -torch.inf
+        empty = scores.amax(-1, keepdim=True) == -torch.inf
         if self.real_queries is not None:
-            empty = empty | ~self.real_queries[:, None, rows]
-        return scores.sub_(lse.masked_fill_(empty, torch.inf).unsqueeze(-1)).exp_()
+            empty = empty | ~self.real_queries[:, None, rows, None]
+        if self.sink is None:
+            return scores.softmax(-1).masked_fill_(empty, 0.0)
+        lse = torch.logaddexp(torch.logsumexp(scores, -1), self.sink.to(scores.dtype)[:, None])
+        return scores.sub_(lse.unsqueeze(-1)).exp_().masked_fill_(empty, 0.0)
 
     def _scores(self, rows: slice) -> Tensor:
         """`[batch, head, row, key]`, -inf where hidden."""

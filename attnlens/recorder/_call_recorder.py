@@ -23,7 +23,7 @@ from ._masks import Mask
 from ._modules import Frame, ModuleStack, label
 from ._pass_plan import PassPlan, PlannedCall, drop_plans, is_plain, may_be_planned
 from ._previous import InterfaceCall, LastPair, PreviousCall, same_rule, same_storage, version
-from ._recording import BatchPadding, Call, Recording, Reduced
+from ._recording import BatchPadding, Call, Recording, Reduced, batch_of
 from ._value_path import OutputLayout, ValuePath, ValueTag
 from ._verification import Evidence
 from .handwritten._tags import Scores, Tags, concrete, vmapped
@@ -340,12 +340,7 @@ class CallRecorder:
         """The call with the reducer's result in the place of its tensors."""
         if self._padding[0] != call.forward:
             self._padding = (call.forward, BatchPadding())
-        rows, keys = self._padding[1].of(call)
-        mask = call.mask or Mask(call.shape)
-        batch = AttentionBatch(
-            call.module, call.kind, call.weights, call.query, call.key, call.scale, call.softcap, call.sink, mask.band,
-            mask.visible, mask.bias, rows, keys, call.windows, normalized=call.normalized,
-        )  # fmt: skip
+        batch = batch_of(call, *self._padding[1].of(call))
         try:
             result = self.reduce(batch)
         except Exception as error:

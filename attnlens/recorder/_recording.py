@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from .._checks import integer
-from ..data._attention import Attention, Factors, Weights, Windows
+from ..data._attention import BLOCK_ELEMENTS, Attention, Factors, Weights, Windows
+from ..data._batch import AttentionBatch
 from ..data._trace import Layer, Token, Trace
 from ..errors import CaptureWarning, InputError
 from ._layout import QueryChunk
@@ -184,8 +186,9 @@ class Recording:
         output_rows = None if output_tokens is None else self._token_rows(output_tokens, select)
         for forward in self.forwards:
             named = self._named(forward, select)
+            dense = _DenseBatches(named)
             for item in range(self._items(named)):
-                layers = _joined(named, self._layers(named, item), item)
+                layers = _joined(named, self._layers(named, item, dense), item)
                 if token_rows is None:
                     yield Trace(layers=layers, model=self.model)
                 else:
@@ -217,8 +220,9 @@ class Recording:
         """
         named = self._named(forward, select)
         check_countable(named)
+        dense = _DenseBatches(named)
         for item in range(self._items(named)):
-            yield self._layers(named, item)
+            yield self._layers(named, item, dense)
 
     def reduced_layers(self, forward: int) -> list[tuple[str, Any]]:
         """(name, the reducer's result) of each layer, counted as `layers` counts them."""
@@ -256,18 +260,22 @@ class Recording:
             )
         return sizes.pop()
 
-    def _layers(self, named: list[tuple[str, Call]], item: int) -> tuple[Layer, ...]:
+    def _layers(
+        self, named: list[tuple[str, Call]], item: int, dense: _DenseBatches | None = None
+    ) -> tuple[Layer, ...]:
         padding = _Padding()
-        return tuple(self._layer(name, call, item, padding) for name, call in named)
+        return tuple(self._layer(name, call, item, padding, dense) for name, call in named)
 
-    def _layer(self, name: str, call: Call, item: int, padding: _Padding) -> Layer:
+    def _layer(
+        self, name: str, call: Call, item: int, padding: _Padding, dense: _DenseBatches | None
+    ) -> Layer:
         if call.windows > 1:
             span = range(item * call.windows, (item + 1) * call.windows)
-            attention = Windows(tuple(self.attention(call, i, None, None) for i in span))
+            attention = Windows(tuple(self.attention(call, i, None, None, dense) for i in span))
             return Layer(name, call.kind, attention, normalized=call.normalized)
         rows, cols = padding.of(call, item)
         values = None if call.value_path is None else call.value_path.item(item, rows, cols)
-        attention = self.attention(call, item, rows, cols)
+        attention = self.attention(call, item, rows, cols, dense)
         return Layer(name, call.kind, attention, values=values, normalized=call.normalized)
 
     def _token_rows(
@@ -312,8 +320,18 @@ class Recording:
         """Positions of the queries and keys of one batch entry without padding, by its own mask; None: all."""
         return (None, None) if call.windows > 1 else _Padding().of(call, item)
 
-    def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
-        """One batch entry of a call as an attention, with only the given rows and columns (None: all)."""
+    def attention(
+        self,
+        call: Call,
+        item: int,
+        rows: Tensor | None,
+        cols: Tensor | None,
+        dense: _DenseBatches | None = None,
+    ) -> Attention:
+        """One batch entry of a call as an attention, with only the given rows and columns (None: all).
+
+        dense: weights of the whole batch, from which small entries are cut
+        """
         if call.reduced is not None:
             raise InputError(
                 "this capture reduced each attention and kept none: recording.reduced has the results; omit reduce= "
@@ -321,6 +339,9 @@ class Recording:
             )
         if call.weights is not None:
             return Weights(keep(keep(call.weights[item], rows, 1), cols, 2).contiguous())
+        whole = dense.of(call) if dense is not None and self._stores_weights(call, rows, cols) else None
+        if whole is not None:
+            return Weights.of_softmax(keep(keep(whole[item], rows, 1), cols, 2).clone())
         mask, bias = (None, None) if call.mask is None else call.mask.item(item, rows, cols)
         factors = Factors(
             query=keep(call.query[item], rows, 1).contiguous(),
@@ -336,6 +357,32 @@ class Recording:
         if self.store == "weights" or (self.store == "auto" and dense <= factors.nbytes):
             return Weights(factors[:].to(factors.query.dtype))
         return factors
+
+    def _stores_weights(self, call: Call, rows: Tensor | None, cols: Tensor | None) -> bool:
+        """Whether one entry is stored as weights: always, or because they are smaller than query and key are."""
+        _, heads, queries, keys = call.shape
+        queries, keys = queries if rows is None else len(rows), keys if cols is None else len(cols)
+        numbers = heads * queries + call.key.shape[1] * keys
+        factors = call.query.shape[3] * numbers * call.query.element_size() + heads * queries * 4
+        small = heads * queries * keys * call.query.element_size() <= factors
+        return self.store == "weights" or (self.store == "auto" and small)
+
+
+class _DenseBatches:
+    """The weights of the calls of one forward pass, each computed for its whole batch when the first entry needs it."""
+
+    def __init__(self, named: list[tuple[str, Call]]):
+        padding = BatchPadding()
+        self._real = {id(call): padding.of(call) for _, call in named if call.reduced is None}
+        self._weights: dict[int, Tensor] = {}
+
+    def of(self, call: Call) -> Tensor | None:
+        """`[batch, head, query, key]` in the dtype of the query; None where that is larger than a block."""
+        if math.prod(call.shape) > BLOCK_ELEMENTS:
+            return None
+        if id(call) not in self._weights:
+            self._weights[id(call)] = batch_of(call, *self._real[id(call)]).block().to(call.query.dtype)
+        return self._weights[id(call)]
 
 
 class _Padding:
@@ -364,6 +411,15 @@ class _Padding:
             self._seen.append((call.module, queries, rows))
             return rows, real
         return _nearest(self._seen, call.module, queries), real
+
+
+def batch_of(call: Call, real_queries: Tensor | None, real_keys: Tensor | None) -> AttentionBatch:
+    """The attention of a call for its whole batch."""
+    mask = call.mask or Mask(call.shape)
+    return AttentionBatch(
+        call.module, call.kind, call.weights, call.query, call.key, call.scale, call.softcap, call.sink, mask.band,
+        mask.visible, mask.bias, real_queries, real_keys, call.windows, normalized=call.normalized,
+    )  # fmt: skip
 
 
 class BatchPadding:
