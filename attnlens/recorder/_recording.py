@@ -271,11 +271,11 @@ class Recording:
     ) -> Layer:
         if call.windows > 1:
             span = range(item * call.windows, (item + 1) * call.windows)
-            attention = Windows(tuple(self.attention(call, i, None, None, dense) for i in span))
+            attention = Windows(tuple(self._attention(call, i, None, None, dense) for i in span))
             return Layer(name, call.kind, attention, normalized=call.normalized)
         rows, cols = padding.of(call, item)
         values = None if call.value_path is None else call.value_path.item(item, rows, cols)
-        attention = self.attention(call, item, rows, cols, dense)
+        attention = self._attention(call, item, rows, cols, dense)
         return Layer(name, call.kind, attention, values=values, normalized=call.normalized)
 
     def _token_rows(
@@ -320,18 +320,14 @@ class Recording:
         """Positions of the queries and keys of one batch entry without padding, by its own mask; None: all."""
         return (None, None) if call.windows > 1 else _Padding().of(call, item)
 
-    def attention(
-        self,
-        call: Call,
-        item: int,
-        rows: Tensor | None,
-        cols: Tensor | None,
-        dense: _DenseBatches | None = None,
-    ) -> Attention:
-        """One batch entry of a call as an attention, with only the given rows and columns (None: all).
+    def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
+        """One batch entry of a call as an attention, with only the given rows and columns (None: all)."""
+        return self._attention(call, item, rows, cols, None)
 
-        dense: weights of the whole batch, from which small entries are cut
-        """
+    def _attention(
+        self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None, dense: _DenseBatches | None
+    ) -> Attention:
+        """`attention`; small entries are cut from the weights of the whole batch."""
         if call.reduced is not None:
             raise InputError(
                 "this capture reduced each attention and kept none: recording.reduced has the results; omit reduce= "
