@@ -18,12 +18,14 @@ from ..data._batch import AttentionBatch
 from ..errors import CaptureError
 from . import _layout
 from ._attention_functions import AttentionCall
+from ._calls import Call, Reduced
 from ._layout import AttentionAxes, Layout
 from ._masks import Mask
 from ._modules import Frame, ModuleStack, label
+from ._padding import BatchPadding, batch_of
 from ._pass_plan import PassPlan, PlannedCall, drop_plans, is_plain, may_be_planned
 from ._previous import InterfaceCall, LastPair, PreviousCall, same_rule, same_storage, version
-from ._recording import BatchPadding, Call, Recording, Reduced, batch_of
+from ._recording import Recording
 from ._value_path import OutputLayout, ValuePath, ValueTag
 from ._verification import Evidence
 from .handwritten._tags import Scores, Tags, concrete, vmapped

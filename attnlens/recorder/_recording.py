@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,91 +12,13 @@ import torch
 from torch import Tensor
 
 from .._checks import integer
-from ..data._attention import BLOCK_ELEMENTS, Attention, Factors, Weights, Windows
-from ..data._batch import AttentionBatch
+from ..data._attention import Attention, Factors, Weights, Windows
 from ..data._trace import Layer, Token, Trace
 from ..errors import CaptureWarning, InputError
-from ._layout import QueryChunk
-from ._masks import Mask
-from ._value_path import ValuePath, keep
-from ._verification import Check, Evidence, verify
-
-
-@dataclass(frozen=True)
-class Reduced:
-    """The result of a reducer for one attention call of this shape, (batch, head, query, key)."""
-
-    shape: tuple[int, int, int, int]
-    result: Any
-
-
-@dataclass(frozen=True)
-class Call:
-    """One recorded attention call over a whole batch.
-
-    module: path of the module that made it; number: 1 for the module's first call in this forward pass, ...
-    forward: 1 for the first forward pass under the capture, ...
-    kind: "self", "cross", or "channel" (attention between channels, not tokens)
-    items: how many inputs the batch axis holds; a multiple of it means windows (Swin)
-
-    weights `[batch, head, query, key]`, or query `[batch, head, query, d_head]` and
-    key `[batch, key_head, key, d_head]` with scale, softcap and sink
-    """
-
-    module: str
-    number: int
-    forward: int
-    kind: str
-    items: int
-    mask: Mask | None
-    weights: Tensor | None = None
-    query: Tensor | None = None
-    key: Tensor | None = None
-    scale: float = 1.0
-    softcap: float | None = None
-    sink: Tensor | None = None
-    part: bool = False
-    """Whether it covers only a part of the batch of its module."""
-    chunk: QueryChunk | None = None
-    """The numbers of these queries, where the module processed them in chunks."""
-    appended: int = 0
-    """The number of keys at the end that are not tokens (bias_k, add_zero_attn)."""
-    value_path: ValuePath | None = None
-    """The values and their path to the residual stream, where requested."""
-    touched: bool = False
-    """Whether the model changed its weights after the softmax, so that rows need not sum to 1."""
-    evidence: Evidence | None = None
-    """The values and the output, for `verify`, where requested."""
-    beside: int | None = None
-    """For heads that are recorded one by one, as modules or slices: the number of the first in `Recording.calls`."""
-    reduced: Reduced | None = None
-    """The result of the reducer, in the place of weights and factors."""
-
-    @property
-    def batch(self) -> int:
-        return self.shape[0]
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(batch, head, query, key)"""
-        if self.reduced is not None:
-            return self.reduced.shape
-        if self.weights is not None:
-            return tuple(self.weights.shape)
-        return (*self.query.shape[:3], self.key.shape[2])
-
-    @property
-    def windows(self) -> int:
-        return self.batch // self.items
-
-    @property
-    def normalized(self) -> bool:
-        """Whether rows sum to 1: the weights are those of a softmax without a sink."""
-        return not self.touched and self.sink is None
-
-    def hides_all(self, item: int) -> bool:
-        """Whether one input is all padding in this call, as the last of its chunks may be."""
-        return self.mask is not None and self.mask.hides_all(item)
+from ._calls import Call
+from ._padding import DenseBatches, Padding, shared_parts
+from ._value_path import keep
+from ._verification import Check, verify
 
 
 @dataclass(repr=False)
@@ -186,7 +107,7 @@ class Recording:
         output_rows = None if output_tokens is None else self._token_rows(output_tokens, select)
         for forward in self.forwards:
             named = self._named(forward, select)
-            dense = _DenseBatches(named)
+            dense = DenseBatches(named)
             for item in range(self._items(named)):
                 layers = _joined(named, self._layers(named, item, dense), item)
                 if token_rows is None:
@@ -220,7 +141,7 @@ class Recording:
         """
         named = self._named(forward, select)
         check_countable(named)
-        dense = _DenseBatches(named)
+        dense = DenseBatches(named)
         for item in range(self._items(named)):
             yield self._layers(named, item, dense)
 
@@ -261,14 +182,12 @@ class Recording:
         return sizes.pop()
 
     def _layers(
-        self, named: list[tuple[str, Call]], item: int, dense: _DenseBatches | None = None
+        self, named: list[tuple[str, Call]], item: int, dense: DenseBatches | None = None
     ) -> tuple[Layer, ...]:
-        padding = _Padding()
+        padding = Padding()
         return tuple(self._layer(name, call, item, padding, dense) for name, call in named)
 
-    def _layer(
-        self, name: str, call: Call, item: int, padding: _Padding, dense: _DenseBatches | None
-    ) -> Layer:
+    def _layer(self, name: str, call: Call, item: int, padding: Padding, dense: DenseBatches | None) -> Layer:
         if call.windows > 1:
             span = range(item * call.windows, (item + 1) * call.windows)
             attention = Windows(tuple(self._attention(call, i, None, None, dense) for i in span))
@@ -301,7 +220,7 @@ class Recording:
         crossing = [call for _, call in named if call.kind == "cross"]
         sizes = []
         for call in (first, *crossing[:1]):
-            rows, cols = _Padding().of(call, item) if call.windows == 1 else (None, None)
+            rows, cols = Padding().of(call, item) if call.windows == 1 else (None, None)
             real = cols if call.kind == "cross" else rows
             padded = call.shape[3 if call.kind == "cross" else 2] * call.windows
             size = padded if real is None else len(real)
@@ -318,14 +237,14 @@ class Recording:
     @staticmethod
     def padding(call: Call, item: int) -> tuple[Tensor | None, Tensor | None]:
         """Positions of the queries and keys of one batch entry without padding, by its own mask; None: all."""
-        return (None, None) if call.windows > 1 else _Padding().of(call, item)
+        return (None, None) if call.windows > 1 else Padding().of(call, item)
 
     def attention(self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None) -> Attention:
         """One batch entry of a call as an attention, with only the given rows and columns (None: all)."""
         return self._attention(call, item, rows, cols, None)
 
     def _attention(
-        self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None, dense: _DenseBatches | None
+        self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None, dense: DenseBatches | None
     ) -> Attention:
         """`attention`; small entries are cut from the weights of the whole batch."""
         if call.reduced is not None:
@@ -362,94 +281,6 @@ class Recording:
         factors = call.query.shape[3] * numbers * call.query.element_size() + heads * queries * 4
         small = heads * queries * keys * call.query.element_size() <= factors
         return self.store == "weights" or (self.store == "auto" and small)
-
-
-class _DenseBatches:
-    """The weights of the calls of one forward pass, each computed for its whole batch when the first entry needs it."""
-
-    def __init__(self, named: list[tuple[str, Call]]):
-        padding = BatchPadding()
-        self._real = {id(call): padding.of(call) for _, call in named if call.reduced is None}
-        self._weights: dict[int, Tensor] = {}
-
-    def of(self, call: Call) -> Tensor | None:
-        """`[batch, head, query, key]` in the dtype of the query; None where that is larger than a block."""
-        if math.prod(call.shape) > BLOCK_ELEMENTS:
-            return None
-        if id(call) not in self._weights:
-            self._weights[id(call)] = batch_of(call, *self._real[id(call)]).block().to(call.query.dtype)
-        return self._weights[id(call)]
-
-
-class _Padding:
-    """The rows and columns of one input without padding, from the masks of its layers.
-
-    The mask of a self-attention shows the padding of its sequence. The mask of a cross-attention covers its keys only;
-    its queries are those of the nearest self-attention in the module tree.
-    """
-
-    def __init__(self):
-        self._seen: list[tuple[str, int, Tensor | None]] = []
-
-    def of(self, call: Call, item: int) -> tuple[Tensor | None, Tensor | None]:
-        real = None if call.mask is None else call.mask.real_keys(item)
-        _, _, queries, keys = call.shape
-        if call.kind != "cross":
-            tokens = keys - call.appended
-            if real is not None and queries == tokens:
-                rows = real[real < tokens]
-            else:
-                rows = (
-                    None
-                    if call.mask is None or call.kind == "channel"
-                    else call.mask.real_rows(item, _start(call))
-                )
-            self._seen.append((call.module, queries, rows))
-            return rows, real
-        return _nearest(self._seen, call.module, queries), real
-
-
-def batch_of(call: Call, real_queries: Tensor | None, real_keys: Tensor | None) -> AttentionBatch:
-    """The attention of a call for its whole batch."""
-    mask = call.mask or Mask(call.shape)
-    return AttentionBatch(
-        call.module, call.kind, call.weights, call.query, call.key, call.scale, call.softcap, call.sink, mask.band,
-        mask.visible, mask.bias, real_queries, real_keys, call.windows, normalized=call.normalized,
-    )  # fmt: skip
-
-
-class BatchPadding:
-    """The same for a whole batch: bool `[batch, query]` and `[batch, key]`, None without padding."""
-
-    def __init__(self):
-        self._seen: list[tuple[str, int, Tensor | None]] = []
-
-    def of(self, call: Call) -> tuple[Tensor | None, Tensor | None]:
-        if call.windows > 1:
-            return None, None
-        keys = None if call.mask is None else call.mask.batch_keys()
-        size = call.shape[2]
-        if call.kind == "cross":
-            return _nearest(self._seen, call.module, size), keys
-        tokens = call.shape[3] - call.appended
-        if keys is not None and size == tokens:
-            rows = keys[:, :tokens] if call.appended else keys
-        elif call.mask is None or call.kind == "channel":
-            rows = None
-        else:
-            rows = call.mask.batch_rows(_start(call))
-        self._seen.append((call.module, size, rows))
-        return rows, keys
-
-
-def _nearest(seen: list[tuple[str, int, Tensor | None]], module: str, queries: int) -> Tensor | None:
-    """The rows of the nearest self-attention with so many queries in the module tree."""
-    near = [(_shared(name, module), rows) for name, n, rows in seen if n == queries]
-    return max(near, key=lambda pair: pair[0])[1] if near else None
-
-
-def _start(call: Call) -> int | None:
-    return None if call.chunk is None else call.chunk.start
 
 
 def check_countable(named: list[tuple[str, Call]]) -> None:
@@ -524,7 +355,7 @@ def _side_by_side(group: list[tuple[str, Call]], parts: list[Layer], item: int) 
         attention = _end_to_end(real or [part.attention for part in parts], chunk.own_keys)
         return replace(parts[0], name=group[0][1].module, attention=attention, values=None)
     first, last = group[0][1].module, group[-1][1].module
-    common = ".".join(first.split(".")[: _shared(first, last)])
+    common = ".".join(first.split(".")[: shared_parts(first, last)])
     name = common or (f"{first} to {last}" if first != last else first)
     attention = _stacked([part.attention for part in parts])
     normalized = all(part.normalized for part in parts)
@@ -555,16 +386,6 @@ def _stacked(parts: list[Attention]) -> Attention:
             query, key = (torch.cat([getattr(part, name) for part in parts]) for name in ("query", "key"))
             return replace(first, query=query, key=key, known_lse=None)
     return Weights(torch.cat([part[:] for part in parts]))
-
-
-def _shared(a: str, b: str) -> int:
-    """The number of leading path parts that two modules have in common."""
-    count = 0
-    for x, y in zip(a.split("."), b.split(".")):
-        if x != y:
-            break
-        count += 1
-    return count
 
 
 def _inside(name: str, path: str) -> bool:

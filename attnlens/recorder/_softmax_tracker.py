@@ -15,10 +15,10 @@ from torch import Tensor
 from ..errors import CaptureError
 from . import _value_path
 from ._call_recorder import CallRecorder
+from ._calls import Call
 from ._layout import AttentionAxes
 from ._modules import Frame, label
 from ._previous import LastPair
-from ._recording import Call
 from ._value_path import ValueTag
 from .handwritten import _axis_rules, _probabilities, _scores
 from .handwritten._functions import PRODUCTS, PROJECTIONS, STEPS, overwrites

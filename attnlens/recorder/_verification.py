@@ -12,7 +12,8 @@ from torch import Tensor
 from ..errors import CaptureError, InputError
 
 if TYPE_CHECKING:
-    from ._recording import Call, Recording
+    from ._calls import Call
+    from ._recording import Recording
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-5, torch.float16: 5e-3, torch.bfloat16: 3e-2}
 """The largest difference by rounding, for the dtype of the model's computation, as a share of the largest value:
