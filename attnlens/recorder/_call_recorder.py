@@ -62,7 +62,7 @@ class CallRecorder:
         self.values = gradients if values is None else values
         self.gradients, self.verify = gradients, verify
         self.reduce = reduce
-        self._padding: tuple[int, BatchPadding] = (0, BatchPadding())
+        self._padding = BatchPadding()
         self.interface: list[InterfaceCall] = []
         self.tags = Tags()
         self.latest: OutputLayout | None = None
@@ -79,7 +79,7 @@ class CallRecorder:
     def begin(self, frame: Frame, plan: PassPlan | None, learns: bool) -> None:
         """Starts a forward pass, by a plan or learning one."""
         self.plan, self.learned, self.departed = plan, PassPlan() if learns else None, False
-        self._batches = frame.batches()
+        self._batches, self._padding = frame.batches(), BatchPadding()
         self.last = self._before = None
 
     def depart(self) -> None:
@@ -92,10 +92,8 @@ class CallRecorder:
         """The layout of the next call by the plan; None without one."""
         if self.plan is None:
             return None
-        frame = self.stack.frames[-1]
-        number = self._numbers.get((self.stack.forwards, frame.name), 0) + 1
-        interface = bool(self.interface)
-        layout = self.plan.layout(self.stack.frames, number, query, key, self._batches, interface)
+        frames, interface = self.stack.frames, bool(self.interface)
+        layout = self.plan.layout(frames, self._next_number, query, key, self._batches, interface)
         if layout is None:
             self.depart()
         return layout
@@ -104,15 +102,18 @@ class CallRecorder:
         """Adds the next call to the plan; a call of another form ends the learning."""
         if self.learned is None:
             return
-        frame = self.stack.frames[-1]
         alone = beside == len(self.recording.calls)
         if not (alone and is_plain(layout) and may_be_planned(query, key, self._batches)):
             self.learned = None
             return
-        number = self._numbers.get((self.stack.forwards, frame.name), 0) + 1
-        interface = bool(self.interface)
-        call = PlannedCall.of(layout.kind, query, key, self.stack.frames, interface)
-        self.learned.add(frame.name, number, call, interface)
+        frames, interface = self.stack.frames, bool(self.interface)
+        call = PlannedCall.of(layout.kind, query, key, frames, interface)
+        self.learned.add(frames[-1].name, self._next_number, call, interface)
+
+    @property
+    def _next_number(self) -> int:
+        """The number of the running module's next call in this forward pass."""
+        return self._numbers.get((self.stack.forwards, self.stack.frames[-1].name), 0) + 1
 
     def forget(self) -> None:
         """Drops the tags, whose reference cycles would otherwise wait for the garbage collector."""
@@ -320,7 +321,7 @@ class CallRecorder:
     def _note(self, layout: Layout, shape: tuple, *, mask: Mask | None, **what: Any) -> OutputLayout:
         name = self.stack.frames[-1].name
         forward = self.stack.forwards
-        number = self._numbers[forward, name] = self._numbers.get((forward, name), 0) + 1
+        number = self._numbers[forward, name] = self._next_number
         call = Call(
             module=name,
             number=number,
@@ -340,9 +341,7 @@ class CallRecorder:
 
     def _reduced(self, call: Call) -> Call:
         """The call with the reducer's result in the place of its tensors."""
-        if self._padding[0] != call.forward:
-            self._padding = (call.forward, BatchPadding())
-        batch = batch_of(call, *self._padding[1].of(call))
+        batch = batch_of(call, *self._padding.of(call))
         try:
             result = self.reduce(batch)
         except Exception as error:

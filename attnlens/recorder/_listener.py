@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from ..data._attention import Band
-from ..data._batch import AttentionBatch
 from ..errors import CaptureError
 from . import _attention_functions, _layout
 from ._call_recorder import CallRecorder
@@ -37,11 +36,8 @@ from .handwritten._tags import concrete, operands
 class Listener(TorchFunctionMode):
     """Records the attention of whatever runs under it as `Call`s of a recording.
 
-    gradients: whether to record the values and the gradient of each head's output
-    values: whether to record the values and their path to the residual stream; None: as gradients
-    verify: whether to record the values and the output of each attention
     gates: `{layer: [head] of factors}` on the output of each head; 0 switches a head off
-    reduce: a function of each attention for the whole batch, whose result is kept in the place of the attention
+    options: those of `CallRecorder`
     """
 
     def __init__(
@@ -50,11 +46,8 @@ class Listener(TorchFunctionMode):
         stack: ModuleStack,
         dtype: torch.dtype | None,
         *,
-        values: bool | None = None,
-        gradients: bool = False,
-        verify: bool = False,
         gates: dict[int, Tensor] | None = None,
-        reduce: Callable[[AttentionBatch], Any] | None = None,
+        **options: Any,
     ):
         super().__init__()
         self.closed = False
@@ -63,9 +56,7 @@ class Listener(TorchFunctionMode):
         self.recording = recording
         self.stack = stack
         self.fault: Exception | None = None
-        self.recorder = CallRecorder(
-            recording, stack, dtype, values=values, gradients=gradients, verify=verify, reduce=reduce
-        )
+        self.recorder = CallRecorder(recording, stack, dtype, **options)
         self.tracker = SoftmaxTracker(self.recorder)
         self.asleep = False
         self._softmaxes = 0
@@ -121,8 +112,7 @@ class Listener(TorchFunctionMode):
         recorder.begin(frame, plan, learns=plan is None and self._form is not None)
         self._wake()  # an interrupted pass may have left it asleep
         if plan is not None and plan.interface and _get_current_function_mode_stack()[-1:] == [self]:
-            _pop_mode()
-            self.asleep = True
+            self._sleep()
         return plan is None
 
     def _end(self) -> None:
@@ -133,11 +123,17 @@ class Listener(TorchFunctionMode):
             learned.softmaxes = self._softmaxes
             keep_plan(self.stack.model, self._form, learned, self.stack.modules)
 
+    def _sleep(self) -> None:
+        """Sees no torch functions; torch's stack of modes has this one on its top."""
+        self.asleep = True  # first, so that an interrupt leaves nothing that would not wake
+        _pop_mode()
+
     def _wake(self) -> None:
         """Sees torch functions again."""
         if self.asleep:
+            if self not in _get_current_function_mode_stack():
+                _push_mode(self)
             self.asleep = False
-            _push_mode(self)
 
     @contextmanager
     def awake(self) -> Iterator[None]:
@@ -150,8 +146,7 @@ class Listener(TorchFunctionMode):
             yield
         finally:
             if self.recorder.plan is not None and not self.closed:
-                _pop_mode()
-                self.asleep = True
+                self._sleep()
 
     def _is_planned(self, role: str) -> bool:
         """Whether the plan knows of this softmax; another one, or flex attention, ends the plan."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ._layout import Layout, of_heads
 from ._modules import Frame
@@ -123,7 +124,8 @@ def is_plain(layout: Layout) -> bool:
 Form = tuple
 """What distinguishes the forward passes of a model that run different code: arguments, mode, implementation."""
 
-_plans: weakref.WeakKeyDictionary[nn.Module, dict[Form, PassPlan]] = weakref.WeakKeyDictionary()
+_plans = WeakIdKeyDictionary()
+"""For each model its plans, `{form: plan}`."""
 
 
 def form_of(frame: Frame, modules: Mapping[str, nn.Module]) -> Form:

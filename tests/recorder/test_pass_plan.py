@@ -11,6 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 import attnlens as al
 from attnlens.recorder import _listener, _pass_plan
+from attnlens.recorder._modules import named_modules
 from attnlens.recorder._pass_plan import drop_plans
 
 from .architectures import CASES
@@ -233,3 +234,30 @@ def test_a_pass_that_is_interrupted_while_nothing_is_watched(error):
     last = [call for call in recording.calls if call.forward == recording.forwards[-1]]
     assert [call.module for call in last] == [call.module for call in expected.calls]
     assert torch.equal(last[0].query, expected.calls[0].query)
+
+
+def test_a_listener_that_wakes_twice_is_there_once():
+    """An interrupt between the two halves of falling asleep leaves it awake, and marked as asleep."""
+    model, inputs = CASES["llama"].build()
+    expected = record(model, inputs)
+    with torch.no_grad(), al.capture(model, store="factors") as recording:
+        model(**inputs)
+        (listener,) = (mode for mode in torch.overrides._get_current_function_mode_stack()
+                       if isinstance(mode, _listener.Listener))  # fmt: skip
+        listener.asleep = True
+        model(**inputs)
+        assert torch.overrides._get_current_function_mode_stack().count(listener) == 1
+    assert len(recording.calls) == 2 * len(expected.calls)
+
+
+def test_modules_are_named_as_torch_names_them():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU()))
+            self.again, self.nothing = self.first[1], None
+            self.register_module("missing", None)
+
+    for model in (Shared(), CASES["bart"].build()[0]):
+        expected = dict(model.named_modules())
+        assert list(named_modules(model).items()) == list(expected.items())
