@@ -21,13 +21,13 @@ def is_fused(attention: AttentionBatch) -> bool:
     return (visible is None or visible.shape[1] == 1) and on_gpu(query.device)
 
 
-def on_gpu(device: torch.device) -> bool:
-    return device.type == "cuda" and _has_triton()
-
-
 @cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
+def on_gpu(device: torch.device) -> bool:
+    """Whether it is an NVIDIA GPU of a data centre: the tiles need more than the 100 KiB of shared memory of others."""
+    if device.type != "cuda" or torch.version.hip is not None or find_spec("triton") is None:
+        return False
+    major, minor = torch.cuda.get_device_capability(device)
+    return (major, minor) == (8, 0) or major in (9, 10)
 
 
 def rule_of(attention: AttentionBatch) -> dict[str, object]:

@@ -125,3 +125,14 @@ def test_what_stays_with_torch(fused):
     ):
         assert not _fused.is_fused(al.data.AttentionBatch.of(attention))
     assert not _fused.is_fused(al.data.AttentionBatch.of(plain, key_weights=torch.ones(2, 40, device=DEVICE)))
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [((8, 0), True), ((9, 0), True), ((10, 0), True), ((8, 6), False), ((12, 0), False)],
+)
+def test_gpus_whose_shared_memory_holds_the_tiles(capability, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.version, "hip", None)
+    assert _fused.on_gpu.__wrapped__(torch.device("cuda")) == expected
+    assert not _fused.on_gpu.__wrapped__(torch.device("cpu"))
