@@ -54,7 +54,7 @@ class LayerTokens:
 
 
 @dataclass
-class _OneInput:
+class _InputOutline:
     """The keys of one input: what is defined, and its tokens' codes and marks."""
 
     defined: set[str] = field(default_factory=lambda: {"entropy", "perplexity", "max_weight"})
@@ -66,7 +66,7 @@ class _OneInput:
 def layer_tokens(attention: AttentionBatch, sides: tuple[str, str], tokens: InputTokens) -> LayerTokens:
     """The axes of a layer; sides: whose tokens are its queries and its keys, as in `Layer`."""
     counts = _counts(attention, 0), _counts(attention, 1)
-    inputs = [_one_input(attention, sides, tokens, n, *count) for n, count in enumerate(zip(*counts))]
+    inputs = [_outline_of(attention, sides, tokens, n, *count) for n, count in enumerate(zip(*counts))]
     device = attention.device
     if attention.windows > 1:
         marks = torch.zeros(0, dtype=torch.float64)
@@ -97,16 +97,16 @@ def _counts(attention: AttentionBatch, axis: int) -> list[int]:
     return real.sum(-1).tolist()
 
 
-def _one_input(
+def _outline_of(
     attention: AttentionBatch, sides: tuple[str, str], tokens: InputTokens, number: int, queries: int, keys: int
-) -> _OneInput:  # fmt: skip
+) -> _InputOutline:  # fmt: skip
     query_side, key_side = (_side(side, count, tokens, number) for side, count in zip(sides, (queries, keys)))
     square = attention.kind == "self" and query_side == key_side and queries == keys
     ordered = key_side != "other" and attention.windows == 1
     grid = tokens.grid(number)
     grid = grid if grid is not None and key_side == "input" and keys == len(grid) else None
     known = tokens.of_side(key_side, number) if ordered else ()
-    one = _OneInput()
+    one = _InputOutline()
     one.defined |= {"self"} if square else set()
     if ordered:
         one.marks["first"] = [True] + [False] * (keys - 1)
@@ -168,7 +168,7 @@ def _is_run(real: Tensor | None) -> bool:
 
 
 def _codes(
-    attention: AttentionBatch, inputs: Sequence[_OneInput], queries: list[int], keys: list[int]
+    attention: AttentionBatch, inputs: Sequence[_InputOutline], queries: list[int], keys: list[int]
 ) -> dict[str, Tensor]:
     """`[batch, n]` codes of queries, keys, and the tokens before the keys; {} where no input has any.
 
@@ -201,7 +201,7 @@ def _laid(rows: Sequence[list[int] | None], real: Tensor | None, counts: list[in
     return table
 
 
-def _distances(attention: AttentionBatch, inputs: Sequence[_OneInput]) -> dict[str, Tensor]:
+def _distances(attention: AttentionBatch, inputs: Sequence[_InputOutline]) -> dict[str, Tensor]:
     """Distances between patch centres, from patches to patches as if no other key were there; {} without patches."""
     grids = [one.grid for one in inputs]
     if None in grids:

@@ -96,18 +96,12 @@ def head_stats(
             "head_stats() received no trace; an iterator can be read only once: create a new one, e.g. "
             "lens.traces(texts)"
         )
-    columns = {}
-    for name in (name for name in _names() if name in running):
-        columns |= {name: running[name].mean, f"{name}_std": running[name].std}
-    frame = pd.DataFrame(_index(layers) | columns)
-    frame.attrs["inputs"] = inputs
-    return frame
+    moments = {name: (running[name].mean, running[name].std) for name in _names() if name in running}
+    return _frame(layers, moments, inputs)
 
 
 def _of_inputs(lens: ModelWithInputs, inputs: Any, batch_size: int | None) -> pd.DataFrame:
     """The table of many inputs; each layer is reduced for a whole batch while the model runs."""
-    import pandas as pd
-
     if not hasattr(lens, "reduce") or inputs is None:
         what = (
             "a lens needs inputs"
@@ -128,12 +122,18 @@ def _of_inputs(lens: ModelWithInputs, inputs: Any, batch_size: int | None) -> pd
         raise InputError(
             "head_stats() received no input; an iterator can be read only once: create a new one"
         )
-    means, stds = running.mean, running.std
+    return _frame(layout, dict(zip(COLUMNS, zip(running.mean.T, running.std.T))), count)
+
+
+def _frame(layers: Layout, moments: dict[str, tuple[np.ndarray, np.ndarray]], inputs: int) -> pd.DataFrame:
+    """The table of many inputs; moments: mean and standard deviation by column, `[layer * head]` each."""
+    import pandas as pd
+
     columns = {}
-    for number, name in enumerate(COLUMNS):
-        columns |= {name: means[:, number], f"{name}_std": stds[:, number]}
-    frame = pd.DataFrame(_index(layout) | columns)
-    frame.attrs["inputs"] = count
+    for name, (mean, std) in moments.items():
+        columns |= {name: mean, f"{name}_std": std}
+    frame = pd.DataFrame(_index(layers) | columns)
+    frame.attrs["inputs"] = inputs
     return frame
 
 

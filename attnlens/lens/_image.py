@@ -107,6 +107,7 @@ class ImageLens(Lens):
 
     def _tokens(self, prepared: tuple[Tensor, Any, bool]) -> int:
         grid = self.patches or _image_inputs.patches_of(self, prepared[0])
+        # Without a grid as if patches had 16 x 16 pixels.
         return self._length(prepared) // 256 + 1 if grid is None else grid[0] * grid[1] + 1
 
     def _run(self, prepared: Sequence[tuple[Tensor, Any, bool]], **options: Any) -> Iterator[Trace]:

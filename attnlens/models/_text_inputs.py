@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
 
 from .._checks import as_integer, integer
 from ..data._trace import Token
@@ -287,7 +287,7 @@ def speller(tokenizer: Any) -> Callable[..., str]:
     return _spellers[tokenizer]
 
 
-_spellers: WeakKeyDictionary[Any, Callable[..., str]] = WeakKeyDictionary()
+_spellers = WeakIdKeyDictionary()
 """One for each tokenizer: the representation of its parts takes longer than the encoding of a sentence."""
 
 
