@@ -17,6 +17,7 @@ from attnlens.attribution._integrated_gradients import (
     ErrorEstimate,
     SequentialIntegratedGradients,
 )
+from attnlens.attribution._path_function import _counts
 from attnlens.errors import InputError
 
 MANY = 4000
@@ -592,3 +593,15 @@ def test_layers_that_are_refused():
 
 
 # -- a trained model --------------------------------------------------------------------------------------------
+
+
+def test_neighbouring_points_go_together_as_far_as_the_longest_allows():
+    sizes = [5, 3, 3, 9, 2, 2, 2, 20, 1]
+    counts = _counts(sizes, 12)
+    assert sum(counts) == len(sizes)
+    start = 0
+    for count in counts:
+        together = sizes[start : start + count]
+        assert count == 1 or count * max(together) <= 12
+        start += count
+    assert _counts([4] * 7, 12) == [3, 3, 1]

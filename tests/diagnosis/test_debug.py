@@ -382,6 +382,11 @@ def test_the_difference_is_that_of_the_two_classes(lens, options, monkeypatch):
     assert found.change == pytest.approx(truth.change, abs=1e-4)
     assert found.value == pytest.approx(truth.value, abs=1e-5)
     assert found.converged
+    parts = [lens.attribute(MIXED, index, tolerance=found.tolerance, unit=found.unit)
+             for index in (found.target.index, found.target.against_index)]  # fmt: skip
+    errors = sum(part.estimated_error * float(part.scores.abs().sum()) for part in parts)
+    both = float((parts[0].scores - parts[1].scores).abs().sum())
+    assert found.estimated_error == pytest.approx(errors / both, rel=1e-3)
     assert found.estimated_error <= found.tolerance
 
 

@@ -12,6 +12,7 @@ from attnlens.data import Band, Factors, Layer, Token, Trace, Weights
 from attnlens.kernels import _fused, _head_sums
 
 from .. import tiny
+from ..analysis.test_many import PADDINGS, assert_padded
 
 WORDS = "a film , a good film and no bad film : see it again and again .".split()
 
@@ -98,6 +99,14 @@ def test_the_table_of_many_inputs(name, fused):
     expected = al.head_stats(lens, texts)
     calls = fused(True)
     pd.testing.assert_frame_equal(al.head_stats(lens, texts), expected, rtol=1e-5, atol=1e-5)
+    assert calls
+
+
+@pytest.mark.skipif(DEVICE == "cuda", reason="these models run on the CPU")
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_any_padding(padding, fused):
+    calls = fused(True)
+    assert_padded("bert", padding)
     assert calls
 
 
