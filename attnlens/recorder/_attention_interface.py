@@ -49,6 +49,8 @@ def open(listener: Listener) -> None:
 
 def close(listener: Listener) -> None:
     """Stops recording; calling it again is harmless."""
+    while _lock._is_owned():  # an interrupt before the lock's release would keep it from all other threads
+        _lock.release()
     if listener in _listeners():
         _listeners().remove(listener)
     with _lock:

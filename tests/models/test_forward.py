@@ -16,6 +16,7 @@ from transformers.modeling_utils import AttentionInterface
 import attnlens as al
 from attnlens.errors import InputError
 from attnlens.models import _forward
+from attnlens.recorder import _attention_interface
 
 from .. import tiny
 
@@ -243,7 +244,24 @@ def test_an_interrupt_in_the_middle_of_opening_and_closing():
             sys.settrace(None)
         total = tracer.lines if total is None else total
         assert state(model) == before, at
+        assert in_another_thread(_lock_is_free), at
         at += max(1, total // 200)
+
+
+def _lock_is_free():
+    """Whether this thread gets the lock of the attention interface; it gives it back."""
+    free = _attention_interface._lock.acquire(timeout=5)
+    if free:
+        _attention_interface._lock.release()
+    return free
+
+
+def in_another_thread(function):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(function()))
+    thread.start()
+    thread.join()
+    return found[0]
 
 
 # -- models made under inference mode ---------------------------------------------------------------------------
