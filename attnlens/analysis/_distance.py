@@ -6,17 +6,21 @@ all inputs is their distance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .. import _checks
-from ..data._attention import Attention, Index, Weights, Windows
-from ..data._trace import Layer, Trace
+from ..data._attention import Attention, Index
+from ..data._batch import AttentionBatch
+from ..data._trace import Trace
 from ..errors import InputError
+from ._axis_tokens import InputTokens
+from ._many import ModelWithInputs, of_lens
 from ._rollout import advice, check_shares
 
 if TYPE_CHECKING:
@@ -28,14 +32,23 @@ BLOCK_ELEMENTS = 1 << 20
 """The number of weights, of all heads together, held at once (8 MiB in float64); at least one row of each head."""
 
 
-def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") -> pd.DataFrame:
+def head_distance(
+    traces: Trace | Iterable[Trace] | ModelWithInputs,
+    inputs: Iterable[Any] | None = None,
+    *,
+    metric: str = "hellinger",
+    batch_size: int | None = None,
+) -> pd.DataFrame:
     """Distances between all heads, a DataFrame `[layer*head, layer*head]` with (layer, head) on both axes.
 
     0 on the diagonal: the same head; the larger, the less two heads attend to the same keys. The measure is computed
     per query and averaged over all queries of all inputs; queries masked in one of the two heads are left out, and a
     pair that shares none is NaN. Where a sink takes a part of a row, that part is one more outcome.
 
-    traces: one, or any iterable of traces of one model; it is read once and no trace is kept.
+    traces: one, or any iterable of traces of one model; it is read once and no trace is kept. Or a lens, with inputs:
+        the same table, computed in whole batches while the model runs, without traces.
+    inputs: for a lens, any iterable of inputs that it reads; batch_size: how many run together, by default as many as
+        the device has room for.
     metric: "hellinger", the square root of the mean of `1 - sum_j sqrt(p_j q_j)`: a metric from 0 to 1; all pairs
         of a block are one matrix product. "jensen_shannon", the mean divergence in nats, 0 to ln 2: slower, with
         nearly the same ranking of pairs.
@@ -48,28 +61,53 @@ def head_distance(traces: Trace | Iterable[Trace], metric: str = "hellinger") ->
     is a mean of the weights themselves, so that distances do not depend on the length of the input.
 
     >>> head_distance(trace).loc[(5, 3)].sort_values()  # from head 3 of layer 5 to all heads
+    >>> head_distance(lens, texts)                      # over a corpus
     """
-    if isinstance(metric, Trace):
+    if isinstance(inputs, Trace):
         raise InputError(
             "head_distance() takes one trace, or a list, over which distances are averaged: head_distance([a, b]); "
             "to compare the heads of two traces use compare(a, b)"
         )
+    if isinstance(inputs, str) and inputs in METRICS:
+        raise InputError(f"pass the measure by name: head_distance(traces, metric={inputs!r})")
     _checks.one_of("metric", metric, METRICS)
-    total, count, inputs, queries, names = 0.0, 0.0, 0, 0, []
-    for inputs, trace in enumerate(_one_by_one(traces), 1):
-        attentions = _same_axes(trace)
-        here = [(layer, head) for layer, one in enumerate(attentions) for head in range(one.heads)]
-        if inputs > 1 and here != names:
-            raise InputError(_other_heads(inputs - 1, here, names))
+    total, count, queries, names, seen_inputs = 0.0, 0.0, 0, [], 0
+    for layers in _layers_of(traces, inputs, batch_size):
+        here = [(number, head) for number, layer in enumerate(layers) for head in range(layer.shape[1])]
+        if seen_inputs and here != names:
+            raise InputError(_other_heads(seen_inputs, here, names))
         names = here
-        for rows in row_blocks(attentions[0].queries, len(names) * attentions[0].keys):
-            found = outcomes(attentions, rows)
+        first = layers[0]
+        seen_inputs += first.inputs
+        for rows in row_blocks(first.shape[2], first.inputs * len(names) * first.shape[3]):
+            found = _outcomes_of_batch(layers, rows)
             sums, seen = divergences(found, found, metric)
             total, count = total + sums.cpu(), count + seen.cpu()
             queries += int(found.seen.any(0).sum())
-    if not inputs:
+    if not seen_inputs:
         raise InputError("head_distance() received no trace; pass one, or an iterable of at least one")
-    return _frame(mean_distance(total, count, metric), names, metric, inputs=inputs, queries=queries)
+    return _frame(mean_distance(total, count, metric), names, metric, inputs=seen_inputs, queries=queries)
+
+
+def _layers_of(
+    traces: Trace | Iterable[Trace] | ModelWithInputs, inputs: Any, batch_size: int | None
+) -> Iterator[list[AttentionBatch]]:
+    """The layers of each trace, or of each batch of inputs of a lens."""
+    if not of_lens(traces, inputs, batch_size, "head_distance"):
+        for trace in _one_by_one(traces):
+            layers = [AttentionBatch.of(one.attention, one.name, one.kind) for one in trace.layers]
+            sides = [(layer.query_side, layer.key_side) for layer in trace.layers]
+            _check_axes(layers, sides, partial(advice, trace))
+            yield layers
+        return
+
+    def copies(_: InputTokens) -> Callable[..., Any]:
+        return lambda attention, sides: (attention.copy(), sides)
+
+    for _, found in traces.reduce(inputs, copies, batch_size=batch_size):
+        layers = [attention for _, (attention, _) in found]
+        _check_axes(layers, [sides for _, (_, sides) in found], lambda: _OF_TRACES)
+        yield layers
 
 
 # -- from the table ----------------------------------------------------------------------------------------
@@ -210,28 +248,38 @@ class RowBlock(NamedTuple):
 
 def outcomes(attentions: Sequence[Attention], rows: Index, cols: list[int] | None = None) -> RowBlock:
     """The rows of all heads of several layers, layer by layer, over all keys or some of them."""
-    found = [_outcomes(one, rows, cols).to(attentions[0].device) for one in attentions]
+    found = [_outcomes(one[:, rows], _rounding(one), cols).to(attentions[0].device) for one in attentions]
     return RowBlock(*(torch.cat(parts) for parts in zip(*found)))
 
 
-def _outcomes(attention: Attention, rows: Index, cols: list[int] | None) -> RowBlock:
-    weights = attention[:, rows]
+def _outcomes_of_batch(layers: Sequence[AttentionBatch], rows: slice) -> RowBlock:
+    """The same for a batch, whose inputs follow each other: `[head, batch * row, outcome]`."""
+    device, found = layers[0].device, []
+    for layer in layers:
+        weights = layer.block(rows).transpose(0, 1).flatten(1, 2)
+        found.append(_outcomes(weights, _rounding(layer), None).to(device))
+    return RowBlock(*(torch.cat(parts) for parts in zip(*found)))
+
+
+def _outcomes(weights: Tensor, rounding: float, cols: list[int] | None) -> RowBlock:
+    """weights: `[head, row, key]`"""
     check_shares(weights)
     seen = weights.amax(-1) > 0
     elsewhere = 1 - weights.sum(-1)
-    elsewhere.masked_fill_(~seen | (elsewhere < _rounding(attention)), 0.0)
+    elsewhere.masked_fill_(~seen | (elsewhere < rounding), 0.0)
     if cols is not None:
         # Summed, not subtracted from one: the root of a small share would show the rounding of a difference.
-        others = torch.ones(attention.keys, dtype=torch.bool)
+        others = torch.ones(weights.shape[-1], dtype=torch.bool)
         others[cols] = False
         elsewhere += weights[..., others.to(weights.device)].sum(-1)
         weights = weights[..., cols]
     return RowBlock(torch.cat([weights, elsewhere.unsqueeze(-1)], -1), seen)
 
 
-def _rounding(attention: Attention) -> float:
+def _rounding(attention: Attention | AttentionBatch) -> float:
     """How much of a row may be missing by rounding alone, without a sink."""
-    stored = attention.weights.dtype if isinstance(attention, Weights) else attention.dtype
+    weights = getattr(attention, "weights", None)
+    stored = attention.dtype if weights is None else weights.dtype
     return torch.finfo(stored).eps + 128 * torch.finfo(attention.dtype).eps
 
 
@@ -313,32 +361,35 @@ def _one_by_one(traces: Trace | Iterable[Trace]) -> Iterator[Trace]:
         yield trace
 
 
-def _same_axes(trace: Trace) -> list[Attention]:
-    """The layers. Raises InputError unless all have the same queries and keys."""
-    if not trace.layers:
+_OF_TRACES = "Take traces of layers that agree: head_distance(t.select('encoder') for t in lens.traces(texts))."
+
+
+def _check_axes(
+    layers: Sequence[AttentionBatch], sides: Sequence[tuple[str, str]], advice: Callable[[], str]
+) -> None:
+    """Raises InputError unless all layers have the same queries and keys."""
+    if not layers:
         raise InputError(
             "the trace has no layers, so it has no heads to compare; trace an input, or select layers"
         )
-    first = trace.layers[0]
-    for layer in trace.layers:
-        if isinstance(layer.attention, Windows) or layer.kind == "channel":
-            what = "within windows" if isinstance(layer.attention, Windows) else "between channels"
+    axes = [(one.kind, *side, *one.shape[2:]) for one, side in zip(layers, sides)]
+    for layer, here in zip(layers, axes):
+        if layer.windows > 1 or layer.kind == "channel":
+            what = "within windows" if layer.windows > 1 else "between channels"
             raise InputError(
                 f"heads are compared over the same tokens; {layer.name!r} attends {what}, which differ from layer to "
                 "layer. Choose other layers by trace.select(path)."
             )
-        if _axes(layer) != _axes(first):
+        if here != axes[0]:
+            first = layers[0]
             raise InputError(
-                f"heads are compared over the same queries and keys; {layer.name!r} is "
-                f"{layer.kind} attention {list(layer.attention.shape)} beside {first.name!r}, {first.kind} "
-                f"attention {list(first.attention.shape)}. {advice(trace)}"
+                f"heads are compared over the same queries and keys; {layer.name!r} is {layer.kind} attention "
+                f"{_sizes(layer)} beside {first.name!r}, {first.kind} attention {_sizes(first)}. {advice()}"
             )
-    return [layer.attention for layer in trace.layers]
 
 
-def _axes(layer: Layer) -> tuple[str, str, str, int, int]:
-    attention = layer.attention
-    return layer.kind, layer.query_side, layer.key_side, attention.queries, attention.keys
+def _sizes(layer: AttentionBatch) -> list[int]:
+    return list(layer.shape if layer.inputs > 1 else layer.shape[1:])
 
 
 def _other_heads(number: int, here: list[tuple[int, int]], before: list[tuple[int, int]]) -> str:

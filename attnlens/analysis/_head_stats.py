@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from ..data._attention import Attention
 from ..data._trace import Trace, Values
 from ..errors import InputError
 from ._head_columns import COLUMNS, HeadColumns, layer_columns
+from ._many import ModelWithInputs, of_lens
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,14 +23,6 @@ VALUE = "value_"
 
 IMPORTANCE = "importance"
 """|sum over queries of <O, dO>|, with O a head's output and dO the gradient of the target's logit by it."""
-
-
-class ModelWithInputs(Protocol):
-    """A model that reads raw inputs and whose attention is reduced while it runs: a lens."""
-
-    def reduce(
-        self, inputs: Iterable[Any], reducer: Any, *, batch_size: int | None = None
-    ) -> Iterator[Any]: ...
 
 
 def head_stats(
@@ -78,10 +71,8 @@ def head_stats(
     """
     import pandas as pd
 
-    if inputs is not None or hasattr(traces, "reduce"):
+    if of_lens(traces, inputs, batch_size, "head_stats"):
         return _of_inputs(traces, inputs, batch_size)
-    if batch_size is not None:
-        raise InputError("batch_size= is for a lens with inputs: head_stats(lens, texts, batch_size=16)")
     if isinstance(traces, Trace):
         return pd.DataFrame(_index(_layout(traces)) | _numbers(traces))
     layers, running, inputs = (), {}, 0
@@ -100,15 +91,8 @@ def head_stats(
     return _frame(layers, moments, inputs)
 
 
-def _of_inputs(lens: ModelWithInputs, inputs: Any, batch_size: int | None) -> pd.DataFrame:
+def _of_inputs(lens: ModelWithInputs, inputs: Iterable[Any], batch_size: int | None) -> pd.DataFrame:
     """The table of many inputs; each layer is reduced for a whole batch while the model runs."""
-    if not hasattr(lens, "reduce") or inputs is None:
-        what = (
-            "a lens needs inputs"
-            if inputs is None
-            else f"inputs belong to a lens, not to {type(lens).__name__}"
-        )
-        raise InputError(f"{what}: head_stats(lens, texts)")
     layout, running, count = (), None, 0
     for numbers, layers in lens.reduce(inputs, HeadColumns, batch_size=batch_size):
         outline = tuple((name, columns.shape[1]) for name, columns in layers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -70,6 +70,12 @@ class AttentionBatch:
             attention.sink, band, visible, None if attention.bias is None else attention.bias[None],
             key_weights=key_weights,
         )  # fmt: skip
+
+    def copy(self) -> AttentionBatch:
+        """The same with tensors of its own, which stay valid after the reducer has returned."""
+        tensors = {name: value.clone() for name, value in vars(self).items() if isinstance(value, Tensor)}
+        tensors.pop("_keys", None)
+        return replace(self, **tensors)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -53,7 +53,7 @@ def run(layers: int = 12, heads: int = 12, length: int = 128, rounds: int = 3) -
     weights = np.concatenate([np.asarray(layer.attention) for layer in trace.layers])
     ways: dict[str, Callable[[], object]] = {
         BASE: lambda: head_distance(trace),
-        "ours, Jensen-Shannon": lambda: head_distance(trace, "jensen_shannon"),
+        "ours, Jensen-Shannon": lambda: head_distance(trace, metric="jensen_shannon"),
         "Jensen-Shannon, each pair once": lambda: pair_by_pair(weights),
         "Jensen-Shannon, a head against all": lambda: head_by_head(weights),
     }
