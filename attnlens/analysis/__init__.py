@@ -1,6 +1,7 @@
 """Pure functions of a trace: they run no model, use no widget, and never compute all weights at once."""
 
 from ._axis_tokens import InputTokens
+from ._class_means import CLASSES, attention_by_class, token_classes
 from ._compare import Comparison, compare
 from ._distance import cluster_heads, head_distance, layer_similarity, map_heads, nearest_heads
 from ._flow import flow
@@ -9,12 +10,15 @@ from ._head_stats import head_stats
 from ._norms import norms
 from ._patterns import find_heads
 from ._rollout import fuse, rollout
+from ._top_weights import top_weights
 
 __all__ = [
+    "CLASSES",
     "COLUMNS",
     "HeadColumns",
     "InputTokens",
     "Comparison",
+    "attention_by_class",
     "cluster_heads",
     "compare",
     "find_heads",
@@ -27,4 +31,6 @@ __all__ = [
     "nearest_heads",
     "norms",
     "rollout",
+    "token_classes",
+    "top_weights",
 ]

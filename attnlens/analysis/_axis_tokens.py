@@ -65,14 +65,14 @@ class _InputOutline:
 
 def layer_tokens(attention: AttentionBatch, sides: tuple[str, str], tokens: InputTokens) -> LayerTokens:
     """The axes of a layer; sides: whose tokens are its queries and its keys, as in `Layer`."""
-    counts = _counts(attention, 0), _counts(attention, 1)
+    counts = counts_of(attention, 0), counts_of(attention, 1)
     inputs = [_outline_of(attention, sides, tokens, n, *count) for n, count in enumerate(zip(*counts))]
     device = attention.device
     if attention.windows > 1:
         marks = torch.zeros(0, dtype=torch.float64)
     else:
         by_kind = [[one.marks.get(name) for one in inputs] for name in MARKS]
-        marks = torch.stack([_laid(rows, attention.real_keys, counts[1], 0) for rows in by_kind], -1).double()
+        marks = torch.stack([laid(rows, attention.real_keys, counts[1], 0) for rows in by_kind], -1).double()
     marked = torch.tensor([[name in one.marks for name in MARKS] for one in inputs])
     defined = torch.tensor([[name in one.defined for name in SUMS] for one in inputs])
     defined = defined.repeat_interleave(attention.windows, 0).to(device)
@@ -89,7 +89,7 @@ def layer_tokens(attention: AttentionBatch, sides: tuple[str, str], tokens: Inpu
     return LayerTokens(axes, marks.to(device), marked.to(device))
 
 
-def _counts(attention: AttentionBatch, axis: int) -> list[int]:
+def counts_of(attention: AttentionBatch, axis: int) -> list[int]:
     """The number of queries (axis 0) or keys of each input, without padding."""
     real = (attention.real_queries, attention.real_keys)[axis]
     if real is None:
@@ -179,13 +179,13 @@ def _codes(
         return {}
     before = [None if row is None else [NO_KEY, *row[:-1]] for row in codes]
     return {
-        "query_code": _laid(codes, attention.real_queries, queries, NO_TOKEN),
-        "key_code": _laid(codes, attention.real_keys, keys, NO_KEY),
-        "before_code": _laid(before, attention.real_keys, keys, NO_KEY),
+        "query_code": laid(codes, attention.real_queries, queries, NO_TOKEN),
+        "key_code": laid(codes, attention.real_keys, keys, NO_KEY),
+        "before_code": laid(before, attention.real_keys, keys, NO_KEY),
     }
 
 
-def _laid(rows: Sequence[list[int] | None], real: Tensor | None, counts: list[int], missing: int) -> Tensor:
+def laid(rows: Sequence[list[int] | None], real: Tensor | None, counts: list[int], missing: int) -> Tensor:
     """int64 `[batch, n]`: the numbers of each input where its axis has no padding, `missing` elsewhere.
 
     rows: None for an input without numbers; counts: of each input, without padding

@@ -20,7 +20,7 @@ from ..data._batch import AttentionBatch
 from ..data._trace import Trace
 from ..errors import InputError
 from ._axis_tokens import InputTokens
-from ._many import ModelWithInputs, of_lens
+from ._many import ModelWithInputs, batch_of_layer, of_lens, traces_of
 from ._rollout import advice, check_shares
 
 if TYPE_CHECKING:
@@ -94,20 +94,16 @@ def _layers_of(
 ) -> Iterator[list[AttentionBatch]]:
     """The layers of each trace, or of each batch of inputs of a lens."""
     if not of_lens(traces, inputs, batch_size, "head_distance"):
-        for trace in _one_by_one(traces):
-            layers = [AttentionBatch.of(one.attention, one.name, one.kind) for one in trace.layers]
-            sides = [(layer.query_side, layer.key_side) for layer in trace.layers]
-            _check_axes(layers, sides, partial(advice, trace))
-            yield layers
+        for trace in traces_of(traces, "head_distance"):
+            layers = [batch_of_layer(layer) for layer in trace.layers]
+            yield _checked(layers, partial(advice, trace))
         return
 
     def copies(_: InputTokens) -> Callable[..., Any]:
         return lambda attention, sides: (attention.copy(), sides)
 
     for _, found in traces.reduce(inputs, copies, batch_size=batch_size):
-        layers = [attention for _, (attention, _) in found]
-        _check_axes(layers, [sides for _, (_, sides) in found], lambda: _OF_TRACES)
-        yield layers
+        yield _checked([layer for _, layer in found], lambda: _OF_TRACES)
 
 
 # -- from the table ----------------------------------------------------------------------------------------
@@ -346,33 +342,21 @@ def mean_distance(total: Tensor, count: Tensor, metric: str) -> Tensor:
 # -- checks ---------------------------------------------------------------------------------------------------
 
 
-def _one_by_one(traces: Trace | Iterable[Trace]) -> Iterator[Trace]:
-    if isinstance(traces, Trace):
-        traces = (traces,)
-    if not isinstance(traces, Iterable) or isinstance(traces, str):
-        kind = type(traces).__name__
-        raise InputError(f"head_distance() takes a trace or an iterable of traces, not {kind}")
-    for number, trace in enumerate(traces):
-        if not isinstance(trace, Trace):
-            raise InputError(
-                f"head_distance() takes traces, but input {number} is {type(trace).__name__}; for texts: "
-                "head_distance(lens.traces(texts))"
-            )
-        yield trace
+_OF_TRACES = (
+    "Take traces of layers that agree: head_distance(t.select('encoder') for t in lens.traces(texts))."
+)
 
 
-_OF_TRACES = "Take traces of layers that agree: head_distance(t.select('encoder') for t in lens.traces(texts))."
-
-
-def _check_axes(
-    layers: Sequence[AttentionBatch], sides: Sequence[tuple[str, str]], advice: Callable[[], str]
-) -> None:
-    """Raises InputError unless all layers have the same queries and keys."""
+def _checked(
+    pairs: Sequence[tuple[AttentionBatch, tuple[str, str]]], advice: Callable[[], str]
+) -> list[AttentionBatch]:
+    """The layers, each given with the sides of its axes. Raises InputError unless their queries and keys agree."""
+    layers = [layer for layer, _ in pairs]
     if not layers:
         raise InputError(
             "the trace has no layers, so it has no heads to compare; trace an input, or select layers"
         )
-    axes = [(one.kind, *side, *one.shape[2:]) for one, side in zip(layers, sides)]
+    axes = [(one.kind, *sides, *one.shape[2:]) for one, sides in pairs]
     for layer, here in zip(layers, axes):
         if layer.windows > 1 or layer.kind == "channel":
             what = "within windows" if layer.windows > 1 else "between channels"
@@ -386,6 +370,7 @@ def _check_axes(
                 f"heads are compared over the same queries and keys; {layer.name!r} is {layer.kind} attention "
                 f"{_sizes(layer)} beside {first.name!r}, {first.kind} attention {_sizes(first)}. {advice()}"
             )
+    return layers
 
 
 def _sizes(layer: AttentionBatch) -> list[int]:

@@ -10,6 +10,7 @@ from ..data._batch import AttentionBatch
 from ..data._trace import Trace
 from ..kernels._head_sums import SUMS, HeadSums, head_sums
 from ._axis_tokens import MARKS, InputTokens, LayerTokens, layer_tokens
+from ._many import batch_of_layer, tokens_of
 from ._rollout import check_shares
 
 COLUMNS = {
@@ -66,10 +67,7 @@ def layer_columns(trace: Trace, number: int, key_weights: Tensor | None = None) 
     """
     layer = trace.layers[number]
     _check_shares(layer.attention)
-    patches = () if trace.patches is None else (trace.patches,)
-    columns = HeadColumns(InputTokens((trace.tokens,), (trace.output_tokens,), patches))
-    attention = AttentionBatch.of(layer.attention, layer.name, layer.kind, key_weights)
-    return columns(attention, (layer.query_side, layer.key_side))[0]
+    return HeadColumns(tokens_of(trace))(*batch_of_layer(layer, key_weights))[0]
 
 
 def _check_shares(attention: Attention) -> None:

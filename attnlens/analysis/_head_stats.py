@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..data._attention import Attention
 from ..data._trace import Trace, Values
 from ..errors import InputError
 from ._head_columns import COLUMNS, HeadColumns, layer_columns
-from ._many import ModelWithInputs, of_lens
+from ._many import ModelWithInputs, of_lens, traces_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ def head_stats(
     if isinstance(traces, Trace):
         return pd.DataFrame(_index(_layout(traces)) | _numbers(traces))
     layers, running, inputs = (), {}, 0
-    for trace in _checked(traces):
+    for trace in traces_of(traces, "head_stats"):
         layers = layers or _layout(trace)
         _require_layout(_layout(trace), layers, f"trace {inputs}")
         inputs += 1
@@ -172,17 +172,6 @@ def _layout(trace: Trace) -> Layout:
 def _index(layers: Layout) -> dict[str, list]:
     rows = [(number, head, name) for number, (name, heads) in enumerate(layers) for head in range(heads)]
     return {key: list(column) for key, column in zip(("layer", "head", "name"), zip(*rows))}
-
-
-def _checked(traces: Iterable[Trace]) -> Iterator[Trace]:
-    if not isinstance(traces, Iterable):
-        raise InputError(f"head_stats() takes a trace or an iterable of traces, not {type(traces).__name__}")
-    for trace in traces:
-        if not isinstance(trace, Trace):
-            raise InputError(
-                f"head_stats() takes traces, not {type(trace).__name__}; of texts: head_stats(lens, texts)"
-            )
-        yield trace
 
 
 def _require_layout(layers: Layout, first: Layout, which: str) -> None:

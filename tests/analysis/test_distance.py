@@ -34,8 +34,8 @@ from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
 
 from .. import tiny
-from .test_many import LENSES, inputs_of
 from .made import trace_of
+from .test_many import LENSES, inputs_of
 
 TEXT = "a gripping , funny film with one dull stretch ."
 
@@ -278,7 +278,7 @@ def test_many_inputs_of_a_lens(which, metric):
 
 
 def test_many_inputs_whose_layers_cannot_be_compared():
-    with pytest.raises(InputError, match="'decoder.*Take traces of layers that agree"):
+    with pytest.raises(InputError, match=r"'decoder.*Take traces of layers that agree"):
         head_distance(LENSES["t5"](), ["a film"])
 
 

@@ -508,7 +508,7 @@ def test_running_mean_and_deviation(numbers, shift):
 BAD = {
     "no layers": (lambda: Trace(()), "the trace has no layers"),
     "nothing": (lambda: iter(()), "received no trace; an iterator can be read only once"),
-    "text": (lambda: ["a film"], r"takes traces, not str; of texts: head_stats\(lens, texts\)"),
+    "text": (lambda: ["a film"], r"takes traces, but input 0 is str; of texts: head_stats\(lens, texts\)"),
     "number": (lambda: 3, "takes a trace or an iterable of traces, not int"),
     "fewer layers": (
         lambda: [trace_of(factors(), factors()), trace_of(factors())],
