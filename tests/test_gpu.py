@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -16,14 +19,29 @@ from transformers import (
 )
 
 import attnlens as al
-from attnlens.attribution._relevance import relevance
+from attnlens.attribution._relevance import _relevance as relevance
+from attnlens.data import Band, Layer, Token
 from attnlens.data._attention import Factors
 from attnlens.data._trace import Trace
+from attnlens.kernels import _fused
 from attnlens.models._forward import run_for
+
+from .analysis.test_many import LENSES, WORDS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
 SMALL = dict(vocab_size=99, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128)
+
+
+LONG = {
+    "bidirectional": lambda size, heads: {},
+    "causal": lambda size, heads: {"mask": Band(None, 0)},
+    "window": lambda size, heads: {"mask": Band(100, 50)},
+    "sink": lambda size, heads: {"mask": Band(None, 0), "sink": torch.linspace(0, 2, heads)},
+    "holes": lambda size, heads: {"mask": torch.rand(1, size, size) < 0.6},
+    "bias and cap": lambda size, heads: {"bias": torch.randn(1, size, size), "softcap": 5.0},
+}
+"""Masks of factors, from the number of tokens and heads"""
 
 
 def inputs() -> dict[str, torch.Tensor]:
@@ -96,6 +114,54 @@ def test_values_gradients_and_gates_equal_those_of_the_cpu(kind):
         ]
     for ours, expected in zip(found["cuda"], found["cpu"], strict=True):
         assert torch.allclose(ours.cpu().double(), expected.double(), atol=2e-5, rtol=1e-4, equal_nan=True)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    texts=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12), min_size=1, max_size=6),
+    batch_size=st.integers(1, 6),
+    name=st.sampled_from(["bert", "llama", "mistral, sliding window", "t5"]),
+)  # fmt: skip
+def test_tables_of_any_texts_equal_those_of_the_cpu(texts, batch_size, name):
+    lens, texts = LENSES[name](), [" ".join(words) for words in texts]
+    tables = {}
+    for device in ("cpu", "cuda"):
+        lens.model.to(device)
+        tables[device] = [
+            al.head_stats(lens, texts, batch_size=batch_size),
+            al.analysis.attention_by_class(lens, texts, batch_size=batch_size),
+            al.analysis.top_weights(lens, texts, batch_size=batch_size)[["layer", "head", "rank", "weight"]],
+        ]
+        if name != "t5":
+            tables[device].append(al.analysis.head_distance(lens, texts, batch_size=batch_size) ** 2)
+    for ours, expected in zip(tables["cuda"], tables["cpu"], strict=True):
+        pd.testing.assert_frame_equal(ours, expected, rtol=1e-4, atol=2e-5)
+
+
+@settings(max_examples=8, deadline=None)
+@given(size=st.integers(800, 1500), rule=st.sampled_from(sorted(LONG)), seed=st.integers(0, 99))
+def test_long_traces_by_the_kernels_equal_those_of_the_cpu(size, rule, seed):
+    """Above a block of weights the kernels stand in on the GPU."""
+    torch.manual_seed(seed)
+    heads = 8
+    factors = Factors(torch.randn(heads, size, 64), torch.randn(2, size, 64), 0.2, **LONG[rule](size, heads))
+    tokens = tuple(Token(WORDS[n % 7], n % 7) for n in range(size))
+    trace = al.Trace((Layer("layer", "self", factors),), tokens=tokens)
+    assert _fused.on_gpu(torch.device("cuda"))
+    for table in (
+        al.head_stats,
+        al.analysis.head_distance,
+        al.analysis.top_weights,
+        al.analysis.attention_by_class,
+    ):
+        ours, expected = table(trace.to("cuda")), table(trace)
+        if table is al.analysis.head_distance:
+            ours, expected = ours**2, expected**2
+        if table is al.analysis.top_weights:
+            ours, expected = (frame[["layer", "head", "rank", "weight"]] for frame in (ours, expected))
+        pd.testing.assert_frame_equal(ours, expected, rtol=1e-4, atol=2e-5)
+    row = al.rollout(trace.to("cuda"), row=-1).cpu()
+    torch.testing.assert_close(row, al.rollout(trace, row=-1), rtol=1e-4, atol=1e-6)
 
 
 def test_a_long_input_is_read_without_its_weights():

@@ -145,8 +145,9 @@ class _ClassReducer:
         sums = _ClassSums(0.0, 0.0, 0.0)
         for rows, block in attention.blocks():
             alive = (block.amax(-1) > 0).to(block.dtype).unsqueeze(-1) * of_queries[:, None, rows]
-            visible = visible_keys(attention, rows, block)
+            visible = visible_keys(attention, rows, block).to(block.dtype)
             chance = (visible / visible.sum(-1, keepdim=True).clamp(min=1)) @ of_keys
+            chance = chance.expand(len(block), block.shape[2], -1)
             moved = block @ of_keys[:, None]
             sums.weight = sums.weight + torch.einsum("bhrk,bhrq->hqk", moved, alive).double()
             sums.chance = sums.chance + torch.einsum("brk,bhrq->hqk", chance, alive).double()
@@ -181,14 +182,17 @@ class _ClassReducer:
         return [str(name) for name in names]
 
 
-def visible_keys(attention: AttentionBatch, rows: slice, block: Tensor) -> Tensor:
-    """Which keys the mask shows to a query in some head, as numbers `[batch, row, key]`."""
+def visible_keys(attention: AttentionBatch, rows: slice, block: Tensor | None) -> Tensor:
+    """bool `[batch | 1, row | 1, key]`: which keys the mask shows to a query in some head.
+
+    block: the weights of these rows where weights are stored, which alone tell
+    """
     if attention.weights is not None:
-        return (block > 0).any(1).to(block.dtype)
+        return (block > 0).any(1)
     seen, real = attention.seen(rows), attention.real_keys
-    shown = torch.ones(1, 1, 1, dtype=torch.bool, device=block.device) if seen is None else seen
-    shown = shown if real is None else shown & real[:, None]
-    return shown.expand(len(block), *block.shape[2:]).to(block.dtype)
+    if seen is None:
+        seen = torch.ones(1, 1, attention.shape[3], dtype=torch.bool, device=attention.device)
+    return seen if real is None else seen & real[:, None]
 
 
 def _frame(totals: dict[int, _ClassSums], names: Sequence[str], numbers: dict[str, int]) -> pd.DataFrame:

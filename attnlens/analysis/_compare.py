@@ -345,7 +345,7 @@ def _means(
     keys_a, keys_b = _columns(alignment)
     width = max(a[0].keys, b[0].keys) * (sum(left.heads for left in a) + sum(left.heads for left in b))
     sums: list[Tensor] = []
-    for block in row_blocks(len(alignment), width):
+    for block in row_blocks(len(alignment), width, a[0].device):
         left = outcomes(a, keys_a[block], keys_a)
         right = outcomes(b, keys_b[block], keys_b).to(left.shares.device)
         found = [*measure(left, right, metric), *_entropy(left), *_entropy(right)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from .. import _checks
 from ..data._batch import AttentionBatch
 from ..data._trace import Token, Trace
 from ..errors import InputError
+from ..kernels._fused import largest_of_rows
 from ._axis_tokens import InputTokens, counts_of, laid
 from ._class_means import visible_keys
 from ._many import ModelWithInputs, reduced
@@ -113,21 +114,38 @@ class _TopReducer:
 
 def _largest(attention: AttentionBatch, counted: Tensor | None) -> _Top:
     """Among the keys that count, bool `[input, key]`; None for all. Indices are those of the input without padding."""
-    weight = torch.full(attention.shape[:2], -torch.inf, dtype=attention.dtype, device=attention.device)
-    place = torch.zeros_like(weight, dtype=torch.int64)
-    keys = attention.shape[3]
-    for rows, block in attention.blocks():
+    top = _Top(
+        *(
+            attention._tensor.new_zeros(attention.shape[:2], dtype=d)
+            for d in (attention.dtype, torch.int64, torch.int64)
+        )
+    )
+    for rows, weight, key in _of_rows(attention, counted):
+        here, query = weight.max(-1)
+        larger = here > top.weight
+        found = (here, query + rows.start, key.gather(-1, query.unsqueeze(-1)).squeeze(-1))
+        top = _Top(*(torch.where(larger, new, old) for new, old in zip(found, top)))
+    weight = top.weight.masked_fill(top.weight <= 0, torch.nan)
+    return _Top(weight, _unpadded(top.query, attention.real_queries), _unpadded(top.key, attention.real_keys))
+
+
+def _of_rows(attention: AttentionBatch, counted: Tensor | None) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """(rows, the largest weight of each row, its key), `[input, head, row]` each; 0 for a row that does not count."""
+    by_kernel = largest_of_rows(attention, counted)
+    for rows in attention.row_blocks() if by_kernel is not None else ():
+        several = visible_keys(attention, rows, None).sum(-1) > 1
+        weight, key = (tensor[:, :, rows] for tensor in by_kernel)
+        if attention.real_queries is not None:
+            several = several & attention.real_queries[:, rows]
+        yield rows, weight * several[:, None], key
+    for rows, block in attention.blocks() if by_kernel is None else ():
         several = visible_keys(attention, rows, block).sum(-1) > 1
-        block = block.masked_fill(~several[:, None, :, None], -torch.inf)
-        if counted is not None:
-            block.masked_fill_(~counted[:, None, None], -torch.inf)
-        here, at = block.flatten(2).max(-1)
-        larger = here > weight
-        weight = torch.where(larger, here, weight)
-        place = torch.where(larger, at + rows.start * keys, place)
-    query, key = place // keys, place % keys
-    weight = weight.masked_fill(weight <= 0, torch.nan)
-    return _Top(weight, _unpadded(query, attention.real_queries), _unpadded(key, attention.real_keys))
+        hidden = (
+            ~several[:, None, :, None]
+            if counted is None
+            else ~(several[:, None, :, None] & counted[:, None, None])
+        )
+        yield rows, *block.masked_fill_(hidden, 0.0).max(-1)
 
 
 def _unpadded(index: Tensor, real: Tensor | None) -> Tensor:

@@ -104,11 +104,14 @@ class AttentionBatch:
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Iterates over the queries: (rows, weights `[batch, head, row, key]`), in bounded memory."""
+        for rows in self.row_blocks():
+            yield rows, self.block(rows)
+
+    def row_blocks(self) -> Iterator[slice]:
+        """The rows of each block."""
         batch, heads, queries, keys = self.shape
         step = max(1, BLOCK_ELEMENTS // max(1, batch * heads * keys))
-        for start in range(0, queries, step):
-            rows = slice(start, min(start + step, queries))
-            yield rows, self.block(rows)
+        return (slice(start, min(start + step, queries)) for start in range(0, queries, step))
 
     def block(self, rows: slice = slice(None)) -> Tensor:
         """Weights `[batch, head, row, key]` of some queries, all by default."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
-from ..data._attention import Attention, Factors
+from ..data._attention import BLOCK_ELEMENTS, Attention, Factors
 from ..data._batch import AttentionBatch
+from ._inputs import score_inputs
 from ._tiles import has_tile
 
 
@@ -19,6 +22,11 @@ def is_fused(attention: AttentionBatch) -> bool:
     if query is None or attention.key_weights is not None or not has_tile(query):
         return False
     return (visible is None or visible.shape[1] == 1) and on_gpu(query.device)
+
+
+def is_long(attention: AttentionBatch) -> bool:
+    """Whether the weights of one input are more than a block, so that a kernel pays off."""
+    return math.prod(attention.shape[1:]) > BLOCK_ELEMENTS
 
 
 @cache
@@ -50,3 +58,38 @@ def row_through_heads(attention: Attention, row: Tensor) -> Tensor | None:
 
     products = rows_through(row[None, None, None], batch.query, batch.key, **rule_of(batch))
     return products[0, :, 0].mean(0)
+
+
+def overlaps(layers: Sequence[AttentionBatch]) -> tuple[Tensor, Tensor] | None:
+    """What `head_overlaps` returns for these layers of long inputs; None where torch is to compute it."""
+    if not all(is_fused(layer) and is_long(layer) for layer in layers):
+        return None
+    from ._triton_overlaps import head_overlaps
+
+    inputs = [score_inputs(layer.query, layer.key, **_scores(layer)) for layer in layers]
+    return head_overlaps(inputs, [layer.sink for layer in layers], layers[0].real_queries)
+
+
+def largest_of_rows(attention: AttentionBatch, counted: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """(the largest weight of each row among the keys that count, its key or -1), `[batch, head, query]`, of a long
+    input; None where torch is to compute it.
+
+    counted: bool `[batch, key]`, True within the real keys; None for all
+    """
+    if not (is_fused(attention) and is_long(attention)):
+        return None
+    from ._triton_row_pass import row_lse
+    from ._triton_top_keys import top_keys
+
+    rule = _scores(attention)
+    inputs = score_inputs(attention.query, attention.key, **rule)
+    lse = row_lse(inputs, attention.sink)
+    if counted is not None:
+        inputs = score_inputs(attention.query, attention.key, **rule | {"real_keys": counted})
+    weights, keys = top_keys(inputs, 1, lse=lse)
+    return weights[..., 0], keys[..., 0]
+
+
+def _scores(attention: AttentionBatch) -> dict[str, object]:
+    """The arguments of `score_inputs` beside query and key."""
+    return {name: value for name, value in rule_of(attention).items() if name != "sink"}

@@ -1,7 +1,7 @@
 """How much the rows of any two heads overlap, in Triton: what Hellinger's distance is made of.
 
 The overlap `sum_k sqrt(p_k q_k)` of all pairs of heads is one matrix product of the roots of their weights. The roots
-are written for a few rows at a time, of all heads, in half precision, and multiplied before the next rows.
+are written for a few rows at a time, of all heads, and multiplied before the next rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ._inputs import ScoreInputs
 from ._triton_row_pass import run_row_pass
 from ._triton_scores import NOT_COUNTED, apply_rule, base_of, load_tile, rule_of, unit
 
-MOST_ROOTS = 1 << 27
+MOST_ROOTS = 1 << 26
 """Roots of weights that are held at once, of all heads together (256 MiB)."""
 
 SPAN = 1 << 11
@@ -51,7 +51,7 @@ def root_pass(query_ptr, key_ptr, lse_ptr, share_ptr, root_ptr, visible_ptr, rea
         root = root * tl.sqrt(share)[:, None]
     place = root_ptr + batch.to(tl.int64) * root_strides[0] + head.to(tl.int64) * root_strides[1]
     place += (rows - first_row)[:, None].to(tl.int64) * keys + cols[None, :]
-    tl.store(place, root.to(tl.float16), mask=(rows < past_row)[:, None] & (cols < keys)[None, :])
+    tl.store(place, root, mask=(rows < past_row)[:, None] & (cols < keys)[None, :])
 
 
 @triton.jit
@@ -70,37 +70,44 @@ def overlap_pass(root_ptr, part_ptr, heads, size, stride, SPAN: tl.constexpr, HE
                        other=0.0)  # fmt: skip
         right = tl.load(base + theirs[:, None].to(tl.int64) * stride + at[None, :],
                         mask=(theirs < heads)[:, None] & there, other=0.0)  # fmt: skip
-        product += tl.dot(left, tl.trans(right))
+        product += tl.dot(left, tl.trans(right), input_precision="tf32x3")
     place = part_ptr + (batch * tl.num_programs(0) + tl.program_id(0)).to(tl.int64) * heads * heads
     tl.store(place + ours[:, None] * heads + theirs[None, :], product,
              mask=(ours < heads)[:, None] & (theirs < heads)[None, :])  # fmt: skip
 
 
 def head_overlaps(
-    layers: Sequence[ScoreInputs], sinks: Sequence[Tensor | None] | None = None
+    layers: Sequence[ScoreInputs],
+    sinks: Sequence[Tensor | None] | None = None,
+    real_queries: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Of all pairs of heads of some layers: the sum over rows of `sum_k sqrt(p_k q_k)`, and the rows that both have.
+    """Of all pairs of heads of some layers: the sum over rows of `sum_k sqrt(p_k q_k)`, and which rows count.
 
-    Both float64 `[batch, layer*head, layer*head]`; Hellinger's distance is the root of `1 - sums / rows`. A sink's
-    share of a row is one more outcome. The roots are rounded to float16, which changes a mean over rows by about 1e-5.
+    Hellinger's distance is the root of `1 - sums / rows`, with rows that count in both heads. A sink's share of a row
+    is one more outcome.
 
-    Raises InputError where layers differ in their queries or keys.
+    real_queries: bool `[batch, query]`, False for padding
+
+    Returns float64 `[batch, layer*head, layer*head]` and bool `[batch, layer*head, query]`. Raises InputError where
+    layers differ in their queries or keys.
     """
     batch, _, queries, keys = layers[0].shape
     if any(layer.shape[::2] != (batch, queries) or layer.shape[3] != keys for layer in layers):
         shapes = ", ".join(str(list(layer.shape)) for layer in layers)
         raise InputError(f"overlaps need layers of the same batch, queries and keys, not {shapes}")
     passes = [run_row_pass(layer, sink) for layer, sink in zip(layers, sinks or [None] * len(layers))]
+    if real_queries is not None:
+        for rows in passes:
+            rows.lse.masked_fill_(~real_queries[:, None], NOT_COUNTED.value)
     heads = sum(layer.shape[1] for layer in layers)
     step = max(16, MOST_ROOTS // (batch * heads * keys) // 16 * 16)
-    roots = layers[0].query.new_empty((batch, heads, min(step, queries), keys), dtype=torch.float16)
+    roots = layers[0].query.new_empty((batch, heads, min(step, queries), keys), dtype=torch.float32)
     sums = roots.new_zeros((batch, heads, heads), dtype=torch.float64)
     for first in range(0, queries, step):
         past = min(first + step, queries)
         _write_roots(layers, passes, roots, first, past)
         sums += _products(roots, (past - first) * keys)
-    seen = torch.cat([rows.lse != NOT_COUNTED.value for rows in passes], 1).double()
-    return sums + _overlaps_of_sinks(passes), seen @ seen.mT
+    return sums + _overlaps_of_sinks(passes), torch.cat([rows.lse != NOT_COUNTED.value for rows in passes], 1)
 
 
 def _write_roots(
@@ -126,7 +133,7 @@ def _products(roots: Tensor, size: int) -> Tensor:
     spans, tiles = triton.cdiv(size, SPAN), triton.cdiv(heads, 64)
     parts = roots.new_empty((batch, spans, heads, heads), dtype=torch.float32)
     overlap_pass[(spans, tiles * tiles, batch)](
-        roots, parts, heads, size, roots.stride(1), SPAN=SPAN, HEADS=64, STEP=64
+        roots, parts, heads, size, roots.stride(1), SPAN=SPAN, HEADS=64, STEP=32
     )
     return parts.double().sum(1)
 

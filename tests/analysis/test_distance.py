@@ -226,7 +226,7 @@ def test_memory_does_not_grow_with_the_square_of_the_length():
     found = [
         Factors(torch.randn(8, 8192, 2), torch.randn(8, 8192, 2), 0.5, mask=Band(None, 0)) for _ in range(4)
     ]
-    blocks = module.row_blocks(8192, 32 * 8192)
+    blocks = module.row_blocks(8192, 32 * 8192, torch.device("cpu"))
     first = next(blocks)
     held = module.outcomes(found, first)
     assert held.shares.numel() <= module.BLOCK_ELEMENTS * 1.01

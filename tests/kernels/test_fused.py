@@ -145,3 +145,33 @@ def test_gpus_whose_shared_memory_holds_the_tiles(capability, expected, monkeypa
     monkeypatch.setattr(torch.version, "hip", None)
     assert _fused.on_gpu.__wrapped__(torch.device("cuda")) == expected
     assert not _fused.on_gpu.__wrapped__(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_distances_and_largest_weights(name, fused, monkeypatch):
+    trace = trace_of(factors(**RULES[name]), factors(**RULES[name]))
+    tables = []
+    for on in (False, True):
+        fused(on)
+        monkeypatch.setattr(_fused, "BLOCK_ELEMENTS", 0)
+        largest = (al.analysis.top_weights(trace, special=special) for special in (False, True))
+        tables.append([al.analysis.head_distance(trace) ** 2, *largest])
+    for ours, expected in zip(tables[1], tables[0]):
+        assert ours.attrs == expected.attrs
+        pd.testing.assert_frame_equal(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LENSES)
+def test_distances_and_largest_weights_of_many_inputs(name, fused, monkeypatch):
+    lens, texts = LENSES[name](), ["a film , a film .", "see it", "a good film and no bad film"]
+    lens.model.to(DEVICE)
+    monkeypatch.setattr(_fused, "BLOCK_ELEMENTS", 0)
+    tables = []
+    for on in (False, True):
+        fused(on)
+        tables.append(al.analysis.top_weights(lens, texts))
+        if name != "encoder and decoder":
+            tables.append(al.analysis.head_distance(lens, texts) ** 2)
+    half = len(tables) // 2
+    for ours, expected in zip(tables[half:], tables[:half]):
+        pd.testing.assert_frame_equal(ours, expected, rtol=1e-4, atol=1e-5)
