@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnlens.analysis import HeadColumns, InputTokens
+from attnlens.analysis import COLUMNS, HeadColumns, InputTokens
 from attnlens.data import Band, Token
 from attnlens.data._batch import AttentionBatch
 from attnlens.kernels import _fused, _head_sums
@@ -80,7 +80,9 @@ def test_columns_of_kernel_and_twin(case):
             patch.object(_head_sums, "BLOCK_ELEMENTS", 0 if on_gpu else 1 << 22),
         ):
             columns.append(HeadColumns(InputTokens(texts))(attention))
-    torch.testing.assert_close(*columns, rtol=1e-4, atol=1e-5, equal_nan=True)
+    for name, ours, expected in zip(COLUMNS, *(found.unbind(-1) for found in columns)):
+        atol = 1e-4 if "distance" in name else 1e-5  # up to 70, with signs that cancel
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=atol, equal_nan=True)
 
 
 @settings(max_examples=10)
