@@ -252,7 +252,9 @@ def _backward(model: nn.Module, score: Tensor, leaves: list[Tensor]) -> None:
 def _refused(model: nn.Module, inputs: Tensor | dict[str, Tensor], error: Exception) -> InputError:
     named = {"a tensor": inputs} if isinstance(inputs, Tensor) else inputs
     shapes = ", ".join(
-        f"{name} {list(x.shape)} {str(x.dtype).removeprefix('torch.')}" for name, x in named.items()
+        f"{name} {list(x.shape)} {str(x.dtype).removeprefix('torch.')}"
+        for name, x in named.items()
+        if isinstance(x, Tensor)
     )
     if "nference tensor" in str(error):
         return InputError(

@@ -22,7 +22,7 @@ from .._registry import Method, MethodScores
 from .._result import TextAttribution, gap_of, sampling_error
 from .._target import SIDES, Target, TargetRequest, TargetScalar
 from . import _baselines, _methods, _windows
-from ._forward import EmbeddingForward, predicts_once
+from ._forward import EmbeddingForward, one_row, predicts_once
 from ._merging import groups, joined, known_level, summed
 
 if TYPE_CHECKING:
@@ -235,9 +235,7 @@ def _next_batch(
         for i in left
         if len(rows[i].encoded) >= shortest and _same_function(lens, rows[i].target, first.target)
     ]
-    # Rows of one text have no padding, but a classifier that searches for padding and has none takes one row.
-    single = not lens.batches and not _tasks.config_of(lens.model, "is_encoder_decoder")
-    points = 1 if single else budget.rows(length)
+    points = 1 if one_row(lens) else budget.rows(length)
     alone = not lens.batches or request.method.one_by_one
     return alike[: 1 if alone else points], length, points
 

@@ -6,8 +6,9 @@ positions, segments and masks stay those of the text.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -90,13 +91,17 @@ class EmbeddingForward:
 
     def logits(self, points: Tensor, examples: Tensor | None = None) -> Tensor:
         """`[row, class]` at `points` `[row, token, d]`; examples: the text of each row."""
-        replaced = self._in_place_of_words if self.layer is None else self._in_place_of_layer
-        size = self._longest(examples)
-        ids = self.ids if examples is None else self.ids[examples]
-        inputs = self._inputs_of(examples)
-        with replaced(points[:, :size], ids[:, :size]), _forward.input_errors(self.lens.model, inputs):
+        points = points[:, : self._longest(examples)]
+        places = self.places if examples is None or self.places is None else self.places[examples]
+        inputs = at_places(self.lens.model, self.inputs_of(examples), places)
+        with self._replaced(points, inputs["input_ids"]), _forward.input_errors(self.lens.model, inputs):
             output = self._model(**inputs)
-        return self._read(output, examples)
+        return read(self.lens.model, output, inputs, places, self.side)
+
+    def output(self, inputs: dict[str, Any], points: Tensor) -> Any:
+        """What the model returns for `inputs` with the vectors `points` `[row, token, d]`."""
+        with self._replaced(points, inputs["input_ids"]), _forward.input_errors(self.lens.model, inputs):
+            return self._model(**inputs)
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
@@ -117,7 +122,9 @@ class EmbeddingForward:
         called: list[nn.Module] = []
         asked = ((table, lambda module, *_: called.append(module)) for table in self.tables)
         with torch.no_grad(), _forward.hooked(asked):
-            logits = self._read(_forward.call(self._model, self.inputs), None)
+            inputs = at_places(self.lens.model, self.inputs, self.places)
+            output = _forward.call(self._model, inputs)
+            logits = read(self.lens.model, output, inputs, self.places, self.side)
         if not called:
             raise InputError(
                 f"{type(self.lens.model).__name__} does not run its embedding layer "
@@ -126,7 +133,8 @@ class EmbeddingForward:
         self.tables.sort(key=lambda table: table is not called[0])
         return logits
 
-    def _inputs_of(self, examples: Tensor | None) -> dict[str, Tensor]:
+    def inputs_of(self, examples: Tensor | None) -> dict[str, Tensor]:
+        """The model's inputs for rows of these texts, all texts by default."""
         if examples is None:
             return self.inputs
         size = self._longest(examples)
@@ -141,11 +149,9 @@ class EmbeddingForward:
             return self.ids.shape[1]
         return max(len(self.encoded[example]) for example in set(examples.tolist()))
 
-    def _read(self, output: Any, examples: Tensor | None) -> Tensor:
-        places = self.places if examples is None or self.places is None else self.places[examples]
-        mask = self.inputs.get("attention_mask")
-        mask = mask if examples is None or mask is None else mask[examples, : self._longest(examples)]
-        return read(self.lens.model, output, places, self.side, mask)
+    def _replaced(self, points: Tensor, ids: Tensor) -> AbstractContextManager[None]:
+        """The model computes with `points` `[row, token, d]` in place of its own vectors of `ids` meanwhile."""
+        return (self._in_place_of_words if self.layer is None else self._in_place_of_layer)(points, ids)
 
     @contextmanager
     def _in_place_of_words(self, vectors: Tensor, ids: Tensor) -> Iterator[None]:
@@ -177,19 +183,30 @@ class EmbeddingForward:
             yield
 
 
-def read(
-    model: nn.Module, output: Any, places: Tensor | None, side: str | None, mask: Tensor | None
-) -> Tensor:
-    """Logits `[row, class]` of what a model returned, in float32 (float64 stays).
+def at_places(model: nn.Module, inputs: dict[str, Tensor], places: Tensor | None) -> dict[str, Tensor]:
+    """The inputs with which the model computes logits at `places` `[row]` alone, as language models of transformers
+    do by the argument `logits_to_keep`; the same inputs for other models."""
+    if places is None or "logits_to_keep" not in inspect.signature(model.forward).parameters:
+        return inputs
+    return {**inputs, "logits_to_keep": places.unique()}
 
-    places: `[row]`, the position of the prediction, where there are several; side, mask: as in `EmbeddingForward`
+
+def read(
+    model: nn.Module, output: Any, inputs: dict[str, Tensor], places: Tensor | None, side: str | None
+) -> Tensor:
+    """Logits `[row, class]` of what a model returned for `inputs`, in float32 (float64 stays).
+
+    places: `[row]`, the position of the prediction, where there are several; side: as in `EmbeddingForward`
     """
     if side is not None:
-        logits = getattr(output, f"{side}_logits")
+        logits, mask = getattr(output, f"{side}_logits"), inputs.get("attention_mask")
         logits = logits if mask is None else logits.masked_fill(mask == 0, -torch.inf)
     else:
         logits = _tasks.read(output)
         if logits is not None and logits.ndim == 3 and places is not None:
+            kept = inputs.get("logits_to_keep")
+            if kept is not None and logits.shape[1] == len(kept):
+                places = torch.searchsorted(kept, places)
             logits = logits[torch.arange(len(logits), device=logits.device), places]
     if logits is None or logits.ndim != 2:
         raise InputError(
@@ -197,6 +214,11 @@ def read(
             "(…ForSequenceClassification, …ForCausalLM or …ForMaskedLM)"
         )
     return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def one_row(lens: TextModel) -> bool:
+    """Whether the model takes one row at a time: a classifier that searches for padding and has none."""
+    return not lens.batches and not _tasks.config_of(lens.model, "is_encoder_decoder")
 
 
 def predicts_once(lens: TextModel, position: Any = None) -> bool:

@@ -1,7 +1,7 @@
 """The attribution methods for texts, each a function of a `TextMethodInput`; its keywords are its options.
 
-Captum computes the gradients, the ablations and the Shapley values of the model as a function of word embeddings
-(`EmbeddingForward`), so that each method works on every model whose embedding layer is found.
+Captum computes the gradients of the model as a function of word embeddings (`EmbeddingForward`), so that each method
+works on every model whose embedding layer is found.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from torch import Tensor, nn
 from ..._checks import integer, number
 from ...analysis import rollout as attention_rollout
 from ...errors import InputError, unknown_name
+from ...models._forward import BatchBudget
 from .._options import FIXED_TOLERANCE, MAX_STEPS, TOLERANCE, ScalarModule, quiet, seeded
 from .._registry import MethodScores, method
 from .._relevance import gradient_rollout as gradient_attention_rollout
 from .._relevance import relevance as attention_relevance
 from .._target import TargetScalar
-from ._forward import EmbeddingForward
+from ._forward import EmbeddingForward, one_row
+from ._perturbation import ReplacedTokens
+from ._variants import VariantForward
+
+MOST_ENTRIES = 2**22
+"""Rows times tokens of the orders whose rows are compared with each other."""
 
 RULES = ("gausslegendre", "riemann_trapezoid", "riemann_middle", "riemann_left", "riemann_right")
 """Captum's own rules of integration."""
@@ -77,6 +83,26 @@ class TextMethodInput:
         """F, `[text]` in float64, at one point for each text."""
         with torch.no_grad():
             return self.scalar(points, self.examples).double()
+
+    @property
+    def moved(self) -> list[Tensor]:
+        """For each text the tokens, on the CPU, that differ between start and end."""
+        return [moves.nonzero()[:, 0] for moves in (self.start != self.end).any(-1).cpu()]
+
+    def ablated(self, example: int) -> Callable[[Tensor], Tensor]:
+        """F of one text as a function of `kept` `[row, token]`, `[row]` in float64 on the CPU: where `kept` is False,
+        the token is that of the start."""
+        tokens = ReplacedTokens(self.forward, self.start, self.end, example)
+        model = VariantForward(
+            self.forward.lens, self.forward.output, self.forward.side, one_row(self.forward.lens)
+        )
+        budget = BatchBudget(self.rows * self.end.shape[1])
+
+        def value(logits: Tensor) -> Tensor:
+            examples = torch.full((len(logits),), example, device=logits.device)
+            return self.target(logits, examples).double().cpu()
+
+        return lambda kept: model.values(tokens.variants(kept), budget, value)
 
     @property
     def change(self) -> Tensor:
@@ -238,38 +264,33 @@ def layer_gradient_x_activation(inputs: TextMethodInput) -> MethodScores:
 def leave_one_out(inputs: TextMethodInput) -> MethodScores:
     """Li et al. 2016, "Understanding Neural Networks through Representation Erasure": the drop of F when the baseline
     replaces one token."""
-    from captum.attr import FeatureAblation
-
-    scores = []
-    for row, example in _one_by_one(inputs):
-        parts = FeatureAblation(inputs.scalar).attribute(
-            row, inputs.start[example], additional_forward_args=(example,),
-            feature_mask=_features(inputs, int(example)), perturbations_per_eval=inputs.rows,
-        )  # fmt: skip
-        scores.append(parts.double()[..., 0] * _moves(inputs, int(example)))
-    return MethodScores(torch.cat(scores), inputs.change, steps=[0] * len(inputs.end))
+    scores = torch.zeros(inputs.end.shape[:2], dtype=torch.float64)
+    for example, tokens in enumerate(inputs.moved):
+        kept = torch.ones(len(tokens) + 1, len(inputs.forward.encoded[example]), dtype=torch.bool)
+        kept[range(1, len(kept)), tokens] = False
+        values = inputs.ablated(example)(kept)
+        scores[example, tokens] = values[0] - values[1:]
+    return MethodScores(scores, inputs.change, steps=[0] * len(inputs.end))
 
 
 @method(signed=True, complete=True, needs=("removals", "sampling", "baseline"), inputs="text")
 def shapley(inputs: TextMethodInput, *, n_samples: int = 25, seed: int = 0) -> MethodScores:
     """Castro et al. 2009: the mean gain of each token over `n_samples` random orders, the rest at the baseline. The
     result keeps the gains of each order; `attribution.standard_error` estimates the error of their mean."""
-    from captum.attr import ShapleyValueSampling
-
     n_samples = integer("n_samples", n_samples, least=1)
-    sampler, draws = ShapleyValueSampling(inputs.scalar), []
-    for row, example in _one_by_one(inputs):
-        moves, features = _moves(inputs, int(example)), _features(inputs, int(example))
-        with seeded(seed, row.device), quiet():
-            orders = [
-                sampler.attribute(
-                    row, inputs.start[example], additional_forward_args=(example,), feature_mask=features, n_samples=1,
-                    perturbations_per_eval=inputs.rows,
-                )
-                for _ in range(n_samples)
-            ]  # fmt: skip
-        draws.append(torch.cat(orders).double()[..., 0] * moves)
-    samples = torch.stack(draws, 1)
+    samples = torch.zeros(n_samples, *inputs.end.shape[:2], dtype=torch.float64)
+    for example, tokens in enumerate(inputs.moved):
+        with seeded(seed, inputs.end.device):
+            # As Captum draws them: feature 0 is what both ends have in common.
+            orders = [torch.randperm(len(tokens) + 1) for _ in range(n_samples)]
+        orders = torch.stack([order[order > 0] - 1 for order in orders])
+        size = len(inputs.forward.encoded[example])
+        f, together = inputs.ablated(example), max(1, MOST_ENTRIES // ((len(tokens) + 1) * size))
+        for some, gains in zip(orders.split(together), samples[:, example].split(together)):
+            kept = torch.ones(len(some), len(tokens) + 1, size, dtype=torch.bool)
+            kept[:, :, tokens] = some.argsort(1)[:, None] < torch.arange(len(tokens) + 1)[:, None]
+            values = f(kept.flatten(0, 1)).unflatten(0, kept.shape[:2])
+            gains.scatter_(1, tokens[some], values.diff(dim=1))
     return MethodScores(samples.mean(0), inputs.change, samples=samples, steps=[0] * len(inputs.end))
 
 
@@ -334,14 +355,3 @@ def _one_by_one(inputs: TextMethodInput) -> Iterator[tuple[Tensor, Tensor]]:
     """(end `[1, token, d]`, example `[1]`) of each text, so that each has its own noise or order."""
     for example in inputs.examples:
         yield inputs.end[example : example + 1], example.reshape(1)
-
-
-def _features(inputs: TextMethodInput, example: int) -> Tensor:
-    """`[1, token, 1]`: one feature per token that differs between both ends; the others share feature 0."""
-    moves = _moves(inputs, example)
-    return (moves.cumsum(-1) * moves).reshape(1, -1, 1)
-
-
-def _moves(inputs: TextMethodInput, example: int) -> Tensor:
-    """`[token]`: 1 where the path changes a token."""
-    return (inputs.end[example] != inputs.start[example]).any(-1).long()

@@ -14,8 +14,9 @@ from ...data._trace import Token
 from ...errors import InputError, unknown_name
 from ...models._forward import BatchBudget, call, evaluating
 from ...models._text_inputs import Encoded
-from ._forward import EmbeddingForward, read
+from ._forward import EmbeddingForward
 from ._merging import joined
+from ._variants import VariantBatch, VariantForward, Variants, read_up_to
 
 if TYPE_CHECKING:
     from ...models._protocols import TextModel
@@ -75,59 +76,53 @@ class TextPerturbation:
         kept = torch.as_tensor(kept, dtype=torch.bool).cpu()
         if kept.ndim != 2 or kept.shape[1] != len(self.groups) or not len(kept):
             raise InputError(f"kept must be [row, part] of {len(self.groups)} parts, not {list(kept.shape)}")
-        different, where = kept.unique(dim=0, return_inverse=True)
-        variants = [self._stays(row) for row in different.tolist()]
-        order = sorted(range(len(variants)), key=lambda i: -self._length(variants[i]))
-        budget = budget or BatchBudget()
-        logits: dict[int, Tensor] = {}
-        while order:
-            length = self._length(variants[order[0]])
-            rows = min(budget.rows(length), len(order)) if self.lens.batches else 1
-            with budget.attempt(rows, length):
-                logits.update(zip(order[:rows], self._run([variants[i] for i in order[:rows]])))
-                order = order[rows:]
-        return torch.stack([logits[i] for i in range(len(variants))])[where]
+        stays = self._stays(kept)
+        variants = self._cut(stays) if self.by == "delete" else self._replaced.variants(stays)
+        return self._variant_forward.values(variants, budget or BatchBudget.of(self.lens.device))
 
-    def _stays(self, kept: list[bool]) -> list[int]:
-        """The positions of the tokens that stay."""
-        gone = {place for group, stays in zip(self.groups, kept) if not stays for place in group}
-        found = [place for place in range(len(self.encoded)) if place not in gone]
-        if (
-            self.by == "delete" and not found
-        ):  # a decoder's text without special tokens: at least one token is needed
-            return [len(self.encoded) - 1]
-        return found
-
-    def _length(self, stays: list[int]) -> int:
-        return len(stays) if self.by == "delete" else len(self.encoded)
-
-    def _run(self, variants: list[list[int]]) -> Tensor:
-        with torch.no_grad(), evaluating(self.lens.model):
-            found = self._cut(variants) if self.by == "delete" else self._replaced(variants)
-        return found.cpu()
-
-    def _replaced(self, variants: list[list[int]]) -> Tensor:
-        """Word embeddings are replaced, not ids: RoBERTa computes its positions from ids, and a GPT-2 classifier
-        searches them for the last token."""
-        words = self._forward
-        stays = torch.zeros(len(variants), len(self.encoded), dtype=torch.bool)
-        for row, places in zip(stays, variants):
-            row[places] = True
-        blanks = words.vectors(torch.full_like(words.ids, self.blank))
-        points = torch.where(stays.unsqueeze(-1).to(blanks.device), words.vectors(), blanks)
-        return words.logits(points, torch.zeros(len(points), dtype=torch.long, device=points.device))
+    def _stays(self, kept: Tensor) -> Tensor:
+        """bool `[row, token]`: the tokens that stay."""
+        stays = torch.ones(len(kept), len(self.encoded), dtype=torch.bool)
+        for group, stay in zip(self.groups, kept.T):
+            stays[:, group] &= stay.unsqueeze(1)
+        if self.by == "delete":  # a decoder's text without special tokens: at least one token is needed
+            stays[~stays.any(1), -1] = True
+        return stays
 
     @cached_property
-    def _forward(self) -> EmbeddingForward:
-        return EmbeddingForward(self.lens, [self.encoded], [self.place], self.side)
+    def _variant_forward(self) -> VariantForward:
+        alone = not self.lens.batches
+        if self.by != "delete":
+            return VariantForward(self.lens, self._replaced.forward.output, self.side, alone)
+        return VariantForward(self.lens, lambda inputs, points: call(self.lens.model, inputs), alone=alone)
 
-    def _cut(self, variants: list[list[int]]) -> Tensor:
-        texts = [self._without(stays) for stays in variants]
-        inputs = self.lens.inputs([encoded for encoded, _ in texts])
-        found = [place for _, place in texts]
-        places = None if None in found else torch.tensor(found, device=self.lens.device)
-        output = call(self.lens.model, inputs)
-        return read(self.lens.model, output, places, self.side, inputs.get("attention_mask"))
+    @cached_property
+    def _replaced(self) -> ReplacedTokens:
+        """Word embeddings are replaced, not ids: RoBERTa computes its positions from ids, and a GPT-2 classifier
+        searches them for the last token."""
+        with torch.no_grad(), evaluating(self.lens.model):
+            forward = EmbeddingForward(self.lens, [self.encoded], [self.place], self.side)
+        blanks = forward.vectors(torch.full_like(forward.ids, self.blank))
+        return ReplacedTokens(forward, blanks, forward.vectors())
+
+    def _cut(self, stays: Tensor) -> Variants:
+        lengths = stays.sum(1)
+        places = torch.arange(len(self.encoded)).masked_fill(~stays, len(self.encoded)).sort(1).values
+        if self.place is None:
+            ids = torch.tensor([*self.encoded.inputs["input_ids"], 0])
+            ends = read_up_to(self.lens.model, ids[places], lengths)
+        else:
+            ends = stays[:, : self.place + 1].sum(1).clamp(min=1)
+
+        def batch(numbers: Sequence[int]) -> VariantBatch:
+            texts = [self._without(places[i, : lengths[i]].tolist()) for i in numbers]
+            inputs = self.lens.inputs([encoded for encoded, _ in texts])
+            found = [place for _, place in texts]
+            return VariantBatch(
+                inputs, places=None if None in found else torch.tensor(found, device=self.lens.device)
+            )
+
+        return Variants(places, lengths, ends, batch)
 
     def _without(self, stays: list[int]) -> tuple[Encoded, int | None]:
         """The text of the tokens that stay, and the position of its prediction."""
@@ -137,6 +132,36 @@ class TextPerturbation:
         if place is not None and not self.encoded.output_ids:
             place = max(sum(i <= self.place for i in stays) - 1, 0)
         return replace(self.encoded, inputs=inputs, tokens=tokens), place
+
+
+class ReplacedTokens:
+    """Variants of one text whose tokens have one of two vectors each, at their positions.
+
+    removed, kept: `[text, token, d]`, in the space of `forward.layer`; example: which text
+    """
+
+    def __init__(self, forward: EmbeddingForward, removed: Tensor, kept: Tensor, example: int = 0):
+        size = len(forward.encoded[example])
+        self.forward, self.example = forward, example
+        self.removed, self.kept = removed[example, :size], kept[example, :size]
+
+    def variants(self, stays: Tensor) -> Variants:
+        """The variants that keep the tokens where `stays` `[variant, token]` is True."""
+        forward, lengths = self.forward, torch.full((len(stays),), stays.shape[1])
+        if forward.places is None:
+            ids = forward.ids[self.example, : stays.shape[1]].expand(stays.shape)
+            ends = read_up_to(forward.lens.model, ids, lengths)
+        else:
+            ends = (forward.places[self.example].cpu() + 1).expand(len(stays))
+
+        def batch(numbers: Sequence[int]) -> VariantBatch:
+            chosen = stays[numbers].unsqueeze(-1).to(self.kept.device)
+            points = torch.where(chosen, self.kept, self.removed)
+            examples = torch.full((len(numbers),), self.example, device=points.device)
+            places = None if forward.places is None else forward.places[examples]
+            return VariantBatch(forward.inputs_of(examples), points, places)
+
+        return Variants((~stays).byte(), lengths, ends, batch)
 
 
 def ordinary(lens: TextModel, tokens: Sequence[Token]) -> list[list[int]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import attnlens as al
 from attnlens.attribution.text._perturbation import TextPerturbation, blank
+from attnlens.attribution.text._variants import VariantForward
 from attnlens.errors import InputError
 from attnlens.models._forward import BatchBudget
 
@@ -134,18 +135,18 @@ def test_batched_equals_one_by_one(lenses, name, data):
 
 
 def test_equal_rows_run_once_and_memory_may_run_out(lens, monkeypatch):
-    sizes, run = [], TextPerturbation._run
+    sizes, run = [], VariantForward._logits
 
-    def small(self, variants):
-        sizes.append(len(variants))
-        if len(variants) > 2:
+    def small(self, batch, **options):
+        sizes.append(len(batch.points))
+        if len(batch.points) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return run(self, variants)
+        return run(self, batch)
 
     removal = TextPerturbation(lens, TEXT)
     kept = rows(removal, *([i] for i in range(5)), [0], [1])
     expected = removal.logits(kept)
-    monkeypatch.setattr(TextPerturbation, "_run", small)
+    monkeypatch.setattr(VariantForward, "_logits", small)
     torch.testing.assert_close(removal.logits(kept, BatchBudget(5 * 7)), expected)
     assert sizes == [5, 2, 2, 1]
 
