@@ -70,7 +70,10 @@ def _listeners() -> list[Listener]:
 def _get_interface(self: Any, attn_implementation: str, default: Callable) -> Callable:
     function = _original(self, attn_implementation, default)
     for listener in _listeners():
-        function = _observed(function, listener)
+        wrapper = listener.wrappers.get(function)
+        if wrapper is None:
+            wrapper = listener.wrappers[function] = _observed(function, listener)
+        function = wrapper
     return function
 
 
@@ -83,15 +86,19 @@ def _observed(function: Callable, listener: Listener) -> Callable:
             return function(module, query, key, value, attention_mask, *args, **kwargs)
         call = InterfaceCall(query, key, value, attention_mask)
         listener.recorder.interface.append(call)
-        with listener.awake():
-            try:
-                result = function(module, query, key, value, attention_mask, *args, **kwargs)
-                if not call.recorded:
-                    arguments = (module, query, key, value, attention_mask, kwargs)
-                    listener.observe(_record, listener, *arguments, result[0])
-                    result = listener.gated(result)
-            finally:
-                listener.recorder.interface.pop()
+        asleep = listener.asleep
+        if asleep:
+            listener.wake()
+        try:
+            result = function(module, query, key, value, attention_mask, *args, **kwargs)
+            if not call.recorded:
+                arguments = (module, query, key, value, attention_mask, kwargs)
+                listener.observe(_record, listener, *arguments, result[0])
+                result = listener.gated(result)
+        finally:
+            listener.recorder.interface.pop()
+            if asleep and listener.recorder.plan is not None and not listener.closed:
+                listener.sleep()
         return result
 
     return observed

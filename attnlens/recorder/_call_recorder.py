@@ -370,12 +370,11 @@ class CallRecorder:
     def _copy(self, tensor: Tensor) -> Tensor:
         # Before a backward pass nothing may overwrite it, so it can be shared.
         shared = self.gradients and tensor.requires_grad
-        tensor = tensor.detach()
-        if self.reduce is not None:
-            return tensor  # it is reduced before the model runs on
+        if self.reduce is not None or shared:
+            return tensor.detach()  # reduced before the model runs on
         if self.dtype not in (None, tensor.dtype):
-            return tensor.to(self.dtype)
-        return tensor if shared else tensor.clone()
+            return tensor.detach().to(self.dtype)
+        return tensor.detach().clone() if tensor.requires_grad else tensor.clone()
 
     def _mask(self, tensor: Tensor | None, layout: Layout, shape: tuple, band: Band | None) -> Mask | None:
         """The mask of one call; layers of one forward pass that share a tensor share its `Mask`."""
@@ -401,4 +400,4 @@ class CallRecorder:
 
 def _spread(tensor: Tensor, shape: tuple) -> Tensor:
     """The batch axis at full length; the head axis is unchanged, since keys may be shared."""
-    return tensor.expand(shape[0], -1, -1, -1)
+    return tensor if tensor.shape[0] == shape[0] else tensor.expand(shape[0], -1, -1, -1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
@@ -22,8 +22,7 @@ from ._modules import Frame
 from .handwritten._functions import EINSUM, PERMUTE
 
 
-@dataclass(frozen=True)
-class PlannedCall:
+class PlannedCall(NamedTuple):
     """One attention call of a pass.
 
     arguments: names of the activations that the module received
@@ -98,7 +97,8 @@ class PassPlan:
             return None
         if PlannedCall.of(planned.kind, query, key, frames, interface) != planned:
             return None
-        return of_heads(query.shape[0], planned.heads, query.shape[0], planned.kind)
+        batch = query.shape[0]
+        return of_heads(batch, planned.heads, batch, planned.kind)
 
 
 def leave_trail(frame: Frame, func: Callable, args: tuple) -> None:

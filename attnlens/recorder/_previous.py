@@ -53,7 +53,7 @@ class PreviousCall:
         return all(ref() is tensor and bool(kept == version(tensor)) for (ref, kept), tensor in held)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LastPair:
     """The last attention call: its query and key, kept alive so that no other tensors can take their memory.
 
