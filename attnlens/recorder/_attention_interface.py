@@ -78,30 +78,62 @@ def _get_interface(self: Any, attn_implementation: str, default: Callable) -> Ca
 
 
 def _observed(function: Callable, listener: Listener) -> Callable:
+    own = _is_own_sdpa(function)
+
     @wraps(function)
     def observed(
         module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *args: Any, **kwargs: Any
     ):
         if not listener.stack.frames or recomputing():
             return function(module, query, key, value, attention_mask, *args, **kwargs)
+        recorder, asleep = listener.recorder, listener.asleep
+        about = _about(module, query, key, attention_mask, kwargs) if asleep and own and not args else None
+        known = recorder.known(about)
         call = InterfaceCall(query, key, value, attention_mask)
-        listener.recorder.interface.append(call)
-        asleep = listener.asleep
-        if asleep:
+        recorder.interface.append(call)
+        if asleep and known is None:
             listener.wake()
         try:
             result = function(module, query, key, value, attention_mask, *args, **kwargs)
-            if not call.recorded:
+            if known is not None:
+                listener.observe(recorder.record_known, call, known)
+            elif not call.recorded:
                 arguments = (module, query, key, value, attention_mask, kwargs)
                 listener.observe(_record, listener, *arguments, result[0])
                 result = listener.gated(result)
+            elif about is not None:
+                recorder.learn_inner(about, call)
         finally:
-            listener.recorder.interface.pop()
-            if asleep and listener.recorder.plan is not None and not listener.closed:
-                listener.sleep()
+            recorder.interface.pop()
+            if not listener.closed:
+                listener.sleep() if recorder.plan is not None and asleep else listener.wake()
         return result
 
     return observed
+
+
+def _is_own_sdpa(function: Callable) -> bool:
+    """Whether it is the function of transformers around scaled_dot_product_attention."""
+    home = sys.modules.get("transformers.integrations.sdpa_attention")
+    return function is getattr(home, "sdpa_attention_forward", home) is not None
+
+
+def _about(module: Any, query: Tensor, key: Tensor, mask: Any, options: dict) -> tuple | None:
+    """All that transformers' own function branches on, so that equal calls become equal calls of
+    scaled_dot_product_attention; None under torch.func, or with a bias or a paged cache.
+    """
+    if options.get("position_bias") is not None or options.get("cache") is not None:
+        return None
+    if _is_wrapped(query) or _is_wrapped(key):
+        return None
+    queries, keys = query.shape[2], key.shape[2]
+    causal = options.get("is_causal"), getattr(module, "is_causal", None)
+    lengths = queries == 1, queries == keys, queries < keys
+    function = torch.nn.functional.scaled_dot_product_attention
+    return (*options, options.get("scaling"), mask is None, *causal, *lengths, function)
+
+
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 def _record(

@@ -23,7 +23,7 @@ from ._layout import AttentionAxes, Layout
 from ._masks import Mask
 from ._modules import Frame, ModuleStack, label
 from ._padding import BatchPadding, batch_of
-from ._pass_plan import PassPlan, PlannedCall, drop_plans, is_plain, may_be_planned
+from ._pass_plan import InnerCall, PassPlan, PlannedCall, drop_plans, is_plain, may_be_planned
 from ._previous import InterfaceCall, LastPair, PreviousCall, same_rule, same_storage, version
 from ._recording import Recording
 from ._value_path import OutputLayout, ValuePath, ValueTag
@@ -97,6 +97,26 @@ class CallRecorder:
         if layout is None:
             self.depart()
         return layout
+
+    def known(self, about: tuple | None) -> InnerCall | None:
+        """What is inside the next call of the interface; None where it has to be watched."""
+        if about is None or self.plan is None:
+            return None
+        inner = self.plan.inner.get((self.stack.frames[-1].name, self._next_number))
+        return inner if inner is not None and inner.about == about else None
+
+    def learn_inner(self, about: tuple, call: InterfaceCall) -> None:
+        """Adds to the plan what was inside a call of the interface that was just recorded."""
+        if self.plan is not None and call.recorded == 1 and call.inner is not None:
+            place = self.stack.frames[-1].name, self._next_number - 1
+            self.plan.inner[place] = InnerCall(about, *call.inner)
+
+    def record_known(self, call: InterfaceCall, inner: InnerCall) -> None:
+        """Records a call of the interface whose inside is known."""
+        pair = call.query, call.key, call.mask, call
+        if self.repeated(*pair) is None:
+            output_layout = self.record_factors(call.query, call.key, inner.scale, call.mask, band=inner.band)
+            self.last = LastPair(self.stack.frames[-1], *pair, output_layout)
 
     def _learn(self, layout: Layout, query: Tensor, key: Tensor, beside: int) -> None:
         """Adds the next call to the plan; a call of another form ends the learning."""

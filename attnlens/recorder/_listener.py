@@ -125,8 +125,9 @@ class Listener(TorchFunctionMode):
 
     def sleep(self) -> None:
         """Sees no torch functions; torch's stack of modes has this one on its top."""
-        self.asleep = True  # first, so that an interrupt leaves nothing that would not wake
-        _pop_mode()
+        if not self.asleep:
+            self.asleep = True  # first, so that an interrupt leaves nothing that would not wake
+            _pop_mode()
 
     def wake(self) -> None:
         """Sees torch functions again."""
@@ -212,6 +213,8 @@ class Listener(TorchFunctionMode):
             called, converted = self.recorder.interface[-1], (query, key)
             query, key, mask = _as_called(query, key, mask, called)
             value = called.value if key is called.key else value
+            exact = query is called.query and key is called.key and mask is called.mask
+            called.inner = (call.scale, Band(None, 0) if call.causal else None) if exact else None
             sides = (
                 sides[0] if query is converted[0] else called.query,
                 sides[1] if key is converted[1] else called.key,

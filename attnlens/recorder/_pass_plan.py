@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ..data._attention import Band
 from ._layout import Layout, of_heads
 from ._modules import Frame
 from .handwritten._functions import EINSUM, PERMUTE
@@ -48,6 +49,17 @@ class PlannedCall(NamedTuple):
         return cls(kind, query.shape[1], key.shape[1], query.shape[3], square, arguments, trail)
 
 
+class InnerCall(NamedTuple):
+    """The call of scaled_dot_product_attention inside a call of transformers' own function, with its query and key.
+
+    about: all that the function branches on
+    """
+
+    about: tuple
+    scale: float
+    band: Band | None
+
+
 @dataclass
 class PassPlan:
     """The attention calls of a pass by module and number, and how many softmaxes it ran.
@@ -60,6 +72,8 @@ class PassPlan:
     softmaxes: int = 0
     interface: bool = True
     modules: list[tuple[weakref.ref, Any, Any]] = field(default_factory=list)
+    inner: dict[tuple[str, int], InnerCall] = field(default_factory=dict)
+    """What is inside a call of the interface; it is run without watching the functions inside it from then on."""
 
     def add(self, name: str, number: int, call: PlannedCall, interface: bool) -> None:
         self.calls[name, number] = call
