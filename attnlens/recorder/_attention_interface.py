@@ -101,12 +101,12 @@ def _observed(function: Callable, listener: Listener) -> Callable:
                 arguments = (module, query, key, value, attention_mask, kwargs)
                 listener.observe(_record, listener, *arguments, result[0])
                 result = listener.gated(result)
-            elif about is not None:
-                recorder.learn_inner(about, call)
         finally:
             recorder.interface.pop()
             if not listener.closed:
                 listener.sleep() if recorder.plan is not None and asleep else listener.wake()
+        if known is None and about is not None:
+            listener.observe(recorder.learn_inner, about, call)
         return result
 
     return observed

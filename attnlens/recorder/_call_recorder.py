@@ -174,9 +174,10 @@ class CallRecorder:
             attention_axes = self.axes_between(*sides, lead=tuple(lead))
             layout = self.layout(tuple(lead), queries, keys, query.shape[-1], query, attention_axes)
         shape = (layout.batch, layout.heads, queries, keys)
-        planned = self.plan is not None
-        beside = len(self.recording.calls) if planned else self._beside(layout.kind, shape, query)
-        self._learn(layout, query, key, beside)
+        beside = len(self.recording.calls)
+        if self.plan is None:
+            beside = self._beside(layout.kind, shape, query)
+            self._learn(layout, query, key, beside)
         query, key = _spread(layout.put(query), shape), _spread(layout.put(key, shared=True), shape)
         return self._note(
             layout,

@@ -106,10 +106,11 @@ class Listener(TorchFunctionMode):
         """Starts a forward pass; returns whether the provenance of its tensors is followed."""
         recorder, model = self.recorder, self.stack.model
         self._softmaxes, self._form = 0, None
-        if not (self.gates or recorder.values or recorder.gradients or recorder.verify or frame.name):
-            self._form = form_of(frame, self.stack.modules)
-        plan = None if self._form is None else plan_for(model, self._form, self.stack.modules)
-        recorder.begin(frame, plan, learns=plan is None and self._form is not None)
+        with torch._C.DisableTorchFunction():  # attributes of tensors, which it would see otherwise
+            if not (self.gates or recorder.values or recorder.gradients or recorder.verify or frame.name):
+                self._form = form_of(frame, self.stack.modules)
+            plan = None if self._form is None else plan_for(model, self._form, self.stack.modules)
+            recorder.begin(frame, plan, learns=plan is None and self._form is not None)
         self.wake()  # an interrupted pass may have left it asleep
         if plan is not None and plan.interface and _get_current_function_mode_stack()[-1:] == [self]:
             self.sleep()
