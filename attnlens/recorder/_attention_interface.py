@@ -78,7 +78,8 @@ def _get_interface(self: Any, attn_implementation: str, default: Callable) -> Ca
 
 
 def _observed(function: Callable, listener: Listener) -> Callable:
-    own = _is_own_sdpa(function)
+    home = sys.modules.get("transformers.integrations.sdpa_attention")
+    of_transformers = home is not None and function is getattr(home, "sdpa_attention_forward", None)
 
     @wraps(function)
     def observed(
@@ -87,16 +88,18 @@ def _observed(function: Callable, listener: Listener) -> Callable:
         if not listener.stack.frames or recomputing():
             return function(module, query, key, value, attention_mask, *args, **kwargs)
         recorder, asleep = listener.recorder, listener.asleep
-        about = _about(module, query, key, attention_mask, kwargs) if asleep and own and not args else None
-        known = recorder.known(about)
+        about = None
+        if asleep and of_transformers and not args:
+            about = _about(module, query, key, attention_mask, kwargs)
+        inner = recorder.inner_call(about)
         call = InterfaceCall(query, key, value, attention_mask)
         recorder.interface.append(call)
-        if asleep and known is None:
+        if asleep and inner is None:
             listener.wake()
         try:
             result = function(module, query, key, value, attention_mask, *args, **kwargs)
-            if known is not None:
-                listener.observe(recorder.record_known, call, known)
+            if inner is not None:
+                listener.observe(recorder.record_inner, call, inner)
             elif not call.recorded:
                 arguments = (module, query, key, value, attention_mask, kwargs)
                 listener.observe(_record, listener, *arguments, result[0])
@@ -105,32 +108,28 @@ def _observed(function: Callable, listener: Listener) -> Callable:
             recorder.interface.pop()
             if not listener.closed:
                 listener.sleep() if recorder.plan is not None and asleep else listener.wake()
-        if known is None and about is not None:
+        if inner is None and about is not None:
             listener.observe(recorder.learn_inner, about, call)
         return result
 
     return observed
 
 
-def _is_own_sdpa(function: Callable) -> bool:
-    """Whether it is the function of transformers around scaled_dot_product_attention."""
-    home = sys.modules.get("transformers.integrations.sdpa_attention")
-    return function is getattr(home, "sdpa_attention_forward", home) is not None
-
-
 def _about(module: Any, query: Tensor, key: Tensor, mask: Any, options: dict) -> tuple | None:
     """All that transformers' own function branches on, so that equal calls become equal calls of
-    scaled_dot_product_attention; None under torch.func, or with a bias or a paged cache.
+    scaled_dot_product_attention; None under torch.func, with a bias or a paged cache, and where a tensor decides.
     """
     if options.get("position_bias") is not None or options.get("cache") is not None:
         return None
     if _is_wrapped(query) or _is_wrapped(key):
         return None
+    numbers = options.get("scaling"), options.get("is_causal"), getattr(module, "is_causal", None)
+    if any(isinstance(number, Tensor) for number in numbers):
+        return None
     queries, keys = query.shape[2], key.shape[2]
-    causal = options.get("is_causal"), getattr(module, "is_causal", None)
     lengths = queries == 1, queries == keys, queries < keys
     function = torch.nn.functional.scaled_dot_product_attention
-    return (*options, options.get("scaling"), mask is None, *causal, *lengths, function)
+    return (*options, *numbers, mask is None, *lengths, function)
 
 
 _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor

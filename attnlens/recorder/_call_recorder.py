@@ -98,7 +98,7 @@ class CallRecorder:
             self.depart()
         return layout
 
-    def known(self, about: tuple | None) -> InnerCall | None:
+    def inner_call(self, about: tuple | None) -> InnerCall | None:
         """What is inside the next call of the interface; None where it has to be watched."""
         if about is None or self.plan is None:
             return None
@@ -111,7 +111,7 @@ class CallRecorder:
             place = self.stack.frames[-1].name, self._next_number - 1
             self.plan.inner[place] = InnerCall(about, *call.inner)
 
-    def record_known(self, call: InterfaceCall, inner: InnerCall) -> None:
+    def record_inner(self, call: InterfaceCall, inner: InnerCall) -> None:
         """Records a call of the interface whose inside is known."""
         pair = call.query, call.key, call.mask, call
         if self.repeated(*pair) is None:

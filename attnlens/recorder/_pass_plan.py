@@ -5,6 +5,10 @@ heads. Where every call had the axes `[batch, head, token, d_head]` and went thr
 that is a `PassPlan`. A later pass of the same form (the same arguments, mode and attention implementation) only
 watches the attention functions. A call that the plan does not hold, or a softmax more than in the first pass, ends the
 plan: from there on everything is followed again, and the next pass starts without it.
+
+Where all calls are at the attention interface of transformers, a later pass sees no torch functions but those inside
+these calls. Once a call has shown what transformers' own function around scaled_dot_product_attention makes of its
+arguments, not even those, as long as all that this function branches on is the same (`InnerCall`).
 """
 
 from __future__ import annotations
@@ -65,7 +69,7 @@ class PassPlan:
     """The attention calls of a pass by module and number, and how many softmaxes it ran.
 
     interface: whether all of them were at the attention interface of transformers
-    modules, forwards, own: the modules of the model as they were, their classes' forwards, and a forward of their own
+    modules: those of the model as they were; forwards: of their classes; own_forwards: of a module itself, or None
     """
 
     calls: dict[tuple[str, int], PlannedCall] = field(default_factory=dict)
@@ -73,7 +77,7 @@ class PassPlan:
     interface: bool = True
     modules: list[weakref.ref] = field(default_factory=list)
     forwards: dict[type, Any] = field(default_factory=dict)
-    own: list[Any] = field(default_factory=list)
+    own_forwards: list[Any] = field(default_factory=list)
     inner: dict[tuple[str, int], InnerCall] = field(default_factory=dict)
     """What is inside a call of the interface; it is run without watching the functions inside it from then on."""
 
@@ -86,7 +90,7 @@ class PassPlan:
         # Lists are compared by identity first, and faster than in a loop: this runs before every pass.
         return (
             [ref() for ref in self.modules] == [*modules.values()]
-            and [module.__dict__.get("forward") for module in modules.values()] == self.own
+            and [module.__dict__.get("forward") for module in modules.values()] == self.own_forwards
             and all(kind.forward is forward for kind, forward in self.forwards.items())
         )
 
@@ -161,7 +165,7 @@ def plan_for(model: nn.Module, form: Form, modules: Mapping[str, nn.Module]) -> 
 def keep_plan(model: nn.Module, form: Form, plan: PassPlan, modules: Mapping[str, nn.Module]) -> None:
     plan.modules = [weakref.ref(module) for module in modules.values()]
     plan.forwards = {type(module): type(module).forward for module in modules.values()}
-    plan.own = [vars(module).get("forward") for module in modules.values()]
+    plan.own_forwards = [vars(module).get("forward") for module in modules.values()]
     _plans.setdefault(model, {})[form] = plan
 
 
