@@ -120,9 +120,10 @@ class ImageLens(Lens):
                 self.model, self._inputs(prepared), self._logits, len(prepared), **options
             )
         for item, (row, shown, _) in enumerate(prepared):
-            grid = _grid_of(self, row, shown, layers[item])
+            mine = layers[item]()
+            grid = _grid_of(self, row, shown, mine)
             yield Trace(
-                layers=_forward.sided(layers[item], 0 if grid is None else len(grid), 0),
+                layers=_forward.sided(mine, 0 if grid is None else len(grid), 0),
                 model=self.name,
                 patches=grid,
                 logits=_tasks.kept(self._logits(output, item)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import integer, listed, refuse_columns
+from ..data._pending import settled
 from ..data._trace import Prediction, Trace
 from ..errors import InputError, unknown_name
 from ..models import _classes, _forward, _gates, _image_inputs, _predictions, _tasks
@@ -130,10 +132,16 @@ class Lens:
         inputs = listed(input)
         if inputs is not None:
             return list(self.traces(inputs, **options))
-        return next(self.traces([input], **options))
+        return self._only(input, **options)
+
+    def _only(self, input: Any, **options: Any) -> Trace:
+        with closing(self.traces([input], **options)) as traces:
+            return next(traces)
 
     def traces(self, inputs: Iterable[Any], *, batch_size: int = 16, **options: Any) -> Iterator[Trace]:
         """Iterates over the traces of all inputs, in their order; only a few batches are in memory at once.
+
+        The layers of a trace are computed when they are first read, or while you keep it, when the next batches come.
 
         inputs: any iterable. It is read a few batches ahead; these are sorted by length to reduce padding.
         options: store, dtype and values as for `capture`;
@@ -152,7 +160,7 @@ class Lens:
         run = (
             self._gated(options) if _gates.are_pairs(options.get("gates")) else partial(self._run, **options)
         )
-        return self._in_order(inputs, batch_size, run)
+        return settled(self._in_order(inputs, batch_size, run), together=batch_size * READ_AHEAD)
 
     def _gated(self, options: dict[str, Any]) -> Callable[[Sequence[Any]], Iterator[Trace]]:
         """`_run` with gates by (layer, head); a first forward pass counts the heads."""

@@ -116,7 +116,7 @@ class TextLens(Lens):
         _forward.check_options(options, *_forward.OPTIONS, "batch_size", "window", "overlap", "output")
         self._check_whole_text(input, window, overlap, output)
         if output is not None:
-            return next(self.traces([self.encode(input, output)], **options))
+            return self._only(self.encode(input, output), **options)
         if window is None:
             return super().trace(input, **options)
         inputs = listed(input)
@@ -295,7 +295,7 @@ class TextLens(Lens):
         output, layers, targets = _forward.run_for(self.model, inputs, logits_of, len(prepared), **options)
         for item, row in enumerate(prepared):
             yield Trace(
-                layers=_forward.sided(layers[item], len(row.tokens), len(row.output_tokens), self._seq2seq),
+                layers=layers[item].then(partial(_forward.sided, **_counts(row), seq2seq=self._seq2seq)),
                 model=self.name,
                 tokens=row.tokens,
                 output_tokens=row.output_tokens,
@@ -379,6 +379,10 @@ class TextLens(Lens):
             places = [i for i, token in enumerate(encoded.tokens) if token.id == self.tokenizer.mask_token_id]
             return places[0] if places else None
         return {"causal": len(encoded) - 1, "seq2seq": max(len(encoded.output_ids) - 1, 0)}.get(head)
+
+
+def _counts(row: Encoded) -> dict[str, int]:
+    return {"inputs": len(row.tokens), "outputs": len(row.output_tokens)}
 
 
 def _refuse_function(model: nn.Module, processor: Any) -> None:

@@ -15,10 +15,12 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ..data._attention import Windows
 from ..data._batch import AttentionBatch
+from ..data._pending import PendingLayers
 from ..data._trace import Layer
 from ..errors import InputError, unknown_name
 from ..recorder._capture import listen
 from ..recorder._modules import take_hook
+from ..recorder._recording import pending_layers
 from . import _classes
 
 OPTIONS = ("store", "dtype", "values", "target", "gates")
@@ -153,8 +155,8 @@ def run(
     *,
     score: Callable[[Any], Tensor] | None = None,
     **options: Any,
-) -> tuple[Any, list[tuple[Layer, ...]]]:
-    """One captured forward pass: (the model's output, layers per input).
+) -> tuple[Any, list[PendingLayers]]:
+    """One captured forward pass: (the model's output, layers per input, computed when they are read).
 
     score: from the model's output to the number whose gradient at every attention is kept in the layers' values
 
@@ -169,7 +171,7 @@ def run(
             with listen(model, gradients=True, **options) as recording:
                 output = call(model, inputs)
             _backward(model, score(output), leaves)
-    return output, list(recording.layers(recording.forwards[-1]))
+    return output, pending_layers(recording, recording.forwards[-1])
 
 
 def reduced(
@@ -188,7 +190,7 @@ def run_for(
     count: int,
     target: str | int | None = None,
     **options: Any,
-) -> tuple[Any, list[tuple[Layer, ...]], list[int | None]]:
+) -> tuple[Any, list[PendingLayers], list[int | None]]:
     """`run` for the gradient of a target: (output, layers, the class index of each of `count` inputs).
 
     logits_of: from the output and the number of an input to its logits `[class]`

@@ -70,31 +70,69 @@ def _listeners() -> list[Listener]:
 def _get_interface(self: Any, attn_implementation: str, default: Callable) -> Callable:
     function = _original(self, attn_implementation, default)
     for listener in _listeners():
-        function = _observed(function, listener)
+        wrapper = listener.wrappers.get(function)
+        if wrapper is None:
+            wrapper = listener.wrappers[function] = _observed(function, listener)
+        function = wrapper
     return function
 
 
 def _observed(function: Callable, listener: Listener) -> Callable:
+    home = sys.modules.get("transformers.integrations.sdpa_attention")
+    of_transformers = home is not None and function is getattr(home, "sdpa_attention_forward", None)
+
     @wraps(function)
     def observed(
         module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, *args: Any, **kwargs: Any
     ):
         if not listener.stack.frames or recomputing():
             return function(module, query, key, value, attention_mask, *args, **kwargs)
+        recorder, asleep = listener.recorder, listener.asleep
+        about = None
+        if asleep and of_transformers and not args:
+            about = _about(module, query, key, attention_mask, kwargs)
+        inner = recorder.inner_call(about)
         call = InterfaceCall(query, key, value, attention_mask)
-        listener.recorder.interface.append(call)
-        with listener.awake():
-            try:
-                result = function(module, query, key, value, attention_mask, *args, **kwargs)
-                if not call.recorded:
-                    arguments = (module, query, key, value, attention_mask, kwargs)
-                    listener.observe(_record, listener, *arguments, result[0])
-                    result = listener.gated(result)
-            finally:
-                listener.recorder.interface.pop()
+        recorder.interface.append(call)
+        if asleep and inner is None:
+            listener.wake()
+        try:
+            result = function(module, query, key, value, attention_mask, *args, **kwargs)
+            if inner is not None:
+                listener.observe(recorder.record_inner, call, inner)
+            elif not call.recorded:
+                arguments = (module, query, key, value, attention_mask, kwargs)
+                listener.observe(_record, listener, *arguments, result[0])
+                result = listener.gated(result)
+        finally:
+            recorder.interface.pop()
+            if not listener.closed:
+                listener.sleep() if recorder.plan is not None and asleep else listener.wake()
+        if inner is None and about is not None:
+            listener.observe(recorder.learn_inner, about, call)
         return result
 
     return observed
+
+
+def _about(module: Any, query: Tensor, key: Tensor, mask: Any, options: dict) -> tuple | None:
+    """All that transformers' own function branches on, so that equal calls become equal calls of
+    scaled_dot_product_attention; None under torch.func, with a bias or a paged cache, and where a tensor decides.
+    """
+    if options.get("position_bias") is not None or options.get("cache") is not None:
+        return None
+    if _is_wrapped(query) or _is_wrapped(key):
+        return None
+    numbers = options.get("scaling"), options.get("is_causal"), getattr(module, "is_causal", None)
+    if any(isinstance(number, Tensor) for number in numbers):
+        return None
+    queries, keys = query.shape[2], key.shape[2]
+    lengths = queries == 1, queries == keys, queries < keys
+    function = torch.nn.functional.scaled_dot_product_attention
+    return (*options, *numbers, mask is None, *lengths, function)
+
+
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 def _record(

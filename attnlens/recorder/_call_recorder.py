@@ -23,7 +23,7 @@ from ._layout import AttentionAxes, Layout
 from ._masks import Mask
 from ._modules import Frame, ModuleStack, label
 from ._padding import BatchPadding, batch_of
-from ._pass_plan import PassPlan, PlannedCall, drop_plans, is_plain, may_be_planned
+from ._pass_plan import InnerCall, PassPlan, PlannedCall, drop_plans, is_plain, may_be_planned
 from ._previous import InterfaceCall, LastPair, PreviousCall, same_rule, same_storage, version
 from ._recording import Recording
 from ._value_path import OutputLayout, ValuePath, ValueTag
@@ -98,6 +98,26 @@ class CallRecorder:
             self.depart()
         return layout
 
+    def inner_call(self, about: tuple | None) -> InnerCall | None:
+        """What is inside the next call of the interface; None where it has to be watched."""
+        if about is None or self.plan is None:
+            return None
+        inner = self.plan.inner.get((self.stack.frames[-1].name, self._next_number))
+        return inner if inner is not None and inner.about == about else None
+
+    def learn_inner(self, about: tuple, call: InterfaceCall) -> None:
+        """Adds to the plan what was inside a call of the interface that was just recorded."""
+        if self.plan is not None and call.recorded == 1 and call.inner is not None:
+            place = self.stack.frames[-1].name, self._next_number - 1
+            self.plan.inner[place] = InnerCall(about, *call.inner)
+
+    def record_inner(self, call: InterfaceCall, inner: InnerCall) -> None:
+        """Records a call of the interface whose inside is known."""
+        pair = call.query, call.key, call.mask, call
+        if self.repeated(*pair) is None:
+            output_layout = self.record_factors(call.query, call.key, inner.scale, call.mask, band=inner.band)
+            self.last = LastPair(self.stack.frames[-1], *pair, output_layout)
+
     def _learn(self, layout: Layout, query: Tensor, key: Tensor, beside: int) -> None:
         """Adds the next call to the plan; a call of another form ends the learning."""
         if self.learned is None:
@@ -154,9 +174,10 @@ class CallRecorder:
             attention_axes = self.axes_between(*sides, lead=tuple(lead))
             layout = self.layout(tuple(lead), queries, keys, query.shape[-1], query, attention_axes)
         shape = (layout.batch, layout.heads, queries, keys)
-        planned = self.plan is not None
-        beside = len(self.recording.calls) if planned else self._beside(layout.kind, shape, query)
-        self._learn(layout, query, key, beside)
+        beside = len(self.recording.calls)
+        if self.plan is None:
+            beside = self._beside(layout.kind, shape, query)
+            self._learn(layout, query, key, beside)
         query, key = _spread(layout.put(query), shape), _spread(layout.put(key, shared=True), shape)
         return self._note(
             layout,
@@ -370,12 +391,11 @@ class CallRecorder:
     def _copy(self, tensor: Tensor) -> Tensor:
         # Before a backward pass nothing may overwrite it, so it can be shared.
         shared = self.gradients and tensor.requires_grad
-        tensor = tensor.detach()
-        if self.reduce is not None:
-            return tensor  # it is reduced before the model runs on
+        if self.reduce is not None or shared:
+            return tensor.detach()  # reduced before the model runs on
         if self.dtype not in (None, tensor.dtype):
-            return tensor.to(self.dtype)
-        return tensor if shared else tensor.clone()
+            return tensor.detach().to(self.dtype)
+        return tensor.detach().clone() if tensor.requires_grad else tensor.clone()
 
     def _mask(self, tensor: Tensor | None, layout: Layout, shape: tuple, band: Band | None) -> Mask | None:
         """The mask of one call; layers of one forward pass that share a tensor share its `Mask`."""
@@ -401,4 +421,4 @@ class CallRecorder:
 
 def _spread(tensor: Tensor, shape: tuple) -> Tensor:
     """The batch axis at full length; the head axis is unchanged, since keys may be shared."""
-    return tensor.expand(shape[0], -1, -1, -1)
+    return tensor if tensor.shape[0] == shape[0] else tensor.expand(shape[0], -1, -1, -1)

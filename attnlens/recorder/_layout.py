@@ -8,6 +8,7 @@ heads and windows; where it is unknown the shapes are used, and ambiguous ones a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import prod
 
 from torch import Tensor
@@ -60,15 +61,20 @@ class Layout:
     chunk: QueryChunk | None = None
     """The numbers of the queries, where a module processes them in chunks."""
 
+    @cached_property
+    def _in_order(self) -> bool:
+        """Whether it is `[batch, head]` as it was recorded."""
+        return self.batch_axes == (0,) and self.head_axes == (1,) and len(self.parts) == 2
+
     @property
     def _sizes(self) -> tuple[int, ...]:
         return sum(self.parts, ())
 
-    @property
+    @cached_property
     def batch(self) -> int:
         return prod(self._sizes[i] for i in self.batch_axes)
 
-    @property
+    @cached_property
     def heads(self) -> int:
         return prod(self._sizes[i] for i in self.head_axes)
 
@@ -78,6 +84,9 @@ class Layout:
         shared: fewer heads than recorded are kept, `[batch, key_head, x, y]`, each shared by a group of heads
         """
         x, y = tensor.shape[-2:]
+        if self._in_order and tensor.ndim == 4 and tensor.shape[0] == self.lead[0]:
+            if shared or tensor.shape[1] in (1, self.lead[1]):
+                return tensor
         shape = (1,) * (len(self.lead) + 2 - tensor.ndim) + tuple(tensor.shape[:-2])
         sizes: list[int] = []
         for size, whole, parts in zip(shape, self.lead, self.parts):
@@ -138,6 +147,7 @@ def _is_learned(axes: Axes | None) -> bool:
     return axes is not None and (axes.fixed or axes.learned)
 
 
+@lru_cache(maxsize=256)
 def of_heads(batch: int, heads: int, items: int, kind: str) -> Layout:
     """The layout of `[batch, head, x, y]`."""
     return Layout((batch, heads), ((batch,), (heads,)), (0,), (1,), items, kind)

@@ -7,8 +7,7 @@ attnlens is kept and reported when the capture ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +60,7 @@ class Listener(TorchFunctionMode):
         self.asleep = False
         self._softmaxes = 0
         self._form: Form | None = None
+        self.wrappers: dict[Callable, Callable] = {}
         stack.on_begin, stack.on_end = self._begin, self._end
         self._tags = self.recorder.tags
 
@@ -68,15 +68,15 @@ class Listener(TorchFunctionMode):
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         # This runs for each tensor function and attribute of the model: the common case comes first.
-        if torch.compiler.is_dynamo_compiling() or self.closed:
-            return func(*args, **(kwargs or {}))
-        role = ROLES.get(func)
         kwargs = kwargs or {}
-        if not self.stack.frames:
+        if torch.compiler.is_dynamo_compiling() or self.closed or not self.stack.frames:
+            return func(*args, **kwargs)
+        role, plan = ROLES.get(func), self.recorder.plan
+        if role not in _WATCHED and plan is not None and plan.interface:
             return func(*args, **kwargs)
         if self._form is not None and (role is not None or func in _axis_rules.RULES):
             leave_trail(self.stack.frames[-1], func, args)
-        if self.recorder.plan is not None and (role not in _WATCHED or self._is_planned(role)):
+        if plan is not None and (role not in _WATCHED or self._is_planned(role)):
             return func(*args, **kwargs)
         if role == "project":
             self.stack.projected(*args[:2], *kwargs.values())
@@ -106,47 +106,36 @@ class Listener(TorchFunctionMode):
         """Starts a forward pass; returns whether the provenance of its tensors is followed."""
         recorder, model = self.recorder, self.stack.model
         self._softmaxes, self._form = 0, None
-        if not (self.gates or recorder.values or recorder.gradients or recorder.verify or frame.name):
-            self._form = form_of(frame, self.stack.modules)
-        plan = None if self._form is None else plan_for(model, self._form, self.stack.modules)
-        recorder.begin(frame, plan, learns=plan is None and self._form is not None)
-        self._wake()  # an interrupted pass may have left it asleep
+        with torch._C.DisableTorchFunction():  # attributes of tensors, which it would see otherwise
+            if not (self.gates or recorder.values or recorder.gradients or recorder.verify or frame.name):
+                self._form = form_of(frame, self.stack.modules)
+            plan = None if self._form is None else plan_for(model, self._form, self.stack.modules)
+            recorder.begin(frame, plan, learns=plan is None and self._form is not None)
+        self.wake()  # an interrupted pass may have left it asleep
         if plan is not None and plan.interface and _get_current_function_mode_stack()[-1:] == [self]:
-            self._sleep()
+            self.sleep()
         return plan is None
 
     def _end(self) -> None:
         """Keeps what a forward pass showed, where all its attention was recorded in the form of a plan."""
-        self._wake()
+        self.wake()
         learned, self.recorder.learned = self.recorder.learned, None
         if learned is not None and learned.calls and not self.tracker.missed and self.fault is None:
             learned.softmaxes = self._softmaxes
             keep_plan(self.stack.model, self._form, learned, self.stack.modules)
 
-    def _sleep(self) -> None:
+    def sleep(self) -> None:
         """Sees no torch functions; torch's stack of modes has this one on its top."""
-        self.asleep = True  # first, so that an interrupt leaves nothing that would not wake
-        _pop_mode()
+        if not self.asleep:
+            self.asleep = True  # first, so that an interrupt leaves nothing that would not wake
+            _pop_mode()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Sees torch functions again."""
         if self.asleep:
             if self not in _get_current_function_mode_stack():
                 _push_mode(self)
             self.asleep = False
-
-    @contextmanager
-    def awake(self) -> Iterator[None]:
-        """Sees torch functions for a while, in a pass whose plan has calls at the attention interface only."""
-        if not self.asleep:
-            yield
-            return
-        self._wake()
-        try:
-            yield
-        finally:
-            if self.recorder.plan is not None and not self.closed:
-                self._sleep()
 
     def _is_planned(self, role: str) -> bool:
         """Whether the plan knows of this softmax; another one, or flex attention, ends the plan."""
@@ -175,7 +164,10 @@ class Listener(TorchFunctionMode):
         if self.fault is not None:
             return
         try:
-            with torch.inference_mode(False), torch.no_grad(), torch._C._DisableAutocast():
+            if torch.is_grad_enabled() or torch.is_inference_mode_enabled() or _autocasts():
+                with torch.inference_mode(False), torch.no_grad(), torch._C._DisableAutocast():
+                    observer(*args)
+            else:
                 observer(*args)
         except Exception as fault:
             self.fault = fault
@@ -209,6 +201,7 @@ class Listener(TorchFunctionMode):
         """Drops the tags, whose reference cycles would otherwise wait for the garbage collector."""
         self.recorder.forget()
         self.tracker.forget()
+        self.wrappers.clear()
         self.stack.on_begin = self.stack.on_end = None
 
     # -- observers ------------------------------------------------------------------------------------------
@@ -218,12 +211,15 @@ class Listener(TorchFunctionMode):
         query, key, value, mask = concrete(call.query), concrete(call.key), call.value, call.mask
         pair, sides = self.recorder.pair(call.query, call.key, mask), (call.query, call.key)
         if self.recorder.interface:
-            called = self.recorder.interface[-1]
-            converted = query, key
+            called, converted = self.recorder.interface[-1], (query, key)
             query, key, mask = _as_called(query, key, mask, called)
             value = called.value if key is called.key else value
-            now = (called.query, called.key)
-            sides = tuple(t if a is b else c for t, a, b, c in zip(sides, converted, (query, key), now))
+            exact = query is called.query and key is called.key and mask is called.mask
+            called.inner = (call.scale, Band(None, 0) if call.causal else None) if exact else None
+            sides = (
+                sides[0] if query is converted[0] else called.query,
+                sides[1] if key is converted[1] else called.key,
+            )
         band = Band(None, 0) if call.causal else None
         output_layout = self.recorder.repeated(*pair)
         if output_layout is None:
@@ -317,7 +313,8 @@ class Listener(TorchFunctionMode):
         return _attention_functions.with_out_projection(args, kwargs, gated.flatten(1))
 
 
-_WATCHED = ("sdpa", "mha", "flex", "softmax")
+_autocasts = torch._C._is_any_autocast_enabled
+_WATCHED = frozenset(["sdpa", "mha", "flex", "softmax"])
 _FOLLOWING = ("follow", "project", "dropout", "overwrite")
 _ATTENTION_FUNCTIONS: dict[str, Callable] = {
     "sdpa": Listener._on_sdpa,

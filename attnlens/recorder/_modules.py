@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from inspect import signature
 from itertools import zip_longest
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ..errors import CaptureError
 from .handwritten._provenance import Provenance
@@ -33,7 +36,7 @@ class Frame:
     args: tuple
     kwargs: dict[str, Any]
     projects: bool = True
-    projected: list[Tensor] = field(default_factory=list)
+    projected: tuple[Tensor, ...] = ()
     """Its inputs that were used directly in a projection or a product."""
     trail: int = 0
     """A hash of the functions on axes that it has called itself, in order."""
@@ -87,6 +90,7 @@ _NOT_ACTIVATIONS = ("mask", "pos", "bias", "alibi", "cache", "freq", "rot", "rop
 _CONTEXTS = ("context", "memor", "encod", "kv", "cross", "source", "src", "key", "value")
 
 
+@lru_cache(maxsize=4096)
 def _not_activation(name: str) -> bool:
     """Whether a word in a parameter's name means mask, position, rotation or the like."""
     return any(word.startswith(_NOT_ACTIVATIONS) for word in name.lower().split("_"))
@@ -127,14 +131,14 @@ def _open_here() -> set[ModuleStack]:
 class Hook:
     """A hook on one module; it ignores copies of the module, which are not part of the captured model."""
 
-    def __init__(self, call: Callable, module: nn.Module, stack: ModuleStack):
-        self._call, self._module, self.stack = call, weakref.ref(module), stack
+    def __init__(self, call: Callable, name: str, module: nn.Module, stack: ModuleStack):
+        self._call, self._name, self._module, self.stack = call, name, weakref.ref(module), stack
 
-    def __call__(self, module: nn.Module, *args: Any) -> None:
+    def __call__(self, module: nn.Module, args: tuple, more: Any) -> None:
         if torch.compiler.is_dynamo_compiling():
             self.stack.compiled.append(True)  # the compiler replays this when it has traced the module
         elif module is self._module():
-            self._call(module, *args)
+            self._call(self._name, module, args, more)
 
     def __deepcopy__(self, memo: dict) -> Hook:
         copied = memo.get(id(self._module()))
@@ -161,17 +165,16 @@ _NOTED = sorted(
 )
 """All tables in which torch stores a forward hook. The hook itself goes last: after an interrupt it can be found."""
 
+_WRITTEN = (*_TABLES, "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs")
+"""The tables in which a capture writes."""
+
 
 def take_hook(module: nn.Module, hook: Callable) -> None:
     """Removes a forward hook and its options from a module; does nothing where it is not registered."""
-    for number in [n for table in _TABLES for n, own in vars(module)[table].items() if own is hook]:
-        _take(module, number)
-
-
-def _take(module: nn.Module, number: int) -> None:
     tables = vars(module)
-    for name in _NOTED:
-        tables[name].pop(number, None)
+    for number in [n for table in _TABLES for n, own in tables[table].items() if own is hook]:
+        for name in _NOTED:
+            tables[name].pop(number, None)
 
 
 class ModuleStack:
@@ -193,7 +196,7 @@ class ModuleStack:
         self.called: set[str] = set()
         self.foreign: str | None = None
         self.bypassed = False
-        self._owner = threading.get_ident()
+        self._owner = get_ident()
         self._elsewhere: set[int] = set()
         self.copies: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self.compiled: list[bool] = []
@@ -201,25 +204,31 @@ class ModuleStack:
         self.on_begin: Callable[[Frame], bool] | None = None
         self.on_end: Callable[[], None] | None = None
         self._hooked: list[nn.Module] = []
+        self._task: frozenset[int] | None = None
+        self._number = RemovableHandle(OrderedDict()).id
 
     def open(self) -> None:
         _open_here().add(self)
-        _tasks.set(_tasks.get() | {id(self)})
+        self._task = _tasks.get() | {id(self)}
+        _tasks.set(self._task)
+        enter, leave, number = self._enter, self._leave, self._number
         for name, module in self.modules.items():
             if name and _is_plain(module):
                 continue
-            enter, leave = partial(self._enter, name), partial(self._leave, name)
             self._hooked.append(module)
-            module.register_forward_pre_hook(Hook(enter, module, self), with_kwargs=True)
-            module.register_forward_hook(Hook(leave, module, self), always_call=True)
+            # Written as torch registers hooks, under one number for all of them: registering takes six times as long.
+            tables = vars(module)
+            tables["_forward_pre_hooks_with_kwargs"][number] = True
+            tables["_forward_pre_hooks"][number] = Hook(enter, name, module, self)
+            tables["_forward_hooks_always_called"][number] = True
+            tables["_forward_hooks"][number] = Hook(leave, name, module, self)
 
     def close(self) -> None:
         """Undoes `open`, even where it was interrupted; calling it again is harmless."""
         for module in (*self._hooked, *(part for copied in self.copies for part in copied.modules())):
             tables = vars(module)
-            for number, hook in [*tables["_forward_pre_hooks"].items(), *tables["_forward_hooks"].items()]:
-                if isinstance(hook, Hook) and hook.stack is self:
-                    _take(module, number)
+            for name in _WRITTEN:
+                tables[name].pop(self._number, None)
         self._hooked = []
         self.frames.clear()
         self.provenance.clear()
@@ -242,23 +251,22 @@ class ModuleStack:
         return _projecting(self.modules)
 
     def _enter(self, name: str, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if recomputing() or self._is_elsewhere():
+        if _graph_task() != -1 or (_tasks.get() is not self._task and self._is_elsewhere()):
             return
-        if threading.get_ident() != self._owner:
+        if get_ident() != self._owner:
             self._ran_elsewhere(name, module)
             return
         if not name:
             self.frames.clear()  # an interrupted run leaves its frames behind
-        if not self.frames:
+        self.called.add(name)
+        frame, outermost = Frame(name, module, args, kwargs), not self.frames
+        if outermost:
             self.forwards += 1
             self.bypassed = self.bypassed or (bool(name) and _forward_is_running(self.model))
-        self.called.add(name)
-        frame = Frame(name, module, args, kwargs)
-        if not self.frames:
             self.follows = self.on_begin is None or self.on_begin(frame)
         if self.follows:
             frame.projects = name in self._projecting
-            self.provenance.enter((*args, *kwargs.values()), outermost=not self.frames)
+            self.provenance.enter((*args, *kwargs.values()), outermost)
         self.frames.append(frame)
 
     def projected(self, *tensors: Any) -> None:
@@ -266,7 +274,7 @@ class ModuleStack:
         for frame in self.frames:
             for inputs in (*frame.args, *frame.kwargs.values()):
                 if isinstance(inputs, Tensor) and any(inputs is tensor for tensor in tensors):
-                    frame.projected.append(inputs)
+                    frame.projected += (inputs,)
 
     def inputs(self) -> list[Tensor]:
         """The input tensors of the running modules."""
@@ -277,18 +285,21 @@ class ModuleStack:
         """Notes parts of a run in another thread, which are not recorded; a whole run there is ignored."""
         if _open_here():
             return
-        thread = threading.get_ident()
+        thread = get_ident()
         if not name:
             self._elsewhere.add(thread)
         if not self.called or thread not in self._elsewhere:
             self.foreign = self.foreign or label(name, module)
 
     def _leave(self, name: str, module: nn.Module, args: tuple, output: Any) -> None:
-        if recomputing() or threading.get_ident() != self._owner or self._is_elsewhere():
+        if _graph_task() != -1 or get_ident() != self._owner:
             return
-        while self.frames and self.frames.pop().name != name:
+        if _tasks.get() is not self._task and self._is_elsewhere():
+            return
+        frames = self.frames
+        while frames and frames.pop().name != name:
             pass
-        if not self.frames and self.on_end is not None:
+        if not frames and self.on_end is not None:
             self.on_end()
 
 
@@ -327,26 +338,26 @@ def label(name: str, module: nn.Module) -> str:
 
 def recomputing() -> bool:
     """True inside a backward pass: checkpointed segments run their forward again there."""
-    return torch._C._current_graph_task_id() != -1
+    return _graph_task() != -1
+
+
+_graph_task = torch._C._current_graph_task_id
 
 
 def named_modules(model: nn.Module) -> dict[str, nn.Module]:
     """As `model.named_modules()`, in one pass: its nested generators cost as much as the hooks themselves."""
-    modules: dict[str, nn.Module] = {}
-    seen: set[nn.Module] = set()
-    left = [("", model)]
-    while left:
-        name, module = left.pop()
-        if module not in seen:
-            seen.add(module)
-            modules[name] = module
-            parts = [
-                (f"{name}.{part}" if name else part, child)
-                for part, child in module._modules.items()
-                if child is not None
-            ]
-            left += reversed(parts)
+    modules = {"": model}
+    _add_parts("", model, modules, {model})
     return modules
+
+
+def _add_parts(prefix: str, module: nn.Module, modules: dict[str, nn.Module], seen: set[nn.Module]) -> None:
+    for part, child in module._modules.items():
+        if child is not None and child not in seen:
+            seen.add(child)
+            modules[prefix + part] = child
+            if child._modules:
+                _add_parts(f"{prefix}{part}.", child, modules, seen)
 
 
 def refuse_compiled(modules: dict[str, nn.Module]) -> None:

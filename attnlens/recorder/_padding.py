@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 from torch import Tensor
 
@@ -87,9 +88,13 @@ class DenseBatches:
     """The weights of the calls of one forward pass, each computed for its whole batch when the first entry needs it."""
 
     def __init__(self, named: list[tuple[str, Call]]):
-        padding = BatchPadding()
-        self._real = {id(call): padding.of(call) for _, call in named if call.reduced is None}
+        self._named = named
         self._weights: dict[int, Tensor] = {}
+
+    @cached_property
+    def _real(self) -> dict[int, tuple[Tensor | None, Tensor | None]]:
+        padding = BatchPadding()
+        return {id(call): padding.of(call) for _, call in self._named}
 
     def of(self, call: Call) -> Tensor | None:
         """`[batch, head, query, key]` in the dtype of the query; None where that is larger than a block."""

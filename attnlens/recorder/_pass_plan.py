@@ -5,6 +5,10 @@ heads. Where every call had the axes `[batch, head, token, d_head]` and went thr
 that is a `PassPlan`. A later pass of the same form (the same arguments, mode and attention implementation) only
 watches the attention functions. A call that the plan does not hold, or a softmax more than in the first pass, ends the
 plan: from there on everything is followed again, and the next pass starts without it.
+
+Where all calls are at the attention interface of transformers, a later pass sees no torch functions but those inside
+these calls. Once a call has shown what transformers' own function around scaled_dot_product_attention makes of its
+arguments, not even those, as long as all that this function branches on is the same (`InnerCall`).
 """
 
 from __future__ import annotations
@@ -12,18 +16,18 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ..data._attention import Band
 from ._layout import Layout, of_heads
 from ._modules import Frame
 from .handwritten._functions import EINSUM, PERMUTE
 
 
-@dataclass(frozen=True)
-class PlannedCall:
+class PlannedCall(NamedTuple):
     """One attention call of a pass.
 
     arguments: names of the activations that the module received
@@ -49,18 +53,33 @@ class PlannedCall:
         return cls(kind, query.shape[1], key.shape[1], query.shape[3], square, arguments, trail)
 
 
+class InnerCall(NamedTuple):
+    """The call of scaled_dot_product_attention inside a call of transformers' own function, with its query and key.
+
+    about: all that the function branches on
+    """
+
+    about: tuple
+    scale: float
+    band: Band | None
+
+
 @dataclass
 class PassPlan:
     """The attention calls of a pass by module and number, and how many softmaxes it ran.
 
     interface: whether all of them were at the attention interface of transformers
-    modules: the modules of the model as they were: `[(module, its class's forward, a forward of its own)]`
+    modules: those of the model as they were; forwards: of their classes; own_forwards: of a module itself, or None
     """
 
     calls: dict[tuple[str, int], PlannedCall] = field(default_factory=dict)
     softmaxes: int = 0
     interface: bool = True
-    modules: list[tuple[weakref.ref, Any, Any]] = field(default_factory=list)
+    modules: list[weakref.ref] = field(default_factory=list)
+    forwards: dict[type, Any] = field(default_factory=dict)
+    own_forwards: list[Any] = field(default_factory=list)
+    inner: dict[tuple[str, int], InnerCall] = field(default_factory=dict)
+    """What is inside a call of the interface; it is run without watching the functions inside it from then on."""
 
     def add(self, name: str, number: int, call: PlannedCall, interface: bool) -> None:
         self.calls[name, number] = call
@@ -68,16 +87,12 @@ class PassPlan:
 
     def fits(self, modules: Mapping[str, nn.Module]) -> bool:
         """Whether a model still has the same modules, with the same code."""
-        if len(modules) != len(self.modules):
-            return False
-        for module, (known, forward, own) in zip(modules.values(), self.modules):
-            if (
-                known() is not module
-                or type(module).forward is not forward
-                or vars(module).get("forward") is not own
-            ):
-                return False
-        return True
+        # Lists are compared by identity first, and faster than in a loop: this runs before every pass.
+        return (
+            [ref() for ref in self.modules] == [*modules.values()]
+            and [module.__dict__.get("forward") for module in modules.values()] == self.own_forwards
+            and all(kind.forward is forward for kind, forward in self.forwards.items())
+        )
 
     def layout(
         self,
@@ -98,7 +113,8 @@ class PassPlan:
             return None
         if PlannedCall.of(planned.kind, query, key, frames, interface) != planned:
             return None
-        return of_heads(query.shape[0], planned.heads, query.shape[0], planned.kind)
+        batch = query.shape[0]
+        return of_heads(batch, planned.heads, batch, planned.kind)
 
 
 def leave_trail(frame: Frame, func: Callable, args: tuple) -> None:
@@ -147,9 +163,9 @@ def plan_for(model: nn.Module, form: Form, modules: Mapping[str, nn.Module]) -> 
 
 
 def keep_plan(model: nn.Module, form: Form, plan: PassPlan, modules: Mapping[str, nn.Module]) -> None:
-    plan.modules = [
-        (weakref.ref(one), type(one).forward, vars(one).get("forward")) for one in modules.values()
-    ]
+    plan.modules = [weakref.ref(module) for module in modules.values()]
+    plan.forwards = {type(module): type(module).forward for module in modules.values()}
+    plan.own_forwards = [vars(module).get("forward") for module in modules.values()]
     _plans.setdefault(model, {})[form] = plan
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..data._attention import Band
 from ._modules import Frame
 from ._value_path import OutputLayout
 
@@ -22,6 +23,8 @@ class InterfaceCall:
     value: Tensor
     mask: Any = None
     recorded: int = 0
+    inner: tuple[float, Band | None] | None = None
+    """Scale and band of the call of scaled_dot_product_attention inside it, on the same query, key and mask."""
 
 
 @dataclass
@@ -53,7 +56,7 @@ class PreviousCall:
         return all(ref() is tensor and bool(kept == version(tensor)) for (ref, kept), tensor in held)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LastPair:
     """The last attention call: its query and key, kept alive so that no other tensors can take their memory.
 

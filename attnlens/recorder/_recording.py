@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from reprlib import repr as short
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from .._checks import integer
 from ..data._attention import Attention, Factors, Weights, Windows
+from ..data._pending import PendingLayers, settled
 from ..data._trace import Layer, Token, Trace
 from ..errors import CaptureWarning, InputError
 from ._calls import Call
@@ -57,6 +60,7 @@ class Recording:
             named = self._named(forward, "")
             items = self._items(named)
             if at < items:
+                _check_kept(named)
                 return Trace(layers=_joined(named, self._layers(named, at), at), model=self.model)
             at -= items
 
@@ -107,16 +111,37 @@ class Recording:
         output_rows = None if output_tokens is None else self._token_rows(output_tokens, select)
         for forward in self.forwards:
             named = self._named(forward, select)
-            dense = DenseBatches(named)
-            for item in range(self._items(named)):
-                layers = _joined(named, self._layers(named, item, dense), item)
-                if token_rows is None:
-                    yield Trace(layers=layers, model=self.model)
-                else:
-                    real = self._real(named, item, next(token_rows))
-                    out = () if output_rows is None else next(output_rows)
-                    sided = _sided(layers, len(real), len(out))
-                    yield Trace(layers=sided, model=self.model, tokens=real, output_tokens=out)
+            pending = self._pending(named, joined=True)
+            if token_rows is None:
+                traces = (Trace(layers=layers, model=self.model) for layers in pending)
+                yield from settled(traces, together=len(pending))
+                continue
+            for item, layers in enumerate(pending):
+                real = self._real(named, item, next(token_rows))
+                out = () if output_rows is None else next(output_rows)
+                sided = _sided(layers(), len(real), len(out))
+                yield Trace(layers=sided, model=self.model, tokens=real, output_tokens=out)
+
+    def _pending(self, named: list[tuple[str, Call]], joined: bool) -> list[PendingLayers]:
+        """The layers of each input of a forward pass; joined: with heads that are separate modules in one layer."""
+        _check_kept(named)
+        items, dense = self._items(named), DenseBatches(named)
+        shared = items > 1 or any(self._outweighs(call) for _, call in named)
+        alone = Recording(self.model, self.store)  # a trace that waits does not hold the other forward passes
+
+        def compute(item: int) -> tuple[Layer, ...]:
+            layers = alone._layers(named, item, dense)
+            return _joined(named, layers, item) if joined else layers
+
+        return [PendingLayers(partial(compute, item), shared) for item in range(items)]
+
+    def _outweighs(self, call: Call) -> bool:
+        """Whether a recorded call is more than twice as large as the layer made from it."""
+        if call.mask is not None and call.mask.batch_keys() is not None:
+            return True  # it holds padding
+        if call.weights is not None or not self._stores_weights(call, None, None):
+            return False
+        return call.query.nbytes + call.key.nbytes > 2 * math.prod(call.shape) * call.query.element_size()
 
     def verify(self, alone: Sequence[Recording] | None = None) -> list[Check]:
         """Compares each layer with the output of the model; needs `capture(model, verify=True)`.
@@ -141,6 +166,7 @@ class Recording:
         """
         named = self._named(forward, select)
         check_countable(named)
+        _check_kept(named)
         dense = DenseBatches(named)
         for item in range(self._items(named)):
             yield self._layers(named, item, dense)
@@ -247,11 +273,6 @@ class Recording:
         self, call: Call, item: int, rows: Tensor | None, cols: Tensor | None, dense: DenseBatches | None
     ) -> Attention:
         """`attention`; small entries are cut from the weights of the whole batch."""
-        if call.reduced is not None:
-            raise InputError(
-                "this capture reduced each attention and kept none: recording.reduced has the results; omit reduce= "
-                "for traces"
-            )
         if call.weights is not None:
             return Weights(keep(keep(call.weights[item], rows, 1), cols, 2).contiguous())
         whole = dense.of(call) if dense is not None and self._stores_weights(call, rows, cols) else None
@@ -281,6 +302,22 @@ class Recording:
         factors = call.query.shape[3] * numbers * call.query.element_size() + heads * queries * 4
         small = heads * queries * keys * call.query.element_size() <= factors
         return self.store == "weights" or (self.store == "auto" and small)
+
+
+def _check_kept(named: list[tuple[str, Call]]) -> None:
+    """Raises InputError where a reducer took the place of the attention."""
+    if any(call.reduced is not None for _, call in named):
+        raise InputError(
+            "this capture reduced each attention and kept none: recording.reduced has the results; omit reduce= "
+            "for traces"
+        )
+
+
+def pending_layers(recording: Recording, forward: int) -> list[PendingLayers]:
+    """`Recording.layers`, each computed when it is read."""
+    named = recording._named(forward, "")
+    check_countable(named)
+    return recording._pending(named, joined=False)
 
 
 def check_countable(named: list[tuple[str, Call]]) -> None:

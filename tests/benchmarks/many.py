@@ -24,7 +24,7 @@ from attnlens.models._forward import BatchBudget
 
 from .measure import cpu_seconds, ratio
 
-MOST = {"predictions": 1.0, "statistics": 1.35, "traces": 1.45, "statistics of traces": 2.5}
+MOST = {"predictions": 1.0, "statistics": 1.35, "traces": 1.10, "statistics of traces": 2.5}
 """At most so many times the CPU time of predictions alone."""
 
 SECONDS = {"statistics": 0.6, "integrated gradients": 1.5}

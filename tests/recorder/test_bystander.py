@@ -719,3 +719,24 @@ def test_generate_with_a_static_cache():
         for a, b in zip(one.layers, other.layers, strict=True):
             assert a.attention.shape == b.attention.shape
             assert torch.allclose(a.attention[:], b.attention[:], atol=1e-5)
+
+
+def test_hooks_are_written_as_torch_registers_them():
+    """A capture writes in the same tables, so that torch calls its hooks with these options."""
+
+    def tables(module):
+        return {name: dict(table) for name, table in vars(module).items() if "hooks" in name and table}
+
+    module = nn.Identity()
+    module.register_forward_pre_hook(print, with_kwargs=True)
+    module.register_forward_hook(print, always_call=True)
+    block = Block("sdpa")
+    with torch.no_grad(), al.capture(block):
+        block(torch.randn(1, 3, DIM))
+        written = tables(block)
+        assert set(written) == set(tables(module))
+        (number,) = {number for table in written.values() for number in table}
+        handle = block.register_forward_hook(lambda *_: None)
+        assert handle.id != number
+        handle.remove()
+    assert tables(block) == {}

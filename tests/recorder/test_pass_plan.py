@@ -261,3 +261,110 @@ def test_modules_are_named_as_torch_names_them():
     for model in (Shared(), CASES["bart"].build()[0]):
         expected = dict(model.named_modules())
         assert list(named_modules(model).items()) == list(expected.items())
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The functions that listeners saw."""
+    functions, dispatch = [], _listener.Listener.__torch_function__
+
+    def noted(self, func, types, args=(), kwargs=None):
+        functions.append(func)
+        return dispatch(self, func, types, args, kwargs)
+
+    monkeypatch.setattr(_listener.Listener, "__torch_function__", noted)
+    return functions
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_from_the_third_pass_on_the_function_around_attention_is_not_watched(name, watched):
+    model, inputs = CASES[name].build()
+    images = next(iter(inputs.values())).ndim == 4
+    for chosen in (slice(0, 2), slice(1, 3), slice(0, 1)):
+        some = part(inputs, chosen, 8)
+        record(model, some)
+        record(model, some)
+        assert scaled_dot_product_attention in watched or name == "vit"
+        watched.clear()
+        third = record(model, some)
+        if not (images and chosen == slice(0, 1)):
+            assert scaled_dot_product_attention not in watched
+        drop_plans(model)
+        assert_same(third, record(model, some))
+
+
+def llama():
+    model, inputs = CASES["llama"].build()
+    for _ in range(3):
+        record(model, inputs)
+    return model, inputs
+
+
+def change_mask(model, inputs):
+    del inputs["attention_mask"]
+
+
+def change_causality(model, inputs):
+    model.layers[1].self_attn.is_causal = False
+
+
+def change_scale(model, inputs):
+    model.layers[0].self_attn.scaling = 0.1
+
+
+def change_heads(model, inputs):
+    attention = model.layers[0].self_attn
+    attention.q_proj = nn.Linear(attention.q_proj.in_features, attention.q_proj.out_features * 2)
+    attention.o_proj = nn.Linear(attention.o_proj.in_features * 2, attention.o_proj.out_features)
+    attention.num_key_value_groups *= 2
+
+
+@pytest.mark.parametrize("change", [change_mask, change_causality, change_scale, change_heads])
+def test_a_call_that_differs_is_watched(change, watched):
+    model, inputs = llama()
+    watched.clear()
+    change(model, inputs)
+    later = record(model, inputs)
+    assert scaled_dot_product_attention in watched
+    drop_plans(model)
+    assert_same(later, record(model, inputs))
+
+
+def test_steps_with_a_cache_are_those_of_a_first_pass():
+    model, inputs = CASES["llama"].build()
+    ids = inputs["input_ids"]
+
+    def steps():
+        with torch.no_grad(), al.capture(model, store="factors") as recording:
+            cache = model(ids[:, :4]).past_key_values
+            model(ids[:, 4:6], past_key_values=cache)
+            model(ids[:, 6:7], past_key_values=cache)
+            model(ids[:, 7:8], past_key_values=cache)
+        return recording
+
+    first = steps()
+    steps()
+    assert_same(steps(), first)
+
+
+def test_an_attention_function_of_the_user_is_always_watched(watched):
+    from transformers import AttentionInterface
+
+    def alternating(module, query, key, value, mask, **options):
+        own.causal = not own.causal
+        return scaled_dot_product_attention(query, key, value, is_causal=own.causal).transpose(1, 2), None
+
+    own = nn.Module()
+    own.causal = False
+    AttentionInterface.register("alternating", alternating)
+    try:
+        model, inputs = CASES["bert"].build()
+        model.set_attn_implementation("alternating")
+        for _ in range(4):
+            watched.clear()
+            recording = record(model, inputs)
+            assert scaled_dot_product_attention in watched
+            bands = [call.mask is not None and call.mask.band is not None for call in recording.calls]
+            assert bands == [number % 2 == 0 for number in range(len(bands))]
+    finally:
+        AttentionInterface._global_mapping.pop("alternating")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -123,9 +124,14 @@ class Provenance:
 
     def __init__(self, model: nn.Module):
         self._tags = Tags()
-        self._constants = {id(buffer) for buffer in model.buffers()}
+        self._model = model
         self._mapped: dict[int, Axis] = {}
         self.batch: AxisPart | None = None
+
+    @cached_property
+    def _constants(self) -> set[int]:
+        """The buffers, by identity; looked up only where a pass is followed."""
+        return {id(buffer) for buffer in self._model.buffers()}
 
     def enter(self, values: Iterable[Any], outermost: bool = False) -> None:
         """Records the inputs of a module: those of the whole model, or those of a part with unknown axes."""
