@@ -72,10 +72,10 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 .venv/lowest/installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv/lowest
 	.venv/lowest/bin/pip install --quiet "$$(grep '^torch==' constraints.txt)"
-	sed -n '/^install_requires/,/^docs/s/^ *\([a-z0-9-]*\)>=\(.*\)/\1==\2/p' setup.cfg | grep -v '^torch==' \
+	sed -n '/^install_requires/,/^ray/s/^ *\([a-z0-9-]*\)>=\(.*\)/\1==\2/p' setup.cfg | grep -v '^torch==' \
 		> .venv/lowest/constraints.txt
 	.venv/lowest/bin/pip install --quiet --config-settings editable_mode=compat -c .venv/lowest/constraints.txt \
-		$$(grep -E '^(pytest|hypothesis)==' constraints.txt) -e '.[train]'
+		$$(grep -E '^(pytest|hypothesis)==' constraints.txt) -e .
 	touch $@
 
 # Without Chromium, where one may not install it, the browser tests skip and say so.

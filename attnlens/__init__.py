@@ -16,6 +16,7 @@ What stands here is what most people need; each group holds the rest:
   methods, baselines or targets beside each other; `debug` reports on one input
 - whether that is true: `faithfulness`, and `evaluation` for agreement, infidelity, sensitivity and the sanity check
 - what heads are good for: `ablate`
+- a whole data set: `corpus`, a probe of every input
 - views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; all of them linked:
   `Explorer`
 - static figures: `plots`; one self-contained HTML page: `report`; BertViz's own views of any trace: `bertviz`
@@ -55,6 +56,7 @@ _GROUPS = (
     "attribution",
     "bertviz",
     "circuits",
+    "corpus",
     "data",
     "diagnosis",
     "evaluation",
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from . import attribution as attribution
     from . import bertviz as bertviz
     from . import circuits as circuits
+    from . import corpus as corpus
     from . import data as data
     from . import diagnosis as diagnosis
     from . import evaluation as evaluation

@@ -57,7 +57,7 @@ def top_weights(
     left_out: list[str] = []
     seen = 0
     for numbers, layers in reduced(
-        traces, inputs, lambda tokens: _TopReducer(tokens, special), batch_size, "top_weights"
+        traces, inputs, lambda tokens: TopReducer(tokens, special), batch_size, "top_weights"
     ):
         seen += len(numbers)
         for at, (name, found) in enumerate(layers):
@@ -83,7 +83,7 @@ class _Top(NamedTuple):
     key: Tensor
 
 
-class _TopReducer:
+class TopReducer:
     """A reducer: (the largest weights of one layer of a batch, the tokens of its queries and of its keys by input)."""
 
     def __init__(self, tokens: InputTokens, special: bool):

@@ -37,7 +37,7 @@ def read(path: str | Path, column: str | None = None) -> list[str]:
     """The texts of a file, in order.
 
     path: .txt (a text on each line; empty lines are skipped), .csv, .tsv (quoted as CSV), .jsonl (an object or a text
-        on each line) or .parquet, which needs pyarrow; in UTF-8
+        on each line) or .parquet; in UTF-8
     column: the column of a table with the texts; by default the one with a name of `TEXT_COLUMNS`, or the only one
         that holds texts
 
@@ -113,14 +113,9 @@ def _json_lines(path: Path) -> TextTable | list[str]:
 
 
 def _parquet(path: Path) -> TextTable:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InputError(
-            f"reading {path} needs pyarrow: pip install pyarrow, or attnlens with its extra: "
-            "pip install 'attnlens[train]'"
-        ) from error
+    import pyarrow
+    from pyarrow import parquet
+
     try:
         file = parquet.ParquetFile(path)
         kinds = dict(zip(file.schema_arrow.names, map(_kind, file.schema_arrow.types)))

@@ -99,6 +99,8 @@ class ImageLens(Lens):
 
     def _prepare(self, input: Any) -> tuple[Tensor, Any, bool]:
         """(pixels, the picture that they show, whether it is a picture without a preprocessing function)"""
+        if isinstance(input, tuple) and len(input) == 3 and isinstance(input[0], Tensor):
+            return input  # prepared
         raw = not isinstance(input, Tensor) and _image_inputs.preprocess(self) is None
         return *_image_inputs.prepare(self, input), raw
 
@@ -134,7 +136,7 @@ class ImageLens(Lens):
 
     def _reduced(
         self, prepared: Sequence[tuple[Tensor, Any, bool]], reducer: Reducer
-    ) -> list[tuple[str, Any]]:
+    ) -> tuple[Any, list[tuple[str, Any]]]:
         reduce: Callable[..., Any] | None = None
 
         def begun(attention: AttentionBatch) -> Any:
@@ -151,7 +153,7 @@ class ImageLens(Lens):
             return reduce(attention, _forward.sides(attention.name, attention.kind, windowed))
 
         with _explaining_raw(prepared):
-            return _forward.reduced(self.model, self._inputs(prepared), begun)[1]
+            return _forward.reduced(self.model, self._inputs(prepared), begun)
 
     def _together(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> bool:
         return len({pixels.shape for pixels, *_ in prepared}) == 1
@@ -166,6 +168,9 @@ class ImageLens(Lens):
             return [logits for row in prepared for logits in self._answers([row])]
         with _explaining_raw(prepared):
             output = self._forward(self._inputs(prepared))
+        return self._logits_of(output, prepared)
+
+    def _logits_of(self, output: Any, prepared: Sequence[tuple[Tensor, Any, bool]]) -> list[Tensor | None]:
         return [_tasks.kept(self._logits(output, item)) for item in range(len(prepared))]
 
     def _logits(self, output: Any, item: int) -> Tensor | None:

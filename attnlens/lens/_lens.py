@@ -190,16 +190,23 @@ class Lens:
                 yield done.pop(number)
 
     def reduce(
-        self, inputs: Iterable[Any], reducer: Reducer, *, batch_size: int | None = None
-    ) -> Iterator[tuple[list[int], list[tuple[str, Any]]]]:
+        self,
+        inputs: Iterable[Any],
+        reducer: Reducer | None,
+        *,
+        batch_size: int | None = None,
+        logits: bool = False,
+    ) -> Iterator[tuple]:
         """Reduces the attention of each layer while the model runs, batch by batch; no trace is made.
 
         inputs: any iterable. It is read some batches ahead; these are sorted by length to reduce padding.
         reducer: a function called for each batch with its `InputTokens`. It returns the function that is called for
-            each layer, with its `AttentionBatch` and the sides of its queries and keys.
+            each layer, with its `AttentionBatch` and the sides of its queries and keys. None: no attention is recorded.
         batch_size: inputs in a batch; by default as many as the device has room for, fewer when memory runs out.
+        logits: whether the logits are yielded too
 
-        Yields, batch by batch, the numbers of the inputs and the (name, result) of each layer.
+        Yields, batch by batch, the numbers of the inputs and the (name, result) of each layer; with `logits` also the
+        logits of each input, as `Trace.logits`, or None where the model returns none.
         Raises InputError for an input that cannot be read; the message names its number.
         """
         if batch_size is not None:
@@ -215,12 +222,12 @@ class Lens:
                 rows = [prepared for _, prepared in batch]
                 if not self._together(rows):
                     batch, rows = batch[:1], rows[:1]
-                layers = None
+                results = None
                 with budget.attempt(1 if batch_size else len(batch), length):
-                    layers = self._reduced(rows, reducer)
-                if layers is not None:
+                    results = self._results(rows, reducer, logits)
+                if results is not None:
                     chunk = chunk[len(batch) :]
-                    yield [number for number, _ in batch], layers
+                    yield [number for number, _ in batch], *results
 
     def _check_inputs(self, inputs: Any, name: str) -> None:
         """Raises InputError for anything but an iterable of inputs."""
@@ -234,7 +241,19 @@ class Lens:
         """Whether these inputs can share a batch."""
         raise NotImplementedError
 
-    def _reduced(self, prepared: Sequence[Any], reducer: Reducer) -> list[tuple[str, Any]]:
+    def _results(self, prepared: Sequence[Any], reducer: Reducer | None, logits: bool) -> tuple[list, ...]:
+        """What `reduce` yields of a batch, beside the numbers of its inputs."""
+        if reducer is None:
+            return ([], self._answers(prepared)) if logits else ([],)
+        output, layers = self._reduced(prepared, reducer)
+        return (layers, self._logits_of(output, prepared)) if logits else (layers,)
+
+    def _reduced(self, prepared: Sequence[Any], reducer: Reducer) -> tuple[Any, list[tuple[str, Any]]]:
+        """(what the model returns, the name and the result of each layer)"""
+        raise NotImplementedError
+
+    def _logits_of(self, output: Any, prepared: Sequence[Any]) -> list[Tensor | None]:
+        """The logits of each input of a batch."""
         raise NotImplementedError
 
     def _target(self, target: str | int | None) -> str | int | None:
@@ -253,6 +272,13 @@ class Lens:
                     raise
                 raise InputError(f"input {number}: {error}") from error
             yield prepared
+
+    def prepare(self, input: Any) -> Any:
+        """What `trace`, `predict` and `reduce` also take for this input, so that it is read once.
+
+        Raises InputError for an input that cannot be read.
+        """
+        return self._prepare(input)
 
     def _prepare(self, input: Any) -> Any:
         raise NotImplementedError
@@ -300,6 +326,10 @@ class Lens:
         return (
             self._prediction(one, logits, top_k) for one, logits in zip(prepared, self._answers(prepared))
         )
+
+    def prediction(self, logits: Tensor) -> Prediction:
+        """The prediction that logits `[class]` of one input hold. Raises InputError for NaN."""
+        return _predictions.prediction(logits, self.labels, self.activation, 1)
 
     def _prediction(self, prepared: Any, logits: Tensor | None, top_k: int) -> Any:
         """The prediction of logits `[class]`."""

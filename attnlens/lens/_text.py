@@ -306,7 +306,7 @@ class TextLens(Lens):
                 target=targets[item],
             )
 
-    def _reduced(self, prepared: Sequence[Encoded], reducer: Reducer) -> list[tuple[str, Any]]:
+    def _reduced(self, prepared: Sequence[Encoded], reducer: Reducer) -> tuple[Any, list[tuple[str, Any]]]:
         rows = [self._with_start(row) for row in prepared]
         reduce = reducer(InputTokens([row.tokens for row in rows], [row.output_tokens for row in rows]))
 
@@ -314,7 +314,11 @@ class TextLens(Lens):
             windowed = attention.windows > 1
             return reduce(attention, _forward.sides(attention.name, attention.kind, windowed, self._seq2seq))
 
-        return _forward.reduced(self.model, self.inputs(rows), of_layer)[1]
+        return _forward.reduced(self.model, self.inputs(rows), of_layer)
+
+    def _logits_of(self, output: Any, prepared: Sequence[Encoded]) -> list[Tensor | None]:
+        rows = [self._with_start(row) for row in prepared]
+        return [_tasks.kept(self._checked_logits(output, item, rows)) for item in range(len(rows))]
 
     def _together(self, prepared: Sequence[Encoded]) -> bool:
         return self.batches or len(prepared) == 1
@@ -339,8 +343,7 @@ class TextLens(Lens):
         if not self._together(prepared):
             return [logits for row in prepared for logits in self._answers([row])]
         prepared = [self._with_start(row) for row in prepared]
-        output = self._forward(self.inputs(prepared))
-        return [_tasks.kept(self._checked_logits(output, item, prepared)) for item in range(len(prepared))]
+        return self._logits_of(self._forward(self.inputs(prepared)), prepared)
 
     def _prediction(self, prepared: Encoded, logits: Tensor | None, top_k: int) -> Any:
         head = self.task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import csv
 import json
 from pathlib import Path
@@ -186,19 +185,6 @@ def test_parquet_of_numbers_nulls_and_pictures(tmp_path):
         read(path, "picture")
     frame.assign(text=pd.Categorical(["see it", "flat"])).to_parquet(path)
     assert read(path) == ["see it", "flat"]
-
-
-def test_parquet_without_pyarrow_says_what_to_install(file, monkeypatch):
-    original = builtins.__import__
-
-    def without(name, *more, **others):
-        if name.partition(".")[0] == "pyarrow":
-            raise ModuleNotFoundError("No module named 'pyarrow'")
-        return original(name, *more, **others)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InputError, match=r"needs pyarrow: pip install pyarrow, or .*'attnlens\[train\]'"):
-        read(file("a.parquet", "see it"))
 
 
 def test_a_folder_and_a_file_that_is_not_there(tmp_path):

@@ -1,0 +1,292 @@
+"""A probe over a whole data set, part by part, into a directory from which a run that was killed goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .._checks import integer, one_of
+from ..errors import FileError, InputError
+from ._probe import Probe, schema_of
+from ._source import Columns, Part, Row, Source, digest, source_of
+from ._store import PartStore, manifest_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from ..lens import Lens
+
+PART_ROWS = 512
+"""Rows of a part: what is lost at most when a run is killed."""
+
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: `parts` and `errors` are folders of Parquet files that pandas, DuckDB and Spark read.
+
+    folder: the directory; manifest: what made it
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Raises FileError where there is no finished run."""
+        folder = Path(folder)
+        manifest = manifest_of(folder)
+        if manifest is None:
+            raise FileError(f"{folder} holds no run: there is no manifest.json in it")
+        if not manifest.get("complete"):
+            raise FileError(
+                f"the run in {folder} is not finished; start it again with the same arguments, and it goes on"
+            )
+        return cls(folder, manifest)
+
+    def __len__(self) -> int:
+        """How many rows were probed."""
+        return self.manifest["rows"]
+
+    def to_pandas(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
+        """The table, a row per input, in the order of the data; some columns of it, or all."""
+        return _read(self.folder / "parts", columns)
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """`key` and `reason` of each row that could not be used."""
+        return _read(self.folder / "errors", None)
+
+    def __repr__(self) -> str:
+        errors = self.manifest["errors"]
+        return f"Run of {len(self):,} rows in {self.folder}" + (
+            f", {errors:,} could not be used" if errors else ""
+        )
+
+
+def run(
+    lens: Lens,
+    data: Any,
+    out: str | Path,
+    probe: Probe | None = None,
+    *,
+    input: str | None = None,
+    label: str | None = None,
+    key: str | None = None,
+    pair: str | None = None,
+    columns: Iterable[str] = (),
+    part_rows: int = PART_ROWS,
+    engine: str = "local",
+    progress: bool = True,
+    **options: Any,
+) -> Run:
+    """Runs a probe over a data set and writes its table, part by part; a run that was killed goes on where it was.
+
+    data: a file (.parquet, .csv, .tsv, .jsonl, .txt, WebDataset's .tar), a list of such paths or a folder of them, a
+        folder of pictures, a pandas frame, a `datasets.Dataset`, or a list. It is read part by part.
+    out: a directory, which is made. It receives `parts/`, `errors/` and `manifest.json`.
+    probe: what to compute; the prediction by default
+    input, label, key, pair: columns with the inputs, their true classes (by name or index), unique keys (by default the
+        numbers of the rows), and second texts; columns: others that are kept
+    part_rows: rows of a part
+    engine: "local", in this process; or "ray", on Ray Data (`pip install attnlens[ray]`), with `options` `actors`,
+        `gpus` per actor and the `address` of a cluster
+    progress: whether a bar shows rows per second and the time left
+
+    A row that cannot be used (an empty text, an unreadable picture, an unknown label, NaN) goes to `errors/` with its
+    key and the reason, and the run goes on.
+
+    Raises InputError for a column that the data lack, for a directory that holds a run of another configuration or of
+    other data, and while another run writes to it; FileError for what cannot be read or written.
+
+    >>> run(lens, "reviews.parquet", "out", Probe(head_stats=True), input="sentence", label="label").to_pandas()
+    """
+    one_of("engine", engine, ENGINES)
+    part_rows = integer("part_rows", part_rows, least=1)
+    probe = Probe() if probe is None else probe
+    chosen = Columns(input or "input", label, key, pair, tuple(columns))
+    _check_names(chosen.more, probe)
+    source = source_of(data, chosen if input is not None else _guessed(data, chosen))
+    store = PartStore(Path(out), _configuration(lens, probe, source, part_rows))
+    if engine == "ray":
+        from ._ray import RayEngine as Engine
+    else:
+        Engine = LocalEngine
+    with store.opened():
+        parts = source.parts(part_rows)
+        kinds = {name: source.kind(name) for name in source.columns.more}
+        with _Progress(sum(part.rows for part in parts), progress) as bar:
+            _run_parts(store, source, parts, Engine(lens, probe, source, kinds, **options), bar)
+        _finish(store, parts)
+    return Run.open(out)
+
+
+def _run_parts(store: PartStore, source: Source, parts: list[Part], engine: Any, bar: _Progress) -> None:
+    """Makes the parts that are missing, damaged, or of other rows."""
+    committed = store.committed()
+    missing: dict[int, str] = {}
+
+    def pending() -> Iterator[tuple[Part, list[Row]]]:
+        for part in parts:
+            rows = source.read(part)
+            _check_keys(rows)
+            key = store.key(digest(rows))
+            before = committed.pop(part.number, None)
+            if before == key:
+                bar.advance(part.rows)
+                continue
+            if before is not None:
+                raise InputError(
+                    f"{store.folder} holds part {part.number} of other rows: the data have changed; choose another out="
+                )
+            missing[part.number] = key
+            yield part, rows
+
+    for part, rows, errors in engine.probed(pending()):
+        store.commit(part.number, missing.pop(part.number), rows, errors)
+        bar.advance(part.rows)
+    if committed:
+        raise InputError(f"{store.folder} holds parts of other data; choose another out=")
+
+
+def _finish(store: PartStore, parts: list[Part]) -> None:
+    import pyarrow.parquet as pq
+
+    counts = [
+        sum(pq.read_metadata(path).num_rows for path in (store.folder / kind).glob("*.parquet"))
+        for kind in ("parts", "errors")
+    ]
+    if sum(counts) != sum(part.rows for part in parts):
+        raise FileError(
+            f"{store.folder} holds {sum(counts)} rows of {sum(part.rows for part in parts)}; run it again"
+        )
+    store.write_manifest(complete=True, rows=counts[0], errors=counts[1], parts=len(parts))
+
+
+class LocalEngine:
+    """Probes parts in this process; the next part is read while the model runs."""
+
+    def __init__(self, lens: Lens, probe: Probe, source: Source, kinds: Mapping[str, Any]):
+        self.lens, self.probe, self.kinds = lens, probe, kinds
+
+    def probed(self, pending: Iterator[tuple[Part, list[Row]]]) -> Iterator[tuple[Part, pa.Table, pa.Table]]:
+        """Iterates over (part, its rows, its errors)."""
+        with ThreadPoolExecutor(1) as reader:
+            following = reader.submit(next, pending, None)
+            while (current := following.result()) is not None:
+                following = reader.submit(next, pending, None)
+                part, rows = current
+                yield part, *self.probe(self.lens, rows, self.kinds)
+
+
+# -- what a run is made by ------------------------------------------------------------------------------------
+
+
+def _check_names(columns: tuple[str, ...], probe: Probe) -> None:
+    """Raises InputError for a column of the data with the name of one of the table."""
+    taken = {"key", "label", *(name for name, _ in schema_of(probe))} & set(columns)
+    if taken or len(set(columns)) < len(columns):
+        what = f"column {sorted(taken)[0]!r} is one of the table's own" if taken else "a column occurs twice"
+        raise InputError(f"{what}; rename it in the data, or omit it from columns=")
+
+
+def _configuration(lens: Lens, probe: Probe, source: Source, part_rows: int) -> dict[str, Any]:
+    columns = vars(source.columns)
+    return {
+        "model": {"name": lens.name, "fingerprint": fingerprint(lens)},
+        "probe": probe.to_dict(),
+        "columns": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()
+        },
+        "part_rows": part_rows,
+    }
+
+
+def fingerprint(lens: Lens) -> str:
+    """A hash of the model's parameters and buffers, its configuration and the tokenizer or image processor."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(lens.model.state_dict().items()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    config = getattr(lens.model, "config", None)
+    for part in (config, lens.processor):
+        found.update(_described(part).encode())
+    found.update(json.dumps([list(lens.labels), lens.activation]).encode())
+    return found.hexdigest()
+
+
+def _described(part: Any) -> str:
+    """A configuration, tokenizer or processor as text, without addresses and paths."""
+    backend = getattr(part, "backend_tokenizer", None)
+    if backend is not None:
+        return backend.to_str()
+    if hasattr(part, "to_dict"):
+        content = {
+            k: v for k, v in part.to_dict().items() if not k.startswith("_") and k != "transformers_version"
+        }
+        return json.dumps(content, sort_keys=True, default=str)
+    return "" if part is None else type(part).__qualname__
+
+
+def _guessed(data: Any, chosen: Columns) -> Columns:
+    """The column of inputs where none is named: of a text file or a list there is one."""
+    if isinstance(data, str | Path) and Path(data).suffix.lower() in (".parquet", ".csv", ".tsv", ".jsonl"):
+        raise InputError("a table has several columns; name the one that holds the inputs: input='sentence'")
+    if hasattr(data, "iloc") or hasattr(data, "column_names"):
+        raise InputError("a table has several columns; name the one that holds the inputs: input='sentence'")
+    return chosen
+
+
+def _check_keys(rows: list[Row]) -> None:
+    keys = [row.key for row in rows]
+    if len(set(keys)) < len(keys):
+        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
+        raise InputError(f"key {twice!r} occurs twice; key= is a column of unique values, or omit it")
+
+
+def _read(folder: Path, columns: Iterable[str] | None) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = None if columns is None else list(columns)
+    tables = [pq.read_table(path, columns=names) for path in sorted(folder.glob("*.parquet"))]
+    return pa.concat_tables(tables).to_pandas()
+
+
+class _Progress:
+    """A bar with rows per second and the time left; nothing where it is off."""
+
+    def __init__(self, total: int, shown: bool):
+        self.total, self.shown = total, shown
+        self._bar: Any = nullcontext()
+
+    def __enter__(self) -> _Progress:
+        if self.shown:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+            )  # fmt: skip
+            self._bar.start()
+            self._task = self._bar.add_task("rows", total=self.total, rate="")
+        return self
+
+    def advance(self, rows: int) -> None:
+        if self.shown:
+            speed = self._bar.tasks[0].speed
+            self._bar.update(self._task, advance=rows, rate=f"{speed:,.0f} rows/s" if speed else "")
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            self._bar.stop()
