@@ -32,6 +32,7 @@ class Probe:
     rollout: the rollout row of the position that predicts; one trace per input
 
     A probe of rows returns two tables: of the rows, and of those that could not be used. It reads and writes no file.
+    It raises InputError where every row fails for one reason, such as an unknown method.
 
     >>> rows, errors = Probe(attribution="integrated_gradients")(lens, rows)
     """
@@ -90,12 +91,18 @@ class _Batch:
 
     def _each(self, work: Callable[[list[int]], None], what: str) -> None:
         """Runs the work for all rows that can be used; where it fails, for halves of them, down to single rows."""
-        pending = [[number for number in self.prepared if number not in self.problems]]
+        usable = [number for number in self.prepared if number not in self.problems]
+        pending = [usable]
         while pending:
             numbers = pending.pop()
             if numbers and not self._tried(numbers, work, what) and len(numbers) > 1:
                 half = len(numbers) // 2
                 pending += [numbers[half:], numbers[:half]]
+        reasons = {self.problems.get(number) for number in usable}
+        if (
+            len(usable) > 1 and len(reasons) == 1 and None not in reasons
+        ):  # the request is wrong, not the rows
+            raise InputError(reasons.pop())
 
     def _tried(self, numbers: list[int], work: Callable[[list[int]], None], what: str = "") -> bool:
         """Whether the work did not fail; the only row that fails has its problem noted."""
@@ -164,7 +171,7 @@ class _Batch:
 
     def _attributed(self, numbers: list[int]) -> None:
         text = hasattr(self.lens, "tokenizer")
-        inputs = [self.prepared[number] if text else _picture(self.rows[number].input) for number in numbers]
+        inputs = [_picture(self.rows[number].input) for number in numbers]
         for number, scores in zip(
             numbers, self.lens.attribute(inputs, method=self.probe.attribution, **self.probe.options)
         ):

@@ -1,0 +1,212 @@
+"""A run over a data set: its table, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import attnlens as al
+from attnlens import corpus
+from attnlens.corpus import Probe
+from attnlens.corpus._run import fingerprint
+from attnlens.errors import FileError, InputError
+
+from .. import tiny
+
+SENTENCES = tuple(al.models.sample_sentences())
+TEXTS = [*(SENTENCES * 3)[:20], "", "see it", "flat"]
+LABELS = [*[0, 1] * 10, 1, 1, "nonsense"]
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return al.load("sentiment")
+
+
+def data():
+    return pd.DataFrame({"text": TEXTS, "label": LABELS, "length": [len(text) for text in TEXTS]})
+
+
+def started(lens, out, frame=None, probe=None, **options):
+    options = {
+        "input": "text",
+        "label": "label",
+        "columns": ["length"],
+        "part_rows": 4,
+        "progress": False,
+    } | options
+    return corpus.run(lens, data() if frame is None else frame, out, probe, **options)
+
+
+def files(folder):
+    return {
+        path.name: path.stat().st_mtime_ns
+        for kind in ("parts", "errors")
+        for path in (folder / kind).iterdir()
+    }
+
+
+def test_the_table(lens, tmp_path):
+    run = started(lens, tmp_path / "out")
+    table = run.to_pandas()
+    assert len(run) == len(table) == 21
+    assert table["key"].tolist() == [*range(20), 21]
+    assert table["length"].tolist() == [len(TEXTS[key]) for key in table["key"]]
+    expected = lens.predict([TEXTS[key] for key in table["key"]])
+    assert table["prediction"].tolist() == [one.label for one in expected]
+    assert run.errors["key"].tolist() == [20, 22]
+    assert "nonsense" in run.errors["reason"][1]
+    assert run.to_pandas(["key", "loss"]).columns.tolist() == ["key", "loss"]
+    assert repr(run) == f"Run of 21 rows in {tmp_path / 'out'}, 2 could not be used"
+    pd.testing.assert_frame_equal(corpus.Run.open(tmp_path / "out").to_pandas(), table)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out" / "parts"), table)
+
+
+def test_parts_that_are_there_are_not_made_again(lens, tmp_path, monkeypatch):
+    out, probe = tmp_path / "out", Probe(head_stats=True)
+    table = started(lens, out, probe=probe).to_pandas()
+    before = files(out)
+    monkeypatch.setattr(Probe, "__call__", lambda *_: pytest.fail("probed again"))
+    pd.testing.assert_frame_equal(started(lens, out, probe=probe).to_pandas(), table)
+    assert files(out) == before
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "removed", "errors removed", "draft"])
+def test_damaged_parts_are_made_again(lens, tmp_path, damage):
+    out = tmp_path / "out"
+    table, before = started(lens, out).to_pandas(), files(out)
+    path = sorted((out / ("errors" if damage.startswith("errors") else "parts")).iterdir())[2]
+    content = path.read_bytes()
+    if damage == "flipped":
+        path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    elif damage == "cut":
+        path.write_bytes(content[:-7])
+    else:
+        path.unlink()
+    run = started(lens, out)
+    pd.testing.assert_frame_equal(run.to_pandas(), table)
+    assert run.errors["key"].tolist() == [20, 22]
+    again = files(out)
+    assert again.keys() == before.keys()
+    assert sum(again[name] != before[name] for name in before) <= 2
+
+
+def test_another_configuration_is_refused(lens, tmp_path):
+    out = tmp_path / "out"
+    started(lens, out)
+    for changed, message in (
+        ({"probe": Probe(head_stats=True)}, "probe.head_stats was False and is True"),
+        ({"part_rows": 5}, "part_rows was 4 and is 5"),
+        ({"label": None}, "columns.label was 'label' and is None"),
+    ):
+        with pytest.raises(InputError, match=message):
+            started(lens, out, **changed)
+    with pytest.raises(InputError, match=r"model\.name was 'sentiment'"):
+        started(al.Lens(tiny.bert(), tiny.wordpiece()), out)
+    assert len(started(lens, out)) == 21
+
+
+@pytest.mark.parametrize("rows", [slice(1, None), slice(0, 8), slice(None, None, -1)])
+def test_other_data_are_refused(lens, tmp_path, rows):
+    out = tmp_path / "out"
+    started(lens, out)
+    with pytest.raises(InputError, match=r"other rows|other data"):
+        started(lens, out, data().iloc[rows].reset_index(drop=True))
+
+
+def test_more_data_go_on(lens, tmp_path):
+    """Rows that were added at the end of a part's boundary are new parts."""
+    out = tmp_path / "out"
+    started(lens, out, data().iloc[:8])
+    assert len(started(lens, out)) == 21
+
+
+def test_two_runs_at_once_are_refused(lens, tmp_path, monkeypatch):
+    out, messages, probed = tmp_path / "out", [], Probe.__call__
+
+    def second(*args):
+        if not messages:
+            with pytest.raises(InputError, match="another run writes to") as caught:
+                started(lens, out)
+            messages.append(str(caught.value))
+        return probed(*args)
+
+    monkeypatch.setattr(Probe, "__call__", second)
+    assert len(started(lens, out)) == 21
+    assert messages
+
+
+def test_a_run_that_was_stopped_goes_on(lens, tmp_path, monkeypatch):
+    out, made, probed = tmp_path / "out", [], Probe.__call__
+
+    def stopping(*args):
+        made.append(args)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return probed(*args)
+
+    monkeypatch.setattr(Probe, "__call__", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        started(lens, out)
+    with pytest.raises(FileError, match="is not finished"):
+        corpus.Run.open(out)
+    table = started(lens, out).to_pandas()
+    assert len(made) == 3 + 4  # two of the six parts were there
+    pd.testing.assert_frame_equal(table, started(lens, tmp_path / "undisturbed").to_pandas())
+
+
+def test_a_text_file_and_a_list(lens, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("a film\nsee it\n")
+    one = corpus.run(lens, path, tmp_path / "one", progress=False).to_pandas()
+    two = corpus.run(lens, ["a film", "see it"], tmp_path / "two", progress=False).to_pandas()
+    pd.testing.assert_frame_equal(one, two)
+    table = tmp_path / "a.csv"
+    table.write_text("text\na film\n")
+    with pytest.raises(InputError, match="name the one that holds the inputs"):
+        corpus.run(lens, table, tmp_path / "three")
+
+
+def test_what_is_refused(lens, tmp_path):
+    for options, message in (
+        ({"engine": "spark"}, "unknown engine 'spark'"),
+        ({"part_rows": 0}, "part_rows must be"),
+        ({"columns": ["loss"]}, "column 'loss' is one of the table's own"),
+        ({"columns": ["length", "length"]}, "a column occurs twice"),
+        ({"key": "label"}, "key '.' occurs twice"),
+        ({"input": "sentence"}, "unknown column of the data 'sentence'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            started(lens, tmp_path / "out", **options)
+    with pytest.raises(FileError, match=r"holds no run"):
+        corpus.Run.open(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="cannot write to"):
+        started(lens, tmp_path / "file")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.json").write_text("{}")
+    with pytest.raises(FileError, match="is no manifest"):
+        started(lens, tmp_path / "other")
+
+
+def test_the_manifest_says_what_made_the_table(lens, tmp_path):
+    started(lens, tmp_path / "out", probe=Probe("gradient_x_input", {"unit": "probability"}))
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    configuration = manifest["configuration"]
+    assert configuration["model"] == {"name": "sentiment", "fingerprint": fingerprint(lens)}
+    assert configuration["probe"]["options"] == {"unit": "probability"}
+    assert (manifest["rows"], manifest["errors"], manifest["parts"]) == (21, 2, 6)
+    assert str(Path.home()) not in json.dumps(manifest)
+
+
+def test_a_fingerprint_sees_weights_and_labels(lens):
+    other = al.load("sentiment")
+    assert fingerprint(other) == fingerprint(lens)
+    with torch.no_grad():
+        next(other.model.parameters()).view(-1)[0] += 1e-3
+    assert fingerprint(other) != fingerprint(lens)
+    assert fingerprint(al.Lens(lens.model, lens.tokenizer, labels=["bad", "good"])) != fingerprint(lens)
