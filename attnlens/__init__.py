@@ -16,7 +16,7 @@ What stands here is what most people need; each group holds the rest:
   methods, baselines or targets beside each other; `debug` reports on one input
 - whether that is true: `faithfulness`, and `evaluation` for agreement, infidelity, sensitivity and the sanity check
 - what heads are good for: `ablate`
-- a whole data set: `corpus`, a probe of every input
+- a whole data set: `audit` of a classifier; `corpus` for a probe of every input
 - views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; all of them linked:
   `Explorer`
 - static figures: `plots`; one self-contained HTML page: `report`; BertViz's own views of any trace: `bertviz`
@@ -44,6 +44,7 @@ _HOMES = {
     **dict.fromkeys(("rollout", "head_stats", "compare"), "analysis"),
     "Attribution": "attribution",
     "debug": "diagnosis",
+    "audit": "corpus",
     "faithfulness": "evaluation",
     "ablate": "circuits",
     **dict.fromkeys(
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from .analysis import rollout as rollout
     from .attribution import Attribution as Attribution
     from .circuits import ablate as ablate
+    from .corpus import audit as audit
     from .data import Trace as Trace
     from .diagnosis import debug as debug
     from .evaluation import faithfulness as faithfulness

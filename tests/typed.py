@@ -54,7 +54,7 @@ def errors() -> None:
 
 
 FUNCTIONS = (
-    al.ablate, al.evaluation.agreement, al.capture, al.analysis.cluster_heads, al.compare,
+    al.ablate, al.evaluation.agreement, al.audit, al.corpus.run, al.capture, al.analysis.cluster_heads, al.compare,
     al.attribution.compare_baselines, al.attribution.compare_methods, al.debug, al.faithfulness,
     al.analysis.find_heads, al.analysis.flow, al.analysis.fuse, al.attribution.gradient_rollout,
     al.analysis.head_distance, al.head_stats, al.evaluation.infidelity, al.analysis.layer_similarity, al.load,
@@ -62,7 +62,7 @@ FUNCTIONS = (
     al.rollout, al.evaluation.sanity_check, al.evaluation.sensitivity,
 )  # fmt: skip
 CLASSES: tuple[type, ...] = (
-    al.circuits.Ablation, al.data.Attention, al.Attribution, al.AttentionView, al.analysis.Comparison,
+    al.circuits.Ablation, al.data.Attention, al.Attribution, al.corpus.Audit, al.corpus.Probe, al.corpus.Run, al.AttentionView, al.analysis.Comparison,
     al.CompareView, al.diagnosis.Diagnosis, al.attribution.Explanation, al.Explorer, al.data.Factors, al.HeadsView,
     al.lens.ImageLens, al.Lens, al.data.PatchGrid, al.PatchView, al.lens.TextLens, al.data.Token, al.TokensView,
     al.Trace, al.data.Weights,

@@ -1,7 +1,8 @@
 """Whole data sets: a probe of every input, in one process or on Ray, into a directory that survives a kill."""
 
+from ._audit import Audit, audit
 from ._probe import Probe
 from ._run import Run, run
 from ._source import Row
 
-__all__ = ["Probe", "Row", "Run", "run"]
+__all__ = ["Audit", "Probe", "Row", "Run", "audit", "run"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..analysis import COLUMNS, HeadColumns, rollout
+from ..analysis import HeadColumns, rollout
 from ..analysis._top_weights import TopReducer
 from ..errors import AttnlensError, InputError
 from ._source import Row
@@ -76,6 +77,7 @@ class _Batch:
         }
         self.prepared: dict[int, Any] = {}
         self.labels: dict[int, int | None] = {}
+        self.heads: list[int] = []  # of each layer
 
     def run(self) -> None:
         for number in range(len(self.rows)):
@@ -131,6 +133,8 @@ class _Batch:
             [self.prepared[number] for number in numbers], reducer, logits=True
         ):
             columns = _of_layers(self.probe, [result for _, result in layers])
+            if self.probe.head_stats:
+                self.heads = [stats.shape[1] for _, (stats, _) in layers]
             for item, place in enumerate(places):
                 number = numbers[place]
                 self.values[number] |= self._prediction(number, logits[item])
@@ -198,6 +202,7 @@ class _Batch:
         labels = [self.rows[number].label for number in good]
         columns = {
             "key": self._keys(good),
+            "input": pa.array([_text(self.rows[number].input) for number in good], pa.string()),
             "label": pa.array([None if label is None else str(label) for label in labels], pa.string()),
         }
         for name, kind in kinds.items():
@@ -207,7 +212,7 @@ class _Batch:
             columns[name] = pa.array(cells, kind)
         for name, kind in schema_of(self.probe):
             columns[name] = pa.array([self.values[number].get(name) for number in good], kind)
-        return pa.table(columns)
+        return pa.table(columns, metadata={"heads": json.dumps(self.heads)} if self.heads else None)
 
     def errors(self) -> pa.Table:
         import pyarrow as pa
@@ -283,9 +288,9 @@ def _of_layers(probe: Probe, layers: Sequence[tuple]) -> dict[str, list[list[flo
     return columns
 
 
-def head_columns() -> list[str]:
-    """The statistics in a row of `head_stats`, for each head in turn."""
-    return list(COLUMNS)
+def _text(input: Any) -> str | None:
+    """A text as it is, a pair on two lines; None for a picture."""
+    return "\n".join(input) if isinstance(input, tuple) else input if isinstance(input, str) else None
 
 
 def _picture(data: Any) -> Any:

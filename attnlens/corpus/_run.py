@@ -63,6 +63,17 @@ class Run:
         return _read(self.folder / "parts", columns)
 
     @property
+    def heads(self) -> list[int]:
+        """The number of heads of each layer in `head_stats`; [] without it."""
+        import pyarrow.parquet as pq
+
+        for path in sorted((self.folder / "parts").glob("*.parquet")):
+            heads = (pq.read_schema(path).metadata or {}).get(b"heads")
+            if heads is not None:
+                return json.loads(heads)
+        return []
+
+    @property
     def errors(self) -> pd.DataFrame:
         """`key` and `reason` of each row that could not be used."""
         return _read(self.folder / "errors", None)
@@ -194,7 +205,7 @@ class LocalEngine:
 
 def _check_names(columns: tuple[str, ...], probe: Probe) -> None:
     """Raises InputError for a column of the data with the name of one of the table."""
-    taken = {"key", "label", *(name for name, _ in schema_of(probe))} & set(columns)
+    taken = {"key", "input", "label", *(name for name, _ in schema_of(probe))} & set(columns)
     if taken or len(set(columns)) < len(columns):
         what = f"column {sorted(taken)[0]!r} is one of the table's own" if taken else "a column occurs twice"
         raise InputError(f"{what}; rename it in the data, or omit it from columns=")
@@ -260,7 +271,7 @@ def _read(folder: Path, columns: Iterable[str] | None) -> pd.DataFrame:
 
     names = None if columns is None else list(columns)
     tables = [pq.read_table(path, columns=names) for path in sorted(folder.glob("*.parquet"))]
-    return pa.concat_tables(tables).to_pandas()
+    return pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).to_pandas()
 
 
 class _Progress:

@@ -1,4 +1,4 @@
-"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare`, `report` and `info`.
+"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare`, `audit`, `report` and `info`.
 
 Heavy libraries are imported inside the commands, so that `attnlens --help` is fast. Results go to stdout, in colour
 unless it is a pipe or NO_COLOR is set; `--json` prints JSON and nothing else; progress and errors go to stderr. Wrong
@@ -329,6 +329,48 @@ def report(
     with _working("writing the report"):
         written = attnlens.report(lens, inputs, out, title=title, window=window)
     print(f"wrote {written}")
+
+
+@app.command()
+def audit(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="a file of texts with labels: .parquet, .csv, .tsv or .jsonl; or a folder of them"
+        ),
+    ],
+    model: Model = "sentiment",
+    text: Annotated[str, typer.Option(help="the column of the texts")] = "text",
+    label: Annotated[str, typer.Option(help="the column of the true classes, by name or number")] = "label",
+    slices: Annotated[
+        list[str] | None,
+        typer.Option("--slice", help="a column whose values are slices; several times for several"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="keep the table of all inputs here; an audit that was stopped goes on there"),
+    ] = None,
+    fail_under: Annotated[
+        float | None, typer.Option(help="exit with code 2 where the accuracy is below this", min=0, max=1)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Audit a text classifier on labelled data: where it errs, which words decide, which heads differ there."""
+    import attnlens
+
+    from . import _audits
+
+    lens = _load(model)
+    found = attnlens.audit(
+        lens, data, out, text=text, label=label, slices=slices or (), progress=sys.stderr.isatty()
+    )  # fmt: skip
+    with _working("checking words"):
+        _ = found.shortcuts
+    if as_json:
+        print(json.dumps(_audits.numbers(found), ensure_ascii=False, indent=2))
+    else:
+        _audits.print_audit(_console(), found)
+    _audits.check(found, fail_under)
 
 
 @app.command()

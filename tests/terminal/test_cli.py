@@ -228,6 +228,34 @@ def test_debug_reports_what_flips_a_prediction(quick):
     assert "unknown target 'angry'; expected one of: negative, positive" in wrong.stderr
 
 
+def test_audit_of_a_file(quick, tmp_path):
+    path = tmp_path / "reviews.csv"
+    rows = [
+        "bad,negative",
+        "dull,positive",
+        "a good film,positive",
+        "not good,negative",
+        "flat,positive",
+        '"",positive',
+        "it,angry",
+    ]
+    path.write_text("\n".join(["text,label", *rows]))
+    done = quick("audit", str(path), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "sentiment on 5 inputs: 60% right" in done.stdout
+    assert "2 rows could not be used" in done.stdout
+    for title in ("Wrong predictions", "Accuracy by slice", "Heads that differ most"):
+        assert title in done.stdout
+    numbers = json.loads(quick("audit", str(path), "--out", str(tmp_path / "out"), "--json").stdout)
+    assert numbers["accuracy"]["share"] == 0.6
+    assert {row["input"] for row in numbers["errors"]} == {"dull", "flat"}
+    assert numbers["confusion"]["positive"] == {"negative": 2, "positive": 1}
+    under = quick("audit", str(path), "--out", str(tmp_path / "out"), "--fail-under", "0.9")
+    assert under.returncode == 2
+    assert "the accuracy is 0.6000, under the limit of 0.9" in under.stderr
+    assert "unknown column" in quick("audit", str(path), "--text", "sentence").stderr
+
+
 def test_text_from_standard_input_and_target_by_number(quick):
     done = quick("text", "-", "--json", "--target", "0", text=SENTENCE + "\n")
     assert json.loads(done.stdout)["text"] == SENTENCE

@@ -1,0 +1,233 @@
+"""An audit of a text classifier on a data set: where it errs, and what it goes by."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..analysis import COLUMNS
+from ..errors import InputError
+from ._intervals import corrected, share_interval, welch
+from ._probe import Probe
+from ._run import Run, run
+from ._slices import Slice, in_slice, slices_of
+from ._words import shortcut_table, word_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..lens import TextLens
+
+TOLERANCE = 0.05
+"""Of the attributions of an audit."""
+
+BINS = 10
+"""Bins of the calibration."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """The audit of a classifier on a data set; each table is computed when it is first read.
+
+    lens: the classifier; run: the probe of every input, with its table
+    more_slices: functions of a text by name, or columns; see `by_slice`
+    """
+
+    lens: TextLens
+    run: Run
+    more_slices: Mapping[str, Slice] | tuple[str, ...] = ()
+    _temporary: tempfile.TemporaryDirectory | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        """How many inputs with a label were audited."""
+        return len(self.table)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row per input with a label: key, input, label, prediction, probability, loss, margin, correct, ..."""
+        table = self.run.to_pandas([name for name in self._names if name not in ("logits", "head_stats")])
+        return table[table["correct"].notna()].reset_index(drop=True)
+
+    @property
+    def _names(self) -> list[str]:
+        import pyarrow.parquet as pq
+
+        return pq.read_schema(next((self.run.folder / "parts").glob("*.parquet"))).names
+
+    # -- how right it is ------------------------------------------------------------------------------------------
+
+    @property
+    def accuracy(self) -> tuple[float, float, float]:
+        """(share of right predictions, and its 95 % interval by Wilson)."""
+        correct = self.table["correct"].astype(bool)
+        return (float(correct.mean()), *share_interval(int(correct.sum()), len(correct)))
+
+    @cached_property
+    def confusion(self) -> pd.DataFrame:
+        """How many inputs of each true class (rows) have each prediction (columns)."""
+        import pandas as pd
+
+        names = [self._name(index) for index in range(self._classes)]
+        counts = np.zeros((len(names), len(names)), dtype=int)
+        np.add.at(counts, (self.table["label_index"].astype(int), self.table["index"].astype(int)), 1)
+        return pd.DataFrame(counts, pd.Index(names, name="label"), pd.Index(names, name="prediction"))
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame:
+        """Confidence beside accuracy in ten bins: `low`, `high`, `inputs`, `confidence`, `accuracy` with its 95 %
+        interval (`accuracy_low`, `accuracy_high`).
+
+        `frame.attrs["ece"]` is the expected calibration error, their distance weighted by inputs (Naeini et al. 2015).
+        """
+        import pandas as pd
+
+        confidence, correct = self.table["probability"].to_numpy(), self.table["correct"].to_numpy(bool)
+        which = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        rows = []
+        for number in range(BINS):
+            here = which == number
+            if here.any():
+                interval = share_interval(int(correct[here].sum()), int(here.sum()))
+                means = float(confidence[here].mean()), float(correct[here].mean())
+                rows.append((number / BINS, (number + 1) / BINS, int(here.sum()), *means, *interval))
+        names = ["low", "high", "inputs", "confidence", "accuracy", "accuracy_low", "accuracy_high"]
+        frame = pd.DataFrame(rows, columns=names)
+        apart = (frame["confidence"] - frame["accuracy"]).abs()
+        frame.attrs["ece"] = float((apart * frame["inputs"]).sum() / frame["inputs"].sum())
+        return frame
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """The wrong predictions, the most confident first."""
+        wrong = self.table[~self.table["correct"].astype(bool)]
+        names = ["key", "input", "label", "prediction", "probability", "loss", "margin"]
+        return wrong.sort_values("probability", ascending=False, kind="stable")[names].reset_index(drop=True)
+
+    # -- what it goes by ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def words(self) -> pd.DataFrame:
+        """What each word contributes to each predicted class; see `word_table`."""
+        return word_table(self.table, self.lens.labels)
+
+    @cached_property
+    def shortcuts(self) -> pd.DataFrame:
+        """Words that alone decide predictions, checked by removing and by inserting them; see `shortcut_table`."""
+        return shortcut_table(self.lens, self.table, self.words)
+
+    @cached_property
+    def by_slice(self) -> pd.DataFrame:
+        """Accuracy on slices of the data, the worst first: `slice`, `inputs`, `accuracy` with its 95 % interval, `rest`
+        (accuracy on all other inputs), `difference`, and `p`, that of Fisher's exact test, corrected for the number of
+        slices by Benjamini and Hochberg (1995)."""
+        import pandas as pd
+        from scipy.stats import fisher_exact
+
+        correct, rows = self.table["correct"].to_numpy(bool), []
+        for name, belongs in slices_of(self.more_slices, self.table, self.lens).items():
+            here = in_slice(belongs, self.table)
+            inside, outside = correct[here], correct[~here]
+            if len(inside) and len(outside):
+                counts = [[int(part.sum()), int((~part).sum())] for part in (inside, outside)]
+                interval = share_interval(int(inside.sum()), len(inside))
+                rows.append(
+                    (name, len(inside), inside.mean(), *interval, outside.mean(), fisher_exact(counts).pvalue)
+                )
+        names = ["slice", "inputs", "accuracy", "accuracy_low", "accuracy_high", "rest", "p"]
+        frame = pd.DataFrame(rows, columns=names)
+        frame.insert(6, "difference", frame["accuracy"] - frame["rest"])
+        frame["p"] = corrected(frame["p"])
+        return frame.sort_values("difference", kind="stable", ignore_index=True)
+
+    @cached_property
+    def heads(self) -> pd.DataFrame:
+        """Heads whose statistics differ most between right and wrong predictions: `layer`, `head`, `statistic`, `hits`
+        and `errors` (means), `effect` (their difference in standard deviations, Cohen's d), and `p`, that of Welch's
+        test, corrected for all heads and statistics by Benjamini and Hochberg (1995). The largest effects first."""
+        import pandas as pd
+
+        found = self.run.to_pandas(["correct", "head_stats"])
+        found = found[found["correct"].notna()]
+        numbers = np.stack(found["head_stats"].to_numpy()).astype(float)
+        correct = found["correct"].to_numpy(bool)
+        if correct.all() or not correct.any():
+            raise InputError(
+                "heads are compared between right and wrong predictions, and all of these are of one kind"
+            )
+        hits, errors, effect, p = welch(numbers[correct], numbers[~correct])
+        index = [
+            (layer, head, name)
+            for layer, count in enumerate(self.run.heads)
+            for head in range(count)
+            for name in COLUMNS
+        ]
+        frame = pd.DataFrame(index, columns=["layer", "head", "statistic"])
+        frame = frame.assign(hits=hits, errors=errors, effect=effect, p=corrected(p))
+        order = frame["effect"].abs().sort_values(ascending=False, kind="stable").index
+        return frame.loc[order].dropna(subset="effect").reset_index(drop=True)
+
+    # -- what it says ---------------------------------------------------------------------------------------------
+
+    @property
+    def _classes(self) -> int:
+        largest = int(self.table[["label_index", "index"]].to_numpy().max()) + 1
+        return max(largest, len(self.lens.labels))
+
+    def _name(self, index: int) -> str:
+        return self.lens.labels[index] if index < len(self.lens.labels) else str(index)
+
+    def __repr__(self) -> str:
+        share, low, high = self.accuracy
+        lines = [
+            f"Audit of {self.lens.name} on {len(self):,} inputs: {share:.1%} right (95 %: {low:.1%} to {high:.1%})",
+            "  audit.confusion, audit.calibration, audit.errors (the most confident first)",
+            "  audit.words, audit.shortcuts    what it goes by, and whether that alone decides",
+            "  audit.by_slice, audit.heads     where it errs more, and what heads do differently there",
+        ]
+        return "\n".join(lines)
+
+
+def audit(
+    lens: TextLens,
+    data: Any,
+    out: str | Path | None = None,
+    *,
+    text: str = "text",
+    label: str = "label",
+    slices: Mapping[str, Slice] | Iterable[str] = (),
+    tolerance: float = TOLERANCE,
+    head_stats: bool = True,
+    **options: Any,
+) -> Audit:
+    """Audits a text classifier on labelled data: where it errs, and what it goes by.
+
+    data: as for `corpus.run`; text, label: its columns with the texts and their true classes
+    out: the directory of the run, from which an audit that was killed goes on; a temporary one by default
+    slices: functions of a text by name, each True for the texts of a slice, or names of columns, whose every value is
+        a slice; beside negation, contrast, length, questions, numbers and unknown words
+    tolerance: of the integrated gradients; head_stats: whether statistics of heads are computed
+    options: those of `corpus.run`
+
+    Raises InputError for a lens of images, a model without classes, and data without labels.
+
+    >>> audit(lens, "reviews.parquet", text="sentence").by_slice
+    """
+    if not hasattr(lens, "tokenizer") or lens.task != "sequence" or lens.activation == "none":
+        raise InputError("audit() takes a text classifier, a lens of a model …ForSequenceClassification")
+    columns = () if isinstance(slices, Mapping) else (slices,) if isinstance(slices, str) else tuple(slices)
+    probe = Probe("integrated_gradients", {"tolerance": tolerance, "level": "word"}, head_stats=head_stats)
+    temporary = tempfile.TemporaryDirectory(prefix="attnlens-audit-") if out is None else None
+    out = temporary.name if temporary is not None else out
+    made = run(lens, data, out, probe, input=text, label=label, columns=columns, **options)
+    found = Audit(lens, made, dict(slices) if isinstance(slices, Mapping) else columns, temporary)
+    if not len(found):
+        raise InputError(
+            f"none of the {len(made)} inputs has a label; label= names the column with the true classes"
+        )
+    return found

@@ -1,0 +1,60 @@
+"""Intervals and tests of an audit, by scipy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def share_interval(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share by Wilson (1927); the whole range for no case."""
+    from scipy.stats import binomtest
+
+    if not count:
+        return 0.0, 1.0
+    interval = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def corrected(p: Sequence[float] | np.ndarray) -> np.ndarray:
+    """P values corrected for their number by Benjamini and Hochberg (1995); NaN stays and does not count."""
+    from scipy.stats import false_discovery_control
+
+    p = np.asarray(p, dtype=float)
+    known = ~np.isnan(p)
+    if known.any():
+        p = p.copy()
+        p[known] = false_discovery_control(p[known])
+    return p
+
+
+def welch(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each column: (mean of the first, of the second, difference in pooled standard deviations, p of Welch's test).
+
+    first, second: `[case, column]`; NaN is left out, and a column with fewer than two cases on a side is NaN
+    """
+    from scipy.stats import ttest_ind_from_stats
+
+    sides = []
+    for side in (first, second):
+        known = ~np.isnan(side)
+        count = known.sum(0)
+        mean = np.where(known, side, 0).sum(0) / np.maximum(count, 1)
+        squares = np.where(known, side - mean, 0) ** 2
+        std = np.sqrt(squares.sum(0) / np.maximum(count - 1, 1))
+        sides.append((np.where(count > 1, mean, np.nan), std, count))
+    (a, std_a, n_a), (b, std_b, n_b) = sides
+    pooled = np.sqrt(((n_a - 1) * std_a**2 + (n_b - 1) * std_b**2) / np.maximum(n_a + n_b - 2, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effect = np.where(pooled > 0, (b - a) / pooled, np.nan)
+        p = ttest_ind_from_stats(a, std_a, n_a, b, std_b, n_b, equal_var=False).pvalue
+    return a, b, effect, np.where(pooled > 0, p, np.nan)
+
+
+def resampled_means(values: np.ndarray, seed: int = 0, times: int = 1000) -> tuple[float, float]:
+    """The 95 % interval of a mean by the percentile bootstrap (Efron 1979); values: one per input."""
+    generator = np.random.default_rng(seed)
+    means = values[generator.integers(0, len(values), (times, len(values)))].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)

@@ -1,0 +1,180 @@
+"""An audit beside the same numbers computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+
+import attnlens as al
+from attnlens import corpus
+from attnlens.analysis import COLUMNS
+from attnlens.corpus import _intervals as intervals
+from attnlens.corpus import _slices, _words
+from attnlens.errors import InputError
+
+from .. import tiny
+from . import planted
+
+TEXTS = (
+    "a gripping , funny film with one dull stretch .", "not good", "see it", "the film is long , long , too long !",
+    "no film is so dull", "a charming and often affecting journey .", "bad", "dull , dull , dull", "but is it good ?",
+    "what a mess", "funny and fun", "never a dull moment", "a bad film with 1 good scene", "good", "flat .", "bad film",
+    "lovely", "a good film , and a good cast", "it is not bad", "good , good , good",
+)  # fmt: skip
+LABELS = [1, 0, 1, 0, 0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0]
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    data = pd.DataFrame({"sentence": TEXTS, "label": LABELS, "source": ["a", "b"] * 10})
+    options = {"text": "sentence", "slices": ["source"], "progress": False, "part_rows": 8}
+    return al.audit(al.load("sentiment"), data, tmp_path_factory.mktemp("audit"), **options)
+
+
+def test_accuracy_confusion_and_errors(audited):
+    predicted = [one.index for one in audited.lens.predict(list(TEXTS))]
+    correct = np.array(predicted) == LABELS
+    share, low, high = audited.accuracy
+    assert len(audited) == 20
+    assert share == correct.mean()
+    assert low < share < high
+    for label in (0, 1):
+        for index in (0, 1):
+            count = sum(one == (label, index) for one in zip(LABELS, predicted))
+            assert audited.confusion.iloc[label, index] == count
+    assert audited.confusion.index.tolist() == ["negative", "positive"]
+    assert sorted(audited.errors["key"]) == np.flatnonzero(~correct).tolist()
+    assert audited.errors["probability"].is_monotonic_decreasing
+    assert audited.errors["input"].tolist() == [TEXTS[key] for key in audited.errors["key"]]
+
+
+def test_calibration(audited):
+    table = audited.calibration
+    confidence, correct = audited.table["probability"], audited.table["correct"].astype(float)
+    assert table["inputs"].sum() == 20
+    expected = 0.0
+    for row in table.itertuples():
+        here = (confidence >= row.low) & (confidence < row.high)
+        assert row.accuracy == pytest.approx(correct[here].mean())
+        assert row.confidence == pytest.approx(confidence[here].mean())
+        expected += here.mean() * abs(confidence[here].mean() - correct[here].mean())
+    assert table.attrs["ece"] == pytest.approx(expected)
+
+
+def test_words(audited, monkeypatch):
+    monkeypatch.setattr(_words, "LEAST_INPUTS", 2)
+    table = _words.word_table(audited.table, audited.lens.labels)
+    attributions = audited.lens.attribute(list(TEXTS), tolerance=0.05, level="word")
+    row = table[table["word"] == "dull"].iloc[0]
+    held = [
+        (one, label == one.prediction.index) for one, label in zip(attributions, LABELS)
+        if "dull" in [token.text for token in one.tokens]
+    ]  # fmt: skip
+    same = [(one, right) for one, right in held if one.prediction.label == row["prediction"]]
+    scores = [
+        float(sum(s for s, token in zip(one.scores, one.tokens) if token.text == "dull")) for one, _ in same
+    ]
+    assert row["inputs"] == len(same)
+    assert row["share"] == pytest.approx(len(same) / len(held))
+    assert row["total"] == pytest.approx(sum(scores), rel=0.1)
+    assert row["low"] <= row["mean"] <= row["high"]
+    assert row["hits"] == pytest.approx(np.mean([s for s, (_, right) in zip(scores, same) if right]), rel=0.1)
+    assert not set(table["word"]) & {"[cls]", "[sep]", ",", "."}
+    assert (table["p"] >= 0).all()
+
+
+def test_slices(audited):
+    table = audited.by_slice.set_index("slice")
+    correct = audited.table["correct"].astype(bool).to_numpy()
+    negated = np.array([any(word in text.split() for word in ("not", "no", "never")) for text in TEXTS])
+    row = table.loc["negation"]
+    assert row["inputs"] == negated.sum()
+    assert row["accuracy"] == correct[negated].mean()
+    assert row["rest"] == correct[~negated].mean()
+    assert table.loc["source = a", "inputs"] == 10
+    assert table["difference"].is_monotonic_increasing
+    assert ((table["p"] >= 0) & (table["p"] <= 1)).all()
+
+
+def test_unknown_words_and_own_slices():
+    lens = al.load("sentiment")
+    table = pd.DataFrame({"input": list(TEXTS), "kind": ["x", "y"] * 10})
+    chosen = _slices.slices_of({"long": lambda text: len(text) > 20}, table, lens)
+    assert _slices.in_slice(chosen["long"], table).tolist() == [len(text) > 20 for text in TEXTS]
+    assert not chosen["unknown words"]("a film")
+    assert chosen["unknown words"]("a film 🎬🎬")
+    many = pd.DataFrame({"kind": [str(n) for n in range(60)]})
+    with pytest.raises(InputError, match="'kind' has 60 values, which are too many"):
+        _slices.slices_of(["kind"], many, lens)
+
+
+def test_heads(audited):
+    table = audited.heads
+    assert len(table) <= 6 * 12 * len(COLUMNS)
+    assert table["effect"].abs().is_monotonic_decreasing
+    row = table.iloc[0]
+    numbers = np.array([
+        al.head_stats(trace).query("layer == @row.layer and head == @row['head']")[row["statistic"]].iloc[0]
+        for trace in audited.lens.traces(TEXTS)
+    ])  # fmt: skip
+    correct = audited.table["correct"].astype(bool).to_numpy()
+    assert row["hits"] == pytest.approx(np.nanmean(numbers[correct]), rel=1e-3)
+    assert row["errors"] == pytest.approx(np.nanmean(numbers[~correct]), rel=1e-3)
+
+
+def test_the_tests_are_those_of_scipy():
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(0, 1, (30, 4)), generator.normal(0.5, 2, (12, 4))
+    first[:3, 1] = np.nan
+    first[:, 3] = 1.0
+    second[:, 3] = 1.0
+    a, b, effect, p = intervals.welch(first, second)
+    for column in range(3):
+        x, y = first[:, column], second[:, column]
+        x = x[~np.isnan(x)]
+        assert p[column] == pytest.approx(stats.ttest_ind(x, y, equal_var=False).pvalue)
+        pooled = np.sqrt(((len(x) - 1) * x.var(ddof=1) + 11 * y.var(ddof=1)) / (len(x) + 10))
+        assert effect[column] == pytest.approx((y.mean() - x.mean()) / pooled)
+        assert (a[column], b[column]) == (pytest.approx(x.mean()), pytest.approx(y.mean()))
+    assert np.isnan(p[3])
+    np.testing.assert_allclose(intervals.corrected([0.01, np.nan, 0.04, 0.03]), [0.03, np.nan, 0.04, 0.04])
+    assert intervals.share_interval(0, 0) == (0.0, 1.0)
+    low, high = intervals.resampled_means(first[:, 0])
+    assert low < first[:, 0].mean() < high
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_planted_shortcut_comes_first(seed):
+    torch.set_num_threads(1)
+    assert planted.rank(seed) == 1
+
+
+def test_words_are_removed_and_inserted():
+    generator = np.random.default_rng(0)
+    assert _words._without("It 's not Bad , bad !", "bad") == "It 's not , !"
+    assert _words._without("ca n't say", "n't") == "ca say"
+    assert _words._without("badly", "bad") == "badly"
+    assert _words._without("bad .", "bad") is None
+    assert _words._without("bad", None) is None
+    for _ in range(20):
+        text = _words._inserted("a fine film .", "bad", generator)
+        assert text.replace("bad ", "") == "a fine film ."
+    assert _words._like("a", {"a"}, {"a": 1}, generator) is None
+    assert _words._like("a", {"a", "b", "c"}, {"a": 10, "b": 11, "c": 900}, generator) == "b"
+
+
+def test_what_is_refused(tmp_path):
+    lens = al.load("sentiment")
+    data = pd.DataFrame({"text": ["a film", "see it"], "label": [None, None]})
+    with pytest.raises(InputError, match="none of the 2 inputs has a label"):
+        corpus.audit(lens, data, tmp_path / "a", progress=False)
+    with pytest.raises(InputError, match="takes a text classifier"):
+        corpus.audit(al.load("cifar"), data)
+    with pytest.raises(InputError, match="takes a text classifier"):
+        corpus.audit(al.Lens(tiny.gpt2(), tiny.byte_level()), data)
+    right = corpus.audit(lens, data.assign(label=[1, 1]), tmp_path / "b", progress=False)
+    with pytest.raises(InputError, match="all of these are of one kind"):
+        _ = right.heads
