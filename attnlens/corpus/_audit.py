@@ -172,6 +172,12 @@ class Audit:
         order = frame["effect"].abs().sort_values(ascending=False, kind="stable").index
         return frame.loc[order].dropna(subset="effect").reset_index(drop=True)
 
+    def report(self, path: str | Path = "audit.html", *, title: str | None = None) -> Path:
+        """Writes the audit's page, one HTML file that opens anywhere and loads nothing; the same as `al.report`."""
+        import attnlens
+
+        return attnlens.report(self, path=path, title=title)
+
     # -- what it says ---------------------------------------------------------------------------------------------
 
     @property

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from ipywidgets import DOMWidget
@@ -122,22 +123,26 @@ class Page:
 
     def written(self, title: str, body: str) -> bytes:
         """The whole file. `body` is HTML, `title` is text."""
-        code = [bundle("report"), *self._bundles]
-        policy = POLICY.format(scripts=" ".join(map(fingerprint, code)), style=fingerprint(STYLE))
         contents = json.dumps({"views": self._views, "links": self._links}).replace("<", "\\u003c")
-        return "\n".join([
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f'<meta name="generator" content="attnlens {__version__}">',
-            f"<title>{shown(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>",
-            body,
-            "</main>",
-            f'<script type="application/json" id="contents">{contents}</script>',
-            *self._held,
-            *(f'<script type="module">{one}</script>' for one in code),
-            "</body>\n</html>\n",
-        ]).encode()  # fmt: skip
+        held = [f'<script type="application/json" id="contents">{contents}</script>', *self._held]
+        return document(title, body, [bundle("report"), *self._bundles], STYLE, held)
+
+
+def document(title: str, body: str, code: list[str], style: str, held: Iterable[str] = ()) -> bytes:
+    """A whole file. `title` is text, `body` is HTML; `held` are elements with data for the scripts."""
+    policy = POLICY.format(scripts=" ".join(map(fingerprint, code)), style=fingerprint(style))
+    return "\n".join([
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta name="generator" content="attnlens {__version__}">',
+        f"<title>{shown(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>",
+        body,
+        "</main>",
+        *held,
+        *(f'<script type="module">{one}</script>' for one in code),
+        "</body>\n</html>\n",
+    ]).encode()  # fmt: skip
 
 
 def fingerprint(code: str) -> str:

@@ -3,6 +3,7 @@
     al.report(lens, "a gripping , funny film", "report.html")     # runs the model; with an attribution
     al.report(trace, path="report.html")                          # a trace computed before
     al.report([trace_a, trace_b], path="report.html")             # a section for each
+    al.report(audit, path="audit.html")                           # of a classifier on a data set
 
 The page holds the bundles of the notebook, the state of each view as JSON, and the compressed bytes of every layer,
 which the browser decompresses when a layer is first shown. Its Content-Security-Policy allows the scripts in it, by
@@ -18,12 +19,14 @@ from typing import Any
 
 from .. import __version__
 from .._checks import listed, one_of
+from ..corpus import Audit
 from ..data._trace import Trace
 from ..errors import InputError
 from ..io import _safetensors
 from ..lens import Lens
-from ..widgets._view import temporary
-from ._page import Page
+from ..widgets._view import bundle, temporary
+from ._audit_page import AUDIT_STYLE, audit_body
+from ._page import Page, document
 from ._sections import VIEWS, ReportInput, compared, section, summary, whole_text
 
 PATH = "report.html"
@@ -31,7 +34,7 @@ FOOTER = f"<footer>Made by attnlens {__version__}. This page is self-contained; 
 
 
 def report(
-    source: Lens | Trace | Iterable[Trace],
+    source: Lens | Trace | Iterable[Trace] | Audit,
     input: Any = None,
     path: str | os.PathLike = PATH,
     *,
@@ -42,7 +45,8 @@ def report(
 ) -> Path:
     """Writes one HTML file: an input and its prediction, every head, the attention of a chosen one, an attribution.
 
-    source: a lens, which is run on the input; a trace; or several traces, of one model or of many
+    source: a lens, which is run on the input; a trace; several traces, of one model or of many; or an audit, whose page
+        has its tables, which sort and filter, and takes none of the other options but `title`
     input: what the lens reads, as for `lens.trace`; a list makes a section for each
     path: the file, ending in .html; an existing file is replaced, as a whole or not at all
     title: the page's heading, by default the names of the models
@@ -65,6 +69,11 @@ def report(
     """
     path, wanted = _path(path), _views(views)
     _safetensors.check_writable(path, PATH)
+    if isinstance(source, Audit):
+        title = title or f"Audit of {source.lens.name}"
+        body = f"{audit_body(source, title)}\n{FOOTER}"
+        _safetensors.place(path, [document(title, body, [bundle("audit")], AUDIT_STYLE)], PATH)
+        return path
     page = Page(compress)
     entries = list(_entries(source, input, wanted, window))
     if not entries:

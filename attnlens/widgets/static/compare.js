@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 6deda29ed768583cc107d982d46cfe529f35e58a940ea2d264f30ab0a64fc73a
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 a1ccd5c5372dc349be4eaa26ec7652bdeac57c89a6e72c42e96644aba5032f74
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

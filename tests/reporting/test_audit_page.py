@@ -1,0 +1,86 @@
+"""The page of an audit: what it says, and that no text of the data can become markup."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+import attnlens as al
+from attnlens.errors import InputError
+from attnlens.reporting import _audit_page
+
+from ..corpus.test_audit import LABELS, TEXTS
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)> dull",
+    "</script><b>good</b>",
+    "a '\"& film \u202e dull",
+    "flat \ud800",
+)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    data = [{"text": text, "label": label} for text, label in zip((*TEXTS, *HOSTILE), (*LABELS, 1, 0, 1, 1))]
+    return al.audit(al.load("sentiment"), data, tmp_path_factory.mktemp("audit"), progress=False)
+
+
+@pytest.fixture(scope="module")
+def page(audited, tmp_path_factory):
+    return audited.report(tmp_path_factory.mktemp("page") / "audit.html").read_text(encoding="utf-8")
+
+
+def rows_of(page, name):
+    table = re.search(rf"id='{name}'.*?</table>", page, re.S)[0]
+    return re.findall(r"<tr(?: class=marked)?(?: data-[^>]*)?>(.*?)</tr>", table.split("<tbody>")[1], re.S)
+
+
+def test_the_page_says_what_the_audit_says(page, audited):
+    share, low, high = audited.accuracy
+    assert "<h1>Audit of sentiment</h1>" in page
+    assert f"{share:.1%}" in page
+    assert f"95 % interval {low:.1%} to {high:.1%}" in page
+    errors = rows_of(page, "errors")
+    assert len(errors) == len(audited.errors)
+    assert all(f"{p:.3f}" in row for p, row in zip(audited.errors["probability"], errors))
+    assert [
+        row.split("</td>")[0].removeprefix("<td class='text'>") for row in rows_of(page, "slices")
+    ] == audited.by_slice["slice"].tolist()
+    assert len(rows_of(page, "heads")) == _audit_page.HEADS
+
+
+def test_words_stand_where_they_stand_in_the_text(page, audited):
+    plain = [re.sub(r"<[^>]+>", "", row.split("</td>")[0]) for row in rows_of(page, "errors")]
+    for text, said in zip(audited.errors["input"], plain):
+        if text in TEXTS:
+            assert said == text.replace("'", "&#x27;")
+
+
+def test_no_text_becomes_markup(page):
+    assert "<img" not in page
+    assert "</script><b>" not in page
+    assert "\u202e" not in page
+    assert page.count("<script") == 1
+    assert 'http-equiv="Content-Security-Policy"' in page
+    assert " style=" not in page
+    assert not re.search(r"https?://", page.replace("http://www.w3.org", ""))
+
+
+def test_the_page_does_not_grow_with_the_data(audited, monkeypatch, tmp_path):
+    monkeypatch.setattr(_audit_page, "ERRORS", 2)
+    page = al.report(audited, path=tmp_path / "a.html", title="Mine").read_text()
+    assert len(rows_of(page, "errors")) == 2
+    assert f"The first 2 of {len(audited.errors)}." in page
+    assert "<title>Mine</title>" in page
+
+
+def test_an_audit_without_errors_and_without_heads(tmp_path):
+    data = pd.DataFrame({"text": ["bad", "good"], "label": [0, 1]})
+    audit = al.audit(al.load("sentiment"), data, head_stats=False, progress=False)
+    page = audit.report(tmp_path / "a.html").read_text()
+    assert "100.0%" in page
+    assert "Wrong predictions, the" not in page
+    with pytest.raises(InputError, match="ends in"):
+        audit.report(tmp_path / "a.txt")
