@@ -350,6 +350,7 @@ def audit(
         Path | None,
         typer.Option(help="keep the table of all inputs here; an audit that was stopped goes on there"),
     ] = None,
+    page: Annotated[Path | None, typer.Option(help="write the page of the audit to this .html file")] = None,
     fail_under: Annotated[
         float | None, typer.Option(help="exit with code 2 where the accuracy is below this", min=0, max=1)
     ] = None,
@@ -360,6 +361,7 @@ def audit(
 
     from . import _audits
 
+    _writable(page)
     lens = _load(model)
     found = attnlens.audit(
         lens, data, out, text=text, label=label, slices=slices or (), progress=sys.stderr.isatty()
@@ -370,6 +372,8 @@ def audit(
         print(json.dumps(_audits.numbers(found), ensure_ascii=False, indent=2))
     else:
         _audits.print_audit(_console(), found)
+    if page is not None:
+        print(f"wrote {found.report(page)}", file=sys.stderr if as_json else sys.stdout)
     _audits.check(found, fail_under)
 
 
