@@ -1,8 +1,9 @@
 """Whole data sets: a probe of every input, in one process or on Ray, into a directory that survives a kill."""
 
 from ._audit import Audit, audit
+from ._compare_audits import AuditComparison, compare_audits
 from ._probe import Probe
 from ._run import Run, run
 from ._source import Row
 
-__all__ = ["Audit", "Probe", "Row", "Run", "audit", "run"]
+__all__ = ["Audit", "AuditComparison", "Probe", "Row", "Run", "audit", "compare_audits", "run"]

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import integer
 from ..analysis import COLUMNS
 from ..errors import InputError
-from ._intervals import corrected, share_interval, welch
+from ..evaluation import faithfulness
+from ._duplicates import near_duplicates
+from ._intervals import corrected, resampled_means, share_interval, welch
 from ._probe import Probe
 from ._run import Run, run
 from ._slices import Slice, in_slice, slices_of
@@ -29,6 +32,12 @@ TOLERANCE = 0.05
 
 BINS = 10
 """Bins of the calibration."""
+
+METHODS = ("integrated_gradients", "gradient_x_input", "gradient", "relevance", "rollout", "leave_one_out")
+"""Methods whose faithfulness is compared."""
+
+RANDOM = 5
+"""Random orders beside them, per input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +181,75 @@ class Audit:
         order = frame["effect"].abs().sort_values(ascending=False, kind="stable").index
         return frame.loc[order].dropna(subset="effect").reset_index(drop=True)
 
+    # -- whether the data and the explanations are to be trusted --------------------------------------------------
+
+    @cached_property
+    def label_noise(self) -> pd.DataFrame:
+        """Inputs whose label is probably wrong, the surest first: key, input, label, prediction, probability, `margin`
+        (logit of the label minus the largest other one).
+
+        Source: confident learning, Northcutt et al. 2021, "Confident Learning: Estimating Uncertainty in Dataset
+        Labels": the label is not the most probable of the classes whose probability reaches their threshold, the mean
+        probability of a class over the inputs that have it as their label. Of a model that was trained on these very
+        inputs, it says little.
+        """
+        table = self.run.to_pandas(["key", "logits"]).set_index("key").loc[self.table["key"]]
+        if table["logits"].isna().any():
+            raise InputError(
+                "label noise needs the probabilities of all classes, and there are too many to keep them"
+            )
+        logits = np.stack(table["logits"].to_numpy()).astype(float)
+        chances = np.exp(logits - logits.max(1, keepdims=True))
+        chances /= chances.sum(1, keepdims=True)
+        labels = self.table["label_index"].to_numpy(int)
+        means = [
+            chances[labels == index, index].mean() if (labels == index).any() else np.inf
+            for index in range(chances.shape[1])
+        ]
+        confident = np.where(chances >= np.array(means), chances, -np.inf)
+        noisy = (confident.argmax(1) != labels) & (confident.max(1) > -np.inf)
+        names = ["key", "input", "label", "prediction", "probability", "margin"]
+        return self.table.loc[noisy, names].sort_values("margin", kind="stable").reset_index(drop=True)
+
+    @cached_property
+    def duplicates(self) -> pd.DataFrame:
+        """Pairs of nearly equal texts, the most alike first; see `near_duplicates`. `same_label` is False where they
+        contradict each other."""
+        pairs = near_duplicates(self.table["input"].tolist())
+        columns = {}
+        for side, place in (("a", pairs["a"]), ("b", pairs["b"])):
+            for name in ("key", "input", "label"):
+                columns[f"{name}_{side}"] = self.table[name].to_numpy()[place]
+        return pairs[["similarity"]].assign(**columns, same_label=columns["label_a"] == columns["label_b"])
+
+    def faithfulness(self, methods: Iterable[str] = METHODS, count: int = 30, seed: int = 0) -> pd.DataFrame:
+        """How faithful attribution methods are on these data, beside random orders: a row per method, the most faithful
+        first, with the means of `al.faithfulness` over `count` inputs drawn by the seed.
+
+        `gain` is how much farther the area under the deletion curve is below that of random orders, with the 95 %
+        interval of its mean over the inputs (`gain_low`, `gain_high`): a method whose interval holds 0 ranks words no
+        better than chance.
+        """
+        import pandas as pd
+
+        count = integer("count", count, least=2)
+        chosen = np.random.default_rng(seed).permutation(len(self.table))[:count]
+        count = len(chosen)
+        texts = [self.table["input"][int(at)] for at in chosen]
+        methods = list(methods)
+        found = [one for method in methods for one in self.lens.attribute(texts, method=method, level="word")]
+        scores = faithfulness(self.lens, found, n_random=RANDOM, seed=seed)
+        scores["gain"] = scores["deletion_random"] - scores["deletion"]
+        rows = []
+        for number, method in enumerate(methods):
+            of_method = scores.iloc[number * count : (number + 1) * count]
+            means = of_method[
+                ["comprehensiveness", "sufficiency", "insertion", "deletion", "deletion_random", "gain"]
+            ].mean()
+            low, high = resampled_means(of_method["gain"].to_numpy())
+            rows.append({"method": method, **means, "gain_low": low, "gain_high": high})
+        return pd.DataFrame(rows).sort_values("gain", ascending=False, kind="stable", ignore_index=True)
+
     def report(self, path: str | Path = "audit.html", *, title: str | None = None) -> Path:
         """Writes the audit's page, one HTML file that opens anywhere and loads nothing; the same as `al.report`."""
         import attnlens
@@ -195,6 +273,8 @@ class Audit:
             "  audit.confusion, audit.calibration, audit.errors (the most confident first)",
             "  audit.words, audit.shortcuts    what it goes by, and whether that alone decides",
             "  audit.by_slice, audit.heads     where it errs more, and what heads do differently there",
+            "  audit.label_noise, audit.duplicates, audit.faithfulness()    whether labels and explanations hold",
+            "  audit.report('audit.html')      all of it as one page",
         ]
         return "\n".join(lines)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 import attnlens as al
@@ -13,6 +17,7 @@ from attnlens import corpus
 from attnlens.analysis import COLUMNS
 from attnlens.corpus import _intervals as intervals
 from attnlens.corpus import _slices, _words
+from attnlens.corpus._duplicates import near_duplicates
 from attnlens.errors import InputError
 
 from .. import tiny
@@ -178,3 +183,88 @@ def test_what_is_refused(tmp_path):
     right = corpus.audit(lens, data.assign(label=[1, 1]), tmp_path / "b", progress=False)
     with pytest.raises(InputError, match="all of these are of one kind"):
         _ = right.heads
+
+
+def test_label_noise(audited):
+    """Beside confident learning as the paper defines it, an input at a time."""
+    chances = np.array([
+        torch.softmax(torch.as_tensor(row, dtype=torch.float64), 0).numpy() for row in audited.run.to_pandas(["logits"])["logits"]
+    ])  # fmt: skip
+    labels = np.array(LABELS)
+    thresholds = [chances[labels == index, index].mean() for index in (0, 1)]
+    noisy = []
+    for number, row in enumerate(chances):
+        confident = [index for index in (0, 1) if row[index] >= thresholds[index]]
+        if confident and max(confident, key=lambda index: row[index]) != labels[number]:
+            noisy.append(number)
+    assert sorted(audited.label_noise["key"]) == noisy
+    assert noisy
+    assert audited.label_noise["margin"].is_monotonic_increasing
+
+
+WORDS = st.lists(st.sampled_from("a b c d".split()), min_size=1, max_size=12).map(" ".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WORDS, min_size=2, max_size=12))
+def test_near_duplicates_are_those_of_all_pairs(texts):
+    shingles = [set(zip(words, words[1:], words[2:])) or {tuple(words)} for words in map(str.split, texts)]
+    alike = {
+        (a, b): len(shingles[a] & shingles[b]) / len(shingles[a] | shingles[b])
+        for a, b in itertools.combinations(range(len(texts)), 2)
+    }
+    found = {(row.a, row.b): row.similarity for row in near_duplicates(texts).itertuples()}
+    assert all(found[pair] == pytest.approx(share) for pair, share in alike.items() if share >= 0.9)
+    assert all(alike[pair] == pytest.approx(share) and share >= 0.8 for pair, share in found.items())
+
+
+def test_duplicates_and_contradictions(tmp_path):
+    texts = ["a gripping and funny film", "A gripping, and funny film!", "see it", "flat"]
+    data = pd.DataFrame({"text": texts, "label": [1, 0, 1, 0]})
+    (row,) = al.audit(al.load("sentiment"), data, head_stats=False, progress=False).duplicates.itertuples()
+    assert (row.key_a, row.key_b, row.similarity, row.same_label) == (0, 1, 1.0, False)
+    many = near_duplicates(["the very same text"] * 200)
+    assert len(many) == 199
+
+
+def test_faithfulness_of_methods(audited):
+    methods = ("integrated_gradients", "gradient")
+    table = audited.faithfulness(methods, count=3).set_index("method")
+    chosen = [TEXTS[int(at)] for at in np.random.default_rng(0).permutation(len(TEXTS))[:3]]
+    for method in methods:
+        attributions = audited.lens.attribute(chosen, method=method, level="word")
+        expected = al.faithfulness(audited.lens, attributions, n_random=5)
+        assert table.loc[method, "deletion"] == pytest.approx(expected["deletion"].mean(), abs=1e-3)
+        gain = expected["deletion_random"] - expected["deletion"]
+        assert table.loc[method, "gain"] == pytest.approx(gain.mean(), abs=1e-3)
+        assert table.loc[method, "gain_low"] <= table.loc[method, "gain"] <= table.loc[method, "gain_high"]
+
+
+def test_two_audits(audited, tmp_path):
+    data = pd.DataFrame({"sentence": TEXTS, "label": LABELS, "source": ["a", "b"] * 10})
+    worse = al.load("sentiment")
+    with torch.no_grad():
+        worse.model.classifier.bias[1] += 4.0
+    options = {"text": "sentence", "slices": ["source"], "progress": False, "head_stats": False}
+    after = al.audit(worse, data, tmp_path / "after", **options)
+    found = corpus.compare_audits(audited, after)
+    before, now = (one.table["correct"].to_numpy(bool) for one in (audited, after))
+    change, low, high = found.difference
+    assert change == pytest.approx(now.mean() - before.mean())
+    assert low <= change <= high
+    assert sorted(found.fixed["key"]) == np.flatnonzero(now & ~before).tolist()
+    assert sorted(found.broken["key"]) == np.flatnonzero(before & ~now).tolist()
+    assert len(found.broken)
+    counts = len(found.fixed), len(found.broken)
+    assert found.p == pytest.approx(stats.binomtest(counts[0], sum(counts)).pvalue)
+    row = found.by_slice.set_index("slice").loc["source = a"]
+    assert (row["before"], row["after"]) == (before[::2].mean(), now[::2].mean())
+    assert f"{counts[0]} fixed, {counts[1]} broken" in repr(found)
+    with pytest.raises(InputError, match="no input in common"):
+        _ = corpus.compare_audits(
+            audited, al.audit(worse, data.iloc[:2].assign(id=["x", "y"]), key="id", **options)
+        )
+    with pytest.raises(InputError, match="has another text or label"):
+        corpus.compare_audits(audited, al.audit(worse, data.iloc[::-1].reset_index(drop=True), **options))
+    with pytest.raises(InputError, match="takes two audits, not str"):
+        corpus.compare_audits(audited, "audit")
