@@ -32,9 +32,10 @@ class AuditComparison:
     def table(self) -> pd.DataFrame:
         """The inputs that both have, by key: input, label, and prediction, probability, loss and correct of both."""
         names = ["key", "input", "label", "prediction", "probability", "loss", "correct"]
-        table = self.before.table[names].merge(
-            self.after.table[names], on="key", suffixes=("_before", "_after")
-        )
+        sides = [audit.table[names] for audit in (self.before, self.after)]
+        if sides[0]["key"].dtype != sides[1]["key"].dtype:  # numbers of rows, and values of a column
+            sides[1] = sides[1].iloc[:0].astype({"key": sides[0]["key"].dtype})
+        table = sides[0].merge(sides[1], on="key", suffixes=("_before", "_after"))
         same = table["input_before"].eq(table["input_after"]) & table["label_before"].eq(table["label_after"])
         if not same.all():
             key = table["key"][(~same).to_numpy().argmax()]

@@ -187,9 +187,8 @@ def test_what_is_refused(tmp_path):
 
 def test_label_noise(audited):
     """Beside confident learning as the paper defines it, an input at a time."""
-    chances = np.array([
-        torch.softmax(torch.as_tensor(row, dtype=torch.float64), 0).numpy() for row in audited.run.to_pandas(["logits"])["logits"]
-    ])  # fmt: skip
+    logits = np.stack(audited.run.to_pandas(["logits"])["logits"].to_numpy()).astype(float)
+    chances = torch.softmax(torch.from_numpy(logits), 1).numpy()
     labels = np.array(LABELS)
     thresholds = [chances[labels == index, index].mean() for index in (0, 1)]
     noisy = []
