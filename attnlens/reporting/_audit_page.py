@@ -16,8 +16,8 @@ from ._page import STYLE, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-ERRORS, WORDS, HEADS = 200, 40, 30
-"""Rows of the page: wrong predictions, words, heads."""
+ERRORS, WORDS, HEADS, LABELS = 200, 40, 30, 30
+"""Rows of the page: wrong predictions, words, heads, and labels or texts to look at."""
 
 CERTAIN = 0.05
 """Up to which corrected p a row is marked."""
@@ -94,7 +94,7 @@ def audit_body(audit: Audit, title: str) -> str:
     """The body of the page, as HTML."""
     parts = [
         _head(audit, title), _cards(audit), _errors(audit), _shortcuts(audit), _slices(audit), _words(audit),
-        _heads(audit),
+        _heads(audit), _labels(audit), _duplicates(audit),
     ]  # fmt: skip
     return "\n".join(part for part in parts if part)
 
@@ -329,6 +329,49 @@ def _heads(audit: Audit) -> str:
     return _section(
         "Heads that differ between right and wrong predictions", said, _table("heads", names, rows)
     )
+
+
+def _labels(audit: Audit) -> str:
+    if not len(audit.label_noise):
+        return ""
+    classes = {row.label: _true_name(audit, row) for row in audit.table.itertuples()}
+    rows = [
+        (
+            [
+                f"<td class='text wide'>{shown(row.input)}</td>", _text(classes[row.label]), _text(row.prediction),
+                _number(row.margin, f"{row.margin:.1f}"), _text(str(row.key)),
+            ],
+            {},
+            False,
+        )
+        for row in audit.label_noise.head(LABELS).itertuples()
+    ]  # fmt: skip
+    names = [("text", True), ("label", True), ("prediction", True), ("margin", False), ("key", True)]
+    said = (
+        f"{len(audit.label_noise):,} inputs by confident learning, the surest first. Margin: the logit of the label "
+        "minus the largest other one. Of a model that was trained on these inputs it says little."
+    )
+    return _section("Labels that are probably wrong", said, _table("labels", names, rows))
+
+
+def _duplicates(audit: Audit) -> str:
+    table = audit.duplicates
+    if not len(table):
+        return ""
+    rows = [
+        (
+            [
+                f"<td class='text wide'>{shown(row.input_a)}</td>", f"<td class='text wide'>{shown(row.input_b)}</td>",
+                _text(f"{row.label_a}, {row.label_b}"), _number(row.similarity),
+            ],
+            {},
+            not row.same_label,
+        )
+        for row in table.sort_values("same_label", kind="stable").head(LABELS).itertuples()
+    ]  # fmt: skip
+    names = [("text", True), ("nearly the same text", True), ("labels", True), ("similarity", False)]
+    said = f"{len(table):,} pairs, of which {int((~table['same_label']).sum()):,} have two labels (bold)."
+    return _section("Nearly equal texts", said, _table("duplicates", names, rows))
 
 
 # -- parts of a table -----------------------------------------------------------------------------------------
