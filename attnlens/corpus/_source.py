@@ -89,11 +89,28 @@ def digest(rows: Iterable[Row]) -> str:
     """A hash of all that is in the rows."""
     found = hashlib.blake2b(digest_size=16)
     for row in rows:
-        for value in (row.key, row.input, row.label, row.columns, row.problem):
-            data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        for value in (row.key, row.input, row.label, *row.columns, *row.columns.values(), row.problem):
+            data = _as_bytes(value)
             found.update(len(data).to_bytes(8, "little"))
             found.update(data)
     return found.hexdigest()
+
+
+def _as_bytes(value: Any) -> bytes:
+    """A value as bytes that are the same in every process, which the `repr` of a picture or an array is not."""
+    if isinstance(value, bytes):
+        return value
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        import numpy as np
+
+        try:
+            array = np.asarray(value)
+        except Exception as error:  # a picture that is decoded only now
+            return f"{type(value).__name__}: {error}".encode()
+        if array.dtype != object:
+            return f"{array.dtype} {array.shape} ".encode() + array.tobytes()
+        value = array.tolist()
+    return repr(value).encode("utf-8", "surrogatepass")
 
 
 class Source:
