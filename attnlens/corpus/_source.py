@@ -452,9 +452,9 @@ def source_of(data: Any, columns: Columns) -> Source:
     Raises FileError for a file that cannot be read, and InputError for a column that the data lack.
     """
     if isinstance(data, str | os.PathLike):
-        return _of_path(Path(data), columns)
+        return _of_path(Path(data).absolute(), columns)  # for processes that run elsewhere
     if isinstance(data, list | tuple) and data and all(isinstance(one, os.PathLike) for one in data):
-        return _of_files([Path(one) for one in data], columns)
+        return _of_files([Path(one).absolute() for one in data], columns)
     names = getattr(data, "columns", None) if hasattr(data, "iloc") else getattr(data, "column_names", None)
     if isinstance(names, dict):
         raise InputError(
