@@ -167,7 +167,7 @@ def _run_parts(store: PartStore, parts: list[Part], engine: Any, bar: _Progress)
     committed = store.committed()
     if any(number >= len(parts) for number in committed):
         raise InputError(
-            f"{store.folder} holds more parts than the data: the data have changed; choose another out="
+            f"{store.folder} holds parts of other data, more than there are: the data have changed; choose another out="
         )
     tasks = [Task(part, part.number not in committed) for part in parts]
     tasks.sort(
