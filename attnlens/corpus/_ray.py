@@ -11,7 +11,7 @@ import os
 import pickle
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -93,13 +93,7 @@ class RayEngine:
             num_gpus=self.gpus or None,
             ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
         )
-        batches = iter(results.iter_batches(batch_size=1, batch_format="pyarrow", prefetch_batches=0))
-        with closing(batches):  # or Ray Data would look for Ray after its end
-            for batch in batches:
-                result = pickle.loads(batch["result"][0].as_py())
-                if isinstance(result, BaseException):
-                    raise result
-                yield result
+        yield from _unpacked(results.iter_internal_ref_bundles())
 
     def _room(self, threads: int) -> tuple[float, int]:
         """The CPUs of an actor, and for how many actors the cluster has room.
@@ -148,6 +142,26 @@ class _Worker:
             return pickle.dumps(self._job.result(task, *self._job.read(task)))
         except Exception as error:
             return _pickled(error)
+
+
+def _unpacked(bundles: Iterator[Any]) -> Iterator[Result]:
+    """The results in Ray Data's output, whose execution ends with the iteration.
+
+    `iter_batches` would end it later and in a thread of its own, and where that thread comes upon a Ray that was shut
+    down meanwhile, Ray ends the process.
+    """
+    import ray
+
+    try:
+        for bundle in bundles:
+            for block in ray.get(list(bundle.block_refs)):
+                for data in block["result"].to_pylist():
+                    result = pickle.loads(data)
+                    if isinstance(result, BaseException):
+                        raise result
+                    yield result
+    finally:
+        del bundles  # ends the execution, here and now
 
 
 def _pickled(error: Exception) -> bytes:
