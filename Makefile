@@ -3,17 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test test-lowest fuzz lint format docs widgets bench bench-gpu clean
+.PHONY: demo test test-lowest fuzz faults lint format docs widgets bench bench-gpu clean
 
 demo: .venv/demo
 	$(BIN)/attnlens demo
 
 test: .venv/test .venv/chromium lint
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal -m 'not ray'
+	$(BIN)/pytest -m ray tests/corpus/test_ray.py
 
 # What `make test` does with the same examples each time, with new ones: Hypothesis, and 20,000 damaged files.
 fuzz: .venv/test
 	HYPOTHESIS_PROFILE=random ATTNLENS_FUZZ=20000 $(BIN)/pytest -n auto --dist worksteal -m 'hypothesis or fuzz' tests
+
+# Runs over data sets that are killed 100 times, 100,000 rows in memory that stays flat, and Ray drivers that are killed.
+faults: .venv/test
+	ATTNLENS_FAULTS=100 $(BIN)/pytest tests/corpus/test_faults.py tests/corpus/test_ray.py
 
 # The oldest versions that setup.cfg allows, but for torch, which is the one of constraints.txt: README's tour, the
 # readers of files and the demo run with them.

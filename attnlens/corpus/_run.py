@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from .._checks import integer, one_of
 from ..errors import FileError, InputError
 from ._probe import Probe, schema_of
 from ._source import Columns, Part, Row, Source, digest, source_of
-from ._store import PartStore, manifest_of
+from ._store import PartStore, files_of, manifest_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,14 +61,14 @@ class Run:
 
     def to_pandas(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
         """The table, a row per input, in the order of the data; some columns of it, or all."""
-        return _read(self.folder / "parts", columns)
+        return self._read("parts", self.manifest["rows"], columns)
 
     @property
     def heads(self) -> list[int]:
         """The number of heads of each layer in `head_stats`; [] without it."""
         import pyarrow.parquet as pq
 
-        for path in sorted((self.folder / "parts").glob("*.parquet")):
+        for path, *_ in files_of(self.folder / "parts"):
             heads = (pq.read_schema(path).metadata or {}).get(b"heads")
             if heads is not None:
                 return json.loads(heads)
@@ -76,7 +77,24 @@ class Run:
     @property
     def errors(self) -> pd.DataFrame:
         """`key` and `reason` of each row that could not be used."""
-        return _read(self.folder / "errors", None)
+        return self._read("errors", self.manifest["errors"])
+
+    def _read(self, kind: str, rows: int, columns: Iterable[str] | None = None) -> pd.DataFrame:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        names = None if columns is None else list(columns)
+        try:
+            tables = [pq.read_table(path, columns=names) for path, *_ in files_of(self.folder / kind)]
+        except (OSError, pa.ArrowException) as error:
+            raise FileError(
+                f"cannot read a part of {self.folder}: {error}; run it again, which mends it"
+            ) from None
+        if sum(len(table) for table in tables) != rows:
+            raise FileError(
+                f"{self.folder} does not hold {rows} rows in {kind} any more; run it again, which mends it"
+            )
+        return pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).to_pandas()
 
     def __repr__(self) -> str:
         errors = self.manifest["errors"]
@@ -129,75 +147,131 @@ def run(
     _check_names(chosen.more, probe)
     source = source_of(data, chosen if input is not None else _guessed(data, chosen))
     store = PartStore(Path(out), _configuration(lens, probe, source, part_rows))
-    if engine == "ray":
-        from ._ray import RayEngine as Engine
-    else:
-        Engine = LocalEngine
+    job = Job(lens, probe, source, {name: source.kind(name) for name in source.columns.more})
+    worker = _engine(engine, job, options)
+    parts = source.parts(part_rows)
+    if not parts:
+        raise InputError(f"the data hold no rows ({source.name})")
     with store.opened():
-        parts = source.parts(part_rows)
-        kinds = {name: source.kind(name) for name in source.columns.more}
         with _Progress(sum(part.rows for part in parts), progress) as bar:
-            _run_parts(store, source, parts, Engine(lens, probe, source, kinds, **options), bar)
+            _run_parts(store, parts, worker, bar)
         _finish(store, parts)
     return Run.open(out)
 
 
-def _run_parts(store: PartStore, source: Source, parts: list[Part], engine: Any, bar: _Progress) -> None:
-    """Makes the parts that are missing, damaged, or of other rows."""
+def _run_parts(store: PartStore, parts: list[Part], engine: Any, bar: _Progress) -> None:
+    """Makes the parts that are missing or damaged, after a look at those that are there.
+
+    Raises InputError where a part is of other rows than before.
+    """
     committed = store.committed()
-    missing: dict[int, str] = {}
-
-    def pending() -> Iterator[tuple[Part, list[Row]]]:
-        for part in parts:
-            rows = source.read(part)
-            _check_keys(rows)
-            key = store.key(digest(rows))
-            before = committed.pop(part.number, None)
-            if before == key:
-                bar.advance(part.rows)
-                continue
-            if before is not None:
+    if any(number >= len(parts) for number in committed):
+        raise InputError(
+            f"{store.folder} holds parts of other data, more than there are: the data have changed; choose another out="
+        )
+    tasks = [Task(part, part.number not in committed) for part in parts]
+    tasks.sort(
+        key=lambda task: task.wanted
+    )  # nothing is written where an old part shows that the data have changed
+    with closing(engine.probed(tasks)) as results:
+        for result in results:
+            key, number = store.key(result.digest), result.part.number
+            if result.tables is not None:
+                store.commit(number, key, *result.tables)
+            elif committed[number] != key:
                 raise InputError(
-                    f"{store.folder} holds part {part.number} of other rows: the data have changed; choose another out="
+                    f"{store.folder} holds part {number} of other rows: the data have changed; choose another out="
                 )
-            missing[part.number] = key
-            yield part, rows
-
-    for part, rows, errors in engine.probed(pending()):
-        store.commit(part.number, missing.pop(part.number), rows, errors)
-        bar.advance(part.rows)
-    if committed:
-        raise InputError(f"{store.folder} holds parts of other data; choose another out=")
+            bar.advance(result.part.rows)
 
 
 def _finish(store: PartStore, parts: list[Part]) -> None:
-    import pyarrow.parquet as pq
-
-    counts = [
-        sum(pq.read_metadata(path).num_rows for path in (store.folder / kind).glob("*.parquet"))
-        for kind in ("parts", "errors")
-    ]
-    if sum(counts) != sum(part.rows for part in parts):
+    """Marks the run as complete. Raises FileError unless each part has all of its rows, each once."""
+    rows, errors = store.rows("parts"), store.rows("errors")
+    if rows + errors != Counter({part.number: part.rows for part in parts}):
+        total = sum(part.rows for part in parts)
         raise FileError(
-            f"{store.folder} holds {sum(counts)} rows of {sum(part.rows for part in parts)}; run it again"
+            f"{store.folder} holds {rows.total() + errors.total()} rows of {total}: the data or the folder changed "
+            "during the run; run it again"
         )
-    store.write_manifest(complete=True, rows=counts[0], errors=counts[1], parts=len(parts))
+    store.write_manifest(complete=True, rows=rows.total(), errors=errors.total(), parts=len(parts))
+
+
+# -- engines --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Task:
+    """A part that an engine reads, and whether its tables are wanted."""
+
+    part: Part
+    wanted: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """A part with a hash of its rows and, where they were wanted, the tables of its rows and of its errors."""
+
+    part: Part
+    digest: str
+    tables: tuple[pa.Table, pa.Table] | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every engine does with a part: a pure function, in whatever process.
+
+    kinds: the types of the other columns that are kept
+    """
+
+    lens: Lens
+    probe: Probe
+    source: Source
+    kinds: Mapping[str, Any]
+
+    def read(self, task: Task) -> tuple[list[Row], str]:
+        """The rows of a part, and a hash of them."""
+        rows = self.source.read(task.part)
+        _check_keys(rows)
+        return rows, digest(rows)
+
+    def result(self, task: Task, rows: list[Row], digest: str) -> Result:
+        """The result for rows that were read."""
+        return Result(task.part, digest, self.probe(self.lens, rows, self.kinds) if task.wanted else None)
 
 
 class LocalEngine:
     """Probes parts in this process; the next part is read while the model runs."""
 
-    def __init__(self, lens: Lens, probe: Probe, source: Source, kinds: Mapping[str, Any]):
-        self.lens, self.probe, self.kinds = lens, probe, kinds
+    def __init__(self, job: Job):
+        self.job = job
 
-    def probed(self, pending: Iterator[tuple[Part, list[Row]]]) -> Iterator[tuple[Part, pa.Table, pa.Table]]:
-        """Iterates over (part, its rows, its errors)."""
+    def probed(self, tasks: Iterable[Task]) -> Iterator[Result]:
+        """The result of each task."""
         with ThreadPoolExecutor(1) as reader:
-            following = reader.submit(next, pending, None)
-            while (current := following.result()) is not None:
-                following = reader.submit(next, pending, None)
-                part, rows = current
-                yield part, *self.probe(self.lens, rows, self.kinds)
+            reading: deque = deque()
+            for task in tasks:
+                reading.append((task, reader.submit(self.job.read, task)))
+                if len(reading) > 1:
+                    yield self._next(reading)
+            while reading:
+                yield self._next(reading)
+
+    def _next(self, reading: deque) -> Result:
+        task, rows = reading.popleft()
+        return self.job.result(task, *rows.result())
+
+
+def _engine(name: str, job: Job, options: Mapping[str, Any]) -> Any:
+    if name == "ray":
+        from ._ray import RayEngine
+
+        return RayEngine(job, **options)
+    if options:
+        raise InputError(
+            f"{next(iter(options))}= is an option of engine='ray'; omit it, or choose that engine"
+        )
+    return LocalEngine(job)
 
 
 # -- what a run is made by ------------------------------------------------------------------------------------
@@ -263,15 +337,6 @@ def _check_keys(rows: list[Row]) -> None:
     if len(set(keys)) < len(keys):
         twice = next(key for at, key in enumerate(keys) if key in keys[:at])
         raise InputError(f"key {twice!r} occurs twice; key= is a column of unique values, or omit it")
-
-
-def _read(folder: Path, columns: Iterable[str] | None) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names = None if columns is None else list(columns)
-    tables = [pq.read_table(path, columns=names) for path in sorted(folder.glob("*.parquet"))]
-    return pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).to_pandas()
 
 
 class _Progress:

@@ -89,11 +89,28 @@ def digest(rows: Iterable[Row]) -> str:
     """A hash of all that is in the rows."""
     found = hashlib.blake2b(digest_size=16)
     for row in rows:
-        for value in (row.key, row.input, row.label, row.columns, row.problem):
-            data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        for value in (row.key, row.input, row.label, *row.columns, *row.columns.values(), row.problem):
+            data = _as_bytes(value)
             found.update(len(data).to_bytes(8, "little"))
             found.update(data)
     return found.hexdigest()
+
+
+def _as_bytes(value: Any) -> bytes:
+    """A value as bytes that are the same in every process, which the `repr` of a picture or an array is not."""
+    if isinstance(value, bytes):
+        return value
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        import numpy as np
+
+        try:
+            array = np.asarray(value)
+        except Exception as error:  # a picture that is decoded only now
+            return f"{type(value).__name__}: {error}".encode()
+        if array.dtype != object:
+            return f"{array.dtype} {array.shape} ".encode() + array.tobytes()
+        value = array.tolist()
+    return repr(value).encode("utf-8", "surrogatepass")
 
 
 class Source:
@@ -435,9 +452,9 @@ def source_of(data: Any, columns: Columns) -> Source:
     Raises FileError for a file that cannot be read, and InputError for a column that the data lack.
     """
     if isinstance(data, str | os.PathLike):
-        return _of_path(Path(data), columns)
+        return _of_path(Path(data).absolute(), columns)  # for processes that run elsewhere
     if isinstance(data, list | tuple) and data and all(isinstance(one, os.PathLike) for one in data):
-        return _of_files([Path(one) for one in data], columns)
+        return _of_files([Path(one).absolute() for one in data], columns)
     names = getattr(data, "columns", None) if hasattr(data, "iloc") else getattr(data, "column_names", None)
     if isinstance(names, dict):
         raise InputError(

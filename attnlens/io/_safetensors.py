@@ -136,15 +136,19 @@ def check_writable(path: Path, example: str) -> None:
 
 
 def place(path: Path, parts: Iterable[Any], example: str) -> None:
+    """Replaces a file; drafts left behind in its folder by processes that ended while writing are removed."""
+    sweep(_target(path, example).parent)
+    replace(path, parts, example)
+
+
+def replace(path: Path, parts: Iterable[Any], example: str) -> None:
     """Writes a draft beside the file and renames it when it is complete and on the disk.
 
-    An existing file keeps its mode; for a link the file that it points to is replaced. Drafts left behind by processes
-    that ended while writing are removed.
+    An existing file keeps its mode; for a link the file that it points to is replaced.
 
     parts: bytes or buffers, in order; example: a name for such a file, for messages
     """
     target = _target(path, example)
-    _sweep(target.parent)
     try:
         with _draft(target.parent) as file:
             for part in parts:
@@ -158,7 +162,7 @@ def place(path: Path, parts: Iterable[Any], example: str) -> None:
             os.replace(file.name, target)
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from None
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def _unwritable(path: Path, error: Exception) -> FileError:
@@ -193,7 +197,7 @@ def _draft(folder: Path) -> Iterator[IO[bytes]]:
             path.unlink(missing_ok=True)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Removes drafts that no process has locked: the process that wrote them has ended."""
     try:
         with os.scandir(folder) as entries:
@@ -217,7 +221,7 @@ def _lock(descriptor: int, wait: bool) -> bool:
     return True
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Flushes the folder, where the system can, so that a new name persists; the file itself is on the disk already."""
     if os.name != "posix":
         return

@@ -145,6 +145,14 @@ def test_lines_of_texts_and_lists(tmp_path):
         assert [row.input for row in rows] == ["one", " two", "three"]
 
 
+def test_a_path_holds_in_every_folder(tmp_path, monkeypatch):
+    path = csv(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    source = source_of(path.name, COLUMNS)
+    monkeypatch.chdir("/")
+    assert [row.input for row in rows_of(source, 2)] == TEXTS
+
+
 def test_pairs():
     data = pd.DataFrame({"a": ["x", None], "b": ["y", "z"]})
     first, second = rows_of(source_of(data, Columns("a", pair="b")), 2)
@@ -238,4 +246,10 @@ def test_a_hash_sees_every_change():
     rows = [[row], [Row(2, "a film", 0, {"x": 1})], [Row(1, "a film ", 0, {"x": 1})], [Row(1, "a film", "0", {"x": 1})],
             [Row(1, "a film", 0, {"x": 2})], [Row(1, b"a film", 0, {"x": 1})], [row, row], []]  # fmt: skip
     assert len({digest(one) for one in rows}) == len(rows)
+    pixels = np.zeros((100, 100, 3), np.uint8)
+    other = pixels.copy()
+    other[50, 50] = 1
+    for kind in (np.array, Image.fromarray):  # whose repr has an address, or dots
+        assert digest([Row(1, kind(pixels))]) == digest([Row(1, kind(pixels.copy()))])
+        assert digest([Row(1, kind(pixels))]) != digest([Row(1, kind(other))])
     assert digest([row]) == digest([Row(1, "a film", 0, {"x": 1})])
