@@ -33,7 +33,6 @@ class Probe:
     rollout: the rollout row of the position that predicts; one trace per input
 
     A probe of rows returns two tables: of the rows, and of those that could not be used. It reads and writes no file.
-    It raises InputError where every row fails for one reason, such as an unknown method.
 
     >>> rows, errors = Probe(attribution="integrated_gradients")(lens, rows)
     """
@@ -49,6 +48,12 @@ class Probe:
             raise InputError(
                 "options= are those of an attribution; name it: attribution='integrated_gradients'"
             )
+
+    def check(self, lens: Lens) -> None:
+        """Raises InputError for an attribution that the lens cannot compute, on an input of its own."""
+        if self.attribution is not None:
+            sample = "a film" if hasattr(lens, "tokenizer") else _grey()
+            lens.attribute(sample, method=self.attribution, **self.options)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
@@ -93,18 +98,12 @@ class _Batch:
 
     def _each(self, work: Callable[[list[int]], None], what: str) -> None:
         """Runs the work for all rows that can be used; where it fails, for halves of them, down to single rows."""
-        usable = [number for number in self.prepared if number not in self.problems]
-        pending = [usable]
+        pending = [[number for number in self.prepared if number not in self.problems]]
         while pending:
             numbers = pending.pop()
             if numbers and not self._tried(numbers, work, what) and len(numbers) > 1:
                 half = len(numbers) // 2
                 pending += [numbers[half:], numbers[:half]]
-        reasons = {self.problems.get(number) for number in usable}
-        if (
-            len(usable) > 1 and len(reasons) == 1 and None not in reasons
-        ):  # the request is wrong, not the rows
-            raise InputError(reasons.pop())
 
     def _tried(self, numbers: list[int], work: Callable[[list[int]], None], what: str = "") -> bool:
         """Whether the work did not fail; the only row that fails has its problem noted."""
@@ -203,12 +202,14 @@ class _Batch:
         columns = {
             "key": self._keys(good),
             "input": pa.array([_text(self.rows[number].input) for number in good], pa.string()),
-            "label": pa.array([None if label is None else str(label) for label in labels], pa.string()),
+            "label": pa.array(
+                [None if label is None else _encodable(label) for label in labels], pa.string()
+            ),
         }
         for name, kind in kinds.items():
             cells = [self.rows[number].columns.get(name) for number in good]
             if pa.types.is_string(kind):
-                cells = [None if cell is None else str(cell) for cell in cells]
+                cells = [None if cell is None else _encodable(cell) for cell in cells]
             columns[name] = pa.array(cells, kind)
         for name, kind in schema_of(self.probe):
             columns[name] = pa.array([self.values[number].get(name) for number in good], kind)
@@ -218,14 +219,16 @@ class _Batch:
         import pyarrow as pa
 
         bad = sorted(self.problems)
-        reasons = pa.array([self.problems[number] for number in bad], pa.string())
+        reasons = pa.array([_encodable(self.problems[number]) for number in bad], pa.string())
         return pa.table({"key": self._keys(bad), "reason": reasons})
 
     def _keys(self, numbers: list[int]) -> pa.Array:
         import pyarrow as pa
 
-        texts = any(isinstance(row.key, str) for row in self.rows)
-        return pa.array([self.rows[number].key for number in numbers], pa.string() if texts else pa.int64())
+        keys = [self.rows[number].key for number in numbers]
+        if any(isinstance(row.key, str) for row in self.rows):
+            return pa.array([_encodable(key) for key in keys], pa.string())
+        return pa.array(keys, pa.int64())
 
 
 MOST_LOGITS = 1000
@@ -290,7 +293,20 @@ def _of_layers(probe: Probe, layers: Sequence[tuple]) -> dict[str, list[list[flo
 
 def _text(input: Any) -> str | None:
     """A text as it is, a pair on two lines; None for a picture."""
-    return "\n".join(input) if isinstance(input, tuple) else input if isinstance(input, str) else None
+    text = "\n".join(input) if isinstance(input, tuple) else input
+    return _encodable(text) if isinstance(text, str) else None
+
+
+def _encodable(value: Any) -> str:
+    """A value as a text that Parquet takes: a lone surrogate, which is no character, becomes "?"."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _grey() -> Any:
+    """A picture of nothing."""
+    from PIL import Image
+
+    return Image.new("RGB", (64, 64), (128, 128, 128))
 
 
 def _picture(data: Any) -> Any:

@@ -145,6 +145,7 @@ def run(
     probe = Probe() if probe is None else probe
     chosen = Columns(input or "input", label, key, pair, tuple(columns))
     _check_names(chosen.more, probe)
+    probe.check(lens)
     source = source_of(data, chosen if input is not None else _guessed(data, chosen))
     store = PartStore(Path(out), _configuration(lens, probe, source, part_rows))
     job = Job(lens, probe, source, {name: source.kind(name) for name in source.columns.more})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
 
 import attnlens as al
+from attnlens import corpus
 from attnlens.analysis import COLUMNS, top_weights
 from attnlens.corpus import Probe, Row
 from attnlens.errors import InputError
@@ -154,11 +156,31 @@ def test_of_no_rows(lens):
     assert len(rows) == len(errors) == 0
 
 
-def test_a_wrong_request_is_an_error_of_the_run(lens):
-    with pytest.raises(InputError, match="the attribution: unknown method 'nonsense'"):
-        Probe("nonsense")(lens, rows_of(TEXTS))
-    with pytest.raises(InputError, match=r"the attribution: .*'steps'"):
-        Probe("integrated_gradients", {"steps": 3})(lens, rows_of(TEXTS))
+def test_a_wrong_request_is_an_error_of_the_run(lens, tmp_path):
+    for probe, message in (
+        (Probe("nonsense"), "unknown method 'nonsense'"),
+        (Probe("integrated_gradients", {"steps": 3}), "'steps'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            corpus.run(lens, list(TEXTS), tmp_path / "out", probe, progress=False)
+    assert not (tmp_path / "out").exists()
+    Probe("gradient", {"unit": "probability"}).check(al.load("cifar"))
+
+
+def test_a_part_of_bad_rows_alone(lens):
+    rows, errors = Probe("integrated_gradients")(lens, rows_of(["", "", ""]))
+    assert (len(rows), len(errors)) == (0, 3)
+
+
+def test_lone_surrogates_do_not_stop_a_run(lens):
+    odd = [
+        Row("\ud800", "a film", columns={"note": "\ud800"}),
+        Row("b", "\ud800 film"),
+        Row("c", "see it", "\ud800"),
+    ]
+    rows, errors = Probe()(lens, odd, {"note": pa.string()})
+    assert len(rows) + len(errors) == 3
+    assert rows["note"][0].as_py() == "?"
 
 
 def test_options_need_a_method():
