@@ -16,8 +16,9 @@ import torch
 
 from .._checks import integer, one_of
 from ..errors import FileError, InputError
+from ._data import source_of
 from ._probe import Probe, schema_of
-from ._source import Columns, Part, Row, Source, digest, source_of
+from ._source import Columns, Part, Row, Source, digest
 from ._store import PartStore, files_of, manifest_of
 
 if TYPE_CHECKING:

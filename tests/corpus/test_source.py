@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from attnlens.corpus._source import Columns, Row, digest, source_of
+from attnlens.corpus._data import source_of
+from attnlens.corpus._source import Columns, Row, digest
 from attnlens.errors import FileError, InputError
 
 TEXTS = ["a film", 'with "quotes", and commas', "two\nlines", "ünïcode 🎬", "last"]
