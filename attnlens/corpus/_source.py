@@ -141,6 +141,7 @@ class Source:
 
 
 def cut(total: int, rows: int, place: Callable[[int, int], Any]) -> list[Part]:
+    """Parts of so many rows; place: from the first row and the row after the last to where they lie."""
     starts = range(0, total, rows)
     return [
         Part(number, start, min(rows, total - start), place(start, min(start + rows, total)))
@@ -149,6 +150,7 @@ def cut(total: int, rows: int, place: Callable[[int, int], Any]) -> list[Part]:
 
 
 def named(paths: Sequence[Path]) -> str:
+    """Files in words; of many the first three."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return ", ".join(str(path) for path in islice(paths, 3)) + more
 

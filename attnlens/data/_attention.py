@@ -305,6 +305,12 @@ class Factors(Attention):
         """
         return self._lse(torch.arange(self.heads), torch.arange(self.queries))
 
+    @property
+    def whole_lse(self) -> HeadQuery | None:
+        """`lse` where it is known for all rows already; nothing is computed."""
+        known = self.known_lse is not None or "_lse_table" in vars(self)
+        return None if not known or bool(self._lse_table.isnan().any()) else self._lse_table
+
     def _lse(self, heads: Tensor, rows: Tensor) -> HeadQuery:
         """The log-sum-exp of these heads and rows only: one column costs one head, a tile its own rows."""
         table = self._lse_table
@@ -345,7 +351,7 @@ class Factors(Attention):
         if isinstance(target, torch.dtype):
             return replace(self, query=self.query.to(target), key=self.key.to(target), known_lse=None)
         held = {name: getattr(self, name) for name in ("query", "key", "mask", "bias", "sink", "known_lse")}
-        held["known_lse"] = None if bool(self._lse_table.isnan().any()) else self._lse_table
+        held["known_lse"] = self.whole_lse
         moved = {name: value.to(target) for name, value in held.items() if isinstance(value, Tensor)}
         return replace(self, **moved)
 

@@ -56,7 +56,8 @@ def row_through_heads(attention: Attention, row: Tensor) -> Tensor | None:
         return None
     from ._triton_row_products import rows_through
 
-    products = rows_through(row[None, None, None], batch.query, batch.key, **rule_of(batch))
+    lse = None if attention.whole_lse is None else attention.whole_lse[None].float()
+    products = rows_through(row[None, None, None], batch.query, batch.key, **rule_of(batch), lse=lse)
     return products[0, :, 0].mean(0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -122,6 +124,22 @@ def test_a_row_of_the_rollout(name, residual, fused, monkeypatch):
     ) if name != "sink" else None  # no block of weights is computed
     for row, one in zip((0, 7, -1), expected):
         torch.testing.assert_close(al.rollout(trace, residual, row=row), one, rtol=1e-5, atol=1e-6)
+
+
+def test_a_known_log_sum_exp_saves_a_pass(fused, monkeypatch):
+    from attnlens.kernels import _triton_row_products
+
+    attention = factors(mask=holes)
+    fused(False)
+    expected = al.rollout(trace_of(replace(attention)), row=-1)
+    fused(True)
+    assert attention.whole_lse is None
+    assert (attention.lse[:, 7] == torch.inf).all()
+    assert torch.equal(attention.whole_lse, attention.lse)
+    monkeypatch.setattr(_triton_row_products, "run_row_pass", None)
+    torch.testing.assert_close(al.rollout(trace_of(attention), row=-1), expected, rtol=1e-5, atol=1e-6)
+    moved = attention.to("cpu").to(DEVICE)
+    assert torch.equal(moved.whole_lse, attention.lse)
 
 
 def test_what_stays_with_torch(fused):
