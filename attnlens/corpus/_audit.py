@@ -306,6 +306,8 @@ def audit(
     """
     if not hasattr(lens, "tokenizer") or lens.task != "sequence" or lens.activation == "none":
         raise InputError("audit() takes a text classifier, a lens of a model …ForSequenceClassification")
+    if options.get("pair") is not None:
+        raise InputError("an audit takes one text per input, from which words are removed; omit pair=")
     columns = () if isinstance(slices, Mapping) else (slices,) if isinstance(slices, str) else tuple(slices)
     probe = Probe("integrated_gradients", {"tolerance": tolerance, "level": "word"}, head_stats=head_stats)
     temporary = tempfile.TemporaryDirectory(prefix="attnlens-audit-") if out is None else None

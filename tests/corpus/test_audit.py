@@ -180,6 +180,8 @@ def test_what_is_refused(tmp_path):
         corpus.audit(al.load("cifar"), data)
     with pytest.raises(InputError, match="takes a text classifier"):
         corpus.audit(al.Lens(tiny.gpt2(), tiny.byte_level()), data)
+    with pytest.raises(InputError, match="takes one text per input"):
+        corpus.audit(lens, data, pair="label")
     right = corpus.audit(lens, data.assign(label=[1, 1]), tmp_path / "b", progress=False)
     with pytest.raises(InputError, match="all of these are of one kind"):
         _ = right.heads
