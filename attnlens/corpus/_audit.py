@@ -123,7 +123,7 @@ class Audit:
     @cached_property
     def words(self) -> pd.DataFrame:
         """What each word contributes to each predicted class; see `word_table`."""
-        return word_table(self.table, self.lens.labels)
+        return word_table(self.table)
 
     @cached_property
     def shortcuts(self) -> pd.DataFrame:
@@ -161,6 +161,8 @@ class Audit:
         test, corrected for all heads and statistics by Benjamini and Hochberg (1995). The largest effects first."""
         import pandas as pd
 
+        if not self.run.heads:
+            raise InputError("this audit has no statistics of heads; make one with head_stats=True")
         found = self.run.to_pandas(["correct", "head_stats"])
         found = found[found["correct"].notna()]
         numbers = np.stack(found["head_stats"].to_numpy()).astype(float)

@@ -53,7 +53,7 @@ def near_duplicates(texts: list[str], least: float = LEAST) -> pd.DataFrame:
 
 
 def _pairs(numbers: list[int]) -> list[tuple[int, int]]:
-    """Pairs of a bucket; of a large one, of equal texts, each with the first alone."""
+    """Pairs of a bucket; of a large one each with the first alone, since its pairs would be too many."""
     if len(numbers) > 50:
         return [(numbers[0], other) for other in numbers[1:]]
     return list(combinations(numbers, 2))

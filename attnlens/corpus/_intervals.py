@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+TOGETHER = 10**7
+"""Draws of the bootstrap that are in memory at once."""
+
 
 def share_interval(hits: int, count: int) -> tuple[float, float]:
     """The 95 % interval of a share by Wilson (1927); the whole range for no case."""
@@ -54,7 +57,9 @@ def welch(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def resampled_means(values: np.ndarray, seed: int = 0, times: int = 1000) -> tuple[float, float]:
     """The 95 % interval of a mean by the percentile bootstrap (Efron 1979); values: one per input."""
-    generator = np.random.default_rng(seed)
-    means = values[generator.integers(0, len(values), (times, len(values)))].mean(1)
+    generator, count = np.random.default_rng(seed), len(values)
+    step = max(1, TOGETHER // count)
+    draws = (generator.integers(0, count, (min(step, times - at), count)) for at in range(0, times, step))
+    means = np.concatenate([values[some].mean(1) for some in draws])
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)

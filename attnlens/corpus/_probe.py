@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +14,20 @@ from torch import Tensor
 from ..analysis import HeadColumns, rollout
 from ..analysis._top_weights import TopReducer
 from ..errors import AttnlensError, InputError
+from ..models import _classes
 from ._source import Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..lens import Lens
+
+
+MOST_LOGITS = 1000
+"""Classes up to which all logits are kept."""
+
+GRID = (14, 14)
+"""Rows and columns of the cells by which scores of a picture are kept."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,7 @@ class _Batch:
         (number,) = numbers
         row = self.rows[number]
         self.labels[number] = None if row.label is None else self.lens.target_index(row.label)
-        self.prepared[number] = self.lens.prepare(
-            _picture(row.input) if isinstance(row.input, bytes) else row.input
-        )
+        self.prepared[number] = self.lens.prepare(row.input)
 
     def _passed(self, numbers: list[int]) -> None:
         """One forward pass per batch: prediction and statistics of heads."""
@@ -143,7 +148,7 @@ class _Batch:
         if logits is None or logits.ndim != 1:
             return {}
         scores, label = logits.double().cpu(), self.labels[number]
-        prediction = self.lens.prediction(scores.to(logits.dtype))
+        prediction = self.lens.prediction(logits)
         values = {
             "prediction": prediction.label,
             "index": prediction.index,
@@ -152,8 +157,7 @@ class _Batch:
         if len(scores) <= MOST_LOGITS:
             values["logits"] = scores.float().tolist()
         if label is not None:
-            if label >= len(scores):
-                raise InputError(f"label {label} is not among the {len(scores)} classes")
+            _classes.check_index(label, self.rows[number].label, len(scores), "label")
             others = scores.clone()
             others[label] = -math.inf
             values |= {
@@ -174,7 +178,7 @@ class _Batch:
 
     def _attributed(self, numbers: list[int]) -> None:
         text = hasattr(self.lens, "tokenizer")
-        inputs = [_picture(self.rows[number].input) for number in numbers]
+        inputs = [self.rows[number].input for number in numbers]
         for number, scores in zip(
             numbers, self.lens.attribute(inputs, method=self.probe.attribution, **self.probe.options)
         ):
@@ -229,13 +233,6 @@ class _Batch:
         if any(isinstance(row.key, str) for row in self.rows):
             return pa.array([_encodable(key) for key in keys], pa.string())
         return pa.array(keys, pa.int64())
-
-
-MOST_LOGITS = 1000
-"""Classes up to which all logits are kept."""
-
-GRID = (14, 14)
-"""Rows and columns of the cells by which scores of a picture are kept."""
 
 
 def schema_of(probe: Probe) -> list[tuple[str, Any]]:
@@ -307,17 +304,3 @@ def _grey() -> Any:
     from PIL import Image
 
     return Image.new("RGB", (64, 64), (128, 128, 128))
-
-
-def _picture(data: Any) -> Any:
-    """A picture from the bytes of its file."""
-    if not isinstance(data, bytes):
-        return data
-    from PIL import Image
-
-    try:
-        picture = Image.open(io.BytesIO(data))
-        picture.load()
-    except Exception as error:
-        raise InputError(f"the picture cannot be decoded: {error}") from error
-    return picture

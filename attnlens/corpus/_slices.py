@@ -26,6 +26,9 @@ CONTRAST = re.compile(r"\b(?:but|although|though|however|yet|despite|while|never
 SHORT, LONG = 8, 30
 """Words up to which a text is short, and from which on it is long."""
 
+MOST_VALUES = 50
+"""Values of a column up to which each is a slice."""
+
 SLICES: dict[str, Slice] = {
     "negation": lambda text: bool(NEGATION.search(text)),
     "contrast": lambda text: bool(CONTRAST.search(text)),
@@ -56,9 +59,6 @@ def slices_of(
             )
         chosen |= {f"{column} = {value}": (column, value) for value in sorted(values, key=str)}
     return chosen
-
-
-MOST_VALUES = 50
 
 
 def in_slice(belongs: Slice, table: pd.DataFrame) -> np.ndarray:

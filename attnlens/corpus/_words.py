@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +25,7 @@ CHECKED = 50
 """Inputs from which a word is removed, and into which it is inserted, at most."""
 
 
-def word_table(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+def word_table(table: pd.DataFrame) -> pd.DataFrame:
     """What each word contributes to predictions of each class, those with the largest mean first.
 
     A row per predicted class and word that occurs in at least five of its inputs: `prediction`, `word` (lower case),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
@@ -41,13 +42,16 @@ def looks_like_images(model: nn.Module) -> bool:
 
 
 def read(input: Any) -> Image.Image:
-    """An RGB image from a path, a PIL image of any mode, or a uint8 array `[height, width(, 3 or 4)]`.
+    """An RGB image from a path, the bytes of a file, a PIL image of any mode, or a uint8 array
+    `[height, width(, 3 or 4)]`.
 
     Transparent images are composed over white; 16 bits per pixel are scaled to 8; a file's orientation is applied.
     Raises InputError, which names the file or the type, also for more than `MOST_PIXELS`.
     """
     if isinstance(input, (str, os.PathLike)):
         return _open(input)
+    if isinstance(input, bytes):
+        return _of_file("the picture", io.BytesIO(input))
     if isinstance(input, np.ndarray):
         input = _from_array(input)
     if not isinstance(input, Image.Image):
@@ -61,9 +65,13 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
     name = quoted_name(str(path))
     if not os.path.isfile(path):
         raise InputError(f"no such image file: {name}{_why_not(str(path))}")
+    return _of_file(name, path)
+
+
+def _of_file(name: str, file: Any) -> Image.Image:
     Image.init()  # knows every format of this Pillow, which may lack some of ours
     formats = [kind for kind in FORMATS if kind in Image.OPEN]
-    return _decoded(name, lambda: _rgb(_turned(Image.open(path, formats=formats))))
+    return _decoded(name, lambda: _rgb(_turned(Image.open(file, formats=formats))))
 
 
 def quoted_name(path: str) -> str:

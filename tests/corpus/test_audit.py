@@ -71,7 +71,7 @@ def test_calibration(audited):
 
 def test_words(audited, monkeypatch):
     monkeypatch.setattr(_words, "LEAST_INPUTS", 2)
-    table = _words.word_table(audited.table, audited.lens.labels)
+    table = _words.word_table(audited.table)
     attributions = audited.lens.attribute(list(TEXTS), tolerance=0.05, level="word")
     row = table[table["word"] == "dull"].iloc[0]
     held = [
@@ -182,6 +182,9 @@ def test_what_is_refused(tmp_path):
         corpus.audit(al.Lens(tiny.gpt2(), tiny.byte_level()), data)
     with pytest.raises(InputError, match="takes one text per input"):
         corpus.audit(lens, data, pair="label")
+    without = corpus.audit(lens, data.assign(label=[0, 1]), head_stats=False, progress=False)
+    with pytest.raises(InputError, match="no statistics of heads"):
+        _ = without.heads
     right = corpus.audit(lens, data.assign(label=[1, 1]), tmp_path / "b", progress=False)
     with pytest.raises(InputError, match="all of these are of one kind"):
         _ = right.heads

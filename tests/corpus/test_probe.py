@@ -94,12 +94,25 @@ def test_pictures():
     table = table.to_pandas()
     assert table["key"].tolist() == list(pictures)
     assert errors.to_pylist() == [{"key": "broken", "reason": errors["reason"][0].as_py()}]
-    assert "cannot be decoded" in errors["reason"][0].as_py()
+    assert "is not an image that Pillow can read" in errors["reason"][0].as_py()
     for row in table.itertuples():
         assert row.prediction == lens.trace(pictures[row.key]).prediction.label
         assert row.tokens is None
         assert len(row.scores) == 14 * 14
         assert len(row.head_stats) == len(al.head_stats(lens.trace(pictures[row.key]))) * len(COLUMNS)
+
+
+def test_pictures_are_read_as_from_a_file(tmp_path):
+    """In the orientation of the file, and no format that runs a program."""
+    lens, turned = al.load("cifar"), tmp_path / "turned.jpg"
+    picture = Image.open(al.models.sample_images()["cat"]).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(turned, exif=exif)
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n"
+    rows, errors = Probe()(lens, [Row("turned", turned.read_bytes()), Row("script", script)])
+    assert "is not an image that Pillow can read" in errors["reason"][0].as_py()
+    np.testing.assert_allclose(rows["logits"][0].as_py(), lens.trace(turned).logits, atol=1e-4)
 
 
 def test_a_model_without_a_head():
