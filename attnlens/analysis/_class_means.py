@@ -168,12 +168,11 @@ class _ClassReducer:
         return self._numbered[key]
 
     def _names(self, side: str, number: int, count: int) -> Sequence[str]:
-        grid = self.tokens.grid(number) if side == "input" else None
-        tokens = self.tokens.of_side(side, number) if grid is None else grid.tokens
+        tokens = self.tokens.of_side(side, number)
         if len(tokens) != count:
             return ["token"] * count
-        if grid is not None and self.classes is token_classes:
-            return token_classes(tokens, grid)
+        if self.classes is token_classes:
+            return token_classes(tokens, self.tokens.grid(number) if side == "input" else None)
         names = list(self.classes(tokens))
         if len(names) != count:
             raise InputError(

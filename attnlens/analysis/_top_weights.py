@@ -94,13 +94,9 @@ class TopReducer:
     ) -> tuple[_Top, list[tuple[Token, ...]], list[tuple[Token, ...]]] | None:
         if attention.windows > 1 or attention.kind == "channel":
             return None
-        queries, keys = ([self._tokens(side, n) for n in range(attention.inputs)] for side in sides)
+        queries, keys = ([self.tokens.of_side(side, n) for n in range(attention.inputs)] for side in sides)
         top = _largest(attention, None if self.special else self._ordinary(attention, keys))
         return top, queries, keys
-
-    def _tokens(self, side: str, number: int) -> tuple[Token, ...]:
-        grid = self.tokens.grid(number) if side == "input" else None
-        return self.tokens.of_side(side, number) if grid is None else grid.tokens
 
     def _ordinary(self, attention: AttentionBatch, tokens: list[tuple[Token, ...]]) -> Tensor:
         """bool `[input, key]`: False for the first key, for special tokens and for padding."""
@@ -114,12 +110,8 @@ class TopReducer:
 
 def _largest(attention: AttentionBatch, counted: Tensor | None) -> _Top:
     """Among the keys that count, bool `[input, key]`; None for all. Indices are those of the input without padding."""
-    top = _Top(
-        *(
-            attention._tensor.new_zeros(attention.shape[:2], dtype=d)
-            for d in (attention.dtype, torch.int64, torch.int64)
-        )
-    )
+    weight = torch.zeros(attention.shape[:2], dtype=attention.dtype, device=attention.device)
+    top = _Top(weight, *torch.zeros(2, *weight.shape, dtype=torch.int64, device=attention.device))
     for rows, weight, key in _of_rows(attention, counted):
         here, query = weight.max(-1)
         larger = here > top.weight
