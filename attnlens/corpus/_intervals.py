@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,20 +40,17 @@ def welch(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """
     from scipy.stats import ttest_ind_from_stats
 
-    sides = []
-    for side in (first, second):
-        known = ~np.isnan(side)
-        count = known.sum(0)
-        mean = np.where(known, side, 0).sum(0) / np.maximum(count, 1)
-        squares = np.where(known, side - mean, 0) ** 2
-        std = np.sqrt(squares.sum(0) / np.maximum(count - 1, 1))
-        sides.append((np.where(count > 1, mean, np.nan), std, count))
-    (a, std_a, n_a), (b, std_b, n_b) = sides
-    pooled = np.sqrt(((n_a - 1) * std_a**2 + (n_b - 1) * std_b**2) / np.maximum(n_a + n_b - 2, 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effect = np.where(pooled > 0, (b - a) / pooled, np.nan)
-        p = ttest_ind_from_stats(a, std_a, n_a, b, std_b, n_b, equal_var=False).pvalue
-    return a, b, effect, np.where(pooled > 0, p, np.nan)
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without cases
+        counts = [(~np.isnan(side)).sum(0) for side in (first, second)]
+        a, b = (
+            np.where(count > 1, np.nanmean(side, 0), np.nan) for side, count in zip((first, second), counts)
+        )
+        std_a, std_b = (np.nanstd(side, 0, ddof=1) for side in (first, second))
+        squares = [(count - 1) * std**2 for count, std in zip(counts, (std_a, std_b))]
+        pooled = np.sqrt(sum(squares) / (sum(counts) - 2))
+        p = ttest_ind_from_stats(a, std_a, counts[0], b, std_b, counts[1], equal_var=False).pvalue
+        return a, b, np.where(pooled > 0, (b - a) / pooled, np.nan), np.where(pooled > 0, p, np.nan)
 
 
 def resampled_means(values: np.ndarray, seed: int = 0, times: int = 1000) -> tuple[float, float]:

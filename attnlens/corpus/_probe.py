@@ -184,6 +184,7 @@ class _Batch:
         ):
             self.values[number] |= {
                 "tokens": [token.text for token in scores.tokens] if text else None,
+                "special": [token.special for token in scores.tokens] if text else None,
                 "scores": (scores.scores if text else scores.pooled(*GRID).flatten()).float().tolist(),
                 "gap": scores.gap,
                 "error": scores.estimated_error,
@@ -246,7 +247,8 @@ def schema_of(probe: Probe) -> list[tuple[str, Any]]:
     ]  # fmt: skip
     if probe.attribution is not None:
         columns += [
-            ("tokens", pa.list_(pa.string())), ("scores", numbers), ("gap", pa.float64()), ("error", pa.float64()),
+            ("tokens", pa.list_(pa.string())), ("special", pa.list_(pa.bool_())), ("scores", numbers),
+            ("gap", pa.float64()), ("error", pa.float64()),
             ("converged", pa.bool_()), ("steps", pa.int32()),
         ]  # fmt: skip
     if probe.head_stats:

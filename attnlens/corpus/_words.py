@@ -43,8 +43,8 @@ def word_table(table: pd.DataFrame) -> pd.DataFrame:
     present: Counter[str] = Counter()
     for row in table.itertuples():
         of_words: dict[str, float] = defaultdict(float)
-        for token, score in zip(row.tokens, row.scores):
-            if is_word(token):
+        for token, special, score in zip(row.tokens, row.special, row.scores):
+            if _is_word(token, special):
                 of_words[token.lower()] += float(score)
         present.update(of_words.keys())
         for word, score in of_words.items():
@@ -70,9 +70,9 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def is_word(token: str) -> bool:
-    """Whether a token holds a letter or digit, and is no special token."""
-    return any(character.isalnum() for character in token) and not re.fullmatch(r"\[[A-Z]+\]|<[^<>]+>", token)
+def _is_word(token: str, special: bool) -> bool:
+    """Whether a token of the text holds a letter or digit."""
+    return not special and any(character.isalnum() for character in token)
 
 
 def shortcut_table(lens: TextLens, table: pd.DataFrame, words: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -96,7 +96,10 @@ def shortcut_table(lens: TextLens, table: pd.DataFrame, words: pd.DataFrame, see
 
     generator = np.random.default_rng(seed)
     texts = table["input"].tolist()
-    inside = [{token.lower() for token in tokens if is_word(token)} for tokens in table["tokens"]]
+    inside = [
+        {token.lower() for token, special in zip(row.tokens, row.special) if _is_word(token, special)}
+        for row in table.itertuples()
+    ]
     frequency = Counter(word for words_here in inside for word in words_here)
     rows = []
     for candidate in _candidates(words, table["prediction"].value_counts(normalize=True)):

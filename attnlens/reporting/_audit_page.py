@@ -217,10 +217,10 @@ def _coloured(row: Any) -> str:
     scores = np.asarray(row.scores, dtype=float)
     strongest = float(np.abs(scores).max(initial=0.0)) or 1.0
     parts, at, folded = [], 0, row.input.lower()
-    for token, score in zip(row.tokens, scores.tolist()):
-        start = folded.find(token.lower(), at) if len(folded) == len(row.input) else -1
-        if not score and start < 0:  # a special token
+    for token, special, score in zip(row.tokens, row.special, scores.tolist()):
+        if special:
             continue
+        start = folded.find(token.lower(), at) if len(folded) == len(row.input) else -1
         gap, word = (
             (" ", token) if start < 0 else (row.input[at:start], row.input[start : start + len(token)])
         )
