@@ -188,10 +188,10 @@ def visible_keys(attention: AttentionBatch, rows: slice, block: Tensor | None) -
     """
     if attention.weights is not None:
         return (block > 0).any(1)
-    seen, real = attention.seen(rows), attention.real_keys
+    seen = attention.seen(rows)
     if seen is None:
-        seen = torch.ones(1, 1, attention.shape[3], dtype=torch.bool, device=attention.device)
-    return seen if real is None else seen & real[:, None]
+        return torch.ones(1, 1, attention.shape[3], dtype=torch.bool, device=attention.device)
+    return seen
 
 
 def _frame(totals: dict[int, _ClassSums], names: Sequence[str], numbers: dict[str, int]) -> pd.DataFrame:

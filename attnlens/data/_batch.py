@@ -123,14 +123,17 @@ class AttentionBatch:
         return block / total.masked_fill(total == 0, 1.0)
 
     def seen(self, rows: slice) -> Tensor | None:
-        """bool `[batch | 1, row | 1, key]`: whether the mask shows a key to a query in some head; None: every key, or
-        where the weights alone determine it.
+        """bool `[batch | 1, row | 1, key]`: whether a key is real and the mask shows it to a query in some head; None:
+        every key, or where the weights alone determine it.
         """
         shown = None if self.visible is None else _rows(self.visible, rows).any(1)
         if self.band is not None:
             inside = self._inside(rows)[None]
             shown = inside if shown is None else shown & inside
-        return shown
+        if self.real_keys is None:
+            return shown
+        real = self.real_keys[:, None]
+        return real if shown is None else shown & real
 
     def _of_weights(self, rows: slice) -> Tensor:
         block = self.weights[:, :, rows].to(self.dtype, copy=True)

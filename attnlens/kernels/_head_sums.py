@@ -191,9 +191,6 @@ def _row_counts(attention: AttentionBatch, axes: AxisTokens, shared: dict | None
 def _alive(attention: AttentionBatch, rows: slice) -> Tensor:
     """bool `[batch | 1, row]`: real queries with a visible key."""
     seen, real = attention.seen(rows), attention.real_queries
-    if attention.real_keys is not None:
-        keys = attention.real_keys[:, None]
-        seen = keys if seen is None else seen & keys
     size = len(range(*rows.indices(attention.shape[2])))
     alive = torch.ones(1, size, dtype=torch.bool, device=attention.device) if seen is None else seen.any(-1)
     return alive if real is None else alive & real[:, rows]
