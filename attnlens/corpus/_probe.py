@@ -14,7 +14,7 @@ from torch import Tensor
 from ..analysis import HeadColumns, rollout
 from ..analysis._top_weights import TopReducer
 from ..errors import AttnlensError, InputError
-from ..models import _classes
+from ..models import _classes, _image_inputs
 from ._source import Row
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class _Batch:
         (number,) = numbers
         row = self.rows[number]
         self.labels[number] = None if row.label is None else self.lens.target_index(row.label)
-        self.prepared[number] = self.lens.prepare(row.input)
+        self.prepared[number] = self.lens.prepare(_picture(row.input))
 
     def _passed(self, numbers: list[int]) -> None:
         """One forward pass per batch: prediction and statistics of heads."""
@@ -178,7 +178,7 @@ class _Batch:
 
     def _attributed(self, numbers: list[int]) -> None:
         text = hasattr(self.lens, "tokenizer")
-        inputs = [self.rows[number].input for number in numbers]
+        inputs = [_picture(self.rows[number].input) for number in numbers]
         for number, scores in zip(
             numbers, self.lens.attribute(inputs, method=self.probe.attribution, **self.probe.options)
         ):
@@ -299,6 +299,11 @@ def _text(input: Any) -> str | None:
 def _encodable(value: Any) -> str:
     """A value as a text that Parquet takes: a lone surrogate, which is no character, becomes "?"."""
     return str(value).encode("utf-8", "replace").decode()
+
+
+def _picture(input: Any) -> Any:
+    """A picture that a source holds as bytes; other inputs as they are."""
+    return _image_inputs.of_bytes(input) if isinstance(input, bytes) else input
 
 
 def _grey() -> Any:

@@ -42,16 +42,13 @@ def looks_like_images(model: nn.Module) -> bool:
 
 
 def read(input: Any) -> Image.Image:
-    """An RGB image from a path, the bytes of a file, a PIL image of any mode, or a uint8 array
-    `[height, width(, 3 or 4)]`.
+    """An RGB image from a path, a PIL image of any mode, or a uint8 array `[height, width(, 3 or 4)]`.
 
     Transparent images are composed over white; 16 bits per pixel are scaled to 8; a file's orientation is applied.
     Raises InputError, which names the file or the type, also for more than `MOST_PIXELS`.
     """
     if isinstance(input, (str, os.PathLike)):
         return _open(input)
-    if isinstance(input, bytes):
-        return _of_file("the picture", io.BytesIO(input))
     if isinstance(input, np.ndarray):
         input = _from_array(input)
     if not isinstance(input, Image.Image):
@@ -66,6 +63,11 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
     if not os.path.isfile(path):
         raise InputError(f"no such image file: {name}{_why_not(str(path))}")
     return _of_file(name, path)
+
+
+def of_bytes(data: bytes) -> Image.Image:
+    """An RGB image from what a file holds, read as the file would be."""
+    return _of_file("the picture", io.BytesIO(data))
 
 
 def _of_file(name: str, file: Any) -> Image.Image:
