@@ -1,6 +1,7 @@
 """Pure functions of a trace: they run no model, use no widget, and never compute all weights at once."""
 
 from ._axis_tokens import InputTokens
+from ._by_offset import attention_by_offset
 from ._class_means import CLASSES, attention_by_class, token_classes
 from ._compare import Comparison, compare
 from ._distance import cluster_heads, head_distance, layer_similarity, map_heads, nearest_heads
@@ -10,6 +11,7 @@ from ._head_stats import head_stats
 from ._norms import norms
 from ._patterns import find_heads
 from ._rollout import fuse, rollout
+from ._token_pairs import token_pairs
 from ._top_weights import top_weights
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "InputTokens",
     "Comparison",
     "attention_by_class",
+    "attention_by_offset",
     "cluster_heads",
     "compare",
     "find_heads",
@@ -32,5 +35,6 @@ __all__ = [
     "norms",
     "rollout",
     "token_classes",
+    "token_pairs",
     "top_weights",
 ]

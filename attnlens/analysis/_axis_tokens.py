@@ -150,6 +150,12 @@ def _token_codes(tokens: Sequence[Token]) -> list[int]:
     return [known.setdefault(token.text, len(known)) for token in tokens]
 
 
+def positions_of(attention: AttentionBatch, axis: int) -> Tensor:
+    """int64 `[batch | 1, n]`: the positions of the queries (axis 0) or keys of each input, counted without padding."""
+    real = (attention.real_queries, attention.real_keys)[axis]
+    return _positions(real, attention.shape[2 + axis], attention.device)
+
+
 def _positions(real: Tensor | None, size: int, device: torch.device) -> Tensor:
     """int64 `[batch | 1, n]`"""
     counted = torch.arange(size, device=device)[None]

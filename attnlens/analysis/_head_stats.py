@@ -14,6 +14,7 @@ from ..data._trace import Trace, Values
 from ..errors import InputError
 from ._head_columns import COLUMNS, HeadColumns, layer_columns
 from ._many import ModelWithInputs, of_lens, traces_of
+from ._moments import RunningMoments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +50,9 @@ def head_stats(
     - `importance`: |sum over queries of <O, dO>|, the derivative of the target's logit by a gate at the head.
 
     traces: one trace, or any iterable of traces of one model; none of them is kept. For an iterable each column is
-        the mean over the inputs for which it is defined, beside its sample standard deviation `entropy_std`, ..., and
-        `frame.attrs["inputs"]` is the number of inputs. Or a lens, with inputs: the same table, computed in whole
-        batches while the model runs, without traces.
+        the mean over the inputs for which it is defined, beside its sample standard deviation `entropy_std`, ... and
+        their number `entropy_inputs`, ...; `frame.attrs["inputs"]` is the number of all inputs. Or a lens, with inputs:
+        the same table, computed in whole batches while the model runs, without traces.
     inputs: for a lens, any iterable of inputs that it reads; batch_size: how many run together, by default as many as
         the device has room for.
 
@@ -87,7 +88,7 @@ def head_stats(
             "head_stats() received no trace; an iterator can be read only once: create a new one, e.g. "
             "lens.traces(texts)"
         )
-    moments = {name: (running[name].mean, running[name].std) for name in _names() if name in running}
+    moments = {name: _moments(running[name]) for name in _names() if name in running}
     return _frame(layers, moments, inputs)
 
 
@@ -106,55 +107,23 @@ def _of_inputs(lens: ModelWithInputs, inputs: Iterable[Any], batch_size: int | N
         raise InputError(
             "head_stats() received no input; an iterator can be read only once: create a new one"
         )
-    return _frame(layout, dict(zip(COLUMNS, zip(running.mean.T, running.std.T))), count)
+    return _frame(layout, dict(zip(COLUMNS, zip(*(numbers.T for numbers in _moments(running))))), count)
 
 
-def _frame(layers: Layout, moments: dict[str, tuple[np.ndarray, np.ndarray]], inputs: int) -> pd.DataFrame:
-    """The table of many inputs; moments: mean and standard deviation by column, `[layer * head]` each."""
+def _moments(running: RunningMoments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return running.mean, running.std, running.count
+
+
+def _frame(layers: Layout, moments: dict[str, tuple[np.ndarray, ...]], inputs: int) -> pd.DataFrame:
+    """The table of many inputs; moments: mean, standard deviation and number of inputs by column, `[layer * head]`."""
     import pandas as pd
 
     columns = {}
-    for name, (mean, std) in moments.items():
-        columns |= {name: mean, f"{name}_std": std}
+    for name, (mean, std, count) in moments.items():
+        columns |= {name: mean, f"{name}_std": std, f"{name}_inputs": count}
     frame = pd.DataFrame(_index(layers) | columns)
     frame.attrs["inputs"] = inputs
     return frame
-
-
-class RunningMoments:
-    """Mean and sample standard deviation of arrays that are added one by one, or many at once; NaN does not count.
-
-    Source: Chan, Golub, LeVeque 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances".
-    """
-
-    def __init__(self, shape: int | tuple[int, ...]):
-        self._count, self._mean, self._squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-
-    def add(self, numbers: np.ndarray) -> None:
-        self.add_all(numbers[None])
-
-    def add_all(self, numbers: np.ndarray) -> None:
-        """Adds arrays `[input, ...]`."""
-        known = ~np.isnan(numbers)
-        count = known.sum(0)
-        mean = np.where(known, numbers, 0.0).sum(0) / np.maximum(count, 1)
-        squares = np.where(known, numbers - mean, 0.0)
-        total = self._count + count
-        apart = mean - self._mean
-        share = count / np.maximum(total, 1)
-        self._squares += (squares**2).sum(0) + apart**2 * self._count * share
-        self._mean += apart * share
-        self._count = total
-
-    @property
-    def mean(self) -> np.ndarray:
-        """The mean; NaN where there was no number."""
-        return np.where(self._count > 0, self._mean, np.nan)
-
-    @property
-    def std(self) -> np.ndarray:
-        """The sample standard deviation, with count - 1; NaN for fewer than two numbers."""
-        return np.where(self._count > 1, np.sqrt(self._squares / np.maximum(self._count - 1, 1)), np.nan)
 
 
 # -- traces ---------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def _largest(attention: AttentionBatch, counted: Tensor | None) -> _Top:
     """Among the keys that count, bool `[input, key]`; None for all. Indices are those of the input without padding."""
     weight = torch.zeros(attention.shape[:2], dtype=attention.dtype, device=attention.device)
     top = _Top(weight, *torch.zeros(2, *weight.shape, dtype=torch.int64, device=attention.device))
-    for rows, weight, key in _of_rows(attention, counted):
+    for rows, weight, key in strongest_keys(attention, counted):
         here, query = weight.max(-1)
         larger = here > top.weight
         found = (here, query + rows.start, key.gather(-1, query.unsqueeze(-1)).squeeze(-1))
@@ -121,7 +121,9 @@ def _largest(attention: AttentionBatch, counted: Tensor | None) -> _Top:
     return _Top(weight, _unpadded(top.query, attention.real_queries), _unpadded(top.key, attention.real_keys))
 
 
-def _of_rows(attention: AttentionBatch, counted: Tensor | None) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def strongest_keys(
+    attention: AttentionBatch, counted: Tensor | None
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """(rows, the largest weight of each row, its key), `[input, head, row]` each; 0 for a row that does not count."""
     by_kernel = largest_of_rows(attention, counted)
     for rows in attention.row_blocks() if by_kernel is not None else ():

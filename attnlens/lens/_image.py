@@ -135,7 +135,7 @@ class ImageLens(Lens):
             )
 
     def _reduced(
-        self, prepared: Sequence[tuple[Tensor, Any, bool]], reducer: Reducer
+        self, prepared: Sequence[tuple[Tensor, Any, bool]], reducer: Reducer, gates: Any = None
     ) -> tuple[Any, list[tuple[str, Any]]]:
         reduce: Callable[..., Any] | None = None
 
@@ -153,7 +153,7 @@ class ImageLens(Lens):
             return reduce(attention, _forward.sides(attention.name, attention.kind, windowed))
 
         with _explaining_raw(prepared):
-            return _forward.reduced(self.model, self._inputs(prepared), begun)
+            return _forward.reduced(self.model, self._inputs(prepared), begun, gates)
 
     def _together(self, prepared: Sequence[tuple[Tensor, Any, bool]]) -> bool:
         return len({pixels.shape for pixels, *_ in prepared}) == 1

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -168,12 +168,15 @@ class Lens:
 
         def run(prepared: Sequence[Any]) -> Iterator[Trace]:
             if not resolved:
-                layers = next(self._run(prepared[:1])).layers
-                heads = [layer.attention.heads for layer in layers]
-                resolved["gates"] = _gates.factors(options["gates"], heads, self.name)
+                resolved["gates"] = self._factors(options["gates"], prepared[0])
             return self._run(prepared, **{**options, **resolved})
 
         return run
+
+    def _factors(self, gates: Any, prepared: Any) -> dict[int, list[float]]:
+        """Gates that name heads one by one as `{layer: [head] of factors}`; a forward pass counts the heads."""
+        _, layers = self._reduced([prepared], lambda _: lambda attention, _: attention.shape[1])
+        return _gates.factors(gates, [heads for _, heads in layers], self.name)
 
     def _in_order(
         self, inputs: Iterable[Any], batch_size: int, run: Callable[[Sequence[Any]], Iterable[Any]]
@@ -196,6 +199,7 @@ class Lens:
         *,
         batch_size: int | None = None,
         logits: bool = False,
+        gates: Any = None,
     ) -> Iterator[tuple]:
         """Reduces the attention of each layer while the model runs, batch by batch; no trace is made.
 
@@ -204,6 +208,7 @@ class Lens:
             each layer, with its `AttentionBatch` and the sides of its queries and keys. None: no attention is recorded.
         batch_size: inputs in a batch; by default as many as the device has room for, fewer when memory runs out.
         logits: whether the logits are yielded too
+        gates: as in `traces`
 
         Yields, batch by batch, the numbers of the inputs and the (name, result) of each layer; with `logits` also the
         logits of each input, as `Trace.logits`, or None where the model returns none.
@@ -213,6 +218,10 @@ class Lens:
             batch_size = integer("batch_size", batch_size, least=1)
         self._check_inputs(inputs, "reduce")
         source = enumerate(self._prepared(inputs))
+        if _gates.are_pairs(gates):
+            first = next(source, None)
+            source = chain(() if first is None else (first,), source)
+            gates = None if first is None else self._factors(gates, first[1])
         budget = _forward.BatchBudget.of(self.device)
         while chunk := list(islice(source, REDUCE_AHEAD)):
             chunk.sort(key=lambda pair: -self._length(pair[1]))
@@ -224,7 +233,7 @@ class Lens:
                     batch, rows = batch[:1], rows[:1]
                 results = None
                 with budget.attempt(1 if batch_size else len(batch), length):
-                    results = self._results(rows, reducer, logits)
+                    results = self._results(rows, reducer, logits, gates)
                 if results is not None:
                     chunk = chunk[len(batch) :]
                     yield [number for number, _ in batch], *results
@@ -241,14 +250,19 @@ class Lens:
         """Whether these inputs can share a batch."""
         raise NotImplementedError
 
-    def _results(self, prepared: Sequence[Any], reducer: Reducer | None, logits: bool) -> tuple[list, ...]:
+    def _results(
+        self, prepared: Sequence[Any], reducer: Reducer | None, logits: bool, gates: Any = None
+    ) -> tuple[list, ...]:
         """What `reduce` yields of a batch, beside the numbers of its inputs."""
-        if reducer is None:
+        if reducer is None and gates is None:
             return ([], self._answers(prepared)) if logits else ([],)
-        output, layers = self._reduced(prepared, reducer)
+        output, layers = self._reduced(prepared, reducer or _nothing, gates)
+        layers = [] if reducer is None else layers
         return (layers, self._logits_of(output, prepared)) if logits else (layers,)
 
-    def _reduced(self, prepared: Sequence[Any], reducer: Reducer) -> tuple[Any, list[tuple[str, Any]]]:
+    def _reduced(
+        self, prepared: Sequence[Any], reducer: Reducer, gates: Any = None
+    ) -> tuple[Any, list[tuple[str, Any]]]:
         """(what the model returns, the name and the result of each layer)"""
         raise NotImplementedError
 
@@ -387,6 +401,11 @@ class Lens:
             f"  lens.predict(inputs)   label, probability and the next classes, without attention\n"
             f"  lens.attribute(input)  an Attribution: a score per token or pixel; lens.explain(input): several methods"
         )
+
+
+def _nothing(tokens: Any) -> Callable[..., None]:
+    """A reducer that keeps nothing."""
+    return lambda attention, sides: None
 
 
 def _kind(model: nn.Module, processor: Any, options: dict[str, Any]) -> type[Lens]:

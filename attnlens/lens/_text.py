@@ -306,7 +306,9 @@ class TextLens(Lens):
                 target=targets[item],
             )
 
-    def _reduced(self, prepared: Sequence[Encoded], reducer: Reducer) -> tuple[Any, list[tuple[str, Any]]]:
+    def _reduced(
+        self, prepared: Sequence[Encoded], reducer: Reducer, gates: Any = None
+    ) -> tuple[Any, list[tuple[str, Any]]]:
         rows = [self._with_start(row) for row in prepared]
         reduce = reducer(InputTokens([row.tokens for row in rows], [row.output_tokens for row in rows]))
 
@@ -314,7 +316,7 @@ class TextLens(Lens):
             windowed = attention.windows > 1
             return reduce(attention, _forward.sides(attention.name, attention.kind, windowed, self._seq2seq))
 
-        return _forward.reduced(self.model, self.inputs(rows), of_layer)
+        return _forward.reduced(self.model, self.inputs(rows), of_layer, gates)
 
     def _logits_of(self, output: Any, prepared: Sequence[Encoded]) -> list[Tensor | None]:
         rows = [self._with_start(row) for row in prepared]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -175,10 +175,13 @@ def run(
 
 
 def reduced(
-    model: nn.Module, inputs: Tensor | dict[str, Tensor], reduce: Callable[[AttentionBatch], Any]
+    model: nn.Module,
+    inputs: Tensor | dict[str, Tensor],
+    reduce: Callable[[AttentionBatch], Any],
+    gates: Mapping[int, Sequence[float]] | None = None,
 ) -> tuple[Any, list[tuple[str, Any]]]:
     """One forward pass whose attention is reduced while it runs: (output, (name, result) of each layer)."""
-    with evaluating(model), torch.no_grad(), listen(model, reduce=reduce) as recording:
+    with evaluating(model), torch.no_grad(), listen(model, reduce=reduce, gates=gates) as recording:
         output = call(model, inputs)
     return output, recording.reduced_layers(recording.forwards[-1])
 

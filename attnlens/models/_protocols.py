@@ -33,6 +33,16 @@ class ModelWithProcessor(Protocol):
     def trace(self, input: Any, **options: Any) -> Any: ...
     def traces(self, inputs: Iterable[Any], *, batch_size: int = 16, **options: Any) -> Iterator[Trace]: ...
     def attribute(self, input: Any, target: Any = None, **options: Any) -> Any: ...
+    def prepare(self, input: Any) -> Any: ...
+    def reduce(
+        self,
+        inputs: Iterable[Any],
+        reducer: Any,
+        *,
+        batch_size: int | None = None,
+        logits: bool = False,
+        gates: Any = None,
+    ) -> Iterator[tuple]: ...
 
 
 class TextModel(ModelWithProcessor, Protocol):

@@ -162,8 +162,9 @@ def _meaning(metric: str) -> str:
     from ..analysis._head_columns import COLUMNS
     from ..analysis._head_stats import VALUE
 
-    plain = metric.removesuffix("_std").removeprefix(VALUE)
+    plain = metric.removesuffix("_std").removesuffix("_inputs").removeprefix(VALUE)
     spread = "standard deviation over the inputs of: " if metric.endswith("_std") else ""
+    spread = "number of inputs that have: " if metric.endswith("_inputs") else spread
     mixed = "of weights times the norm of the transformed value: " if metric.startswith(VALUE) else ""
     return f"{metric}: {spread}{mixed}{COLUMNS[plain]}" if plain in COLUMNS else ""
 

@@ -89,7 +89,9 @@ def measure_heads(lens: Lens, inputs: list[str], sort: str) -> HeadTable:
     traces = lens.traces(inputs, values=True)
     frame = head_stats(next(traces) if len(inputs) == 1 else traces)
     statistics = [
-        name for name in frame.columns if name not in ("layer", "head", "name") and not name.endswith("_std")
+        name
+        for name in frame.columns
+        if name not in ("layer", "head", "name") and not name.endswith(("_std", "_inputs"))
     ]
     one_of("statistic", sort, statistics)
     if frame[sort].isna().all():

@@ -445,13 +445,15 @@ def test_mean_and_standard_deviation_over_inputs():
     table = head_stats(lens.trace(text) for text in SENTENCES)
     each = np.stack([head_stats(lens.trace(text))[[*COLUMNS]].to_numpy() for text in SENTENCES])
     assert table.attrs["inputs"] == 3
-    assert table.columns.tolist() == ["layer", "head", "name", *(x for n in COLUMNS for x in (n, f"{n}_std"))]
+    numbers = [f"{name}{ending}" for name in COLUMNS for ending in ("", "_std", "_inputs")]
+    assert table.columns.tolist() == ["layer", "head", "name", *numbers]
     for at, name in enumerate(COLUMNS):
         known = ~np.isnan(each[:, 0, at])
         assert known.sum() == {"duplicate": 1, "induction": 1}.get(name, 3)
         np.testing.assert_allclose(table[name], each[known, :, at].mean(0), rtol=1e-12)
         spread = each[known, :, at].std(0, ddof=1) if known.sum() > 1 else np.full(len(table), np.nan)
         np.testing.assert_allclose(table[f"{name}_std"], spread, rtol=1e-9, atol=1e-15)
+        assert (table[f"{name}_inputs"] == known.sum()).all()
 
 
 def test_one_trace_in_a_list_has_no_spread():

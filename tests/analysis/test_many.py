@@ -175,7 +175,7 @@ def test_inputs_are_read_once_and_in_any_form():
     assert_same(al.head_stats(lens, iter(texts)), expected)
     assert_same(al.head_stats(lens, (text for text in texts)), expected)
     assert list(expected.columns[:3]) == ["layer", "head", "name"]
-    assert list(expected.columns[3::2]) == list(COLUMNS)
+    assert list(expected.columns[3::3]) == list(COLUMNS)
 
 
 def test_memory_does_not_grow_with_the_inputs():
@@ -240,7 +240,7 @@ def test_moments_of_many_at_once():
     numbers = generator.normal(3, 2, (40, 3, 5))
     numbers[generator.random(numbers.shape) < 0.3] = np.nan
     numbers[:, 0, 0] = np.nan
-    moments = al.analysis._head_stats.RunningMoments((3, 5))
+    moments = al.analysis._moments.RunningMoments((3, 5))
     for start, stop in ((0, 1), (1, 9), (9, 9), (9, 40)):
         moments.add_all(numbers[start:stop])
     with np.testing.suppress_warnings() as quiet:
