@@ -26,6 +26,8 @@ def source_of(data: Any, columns: Columns) -> Source:
 
     Raises FileError for a file that cannot be read, and InputError for a column that the data lack.
     """
+    if isinstance(data, Source):
+        return data
     if isinstance(data, str | os.PathLike):
         return _of_path(Path(data).absolute(), columns)  # for processes that run elsewhere
     if isinstance(data, list | tuple) and data and all(isinstance(one, os.PathLike) for one in data):

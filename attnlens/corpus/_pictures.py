@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import FileError
+from ..errors import FileError, InputError
 from ._source import Columns, Part, Row, Source, cut, named, plain, readable
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
@@ -26,6 +26,10 @@ class FolderSource(Source):
         self.files = sorted(
             str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() in IMAGES
         )
+        if columns.mask is not None:
+            raise InputError(
+                "a folder of pictures has no column of masks; give a table or archives with mask=, or omit it"
+            )
         if not self.files:
             raise FileError(f"{folder} holds no pictures ({', '.join(IMAGES)})")
 
@@ -52,6 +56,7 @@ class TarSource(Source):
     """WebDataset's archives: members of one name up to the first dot are one row.
 
     A picture is the input, .cls an integer as its label, .txt its label as text, .json other columns. Keys are names.
+    A mask is a member (`mask="mask.png"`), or a box in .json.
     """
 
     def __init__(self, paths: Sequence[Path], columns: Columns):
@@ -94,4 +99,7 @@ class TarSource(Source):
             more = {column: plain(cells.get(column)) for column in self.columns.more}
         except (ValueError, AttributeError) as error:
             return Row(name, problem=f"unreadable label or columns: {error}")
-        return Row(name, picture, label, more, None if picture is not None else "no picture")
+        mask = None
+        if self.columns.mask is not None:
+            mask = found.get(f".{self.columns.mask.lower()}", cells.get(self.columns.mask))
+        return Row(name, picture, label, more, None if picture is not None else "no picture", mask)

@@ -15,6 +15,7 @@ from ..analysis import HeadColumns, rollout
 from ..analysis._top_weights import TopReducer
 from ..errors import AttnlensError, InputError
 from ..models import _classes, _image_inputs
+from . import _picture_probe as pictures
 from ._source import Row
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 MOST_LOGITS = 1000
 """Classes up to which all logits are kept."""
 
-GRID = (14, 14)
-"""Rows and columns of the cells by which scores of a picture are kept."""
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -38,6 +36,12 @@ class Probe:
     head_stats: the columns of `al.head_stats` of every head
     top_weights: the largest weight of every head, with its query and key, as `al.analysis.top_weights`
     rollout: the rollout row of the position that predicts; one trace per input
+    class_attention: of a picture, the attention of the class token in the last layer that has one, the mean of the
+        heads, in cells of 14 x 14, as scores of pictures are kept
+    measures: of a picture, its width, height, brightness and contrast (mean and standard deviation of luma, 0 to 1) and
+        a hash of 64 bits that nearly equal pictures share
+    masks: of a picture whose row has a mask, its share of what the model sees, and whether the largest score lies in it
+        (pointing game) and which share of the positive scores (energy), of the attribution and of the class attention
 
     A probe of rows returns two tables: of the rows, and of those that could not be used. It reads and writes no file.
 
@@ -49,8 +53,13 @@ class Probe:
     head_stats: bool = False
     top_weights: bool = False
     rollout: bool = False
+    class_attention: bool = False
+    measures: bool = False
+    masks: bool = False
 
     def __post_init__(self) -> None:
+        if self.masks and self.attribution is None:
+            raise InputError("masks=True says where an attribution lies; name it: attribution='grad_cam'")
         if self.options and self.attribution is None:
             raise InputError(
                 "options= are those of an attribution; name it: attribution='integrated_gradients'"
@@ -58,8 +67,11 @@ class Probe:
 
     def check(self, lens: Lens) -> None:
         """Raises InputError for an attribution that the lens cannot compute, on an input of its own."""
+        text = hasattr(lens, "tokenizer")
+        if text and (self.class_attention or self.measures or self.masks):
+            raise InputError("class_attention=, measures= and masks= are for pictures; omit them for texts")
         if self.attribution is not None:
-            sample = "a film" if hasattr(lens, "tokenizer") else _grey()
+            sample = "a film" if text else _grey()
             lens.attribute(sample, method=self.attribution, **self.options)
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,6 +102,8 @@ class _Batch:
         self.prepared: dict[int, Any] = {}
         self.labels: dict[int, int | None] = {}
         self.heads: list[int] = []  # of each layer
+        self.masks: dict[int, Any] = {}
+        self.attention: dict[int, Tensor] = {}  # of the class token
 
     def run(self) -> None:
         for number in range(len(self.rows)):
@@ -128,7 +142,12 @@ class _Batch:
         (number,) = numbers
         row = self.rows[number]
         self.labels[number] = None if row.label is None else self.lens.target_index(row.label)
-        self.prepared[number] = self.lens.prepare(_picture(row.input))
+        picture = _picture(row.input)
+        if (self.probe.measures or self.probe.masks) and not isinstance(picture, Tensor):
+            shown = _image_inputs.read(picture)
+            self.values[number] |= pictures.measures(shown) if self.probe.measures else {}
+            self.masks[number] = pictures.mask_of(row.mask, shown.size)
+        self.prepared[number] = self.lens.prepare(picture)
 
     def _passed(self, numbers: list[int]) -> None:
         """One forward pass per batch: prediction and statistics of heads."""
@@ -138,11 +157,19 @@ class _Batch:
         ):
             columns = _of_layers(self.probe, [result for _, result in layers])
             if self.probe.head_stats:
-                self.heads = [stats.shape[1] for _, (stats, _) in layers]
+                self.heads = [stats.shape[1] for _, (stats, *_) in layers]
+            if self.probe.class_attention:
+                self._attended([numbers[place] for place in places], [result[2] for _, result in layers])
             for item, place in enumerate(places):
                 number = numbers[place]
                 self.values[number] |= self._prediction(number, logits[item])
                 self.values[number] |= {name: values[item] for name, values in columns.items()}
+
+    def _attended(self, numbers: list[int], layers: list[Tensor | None]) -> None:
+        """Keeps the attention of the class token in the last layer that has one."""
+        for number, grid in zip(numbers, next((one for one in reversed(layers) if one is not None), ())):
+            self.attention[number] = grid
+            self.values[number]["class_attention"] = pictures.in_cells(grid).flatten().tolist()
 
     def _prediction(self, number: int, logits: Tensor | None) -> dict[str, Any]:
         if logits is None or logits.ndim != 1:
@@ -185,12 +212,15 @@ class _Batch:
             self.values[number] |= {
                 "tokens": [token.text for token in scores.tokens] if text else None,
                 "special": [token.special for token in scores.tokens] if text else None,
-                "scores": (scores.scores if text else scores.pooled(*GRID).flatten()).float().tolist(),
+                "scores": (scores.scores if text else pictures.in_cells(scores.scores).flatten()).tolist(),
                 "gap": scores.gap,
                 "error": scores.estimated_error,
                 "converged": scores.converged,
                 "steps": scores.steps,
             }
+            if self.masks.get(number) is not None:
+                attention = self.attention.get(number)
+                self.values[number] |= pictures.localization(self.masks[number], scores, attention)
 
     def _rolled(self, numbers: list[int]) -> None:
         inputs = [self.prepared[number] for number in numbers]
@@ -261,18 +291,33 @@ def schema_of(probe: Probe) -> list[tuple[str, Any]]:
         ]
     if probe.rollout:
         columns.append(("rollout", numbers))
+    if probe.class_attention:
+        columns.append(("class_attention", numbers))
+    if probe.measures:
+        columns += [
+            ("width", pa.int32()), ("height", pa.int32()), ("brightness", pa.float64()), ("contrast", pa.float64()),
+            ("hash", pa.int64()),
+        ]  # fmt: skip
+    if probe.masks:
+        columns += [
+            ("mask_share", pa.float64()), ("pointing", pa.bool_()), ("energy", pa.float64()),
+            ("attention_pointing", pa.bool_()), ("attention_energy", pa.float64()),
+        ]  # fmt: skip
     return columns
 
 
 def _reducer(probe: Probe) -> Any:
-    """Both reducers in one pass; None for none."""
-    if not (probe.head_stats or probe.top_weights):
+    """The reducers in one pass; None for none."""
+    if not (probe.head_stats or probe.top_weights or probe.class_attention):
         return None
 
     def made(tokens: Any) -> Callable[..., Any]:
         stats = HeadColumns(tokens) if probe.head_stats else None
         largest = TopReducer(tokens, special=False) if probe.top_weights else None
-        return lambda attention, sides: tuple(one and one(attention, sides) for one in (stats, largest))
+        of_class = pictures.ClassAttention(tokens) if probe.class_attention else None
+        return lambda attention, sides: tuple(
+            one and one(attention, sides) for one in (stats, largest, of_class)
+        )
 
     return made
 
@@ -281,10 +326,10 @@ def _of_layers(probe: Probe, layers: Sequence[tuple]) -> dict[str, list[list[flo
     """By column, the numbers of each input: of all layers and heads, `[layer * head]` or `[layer * head * column]`."""
     columns: dict[str, list[list[float]]] = {}
     if probe.head_stats:
-        stats = torch.cat([stats for stats, _ in layers], 1)
+        stats = torch.cat([stats for stats, *_ in layers], 1)
         columns["head_stats"] = stats.flatten(1).float().cpu().tolist()
     if probe.top_weights:
-        tops = [top[0] for _, top in layers if top is not None]
+        tops = [top[0] for _, top, _ in layers if top is not None]
         for name, parts in zip(("top_weight", "top_query", "top_key"), zip(*tops)):
             columns[name] = torch.cat(parts, 1).cpu().tolist()
     return columns

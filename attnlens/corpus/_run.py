@@ -80,22 +80,47 @@ class Run:
         """`key` and `reason` of each row that could not be used."""
         return self._read("errors", self.manifest["errors"])
 
-    def _read(self, kind: str, rows: int, columns: Iterable[str] | None = None) -> pd.DataFrame:
+    def tables(
+        self, columns: Iterable[str] | None = None, parts: Iterable[int] | None = None
+    ) -> Iterator[pa.Table]:
+        """The table part by part, in the order of the data, so that it is never in memory as a whole.
+
+        columns: some of them; parts: some of them by number; all by default
+        """
+        names = None if columns is None else list(columns)
+        if parts is None:
+            yield from self._tables("parts", self.manifest["rows"], names)
+            return
+        files = files_of(self.folder / "parts")
+        yield from (self._part(files[number][0], names) for number in parts)
+
+    def _tables(self, kind: str, rows: int, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        count = 0
+        for path, *_ in files_of(self.folder / kind):
+            table = self._part(path, columns)
+            count += len(table)
+            yield table
+        if count != rows:
+            raise FileError(
+                f"{self.folder} does not hold {rows} rows in {kind} any more; run it again, which mends it"
+            )
+
+    def _part(self, path: Path, columns: list[str] | None) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        names = None if columns is None else list(columns)
         try:
-            tables = [pq.read_table(path, columns=names) for path, *_ in files_of(self.folder / kind)]
+            return pq.read_table(path, columns=columns).replace_schema_metadata(None)
         except (OSError, pa.ArrowException) as error:
             raise FileError(
                 f"cannot read a part of {self.folder}: {error}; run it again, which mends it"
             ) from None
-        if sum(len(table) for table in tables) != rows:
-            raise FileError(
-                f"{self.folder} does not hold {rows} rows in {kind} any more; run it again, which mends it"
-            )
-        return pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).to_pandas()
+
+    def _read(self, kind: str, rows: int, columns: Iterable[str] | None = None) -> pd.DataFrame:
+        import pyarrow as pa
+
+        names = None if columns is None else list(columns)
+        return pa.concat_tables(self._tables(kind, rows, names)).to_pandas()
 
     def __repr__(self) -> str:
         errors = self.manifest["errors"]
@@ -115,6 +140,7 @@ def run(
     key: str | None = None,
     pair: str | None = None,
     columns: Iterable[str] = (),
+    mask: str | None = None,
     part_rows: int = PART_ROWS,
     engine: str = "local",
     progress: bool = True,
@@ -128,6 +154,8 @@ def run(
     probe: what to compute; the prediction by default
     input, label, key, pair: columns with the inputs, their true classes (by name or index), unique keys (by default the
         numbers of the rows), and second texts; columns: others that are kept
+    mask: the column that says where the object of a picture is, for a probe with `masks`: a picture whose non-zero
+        pixels are the object, or a box [left, top, right, bottom] in pixels
     part_rows: rows of a part
     engine: "local", in this process; or "ray", on Ray Data (`pip install attnlens[ray]`), with `options` `actors`,
         `gpus` per actor and the `address` of a cluster
@@ -144,8 +172,10 @@ def run(
     one_of("engine", engine, ENGINES)
     part_rows = integer("part_rows", part_rows, least=1)
     probe = Probe() if probe is None else probe
-    chosen = Columns(input or "input", label, key, pair, tuple(columns))
+    chosen = Columns(input or "input", label, key, pair, tuple(columns), mask)
     _check_names(chosen.more, probe)
+    if probe.masks != (mask is not None):
+        raise InputError("mask= names the column for a probe with masks=True; give both, or neither")
     probe.check(lens)
     source = source_of(data, chosen if input is not None else _guessed(data, chosen))
     store = PartStore(Path(out), _configuration(lens, probe, source, part_rows))

@@ -25,6 +25,7 @@ class Row:
     input: a text, a pair of texts, or a picture as the bytes of its file
     label: a class by name or index, or None
     columns: other columns that were asked for
+    mask: where the object of a picture is: the bytes of a picture, or a box; or None
     problem: why the row cannot be used, or None
     """
 
@@ -33,6 +34,7 @@ class Row:
     label: int | str | None = None
     columns: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
+    mask: Any = None
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold what; None for a label or a key that there is not. `pair` holds the second texts."""
+    """Which columns hold what; None for a label or a key that there is not. `pair` holds the second texts, `mask` where
+    the objects of pictures are."""
 
     input: str | None = None
     label: str | None = None
     key: str | None = None
     pair: str | None = None
     more: tuple[str, ...] = ()
+    mask: str | None = None
 
     def row(self, number: int, cells: dict[str, Any]) -> Row:
         """The row of these cells; number: that of the row in the data."""
@@ -69,11 +73,12 @@ class Columns:
         if key is None or isinstance(key, float | list | dict):
             return Row(f"row {number}", problem=f"the key is {key!r}; a key is an integer or a text")
         problem = None if input is not None else f"column {self.input!r} is empty"
-        return Row(key if self.key is None else str(key), input, label, more, problem)
+        mask = None if self.mask is None else _picture_bytes(cells.get(self.mask))
+        return Row(key if self.key is None else str(key), input, label, more, problem, mask)
 
     def check(self, names: Sequence[str], where: str) -> None:
         """Raises InputError for a column that the data lack."""
-        for name in (self.input, self.label, self.key, self.pair, *self.more):
+        for name in (self.input, self.label, self.key, self.pair, *self.more, self.mask):
             if name is not None and name not in names:
                 raise unknown_name(f"column of {where}", name, names)
 
@@ -82,7 +87,15 @@ def digest(rows: Iterable[Row]) -> str:
     """A hash of all that is in the rows."""
     found = hashlib.blake2b(digest_size=16)
     for row in rows:
-        for value in (row.key, row.input, row.label, *row.columns, *row.columns.values(), row.problem):
+        for value in (
+            row.key,
+            row.input,
+            row.label,
+            *row.columns,
+            *row.columns.values(),
+            row.problem,
+            row.mask,
+        ):
             data = _as_bytes(value)
             found.update(len(data).to_bytes(8, "little"))
             found.update(data)

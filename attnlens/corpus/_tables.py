@@ -55,7 +55,7 @@ class ParquetSource(Source):
             chosen = self.columns
             names = [
                 n
-                for n in (chosen.input, chosen.label, chosen.key, chosen.pair, *chosen.more)
+                for n in (chosen.input, chosen.label, chosen.key, chosen.pair, *chosen.more, chosen.mask)
                 if n is not None
             ]
             file, number, _ = self.groups[group]

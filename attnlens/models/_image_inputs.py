@@ -70,10 +70,27 @@ def of_bytes(data: bytes) -> Image.Image:
     return _of_file("the picture", io.BytesIO(data))
 
 
+def nonzero(mask: Any) -> np.ndarray:
+    """bool `[height, width]`: the pixels of a mask that are not 0, of the bytes of a file, a path, a PIL image or an
+    array. A palette's number counts, not its colour; opacity does not."""
+    if isinstance(mask, bytes | str | os.PathLike):
+        file = io.BytesIO(mask) if isinstance(mask, bytes) else mask
+        mask = _decoded("the mask", lambda: _opened(file))
+    values = np.asarray(mask)
+    if values.ndim not in (2, 3) or values.dtype == object:
+        raise InputError(f"a mask is a picture or an array [height, width], not {type(mask).__name__}")
+    if values.ndim == 3:
+        values = values[..., : 3 if values.shape[-1] > 2 else 1].any(-1)
+    return values != 0
+
+
 def _of_file(name: str, file: Any) -> Image.Image:
+    return _decoded(name, lambda: _rgb(_opened(file)))
+
+
+def _opened(file: Any) -> Image.Image:
     Image.init()  # knows every format of this Pillow, which may lack some of ours
-    formats = [kind for kind in FORMATS if kind in Image.OPEN]
-    return _decoded(name, lambda: _rgb(_turned(Image.open(file, formats=formats))))
+    return _turned(Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN]))
 
 
 def quoted_name(path: str) -> str:
