@@ -1,9 +1,9 @@
-"""An audit of a text classifier on a data set: where it errs, and what it goes by."""
+"""An audit of a classifier on a data set: where it errs, and what it goes by."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +13,27 @@ import numpy as np
 
 from .._checks import integer
 from ..analysis import COLUMNS
-from ..errors import InputError
+from ..errors import FileError, InputError
 from ..evaluation import faithfulness
-from ._duplicates import near_duplicates
-from ._intervals import corrected, resampled_means, share_interval, welch
+from ..models import _image_inputs
+from . import _maps
+from ._audit_rows import MOST, AuditRows
+from ._data import source_of
+from ._duplicates import near_duplicates, picture_pairs, text_pairs
+from ._intervals import Moments, corrected, resampled_means, share_interval, welch
+from ._picture_probe import difference_hash
 from ._probe import Probe
 from ._run import Run, run
-from ._slices import Slice, in_slice, slices_of
-from ._words import shortcut_table, word_table
+from ._slices import Slice, members, slices_of
+from ._source import Columns, Part, Source
+from ._words import WordCounts, shortcut_table, word_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL import Image
 
-    from ..lens import TextLens
+    from ..attribution import Attribution
+    from ..lens import Lens
 
 TOLERANCE = 0.05
 """Of the attributions of an audit."""
@@ -33,8 +41,10 @@ TOLERANCE = 0.05
 BINS = 10
 """Bins of the calibration."""
 
-METHODS = ("integrated_gradients", "gradient_x_input", "gradient", "relevance", "rollout", "leave_one_out")
-"""Methods whose faithfulness is compared."""
+METHODS = ("integrated_gradients", "gradient_x_input", "gradient", "relevance", "rollout")
+"""Methods whose faithfulness is compared, of texts and of pictures."""
+
+TEXT_METHODS, IMAGE_METHODS = (*METHODS, "leave_one_out"), (*METHODS, "grad_cam")
 
 RANDOM = 5
 """Random orders beside them, per input."""
@@ -42,39 +52,49 @@ RANDOM = 5
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """The audit of a classifier on a data set; each table is computed when it is first read.
+    """The audit of a classifier on a data set; each table is computed when it is first read, part by part.
+
+    In memory are a few numbers of each input, not the inputs themselves: tables of inputs hold at most 10,000, those
+    that matter most. The whole table is `to_pandas()`.
 
     lens: the classifier; run: the probe of every input, with its table
-    more_slices: functions of a text by name, or columns; see `by_slice`
+    source: where pictures are read again when they are shown
+    more_slices: functions of a text or a picture by name, or columns; see `by_slice`
     """
 
-    lens: TextLens
+    lens: Lens
     run: Run
+    source: Source | None = None
     more_slices: Mapping[str, Slice] | tuple[str, ...] = ()
     _temporary: tempfile.TemporaryDirectory | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         """How many inputs with a label were audited."""
-        return len(self.table)
+        return len(self.rows)
 
     @cached_property
-    def table(self) -> pd.DataFrame:
-        """A row per input with a label: key, input, label, prediction, probability, loss, margin, correct, ..."""
-        table = self.run.to_pandas([name for name in self._names if name not in ("logits", "head_stats")])
-        return table[table["correct"].notna()].reset_index(drop=True)
+    def rows(self) -> AuditRows:
+        """The inputs with a label: what all tables are computed from."""
+        return AuditRows(self.run)
 
     @property
-    def _names(self) -> list[str]:
-        import pyarrow.parquet as pq
+    def reads_pictures(self) -> bool:
+        """Whether the inputs are pictures, not texts."""
+        return not hasattr(self.lens, "tokenizer")
 
-        return pq.read_schema(next((self.run.folder / "parts").glob("*.parquet"))).names
+    def to_pandas(self, columns: Iterable[str] | None = None) -> pd.DataFrame:
+        """A row per input with a label: key, input, label, prediction, probability, loss, margin, correct, ...; some
+        columns of it, or all. It is in memory as a whole."""
+        import pyarrow as pa
+
+        return pa.concat_tables(self.rows.tables(columns)).to_pandas()
 
     # -- how right it is ------------------------------------------------------------------------------------------
 
     @property
     def accuracy(self) -> tuple[float, float, float]:
         """(share of right predictions, and its 95 % interval by Wilson)."""
-        correct = self.table["correct"].astype(bool)
+        correct = self.rows.correct
         return (float(correct.mean()), *share_interval(int(correct.sum()), len(correct)))
 
     @cached_property
@@ -82,9 +102,9 @@ class Audit:
         """How many inputs of each true class (rows) have each prediction (columns)."""
         import pandas as pd
 
-        names = [self._name(index) for index in range(self._classes)]
+        names = self.classes
         counts = np.zeros((len(names), len(names)), dtype=int)
-        np.add.at(counts, (self.table["label_index"].astype(int), self.table["index"].astype(int)), 1)
+        np.add.at(counts, (self.rows.label, self.rows.index), 1)
         return pd.DataFrame(counts, pd.Index(names, name="label"), pd.Index(names, name="prediction"))
 
     @cached_property
@@ -96,7 +116,7 @@ class Audit:
         """
         import pandas as pd
 
-        confidence, correct = self.table["probability"].to_numpy(), self.table["correct"].to_numpy(bool)
+        confidence, correct = self.rows.probability, self.rows.correct
         which = np.minimum((confidence * BINS).astype(int), BINS - 1)
         rows = []
         for number in range(BINS):
@@ -111,24 +131,66 @@ class Audit:
         frame.attrs["ece"] = float((apart * frame["inputs"]).sum() / frame["inputs"].sum())
         return frame
 
+    @property
+    def wrong(self) -> int:
+        """How many predictions are wrong."""
+        return int((~self.rows.correct).sum())
+
     @cached_property
     def errors(self) -> pd.DataFrame:
-        """The wrong predictions, the most confident first."""
-        wrong = self.table[~self.table["correct"].astype(bool)]
+        """The wrong predictions, the most confident first, at most 10,000; `wrong` is how many there are."""
+        places = np.flatnonzero(~self.rows.correct)
+        order = np.argsort(-self.rows.probability[places], kind="stable")[:MOST]
         names = ["key", "input", "label", "prediction", "probability", "loss", "margin"]
-        return wrong.sort_values("probability", ascending=False, kind="stable")[names].reset_index(drop=True)
+        return self.rows.at(places[order], names)[names]
 
     # -- what it goes by ------------------------------------------------------------------------------------------
 
     @cached_property
     def words(self) -> pd.DataFrame:
-        """What each word contributes to each predicted class; see `word_table`."""
-        return word_table(self.table)
+        """What each word contributes to each predicted class; see `word_table`. Raises InputError for pictures."""
+        self._need_texts("words")
+        return word_table(self._counts, self._shares, self.classes)
 
     @cached_property
     def shortcuts(self) -> pd.DataFrame:
         """Words that alone decide predictions, checked by removing and by inserting them; see `shortcut_table`."""
-        return shortcut_table(self.lens, self.table, self.words)
+        self._need_texts("shortcuts")
+        return shortcut_table(self.lens, self.rows, self._counts, self.words, self.classes)
+
+    @cached_property
+    def _counts(self) -> WordCounts:
+        return WordCounts(self.rows)
+
+    @property
+    def _shares(self) -> np.ndarray:
+        """`[class]`, the share of each prediction."""
+        return np.bincount(self.rows.index, minlength=len(self.classes)) / len(self)
+
+    @cached_property
+    def maps(self) -> pd.DataFrame:
+        """Where attribution and attention lie on average, by predicted class; see `map_table`. Raises InputError for
+        texts."""
+        self._need_pictures("maps")
+        return _maps.map_table(self.rows, self.classes)
+
+    @cached_property
+    def localization(self) -> pd.DataFrame:
+        """Whether attribution and attention lie on the object; see `localization_table`.
+
+        Raises InputError for texts, and without masks.
+        """
+        self._need_pictures("localization")
+        if not self.has_masks:
+            raise InputError(
+                "this audit has no masks of the objects; make one with mask=, the column with them"
+            )
+        return _maps.localization_table(self.rows)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the data say where the objects of pictures are."""
+        return bool(self._probe.get("masks"))
 
     @cached_property
     def by_slice(self) -> pd.DataFrame:
@@ -138,9 +200,8 @@ class Audit:
         import pandas as pd
         from scipy.stats import fisher_exact
 
-        correct, rows = self.table["correct"].to_numpy(bool), []
-        for name, belongs in slices_of(self.more_slices, self.table, self.lens).items():
-            here = in_slice(belongs, self.table)
+        correct, rows = self.rows.correct, []
+        for name, here in self.slices.items():
             inside, outside = correct[here], correct[~here]
             if len(inside) and len(outside):
                 counts = [[int(part.sum()), int((~part).sum())] for part in (inside, outside)]
@@ -155,6 +216,12 @@ class Audit:
         return frame.sort_values("difference", kind="stable", ignore_index=True)
 
     @cached_property
+    def slices(self) -> dict[str, np.ndarray]:
+        """bool `[row]` of each slice, whether an input belongs to it."""
+        chosen = slices_of(self.more_slices, self.rows, self.lens)
+        return members(chosen, self.rows, self._pictures if self.reads_pictures else None)
+
+    @cached_property
     def heads(self) -> pd.DataFrame:
         """Heads whose statistics differ most between right and wrong predictions: `layer`, `head`, `statistic`, `hits`
         and `errors` (means), `effect` (their difference in standard deviations, Cohen's d), and `p`, that of Welch's
@@ -163,21 +230,23 @@ class Audit:
 
         if not self.run.heads:
             raise InputError("this audit has no statistics of heads; make one with head_stats=True")
-        found = self.run.to_pandas(["correct", "head_stats"])
-        found = found[found["correct"].notna()]
-        numbers = np.stack(found["head_stats"].to_numpy()).astype(float)
-        correct = found["correct"].to_numpy(bool)
-        if correct.all() or not correct.any():
+        if self.wrong in (0, len(self)):
             raise InputError(
                 "heads are compared between right and wrong predictions, and all of these are of one kind"
             )
-        hits, errors, effect, p = welch(numbers[correct], numbers[~correct])
         index = [
             (layer, head, name)
             for layer, count in enumerate(self.run.heads)
             for head in range(count)
             for name in COLUMNS
         ]
+        sides, start = (Moments(len(index)), Moments(len(index))), 0
+        for numbers in self.rows.lists("head_stats"):
+            correct = self.rows.correct[start : start + len(numbers)]
+            start += len(numbers)
+            for side, which in zip(sides, (correct, ~correct)):
+                side.add(numbers[which])
+        hits, errors, effect, p = welch(*sides)
         frame = pd.DataFrame(index, columns=["layer", "head", "statistic"])
         frame = frame.assign(hits=hits, errors=errors, effect=effect, p=corrected(p))
         order = frame["effect"].abs().sort_values(ascending=False, kind="stable").index
@@ -187,44 +256,74 @@ class Audit:
 
     @cached_property
     def label_noise(self) -> pd.DataFrame:
-        """Inputs whose label is probably wrong, the surest first: key, input, label, prediction, probability, `margin`
-        (logit of the label minus the largest other one).
+        """Inputs whose label is probably wrong, the surest first, at most 10,000: key, input, label, prediction,
+        probability, `margin` (logit of the label minus the largest other one); `frame.attrs["inputs"]` is how many
+        there are.
 
         Source: confident learning, Northcutt et al. 2021, "Confident Learning: Estimating Uncertainty in Dataset
         Labels": the label is not the most probable of the classes whose probability reaches their threshold, the mean
         probability of a class over the inputs that have it as their label. Of a model that was trained on these very
         inputs, it says little.
         """
-        table = self.run.to_pandas(["key", "logits"]).set_index("key").loc[self.table["key"]]
-        if table["logits"].isna().any():
-            raise InputError(
-                "label noise needs the probabilities of all classes, and there are too many to keep them"
+        sums, counts, start = np.zeros((2, len(self.classes))), 0, 0
+        for labels, chances in self._chances():
+            np.add.at(sums[0], labels, chances[np.arange(len(labels)), labels])
+            np.add.at(sums[1], labels, 1)
+            counts = chances.shape[1]
+        means = np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), np.inf)[:counts]
+        noisy = np.zeros(len(self), dtype=bool)
+        for labels, chances in self._chances():
+            confident = np.where(chances >= means, chances, -np.inf)
+            noisy[start : start + len(labels)] = (confident.argmax(1) != labels) & (
+                confident.max(1) > -np.inf
             )
-        logits = np.stack(table["logits"].to_numpy()).astype(float)
-        chances = np.exp(logits - logits.max(1, keepdims=True))
-        chances /= chances.sum(1, keepdims=True)
-        labels = self.table["label_index"].to_numpy(int)
-        means = [
-            chances[labels == index, index].mean() if (labels == index).any() else np.inf
-            for index in range(chances.shape[1])
-        ]
-        confident = np.where(chances >= np.array(means), chances, -np.inf)
-        noisy = (confident.argmax(1) != labels) & (confident.max(1) > -np.inf)
+            start += len(labels)
+        places = np.flatnonzero(noisy)
+        order = np.argsort(self.rows.column("margin")[places], kind="stable")[:MOST]
         names = ["key", "input", "label", "prediction", "probability", "margin"]
-        return self.table.loc[noisy, names].sort_values("margin", kind="stable").reset_index(drop=True)
+        frame = self.rows.at(places[order], names)[names]
+        frame.attrs["inputs"] = len(places)
+        return frame
+
+    def _chances(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(labels `[row]`, probabilities of the classes `[row, class]`) of each part."""
+        for table in self.rows.tables(["label_index", "logits"]):
+            if table["logits"].null_count:
+                raise InputError(
+                    "label noise needs the probabilities of all classes, and there are too many to keep them"
+                )
+            if len(table):
+                logits = np.stack(table["logits"].to_numpy()).astype(float)
+                chances = np.exp(logits - logits.max(1, keepdims=True))
+                yield table["label_index"].to_numpy(), chances / chances.sum(1, keepdims=True)
 
     @cached_property
     def duplicates(self) -> pd.DataFrame:
-        """Pairs of nearly equal texts, the most alike first; see `near_duplicates`. `same_label` is False where they
-        contradict each other."""
-        pairs = near_duplicates(self.table["input"].tolist())
-        columns = {}
-        for side, place in (("a", pairs["a"]), ("b", pairs["b"])):
-            for name in ("key", "input", "label"):
-                columns[f"{name}_{side}"] = self.table[name].to_numpy()[place]
-        return pairs[["similarity"]].assign(**columns, same_label=columns["label_a"] == columns["label_b"])
+        """Pairs of nearly equal inputs, the most alike first, at most 10,000: `similarity`, and of both their key,
+        input and label. `same_label` is False where they contradict each other; `frame.attrs["pairs"]` is how many
+        there are.
 
-    def faithfulness(self, methods: Iterable[str] = METHODS, count: int = 30, seed: int = 0) -> pd.DataFrame:
+        Texts: shingles of three words overlap by at least 0.8 (Jaccard); case, punctuation and spaces do not count.
+        Pictures: difference hashes (dHash) differ in at most 3 of 64 bits.
+        """
+        pairs = near_duplicates(self._pairs(), MOST)
+        columns = {}
+        for side in ("a", "b"):
+            rows = self.rows.at(pairs[side], ["key", "input", "label"])
+            columns |= {f"{name}_{side}": rows[name] for name in ("key", "input", "label")}
+        frame = pairs[["similarity"]].assign(**columns, same_label=columns["label_a"] == columns["label_b"])
+        frame.attrs["pairs"] = pairs.attrs["pairs"]
+        return frame
+
+    def _pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        if self.reads_pictures:
+            return picture_pairs(self.rows.column("hash"))
+        texts = (table["input"].to_pylist() for table in self.rows.tables(["input"]))
+        return text_pairs(texts, lambda places: self.rows.at(places, ["input"])["input"].tolist())
+
+    def faithfulness(
+        self, methods: Iterable[str] | None = None, count: int = 30, seed: int = 0
+    ) -> pd.DataFrame:
         """How faithful attribution methods are on these data, beside random orders: a row per method, the most faithful
         first, with the means of `al.faithfulness` over `count` inputs drawn by the seed.
 
@@ -235,11 +334,14 @@ class Audit:
         import pandas as pd
 
         count = integer("count", count, least=2)
-        chosen = np.random.default_rng(seed).permutation(len(self.table))[:count]
+        chosen = np.random.default_rng(seed).permutation(len(self))[:count]
         count = len(chosen)
-        texts = [self.table["input"][int(at)] for at in chosen]
-        methods = list(methods)
-        found = [one for method in methods for one in self.lens.attribute(texts, method=method, level="word")]
+        inputs = self.inputs(self.rows.at(chosen, ["key", "input"]))
+        methods = list(
+            (IMAGE_METHODS if self.reads_pictures else TEXT_METHODS) if methods is None else methods
+        )
+        options = {} if self.reads_pictures else {"level": "word"}
+        found = [one for method in methods for one in self.lens.attribute(inputs, method=method, **options)]
         scores = faithfulness(self.lens, found, n_random=RANDOM, seed=seed)
         scores["gain"] = scores["deletion_random"] - scores["deletion"]
         rows = []
@@ -252,6 +354,73 @@ class Audit:
             rows.append({"method": method, **means, "gain_low": low, "gain_high": high})
         return pd.DataFrame(rows).sort_values("gain", ascending=False, kind="stable", ignore_index=True)
 
+    # -- single inputs --------------------------------------------------------------------------------------------
+
+    def explain(self, key: int | str, **options: Any) -> Attribution:
+        """The attribution of one input by its key, as `lens.attribute` returns it, with options of that; by default
+        with the method and the options of the audit.
+
+        Raises InputError for a key that no labelled input has, and FileError where its picture cannot be read again.
+        """
+        place = self.rows.place(key)
+        if place is None:
+            raise InputError(
+                f"no input with a label has the key {key!r}; keys are in audit.errors, audit.run"
+            )
+        (input,) = self.inputs(self.rows.at([place]))
+        audited = {"method": self._probe["attribution"], **self._probe["options"]}
+        return self.lens.attribute(input, **options if "method" in options else audited | options)
+
+    def inputs(self, frame: pd.DataFrame) -> list[Any]:
+        """The texts or pictures of rows of `rows.at`, by their key, input and part; pictures are read again, and
+        compared with their hash where it is there.
+
+        Raises FileError where the data are not there any more, or have changed.
+        """
+        if not self.reads_pictures:
+            return frame["input"].tolist()
+        found: dict[Any, Any] = {}
+        for number, rows in frame.groupby("part"):
+            found |= dict(zip(rows["key"], self._pictures(rows, int(number))))
+        return [found[key] for key in frame["key"]]
+
+    def _pictures(self, rows: pd.DataFrame, part: int) -> Iterator[Image.Image]:
+        """The pictures of rows of a part, read from the data again."""
+        if self.source is None or part >= len(self._parts):
+            raise FileError(
+                "the pictures are read from the data again, which are not there; run al.audit() on them"
+            )
+        read = {row.key: row.input for row in self.source.read(self._parts[part])}
+        for row in rows.itertuples():
+            picture = None if read.get(row.key) is None else picture_of(read[row.key])
+            if picture is None or getattr(row, "hash", None) not in (None, difference_hash(picture)):
+                raise FileError(
+                    f"{self.source.name} does not hold the picture {row.key!r} any more: the data have changed"
+                )
+            yield picture
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        return (
+            [] if self.source is None else self.source.parts(self.run.manifest["configuration"]["part_rows"])
+        )
+
+    @property
+    def _probe(self) -> dict[str, Any]:
+        return self.run.manifest["configuration"]["probe"]
+
+    def _need_texts(self, name: str) -> None:
+        if self.reads_pictures:
+            raise InputError(
+                f"audit.{name} is of texts; of pictures there are audit.maps and audit.localization"
+            )
+
+    def _need_pictures(self, name: str) -> None:
+        if not self.reads_pictures:
+            raise InputError(
+                f"audit.{name} is of pictures; of texts there are audit.words and audit.shortcuts"
+            )
+
     def report(self, path: str | Path = "audit.html", *, title: str | None = None) -> Path:
         """Writes the audit's page, one HTML file that opens anywhere and loads nothing; the same as `al.report`."""
         import attnlens
@@ -260,64 +429,96 @@ class Audit:
 
     # -- what it says ---------------------------------------------------------------------------------------------
 
-    @property
-    def _classes(self) -> int:
-        largest = int(self.table[["label_index", "index"]].to_numpy().max()) + 1
-        return max(largest, len(self.lens.labels))
-
-    def _name(self, index: int) -> str:
-        return self.lens.labels[index] if index < len(self.lens.labels) else str(index)
+    @cached_property
+    def classes(self) -> list[str]:
+        """The name of each class; its number where it has none."""
+        rows, labels = self.rows, self.lens.labels
+        count = max(int(rows.label.max(initial=-1)) + 1, int(rows.index.max(initial=-1)) + 1, len(labels))
+        return [labels[index] if index < len(labels) else str(index) for index in range(count)]
 
     def __repr__(self) -> str:
         share, low, high = self.accuracy
         lines = [
             f"Audit of {self.lens.name} on {len(self):,} inputs: {share:.1%} right (95 %: {low:.1%} to {high:.1%})",
             "  audit.confusion, audit.calibration, audit.errors (the most confident first)",
-            "  audit.words, audit.shortcuts    what it goes by, and whether that alone decides",
+            "  audit.maps, audit.localization  where it looks, and whether the object is there"
+            if self.reads_pictures
+            else "  audit.words, audit.shortcuts    what it goes by, and whether that alone decides",
             "  audit.by_slice, audit.heads     where it errs more, and what heads do differently there",
             "  audit.label_noise, audit.duplicates, audit.faithfulness()    whether labels and explanations hold",
-            "  audit.report('audit.html')      all of it as one page",
+            "  audit.report('audit.html')      all of it as one page; audit.explain(key): one input",
         ]
         return "\n".join(lines)
 
 
+def picture_of(input: Any) -> Image.Image:
+    """The picture of a row's input: the bytes of a file, a path, a PIL image or an array."""
+    return _image_inputs.of_bytes(input) if isinstance(input, bytes) else _image_inputs.read(input)
+
+
 def audit(
-    lens: TextLens,
+    lens: Lens,
     data: Any,
     out: str | Path | None = None,
     *,
-    text: str = "text",
+    input: str | None = None,
+    text: str | None = None,
     label: str = "label",
+    mask: str | None = None,
     slices: Mapping[str, Slice] | Iterable[str] = (),
     tolerance: float = TOLERANCE,
     head_stats: bool = True,
     **options: Any,
 ) -> Audit:
-    """Audits a text classifier on labelled data: where it errs, and what it goes by.
+    """Audits a classifier of texts or of pictures on labelled data: where it errs, and what it goes by.
 
-    data: as for `corpus.run`; text, label: its columns with the texts and their true classes
+    data: as for `corpus.run`
+    input, label: its columns with the texts or pictures ("text" and "image" by default) and their true classes; text is
+        another name of input
+    mask: of pictures, the column that says where the object is: a picture whose non-zero pixels are the object, or a
+        box [left, top, right, bottom] in pixels; see `Audit.localization`
     out: the directory of the run, from which an audit that was killed goes on; a temporary one by default
-    slices: functions of a text by name, each True for the texts of a slice, or names of columns, whose every value is
-        a slice; beside negation, contrast, length, questions, numbers and unknown words
+    slices: functions of a text or of a picture (a PIL image in RGB) by name, each True for the inputs of a slice, or
+        names of columns, whose every value is a slice; beside negation, contrast, length, questions, numbers and
+        unknown words of texts, and the darkest and brightest, flattest and richest, smallest and largest quarter of
+        pictures
     tolerance: of the integrated gradients; head_stats: whether statistics of heads are computed
     options: those of `corpus.run`
 
-    Raises InputError for a lens of images, a model without classes, and data without labels.
+    Raises InputError for a model without classes, and data without labels.
 
-    >>> audit(lens, "reviews.parquet", text="sentence").by_slice
+    >>> audit(lens, "reviews.parquet", input="sentence").by_slice
+    >>> audit(vit, "pictures/").maps                    # a folder of pictures, in a folder for each class
     """
-    if not hasattr(lens, "tokenizer") or lens.task != "sequence" or lens.activation == "none":
-        raise InputError("audit() takes a text classifier, a lens of a model …ForSequenceClassification")
-    if options.get("pair") is not None:
-        raise InputError("an audit takes one text per input, from which words are removed; omit pair=")
+    texts = hasattr(lens, "tokenizer")
+    _check(lens, texts, mask, options)
     columns = () if isinstance(slices, Mapping) else (slices,) if isinstance(slices, str) else tuple(slices)
-    probe = Probe("integrated_gradients", {"tolerance": tolerance, "level": "word"}, head_stats=head_stats)
+    chosen = Columns(
+        input or text or ("text" if texts else "image"), label, options.pop("key", None), None, columns, mask
+    )
+    source = source_of(data, chosen)
+    more: dict[str, Any] = {"level": "word"} if texts else {}
+    shown = {} if texts else {"class_attention": True, "measures": True, "masks": mask is not None}
+    probe = Probe("integrated_gradients", {"tolerance": tolerance, **more}, head_stats=head_stats, **shown)
     temporary = tempfile.TemporaryDirectory(prefix="attnlens-audit-") if out is None else None
     out = temporary.name if temporary is not None else out
-    made = run(lens, data, out, probe, input=text, label=label, columns=columns, **options)
-    found = Audit(lens, made, dict(slices) if isinstance(slices, Mapping) else columns, temporary)
+    made = run(lens, source, out, probe, input=chosen.input, columns=columns, mask=mask, **options)
+    found = Audit(lens, made, source, dict(slices) if isinstance(slices, Mapping) else columns, temporary)
     if not len(found):
         raise InputError(
             f"none of the {len(made)} inputs has a label; label= names the column with the true classes"
         )
     return found
+
+
+def _check(lens: Lens, texts: bool, mask: str | None, options: Mapping[str, Any]) -> None:
+    """Raises InputError for what cannot be audited."""
+    if lens.activation == "none" or (texts and lens.task != "sequence"):
+        raise InputError(
+            "audit() takes a classifier of texts or of pictures, a lens of a model …ForSequenceClassification or "
+            "…ForImageClassification"
+        )
+    if options.get("pair") is not None:
+        raise InputError("an audit takes one text per input, from which words are removed; omit pair=")
+    if texts and mask is not None:
+        raise InputError("mask= says where the object of a picture is; omit it for texts")

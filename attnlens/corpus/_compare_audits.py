@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import InputError
 from ._audit import Audit
+from ._audit_rows import MOST
 from ._intervals import corrected, resampled_means
-from ._slices import in_slice, slices_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,34 +25,48 @@ class AuditComparison:
     after: Audit
 
     def __post_init__(self) -> None:
-        if not len(self.table):
+        if not len(self):
             raise InputError(
                 "the audits have no input in common: compare_audits takes audits of the same data"
             )
+        places = self.places
+        changed = np.flatnonzero(_digests(self.before)[places[0]] != _digests(self.after)[places[1]])
+        if len(changed):
+            key = self.before.rows.at(places[0][changed[:1]], ["key"])["key"][0]
+            raise InputError(
+                f"input {key!r} has another text, picture or label in the second audit; compare audits of the same data"
+            )
+
+    def __len__(self) -> int:
+        """How many inputs both have."""
+        return len(self.places[0])
 
     @cached_property
-    def table(self) -> pd.DataFrame:
-        """The inputs that both have, by key: input, label, and prediction, probability, loss and correct of both."""
-        names = ["key", "input", "label", "prediction", "probability", "loss", "correct"]
-        sides = [audit.table[names] for audit in (self.before, self.after)]
-        if sides[0]["key"].dtype != sides[1]["key"].dtype:  # numbers of rows, and values of a column
-            sides[1] = sides[1].iloc[:0].astype({"key": sides[0]["key"].dtype})
-        table = sides[0].merge(sides[1], on="key", suffixes=("_before", "_after"))
-        same = table["input_before"].eq(table["input_after"]) & table["label_before"].eq(table["label_after"])
-        if not same.all():
-            key = table["key"][(~same).to_numpy().argmax()]
-            raise InputError(
-                f"input {key!r} has another text or label in the second audit; compare audits of the same data"
-            )
-        table = table.drop(columns=["input_after", "label_after"])
-        return table.rename(columns={"input_before": "input", "label_before": "label"}).astype(
-            {"correct_before": bool, "correct_after": bool}
-        )
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """`[input]` each: the places in `before.rows` and `after.rows` of the inputs that both have, by key."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        keys = [pa.chunked_array(table["key"] for table in one.rows.tables(["key"])) for one in self._sides]
+        if keys[0].type != keys[1].type:  # numbers of rows, and values of a column
+            return np.zeros((2, 0), dtype=int)
+        other = pc.index_in(keys[0], value_set=keys[1].combine_chunks())
+        return np.flatnonzero(other.is_valid().to_numpy()), other.drop_null().to_numpy().astype(int)
+
+    @property
+    def _sides(self) -> tuple[Audit, Audit]:
+        return self.before, self.after
+
+    @property
+    def _correct(self) -> tuple[np.ndarray, np.ndarray]:
+        """bool `[input]`, before and after."""
+        return self.before.rows.correct[self.places[0]], self.after.rows.correct[self.places[1]]
 
     @property
     def difference(self) -> tuple[float, float, float]:
         """(accuracy after minus before, and its 95 % interval by the paired bootstrap)."""
-        change = self.table["correct_after"].to_numpy(float) - self.table["correct_before"].to_numpy(float)
+        before, after = self._correct
+        change = after.astype(float) - before
         return (float(change.mean()), *resampled_means(change))
 
     @property
@@ -58,22 +74,38 @@ class AuditComparison:
         """That as many inputs got better as got worse: McNemar's exact test (1947)."""
         from scipy.stats import binomtest
 
-        fixed, broken = len(self.fixed), len(self.broken)
+        fixed, broken = self.counts
         return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
 
     @property
+    def counts(self) -> tuple[int, int]:
+        """How many inputs were fixed, and how many broken."""
+        before, after = self._correct
+        return int((after & ~before).sum()), int((before & ~after).sum())
+
+    @cached_property
     def fixed(self) -> pd.DataFrame:
-        """Inputs that were wrong and are right, the most confident first."""
-        return self._changed(self.table["correct_after"] & ~self.table["correct_before"])
+        """Inputs that were wrong and are right, the most confident first, at most 10,000: key, input, label, and
+        prediction, probability, loss and correct of both (`prediction_before`, `prediction_after`, ...)."""
+        before, after = self._correct
+        return self._changed(after & ~before)
 
-    @property
+    @cached_property
     def broken(self) -> pd.DataFrame:
-        """Inputs that were right and are wrong, the most confident first."""
-        return self._changed(self.table["correct_before"] & ~self.table["correct_after"])
+        """Inputs that were right and are wrong, as `fixed`."""
+        before, after = self._correct
+        return self._changed(before & ~after)
 
-    def _changed(self, which: pd.Series) -> pd.DataFrame:
-        order = {"by": "probability_after", "ascending": False, "kind": "stable"}
-        return self.table[which].sort_values(**order).reset_index(drop=True)
+    def _changed(self, which: np.ndarray) -> pd.DataFrame:
+        chosen = np.flatnonzero(which)
+        order = np.argsort(-self.after.rows.probability[self.places[1][chosen]], kind="stable")[:MOST]
+        names = ["prediction", "probability", "loss", "correct"]
+        before, after = (
+            one.rows.at(places[chosen[order]], ["key", "input", "label", *names])
+            for one, places in zip(self._sides, self.places)
+        )
+        same = before[["key", "input", "label"]]
+        return same.join(before[names]).join(after[names], lsuffix="_before", rsuffix="_after")
 
     @cached_property
     def by_slice(self) -> pd.DataFrame:
@@ -83,11 +115,9 @@ class AuditComparison:
         import pandas as pd
         from scipy.stats import binomtest
 
-        columns = self.before.table.set_index("key").loc[self.table["key"]].reset_index()
-        before, after = (self.table[f"correct_{side}"].to_numpy(bool) for side in ("before", "after"))
-        rows = []
-        for name, belongs in slices_of(self.before.more_slices, columns, self.before.lens).items():
-            here = in_slice(belongs, columns)
+        (before, after), rows = self._correct, []
+        for name, members in self.before.slices.items():
+            here = members[self.places[0]]
             if here.any():
                 fixed, broken = int((after & ~before & here).sum()), int((before & ~after & here).sum())
                 change = after[here].astype(float) - before[here]
@@ -101,9 +131,10 @@ class AuditComparison:
 
     def __repr__(self) -> str:
         change, low, high = self.difference
+        fixed, broken = self.counts
         return (
-            f"{self.before.lens.name} and {self.after.lens.name} on {len(self.table):,} inputs: accuracy {change:+.1%} "
-            f"(95 %: {low:+.1%} to {high:+.1%}; p {self.p:.2g}); {len(self.fixed)} fixed, {len(self.broken)} broken\n"
+            f"{self.before.lens.name} and {self.after.lens.name} on {len(self):,} inputs: accuracy {change:+.1%} "
+            f"(95 %: {low:+.1%} to {high:+.1%}; p {self.p:.2g}); {fixed:,} fixed, {broken:,} broken\n"
             "  comparison.fixed, comparison.broken, comparison.by_slice"
         )
 
@@ -121,3 +152,10 @@ def compare_audits(before: Audit, after: Audit) -> AuditComparison:
                 f"compare_audits() takes two audits, not {type(audit).__name__}: al.audit(lens, data)"
             )
     return AuditComparison(before, after)
+
+
+def _digests(audit: Audit) -> np.ndarray:
+    """`[row]`: equal for rows with one text, or one picture, and one label; of this process alone."""
+    names = ["input", "label", *(["hash"] if audit.reads_pictures else [])]
+    tables = (table.select(names).to_pydict().values() for table in audit.rows.tables(names))
+    return np.array([hash(row) for columns in tables for row in zip(*columns)], dtype=np.int64)

@@ -10,6 +10,9 @@ import numpy as np
 TOGETHER = 10**7
 """Draws of the bootstrap that are in memory at once."""
 
+MOST_DRAWN = 20_000
+"""Values up to which the bootstrap draws; of more, its interval is that of the normal distribution."""
+
 
 def share_interval(hits: int, count: int) -> tuple[float, float]:
     """The 95 % interval of a share by Wilson (1927); the whole range for no case."""
@@ -33,28 +36,60 @@ def corrected(p: Sequence[float] | np.ndarray) -> np.ndarray:
     return p
 
 
-def welch(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def mean_interval(count: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % intervals of means by Student's t; variance: of the sample. NaN for fewer than two values."""
+    from scipy.stats import t
+
+    width = t.ppf(0.975, np.maximum(count - 1, 1)) * np.sqrt(np.maximum(variance, 0) / count)
+    width = np.where(count > 1, width, np.nan)
+    return mean - width, mean + width
+
+
+class Moments:
+    """Count, mean and sum of squared deviations of each column, of all cases so far; NaN is left out.
+
+    Source of the merging: Chan et al. 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+    Variances".
+    """
+
+    def __init__(self, columns: int):
+        self.count, self.mean, self.squares = np.zeros((3, columns))
+
+    def add(self, values: np.ndarray) -> Moments:
+        """values: `[case, column]`"""
+        known = ~np.isnan(values)
+        count = known.sum(0)
+        mean = np.where(known, values, 0).sum(0) / np.maximum(count, 1)
+        squares = (np.where(known, values - mean, 0) ** 2).sum(0)
+        apart, total = mean - self.mean, np.maximum(self.count + count, 1)
+        self.squares += squares + apart**2 * self.count * count / total
+        self.mean += apart * count / total
+        self.count += count
+        return self
+
+
+def welch(first: Moments, second: Moments) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of each column: (mean of the first, of the second, difference in pooled standard deviations, p of Welch's test).
 
-    first, second: `[case, column]`; NaN is left out, and a column with fewer than two cases on a side is NaN
+    A column with fewer than two cases on a side is NaN.
     """
     from scipy.stats import ttest_ind_from_stats
 
+    sides = first, second
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # of columns without cases
-        counts = [(~np.isnan(side)).sum(0) for side in (first, second)]
-        a, b = (
-            np.where(count > 1, np.nanmean(side, 0), np.nan) for side, count in zip((first, second), counts)
-        )
-        std_a, std_b = (np.nanstd(side, 0, ddof=1) for side in (first, second))
-        squares = [(count - 1) * std**2 for count, std in zip(counts, (std_a, std_b))]
-        pooled = np.sqrt(sum(squares) / (sum(counts) - 2))
-        p = ttest_ind_from_stats(a, std_a, counts[0], b, std_b, counts[1], equal_var=False).pvalue
+        a, b = (np.where(side.count > 1, side.mean, np.nan) for side in sides)
+        std_a, std_b = (np.sqrt(side.squares / (side.count - 1)) for side in sides)
+        pooled = np.sqrt((first.squares + second.squares) / (first.count + second.count - 2))
+        p = ttest_ind_from_stats(a, std_a, first.count, b, std_b, second.count, equal_var=False).pvalue
         return a, b, np.where(pooled > 0, (b - a) / pooled, np.nan), np.where(pooled > 0, p, np.nan)
 
 
 def resampled_means(values: np.ndarray, seed: int = 0, times: int = 1000) -> tuple[float, float]:
     """The 95 % interval of a mean by the percentile bootstrap (Efron 1979); values: one per input."""
+    if len(values) > MOST_DRAWN:
+        width = 1.959964 * values.std() / np.sqrt(len(values))
+        return float(values.mean() - width), float(values.mean() + width)
     generator, count = np.random.default_rng(seed), len(values)
     step = max(1, TOGETHER // count)
     draws = (generator.integers(0, count, (min(step, times - at), count)) for at in range(0, times, step))

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ._audit_rows import AuditRows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..lens import TextLens
+    from ..lens import Lens
 
-Slice = Callable[[str], bool] | tuple[str, Any]
-"""Whether a text belongs to it; or a column of the table and its value."""
+Slice = Callable[[Any], bool] | tuple[str, Any]
+"""Whether a text or a picture belongs to it; or a column of the table and its value."""
 
 NEGATION = re.compile(
     r"\b(?:not|no|never|nothing|nobody|none|neither|nor|without|cannot)\b|n't\b|n ' t\b", re.I
@@ -37,33 +38,85 @@ SLICES: dict[str, Slice] = {
     "question": lambda text: "?" in text,
     "number": lambda text: any(character.isdigit() for character in text),
 }
-"""The slices of every audit; "unknown words" is one more where the tokenizer has an unknown token."""
+"""The slices of every audit of texts; "unknown words" is one more where the tokenizer has an unknown token."""
+
+QUARTERS = {
+    "brightness": ("dark", "bright"),
+    "contrast": ("flat", "rich in contrast"),
+    "size": ("small", "large"),
+}
+"""Of the pictures of an audit, by what is measured: the quarter with the least of it, and that with the most."""
 
 
-def slices_of(
-    more: Mapping[str, Slice] | Iterable[str], table: pd.DataFrame, lens: TextLens
-) -> dict[str, Slice]:
-    """The slices of an audit: `SLICES`, and functions by name, or columns, whose every value is a slice."""
-    chosen = dict(SLICES)
-    unknown = getattr(lens.tokenizer, "unk_token_id", None)
+def slices_of(more: Mapping[str, Slice] | Iterable[str], rows: AuditRows, lens: Lens) -> dict[str, Any]:
+    """The slices of an audit: `SLICES`, or quarters of pictures, and functions by name, or columns, whose every value
+    is a slice."""
+    tokenizer = getattr(lens, "tokenizer", None)
+    chosen: dict[str, Any] = _quarters(rows) if tokenizer is None else dict(SLICES)
+    unknown = getattr(tokenizer, "unk_token_id", None)
     if unknown is not None:
         chosen["unknown words"] = lambda text: unknown in lens.tokenizer(text)["input_ids"]
     if isinstance(more, Mapping):
         return chosen | dict(more)
     for column in more:
-        values = table[column].dropna().unique()
+        values = _values(rows, column)
         if len(values) > MOST_VALUES:
             raise InputError(
-                f"column {column!r} has {len(values)} values, which are too many slices; give functions: "
+                f"column {column!r} has more than {MOST_VALUES} values, which are too many slices; give functions: "
                 f"slices={{'name': lambda text: ...}}, or a column with at most {MOST_VALUES}"
             )
         chosen |= {f"{column} = {value}": (column, value) for value in sorted(values, key=str)}
     return chosen
 
 
-def in_slice(belongs: Slice, table: pd.DataFrame) -> np.ndarray:
-    """bool `[input]`"""
-    if isinstance(belongs, tuple):
-        column, value = belongs
-        return (table[column] == value).to_numpy(bool)
-    return np.array([bool(belongs(text)) for text in table["input"]], dtype=bool)
+def _values(rows: AuditRows, column: str) -> set:
+    """The values of a column, or some more than are allowed."""
+    values: set = set()
+    for table in rows.tables([column]):
+        values |= set(table[column].drop_null().unique().to_pandas())
+        if len(values) > MOST_VALUES:
+            break
+    return values
+
+
+def _quarters(rows: AuditRows) -> dict[str, np.ndarray]:
+    """bool `[row]` of each quarter of the pictures; {} for a measure that all have alike."""
+    measures = {name: rows.column(name) for name in ("brightness", "contrast", "width", "height")}
+    measures["size"] = measures.pop("width") * measures.pop("height")
+    slices = {}
+    for name, (least, most) in QUARTERS.items():
+        low, high = np.nanquantile(measures[name], (0.25, 0.75)) if len(rows) else (0.0, 0.0)
+        if low < high:
+            said = (
+                (lambda value: f"{value:,.0f} pixels") if name == "size" else (lambda value: f"{value:.2f}")
+            )
+            slices[f"{least} ({name} up to {said(low)})"] = measures[name] <= low
+            slices[f"{most} ({name} from {said(high)})"] = measures[name] >= high
+    return slices
+
+
+def members(
+    slices: Mapping[str, Any],
+    rows: AuditRows,
+    inputs: Callable[[pd.DataFrame, int], Iterable[Any]] | None = None,
+) -> dict[str, np.ndarray]:
+    """bool `[row]` of each slice, in one pass over the rows.
+
+    inputs: from the rows of a part, with the number of the part, to what the functions take; the texts by default
+    """
+    every = {name: belongs for name, belongs in slices.items() if not isinstance(belongs, np.ndarray)}
+    functions = {name: belongs for name, belongs in every.items() if callable(belongs)}
+    columns = [belongs[0] for belongs in every.values() if isinstance(belongs, tuple)]
+    parts: dict[str, list[np.ndarray]] = {name: [np.zeros(0, bool)] for name in every}
+    for number, frame in enumerate(rows.frames(["key", "input", *columns]) if every else ()):
+        taken = list(frame["input"] if inputs is None else inputs(frame, number)) if functions else []
+        for name, belongs in every.items():
+            if isinstance(belongs, tuple):
+                here = (frame[belongs[0]] == belongs[1]).to_numpy(bool)
+            else:
+                here = np.array([bool(belongs(one)) for one in taken], dtype=bool)
+            parts[name].append(here)
+    return {
+        name: belongs if isinstance(belongs, np.ndarray) else np.concatenate(parts[name])
+        for name, belongs in slices.items()
+    }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._intervals import corrected, resampled_means, share_interval
+from ._audit_rows import AuditRows
+from ._intervals import corrected, mean_interval, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from ..lens import TextLens
 
@@ -25,44 +27,110 @@ CHECKED = 50
 """Inputs from which a word is removed, and into which it is inserted, at most."""
 
 
-def word_table(table: pd.DataFrame) -> pd.DataFrame:
+class WordCounts:
+    """What the words of all rows contribute, summed part by part.
+
+    present: by word in lower case, how many rows hold it
+    sums: by predicted class and word, how many rows hold it there, the sum of its scores and of their squares, and the
+        number and the sum of those of right predictions
+    """
+
+    def __init__(self, rows: AuditRows):
+        self.words: dict[str, int] = {}
+        self.present: np.ndarray = np.zeros(0, dtype=np.int64)
+        self._places: dict[int, int] = {}
+        self._sums = np.zeros((5, 0))
+        for table in rows.tables(["tokens", "special", "scores", "index"]):
+            self._add(table)
+        self._sums = self._sums[:, : len(self._places)]
+
+    def _add(self, table: pa.Table) -> None:
+        row, word, score = self._of_rows(table)
+        self.present = _grown(self.present, len(self.words))
+        self.present += np.bincount(word, minlength=len(self.present))
+        kind = table["index"].to_numpy().astype(np.int64)[row]
+        right = table["correct"].to_numpy().astype(float)[row]
+        codes, inverse = np.unique((kind << 32) | word, return_inverse=True)
+        places = np.array(
+            [self._places.setdefault(code, len(self._places)) for code in codes.tolist()], dtype=int
+        )
+        self._sums = _grown(self._sums, len(self._places))
+        for line, weights in enumerate((np.ones(len(score)), score, score**2, right, right * score)):
+            self._sums[line, places] += np.bincount(inverse, weights, len(codes))
+
+    def _of_rows(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(row, word, score) of each word of each row, its tokens together."""
+        row, word = words_of(table, self.words, grow=True)
+        score = table["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(float)
+        kept = word >= 0
+        codes, inverse = np.unique((row[kept] << 32) | word[kept], return_inverse=True)
+        return codes >> 32, codes & 0xFFFFFFFF, np.bincount(inverse, score[kept], len(codes))
+
+    def sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(class, word, sums `[5, pair]`) of each pair that occurs, in the order in which they first did."""
+        codes = np.fromiter(self._places, np.int64, len(self._places))
+        return codes >> 32, codes & 0xFFFFFFFF, self._sums
+
+
+def _grown(array: np.ndarray, size: int) -> np.ndarray:
+    """The array with room for so many entries along its last axis, and more to come."""
+    if array.shape[-1] >= size:
+        return array
+    larger = np.zeros((*array.shape[:-1], 2 * size), dtype=array.dtype)
+    larger[..., : array.shape[-1]] = array
+    return larger
+
+
+def words_of(table: pa.Table, numbers: dict[str, int], grow: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """(row, number of the word in lower case) of each token of a part; -1 for a token that is no word, or not known.
+
+    numbers: of each word; grow: whether new words are added
+    """
+    import pyarrow.compute as pc
+
+    tokens = table["tokens"].combine_chunks()
+    row = pc.list_parent_indices(tokens).to_numpy().astype(np.int64)
+    special = table["special"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(bool)
+    coded = tokens.flatten().dictionary_encode()
+    unique = [text.lower() if _is_word(text, False) else None for text in coded.dictionary.to_pylist()]
+    if grow:
+        for text in unique:
+            if text is not None:
+                numbers.setdefault(text, len(numbers))
+    number = np.array([-1 if text is None else numbers.get(text, -1) for text in unique], dtype=np.int64)
+    word = number[coded.indices.to_numpy()] if len(number) else np.zeros(0, dtype=np.int64)
+    return row, np.where(special, -1, word)
+
+
+def word_table(counts: WordCounts, shares: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     """What each word contributes to predictions of each class, those with the largest mean first.
 
     A row per predicted class and word that occurs in at least five of its inputs: `prediction`, `word` (lower case),
     `inputs` that hold it, `share`, the part of all inputs with the word that has this prediction, `total`, the sum of
-    its scores, `mean` per input with its 95 % bootstrap interval (`low`, `high`), `hits` and `errors` (means over right
-    and wrong predictions) and `p`, that the share is no larger than that of the class among all inputs (a binomial
-    test), corrected for the number of words by Benjamini and Hochberg (1995).
+    its scores, `mean` per input with its 95 % interval by Student's t (`low`, `high`), `hits` and `errors` (means over
+    right and wrong predictions) and `p`, that the share is no larger than that of the class among all inputs (a
+    binomial test), corrected for the number of words by Benjamini and Hochberg (1995).
 
     Scores are those of the attribution for the predicted class, of a word's tokens together.
+
+    shares: of the predicted classes, `[class]`; names: of the classes
     """
     import pandas as pd
-    from scipy.stats import binomtest
+    from scipy.stats import binom
 
-    scores: dict[tuple[str, str], list[tuple[float, bool]]] = defaultdict(list)
-    present: Counter[str] = Counter()
-    for row in table.itertuples():
-        of_words: dict[str, float] = defaultdict(float)
-        for token, special, score in zip(row.tokens, row.special, row.scores):
-            if _is_word(token, special):
-                of_words[token.lower()] += float(score)
-        present.update(of_words.keys())
-        for word, score in of_words.items():
-            scores[row.prediction, word].append((score, bool(row.correct)))
-    shares = table["prediction"].value_counts(normalize=True)
-    rows = []
-    for (prediction, word), found in scores.items():
-        if len(found) >= LEAST_INPUTS:
-            values = np.array([score for score, _ in found])
-            hits = np.array([hit for _, hit in found])
-            p = binomtest(len(found), present[word], shares[prediction], alternative="greater").pvalue
-            rows.append(
-                (prediction, word, len(found), len(found) / present[word], values.sum(), values.mean(),
-                 *resampled_means(values), _mean(values[hits]), _mean(values[~hits]), p)
-            )  # fmt: skip
-    names = ["prediction", "word", "inputs", "share", "total", "mean", "low", "high", "hits", "errors", "p"]
-    frame = pd.DataFrame(rows, columns=names)
-    frame["p"] = corrected(frame["p"])
+    kind, word, sums = counts.sums()
+    listed = sums[0] >= LEAST_INPUTS
+    kind, word, (inputs, total, squares, right, right_total) = kind[listed], word[listed], sums[:, listed]
+    present, texts = counts.present[word], list(counts.words)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / inputs
+        low, high = mean_interval(inputs, mean, (squares - inputs * mean**2) / (inputs - 1))
+        hits, errors = right_total / right, (total - right_total) / (inputs - right)
+    frame = pd.DataFrame({
+        "prediction": [names[one] for one in kind], "word": [texts[one] for one in word], "inputs": inputs.astype(int),
+        "share": inputs / present, "total": total, "mean": mean, "low": low, "high": high, "hits": hits,
+        "errors": errors, "p": corrected(binom.sf(inputs - 1, present, shares[kind])),
+    })  # fmt: skip
     return frame.sort_values(["mean", "word"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
@@ -75,7 +143,14 @@ def _is_word(token: str, special: bool) -> bool:
     return not special and any(character.isalnum() for character in token)
 
 
-def shortcut_table(lens: TextLens, table: pd.DataFrame, words: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def shortcut_table(
+    lens: TextLens,
+    rows: AuditRows,
+    counts: WordCounts,
+    words: pd.DataFrame,
+    names: Sequence[str],
+    seed: int = 0,
+) -> pd.DataFrame:
     """Words that alone decide predictions, the strongest first: candidates for shortcuts, each checked on the model.
 
     Candidates are the twenty words with the largest mean scores that favour a class. Each is removed from inputs that
@@ -95,26 +170,24 @@ def shortcut_table(lens: TextLens, table: pd.DataFrame, words: pd.DataFrame, see
     import pandas as pd
 
     generator = np.random.default_rng(seed)
-    texts = table["input"].tolist()
-    inside = [
-        {token.lower() for token, special in zip(row.tokens, row.special) if _is_word(token, special)}
-        for row in table.itertuples()
-    ]
-    frequency = Counter(word for words_here in inside for word in words_here)
-    rows = []
-    for candidate in _candidates(words, table["prediction"].value_counts(normalize=True)):
+    shares = np.bincount(rows.index, minlength=len(names)) / len(rows)
+    candidates = _candidates(words, dict(zip(names, shares)))
+    holding = _holding(rows, [candidate.word for candidate in candidates])
+    results = []
+    for candidate, holds in zip(candidates, holding):
         word, prediction = candidate.word, candidate.prediction
-        holds = np.array([word in here for here in inside])
-        of_class = (table["prediction"] == prediction).to_numpy()
+        of_class = rows.index == names.index(prediction)
         with_word = generator.permutation(np.flatnonzero(holds & of_class))[:CHECKED]
         without = generator.permutation(np.flatnonzero(~holds & ~of_class))[:CHECKED]
-        others = [_like(word, inside[at], frequency, generator) for at in with_word]
+        inside = rows.at(with_word, ["input", "tokens", "special"])
+        outside = rows.at(without, ["input"])["input"]
+        others = [_like(word, _words_in(row), counts, generator) for row in inside.itertuples()]
         usual = [other for other in others if other is not None] or [None]
         variants = (
-            [_without(texts[at], word) for at in with_word],
-            [_without(texts[at], other) for at, other in zip(with_word, others)],
-            [_inserted(texts[at], word, generator) for at in without],
-            [_inserted(texts[at], usual[n % len(usual)], generator) for n, at in enumerate(without)],
+            [_without(text, word) for text in inside["input"]],
+            [_without(text, other) for text, other in zip(inside["input"], others)],
+            [_inserted(text, word, generator) for text in outside],
+            [_inserted(text, usual[n % len(usual)], generator) for n, text in enumerate(outside)],
         )
         predicted = [_predictions(lens, some) for some in variants]
         changed = [
@@ -125,19 +198,36 @@ def shortcut_table(lens: TextLens, table: pd.DataFrame, words: pd.DataFrame, see
         more = np.array([removed - removed_random, inserted - inserted_random])
         strength = float(more[~np.isnan(more)].mean()) if not np.isnan(more).all() else float("nan")
         intervals = [share_interval(int(part.sum()), len(part)) for part in (changed[0], changed[2])]
-        rows.append(
+        results.append(
             (prediction, word, candidate.inputs, candidate.share, candidate.mean, removed, *intervals[0],
              removed_random, inserted, *intervals[1], inserted_random, strength)
         )  # fmt: skip
-    names = [
+    columns = [
         "prediction", "word", "inputs", "share", "mean", "removed", "removed_low", "removed_high", "removed_random",
         "inserted", "inserted_low", "inserted_high", "inserted_random", "strength",
     ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=names)
+    frame = pd.DataFrame(results, columns=columns)
     return frame.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
 
 
-def _candidates(words: pd.DataFrame, shares: pd.Series) -> list:
+def _holding(rows: AuditRows, words: list[str]) -> np.ndarray:
+    """bool `[word, row]`: which rows hold each word."""
+    numbers: dict[str, int] = {}
+    for word in words:
+        numbers.setdefault(word, len(numbers))
+    holds, start = np.zeros((len(numbers), len(rows)), dtype=bool), 0
+    for table in rows.tables(["tokens", "special"]):
+        row, word = words_of(table, numbers)
+        holds[word[word >= 0], start + row[word >= 0]] = True
+        start += len(table)
+    return holds[[numbers[word] for word in words]]
+
+
+def _words_in(row: Any) -> set[str]:
+    return {token.lower() for token, special in zip(row.tokens, row.special) if _is_word(token, special)}
+
+
+def _candidates(words: pd.DataFrame, shares: dict[str, float]) -> list:
     """The words that are checked: those with the largest mean scores among the inputs of a class that they favour."""
     favoured = words[(words["mean"] > 0) & (words["share"] > words["prediction"].map(shares))]
     return list(favoured.head(CANDIDATES).itertuples())
@@ -160,12 +250,13 @@ def _inserted(text: str, word: str | None, generator: np.random.Generator) -> st
     return f"{text[:at]}{word} {text[at:]}"
 
 
-def _like(word: str, inside: set[str], frequency: Counter[str], generator: np.random.Generator) -> str | None:
+def _like(word: str, inside: set[str], counts: WordCounts, generator: np.random.Generator) -> str | None:
     """Another word of the text that occurs in about as many inputs; None where it has no other."""
     others = sorted(inside - {word})
     if not others:
         return None
-    apart = np.array([abs(np.log(frequency[other] / frequency[word])) for other in others])
+    frequency = counts.present[[counts.words[other] for other in (word, *others)]]
+    apart = np.abs(np.log(frequency[1:] / frequency[0]))
     nearest = np.flatnonzero(apart <= max(apart.min(), np.log(2)))
     return others[int(generator.choice(nearest))]
 

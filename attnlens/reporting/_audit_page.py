@@ -110,7 +110,7 @@ def _head(audit: Audit, title: str) -> str:
 
 def _cards(audit: Audit) -> str:
     share, low, high = audit.accuracy
-    wrong = int((~audit.table["correct"].astype(bool)).sum())
+    wrong = audit.wrong
     accuracy = (
         f"<h2>Accuracy</h2><p class='large'>{share:.1%}</p>"
         f"<p class='about'>95 % interval {low:.1%} to {high:.1%}; {wrong:,} wrong predictions</p>"
