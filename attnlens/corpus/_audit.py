@@ -20,7 +20,8 @@ from . import _maps
 from ._audit_rows import MOST, AuditRows
 from ._data import source_of
 from ._duplicates import near_duplicates, picture_pairs, text_pairs
-from ._intervals import Moments, corrected, resampled_means, share_interval, welch
+from ._intervals import Moments, calibration_table, corrected, resampled_means, share_interval, welch
+from ._label_noise import noisy_places
 from ._picture_probe import difference_hash
 from ._probe import Probe
 from ._run import Run, run
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.05
 """Of the attributions of an audit."""
-
-BINS = 10
-"""Bins of the calibration."""
 
 METHODS = ("integrated_gradients", "gradient_x_input", "gradient", "relevance", "rollout")
 """Methods whose faithfulness is compared, of texts and of pictures."""
@@ -114,22 +112,7 @@ class Audit:
 
         `frame.attrs["ece"]` is the expected calibration error, their distance weighted by inputs (Naeini et al. 2015).
         """
-        import pandas as pd
-
-        confidence, correct = self.rows.probability, self.rows.correct
-        which = np.minimum((confidence * BINS).astype(int), BINS - 1)
-        rows = []
-        for number in range(BINS):
-            here = which == number
-            if here.any():
-                interval = share_interval(int(correct[here].sum()), int(here.sum()))
-                means = float(confidence[here].mean()), float(correct[here].mean())
-                rows.append((number / BINS, (number + 1) / BINS, int(here.sum()), *means, *interval))
-        names = ["low", "high", "inputs", "confidence", "accuracy", "accuracy_low", "accuracy_high"]
-        frame = pd.DataFrame(rows, columns=names)
-        apart = (frame["confidence"] - frame["accuracy"]).abs()
-        frame.attrs["ece"] = float((apart * frame["inputs"]).sum() / frame["inputs"].sum())
-        return frame
+        return calibration_table(self.rows.probability, self.rows.correct)
 
     @property
     def wrong(self) -> int:
@@ -137,12 +120,16 @@ class Audit:
         return int((~self.rows.correct).sum())
 
     @cached_property
+    def wrong_places(self) -> np.ndarray:
+        """The places in `rows` of `errors`."""
+        places = np.flatnonzero(~self.rows.correct)
+        return places[np.argsort(-self.rows.probability[places], kind="stable")[:MOST]]
+
+    @cached_property
     def errors(self) -> pd.DataFrame:
         """The wrong predictions, the most confident first, at most 10,000; `wrong` is how many there are."""
-        places = np.flatnonzero(~self.rows.correct)
-        order = np.argsort(-self.rows.probability[places], kind="stable")[:MOST]
         names = ["key", "input", "label", "prediction", "probability", "loss", "margin"]
-        return self.rows.at(places[order], names)[names]
+        return self.rows.at(self.wrong_places, names)[names]
 
     # -- what it goes by ------------------------------------------------------------------------------------------
 
@@ -265,43 +252,21 @@ class Audit:
         probability of a class over the inputs that have it as their label. Of a model that was trained on these very
         inputs, it says little.
         """
-        sums, counts, start = np.zeros((2, len(self.classes))), 0, 0
-        for labels, chances in self._chances():
-            np.add.at(sums[0], labels, chances[np.arange(len(labels)), labels])
-            np.add.at(sums[1], labels, 1)
-            counts = chances.shape[1]
-        means = np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), np.inf)[:counts]
-        noisy = np.zeros(len(self), dtype=bool)
-        for labels, chances in self._chances():
-            confident = np.where(chances >= means, chances, -np.inf)
-            noisy[start : start + len(labels)] = (confident.argmax(1) != labels) & (
-                confident.max(1) > -np.inf
-            )
-            start += len(labels)
-        places = np.flatnonzero(noisy)
-        order = np.argsort(self.rows.column("margin")[places], kind="stable")[:MOST]
         names = ["key", "input", "label", "prediction", "probability", "margin"]
-        frame = self.rows.at(places[order], names)[names]
-        frame.attrs["inputs"] = len(places)
+        frame = self.rows.at(self.noisy_places[:MOST], names)[names]
+        frame.attrs["inputs"] = len(self.noisy_places)
         return frame
 
-    def _chances(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(labels `[row]`, probabilities of the classes `[row, class]`) of each part."""
-        for table in self.rows.tables(["label_index", "logits"]):
-            if table["logits"].null_count:
-                raise InputError(
-                    "label noise needs the probabilities of all classes, and there are too many to keep them"
-                )
-            if len(table):
-                logits = np.stack(table["logits"].to_numpy()).astype(float)
-                chances = np.exp(logits - logits.max(1, keepdims=True))
-                yield table["label_index"].to_numpy(), chances / chances.sum(1, keepdims=True)
+    @cached_property
+    def noisy_places(self) -> np.ndarray:
+        """The places in `rows` of all inputs whose label is probably wrong, the surest first."""
+        return noisy_places(self.rows, len(self.classes))
 
     @cached_property
     def duplicates(self) -> pd.DataFrame:
         """Pairs of nearly equal inputs, the most alike first, at most 10,000: `similarity`, and of both their key,
-        input and label. `same_label` is False where they contradict each other; `frame.attrs["pairs"]` is how many
-        there are.
+        input, label and place in `rows`. `same_label` is False where they contradict each other;
+        `frame.attrs["pairs"]` is how many there are.
 
         Texts: shingles of three words overlap by at least 0.8 (Jaccard); case, punctuation and spaces do not count.
         Pictures: difference hashes (dHash) differ in at most 3 of 64 bits.
@@ -311,6 +276,7 @@ class Audit:
         for side in ("a", "b"):
             rows = self.rows.at(pairs[side], ["key", "input", "label"])
             columns |= {f"{name}_{side}": rows[name] for name in ("key", "input", "label")}
+            columns[f"place_{side}"] = pairs[side]
         frame = pairs[["similarity"]].assign(**columns, same_label=columns["label_a"] == columns["label_b"])
         frame.attrs["pairs"] = pairs.attrs["pairs"]
         return frame

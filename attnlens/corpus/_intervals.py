@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BINS = 10
+"""Bins of the calibration."""
 
 TOGETHER = 10**7
 """Draws of the bootstrap that are in memory at once."""
@@ -96,3 +103,22 @@ def resampled_means(values: np.ndarray, seed: int = 0, times: int = 1000) -> tup
     means = np.concatenate([values[some].mean(1) for some in draws])
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
+
+
+def calibration_table(confidence: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
+    """Confidence beside accuracy in ten bins, as `Audit.calibration`; both `[input]`."""
+    import pandas as pd
+
+    which = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    rows = []
+    for number in range(BINS):
+        here = which == number
+        if here.any():
+            interval = share_interval(int(correct[here].sum()), int(here.sum()))
+            means = float(confidence[here].mean()), float(correct[here].mean())
+            rows.append((number / BINS, (number + 1) / BINS, int(here.sum()), *means, *interval))
+    names = ["low", "high", "inputs", "confidence", "accuracy", "accuracy_low", "accuracy_high"]
+    frame = pd.DataFrame(rows, columns=names)
+    apart = (frame["confidence"] - frame["accuracy"]).abs()
+    frame.attrs["ece"] = float((apart * frame["inputs"]).sum() / frame["inputs"].sum())
+    return frame

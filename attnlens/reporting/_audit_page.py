@@ -5,98 +5,43 @@ It holds summaries and the rows that matter, so that its size does not grow with
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import _palette
 from ..corpus import Audit
-from ._page import STYLE, shown
+from ..corpus._maps import MAPS
+from ..errors import FileError
+from ._audit_explanations import LEGEND, Explanations, map_figure, thumbnail
+from ._audit_tables import (
+    filters,
+    interval_cell,
+    number_cell,
+    plain,
+    section,
+    sortable,
+    text_cell,
+    tint,
+)
+from ._page import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ERRORS, WORDS, HEADS, LABELS = 200, 40, 30, 30
-"""Rows of the page: wrong predictions, words, heads, and labels or texts to look at."""
+ERRORS, WORDS, HEADS, LABELS, CLASSES = 200, 40, 30, 30, 12
+"""Rows of the page: wrong predictions, words, heads, labels or pairs to check, and classes with mean maps."""
 
 CERTAIN = 0.05
 """Up to which corrected p a row is marked."""
 
-TABLES_STYLE = """
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 16px; margin-top: 20px; }
-.card { padding: 16px 18px; background: var(--paper); border: 1px solid var(--line); border-radius: 8px; min-width: 0; }
-.card h2 { font-size: 15px; margin: 0 0 6px; }
-.large { font-size: 40px; line-height: 1.1; font-weight: 600; font-variant-numeric: tabular-nums; margin: 0; }
-.card svg { display: block; width: 100%; height: auto; overflow: visible; }
-svg text { fill: var(--quiet); font-size: 11px; }
-.axis { stroke: var(--line); fill: none; }
-.ideal { stroke: var(--quiet); stroke-dasharray: 3 3; fill: none; }
-.bar { stroke: var(--accent); stroke-width: 2; fill: none; }
-.dot { fill: var(--accent); }
-.scroll { overflow-x: auto; background: var(--paper); border: 1px solid var(--line); border-radius: 8px; }
-:is(.sortable, .matrix) { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.sortable { width: 100%; }
-.sortable :is(th, td) { padding: 6px 12px; text-align: right; vertical-align: top; white-space: nowrap; }
-.sortable thead th { border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; }
-.sortable tbody tr + tr td { border-top: 1px solid var(--line); }
-.sortable .text { text-align: left; }
-.sortable .wide { white-space: normal; min-width: 320px; overflow-wrap: anywhere; line-height: 1.9; }
-.sortable .marked { font-weight: 600; }
-.sortable th button {
-  font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit;
-}
-.sortable th button:hover { text-decoration: underline; }
-[aria-sort="descending"] button::after { content: " \\2193"; }
-[aria-sort="ascending"] button::after { content: " \\2191"; }
-.sortable svg { display: block; width: 150px; height: 16px; margin-left: auto; }
-.word { padding: 1px 3px; border-radius: 3px; }
-.note .word { color: var(--ink); }
-.matrix th { font-weight: 400; padding: 4px 10px; text-align: left; }
-.matrix thead th { text-align: right; }
-.matrix td { padding: 4px 10px; text-align: right; border: 1px solid var(--paper); }
-form[data-table] { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; margin: 0 0 10px; }
-form[data-table] output { color: var(--quiet); }
-:is(form, tr)[hidden] { display: none; }
-:is(input, select) {
-  font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: 6px;
-  padding: 5px 8px;
-}
-@media print {
-  * { print-color-adjust: exact; }
-  .scroll { overflow: visible; }
-  form[data-table] { display: none; }
-  .sortable .wide { min-width: 0; }
-  tr { break-inside: avoid; }
-  h2 { break-after: avoid; }
-}
-"""
-
-LEVELS = 10
-"""Steps of a tint, each a class, since the page allows no style of its own to an element."""
-
-
-def _tints() -> str:
-    rules = []
-    for role in ("for", "against"):
-        red, green, blue = _palette.rgb(_palette.colour(role))
-        for level in range(1, LEVELS + 1):
-            ink = f"color: {_palette.ink(True)}; " if level > 6 else ""
-            rules.append(
-                f".{role}-{level} {{ {ink}background: rgba({red}, {green}, {blue}, {level / LEVELS:.1f}); }}"
-            )
-    return "\n".join(rules)
-
-
-AUDIT_STYLE = f"{STYLE}{TABLES_STYLE}{_tints()}"
-
 
 def audit_body(audit: Audit, title: str) -> str:
     """The body of the page, as HTML."""
-    parts = [
-        _head(audit, title), _cards(audit), _errors(audit), _shortcuts(audit), _slices(audit), _words(audit),
-        _heads(audit), _labels(audit), _duplicates(audit),
-    ]  # fmt: skip
-    return "\n".join(part for part in parts if part)
+    of_kind = (_localization, _maps) if audit.reads_pictures else (_shortcuts,)
+    words = () if audit.reads_pictures else (_words,)
+    sections = (_cards, _errors, *of_kind, _slices, *words, _heads, _labels, _duplicates)
+    return "\n".join([_head(audit, title), *(part for make in sections if (part := make(audit)))])
 
 
 # -- the summary ----------------------------------------------------------------------------------------------
@@ -165,7 +110,7 @@ def _confusion(table: pd.DataFrame) -> str:
     largest = max(1, int(table.to_numpy().max()))
     rows = []
     for name, counts in zip(table.index, table.to_numpy()):
-        cells = [f"<td class='{_tint('for', count / largest)}'>{count:,}</td>" for count in counts.tolist()]
+        cells = [f"<td class='{tint('for', count / largest)}'>{count:,}</td>" for count in counts.tolist()]
         rows.append(f"<tr><th scope='row'>{shown(str(name))}</th>{''.join(cells)}</tr>")
     names = "".join(f"<th scope='col'>{shown(str(name))}</th>" for name in table.columns)
     return f"<table class='matrix'><thead><tr><td></td>{names}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -175,69 +120,125 @@ def _confusion(table: pd.DataFrame) -> str:
 
 
 def _errors(audit: Audit) -> str:
-    """Wrong predictions with their words coloured by attribution."""
-    if not len(audit.errors):
+    """Wrong predictions, each of which opens its explanation."""
+    if not audit.wrong:
         return ""
-    table = audit.table.set_index("key", drop=False).loc[audit.errors["key"].head(ERRORS)]
+    explained = Explanations(audit, audit.wrong_places[:ERRORS], "error")
     rows = [
         (
             [
-                f"<td class='text wide'>{_coloured(row)}</td>", _text(_true_name(audit, row)), _text(row.prediction),
-                _number(row.probability, f"{row.probability:.3f}"), _text(str(row.key)),
+                f"<td class='text wide'>{opened}</td>", text_cell(audit.classes[row.label_index]),
+                text_cell(row.prediction), number_cell(row.probability, f"{row.probability:.3f}"),
+                text_cell(str(row.key)),
             ],
-            {"prediction": row.prediction, "label": _true_name(audit, row)},
+            {"prediction": row.prediction, "label": audit.classes[row.label_index]},
             False,
         )
-        for row in table.itertuples()
+        for row, opened in explained
     ]  # fmt: skip
     names = [
-        ("text", True),
-        ("true class", True),
-        ("prediction", True),
-        ("probability", False),
-        ("key", True),
-    ]
-    more = f" The first {ERRORS} of {len(audit.errors):,}." if len(audit.errors) > ERRORS else ""
-    return _section(
+        (_kind(audit), True), ("true class", True), ("prediction", True), ("probability", False), ("key", True),
+    ]  # fmt: skip
+    more = f" The first {ERRORS} of {audit.wrong:,}." if audit.wrong > ERRORS else ""
+    return section(
         "Wrong predictions, the most confident first",
-        f"{LEGEND} The stronger the colour, the more.{more}",
-        _form("errors", rows, {"prediction": "predictions", "label": "true classes"})
-        + _table("errors", names, rows),
+        f"{LEGEND[audit.reads_pictures]} Each row opens its explanation.{more}{_missing(explained)}",
+        filters("errors", rows, {"prediction": "predictions", "label": "true classes"})
+        + sortable("errors", names, rows),
     )
 
 
-LEGEND = (
-    "Coloured is what each word contributes: <span class='word for-5'>supports</span> the prediction, or "
-    "<span class='word against-5'>opposes</span> it."
-)
+def _kind(audit: Audit) -> str:
+    return "picture" if audit.reads_pictures else "text"
 
 
-def _coloured(row: Any) -> str:
-    """The text with each word in the tint of its score."""
-    scores = np.asarray(row.scores, dtype=float)
-    strongest = float(np.abs(scores).max(initial=0.0)) or 1.0
-    parts, at, folded = [], 0, row.input.lower()
-    for token, special, score in zip(row.tokens, row.special, scores.tolist()):
-        if special:
-            continue
-        start = folded.find(token.lower(), at) if len(folded) == len(row.input) else -1
-        gap, word = (
-            (" ", token) if start < 0 else (row.input[at:start], row.input[start : start + len(token)])
+def _missing(explained: Explanations) -> str:
+    return f" Pictures are not shown: {shown(explained.missing)}." if explained.missing else ""
+
+
+def _localization(audit: Audit) -> str:
+    if not audit.has_masks or not len(audit.localization):
+        return ""
+    rows = [
+        (
+            [
+                text_cell(row.map), text_cell(row.predictions), number_cell(row.inputs, f"{row.inputs:,}"),
+                number_cell(row.chance), interval_cell(row.pointing, row.pointing_low, row.pointing_high),
+                interval_cell(row.energy, row.energy_low, row.energy_high),
+            ],
+            {},
+            row.predictions == "all",
         )
-        at = at if start < 0 else start + len(token)
-        tint = _tint("for" if score > 0 else "against", abs(score) / strongest)
-        parts.append(f"{shown(gap)}<span class='word {tint}' title='{score:+.3f}'>{shown(word)}</span>")
-    return "".join(parts) + shown(row.input[at:] if at else "")
+        for row in audit.localization.itertuples()
+    ]  # fmt: skip
+    names = [
+        ("map", True), ("predictions", True), ("pictures", False), ("chance", False), ("largest value inside", False),
+        ("positive values inside", False),
+    ]  # fmt: skip
+    said = (
+        "Whether maps lie on the object: the share of pictures whose largest value is inside its mask (pointing game), "
+        "and the share of the positive values that is (energy), with 95 % intervals, beside chance, the share of the "
+        "picture that the mask covers."
+    )
+    return section("On the object, or beside it", said, sortable("localization", names, rows))
+
+
+def _maps(audit: Audit) -> str:
+    table = audit.maps
+    most = (
+        table.groupby("prediction")["inputs"]
+        .sum()
+        .sort_values(ascending=False, kind="stable")
+        .index[:CLASSES]
+    )
+    names = [name for name in MAPS if table[name].notna().any()]
+    head = "".join(f"<th scope='col'>{name}, {side}</th>" for name in names for side in ("right", "wrong"))
+    body = []
+    for prediction in sorted(most):
+        of_class = table[table["prediction"] == prediction].set_index("correct")
+        cells = "".join(_map_cells(of_class, name, prediction) for name in names)
+        body.append(f"<tr><th scope='row'>{shown(prediction)}</th>{cells}</tr>")
+    said = (
+        "Mean maps of the pictures with each prediction, right and wrong ones, in cells of 14 x 14: the attribution "
+        "for the prediction, <span class='word for-5'>supports</span> or <span class='word against-5'>opposes</span>, "
+        "and the attention of the class token in the last layer, the mean of its heads. Each picture counts alike; "
+        "both maps of a kind and class share one scale."
+    )
+    if len(most) < table["prediction"].nunique():
+        said += f" The {len(most)} most frequent predictions of {table['prediction'].nunique():,}."
+    content = (
+        f"<table class='matrix'><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    )
+    return section(
+        "Where it looks",
+        said,
+        f"<div class='scroll' tabindex='0' role='region' aria-label='maps'>{content}</div>",
+    )
+
+
+def _map_cells(of_class: pd.DataFrame, name: str, prediction: str) -> str:
+    """The maps of right and of wrong predictions, on one scale."""
+    largest = max((float(np.abs(cells).max()) for cells in of_class[name] if cells is not None), default=1.0)
+    cells = []
+    for correct, side in ((True, "right"), (False, "wrong")):
+        row = of_class.loc[correct] if correct in of_class.index else None
+        if row is None or row[name] is None:
+            cells.append("<td></td>")
+        else:
+            said = f"{name}, {prediction}, {side} predictions"
+            picture = map_figure(row[name], name == "attribution", largest, said)
+            cells.append(f"<td>{picture}<span class='about'>{row['inputs']:,}</span></td>")
+    return "".join(cells)
 
 
 def _shortcuts(audit: Audit) -> str:
     rows = [
         (
             [
-                _text(row.word), _text(row.prediction), _number(row.inputs, f"{row.inputs:,}"),
-                _interval(row.removed, row.removed_low, row.removed_high), _number(row.removed_random),
-                _interval(row.inserted, row.inserted_low, row.inserted_high), _number(row.inserted_random),
-                _number(row.strength, f"{row.strength:.2f}"),
+                text_cell(row.word), text_cell(row.prediction), number_cell(row.inputs, f"{row.inputs:,}"),
+                interval_cell(row.removed, row.removed_low, row.removed_high), number_cell(row.removed_random),
+                interval_cell(row.inserted, row.inserted_low, row.inserted_high), number_cell(row.inserted_random),
+                number_cell(row.strength, f"{row.strength:.2f}"),
             ],
             {},
             row.strength >= 0.2,
@@ -248,12 +249,12 @@ def _shortcuts(audit: Audit) -> str:
         ("word", True), ("prediction", True), ("inputs", False), ("change without it", False), ("other words", False),
         ("change with it", False), ("other words", False), ("strength", False),
     ]  # fmt: skip
-    return _section(
+    return section(
         "Words that decide, checked on the model",
         "How often a prediction changes when the word is removed, and how often another prediction becomes this one "
         "when it is inserted, with 95 % intervals, beside other words that are about as frequent. A word without "
         "meaning that decides is a shortcut.",
-        _table("shortcuts", names, rows),
+        sortable("shortcuts", names, rows),
     )
 
 
@@ -261,9 +262,9 @@ def _slices(audit: Audit) -> str:
     rows = [
         (
             [
-                _text(row.slice), _number(row.inputs, f"{row.inputs:,}"),
-                _interval(row.accuracy, row.accuracy_low, row.accuracy_high), _number(row.rest),
-                _number(row.difference, f"{100 * row.difference:+.0f}"), _number(row.p, f"{row.p:.2g}"),
+                text_cell(row.slice), number_cell(row.inputs, f"{row.inputs:,}"),
+                interval_cell(row.accuracy, row.accuracy_low, row.accuracy_high), number_cell(row.rest),
+                number_cell(row.difference, f"{100 * row.difference:+.0f}"), number_cell(row.p, f"{row.p:.2g}"),
             ],
             {},
             row.p <= CERTAIN,
@@ -275,16 +276,17 @@ def _slices(audit: Audit) -> str:
         ("difference, points", False), ("p", False),
     ]  # fmt: skip
     said = "p by Fisher's exact test, corrected for the number of slices (Benjamini and Hochberg); bold up to 0.05."
-    return _section("Accuracy by slice", said, _table("slices", names, rows))
+    return section("Accuracy by slice", said, sortable("slices", names, rows))
 
 
 def _words(audit: Audit) -> str:
     rows = [
         (
             [
-                _text(row.word), _text(row.prediction), _number(row.inputs, f"{row.inputs:,}"), _number(row.share),
-                _number(row.mean, f"{row.mean:.2f}"), _number(row.low, f"{row.low:.2f} to {row.high:.2f}"),
-                _number(row.hits, _plain(row.hits)), _number(row.errors, _plain(row.errors)),
+                text_cell(row.word), text_cell(row.prediction), number_cell(row.inputs, f"{row.inputs:,}"),
+                number_cell(row.share), number_cell(row.mean, f"{row.mean:.2f}"),
+                number_cell(row.low, f"{row.low:.2f} to {row.high:.2f}"),
+                number_cell(row.hits, plain(row.hits)), number_cell(row.errors, plain(row.errors)),
             ],
             {"prediction": row.prediction},
             row.p <= CERTAIN,
@@ -299,10 +301,10 @@ def _words(audit: Audit) -> str:
         "The mean attribution of a word in inputs of this prediction, in logits. Bold: the word goes with the "
         "prediction more often than chance (corrected p up to 0.05)."
     )
-    return _section(
+    return section(
         "What words contribute",
         said,
-        _form("words", rows, {"prediction": "predictions"}) + _table("words", names, rows),
+        filters("words", rows, {"prediction": "predictions"}) + sortable("words", names, rows),
     )
 
 
@@ -312,9 +314,9 @@ def _heads(audit: Audit) -> str:
     rows = [
         (
             [
-                _number(row.layer, str(row.layer)), _number(row.head, str(row.head)), _text(row.statistic),
-                _number(row.hits, f"{row.hits:.3g}"), _number(row.errors, f"{row.errors:.3g}"),
-                _number(row.effect, f"{row.effect:+.2f}"), _number(row.p, f"{row.p:.2g}"),
+                number_cell(row.layer, str(row.layer)), number_cell(row.head, str(row.head)), text_cell(row.statistic),
+                number_cell(row.hits, f"{row.hits:.3g}"), number_cell(row.errors, f"{row.errors:.3g}"),
+                number_cell(row.effect, f"{row.effect:+.2f}"), number_cell(row.p, f"{row.p:.2g}"),
             ],
             {},
             row.p <= CERTAIN,
@@ -326,127 +328,74 @@ def _heads(audit: Audit) -> str:
         ("wrong predictions", False), ("difference in standard deviations", False), ("p", False),
     ]  # fmt: skip
     said = "p by Welch's test, corrected for all heads and statistics (Benjamini and Hochberg)."
-    return _section(
-        "Heads that differ between right and wrong predictions", said, _table("heads", names, rows)
+    return section(
+        "Heads that differ between right and wrong predictions", said, sortable("heads", names, rows)
     )
 
 
 def _labels(audit: Audit) -> str:
-    if not len(audit.label_noise):
+    noise = audit.label_noise
+    if not len(noise):
         return ""
-    classes = {row.label: _true_name(audit, row) for row in audit.table.itertuples()}
+    explained = Explanations(audit, audit.noisy_places[:LABELS], "label")
     rows = [
         (
             [
-                f"<td class='text wide'>{shown(row.input)}</td>", _text(classes[row.label]), _text(row.prediction),
-                _number(row.margin, f"{row.margin:.1f}"), _text(str(row.key)),
+                f"<td class='text wide'>{opened}</td>", text_cell(audit.classes[row.label_index]),
+                text_cell(row.prediction), number_cell(row.margin, f"{row.margin:.1f}"), text_cell(str(row.key)),
             ],
             {},
             False,
         )
-        for row in audit.label_noise.head(LABELS).itertuples()
+        for row, opened in explained
     ]  # fmt: skip
-    names = [("text", True), ("label", True), ("prediction", True), ("margin", False), ("key", True)]
+    names = [(_kind(audit), True), ("label", True), ("prediction", True), ("margin", False), ("key", True)]
     said = (
-        f"{len(audit.label_noise):,} inputs by confident learning, the surest first. Margin: the logit of the label "
-        "minus the largest other one. Of a model that was trained on these inputs it says little."
+        f"{noise.attrs['inputs']:,} inputs by confident learning, the surest first. Margin: the logit of the label "
+        f"minus the largest other one. Of a model that was trained on these inputs it says little.{_missing(explained)}"
     )
-    return _section("Labels that are probably wrong", said, _table("labels", names, rows))
+    return section("Labels that are probably wrong", said, sortable("labels", names, rows))
 
 
 def _duplicates(audit: Audit) -> str:
     table = audit.duplicates
     if not len(table):
         return ""
+    listed = table.sort_values("same_label", kind="stable").head(LABELS)
     rows = [
         (
             [
-                f"<td class='text wide'>{shown(row.input_a)}</td>", f"<td class='text wide'>{shown(row.input_b)}</td>",
-                _text(f"{row.label_a}, {row.label_b}"), _number(row.similarity),
+                *(f"<td class='text wide'>{cell}</td>" for cell in pair), text_cell(f"{row.label_a}, {row.label_b}"),
+                number_cell(row.similarity),
             ],
             {},
             not row.same_label,
         )
-        for row in table.sort_values("same_label", kind="stable").head(LABELS).itertuples()
+        for row, pair in zip(listed.itertuples(), _pairs(audit, listed))
     ]  # fmt: skip
-    names = [("text", True), ("nearly the same text", True), ("labels", True), ("similarity", False)]
-    said = f"{len(table):,} pairs, of which {int((~table['same_label']).sum()):,} have two labels (bold)."
-    return _section("Nearly equal texts", said, _table("duplicates", names, rows))
+    kind = _kind(audit)
+    names = [(kind, True), (f"nearly the same {kind}", True), ("labels", True), ("similarity", False)]
+    listed_all = len(table) == table.attrs["pairs"]
+    said = f"{table.attrs['pairs']:,} pairs" + ("" if listed_all else f"; of the {len(table):,} most alike")
+    said += f", {int((~table['same_label']).sum()):,} have two labels (bold)."
+    return section(f"Nearly equal {kind}s", said, sortable("duplicates", names, rows))
 
 
-# -- parts of a table -----------------------------------------------------------------------------------------
-
-Rows = list[tuple[list[str], dict[str, str], bool]]
-"""Cells, values to filter by, and whether the row is marked."""
-
-
-def _section(title: str, said: str, content: str) -> str:
-    return f"<section class='part'><h2>{title}</h2><p class='note'>{said}</p>{content}</section>"
+def _pairs(audit: Audit, table: pd.DataFrame) -> list[list[str]]:
+    """What the cells of both inputs of each pair show."""
+    if not audit.reads_pictures:
+        return [[shown(row.input_a), shown(row.input_b)] for row in table.itertuples()]
+    sides = [_thumbnails(audit, table[f"place_{side}"], f"pair-{side}") for side in ("a", "b")]
+    return [list(pair) for pair in zip(*sides)]
 
 
-def _table(name: str, columns: list[tuple[str, bool]], rows: Rows) -> str:
-    """columns: names, and whether they hold texts"""
-    head = "".join(f"<th scope='col'{' class=text' if text else ''}>{title}</th>" for title, text in columns)
-    body = []
-    for cells, values, marked in rows:
-        data = "".join(f' data-{key}="{shown(value)}"' for key, value in values.items())
-        body.append(f"<tr{' class=marked' if marked else ''}{data}>{''.join(cells)}</tr>")
-    return (
-        f"<div class='scroll' tabindex='0' role='region' aria-label='{name}'><table class='sortable' id='{name}'>"
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def _form(table: str, rows: Rows, filters: dict[str, str]) -> str:
-    chosen = []
-    for name, plural in filters.items():
-        values = sorted({values[name] for _, values, _ in rows})
-        options = "".join(f'<option value="{shown(value)}">{shown(value)}</option>' for value in values)
-        chosen.append(
-            f"<select name='{name}' aria-label='{plural}'><option value=''>all {plural}</option>{options}</select>"
-        )
-    return (
-        f"<form data-table='{table}' hidden><input type='search' placeholder='filter' aria-label='filter the rows'>"
-        f"{''.join(chosen)}<output class='aside'></output></form>"
-    )
-
-
-def _text(text: str) -> str:
-    return f"<td class='text'>{shown(text)}</td>"
-
-
-def _number(value: float, said: str | None = None) -> str:
-    """A cell of a number, as a share by default."""
-    said = _percent(value) if said is None else said
-    return f"<td data-value='{float(value)}'>{said}</td>"
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    """A share in digits, and as a point with its interval between 0 and 1."""
-    if value != value:
-        return "<td data-value='nan'></td>"
-    left, middle, right = (5 + 140 * part for part in (low, value, high))
-    picture = (
-        "<svg viewBox='0 0 150 16' aria-hidden='true'><path class='axis' d='M5 8H145'/>"
-        f"<path class='bar' d='M{left:.1f} 8H{right:.1f}'/><circle class='dot' cx='{middle:.1f}' cy='8' r='3.5'/></svg>"
-    )
-    return f"<td data-value='{value}' title='{low:.0%} to {high:.0%}'>{_percent(value)}{picture}</td>"
-
-
-def _percent(value: float) -> str:
-    return "" if value != value else f"{value:.0%}"
-
-
-def _plain(value: float) -> str:
-    return "" if value != value else f"{value:.2f}"
-
-
-def _true_name(audit: Audit, row: Any) -> str:
-    index = int(row.label_index)
-    return audit.lens.labels[index] if index < len(audit.lens.labels) else str(index)
-
-
-def _tint(role: str, share: float) -> str:
-    """The class of a tint; none for a share that rounds to 0."""
-    level = round(share * LEVELS)
-    return f"{role}-{level}" if level else ""
+def _thumbnails(audit: Audit, places: Iterable[int], name: str) -> list[str]:
+    rows = audit.rows.at(list(places), ["key", "input", "hash"])
+    try:
+        pictures = audit.inputs(rows)
+    except FileError:
+        return [shown(str(key)) for key in rows["key"]]
+    return [
+        thumbnail(picture, f"{name}-{number}", str(key)) + f"<span class='about'>{shown(str(key))}</span>"
+        for number, (key, picture) in enumerate(zip(rows["key"], pictures))
+    ]

@@ -25,7 +25,8 @@ from ..errors import InputError
 from ..io import _safetensors
 from ..lens import Lens
 from ..widgets._view import bundle, temporary
-from ._audit_page import AUDIT_STYLE, audit_body
+from ._audit_page import audit_body
+from ._audit_tables import AUDIT_STYLE
 from ._page import Page, document
 from ._sections import VIEWS, ReportInput, compared, section, summary, whole_text
 

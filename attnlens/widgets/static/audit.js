@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 a1ccd5c5372dc349be4eaa26ec7652bdeac57c89a6e72c42e96644aba5032f74
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 e34cd25ee7f3587ebce3333c19b8f3b864ffbac430ae6a9d4afc39e6b7ff0042
 
 // src/audit/index.ts
 function makeSortable(table) {
@@ -24,7 +24,10 @@ function sortRows(body, column, descending) {
 }
 function valueOf(cell) {
   const written = cell.dataset["value"];
-  return written === void 0 ? cell.textContent.trim() : Number(written);
+  return written === void 0 ? shownText(cell) : Number(written);
+}
+function shownText(cell) {
+  return (cell.querySelector("summary") ?? cell).textContent.trim();
 }
 function compareValues(a, b) {
   if (typeof a === "string" || typeof b === "string") return String(a).localeCompare(String(b));
@@ -34,7 +37,7 @@ function compareValues(a, b) {
 function makeFilter(form, table) {
   const output = form.querySelector("output");
   const rows = [...table.tBodies[0].rows];
-  const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const texts = new Map(rows.map((row) => [row, [...row.cells].map(shownText).join(" ").toLowerCase()]));
   const apply = () => {
     const typed = form.querySelector("input").value.trim().toLowerCase();
     const chosen = [...form.querySelectorAll("select")].filter(({ value }) => value !== "");

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 a1ccd5c5372dc349be4eaa26ec7652bdeac57c89a6e72c42e96644aba5032f74
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 e34cd25ee7f3587ebce3333c19b8f3b864ffbac430ae6a9d4afc39e6b7ff0042
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";

@@ -29,7 +29,12 @@ function sortRows(body: HTMLTableSectionElement, column: number, descending: boo
 /** A cell's number where Python wrote one, else its text. */
 function valueOf(cell: HTMLTableCellElement): number | string {
   const written = cell.dataset["value"];
-  return written === undefined ? cell.textContent!.trim() : Number(written);
+  return written === undefined ? shownText(cell) : Number(written);
+}
+
+/** What a cell shows while its explanation is closed. */
+function shownText(cell: HTMLTableCellElement): string {
+  return (cell.querySelector("summary") ?? cell).textContent!.trim();
 }
 
 /** Numbers by size, texts by the alphabet; what is no number comes last in a descending order. */
@@ -43,7 +48,7 @@ function compareValues(a: number | string, b: number | string): number {
 export function makeFilter(form: HTMLFormElement, table: HTMLTableElement): void {
   const output = form.querySelector("output")!;
   const rows = [...table.tBodies[0]!.rows];
-  const texts = new Map(rows.map((row) => [row, row.textContent!.toLowerCase()]));
+  const texts = new Map(rows.map((row) => [row, [...row.cells].map(shownText).join(" ").toLowerCase()]));
   const apply = () => {
     const typed = form.querySelector("input")!.value.trim().toLowerCase();
     const chosen = [...form.querySelectorAll("select")].filter(({ value }) => value !== "");
