@@ -16,7 +16,7 @@ What stands here is what most people need; each group holds the rest:
   methods, baselines or targets beside each other; `debug` reports on one input
 - whether that is true: `faithfulness`, and `evaluation` for agreement, infidelity, sensitivity and the sanity check
 - what heads are good for: `ablate`
-- a whole data set: `audit` of a classifier; `corpus` for a probe of every input
+- a whole data set: `audit` of a classifier, `head_pages` of what every head does; `corpus` for a probe of every input
 - views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; all of them linked:
   `Explorer`
 - static figures: `plots`; one self-contained HTML page: `report`; BertViz's own views of any trace: `bertviz`
@@ -44,7 +44,7 @@ _HOMES = {
     **dict.fromkeys(("rollout", "head_stats", "compare"), "analysis"),
     "Attribution": "attribution",
     "debug": "diagnosis",
-    "audit": "corpus",
+    **dict.fromkeys(("audit", "head_pages"), "corpus"),
     "faithfulness": "evaluation",
     "ablate": "circuits",
     **dict.fromkeys(
@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from .attribution import Attribution as Attribution
     from .circuits import ablate as ablate
     from .corpus import audit as audit
+    from .corpus import head_pages as head_pages
     from .data import Trace as Trace
     from .diagnosis import debug as debug
     from .evaluation import faithfulness as faithfulness

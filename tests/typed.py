@@ -54,7 +54,8 @@ def errors() -> None:
 
 
 FUNCTIONS = (
-    al.ablate, al.evaluation.agreement, al.audit, al.corpus.run, al.capture, al.analysis.cluster_heads, al.compare,
+    al.ablate, al.evaluation.agreement, al.audit, al.head_pages, al.corpus.run, al.capture,
+    al.analysis.cluster_heads, al.compare,
     al.attribution.compare_baselines, al.attribution.compare_methods, al.debug, al.faithfulness,
     al.analysis.find_heads, al.analysis.flow, al.analysis.fuse, al.attribution.gradient_rollout,
     al.analysis.head_distance, al.head_stats, al.evaluation.infidelity, al.analysis.layer_similarity, al.load,

@@ -133,9 +133,17 @@ class _OffsetReducer:
         query, key = (positions_of(attention, axis) for axis in (0, 1))
         apart = key[:, None, :] - query[:, rows, None]  # [batch | 1, row, key]
         near = torch.arange(-self.reach, self.reach + 1, device=block.device)
-        kinds = [apart < -self.reach, *(apart == offset for offset in near.tolist()), apart > self.reach]
-        sums = [(block * kind[:, None]).sum(-1) * alive for kind in kinds]
-        return torch.stack([one.sum((0, 2)).double() for one in sums], -1)
+        column = (
+            torch.arange(rows.start, rows.stop, device=block.device)[:, None] + near
+        )  # padding is at the ends
+        inside = (column >= 0) & (column < block.shape[3])
+        column = column.clamp(0, block.shape[3] - 1).expand(*block.shape[:2], -1, -1)
+        weights = block.gather(-1, column) * inside
+        back, ahead = (
+            (block * far[:, None]).sum(-1, keepdim=True) for far in (apart < -self.reach, apart > self.reach)
+        )
+        sums = torch.cat([back, weights, ahead], -1) * alive.unsqueeze(-1)
+        return sums.sum((0, 2)).double()
 
 
 def _of_grid(attention: AttentionBatch, rows: slice, block: Tensor, alive: Tensor, grid: PatchGrid) -> Tensor:

@@ -2,8 +2,20 @@
 
 from ._audit import Audit, audit
 from ._compare_audits import AuditComparison, compare_audits
+from ._head_pages import HeadPages, head_pages
 from ._probe import Probe
 from ._run import Run, run
 from ._source import Row
 
-__all__ = ["Audit", "AuditComparison", "Probe", "Row", "Run", "audit", "compare_audits", "run"]
+__all__ = [
+    "Audit",
+    "AuditComparison",
+    "HeadPages",
+    "Probe",
+    "Row",
+    "Run",
+    "audit",
+    "compare_audits",
+    "head_pages",
+    "run",
+]

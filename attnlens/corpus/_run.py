@@ -185,13 +185,13 @@ def run(
     if not parts:
         raise InputError(f"the data hold no rows ({source.name})")
     with store.opened():
-        with _Progress(sum(part.rows for part in parts), progress) as bar:
+        with Progress(sum(part.rows for part in parts), progress) as bar:
             _run_parts(store, parts, worker, bar)
         _finish(store, parts)
     return Run.open(out)
 
 
-def _run_parts(store: PartStore, parts: list[Part], engine: Any, bar: _Progress) -> None:
+def _run_parts(store: PartStore, parts: list[Part], engine: Any, bar: Progress) -> None:
     """Makes the parts that are missing or damaged, after a look at those that are there.
 
     Raises InputError where a part is of other rows than before.
@@ -371,14 +371,14 @@ def _check_keys(rows: list[Row]) -> None:
         raise InputError(f"key {twice!r} occurs twice; key= is a column of unique values, or omit it")
 
 
-class _Progress:
-    """A bar with rows per second and the time left; nothing where it is off."""
+class Progress:
+    """A bar with the units per second and the time left; nothing where it is off."""
 
-    def __init__(self, total: int, shown: bool):
-        self.total, self.shown = total, shown
+    def __init__(self, total: int, shown: bool, unit: str = "rows"):
+        self.total, self.shown, self.unit = total, shown, unit
         self._bar: Any = nullcontext()
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Progress:
         if self.shown:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -387,13 +387,13 @@ class _Progress:
                 TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
             )  # fmt: skip
             self._bar.start()
-            self._task = self._bar.add_task("rows", total=self.total, rate="")
+            self._task = self._bar.add_task(self.unit, total=self.total, rate="")
         return self
 
     def advance(self, rows: int) -> None:
         if self.shown:
             speed = self._bar.tasks[0].speed
-            self._bar.update(self._task, advance=rows, rate=f"{speed:,.0f} rows/s" if speed else "")
+            self._bar.update(self._task, advance=rows, rate=f"{speed:,.3g} {self.unit}/s" if speed else "")
 
     def __exit__(self, *_: object) -> None:
         if self.shown:
