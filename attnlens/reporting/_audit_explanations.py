@@ -17,7 +17,6 @@ from ..data._trace import Trace
 from ..errors import FileError
 from ._audit_tables import tint
 from ._page import shown
-from ._sections import strongest_head
 
 if TYPE_CHECKING:
     pass
@@ -44,6 +43,9 @@ COLUMNS = [
     "logits",
 ]
 SCORES = ["scores", "gap", "error", "converged", "steps"]
+
+MAT = "<rect class='mat' width='100%' height='100%'/>"
+"""Behind a map, whose colours are those of the light theme."""
 
 LEGEND = {
     False: "Coloured is what each word contributes: <span class='word for-5'>supports</span> the prediction, or "
@@ -179,21 +181,35 @@ def _of_text(audit: Audit, row: Any, trace: Trace) -> str:
 
 
 def _attention(trace: Trace) -> str:
-    """Where the head with the largest weight attends from the position that predicts."""
-    if not trace.layers:
+    """Where the head attends that has the largest weight on a word, from the position that predicts."""
+    head = _strongest_on_a_word(trace)
+    if head is None:
         return ""
-    layer, head = strongest_head(trace)
-    tokens, keys = trace.tokens, trace.axis_tokens(layer)[1]
-    weights = trace[layer, head][trace.reader].tolist()
-    if len(keys) != len(weights):
-        return ""
-    largest = max(weights) or 1.0
+    layer, number = head
+    weights, keys = trace[layer, number][trace.reader].tolist(), trace.axis_tokens(layer)[1]
     units = [
-        _unit(token.text, tint("for", weight / largest), f"{weight:.0%}")
+        _unit(token.text, tint("for", weight / max(weights)), f"{weight:.0%}")
         for token, weight in zip(keys, weights)
     ]
-    said = f"Attention of {shown(str(tokens[trace.reader]))} in layer {layer}, head {head}, the strongest on a word:"
+    reader = shown(str(trace.tokens[trace.reader]))
+    said = f"Attention of {reader} in layer {layer}, head {number}, the largest weight of a head on a word:"
     return f"<p class='about'>{said}</p><p class='units'>{''.join(units)}</p>"
+
+
+def _strongest_on_a_word(trace: Trace) -> tuple[int, int] | None:
+    """(layer, head); None where no layer attends to the words of the input."""
+    best: tuple[float, int, int] | None = None
+    for number, layer in enumerate(trace.layers):
+        keys = trace.axis_tokens(number)[1]
+        words = [
+            at
+            for at, token in enumerate(keys)
+            if not token.special and at != trace.reader and any(map(str.isalnum, token.text))
+        ]
+        if words and layer.kind == "self" and len(keys) == layer.attention.keys:
+            most, head = layer.attention[:, trace.reader, words].amax(-1).max(0)
+            best = max(best or (-1.0, 0, 0), (float(most), number, int(head)))
+    return None if best is None else best[1:]
 
 
 def _unit(text: str, level: str, number: str) -> str:
@@ -219,7 +235,7 @@ def _figure(name: str, size: tuple[int, int], url: str, said: str) -> str:
     width, height = size
     return (
         f"<figure><svg class='picture' viewBox='0 0 {width} {height}' role='img' aria-label='{said}'>"
-        f"<use class='pale' href='#{name}'/><image width='{width}' height='{height}' preserveAspectRatio='none' "
+        f"{MAT}<use class='pale' href='#{name}'/><image width='{width}' height='{height}' preserveAspectRatio='none' "
         f"class='coarse' href='{url}'/></svg><figcaption>{said}</figcaption></figure>"
     )
 
@@ -229,7 +245,7 @@ def map_figure(cells: np.ndarray, signed: bool, largest: float, said: str) -> st
     url = (_signed if signed else _unsigned)(cells, largest)
     return (
         f"<svg class='cells' viewBox='0 0 14 14' role='img' aria-label='{shown(said)}'>"
-        f"<image width='14' height='14' class='coarse' href='{url}'/></svg>"
+        f"{MAT}<image width='14' height='14' class='coarse' href='{url}'/></svg>"
     )
 
 

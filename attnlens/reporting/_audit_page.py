@@ -55,20 +55,24 @@ def _head(audit: Audit, title: str) -> str:
 
 def _cards(audit: Audit) -> str:
     share, low, high = audit.accuracy
-    wrong = audit.wrong
     accuracy = (
         f"<h2>Accuracy</h2><p class='large'>{share:.1%}</p>"
-        f"<p class='about'>95 % interval {low:.1%} to {high:.1%}; {wrong:,} wrong predictions</p>"
+        f"<p class='about'>95 % interval {low:.1%} to {high:.1%}; {audit.wrong:,} wrong predictions</p>"
     )
     calibration = (
         f"<h2>Calibration</h2>{_reliability(audit.calibration)}<p class='about'>Accuracy at each confidence, with 95 % "
         f"intervals; on the dashed line both are equal. Expected calibration error "
         f"{audit.calibration.attrs['ece']:.1%}.</p>"
     )
-    confusion = f"<h2>True class (rows) and prediction (columns)</h2><div>{_confusion(audit.confusion)}</div>"
+    confusion = (
+        "<h2>True class (rows) and prediction (columns)</h2><div class='across' tabindex='0' role='region' "
+        f"aria-label='confusion'>{_confusion(audit.confusion)}</div>"
+    )
+    whole = " whole" if len(audit.classes) > FEW else ""
+    cards = [("", accuracy), ("", calibration), (whole, confusion)]
     return (
         "<div class='cards'>"
-        + "".join(f"<section class='card'>{card}</section>" for card in (accuracy, confusion, calibration))
+        + "".join(f"<section class='card{width}'>{card}</section>" for width, card in cards)
         + "</div>"
     )
 
@@ -99,8 +103,9 @@ def _reliability(table: pd.DataFrame) -> str:
     )
 
 
-MOST_CLASSES = 12
-"""Classes whose confusion is shown; of more those with the most errors."""
+FEW, MOST_CLASSES = 4, 12
+"""Classes up to which the confusion stands beside the other cards, and up to which it is shown; of more, those with the
+most errors."""
 
 
 def _confusion(table: pd.DataFrame) -> str:
@@ -127,7 +132,7 @@ def _errors(audit: Audit) -> str:
     rows = [
         (
             [
-                f"<td class='text wide'>{opened}</td>", text_cell(audit.classes[row.label_index]),
+                f"<td class='text {_width(audit)}'>{opened}</td>", text_cell(audit.classes[row.label_index]),
                 text_cell(row.prediction), number_cell(row.probability, f"{row.probability:.3f}"),
                 text_cell(str(row.key)),
             ],
@@ -150,6 +155,11 @@ def _errors(audit: Audit) -> str:
 
 def _kind(audit: Audit) -> str:
     return "picture" if audit.reads_pictures else "text"
+
+
+def _width(audit: Audit) -> str:
+    """The class of a cell with an input."""
+    return "narrow" if audit.reads_pictures else "wide"
 
 
 def _missing(explained: Explanations) -> str:
@@ -325,9 +335,12 @@ def _heads(audit: Audit) -> str:
     ]  # fmt: skip
     names = [
         ("layer", False), ("head", False), ("statistic", True), ("right predictions", False),
-        ("wrong predictions", False), ("difference in standard deviations", False), ("p", False),
+        ("wrong predictions", False), ("difference (SD)", False), ("p", False),
     ]  # fmt: skip
-    said = "p by Welch's test, corrected for all heads and statistics (Benjamini and Hochberg)."
+    said = (
+        "The difference is in standard deviations; p by Welch's test, corrected for all heads and statistics "
+        "(Benjamini and Hochberg)."
+    )
     return section(
         "Heads that differ between right and wrong predictions", said, sortable("heads", names, rows)
     )
@@ -341,7 +354,7 @@ def _labels(audit: Audit) -> str:
     rows = [
         (
             [
-                f"<td class='text wide'>{opened}</td>", text_cell(audit.classes[row.label_index]),
+                f"<td class='text {_width(audit)}'>{opened}</td>", text_cell(audit.classes[row.label_index]),
                 text_cell(row.prediction), number_cell(row.margin, f"{row.margin:.1f}"), text_cell(str(row.key)),
             ],
             {},
@@ -365,7 +378,8 @@ def _duplicates(audit: Audit) -> str:
     rows = [
         (
             [
-                *(f"<td class='text wide'>{cell}</td>" for cell in pair), text_cell(f"{row.label_a}, {row.label_b}"),
+                *(f"<td class='text {_width(audit)}'>{cell}</td>" for cell in pair),
+                text_cell(f"{row.label_a}, {row.label_b}"),
                 number_cell(row.similarity),
             ],
             {},

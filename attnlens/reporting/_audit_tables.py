@@ -9,6 +9,8 @@ TABLES_STYLE = """
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 16px; margin-top: 20px; }
 .card { padding: 16px 18px; background: var(--paper); border: 1px solid var(--line); border-radius: 8px; min-width: 0; }
 .card h2 { font-size: 15px; margin: 0 0 6px; }
+.whole { grid-column: 1 / -1; }
+.across { overflow-x: auto; }
 .large { font-size: 40px; line-height: 1.1; font-weight: 600; font-variant-numeric: tabular-nums; margin: 0; }
 .card svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { fill: var(--quiet); font-size: 11px; }
@@ -23,7 +25,11 @@ svg text { fill: var(--quiet); font-size: 11px; }
 .sortable thead th { border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; }
 .sortable tbody tr + tr td { border-top: 1px solid var(--line); }
 .sortable .text { text-align: left; }
-.sortable .wide { white-space: normal; min-width: 320px; overflow-wrap: anywhere; line-height: 1.9; }
+.sortable .wide {
+  white-space: normal; min-width: min(320px, calc(100vw - 70px)); overflow-wrap: anywhere; line-height: 1.9;
+}
+.sortable .narrow { width: 1%; }
+.narrow details[open] .opened { width: min(430px, calc(100vw - 80px)); }
 .sortable .marked { font-weight: 600; }
 .sortable th button {
   font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit;
@@ -38,8 +44,10 @@ details[open] > summary { margin-bottom: 10px; }
 .opened > :is(p, table, .maps) { margin: 0 0 12px; }
 .opened .classes caption { text-align: left; color: var(--quiet); }
 .opened .classes :is(th, td) { padding: 1px 12px 1px 0; border: 0; }
+.opened .classes :is(th, td) { overflow-wrap: normal; }
+.opened .classes th { text-align: left; white-space: normal; }
 .opened .classes thead :is(th, td) { color: var(--quiet); font-weight: 400; }
-.opened .classes svg { margin: 0; height: 10px; width: 120px; }
+.opened .classes svg { margin: 4px 0; height: 10px; width: 80px; }
 .unit { display: inline-flex; flex-direction: column; align-items: center; margin: 0 4px 6px 0; line-height: 1.4; }
 .unit small { color: var(--quiet); font-size: 11px; }
 .maps { display: flex; flex-wrap: wrap; gap: 14px; }
@@ -50,6 +58,7 @@ figcaption { color: var(--quiet); font-size: 13px; }
 .matrix .cells { display: block; width: 96px; height: 96px; margin-left: auto; border: 1px solid var(--line); }
 .coarse { image-rendering: pixelated; }
 .pale { opacity: 0.45; }
+.mat { fill: var(--mat); }
 .word { padding: 1px 3px; border-radius: 3px; }
 .note .word { color: var(--ink); }
 .matrix th { font-weight: 400; padding: 4px 10px; text-align: left; }
@@ -88,7 +97,7 @@ def _tints() -> str:
     return "\n".join(rules)
 
 
-AUDIT_STYLE = f"{STYLE}{TABLES_STYLE}{_tints()}"
+AUDIT_STYLE = f"{STYLE}:root {{ --mat: {_palette.colour('background')}; }}{TABLES_STYLE}{_tints()}"
 
 
 # -- parts of a table -----------------------------------------------------------------------------------------
