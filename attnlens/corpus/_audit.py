@@ -76,6 +76,11 @@ class Audit:
         return AuditRows(self.run)
 
     @property
+    def name(self) -> str:
+        """The name of the model that was audited."""
+        return self.run.manifest["configuration"]["model"]["name"]
+
+    @property
     def reads_pictures(self) -> bool:
         """Whether the inputs are pictures, not texts."""
         return not hasattr(self.lens, "tokenizer")
@@ -405,7 +410,7 @@ class Audit:
     def __repr__(self) -> str:
         share, low, high = self.accuracy
         lines = [
-            f"Audit of {self.lens.name} on {len(self):,} inputs: {share:.1%} right (95 %: {low:.1%} to {high:.1%})",
+            f"Audit of {self.name} on {len(self):,} inputs: {share:.1%} right (95 %: {low:.1%} to {high:.1%})",
             "  audit.confusion, audit.calibration, audit.errors (the most confident first)",
             "  audit.maps, audit.localization  where it looks, and whether the object is there"
             if self.reads_pictures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,22 +88,25 @@ class AuditComparison:
     def fixed(self) -> pd.DataFrame:
         """Inputs that were wrong and are right, the most confident first, at most 10,000: key, input, label, and
         prediction, probability, loss and correct of both (`prediction_before`, `prediction_after`, ...)."""
-        before, after = self._correct
-        return self._changed(after & ~before)
+        return self._changed("fixed")
 
     @cached_property
     def broken(self) -> pd.DataFrame:
         """Inputs that were right and are wrong, as `fixed`."""
-        before, after = self._correct
-        return self._changed(before & ~after)
+        return self._changed("broken")
 
-    def _changed(self, which: np.ndarray) -> pd.DataFrame:
-        chosen = np.flatnonzero(which)
+    def changed_places(self, how: str) -> tuple[np.ndarray, np.ndarray]:
+        """The places in `before.rows` and in `after.rows` of `fixed` or of `broken`."""
+        before, after = self._correct
+        chosen = np.flatnonzero(after & ~before if how == "fixed" else before & ~after)
         order = np.argsort(-self.after.rows.probability[self.places[1][chosen]], kind="stable")[:MOST]
+        return self.places[0][chosen[order]], self.places[1][chosen[order]]
+
+    def _changed(self, how: str) -> pd.DataFrame:
         names = ["prediction", "probability", "loss", "correct"]
         before, after = (
-            one.rows.at(places[chosen[order]], ["key", "input", "label", *names])
-            for one, places in zip(self._sides, self.places)
+            one.rows.at(places, ["key", "input", "label", *names])
+            for one, places in zip(self._sides, self.changed_places(how))
         )
         same = before[["key", "input", "label"]]
         return same.join(before[names]).join(after[names], lsuffix="_before", rsuffix="_after")
@@ -129,13 +133,19 @@ class AuditComparison:
         frame["p"] = corrected(frame["p"])
         return frame.sort_values("difference", kind="stable", ignore_index=True)
 
+    def report(self, path: str | Path = "comparison.html", *, title: str | None = None) -> Path:
+        """Writes the comparison's page, one HTML file that opens anywhere and loads nothing, as `al.report` does."""
+        import attnlens
+
+        return attnlens.report(self, path=path, title=title)
+
     def __repr__(self) -> str:
         change, low, high = self.difference
         fixed, broken = self.counts
         return (
-            f"{self.before.lens.name} and {self.after.lens.name} on {len(self):,} inputs: accuracy {change:+.1%} "
+            f"{self.before.name} and {self.after.name} on {len(self):,} inputs: accuracy {change:+.1%} "
             f"(95 %: {low:+.1%} to {high:+.1%}; p {self.p:.2g}); {fixed:,} fixed, {broken:,} broken\n"
-            "  comparison.fixed, comparison.broken, comparison.by_slice"
+            "  comparison.fixed, comparison.broken, comparison.by_slice, comparison.report('comparison.html')"
         )
 
 

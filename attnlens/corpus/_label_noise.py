@@ -39,6 +39,7 @@ def _chances(rows: AuditRows) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 "label noise needs the probabilities of all classes, and there are too many to keep them"
             )
         if len(table):
-            logits = np.stack(table["logits"].to_numpy()).astype(float)
+            flat = table["logits"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            logits = flat.astype(float).reshape(len(table), -1)
             chances = np.exp(logits - logits.max(1, keepdims=True))
             yield table["label_index"].to_numpy(), chances / chances.sum(1, keepdims=True)

@@ -59,17 +59,18 @@ LEGEND = {
 class Explanations:
     """The explanations of some rows of an audit, in their order.
 
-    missing: why pictures cannot be shown; "" where they can
+    notice: a sentence for the page where pictures cannot be shown, else ""
     """
 
     def __init__(self, audit: Audit, places: Sequence[int], name: str):
-        self.audit, self.name, self.missing = audit, name, ""
+        self.audit, self.name, self.notice = audit, name, ""
         own = ["class_attention", "hash"] if audit.reads_pictures else ["tokens", "special"]
         self.rows = audit.rows.at(places, [*COLUMNS, *SCORES, *own])
         try:
             self.inputs: list[Any] = audit.inputs(self.rows)
         except FileError as error:
-            self.inputs, self.missing = [None] * len(self.rows), str(error)
+            self.inputs = [None] * len(self.rows)
+            self.notice = f" Pictures are not shown: {shown(str(error))}."
 
     def __iter__(self) -> Iterator[tuple[Any, str]]:
         """(a row, what its first cell shows and opens)"""

@@ -16,6 +16,7 @@ from ..errors import FileError
 from ._audit_explanations import LEGEND, Explanations, map_figure, thumbnail
 from ._audit_tables import (
     filters,
+    input_cell,
     interval_cell,
     number_cell,
     plain,
@@ -48,7 +49,7 @@ def audit_body(audit: Audit, title: str) -> str:
 
 
 def _head(audit: Audit, title: str) -> str:
-    unusable = len(audit.run.errors)
+    unusable = audit.run.manifest["errors"]
     lost = f"; {unusable:,} rows could not be used" if unusable else ""
     return f"<h1>{shown(title)}</h1>\n<p class='about'>{len(audit):,} inputs with a label{lost}.</p>"
 
@@ -132,7 +133,7 @@ def _errors(audit: Audit) -> str:
     rows = [
         (
             [
-                f"<td class='text {_width(audit)}'>{opened}</td>", text_cell(audit.classes[row.label_index]),
+                input_cell(opened, audit.reads_pictures), text_cell(audit.classes[row.label_index]),
                 text_cell(row.prediction), number_cell(row.probability, f"{row.probability:.3f}"),
                 text_cell(str(row.key)),
             ],
@@ -147,7 +148,7 @@ def _errors(audit: Audit) -> str:
     more = f" The first {ERRORS} of {audit.wrong:,}." if audit.wrong > ERRORS else ""
     return section(
         "Wrong predictions, the most confident first",
-        f"{LEGEND[audit.reads_pictures]} Each row opens its explanation.{more}{_missing(explained)}",
+        f"{LEGEND[audit.reads_pictures]} Each row opens its explanation.{more}{explained.notice}",
         filters("errors", rows, {"prediction": "predictions", "label": "true classes"})
         + sortable("errors", names, rows),
     )
@@ -155,15 +156,6 @@ def _errors(audit: Audit) -> str:
 
 def _kind(audit: Audit) -> str:
     return "picture" if audit.reads_pictures else "text"
-
-
-def _width(audit: Audit) -> str:
-    """The class of a cell with an input."""
-    return "narrow" if audit.reads_pictures else "wide"
-
-
-def _missing(explained: Explanations) -> str:
-    return f" Pictures are not shown: {shown(explained.missing)}." if explained.missing else ""
 
 
 def _localization(audit: Audit) -> str:
@@ -319,7 +311,7 @@ def _words(audit: Audit) -> str:
 
 
 def _heads(audit: Audit) -> str:
-    if not audit.run.heads or not len(audit.errors):
+    if not audit.run.heads or audit.wrong in (0, len(audit)):
         return ""
     rows = [
         (
@@ -354,7 +346,7 @@ def _labels(audit: Audit) -> str:
     rows = [
         (
             [
-                f"<td class='text {_width(audit)}'>{opened}</td>", text_cell(audit.classes[row.label_index]),
+                input_cell(opened, audit.reads_pictures), text_cell(audit.classes[row.label_index]),
                 text_cell(row.prediction), number_cell(row.margin, f"{row.margin:.1f}"), text_cell(str(row.key)),
             ],
             {},
@@ -365,7 +357,7 @@ def _labels(audit: Audit) -> str:
     names = [(_kind(audit), True), ("label", True), ("prediction", True), ("margin", False), ("key", True)]
     said = (
         f"{noise.attrs['inputs']:,} inputs by confident learning, the surest first. Margin: the logit of the label "
-        f"minus the largest other one. Of a model that was trained on these inputs it says little.{_missing(explained)}"
+        f"minus the largest other one. Of a model that was trained on these inputs it says little.{explained.notice}"
     )
     return section("Labels that are probably wrong", said, sortable("labels", names, rows))
 
@@ -378,7 +370,7 @@ def _duplicates(audit: Audit) -> str:
     rows = [
         (
             [
-                *(f"<td class='text {_width(audit)}'>{cell}</td>" for cell in pair),
+                *(input_cell(cell, audit.reads_pictures) for cell in pair),
                 text_cell(f"{row.label_a}, {row.label_b}"),
                 number_cell(row.similarity),
             ],

@@ -141,6 +141,11 @@ def text_cell(text: str) -> str:
     return f"<td class='text'>{shown(text)}</td>"
 
 
+def input_cell(content: str, picture: bool) -> str:
+    """A cell of a text or a picture; content: HTML."""
+    return f"<td class='text {'narrow' if picture else 'wide'}'>{content}</td>"
+
+
 def number_cell(value: float, said: str | None = None) -> str:
     """A cell of a number, as a share by default."""
     said = percent(value) if said is None else said

@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import __version__
 from .._checks import listed, one_of
-from ..corpus import Audit
+from ..corpus import Audit, AuditComparison
 from ..data._trace import Trace
 from ..errors import InputError
 from ..io import _safetensors
@@ -27,6 +27,7 @@ from ..lens import Lens
 from ..widgets._view import bundle, temporary
 from ._audit_page import audit_body
 from ._audit_tables import AUDIT_STYLE
+from ._comparison_page import comparison_body
 from ._page import Page, document
 from ._sections import VIEWS, ReportInput, compared, section, summary, whole_text
 
@@ -35,7 +36,7 @@ FOOTER = f"<footer>Made by attnlens {__version__}. This page is self-contained; 
 
 
 def report(
-    source: Lens | Trace | Iterable[Trace] | Audit,
+    source: Lens | Trace | Iterable[Trace] | Audit | AuditComparison,
     input: Any = None,
     path: str | os.PathLike = PATH,
     *,
@@ -46,8 +47,9 @@ def report(
 ) -> Path:
     """Writes one HTML file: an input and its prediction, every head, the attention of a chosen one, an attribution.
 
-    source: a lens, which is run on the input; a trace; several traces, of one model or of many; or an audit, whose page
-        has its tables, which sort and filter, and takes none of the other options but `title`
+    source: a lens, which is run on the input; a trace; several traces, of one model or of many; or an audit or the
+        comparison of two, whose page has its tables, which sort and filter, and takes none of the other options but
+        `title`
     input: what the lens reads, as for `lens.trace`; a list makes a section for each
     path: the file, ending in .html; an existing file is replaced, as a whole or not at all
     title: the page's heading, by default the names of the models
@@ -70,10 +72,10 @@ def report(
     """
     path, wanted = _path(path), _views(views)
     _safetensors.check_writable(path, PATH)
-    if isinstance(source, Audit):
-        title = title or f"Audit of {source.lens.name}"
-        body = f"{audit_body(source, title)}\n{FOOTER}"
-        _safetensors.place(path, [document(title, body, [bundle("audit")], AUDIT_STYLE)], PATH)
+    if isinstance(source, Audit | AuditComparison):
+        title, body = _audited(source, title)
+        code = [bundle("audit")]
+        _safetensors.place(path, [document(title, f"{body}\n{FOOTER}", code, AUDIT_STYLE)], PATH)
         return path
     page = Page(compress)
     entries = list(_entries(source, input, wanted, window))
@@ -98,6 +100,15 @@ def report(
     body = "\n".join([top, *(whole.html for whole in wholes), *sections, FOOTER])
     _safetensors.place(path, [page.written(title, body)], PATH)
     return path
+
+
+def _audited(source: Audit | AuditComparison, title: str | None) -> tuple[str, str]:
+    """(title, body) of the page of an audit, or of two."""
+    if isinstance(source, Audit):
+        title = title or f"Audit of {source.name}"
+        return title, audit_body(source, title)
+    title = title or f"{source.before.name} and {source.after.name}"
+    return title, comparison_body(source, title)
 
 
 def _path(path: Any) -> Path:

@@ -15,7 +15,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..corpus import Audit
+    from ..corpus import Audit, AuditComparison
 
 ROWS = 8
 """Rows of each table that are printed."""
@@ -28,7 +28,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
         "Wrong predictions, the most confident first",
         lambda row: {
             "key": str(row.key), "label": str(row.label), "prediction": row.prediction,
-            "probability": f"{row.probability:.3f}", "input": row.input,
+            "probability": f"{row.probability:.3f}", "input": _input(row),
         },
     ),
     "shortcuts": (
@@ -37,6 +37,14 @@ TABLES: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
             "word": row.word, "prediction": row.prediction, "inputs": str(row.inputs),
             "without it": _beside(row.removed, row.removed_random),
             "with it": _beside(row.inserted, row.inserted_random), "strength": f"{row.strength:.2f}",
+        },
+    ),
+    "localization": (
+        "On the object: largest value inside its mask, share of the positive values inside, and chance",
+        lambda row: {
+            "map": row.map, "predictions": row.predictions, "inputs": str(row.inputs),
+            "largest inside": _percent(row.pointing), "positive inside": _percent(row.energy),
+            "chance": _percent(row.chance),
         },
     ),
     "by_slice": (
@@ -57,42 +65,75 @@ TABLES: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
 }  # fmt: skip
 """By attribute of an audit: the title, and the cells of a row."""
 
-WORDS = ("key", "label", "prediction", "input", "word", "slice", "statistic")
+
+def _changed(row: Any) -> dict[str, str]:
+    return {
+        "key": str(row.key), "label": str(row.label), "before": row.prediction_before, "after": row.prediction_after,
+        "probability": f"{row.probability_after:.3f}", "input": _input(row),
+    }  # fmt: skip
+
+
+COMPARED: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
+    "broken": ("Right before, wrong after, the most confident first", _changed),
+    "fixed": ("Wrong before, right after, the most confident first", _changed),
+    "by_slice": (
+        "Accuracy by slice, before and after",
+        lambda row: {
+            "slice": row.slice, "inputs": str(row.inputs), "before": _percent(row.before), "after": _percent(row.after),
+            "fixed": str(row.fixed), "broken": str(row.broken), "p": f"{row.p:.2g}",
+        },
+    ),
+}  # fmt: skip
+"""The same of a comparison of two audits."""
+
+WORDS = ("key", "label", "prediction", "before", "after", "input", "word", "slice", "statistic", "map", "predictions")
 """Columns of texts, which begin at the left."""
 
 
-def numbers(audit: Audit) -> dict[str, Any]:
+def numbers(result: Audit | AuditComparison) -> dict[str, Any]:
     """Plain lists and numbers, for JSON."""
-    share, low, high = audit.accuracy
-    tables = {name: _records(frame) for name, frame in _tables(audit).items()}
+    tables = {name: _records(frame) for name, frame in _tables(result).items()}
+    if not hasattr(result, "accuracy"):
+        change, low, high = result.difference
+        fixed, broken = result.counts
+        counts = {"fixed": fixed, "broken": broken}
+        difference = {"share": change, "low": low, "high": high, "p": result.p}
+        models = {"before": result.before.name, "after": result.after.name}
+        return {"models": models, "inputs": len(result), "difference": difference, "counts": counts, **tables}
+    share, low, high = result.accuracy
     return {
-        "model": audit.lens.name,
-        "inputs": len(audit),
-        "unusable": len(audit.run.errors),
+        "model": result.name,
+        "inputs": len(result),
+        "unusable": result.run.manifest["errors"],
         "accuracy": {"share": share, "low": low, "high": high},
-        "calibration_error": audit.calibration.attrs["ece"],
-        "confusion": audit.confusion.to_dict("index"),
+        "calibration_error": result.calibration.attrs["ece"],
+        "confusion": result.confusion.to_dict("index"),
         **tables,
     }
 
 
-def print_audit(console: Console, audit: Audit) -> None:
+def print_audit(console: Console, result: Audit | AuditComparison) -> None:
     """Prints the summary and the first rows of each table."""
-    share, low, high = audit.accuracy
-    console.print(
-        f"{audit.lens.name} on {len(audit):,} inputs: {share:.0%} right (95 % interval {low:.0%} to {high:.0%}), "
-        f"calibration error {audit.calibration.attrs['ece']:.1%}"
-    )
-    if len(audit.run.errors):
-        console.print(f"{len(audit.run.errors):,} rows could not be used: see {audit.run.folder / 'errors'}")
-    for name, frame in _tables(audit).items():
+    console.print(_summary(result))
+    for name, frame in _tables(result).items():
         if len(frame):
-            title, cells = TABLES[name]
+            title, cells = _kinds(result)[name]
             if name == "heads":  # of each head the statistic that differs most
                 frame = frame.drop_duplicates(["layer", "head"])
             console.print()
             console.print(title, style="bold")
             console.print(_shown([(row, cells(row)) for row in frame.head(ROWS).itertuples()]))
+
+
+def _summary(result: Audit | AuditComparison) -> str:
+    if not hasattr(result, "accuracy"):
+        return repr(result).splitlines()[0]
+    share, low, high = result.accuracy
+    lost = result.run.manifest["errors"]
+    return (
+        f"{result.name} on {len(result):,} inputs: {share:.0%} right (95 % interval {low:.0%} to {high:.0%}), "
+        f"calibration error {result.calibration.attrs['ece']:.1%}"
+    ) + (f"\n{lost:,} rows could not be used: see {result.run.folder / 'errors'}" if lost else "")
 
 
 def _shown(rows: list[tuple[Any, dict[str, str]]]) -> Table:
@@ -111,10 +152,23 @@ def check(audit: Audit, least: float | None) -> None:
         raise InputError(f"the accuracy is {share:.4f}, under the limit of {least} (--fail-under)")
 
 
-def _tables(audit: Audit) -> dict[str, pd.DataFrame]:
+def _kinds(result: Audit | AuditComparison) -> dict[str, tuple[str, Callable[[Any], dict[str, str]]]]:
+    return TABLES if hasattr(result, "accuracy") else COMPARED
+
+
+def _tables(result: Audit | AuditComparison) -> dict[str, pd.DataFrame]:
     """The tables that there are: heads are compared where there are statistics of them, and errors."""
-    comparable = bool(audit.run.heads) and len(audit.errors)
-    return {name: getattr(audit, name) for name in TABLES if name != "heads" or comparable}
+    absent = set()
+    if hasattr(result, "accuracy"):
+        absent |= set() if result.run.heads and 0 < result.wrong < len(result) else {"heads"}
+        absent |= {"shortcuts"} if result.reads_pictures else set()
+        absent |= set() if result.has_masks else {"localization"}
+    return {name: getattr(result, name) for name in _kinds(result) if name not in absent}
+
+
+def _input(row: Any) -> str:
+    """The text; "" for a picture."""
+    return row.input if isinstance(row.input, str) else ""
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

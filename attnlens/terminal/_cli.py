@@ -336,44 +336,66 @@ def audit(
     data: Annotated[
         Path,
         typer.Argument(
-            help="a file of texts with labels: .parquet, .csv, .tsv or .jsonl; or a folder of them"
+            help="texts or pictures with labels: .parquet, .csv, .tsv, .jsonl or .tar, or a folder of them; or a "
+            "folder of pictures in a folder for each class"
         ),
     ],
     model: Model = "sentiment",
-    text: Annotated[str, typer.Option(help="the column of the texts")] = "text",
+    input: Annotated[
+        str | None,
+        typer.Option("--input", "--text", help="the column of the texts (text) or pictures (image)"),
+    ] = None,
     label: Annotated[str, typer.Option(help="the column of the true classes, by name or number")] = "label",
     slices: Annotated[
         list[str] | None,
         typer.Option("--slice", help="a column whose values are slices; several times for several"),
     ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(help="of pictures: the column that says where the object is, a picture or a box"),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="keep the table of all inputs here; an audit that was stopped goes on there"),
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="write the page of the audit to this .html file")] = None,
+    before: Annotated[
+        Path | None,
+        typer.Option(
+            help="compare with an earlier audit of these data, kept there by --out: what was fixed, what broke"
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="write the page of the audit, or of the comparison, to this .html file"),
+    ] = None,
     fail_under: Annotated[
         float | None, typer.Option(help="exit with code 2 where the accuracy is below this", min=0, max=1)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Audit a text classifier on labelled data: where it errs, which words decide, which heads differ there."""
+    """Audit a classifier on labelled data: where it errs, which words or pixels decide, which heads differ there."""
     import attnlens
+    from attnlens import corpus
 
     from . import _audits
 
     _writable(page)
     lens = _load(model)
+    earlier = None if before is None else corpus.Run.open(before)
     found = attnlens.audit(
-        lens, data, out, text=text, label=label, slices=slices or (), progress=sys.stderr.isatty()
+        lens, data, out, input=input, label=label, mask=mask, slices=slices or (), progress=sys.stderr.isatty()
     )  # fmt: skip
-    with _working("checking words"):
-        _ = found.shortcuts
+    result: Any = found
+    if earlier is not None:
+        result = corpus.compare_audits(corpus.Audit(lens, earlier, found.source, found.more_slices), found)
+    with _working("computing tables"):
+        numbers = _audits.numbers(result)
     if as_json:
-        print(json.dumps(_audits.numbers(found), ensure_ascii=False, indent=2))
+        print(json.dumps(numbers, ensure_ascii=False, indent=2))
     else:
-        _audits.print_audit(_console(), found)
+        _audits.print_audit(_console(), result)
     if page is not None:
-        print(f"wrote {found.report(page)}", file=sys.stderr if as_json else sys.stdout)
+        print(f"wrote {result.report(page)}", file=sys.stderr if as_json else sys.stdout)
     _audits.check(found, fail_under)
 
 
