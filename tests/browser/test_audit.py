@@ -6,6 +6,7 @@ import pytest
 
 import attnlens as al
 
+from ..corpus import planted_pictures as planted
 from ..corpus.test_audit import LABELS, TEXTS
 
 
@@ -21,7 +22,7 @@ def test_tables_sort_and_filter(page, written, width):
     audit, path = written
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(path.as_uri())
-    rows = page.locator("#errors tbody tr:visible")
+    rows = page.locator("#errors > tbody > tr:visible")
     assert rows.count() == len(audit.errors)
     page.locator("#errors th", has_text="probability").get_by_role("button").click()
     page.locator("#errors th", has_text="probability").get_by_role("button").click()
@@ -35,6 +36,44 @@ def test_tables_sort_and_filter(page, written, width):
     page.get_by_role("searchbox").first.fill("no such word")
     assert rows.count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_row_opens_by_the_keyboard_and_stays_with_its_row(page, written):
+    audit, path = written
+    page.goto(path.as_uri())
+    first = page.locator("#errors summary").first
+    first.focus()
+    page.keyboard.press("Enter")
+    opened = page.locator("#errors details[open] .opened")
+    assert opened.is_visible()
+    assert "completeness gap" in opened.inner_text()
+    page.locator("#errors th", has_text="probability").first.get_by_role("button").click()
+    page.locator("#errors th", has_text="probability").first.get_by_role("button").click()
+    last = page.locator("#errors > tbody > tr").last
+    assert last.locator("details[open]").count() == 1
+    assert audit.errors["key"].astype(str)[0] in last.inner_text()
+    page.get_by_role("searchbox").first.fill("completeness")  # is in every explanation, and in no text
+    assert page.locator("#errors > tbody > tr:visible").count() == 0
+
+
+def test_maps_lie_over_their_picture(page, tmp_path):
+    rows = planted.records(6, 5, boxes=True)
+    lens = planted.classifier(steps=1)
+    audit = al.audit(lens, rows, mask="mask", head_stats=False, progress=False)
+    page.goto(audit.report(tmp_path / "a.html").as_uri())
+    page.locator("#errors summary").first.click()
+    figures = page.locator("#errors details[open] figure svg")
+    assert figures.count() == 2
+    boxes = [
+        page.evaluate(
+            "e => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.width, b.height] }", part
+        )
+        for part in figures.first.locator(":scope > *").element_handles()
+    ]
+    assert len(boxes) == 3
+    for box in boxes:
+        assert box == pytest.approx(boxes[0], abs=1)
+    assert boxes[0][2] == pytest.approx(boxes[0][3])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,8 +16,8 @@ from scipy import stats
 import attnlens as al
 from attnlens import corpus
 from attnlens.analysis import COLUMNS
+from attnlens.corpus import _audit, _slices, _words
 from attnlens.corpus import _intervals as intervals
-from attnlens.corpus import _slices, _words
 from attnlens.corpus._duplicates import near_duplicates, text_pairs
 from attnlens.errors import InputError
 
@@ -278,3 +278,42 @@ def test_two_audits(audited, tmp_path):
         corpus.compare_audits(audited, al.audit(worse, data.iloc[::-1].reset_index(drop=True), **options))
     with pytest.raises(InputError, match="takes two audits, not str"):
         corpus.compare_audits(audited, "audit")
+
+
+def test_rows_are_read_again_in_any_order(audited):
+    """Across parts of eight, some with rows that cannot be used or have no label."""
+    data = pd.DataFrame({"text": [*TEXTS[:10], "", *TEXTS[10:]], "label": [*LABELS[:3], None, *LABELS[3:]]})
+    made = al.audit(audited.lens, data, head_stats=False, progress=False, part_rows=4)
+    table = made.to_pandas()
+    assert len(table) == len(made) == 19
+    places = [18, 0, 7, 7, 3, 12]
+    frame = made.rows.at(places, ["key", "input", "probability"])
+    assert frame["key"].tolist() == table["key"][places].tolist()
+    assert frame["input"].tolist() == table["input"][places].tolist()
+    assert frame["part"].tolist() == [key // 4 for key in frame["key"]]
+    assert made.rows.place(int(table["key"][7])) == 7
+    assert made.rows.place(3) is None  # has no label
+    assert made.rows.place("3") is None
+    assert made.explain(int(table["key"][7])).text == (table["input"][7],)
+    assert len(made.rows.at([], ["key"])) == 0
+
+
+def test_tables_of_inputs_are_bounded(audited, monkeypatch):
+    monkeypatch.setattr(_audit, "MOST", 1)
+    again = corpus.Audit(audited.lens, audited.run)
+    assert again.errors["key"].tolist() == audited.errors["key"][:1].tolist()
+    assert again.wrong == len(audited.errors) > 1
+    assert again.label_noise.attrs["inputs"] == len(audited.label_noise) > 0
+    assert len(again.label_noise) == 1
+
+
+def test_the_interval_of_many_values_is_that_of_the_bootstrap(monkeypatch):
+    values = np.random.default_rng(0).exponential(size=21_000)
+    fast = intervals.resampled_means(values)
+    monkeypatch.setattr(intervals, "MOST_DRAWN", len(values))
+    slow = intervals.resampled_means(values)
+    np.testing.assert_allclose(fast, slow, atol=0.1 * (slow[1] - slow[0]))
+    low, high = intervals.mean_interval(np.array([7.0]), values[:7].mean(), values[:7].var(ddof=1))
+    assert (low[0], high[0]) == pytest.approx(
+        stats.t.interval(0.95, 6, loc=values[:7].mean(), scale=stats.sem(values[:7]))
+    )

