@@ -734,7 +734,7 @@ function view(name, style, fill) {
 // src/attention/attention.css
 var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--muted); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
 
-// ../../../work/main/widgets/node_modules/d3-color/src/define.js
+// node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
   constructor.prototype = factory.prototype = prototype;
   prototype.constructor = constructor;
@@ -745,7 +745,7 @@ function extend(parent, definition) {
   return prototype;
 }
 
-// ../../../work/main/widgets/node_modules/d3-color/src/color.js
+// node_modules/d3-color/src/color.js
 function Color() {
 }
 var darker = 0.7;
@@ -1082,11 +1082,11 @@ function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
 }
 
-// ../../../work/main/widgets/node_modules/d3-color/src/math.js
+// node_modules/d3-color/src/math.js
 var radians = Math.PI / 180;
 var degrees = 180 / Math.PI;
 
-// ../../../work/main/widgets/node_modules/d3-color/src/lab.js
+// node_modules/d3-color/src/lab.js
 var K = 18;
 var Xn = 0.96422;
 var Yn = 1;
@@ -1181,7 +1181,7 @@ define_default(Hcl, hcl, extend(Color, {
   }
 }));
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/basis.js
+// node_modules/d3-interpolate/src/basis.js
 function basis(t12, v0, v1, v2, v3) {
   var t22 = t12 * t12, t32 = t22 * t12;
   return ((1 - 3 * t12 + 3 * t22 - t32) * v0 + (4 - 6 * t22 + 3 * t32) * v1 + (1 + 3 * t12 + 3 * t22 - 3 * t32) * v2 + t32 * v3) / 6;
@@ -1194,7 +1194,7 @@ function basis_default(values) {
   };
 }
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/basisClosed.js
+// node_modules/d3-interpolate/src/basisClosed.js
 function basisClosed_default(values) {
   var n = values.length;
   return function(t) {
@@ -1203,10 +1203,10 @@ function basisClosed_default(values) {
   };
 }
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/constant.js
+// node_modules/d3-interpolate/src/constant.js
 var constant_default = (x) => () => x;
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/color.js
+// node_modules/d3-interpolate/src/color.js
 function linear(a, d) {
   return function(t) {
     return a + t * d;
@@ -1227,7 +1227,7 @@ function nogamma(a, b) {
   return d ? linear(a, d) : constant_default(isNaN(a) ? b : a);
 }
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/rgb.js
+// node_modules/d3-interpolate/src/rgb.js
 var rgb_default = (function rgbGamma(y) {
   var color2 = gamma(y);
   function rgb2(start, end) {

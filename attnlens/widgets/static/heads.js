@@ -1,6 +1,6 @@
 // Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 e34cd25ee7f3587ebce3333c19b8f3b864ffbac430ae6a9d4afc39e6b7ff0042
 
-// ../../../work/main/widgets/node_modules/d3-color/src/define.js
+// node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
   constructor.prototype = factory.prototype = prototype;
   prototype.constructor = constructor;
@@ -11,7 +11,7 @@ function extend(parent, definition) {
   return prototype;
 }
 
-// ../../../work/main/widgets/node_modules/d3-color/src/color.js
+// node_modules/d3-color/src/color.js
 function Color() {
 }
 var darker = 0.7;
@@ -348,11 +348,11 @@ function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
 }
 
-// ../../../work/main/widgets/node_modules/d3-color/src/math.js
+// node_modules/d3-color/src/math.js
 var radians = Math.PI / 180;
 var degrees = 180 / Math.PI;
 
-// ../../../work/main/widgets/node_modules/d3-color/src/lab.js
+// node_modules/d3-color/src/lab.js
 var K = 18;
 var Xn = 0.96422;
 var Yn = 1;
@@ -447,7 +447,7 @@ define_default(Hcl, hcl, extend(Color, {
   }
 }));
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/basis.js
+// node_modules/d3-interpolate/src/basis.js
 function basis(t12, v0, v1, v2, v3) {
   var t22 = t12 * t12, t32 = t22 * t12;
   return ((1 - 3 * t12 + 3 * t22 - t32) * v0 + (4 - 6 * t22 + 3 * t32) * v1 + (1 + 3 * t12 + 3 * t22 - 3 * t32) * v2 + t32 * v3) / 6;
@@ -460,7 +460,7 @@ function basis_default(values) {
   };
 }
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/basisClosed.js
+// node_modules/d3-interpolate/src/basisClosed.js
 function basisClosed_default(values) {
   var n = values.length;
   return function(t) {
@@ -469,10 +469,10 @@ function basisClosed_default(values) {
   };
 }
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/constant.js
+// node_modules/d3-interpolate/src/constant.js
 var constant_default = (x) => () => x;
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/color.js
+// node_modules/d3-interpolate/src/color.js
 function linear(a, d) {
   return function(t) {
     return a + t * d;
@@ -493,7 +493,7 @@ function nogamma(a, b) {
   return d ? linear(a, d) : constant_default(isNaN(a) ? b : a);
 }
 
-// ../../../work/main/widgets/node_modules/d3-interpolate/src/rgb.js
+// node_modules/d3-interpolate/src/rgb.js
 var rgb_default = (function rgbGamma(y) {
   var color2 = gamma(y);
   function rgb2(start, end) {
