@@ -86,7 +86,19 @@ COMPARED: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
 }  # fmt: skip
 """The same of a comparison of two audits."""
 
-WORDS = ("key", "label", "prediction", "before", "after", "input", "word", "slice", "statistic", "map", "predictions")
+WORDS = (
+    "key",
+    "label",
+    "prediction",
+    "before",
+    "after",
+    "input",
+    "word",
+    "slice",
+    "statistic",
+    "map",
+    "predictions",
+)
 """Columns of texts, which begin at the left."""
 
 
