@@ -67,7 +67,9 @@ def test_every_public_name_has_an_entry(reference):
     assert [name for name in al.__all__ if f"attnlens.{name}" not in reference] == []
     for group in (al.analysis, al.circuits, al.corpus):
         names = {f"{group.__name__}.{name}" for name in group.__all__}
-        assert {name for name in names if name not in reference and not hasattr(al, name.split(".")[-1])} == set()
+        assert {
+            name for name in names if name not in reference and not hasattr(al, name.split(".")[-1])
+        } == set()
 
 
 def test_methods_of_what_is_public_have_entries_and_so_have_the_traits_of_views(reference):

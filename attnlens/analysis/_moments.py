@@ -55,8 +55,15 @@ class RunningMoments:
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) of the mean by Student's t; NaN for fewer than two numbers."""
-        from scipy.stats import t
+        return mean_interval(self._count, self.mean, self.std**2, level)
 
-        freedom = np.maximum(self._count - 1, 1)
-        reach = t.ppf((1 + level) / 2, freedom) * self.std / np.sqrt(np.maximum(self._count, 1))
-        return self.mean - reach, self.mean + reach
+
+def mean_interval(
+    count: np.ndarray, mean: np.ndarray, variance: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals of means by Student's t; variance: of the sample. NaN for fewer than two values."""
+    from scipy.stats import t
+
+    error = np.sqrt(np.maximum(variance, 0) / np.maximum(count, 1))
+    reach = np.where(count > 1, t.ppf((1 + level) / 2, np.maximum(count - 1, 1)) * error, np.nan)
+    return mean - reach, mean + reach

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._checks import integer
 from ..analysis import COLUMNS
+from ..analysis._moments import RunningMoments
 from ..errors import FileError, InputError
 from ..evaluation import faithfulness
 from ..models import _image_inputs
@@ -20,13 +21,14 @@ from . import _maps
 from ._audit_rows import MOST, AuditRows
 from ._data import source_of
 from ._duplicates import near_duplicates, picture_pairs, text_pairs
-from ._intervals import Moments, calibration_table, corrected, resampled_means, share_interval, welch
+from ._intervals import calibration_table, corrected, resampled_means, share_interval, welch
 from ._label_noise import noisy_places
 from ._picture_probe import difference_hash
 from ._probe import Probe
+from ._rows import inputs_at
 from ._run import Run, run
 from ._slices import Slice, members, slices_of
-from ._source import Columns, Part, Source
+from ._source import Columns, Row, Source
 from ._words import WordCounts, shortcut_table, word_table
 
 if TYPE_CHECKING:
@@ -211,7 +213,7 @@ class Audit:
     def slices(self) -> dict[str, np.ndarray]:
         """bool `[row]` of each slice, whether an input belongs to it."""
         chosen = slices_of(self.more_slices, self.rows, self.lens)
-        return members(chosen, self.rows, self._pictures if self.reads_pictures else None)
+        return members(chosen, self.rows, self.inputs)
 
     @cached_property
     def heads(self) -> pd.DataFrame:
@@ -232,12 +234,12 @@ class Audit:
             for head in range(count)
             for name in COLUMNS
         ]
-        sides, start = (Moments(len(index)), Moments(len(index))), 0
-        for numbers in self.rows.lists("head_stats"):
+        sides, start = (RunningMoments(len(index)), RunningMoments(len(index))), 0
+        for (numbers,) in self.rows.lists("head_stats"):
             correct = self.rows.correct[start : start + len(numbers)]
             start += len(numbers)
             for side, which in zip(sides, (correct, ~correct)):
-                side.add(numbers[which])
+                side.add_all(numbers[which])
         hits, errors, effect, p = welch(*sides)
         frame = pd.DataFrame(index, columns=["layer", "head", "statistic"])
         frame = frame.assign(hits=hits, errors=errors, effect=effect, p=corrected(p))
@@ -350,31 +352,22 @@ class Audit:
         """
         if not self.reads_pictures:
             return frame["input"].tolist()
-        found: dict[Any, Any] = {}
-        for number, rows in frame.groupby("part"):
-            found |= dict(zip(rows["key"], self._pictures(rows, int(number))))
-        return [found[key] for key in frame["key"]]
-
-    def _pictures(self, rows: pd.DataFrame, part: int) -> Iterator[Image.Image]:
-        """The pictures of rows of a part, read from the data again."""
-        if self.source is None or part >= len(self._parts):
+        if self.source is None:
             raise FileError(
                 "the pictures are read from the data again, which are not there; run al.audit() on them"
             )
-        read = {row.key: row.input for row in self.source.read(self._parts[part])}
-        for row in rows.itertuples():
-            picture = None if read.get(row.key) is None else picture_of(read[row.key])
-            if picture is None or getattr(row, "hash", None) not in (None, difference_hash(picture)):
-                raise FileError(
-                    f"{self.source.name} does not hold the picture {row.key!r} any more: the data have changed"
-                )
-            yield picture
+        rows = inputs_at(self.source, self.run.manifest["configuration"]["part_rows"], frame)
+        hashes = frame["hash"] if "hash" in frame else [None] * len(frame)
+        return [self._picture(row, before) for row, before in zip(rows, hashes)]
 
-    @cached_property
-    def _parts(self) -> list[Part]:
-        return (
-            [] if self.source is None else self.source.parts(self.run.manifest["configuration"]["part_rows"])
-        )
+    def _picture(self, row: Row, before: int | None) -> Image.Image:
+        """The picture of a row; before: its hash when it was audited."""
+        picture = None if row.input is None else picture_of(row.input)
+        if picture is None or before not in (None, difference_hash(picture)):
+            raise FileError(
+                f"{self.source.name} does not hold the picture {row.key!r} any more: the data have changed"
+            )
+        return picture
 
     @property
     def _probe(self) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..analysis._moments import RunningMoments
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -43,39 +45,9 @@ def corrected(p: Sequence[float] | np.ndarray) -> np.ndarray:
     return p
 
 
-def mean_interval(count: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % intervals of means by Student's t; variance: of the sample. NaN for fewer than two values."""
-    from scipy.stats import t
-
-    width = t.ppf(0.975, np.maximum(count - 1, 1)) * np.sqrt(np.maximum(variance, 0) / count)
-    width = np.where(count > 1, width, np.nan)
-    return mean - width, mean + width
-
-
-class Moments:
-    """Count, mean and sum of squared deviations of each column, of all cases so far; NaN is left out.
-
-    Source of the merging: Chan et al. 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-    Variances".
-    """
-
-    def __init__(self, columns: int):
-        self.count, self.mean, self.squares = np.zeros((3, columns))
-
-    def add(self, values: np.ndarray) -> Moments:
-        """values: `[case, column]`"""
-        known = ~np.isnan(values)
-        count = known.sum(0)
-        mean = np.where(known, values, 0).sum(0) / np.maximum(count, 1)
-        squares = (np.where(known, values - mean, 0) ** 2).sum(0)
-        apart, total = mean - self.mean, np.maximum(self.count + count, 1)
-        self.squares += squares + apart**2 * self.count * count / total
-        self.mean += apart * count / total
-        self.count += count
-        return self
-
-
-def welch(first: Moments, second: Moments) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def welch(
+    first: RunningMoments, second: RunningMoments
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of each column: (mean of the first, of the second, difference in pooled standard deviations, p of Welch's test).
 
     A column with fewer than two cases on a side is NaN.
@@ -86,9 +58,11 @@ def welch(first: Moments, second: Moments) -> tuple[np.ndarray, np.ndarray, np.n
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # of columns without cases
         a, b = (np.where(side.count > 1, side.mean, np.nan) for side in sides)
-        std_a, std_b = (np.sqrt(side.squares / (side.count - 1)) for side in sides)
-        pooled = np.sqrt((first.squares + second.squares) / (first.count + second.count - 2))
-        p = ttest_ind_from_stats(a, std_a, first.count, b, std_b, second.count, equal_var=False).pvalue
+        squares = sum((side.count - 1) * side.std**2 for side in sides)
+        pooled = np.sqrt(squares / (first.count + second.count - 2))
+        p = ttest_ind_from_stats(
+            a, first.std, first.count, b, second.std, second.count, equal_var=False
+        ).pvalue
         return a, b, np.where(pooled > 0, (b - a) / pooled, np.nan), np.where(pooled > 0, p, np.nan)
 
 

@@ -98,18 +98,18 @@ def _quarters(rows: AuditRows) -> dict[str, np.ndarray]:
 def members(
     slices: Mapping[str, Any],
     rows: AuditRows,
-    inputs: Callable[[pd.DataFrame, int], Iterable[Any]] | None = None,
+    inputs: Callable[[pd.DataFrame], Iterable[Any]],
 ) -> dict[str, np.ndarray]:
     """bool `[row]` of each slice, in one pass over the rows.
 
-    inputs: from the rows of a part, with the number of the part, to what the functions take; the texts by default
+    inputs: from rows with their `part`, to what the functions take
     """
     every = {name: belongs for name, belongs in slices.items() if not isinstance(belongs, np.ndarray)}
     functions = {name: belongs for name, belongs in every.items() if callable(belongs)}
     columns = [belongs[0] for belongs in every.values() if isinstance(belongs, tuple)]
     parts: dict[str, list[np.ndarray]] = {name: [np.zeros(0, bool)] for name in every}
     for number, frame in enumerate(rows.frames(["key", "input", *columns]) if every else ()):
-        taken = list(frame["input"] if inputs is None else inputs(frame, number)) if functions else []
+        taken = list(inputs(frame.assign(part=number))) if functions else []
         for name, belongs in every.items():
             if isinstance(belongs, tuple):
                 here = (frame[belongs[0]] == belongs[1]).to_numpy(bool)

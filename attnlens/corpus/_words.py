@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..analysis._moments import mean_interval
 from ._audit_rows import AuditRows
-from ._intervals import corrected, mean_interval, share_interval
+from ._intervals import corrected, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd

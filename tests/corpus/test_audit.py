@@ -16,6 +16,7 @@ from scipy import stats
 import attnlens as al
 from attnlens import corpus
 from attnlens.analysis import COLUMNS
+from attnlens.analysis._moments import RunningMoments, mean_interval
 from attnlens.corpus import _audit, _slices, _words
 from attnlens.corpus import _intervals as intervals
 from attnlens.corpus._duplicates import near_duplicates, text_pairs
@@ -137,7 +138,10 @@ def test_the_tests_are_those_of_scipy():
     first[:3, 1] = np.nan
     first[:, 3] = 1.0
     second[:, 3] = 1.0
-    sides = [intervals.Moments(4).add(side[:7]).add(side[7:]) for side in (first, second)]
+    sides = [RunningMoments(4), RunningMoments(4)]
+    for moments, side in zip(sides, (first, second)):
+        moments.add_all(side[:7])
+        moments.add_all(side[7:])
     a, b, effect, p = intervals.welch(*sides)
     for column in range(3):
         x, y = first[:, column], second[:, column]
@@ -315,7 +319,7 @@ def test_the_interval_of_many_values_is_that_of_the_bootstrap(monkeypatch):
     monkeypatch.setattr(intervals, "MOST_DRAWN", len(values))
     slow = intervals.resampled_means(values)
     np.testing.assert_allclose(fast, slow, atol=0.1 * (slow[1] - slow[0]))
-    low, high = intervals.mean_interval(np.array([7.0]), values[:7].mean(), values[:7].var(ddof=1))
+    low, high = mean_interval(np.array([7.0]), values[:7].mean(), values[:7].var(ddof=1))
     assert (low[0], high[0]) == pytest.approx(
         stats.t.interval(0.95, 6, loc=values[:7].mean(), scale=stats.sem(values[:7]))
     )
