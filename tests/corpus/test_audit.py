@@ -109,7 +109,9 @@ def test_slices(audited):
 
 def test_unknown_words_and_own_slices(audited, tmp_path):
     chosen = _slices.slices_of({"long": lambda text: len(text) > 20}, audited.rows, audited.lens)
-    assert _slices.members(chosen, audited.rows)["long"].tolist() == [len(text) > 20 for text in TEXTS]
+    assert _slices.members(chosen, audited.rows, audited.inputs)["long"].tolist() == [
+        len(text) > 20 for text in TEXTS
+    ]
     assert not chosen["unknown words"]("a film")
     assert chosen["unknown words"]("a film 🎬🎬")
     data = pd.DataFrame({"text": ["see it"] * 60, "label": 1, "kind": [str(n) for n in range(60)]})
