@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "../attnlens/widgets/static");
 const palette = join(here, "../attnlens/palette.json");
-const VIEWS = ["heads", "attention", "tokens", "patches", "compare", "report", "audit"];
+const VIEWS = ["heads", "attention", "tokens", "patches", "compare", "report", "audit", "head_pages"];
 
 /** Hashes everything that a bundle depends on; tests/widgets/test_bundles.py computes the same in Python. */
 function fingerprint() {

@@ -74,6 +74,8 @@ def head_effects(
         off = [((layer, head),) for layer, count in enumerate(counts) for head in range(count)]
     else:
         off = [_gates.pairs(group, counts, lens.name) for group in groups]
+    if not off:
+        raise InputError("groups names no heads; give pairs (layer, head), or omit it for every head alone")
     rows = []
     for number, heads in enumerate(off):
         found = answers.without(_gates.factors(heads, counts, lens.name))

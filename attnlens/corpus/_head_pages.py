@@ -153,23 +153,23 @@ class HeadPages:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """Which tokens each head connects, beside chance; see `al.analysis.token_pairs`. Empty for images."""
-        return token_pairs(self.lens, self._inputs, count=12)
+        return token_pairs(self.lens, self.inputs(), count=12)
 
     @cached_property
     def classes(self) -> pd.DataFrame:
         """What each head attends to by class of token; see `al.analysis.attention_by_class`."""
-        return attention_by_class(self.lens, self._inputs)
+        return attention_by_class(self.lens, self.inputs())
 
     @cached_property
     def offsets(self) -> pd.DataFrame:
         """What each head attends to by relative position; see `al.analysis.attention_by_offset`."""
-        return attention_by_offset(self.lens, self._inputs)
+        return attention_by_offset(self.lens, self.inputs())
 
     @cached_property
     def distance(self) -> pd.DataFrame:
         """Distances between all heads; see `al.analysis.head_distance`. Raises InputError where layers differ in their
         queries and keys."""
-        return head_distance(self.lens, self._inputs)
+        return head_distance(self.lens, self.inputs())
 
     @cached_property
     def labels(self) -> pd.DataFrame:
@@ -182,7 +182,7 @@ class HeadPages:
         of several patterns the first is farthest above its limit. `frame.attrs["randomised"]` is the share of heads
         above some limit in five more such copies.
         """
-        inputs = self._inputs[:RANDOMISED]
+        inputs = list(self.inputs(self.sampled[:RANDOMISED]))
         means = randomised_means(self.lens, inputs, len(self.heads), self.seed)
         return head_labels(self.heads, self._summary.moments, *means)
 
@@ -208,6 +208,8 @@ class HeadPages:
         groups = [
             tuple(sorted([row[:2], row[2:4]])) for row in frame.astype(int).itertuples(index=False, name=None)
         ]
+        if not groups:  # of a model with one head
+            return frame
         once = list(dict.fromkeys(groups))
         effects = self._effects(once).drop(columns="heads").iloc[[once.index(group) for group in groups]]
         alone = self.ablations.set_index(["layer", "head"])["divergence"]
@@ -315,10 +317,9 @@ class HeadPages:
         """Rows of the data, read again; frame: with `key` and `part`."""
         return inputs_at(self.source, self.run.manifest["configuration"]["part_rows"], frame)
 
-    @cached_property
-    def _inputs(self) -> list[Any]:
-        """The inputs of the sample, prepared."""
-        return [self.lens.prepare(_picture(row.input)) for row in self.sampled]
+    def inputs(self, rows: Sequence[Row] | None = None) -> Iterator[Any]:
+        """What the lens reads of rows of the data, by default of the sample, one after the other."""
+        return (self.lens.prepare(_picture(row.input)) for row in (self.sampled if rows is None else rows))
 
     def _effects(self, groups: Sequence[Any] | None) -> pd.DataFrame:
         labels = [row.label for row in self.sampled]
@@ -329,7 +330,7 @@ class HeadPages:
         with Progress(count, self.progress, "heads") as bar:
             return head_effects(
                 self.lens,
-                [self._inputs[n] for n in chosen],
+                self.inputs([self.sampled[n] for n in chosen]),
                 [labels[n] for n in chosen] if labelled else None,
                 groups=groups,
                 progress=lambda done, total: bar.advance(1),

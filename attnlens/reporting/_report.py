@@ -4,6 +4,7 @@
     al.report(trace, path="report.html")                          # a trace computed before
     al.report([trace_a, trace_b], path="report.html")             # a section for each
     al.report(audit, path="audit.html")                           # of a classifier on a data set
+    al.report(pages, path="heads.html")                           # of every head on a data set
 
 The page holds the bundles of the notebook, the state of each view as JSON, and the compressed bytes of every layer,
 which the browser decompresses when a layer is first shown. Its Content-Security-Policy allows the scripts in it, by
@@ -19,7 +20,7 @@ from typing import Any
 
 from .. import __version__
 from .._checks import listed, one_of
-from ..corpus import Audit, AuditComparison
+from ..corpus import Audit, AuditComparison, HeadPages
 from ..data._trace import Trace
 from ..errors import InputError
 from ..io import _safetensors
@@ -28,6 +29,7 @@ from ..widgets._view import bundle, temporary
 from ._audit_page import audit_body
 from ._audit_tables import AUDIT_STYLE
 from ._comparison_page import comparison_body
+from ._head_page import HEAD_PAGE_STYLE, head_page_body
 from ._page import Page, document
 from ._sections import VIEWS, ReportInput, compared, section, summary, whole_text
 
@@ -36,7 +38,7 @@ FOOTER = f"<footer>Made by attnlens {__version__}. This page is self-contained; 
 
 
 def report(
-    source: Lens | Trace | Iterable[Trace] | Audit | AuditComparison,
+    source: Lens | Trace | Iterable[Trace] | Audit | AuditComparison | HeadPages,
     input: Any = None,
     path: str | os.PathLike = PATH,
     *,
@@ -47,9 +49,8 @@ def report(
 ) -> Path:
     """Writes one HTML file: an input and its prediction, every head, the attention of a chosen one, an attribution.
 
-    source: a lens, which is run on the input; a trace; several traces, of one model or of many; or an audit or the
-        comparison of two, whose page has its tables, which sort and filter, and takes none of the other options but
-        `title`
+    source: a lens, which is run on the input; a trace; several traces, of one model or of many; or an audit, the
+        comparison of two, or head pages, whose page takes none of the other options but `title`
     input: what the lens reads, as for `lens.trace`; a list makes a section for each
     path: the file, ending in .html; an existing file is replaced, as a whole or not at all
     title: the page's heading, by default the names of the models
@@ -72,10 +73,8 @@ def report(
     """
     path, wanted = _path(path), _views(views)
     _safetensors.check_writable(path, PATH)
-    if isinstance(source, Audit | AuditComparison):
-        title, body = _audited(source, title)
-        code = [bundle("audit")]
-        _safetensors.place(path, [document(title, f"{body}\n{FOOTER}", code, AUDIT_STYLE)], PATH)
+    if isinstance(source, Audit | AuditComparison | HeadPages):
+        _safetensors.place(path, [_of_data(source, title)], PATH)
         return path
     page = Page(compress)
     entries = list(_entries(source, input, wanted, window))
@@ -102,13 +101,19 @@ def report(
     return path
 
 
-def _audited(source: Audit | AuditComparison, title: str | None) -> tuple[str, str]:
-    """(title, body) of the page of an audit, or of two."""
+def _of_data(source: Audit | AuditComparison | HeadPages, title: str | None) -> bytes:
+    """The page of an audit, of two, or of heads on a data set."""
+    if isinstance(source, HeadPages):
+        title = title or f"Heads of {source.lens.name}"
+        body, held = head_page_body(source, title)
+        return document(title, f"{body}\n{FOOTER}", [bundle("head_pages")], HEAD_PAGE_STYLE, [held])
     if isinstance(source, Audit):
         title = title or f"Audit of {source.name}"
-        return title, audit_body(source, title)
-    title = title or f"{source.before.name} and {source.after.name}"
-    return title, comparison_body(source, title)
+        body = audit_body(source, title)
+    else:
+        title = title or f"{source.before.name} and {source.after.name}"
+        body = comparison_body(source, title)
+    return document(title, f"{body}\n{FOOTER}", [bundle("audit")], AUDIT_STYLE)
 
 
 def _path(path: Any) -> Path:

@@ -88,6 +88,8 @@ def test_what_is_refused():
         head_effects(lens, ["a film"], ["great"])
     with pytest.raises(InputError, match="there is no layer 9"):
         head_effects(lens, ["a film"], groups=[(9, 0)])
+    with pytest.raises(InputError, match="groups names no heads"):
+        head_effects(lens, ["a film"], groups=[])
     with pytest.raises(InputError, match="received no input"):
         head_effects(lens, [])
     with pytest.raises(InputError, match="returns no class logits"):

@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 e34cd25ee7f3587ebce3333c19b8f3b864ffbac430ae6a9d4afc39e6b7ff0042
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 8068124f365029c3b0af2cc48ad4d8ba72d5a091cae6a804f9f6859e04729f16
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
