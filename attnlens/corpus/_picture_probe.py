@@ -57,8 +57,8 @@ def difference_hash(picture: Image.Image) -> int:
 
 
 def in_cells(values: Tensor) -> Tensor:
-    """`[14, 14]`: the sums of a map `[row, column]` over cells, each value spread evenly over its own area."""
-    down, across = (_overlap(size, cells) for size, cells in zip(values.shape, GRID))
+    """`[..., 14, 14]`: sums of maps `[..., row, column]` over cells, each value spread evenly over its own area."""
+    down, across = (_overlap(size, cells) for size, cells in zip(values.shape[-2:], GRID))
     return down @ values.double().cpu() @ across.T
 
 
@@ -105,7 +105,8 @@ def mask_of(value: Any, size: tuple[int, int]) -> np.ndarray | None:
     if value is None:
         return None
     width, height = size
-    mask = _box(value, size) if isinstance(value, list | tuple) else _image_inputs.nonzero(value)
+    boxed = isinstance(value, list | tuple) or getattr(value, "ndim", 2) == 1
+    mask = _box(value, size) if boxed else _image_inputs.nonzero(value)
     if mask.shape != (height, width):
         raise InputError(
             f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels and its picture {width} x {height}; both must be "

@@ -167,9 +167,12 @@ class _Batch:
 
     def _attended(self, numbers: list[int], layers: list[Tensor | None]) -> None:
         """Keeps the attention of the class token in the last layer that has one."""
-        for number, grid in zip(numbers, next((one for one in reversed(layers) if one is not None), ())):
-            self.attention[number] = grid
-            self.values[number]["class_attention"] = pictures.in_cells(grid).flatten().tolist()
+        grids = next((one for one in reversed(layers) if one is not None), None)
+        if grids is not None:
+            cells = pictures.in_cells(grids).flatten(1).tolist()
+            for number, grid, row in zip(numbers, grids.cpu(), cells):
+                self.attention[number] = grid
+                self.values[number]["class_attention"] = row
 
     def _prediction(self, number: int, logits: Tensor | None) -> dict[str, Any]:
         if logits is None or logits.ndim != 1:

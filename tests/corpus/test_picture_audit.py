@@ -93,6 +93,27 @@ def test_localization_is_that_of_a_slow_loop(lens):
     assert pictures.localization(np.zeros((60, 90), bool), attribution, attention) == {}
 
 
+def test_what_a_mask_may_be(tmp_path):
+    """Boxes of a frame are arrays; a palette's number counts, not its colour; opacity does not count."""
+    expected = np.zeros((4, 5), dtype=bool)
+    expected[2, 1:4] = True
+    np.testing.assert_array_equal(pictures.mask_of([1, 2, 4, 3], (5, 4)), expected)
+    np.testing.assert_array_equal(pictures.mask_of(np.array([0.6, 1.6, 3.6, 2.6]), (5, 4)), expected)
+    palette = Image.fromarray(expected.astype(np.uint8), "P")
+    palette.putpalette([255, 255, 255, 0, 0, 0])
+    palette.save(tmp_path / "a.png")
+    deep = Image.fromarray(expected.astype(np.uint16) * 900)
+    clear = Image.fromarray(np.stack([expected * 255] * 3 + [np.full((4, 5), 255)], -1).astype(np.uint8))
+    for mask in ((tmp_path / "a.png").read_bytes(), str(tmp_path / "a.png"), palette, deep, clear, expected):
+        np.testing.assert_array_equal(pictures.mask_of(mask, (5, 4)), expected)
+    assert pictures.mask_of(None, (5, 4)) is None
+    assert pictures.mask_of([9, 9, 9, 9], (5, 4)) is None
+    with pytest.raises(InputError, match=r"a box \[left, top, right, bottom\], not \[1, 2\]"):
+        pictures.mask_of([1, 2], (5, 4))
+    with pytest.raises(InputError, match="the mask"):
+        pictures.mask_of(b"no picture", (5, 4))
+
+
 @pytest.mark.parametrize("shape", [(28, 28), (8, 8), (32, 20), (14, 14)])
 def test_cells_keep_the_sum_and_the_place(shape):
     values = torch.rand(shape, dtype=torch.float64)
