@@ -88,10 +88,38 @@ def test_words(audited, monkeypatch):
     assert row["inputs"] == len(same)
     assert row["share"] == pytest.approx(len(same) / len(held))
     assert row["total"] == pytest.approx(sum(scores), rel=0.1)
-    assert row["low"] <= row["mean"] <= row["high"]
     assert row["hits"] == pytest.approx(np.mean([s for s, (_, right) in zip(scores, same) if right]), rel=0.1)
     assert not set(table["word"]) & {"[cls]", "[sep]", ",", "."}
     assert (table["p"] >= 0).all()
+
+
+def test_words_are_those_of_a_loop_over_the_whole_table(audited, monkeypatch):
+    monkeypatch.setattr(_words, "LEAST_INPUTS", 2)
+    every, sums = audited.to_pandas(), {}
+    for row in every.itertuples():
+        words = {}
+        for token, special, score in zip(row.tokens, row.special, row.scores):
+            if not special and any(map(str.isalnum, token)):
+                words[token.lower()] = words.get(token.lower(), 0.0) + float(score)
+        for word, score in words.items():
+            sums.setdefault((row.prediction, word), []).append((score, row.correct))
+    table = corpus.Audit(audited.lens, audited.run).words
+    assert set(zip(table["prediction"], table["word"])) == {
+        pair for pair, hits in sums.items() if len(hits) > 1
+    }
+    holding = {word: sum(len(hits) for (_, other), hits in sums.items() if other == word) for _, word in sums}
+    p = []
+    for row in table.itertuples():
+        scores, right = map(np.array, zip(*sums[row.prediction, row.word]))
+        interval = stats.t.interval(0.95, len(scores) - 1, scores.mean(), stats.sem(scores))
+        expected = len(scores), len(scores) / holding[row.word], scores.sum(), scores.mean(), *interval
+        np.testing.assert_allclose((row.inputs, row.share, row.total, row.mean, row.low, row.high), expected)
+        for side, mean in ((right, row.hits), (~right, row.errors)):
+            assert mean == pytest.approx(scores[side].mean()) if side.any() else np.isnan(mean)
+        share = (every["prediction"] == row.prediction).mean()
+        p.append(stats.binomtest(len(scores), holding[row.word], share, alternative="greater").pvalue)
+    np.testing.assert_allclose(table["p"], stats.false_discovery_control(p))
+    assert table["mean"].is_monotonic_decreasing
 
 
 def test_slices(audited):
