@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -144,7 +144,8 @@ class Audit:
     def words(self) -> pd.DataFrame:
         """What each word contributes to each predicted class; see `word_table`. Raises InputError for pictures."""
         self._need_texts("words")
-        return word_table(self._counts, self._shares, self.classes)
+        shares = np.bincount(self.rows.index, minlength=len(self.classes)) / len(self)
+        return word_table(self._counts, shares, self.classes)
 
     @cached_property
     def shortcuts(self) -> pd.DataFrame:
@@ -155,11 +156,6 @@ class Audit:
     @cached_property
     def _counts(self) -> WordCounts:
         return WordCounts(self.rows)
-
-    @property
-    def _shares(self) -> np.ndarray:
-        """`[class]`, the share of each prediction."""
-        return np.bincount(self.rows.index, minlength=len(self.classes)) / len(self)
 
     @cached_property
     def maps(self) -> pd.DataFrame:
@@ -344,21 +340,23 @@ class Audit:
         audited = {"method": self._probe["attribution"], **self._probe["options"]}
         return self.lens.attribute(input, **options if "method" in options else audited | options)
 
-    def inputs(self, frame: pd.DataFrame) -> list[Any]:
+    def inputs(self, frame: pd.DataFrame, of: Callable[[Any], Any] = lambda input: input) -> list[Any]:
         """The texts or pictures of rows of `rows.at`, by their key, input and part; pictures are read again, and
         compared with their hash where it is there.
+
+        of: what is kept of an input in place of it, so that large pictures are in memory one by one
 
         Raises FileError where the data are not there any more, or have changed.
         """
         if not self.reads_pictures:
-            return frame["input"].tolist()
+            return [of(text) for text in frame["input"]]
         if self.source is None:
             raise FileError(
                 "the pictures are read from the data again, which are not there; run al.audit() on them"
             )
         rows = inputs_at(self.source, self.run.manifest["configuration"]["part_rows"], frame)
         hashes = frame["hash"] if "hash" in frame else [None] * len(frame)
-        return [self._picture(row, before) for row, before in zip(rows, hashes)]
+        return [of(self._picture(row, before)) for row, before in zip(rows, hashes)]
 
     def _picture(self, row: Row, before: int | None) -> Image.Image:
         """The picture of a row; before: its hash when it was audited."""
@@ -468,6 +466,8 @@ def audit(
     out = temporary.name if temporary is not None else out
     made = run(lens, source, out, probe, input=chosen.input, columns=columns, mask=mask, **options)
     found = Audit(lens, made, source, dict(slices) if isinstance(slices, Mapping) else columns, temporary)
+    if not len(made):
+        raise InputError(f"no row of the data could be used; the first: {made.errors['reason'][0]}")
     if not len(found):
         raise InputError(
             f"none of the {len(made)} inputs has a label; label= names the column with the true classes"

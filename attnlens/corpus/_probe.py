@@ -143,7 +143,11 @@ class _Batch:
         row = self.rows[number]
         self.labels[number] = None if row.label is None else self.lens.target_index(row.label)
         picture = _picture(row.input)
-        if (self.probe.measures or self.probe.masks) and not isinstance(picture, Tensor):
+        if self.probe.measures or self.probe.masks:
+            if isinstance(picture, Tensor):
+                raise InputError(
+                    "measures= and masks= are of pictures, not of tensors; give files or PIL images"
+                )
             shown = _image_inputs.read(picture)
             self.values[number] |= pictures.measures(shown) if self.probe.measures else {}
             self.masks[number] = pictures.mask_of(row.mask, shown.size)

@@ -95,27 +95,32 @@ def _quarters(rows: AuditRows) -> dict[str, np.ndarray]:
     return slices
 
 
+def _asked(functions: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], list[bool]]:
+    """From an input to what each function says of it."""
+    return lambda input: [bool(of(input)) for of in functions.values()]
+
+
 def members(
     slices: Mapping[str, Any],
     rows: AuditRows,
-    inputs: Callable[[pd.DataFrame], Iterable[Any]],
+    inputs: Callable[[pd.DataFrame, Callable[[Any], Any]], list[Any]],
 ) -> dict[str, np.ndarray]:
     """bool `[row]` of each slice, in one pass over the rows.
 
-    inputs: from rows with their `part`, to what the functions take
+    inputs: from rows with their `part` to what a function returns for each text or picture
     """
     every = {name: belongs for name, belongs in slices.items() if not isinstance(belongs, np.ndarray)}
     functions = {name: belongs for name, belongs in every.items() if callable(belongs)}
     columns = [belongs[0] for belongs in every.values() if isinstance(belongs, tuple)]
     parts: dict[str, list[np.ndarray]] = {name: [np.zeros(0, bool)] for name in every}
     for number, frame in enumerate(rows.frames(["key", "input", *columns]) if every else ()):
-        taken = list(inputs(frame.assign(part=number))) if functions else []
+        answers = inputs(frame.assign(part=number), _asked(functions)) if functions else []
+        here = dict(zip(functions, np.array(answers, dtype=bool).reshape(-1, len(functions)).T))
         for name, belongs in every.items():
-            if isinstance(belongs, tuple):
-                here = (frame[belongs[0]] == belongs[1]).to_numpy(bool)
-            else:
-                here = np.array([bool(belongs(one)) for one in taken], dtype=bool)
-            parts[name].append(here)
+            is_in = (
+                (frame[belongs[0]] == belongs[1]).to_numpy(bool) if isinstance(belongs, tuple) else here[name]
+            )
+            parts[name].append(is_in)
     return {
         name: belongs if isinstance(belongs, np.ndarray) else np.concatenate(parts[name])
         for name, belongs in slices.items()

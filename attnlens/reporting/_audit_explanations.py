@@ -67,7 +67,7 @@ class Explanations:
         own = ["class_attention", "hash"] if audit.reads_pictures else ["tokens", "special"]
         self.rows = audit.rows.at(places, [*COLUMNS, *SCORES, *own])
         try:
-            self.inputs: list[Any] = audit.inputs(self.rows)
+            self.inputs: list[Any] = audit.inputs(self.rows, self._seen)
         except FileError as error:
             self.inputs = [None] * len(self.rows)
             self.notice = f" Pictures are not shown: {shown(str(error))}."
@@ -85,16 +85,21 @@ class Explanations:
             )
         yield from zip(self.rows.itertuples(), made)
 
-    def _picture(self, number: int, row: Any, picture: Any) -> str:
+    def _seen(self, input: Any) -> Any:
+        """What is shown of an input: a text, or what the model sees of a picture, over which maps lie."""
+        if not self.audit.reads_pictures:
+            return input
+        return Image.fromarray(np.asarray(self.audit.lens.prepare(input)[1]))
+
+    def _picture(self, number: int, row: Any, picture: Image.Image | None) -> str:
         name, facts = f"{self.name}-{number}", _facts(self.audit, row)
         if picture is None:
             return _opened(shown(str(row.key)), facts)
-        seen = Image.fromarray(np.asarray(self.audit.lens.prepare(picture)[1]))
         maps = [("attribution", _signed(row.scores))]
         if row.class_attention is not None:
             maps.append(("attention of the class token", _unsigned(row.class_attention)))
-        figures = "".join(_figure(name, seen.size, url, said) for said, url in maps)
-        return _opened(thumbnail(seen, name, str(row.key)), f"<div class='maps'>{figures}</div>{facts}")
+        figures = "".join(_figure(name, picture.size, url, said) for said, url in maps)
+        return _opened(thumbnail(picture, name, str(row.key)), f"<div class='maps'>{figures}</div>{facts}")
 
 
 def _opened(summary: str, content: str) -> str:
@@ -271,11 +276,17 @@ def _coarse(size: tuple[int, int]) -> str:
     return " class='coarse'" if max(size) <= SMALL else ""
 
 
+def small(picture: Image.Image) -> Image.Image:
+    """The picture, at most 160 pixels across."""
+    picture = picture.copy()
+    picture.thumbnail((SIDE, SIDE))
+    return picture
+
+
 def _url(picture: Image.Image) -> str:
     """A data URL: of a small picture as it is, of a larger one as a JPEG of at most 160 pixels across."""
     data, kind = io.BytesIO(), "png"
     if max(picture.size) > SMALL:
-        picture, kind = picture.copy(), "jpeg"
-        picture.thumbnail((SIDE, SIDE))
+        picture, kind = small(picture), "jpeg"
     picture.save(data, kind, quality=85, optimize=True)
     return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"

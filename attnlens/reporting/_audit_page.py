@@ -12,8 +12,9 @@ import numpy as np
 
 from ..corpus import Audit
 from ..corpus._maps import MAPS
+from ..corpus._probe import MOST_LOGITS
 from ..errors import FileError
-from ._audit_explanations import LEGEND, Explanations, map_figure, thumbnail
+from ._audit_explanations import LEGEND, Explanations, map_figure, small, thumbnail
 from ._audit_tables import (
     filters,
     input_cell,
@@ -339,8 +340,7 @@ def _heads(audit: Audit) -> str:
 
 
 def _labels(audit: Audit) -> str:
-    noise = audit.label_noise
-    if not len(noise):
+    if len(audit.classes) > MOST_LOGITS or not len(audit.label_noise):
         return ""
     explained = Explanations(audit, audit.noisy_places[:LABELS], "label")
     rows = [
@@ -356,7 +356,7 @@ def _labels(audit: Audit) -> str:
     ]  # fmt: skip
     names = [(_kind(audit), True), ("label", True), ("prediction", True), ("margin", False), ("key", True)]
     said = (
-        f"{noise.attrs['inputs']:,} inputs by confident learning, the surest first. Margin: the logit of the label "
+        f"{len(audit.noisy_places):,} inputs by confident learning, the surest first. Margin: the logit of the label "
         f"minus the largest other one. Of a model that was trained on these inputs it says little.{explained.notice}"
     )
     return section("Labels that are probably wrong", said, sortable("labels", names, rows))
@@ -398,7 +398,7 @@ def _pairs(audit: Audit, table: pd.DataFrame) -> list[list[str]]:
 def _thumbnails(audit: Audit, places: Iterable[int], name: str) -> list[str]:
     rows = audit.rows.at(list(places), ["key", "input", "hash"])
     try:
-        pictures = audit.inputs(rows)
+        pictures = audit.inputs(rows, small)
     except FileError:
         return [shown(str(key)) for key in rows["key"]]
     return [

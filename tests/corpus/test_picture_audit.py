@@ -240,5 +240,9 @@ def test_what_is_refused(lens, audited):
         corpus.audit(al.load("sentiment"), [{"text": "a", "label": 1}], mask="mask")
     with pytest.raises(InputError, match="give both, or neither"):
         corpus.run(lens, planted.records(2, 0, True), "never", input="image", mask="mask")
+    with pytest.raises(
+        InputError, match="no row of the data could be used; the first: measures= and masks= are of"
+    ):
+        corpus.audit(lens, [{"image": torch.rand(3, 32, 32), "label": 1}], head_stats=False, progress=False)
     with pytest.raises(InputError, match="are for pictures"):
         corpus.Probe(measures=True).check(al.load("sentiment"))

@@ -30,7 +30,7 @@ def fingerprint() -> str:
 
 
 def test_there_is_a_bundle_for_every_view():
-    assert {path.stem for path in BUNDLES} - {"report", "audit"} == {
+    assert {path.stem for path in BUNDLES} - {"report", "audit", "head_pages"} == {
         view.__module__.rpartition("._")[2] for view in DRAWN
     }
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 8068124f365029c3b0af2cc48ad4d8ba72d5a091cae6a804f9f6859e04729f16
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4cf6dcd27aef48fafea586ccfceea054d5fa48d64f908a553f6d990fccdc1a00
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

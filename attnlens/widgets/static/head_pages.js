@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 8068124f365029c3b0af2cc48ad4d8ba72d5a091cae6a804f9f6859e04729f16
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4cf6dcd27aef48fafea586ccfceea054d5fa48d64f908a553f6d990fccdc1a00
 
 // src/audit/index.ts
 function makeSortable(table2) {
@@ -343,9 +343,57 @@ function tokenLabel(text, longest = LONGEST) {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 
+// ../attnlens/palette.json
+var light = {
+  text: "#1d2430",
+  muted: "#68707d",
+  line: "#d5d9df",
+  background: "#ffffff",
+  surface: "#f4f6f8",
+  page: "#f4f6f8",
+  accent: "#1c5c9f",
+  warning: "#9a3412",
+  selection: "#c2410c",
+  for: "#1c5c9f",
+  against: "#a51429",
+  unsigned: "#4a2384",
+  query: "#4de1ff",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+var dark = {
+  text: "#e6e9ee",
+  muted: "#98a1ae",
+  line: "#333a45",
+  background: "#15181e",
+  surface: "#1f242c",
+  page: "#0d0f13",
+  accent: "#7ab8f0",
+  warning: "#fdba74",
+  selection: "#fdba74",
+  for: "#9ad0f5",
+  against: "#ff9b8a",
+  unsigned: "#dcd5f5",
+  query: "#4de1ff",
+  key: "#ffffff",
+  halo: "#000000",
+  grid: "#ffffff",
+  neutral: "#808080",
+  mat: "#8a8a8a"
+};
+
+// src/drawing/palette.ts
+function rolesOf(isDark) {
+  return isDark ? dark : light;
+}
+
 // src/head_pages/examples.ts
 var LEVELS2 = 10;
 var SIDE = 180;
+var INK = rolesOf(false);
 function exampleRow(example, input, by) {
   const place = example.decile === "top" ? "largest" : `decile ${example.decile}`;
   const classes2 = [input.prediction && `predicted ${input.prediction}`, input.label && `true class ${input.label}`].filter(Boolean);
@@ -401,12 +449,12 @@ function patches(example, { picture, rows = 1, cols = 1, leading = 0 }) {
       y: Math.floor(n / cols) * height,
       width,
       height,
-      fill: "#000",
+      fill: INK.halo,
       opacity: (0.6 * (1 - Math.sqrt((seen[n] ?? 0) / most))).toFixed(3)
     }, s("title", {}, `weight ${formatNumber(seen[n] ?? 0)}`))
   );
   const at = example.query - leading;
-  const marked = at < 0 ? [] : [s("rect", { x: at % cols * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: "#4de1ff", "stroke-width": 3 })];
+  const marked = at < 0 ? [] : [s("rect", { x: at % cols * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: INK.query, "stroke-width": 3 })];
   const from = at < 0 ? "the class token" : "the outlined patch";
   return s(
     "svg",

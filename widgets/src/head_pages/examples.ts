@@ -1,6 +1,7 @@
 // Inputs that show what a head does: a text whose tokens are tinted by the attention of one of them, or a picture.
 
 import { formatNumber } from "../drawing/number_format";
+import { rolesOf } from "../drawing/palette";
 import { tokenLabel } from "../drawing/token_label";
 import { h, range } from "../ui/dom";
 import { weightsOf, type Example, type Input } from "./content";
@@ -8,6 +9,9 @@ import { s } from "./svg";
 
 const LEVELS = 10;
 const SIDE = 180;
+
+/** Over a picture the inks are the same in light and dark. */
+const INK = rolesOf(false);
 
 /** An example with its place among all inputs. */
 export function exampleRow(example: Example, input: Input, by: string): HTMLElement {
@@ -65,12 +69,12 @@ function patches(example: Example, { picture, rows = 1, cols = 1, leading = 0 }:
   const [width, height] = [SIDE / cols, SIDE / cols];
   const cells = range(rows * cols).map((n) =>
     s("rect", {
-      x: (n % cols) * width, y: Math.floor(n / cols) * height, width, height, fill: "#000",
+      x: (n % cols) * width, y: Math.floor(n / cols) * height, width, height, fill: INK.halo,
       opacity: (0.6 * (1 - Math.sqrt((seen[n] ?? 0) / most))).toFixed(3),
     }, s("title", {}, `weight ${formatNumber(seen[n] ?? 0)}`)),
   );
   const at = example.query - leading;
-  const marked = at < 0 ? [] : [s("rect", { x: (at % cols) * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: "#4de1ff", "stroke-width": 3 })];
+  const marked = at < 0 ? [] : [s("rect", { x: (at % cols) * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: INK.query, "stroke-width": 3 })];
   const from = at < 0 ? "the class token" : "the outlined patch";
   return s(
     "svg", { class: "patches", viewBox: `0 0 ${SIDE} ${height * rows}`, role: "img", "aria-label": `Attention of ${from}: bright patches receive most, up to ${formatNumber(most)}` },

@@ -1,0 +1,152 @@
+// @vitest-environment jsdom
+
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { weightsOf, type Content, type Head } from "../../src/head_pages/content";
+import { startHeadPages } from "../../src/head_pages/page";
+import { ticks } from "../../src/head_pages/svg";
+
+const bytes = (weights: number[]) => btoa(String.fromCharCode(...weights.map((weight) => Math.round(255 * Math.sqrt(weight)))));
+
+function head(layer: number, number: number, more: Partial<Head> = {}): Head {
+  return {
+    layer, head: number, values: [layer + number, -0.1 * number],
+    pattern: { pattern: layer ? "previous" : "", score: layer ? 0.9 : null, low: 0.88, high: 0.92, limit: 0.1, also: "self" },
+    stats: [["entropy", 1, 0.9, 1.1, 0.2, 0.8, 1, 1.2, 1.8, 12]],
+    pairs: [["not", "good", 12, 1.5, 0.001]],
+    classes: [["word", "word", 0.7, 0.6, 40], ["word", "class", 0.3, 0.1, 40]],
+    offsets: { reach: 1, weight: [0.1, 0.6, 0.1, 0.1, 0.1], chance: [0.2, 0.2, 0.2, 0.2, 0.2] },
+    near: [[1, 1, 0.25]],
+    off: { inputs: 1200, flips: 0.05, divergence: number, accuracy_change: -0.01, accuracy_change_low: -0.02, accuracy_change_high: 0, loss_change: 0.2, loss_change_low: 0.1, loss_change_high: 0.3, pair: null },
+    examples: [{ decile: "top", score: 0.9, input: 0, query: 1, weights: bytes([1, 0, 0.1, 0.9]), whole: 1 }],
+    ...more,
+  };
+}
+
+const CONTENT: Content = {
+  columns: [{ name: "distance", meaning: "how far" }, { name: "loss_change", meaning: "loss without" }],
+  patterns: { previous: "weight on the token before" },
+  by: "weight",
+  inputs: [{ key: "7", label: "bad", prediction: "good", tokens: [["<b>", 1], ["fine", 0]] }],
+  heads: [head(0, 0), head(0, 1), head(1, 0), head(1, 1)],
+};
+
+function show(content: Content): void {
+  document.body.innerHTML = `<div id="overview"></div><div id="head"></div><script type="application/json" id="heads"></script>`;
+  document.getElementById("heads")!.textContent = JSON.stringify(content);
+  startHeadPages();
+}
+
+const room = () => document.getElementById("head")!;
+const points = () => [...document.querySelectorAll<SVGElement>(".scatter circle")];
+const cells = () => [...document.querySelectorAll<HTMLButtonElement>(".heads button")];
+const opened = (name: string) => {
+  location.hash = `head=${name}`;
+  window.dispatchEvent(new HashChangeEvent("hashchange"));
+};
+
+beforeEach(() => {
+  location.hash = "";
+  Element.prototype.scrollIntoView = vi.fn();
+  show(CONTENT);
+});
+
+describe("the page", () => {
+  test("opens at the head that is missed most, or at the one that the address names", () => {
+    expect(room().querySelector("h2")!.textContent).toBe("Layer 0, head 1");
+    opened("1.0");
+    expect(room().querySelector("h2")!.textContent).toBe("Layer 1, head 0");
+    expect(room().textContent).toContain("Mostly previous: weight on the token before.");
+    opened("0.0");
+    expect(room().textContent).toContain("Follows none of the named patterns");
+  });
+
+  test("shows an unknown head as the first one", () => {
+    opened("9.9");
+    expect(room().querySelector("h2")!.textContent).toBe("Layer 0, head 0");
+  });
+
+  test("has every head as a point and a cell, which choose it by click and key", () => {
+    expect(points()).toHaveLength(4);
+    expect(cells()).toHaveLength(4);
+    cells()[3]!.click();
+    expect(location.hash).toBe("#head=1.1");
+    const point = points().find((one) => one.getAttribute("aria-label")!.startsWith("head 0.0"))!;
+    point.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+    expect(location.hash).toBe("#head=0.0");
+  });
+
+  test("goes to the next head and from the last to the first", () => {
+    opened("1.1");
+    room().querySelectorAll<HTMLButtonElement>("nav button")[1]!.click();
+    expect(location.hash).toBe("#head=0.0");
+  });
+
+  test("draws other columns, and leaves out heads that have none", () => {
+    show({ ...CONTENT, heads: [head(0, 0, { values: [null, 1] }), head(0, 1)] });
+    expect(points()).toHaveLength(1);
+    const [across] = document.querySelectorAll<HTMLSelectElement>("select");
+    across!.value = "1";
+    across!.dispatchEvent(new Event("change"));
+    expect(points()).toHaveLength(2);
+  });
+
+  test("colours the grid by pattern or by a signed column", () => {
+    expect(cells().map((cell) => cell.textContent)).toEqual(["", "", "prev", "prev"]);
+    expect(cells()[2]!.className).toBe("for-9");
+    const colour = document.querySelectorAll<HTMLSelectElement>("select")[2]!;
+    colour.value = "1";
+    colour.dispatchEvent(new Event("change"));
+    expect(cells()[1]!.className).toBe("against-10");
+    expect(cells()[0]!.className).toBe("");
+  });
+});
+
+describe("a head", () => {
+  test("shows the changes without it with their intervals", () => {
+    const text = room().textContent!;
+    expect(text).toContain("−1 points−2 to 0");
+    expect(text).toContain("+0.2+0.1 to +0.3");
+    expect(text).toContain("Changes on 1,200 inputs");
+  });
+
+  test("shows the pairs beside chance and marks the certain ones", () => {
+    const row = room().querySelector("tr.marked")!;
+    expect([...row.children].map((cell) => cell.textContent)).toEqual(["not → good", "12", "1.5", "8×"]);
+  });
+
+  test("writes tokens as text", () => {
+    expect(room().querySelector(".token b")).toBeNull();
+    expect(room().querySelector(".token")!.textContent).toBe("<b>");
+  });
+
+  test("tints what a token attends to, from another one after a press", () => {
+    const tokens = [...room().querySelectorAll<HTMLButtonElement>(".token")];
+    expect(tokens.map((token) => token.className)).toEqual(["token special for-1", "token for-9"]);
+    tokens[0]!.click();
+    expect(tokens.map((token) => token.className)).toEqual(["token special for-10", "token"]);
+    expect(tokens.map((token) => token.getAttribute("aria-pressed"))).toEqual(["true", "false"]);
+  });
+
+  test("shows a picture with the attention of one patch", () => {
+    const input = { key: "a.png", label: null, prediction: null, picture: "data:image/png;base64,", rows: 1, cols: 2, leading: 1 };
+    const example = { decile: "3", score: 0.5, input: 0, query: 2, weights: bytes([0, 0.25, 0.75]), whole: 0 };
+    show({ ...CONTENT, inputs: [input], heads: [head(0, 0, { examples: [example], offsets: { rows: 1, cols: 2, weight: [0.1, 0.5, 0.4], chance: [0.3, 0.4, 0.3] } })] });
+    const veils = [...room().querySelectorAll(".patches rect[opacity]")].map((rect) => Number(rect.getAttribute("opacity")));
+    expect(veils[1]).toBe(0);
+    expect(veils[0]).toBeCloseTo(0.6 * (1 - Math.sqrt(0.25 / 0.75)), 1);
+    expect(room().querySelector(".patches rect[stroke]")!.getAttribute("x")).toBe("90");
+    expect(room().textContent).toContain("the query is the outlined middle");
+  });
+});
+
+test("weights are within a hundredth of what was packed", () => {
+  const weights = [0, 0.0004, 0.1, 0.5, 0.999, 1];
+  const back = weightsOf({ decile: "", score: 0, input: 0, query: 0, weights: bytes(weights), whole: 0 });
+  back.forEach((weight, at) => expect(Math.abs(weight - weights[at]!)).toBeLessThan(0.004));
+});
+
+test("ticks are round and inside", () => {
+  expect(ticks(0, 1)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
+  expect(ticks(-0.03, 0.012)).toEqual([-0.03, -0.02, -0.01, 0, 0.01]);
+  expect(ticks(2, 2)).toEqual([2]);
+});
