@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..analysis import HeadColumns, rollout
 from ..analysis._top_weights import TopReducer
 from ..errors import AttnlensError, InputError
-from ..models import _classes, _image_inputs
+from ..models import _classes, _image_inputs, _predictions
 from . import _picture_probe as pictures
 from ._source import Row
 
@@ -85,17 +86,20 @@ class Probe:
 
         kinds: the types of `row.columns`, by name; texts by default
         """
-        batch = _Batch(lens, self, rows)
+        batch = Batch(lens, self, rows)
+        batch.prepare()
         batch.run()
-        return batch.table(kinds or {}), batch.errors()
+        return batch.tables(kinds or {})
 
 
-class _Batch:
-    """The rows of a batch while they are probed: columns by number, and why a row cannot be used."""
+class Batch:
+    """Rows while they are probed, in three steps that may each run in a thread of its own.
+
+    Columns grow by pieces: arrays with the numbers of the rows that they are of.
+    """
 
     def __init__(self, lens: Lens, probe: Probe, rows: Sequence[Row]):
         self.lens, self.probe, self.rows = lens, probe, rows
-        self.values: list[dict[str, Any]] = [{} for _ in rows]
         self.problems: dict[int, str] = {
             n: row.problem for n, row in enumerate(rows) if row.problem is not None
         }
@@ -104,16 +108,26 @@ class _Batch:
         self.heads: list[int] = []  # of each layer
         self.masks: dict[int, Any] = {}
         self.attention: dict[int, Tensor] = {}  # of the class token
+        self._pieces: dict[str, list[tuple[Sequence[int], pa.Array]]] = {}
+
+    def prepare(self) -> None:
+        """Reads all inputs together; where one cannot be read, each alone."""
+        usable = [number for number in range(len(self.rows)) if number not in self.problems]
+        if not self._tried(usable, self._prepare):
+            for number in usable:
+                self._tried([number], self._prepare)
 
     def run(self) -> None:
-        for number in range(len(self.rows)):
-            if number not in self.problems:
-                self._tried([number], self._prepare)
+        """Runs the model."""
         self._each(self._passed, "the forward pass")
         if self.probe.attribution is not None:
             self._each(self._attributed, "the attribution")
         if self.probe.rollout:
             self._each(self._rolled, "the rollout")
+
+    def tables(self, kinds: Mapping[str, pa.DataType]) -> tuple[pa.Table, pa.Table]:
+        """What a probe returns."""
+        return self._table(kinds), self._errors()
 
     # -- rows that fail -------------------------------------------------------------------------------------------
 
@@ -139,19 +153,28 @@ class _Batch:
     # -- the work -------------------------------------------------------------------------------------------------
 
     def _prepare(self, numbers: list[int]) -> None:
-        (number,) = numbers
-        row = self.rows[number]
-        self.labels[number] = None if row.label is None else self.lens.target_index(row.label)
-        picture = _picture(row.input)
-        if self.probe.measures or self.probe.masks:
-            if isinstance(picture, Tensor):
-                raise InputError(
-                    "measures= and masks= are of pictures, not of tensors; give files or PIL images"
-                )
-            shown = _image_inputs.read(picture)
-            self.values[number] |= pictures.measures(shown) if self.probe.measures else {}
-            self.masks[number] = pictures.mask_of(row.mask, shown.size)
-        self.prepared[number] = self.lens.prepare(picture)
+        rows = [self.rows[number] for number in numbers]
+        given = {repr(row.label): row.label for row in rows}
+        index = {
+            name: None if label is None else self.lens.target_index(label) for name, label in given.items()
+        }
+        inputs = [_picture(row.input) for row in rows]
+        seen = [self._measured(row, input) for row, input in zip(rows, inputs)]
+        prepared = self.lens.prepare_all(inputs)
+        self.labels.update((number, index[repr(row.label)]) for number, row in zip(numbers, rows))
+        self.prepared.update(zip(numbers, prepared))
+        self.masks.update((number, mask) for number, (_, mask) in zip(numbers, seen))
+        self._add_records(numbers, [measures for measures, _ in seen])
+
+    def _measured(self, row: Row, picture: Any) -> tuple[dict[str, Any], Any]:
+        """(the measures of a picture, its mask), as far as they are wanted."""
+        if not (self.probe.measures or self.probe.masks):
+            return {}, None
+        if isinstance(picture, Tensor):
+            raise InputError("measures= and masks= are of pictures, not of tensors; give files or PIL images")
+        shown = _image_inputs.read(picture)
+        measures = pictures.measures(shown) if self.probe.measures else {}
+        return measures, pictures.mask_of(row.mask, shown.size)
 
     def _passed(self, numbers: list[int]) -> None:
         """One forward pass per batch: prediction and statistics of heads."""
@@ -159,84 +182,124 @@ class _Batch:
         for places, layers, logits in self.lens.reduce(
             [self.prepared[number] for number in numbers], reducer, logits=True
         ):
-            columns = _of_layers(self.probe, [result for _, result in layers])
+            mine = [numbers[place] for place in places]
+            self._add(mine, _of_layers(self.probe, [result for _, result in layers]))
             if self.probe.head_stats:
                 self.heads = [stats.shape[1] for _, (stats, *_) in layers]
             if self.probe.class_attention:
-                self._attended([numbers[place] for place in places], [result[2] for _, result in layers])
-            for item, place in enumerate(places):
-                number = numbers[place]
-                self.values[number] |= self._prediction(number, logits[item])
-                self.values[number] |= {name: values[item] for name, values in columns.items()}
+                self._attended(mine, [result[2] for _, result in layers])
+            scored = [at for at, row in enumerate(logits) if row is not None and row.ndim == 1]
+            if scored:
+                self._predicted([mine[at] for at in scored], torch.stack([logits[at] for at in scored]).cpu())
 
     def _attended(self, numbers: list[int], layers: list[Tensor | None]) -> None:
         """Keeps the attention of the class token in the last layer that has one."""
         grids = next((one for one in reversed(layers) if one is not None), None)
         if grids is not None:
-            cells = pictures.in_cells(grids).flatten(1).tolist()
-            for number, grid, row in zip(numbers, grids.cpu(), cells):
-                self.attention[number] = grid
-                self.values[number]["class_attention"] = row
+            self._add(numbers, {"class_attention": _lists(pictures.in_cells(grids).flatten(1).float())})
+            self.attention.update(zip(numbers, grids.cpu()))
 
-    def _prediction(self, number: int, logits: Tensor | None) -> dict[str, Any]:
-        if logits is None or logits.ndim != 1:
-            return {}
-        scores, label = logits.double().cpu(), self.labels[number]
-        prediction = self.lens.prediction(logits)
-        values = {
-            "prediction": prediction.label,
-            "index": prediction.index,
-            "probability": prediction.probability,
-        }
-        if len(scores) <= MOST_LOGITS:
-            values["logits"] = scores.float().tolist()
-        if label is not None:
-            _classes.check_index(label, self.rows[number].label, len(scores), "label")
-            others = scores.clone()
-            others[label] = -math.inf
-            values |= {
-                "label_index": label,
-                "correct": prediction.index == label,
-                "loss": self._loss(scores, label),
-                "margin": float(scores[label] - others.max()) if len(scores) > 1 else None,
-            }
-        return values
+    def _predicted(self, numbers: list[int], logits: Tensor) -> None:
+        """logits: `[row, class]`"""
+        import pyarrow as pa
 
-    def _loss(self, scores: Tensor, label: int) -> float | None:
-        """Cross entropy in nats; of independent classes that of the label alone."""
-        if self.lens.activation == "softmax":
-            return float(torch.logsumexp(scores, 0) - scores[label])
-        return (
-            float(torch.nn.functional.softplus(-scores[label])) if self.lens.activation == "sigmoid" else None
-        )
+        scores, lens = logits.double(), self.lens
+        labels, index, chances = _predictions.of_rows(logits, lens.labels, lens.activation)
+        columns = {"prediction": pa.array(labels, pa.string()), "index": _flat(index.int())}
+        if chances is not None:
+            columns["probability"] = _flat(chances.double())
+        if scores.shape[1] <= MOST_LOGITS:
+            columns["logits"] = _lists(scores.float())
+        self._add(numbers, columns)
+        labelled = [at for at, number in enumerate(numbers) if self.labels[number] is not None]
+        if labelled:
+            self._compared([numbers[at] for at in labelled], index[labelled], scores[labelled])
+
+    def _compared(self, numbers: list[int], index: Tensor, scores: Tensor) -> None:
+        """Predictions beside labels; index: `[row]`, predicted; scores: `[row, class]`, logits in float64"""
+        for number in numbers:
+            _classes.check_index(self.labels[number], self.rows[number].label, scores.shape[1], "label")
+        labels = torch.tensor([self.labels[number] for number in numbers])[:, None]
+        chosen = scores.gather(1, labels)[:, 0]
+        columns = {"label_index": _flat(labels[:, 0].int()), "correct": _flat(index == labels[:, 0])}
+        if self.lens.activation == "softmax":  # cross entropy in nats
+            columns["loss"] = _flat(torch.logsumexp(scores, 1) - chosen)
+        elif self.lens.activation == "sigmoid":  # of independent classes that of the label alone
+            columns["loss"] = _flat(torch.nn.functional.softplus(-chosen))
+        if scores.shape[1] > 1:
+            columns["margin"] = _flat(chosen - scores.scatter(1, labels, -math.inf).amax(1))
+        self._add(numbers, columns)
 
     def _attributed(self, numbers: list[int]) -> None:
+        import pyarrow as pa
+
         text = hasattr(self.lens, "tokenizer")
-        inputs = [_picture(self.rows[number].input) for number in numbers]
-        for number, scores in zip(
-            numbers, self.lens.attribute(inputs, method=self.probe.attribution, **self.probe.options)
-        ):
-            self.values[number] |= {
-                "tokens": [token.text for token in scores.tokens] if text else None,
-                "special": [token.special for token in scores.tokens] if text else None,
-                "scores": (scores.scores if text else pictures.in_cells(scores.scores).flatten()).tolist(),
-                "gap": scores.gap,
-                "error": scores.estimated_error,
-                "converged": scores.converged,
-                "steps": scores.steps,
+        found = self.lens.attribute(
+            [self._to_attribute(number) for number in numbers],
+            method=self.probe.attribution,
+            **self.probe.options,
+        )
+        scores = [one.scores if text else pictures.in_cells(one.scores).flatten() for one in found]
+        columns = {"scores": _ragged(scores)}
+        if text:
+            tokens = [token for one in found for token in one.tokens]
+            columns |= {
+                "tokens": _cut(pa.array([token.text for token in tokens], pa.string()), scores),
+                "special": _cut(pa.array([token.special for token in tokens], pa.bool_()), scores),
             }
-            if self.masks.get(number) is not None:
-                attention = self.attention.get(number)
-                self.values[number] |= pictures.localization(self.masks[number], scores, attention)
+        columns |= {
+            "gap": pa.array([one.gap for one in found], pa.float64()),
+            "error": pa.array([one.estimated_error for one in found], pa.float64()),
+            "converged": pa.array([one.converged for one in found], pa.bool_()),
+            "steps": pa.array([one.steps for one in found], pa.int32()),
+        }
+        self._add(numbers, columns)
+        masked = [
+            (number, pictures.localization(self.masks[number], one, self.attention.get(number)))
+            for number, one in zip(numbers, found)
+            if self.masks[number] is not None
+        ]
+        self._add_records([number for number, _ in masked], [values for _, values in masked])
+
+    def _to_attribute(self, number: int) -> Any:
+        """The input, tokenized where it is a text that is explained as a whole."""
+        prepared = hasattr(self.lens, "tokenizer") and "window" not in self.probe.options
+        return self.prepared[number] if prepared else _picture(self.rows[number].input)
 
     def _rolled(self, numbers: list[int]) -> None:
-        inputs = [self.prepared[number] for number in numbers]
-        for number, trace in zip(numbers, self.lens.traces(inputs)):
-            self.values[number]["rollout"] = rollout(trace, row=trace.reader).float().tolist()
+        traces = self.lens.traces([self.prepared[number] for number in numbers])
+        self._add(numbers, {"rollout": _ragged([rollout(trace, row=trace.reader) for trace in traces])})
+
+    # -- columns --------------------------------------------------------------------------------------------------
+
+    def _add(self, numbers: Sequence[int], columns: Mapping[str, pa.Array]) -> None:
+        for name, piece in columns.items():
+            self._pieces.setdefault(name, []).append((numbers, piece))
+
+    def _add_records(self, numbers: list[int], records: list[dict[str, Any]]) -> None:
+        """Columns from a record of each row, which may lack some."""
+        import pyarrow as pa
+
+        kinds = dict(schema_of(self.probe))
+        names = {name for record in records for name in record}
+        self._add(
+            numbers, {n: pa.array([record.get(n) for record in records], kinds[n]) for n in sorted(names)}
+        )
+
+    def _column(self, name: str, kind: pa.DataType, rows: list[int]) -> pa.Array:
+        """The pieces in the order of the rows, null for those that have none."""
+        import pyarrow as pa
+
+        pieces = self._pieces.get(name, [])
+        if not pieces:
+            return pa.nulls(len(rows), kind)
+        place = {number: at for at, number in enumerate(n for numbers, _ in pieces for n in numbers)}
+        places = pa.array([place.get(number) for number in rows], pa.int64())
+        return pa.concat_arrays([piece for _, piece in pieces]).take(places)
 
     # -- tables ---------------------------------------------------------------------------------------------------
 
-    def table(self, kinds: Mapping[str, pa.DataType]) -> pa.Table:
+    def _table(self, kinds: Mapping[str, pa.DataType]) -> pa.Table:
         import pyarrow as pa
 
         good = [number for number in range(len(self.rows)) if number not in self.problems]
@@ -254,10 +317,10 @@ class _Batch:
                 cells = [None if cell is None else _encodable(cell) for cell in cells]
             columns[name] = pa.array(cells, kind)
         for name, kind in schema_of(self.probe):
-            columns[name] = pa.array([self.values[number].get(name) for number in good], kind)
+            columns[name] = self._column(name, kind, good)
         return pa.table(columns, metadata={"heads": json.dumps(self.heads)} if self.heads else None)
 
-    def errors(self) -> pa.Table:
+    def _errors(self) -> pa.Table:
         import pyarrow as pa
 
         bad = sorted(self.problems)
@@ -329,17 +392,45 @@ def _reducer(probe: Probe) -> Any:
     return made
 
 
-def _of_layers(probe: Probe, layers: Sequence[tuple]) -> dict[str, list[list[float]]]:
-    """By column, the numbers of each input: of all layers and heads, `[layer * head]` or `[layer * head * column]`."""
-    columns: dict[str, list[list[float]]] = {}
+def _of_layers(probe: Probe, layers: Sequence[tuple]) -> dict[str, pa.Array]:
+    """Columns of a batch, lists of all layers and heads: `[layer * head]` or `[layer * head * column]`."""
+    columns: dict[str, pa.Array] = {}
     if probe.head_stats:
-        stats = torch.cat([stats for stats, *_ in layers], 1)
-        columns["head_stats"] = stats.flatten(1).float().cpu().tolist()
+        columns["head_stats"] = _lists(torch.cat([stats for stats, *_ in layers], 1).flatten(1).float())
     if probe.top_weights:
         tops = [top[0] for _, top, _ in layers if top is not None]
         for name, parts in zip(("top_weight", "top_query", "top_key"), zip(*tops)):
-            columns[name] = torch.cat(parts, 1).cpu().tolist()
+            numbers = torch.cat(parts, 1)
+            columns[name] = _lists(numbers.float() if name == "top_weight" else numbers.int())
     return columns
+
+
+def _flat(numbers: Tensor) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(numbers.cpu().numpy())
+
+
+def _lists(numbers: Tensor) -> pa.Array:
+    """A list for each row of `[row, n]`."""
+    import pyarrow as pa
+
+    rows, size = numbers.shape
+    return pa.ListArray.from_arrays(
+        pa.array(range(0, rows * size + 1, size), pa.int32()), _flat(numbers.flatten())
+    )
+
+
+def _ragged(rows: Sequence[Tensor]) -> pa.Array:
+    """A list of float32 for each tensor `[n]`."""
+    return _cut(_flat(torch.cat(list(rows)).float()), rows)
+
+
+def _cut(values: pa.Array, rows: Sequence[Tensor]) -> pa.Array:
+    """The values in lists as long as these."""
+    import pyarrow as pa
+
+    return pa.ListArray.from_arrays(pa.array([0, *accumulate(map(len, rows))], pa.int32()), values)
 
 
 def _text(input: Any) -> str | None:

@@ -12,7 +12,8 @@ import pickle
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -139,7 +140,9 @@ class _Worker:
     def _result(self, data: bytes) -> bytes:
         try:
             task = pickle.loads(data)
-            return pickle.dumps(self._job.result(task, *self._job.read(task)))
+            result = self._job.result(*self._job.read(task))
+            made = None if result.tables is None else partial(tuple, result.tables())
+            return pickle.dumps(replace(result, tables=made))
         except Exception as error:
             return _pickled(error)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import torch
 from .._checks import integer, one_of
 from ..errors import FileError, InputError
 from ._data import source_of
-from ._probe import Probe, schema_of
+from ._probe import Batch, Probe, schema_of
 from ._source import Columns, Part, Row, Source, digest
 from ._store import PartStore, files_of, manifest_of
 
@@ -205,16 +206,20 @@ def _run_parts(store: PartStore, parts: list[Part], engine: Any, bar: Progress) 
     tasks.sort(
         key=lambda task: task.wanted
     )  # nothing is written where an old part shows that the data have changed
+
+    def commit(result: Result) -> int:
+        key, number = store.key(result.digest), result.part.number
+        if result.tables is not None:
+            store.commit(number, key, *result.tables())
+        elif committed[number] != key:
+            raise InputError(
+                f"{store.folder} holds part {number} of other rows: the data have changed; choose another out="
+            )
+        return result.part.rows
+
     with closing(engine.probed(tasks)) as results:
-        for result in results:
-            key, number = store.key(result.digest), result.part.number
-            if result.tables is not None:
-                store.commit(number, key, *result.tables)
-            elif committed[number] != key:
-                raise InputError(
-                    f"{store.folder} holds part {number} of other rows: the data have changed; choose another out="
-                )
-            bar.advance(result.part.rows)
+        for rows in beside(commit, results):
+            bar.advance(rows)
 
 
 def _finish(store: PartStore, parts: list[Part]) -> None:
@@ -242,11 +247,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """A part with a hash of its rows and, where they were wanted, the tables of its rows and of its errors."""
+    """A part with a hash of its rows and, where they were wanted, what makes the tables of its rows and its errors."""
 
     part: Part
     digest: str
-    tables: tuple[pa.Table, pa.Table] | None
+    tables: Callable[[], tuple[pa.Table, pa.Table]] | None
 
 
 @dataclass(frozen=True)
@@ -261,37 +266,57 @@ class Job:
     source: Source
     kinds: Mapping[str, Any]
 
-    def read(self, task: Task) -> tuple[list[Row], str]:
-        """The rows of a part, and a hash of them."""
+    def read(self, task: Task) -> tuple[Task, str, Batch | None]:
+        """A task with a hash of its rows and, where they are wanted, the rows as the model takes them."""
         rows = self.source.read(task.part)
         _check_keys(rows)
-        return rows, digest(rows)
+        batch = Batch(self.lens, self.probe, rows) if task.wanted else None
+        if batch is not None:
+            batch.prepare()
+        return task, digest(rows), batch
 
-    def result(self, task: Task, rows: list[Row], digest: str) -> Result:
-        """The result for rows that were read."""
-        return Result(task.part, digest, self.probe(self.lens, rows, self.kinds) if task.wanted else None)
+    def result(self, task: Task, digest: str, batch: Batch | None) -> Result:
+        """The result for what was read."""
+        if batch is not None:
+            batch.run()
+        return Result(task.part, digest, None if batch is None else partial(batch.tables, self.kinds))
 
 
 class LocalEngine:
-    """Probes parts in this process; the next part is read while the model runs."""
+    """Probes parts in this process; the next part is read and prepared while the model runs."""
 
     def __init__(self, job: Job):
         self.job = job
 
     def probed(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """The result of each task."""
-        with ThreadPoolExecutor(1) as reader:
-            reading: deque = deque()
-            for task in tasks:
-                reading.append((task, reader.submit(self.job.read, task)))
-                if len(reading) > 1:
-                    yield self._next(reading)
-            while reading:
-                yield self._next(reading)
+        for read in beside(self.job.read, tasks):
+            yield self.job.result(*read)
 
-    def _next(self, reading: deque) -> Result:
-        task, rows = reading.popleft()
-        return self.job.result(task, *rows.result())
+
+def beside(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """`work` of each item, in order, in a thread of its own, which is one item ahead. Once it has failed, no more is
+    done."""
+    failed = False
+
+    def tried(item: Any) -> Any:
+        nonlocal failed
+        if failed:
+            raise CancelledError
+        try:
+            return work(item)
+        except BaseException:
+            failed = True
+            raise
+
+    with ThreadPoolExecutor(1) as thread:
+        pending: deque = deque()
+        for item in items:
+            pending.append(thread.submit(tried, item))
+            if len(pending) > 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def _engine(name: str, job: Job, options: Mapping[str, Any]) -> Any:

@@ -171,7 +171,11 @@ class ImageLens(Lens):
         return self._logits_of(output, prepared)
 
     def _logits_of(self, output: Any, prepared: Sequence[tuple[Tensor, Any, bool]]) -> list[Tensor | None]:
-        return [_tasks.kept(self._logits(output, item)) for item in range(len(prepared))]
+        logits = _tasks.read(output)
+        if logits is None or logits.ndim != 2:
+            return [None] * len(prepared)
+        self.check_classes(logits.shape[1])
+        return list(_tasks.kept(logits))
 
     def _logits(self, output: Any, item: int) -> Tensor | None:
         logits = _tasks.read(output)

@@ -294,6 +294,10 @@ class Lens:
         """
         return self._prepare(input)
 
+    def prepare_all(self, inputs: Sequence[Any]) -> list[Any]:
+        """`prepare` of each input; texts are tokenized together. Raises InputError where one cannot be read."""
+        return [self._prepare(input) for input in inputs]
+
     def _prepare(self, input: Any) -> Any:
         raise NotImplementedError
 

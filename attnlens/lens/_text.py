@@ -231,14 +231,24 @@ class TextLens(Lens):
         Raises InputError as `trace` does.
         """
         encoded = _text_inputs.encode(self.tokenizer, input)
-        if self.max_tokens is not None and len(encoded) > self.max_tokens:
-            raise InputError(
-                f"the text has {len(encoded)} tokens, the model takes {self.max_tokens}; split it into overlapping "
-                f"windows: window={self.max_tokens}, or --window {self.max_tokens} in a shell"
-            )
+        self._check_length(encoded, self.max_tokens)
         if output is not None and not self._seq2seq:
             raise InputError(f"{self.name} is not an encoder-decoder and reads no output; omit output=")
         return encoded if output is None else self._with_output(encoded, output)
+
+    def prepare_all(self, inputs: Sequence[Any]) -> list[Encoded]:
+        encoded, limit = _text_inputs.encode_all(self.tokenizer, inputs), self.max_tokens
+        for one in encoded:
+            self._check_length(one, limit)
+        return encoded
+
+    @staticmethod
+    def _check_length(encoded: Encoded, limit: int | None) -> None:
+        if limit is not None and len(encoded) > limit:
+            raise InputError(
+                f"the text has {len(encoded)} tokens, the model takes {limit}; split it into overlapping windows: "
+                f"window={limit}, or --window {limit} in a shell"
+            )
 
     def batch(self, encoded: Sequence[Encoded]) -> dict[str, Tensor]:
         """Padded tensors `[batch, token]` on the model's device, under the names of the model's arguments."""
@@ -319,6 +329,10 @@ class TextLens(Lens):
         return _forward.reduced(self.model, self.inputs(rows), of_layer, gates)
 
     def _logits_of(self, output: Any, prepared: Sequence[Encoded]) -> list[Tensor | None]:
+        logits = _tasks.read(output)
+        if self.task == "sequence" and logits is not None and logits.ndim == 2:
+            self.check_classes(logits.shape[1])
+            return list(_tasks.kept(logits))
         rows = [self._with_start(row) for row in prepared]
         return [_tasks.kept(self._checked_logits(output, item, rows)) for item in range(len(rows))]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from ..data._trace import Prediction, Trace
@@ -22,6 +23,20 @@ def prediction(logits: Tensor, labels: tuple[str, ...], activation: str, top_k: 
     order = trace.logits.argsort(descending=True, stable=True)[:top_k].tolist()
     top = tuple(Prediction(trace.label(i), i, float(likely[i])) for i in order)
     return replace(trace.prediction, top=top)
+
+
+def of_rows(
+    logits: Tensor, labels: tuple[str, ...], activation: str
+) -> tuple[list[str], Tensor, Tensor | None]:
+    """`Trace.prediction` of each row of logits `[row, class]`, on the CPU: (labels, indices, probabilities)."""
+    if activation == "none":
+        values = [f"{value:.4g}" for value in logits[:, 0].float().tolist()]
+        return values, torch.zeros(len(logits), dtype=torch.int64), None
+    index = logits.argmax(1)
+    chances = logits.float().sigmoid() if activation == "sigmoid" else logits.float().softmax(1)
+    name = Trace((), labels=labels).label
+    named = {number: name(number) for number in set(index.tolist())}
+    return [named[number] for number in index.tolist()], index, chances.gather(1, index[:, None])[:, 0]
 
 
 def span(logits: Tensor, words: Callable[[int, int], str]) -> Prediction:

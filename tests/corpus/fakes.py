@@ -34,6 +34,9 @@ class CheapLens:
             raise ZeroDivisionError("a bug in the model")
         return text
 
+    def prepare_all(self, texts: Iterable[str]) -> list[str]:
+        return [self.prepare(text) for text in texts]
+
     def target_index(self, label: str | int) -> int:
         return self.labels.index(label) if isinstance(label, str) else label
 

@@ -12,6 +12,7 @@ import torch
 import attnlens as al
 from attnlens import corpus
 from attnlens.corpus import Probe
+from attnlens.corpus._probe import Batch
 from attnlens.corpus._run import fingerprint
 from attnlens.errors import FileError, InputError
 
@@ -70,7 +71,7 @@ def test_parts_that_are_there_are_not_made_again(lens, tmp_path, monkeypatch):
     out, probe = tmp_path / "out", Probe(head_stats=True)
     table = started(lens, out, probe=probe).to_pandas()
     before = files(out)
-    monkeypatch.setattr(Probe, "__call__", lambda *_: pytest.fail("probed again"))
+    monkeypatch.setattr(Batch, "run", lambda *_: pytest.fail("probed again"))
     pd.testing.assert_frame_equal(started(lens, out, probe=probe).to_pandas(), table)
     assert files(out) == before
 
@@ -126,7 +127,7 @@ def test_more_data_go_on(lens, tmp_path):
 
 
 def test_two_runs_at_once_are_refused(lens, tmp_path, monkeypatch):
-    out, messages, probed = tmp_path / "out", [], Probe.__call__
+    out, messages, probed = tmp_path / "out", [], Batch.run
 
     def second(*args):
         if not messages:
@@ -135,13 +136,13 @@ def test_two_runs_at_once_are_refused(lens, tmp_path, monkeypatch):
             messages.append(str(caught.value))
         return probed(*args)
 
-    monkeypatch.setattr(Probe, "__call__", second)
+    monkeypatch.setattr(Batch, "run", second)
     assert len(started(lens, out)) == 21
     assert messages
 
 
 def test_a_run_that_was_stopped_goes_on(lens, tmp_path, monkeypatch):
-    out, made, probed = tmp_path / "out", [], Probe.__call__
+    out, made, probed = tmp_path / "out", [], Batch.run
 
     def stopping(*args):
         made.append(args)
@@ -149,7 +150,7 @@ def test_a_run_that_was_stopped_goes_on(lens, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return probed(*args)
 
-    monkeypatch.setattr(Probe, "__call__", stopping)
+    monkeypatch.setattr(Batch, "run", stopping)
     with pytest.raises(KeyboardInterrupt):
         started(lens, out)
     with pytest.raises(FileError, match="is not finished"):

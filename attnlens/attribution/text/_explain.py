@@ -202,7 +202,12 @@ def _encoded(
 ) -> dict[tuple[int, str | None], Encoded]:
     """Each text, tokenized once for each output given to a decoder."""
     wanted = dict.fromkeys((number, target.output) for number, target in asked)
-    return {(number, output): lens.encode(texts[number], output) for number, output in wanted}
+    return {
+        (number, output): lens.prepare(texts[number])
+        if output is None
+        else lens.encode(texts[number], output)
+        for number, output in wanted
+    }
 
 
 def _rows_of_windows(
