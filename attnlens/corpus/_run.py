@@ -18,6 +18,7 @@ import torch
 from .._checks import integer, one_of
 from ..errors import FileError, InputError
 from ._data import source_of
+from ._keys import SeenKeys, check_part
 from ._probe import Batch, Probe, schema_of
 from ._source import Columns, Part, Row, Source, digest
 from ._store import PartStore, files_of, manifest_of
@@ -207,14 +208,17 @@ def _run_parts(store: PartStore, parts: list[Part], engine: Any, bar: Progress) 
         key=lambda task: task.wanted
     )  # nothing is written where an old part shows that the data have changed
 
+    seen = SeenKeys(store)
+
     def commit(result: Result) -> int:
         key, number = store.key(result.digest), result.part.number
-        if result.tables is not None:
-            store.commit(number, key, *result.tables())
-        elif committed[number] != key:
+        if result.tables is None and committed[number] != key:
             raise InputError(
                 f"{store.folder} holds part {number} of other rows: the data have changed; choose another out="
             )
+        seen.add(number, result.keys)
+        if result.tables is not None:
+            store.commit(number, key, *result.tables())
         return result.part.rows
 
     with closing(engine.probed(tasks)) as results:
@@ -247,9 +251,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """A part with a hash of its rows and, where they were wanted, what makes the tables of its rows and its errors."""
+    """A part with its keys, unless they are the numbers of rows, with a hash of its rows and, where they were wanted,
+    what makes the tables of its rows and of its errors."""
 
     part: Part
+    keys: list[str]
     digest: str
     tables: Callable[[], tuple[pa.Table, pa.Table]] | None
 
@@ -266,20 +272,21 @@ class Job:
     source: Source
     kinds: Mapping[str, Any]
 
-    def read(self, task: Task) -> tuple[Task, str, Batch | None]:
-        """A task with a hash of its rows and, where they are wanted, the rows as the model takes them."""
+    def read(self, task: Task) -> tuple[Task, list[Row], str, Batch | None]:
+        """A task with its rows, a hash of them and, where they are wanted, a batch that the model takes."""
         rows = self.source.read(task.part)
-        _check_keys(rows)
+        check_part(rows)
         batch = Batch(self.lens, self.probe, rows) if task.wanted else None
         if batch is not None:
             batch.prepare()
-        return task, digest(rows), batch
+        return task, rows, digest(rows), batch
 
-    def result(self, task: Task, digest: str, batch: Batch | None) -> Result:
+    def result(self, task: Task, rows: list[Row], digest: str, batch: Batch | None) -> Result:
         """The result for what was read."""
         if batch is not None:
             batch.run()
-        return Result(task.part, digest, None if batch is None else partial(batch.tables, self.kinds))
+        keys = [] if self.source.numbered else [row.key for row in rows]
+        return Result(task.part, keys, digest, None if batch is None else partial(batch.tables, self.kinds))
 
 
 class LocalEngine:
@@ -387,13 +394,6 @@ def _guessed(data: Any, chosen: Columns) -> Columns:
     if hasattr(data, "iloc") or hasattr(data, "column_names"):
         raise InputError("a table has several columns; name the one that holds the inputs: input='sentence'")
     return chosen
-
-
-def _check_keys(rows: list[Row]) -> None:
-    keys = [row.key for row in rows]
-    if len(set(keys)) < len(keys):
-        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
-        raise InputError(f"key {twice!r} occurs twice; key= is a column of unique values, or omit it")
 
 
 class Progress:

@@ -153,6 +153,16 @@ class PartStore:
             name = f"{number:06d}-{key}-{_hash(data)}.parquet"
             files.replace(self.folder / kind / name, [data], name)
 
+    def part_of(self, key: str, besides: int) -> int | None:
+        """The number of a part with this key; besides: the number of one that is not searched."""
+        import pyarrow.parquet as pq
+
+        for kind in KINDS:
+            for path, number, _, _ in files_of(self.folder / kind):
+                if number != besides and key in pq.read_table(path, columns=["key"])["key"].to_pylist():
+                    return number
+        return None
+
     def rows(self, kind: str) -> Counter[int]:
         """How many rows the files of a kind have, by the number of the part."""
         import pyarrow.parquet as pq

@@ -11,9 +11,10 @@ import torch
 
 import attnlens as al
 from attnlens import corpus
-from attnlens.corpus import Probe
+from attnlens.corpus import Probe, _keys
 from attnlens.corpus._probe import Batch
 from attnlens.corpus._run import fingerprint
+from attnlens.corpus._store import PartStore
 from attnlens.errors import FileError, InputError
 
 from .. import tiny
@@ -192,6 +193,33 @@ def test_what_is_refused(lens, tmp_path):
     (tmp_path / "other" / "manifest.json").write_text("{}")
     with pytest.raises(FileError, match="is no manifest"):
         started(lens, tmp_path / "other")
+
+
+@pytest.mark.parametrize("colliding", [False, True])
+def test_keys_that_occur_twice_in_the_whole_run(lens, tmp_path, monkeypatch, colliding):
+    """Also where one of the parts was there before; two keys with one hash are two keys."""
+    frame, out = data().assign(id=[f"k{n}" for n in range(len(TEXTS))]), tmp_path / "out"
+    if colliding:
+        monkeypatch.setattr(_keys, "_hash", lambda key: int(key[1:]) % 3)
+    assert len(started(lens, tmp_path / "other", frame, key="id")) == 21
+    frame.loc[14, "id"] = "k5"
+    for _ in range(2):
+        with pytest.raises(
+            InputError, match=r"key 'k5' occurs twice, in the parts 1 and 3; .*another one, or omit"
+        ):
+            started(lens, out, frame, key="id")
+        assert len(list((out / "parts").iterdir())) == 3
+    frame.loc[14, "id"] = "k14"
+    assert len(started(lens, out, frame, key="id")) == 21
+
+
+def test_what_is_remembered_of_keys(tmp_path):
+    """A million keys in 8 MB and a few arrays."""
+    seen = _keys.SeenKeys(PartStore(tmp_path, {}))
+    for number in range(300):
+        seen.add(number, [str(n) for n in range(100 * number, 100 * number + 100)])
+    assert sum(run.nbytes for run in seen._runs) == 8 * 30_000
+    assert len(seen._runs) <= 10
 
 
 def test_the_manifest_says_what_made_the_table(lens, tmp_path):
