@@ -19,6 +19,7 @@ import attnlens as al
 from attnlens.errors import AttnlensError, InputError
 from attnlens.lens import TextLens
 from attnlens.lens._lens import READ_AHEAD
+from attnlens.models import _text_inputs
 
 from . import tiny
 
@@ -857,3 +858,19 @@ def test_gates_that_are_none(gates, message):
 def test_an_ablation_by_factors_is_refused():
     with pytest.raises(InputError, match=r"names a head twice: .* is a form of gates="):
         al.ablate(al.load("sentiment"), "flat", {5: [1, 0, 1, 1]})
+
+
+@pytest.mark.parametrize("tokenizer", [tiny.wordpiece, tiny.byte_level, tiny.roberta, tiny.metaspace])
+def test_texts_tokenized_together_are_those_tokenized_alone(tokenizer):
+    texts = ["a gripping , funny film", "see it", "  flat 🙂 zzz", ("a film", "see it"), ("flat", "a film .")]
+    for inputs in (texts[:3], texts[3:], texts, []):
+        together = _text_inputs.encode_all(tokenizer(), inputs)
+        assert together == [_text_inputs.encode(tokenizer(), one) for one in inputs]
+
+
+def test_texts_that_cannot_be_prepared_together():
+    text_lens = al.Lens(tiny.bert(), tiny.wordpiece())
+    with pytest.raises(InputError, match="the text is empty"):
+        text_lens.prepare_all(["see it", " "])
+    with pytest.raises(InputError, match="the model takes"):
+        text_lens.prepare_all(["see it", "film " * 1000])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from functools import wraps
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -53,6 +55,42 @@ def test_predictions_losses_and_margins(lens):
         margin = trace.logits[row.label_index] - trace.logits[1 - row.label_index]
         assert row.margin == pytest.approx(float(margin), abs=1e-4)
         assert row.correct == (margin > 0)
+
+
+HEADS = {
+    "multi-label": lambda: al.Lens(
+        tiny.bert(num_labels=3, problem_type="multi_label_classification"), tiny.wordpiece()
+    ),
+    "regression": lambda: al.Lens(tiny.bert(num_labels=1), tiny.wordpiece()),
+    "masked": lambda: al.Lens(tiny.bert("ForMaskedLM"), tiny.wordpiece()),
+    "gpt2": lambda: al.Lens(tiny.gpt2(), tiny.byte_level()),
+    "gpt2 classes": lambda: al.Lens(tiny.gpt2("ForSequenceClassification"), tiny.byte_level()),
+    "t5": lambda: al.Lens(tiny.t5(), tiny.metaspace()),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_what_is_predicted_is_what_the_trace_says(name):
+    """One text of three has a mask, the only place where a masked language model predicts."""
+    lens, texts = HEADS[name](), ["a gripping [MASK] film", "see it", "not good , not bad"]
+    table = Probe(head_stats=True)(lens, rows_of(texts, [0, None, 0]))[0].to_pandas()
+    for row, text in zip(table.rename(columns={"index": "index_"}).itertuples(), texts, strict=True):
+        trace = lens.trace(text)
+        if trace.logits is None:
+            assert pd.isna(row.prediction)
+            continue
+        assert (row.prediction, row.index_) == (trace.prediction.label, trace.prediction.index)
+        if lens.activation == "none":
+            assert np.isnan(row.probability)
+        else:
+            assert row.probability == pytest.approx(trace.prediction.probability, abs=1e-5)
+        losses = {
+            "softmax": lambda logits: -logits.log_softmax(0)[0],
+            "sigmoid": lambda logits: -logits[0].sigmoid().log(),
+            "none": lambda logits: torch.nan,
+        }
+        expected = float(losses[lens.activation](trace.logits)) if row.label == "0" else np.nan
+        assert row.loss == pytest.approx(expected, abs=1e-4, nan_ok=True)
 
 
 def test_without_labels(lens):
@@ -113,6 +151,40 @@ def test_pictures_are_read_as_from_a_file(tmp_path):
     rows, errors = Probe()(lens, [Row("turned", turned.read_bytes()), Row("script", script)])
     assert "is not an image that Pillow can read" in errors["reason"][0].as_py()
     np.testing.assert_allclose(rows["logits"][0].as_py(), lens.trace(turned).logits, atol=1e-4)
+
+
+def test_each_text_is_tokenized_once(lens, monkeypatch):
+    calls, tokenize = [], type(lens.tokenizer).__call__
+
+    def counted(tokenizer, texts, *args, **options):
+        calls.append(texts)
+        return tokenize(tokenizer, texts, *args, **options)
+
+    monkeypatch.setattr(type(lens.tokenizer), "__call__", counted)
+    rows, _ = Probe("integrated_gradients", {"tolerance": 0.5}, head_stats=True)(lens, rows_of(TEXTS))
+    assert len(rows) == 4
+    assert calls == [list(TEXTS)]
+    calls.clear()
+    Probe("gradient")(lens, rows_of(["", *TEXTS]))
+    assert calls == [[text] for text in TEXTS]
+
+
+def test_a_batch_that_does_not_fit_is_halved(lens, monkeypatch):
+    forward, probe, sizes = lens.model.forward, Probe("gradient_x_input", head_stats=True), []
+    expected = probe(lens, rows_of(TEXTS))[0].to_pandas()
+
+    @wraps(forward)
+    def small(input_ids, **options):
+        sizes.append(len(input_ids))
+        if len(input_ids) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(lens.model, "forward", small)
+    rows, errors = probe(lens, rows_of(TEXTS))
+    assert len(errors) == 0
+    assert sizes[:3] == [4, 2, 2]
+    pd.testing.assert_frame_equal(rows.to_pandas(), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_without_a_head():

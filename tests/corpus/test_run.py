@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ import attnlens as al
 from attnlens import corpus
 from attnlens.corpus import Probe, _keys
 from attnlens.corpus._probe import Batch
-from attnlens.corpus._run import fingerprint
+from attnlens.corpus._run import beside, fingerprint
 from attnlens.corpus._store import PartStore
 from attnlens.errors import FileError, InputError
 
@@ -159,6 +160,60 @@ def test_a_run_that_was_stopped_goes_on(lens, tmp_path, monkeypatch):
     table = started(lens, out).to_pandas()
     assert len(made) == 3 + 4  # two of the six parts were there
     pd.testing.assert_frame_equal(table, started(lens, tmp_path / "undisturbed").to_pandas())
+
+
+def test_work_beside_is_in_order_and_one_item_ahead():
+    begun, let = [], threading.Event()
+
+    def work(item):
+        begun.append(item)
+        assert let.wait(10)
+        return item
+
+    items = beside(work, range(5))
+    let.set()
+    assert next(items) == 0
+    assert begun in ([0], [0, 1])
+    assert list(items) == [1, 2, 3, 4]
+    assert begun == [0, 1, 2, 3, 4]
+
+
+def test_work_beside_ends_where_it_fails():
+    """Nothing later is done, also where the caller stops, and no thread stays."""
+    done, threads = [], threading.active_count()
+
+    def work(item):
+        done.append(item)
+        if item == 2:
+            raise KeyboardInterrupt
+        return item
+
+    with pytest.raises(KeyboardInterrupt):
+        list(beside(work, range(5)))
+    assert done == [0, 1, 2]
+    items = beside(work, iter([0, 1, 3, 4, 5]))
+    assert next(items) == 0
+    items.close()
+    assert done[3:] == [0, 1]
+    assert threading.active_count() == threads
+
+
+def test_a_run_whose_disk_fails_stops_the_model(lens, tmp_path, monkeypatch):
+    commit, run, made = PartStore.commit, Batch.run, []
+
+    def full(self, number, *args):
+        if number == 1:
+            raise FileError("cannot write: no space left")
+        commit(self, number, *args)
+
+    monkeypatch.setattr(Batch, "run", lambda batch: made.append(batch) or run(batch))
+    monkeypatch.setattr(PartStore, "commit", full)
+    threads = threading.active_count()
+    with pytest.raises(FileError, match="no space left"):
+        started(lens, tmp_path / "out")
+    assert threading.active_count() == threads
+    assert len(made) <= 4
+    assert [path.name[:6] for path in (tmp_path / "out" / "parts").iterdir()] == ["000000"]
 
 
 def test_a_text_file_and_a_list(lens, tmp_path):
