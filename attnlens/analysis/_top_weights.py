@@ -139,7 +139,7 @@ def strongest_keys(
             if counted is None
             else ~(several[:, None, :, None] & counted[:, None, None])
         )
-        yield rows, *block.masked_fill_(hidden, 0.0).max(-1)
+        yield rows, *block.masked_fill(hidden, 0.0).max(-1)
 
 
 def _unpadded(index: Tensor, real: Tensor | None) -> Tensor:

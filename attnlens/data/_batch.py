@@ -74,7 +74,8 @@ class AttentionBatch:
     def copy(self) -> AttentionBatch:
         """The same with tensors of its own, which stay valid after the reducer has returned."""
         tensors = {name: value.clone() for name, value in vars(self).items() if isinstance(value, Tensor)}
-        tensors.pop("_keys", None)
+        for name in ("_keys", "_only_block"):
+            tensors.pop(name, None)
         return replace(self, **tensors)
 
     @property
@@ -103,9 +104,13 @@ class AttentionBatch:
         return self.query if self.weights is None else self.weights
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Iterates over the queries: (rows, weights `[batch, head, row, key]`), in bounded memory."""
-        for rows in self.row_blocks():
-            yield rows, self.block(rows)
+        """Iterates over the queries: (rows, weights `[batch, head, row, key]`), in bounded memory.
+
+        Several reducers of a layer share the block of a small batch: it must not be changed.
+        """
+        parts = list(self.row_blocks())
+        for rows in parts:
+            yield rows, self._only_block if len(parts) == 1 else self.block(rows)
 
     def row_blocks(self) -> Iterator[slice]:
         """The rows of each block."""
@@ -168,6 +173,10 @@ class AttentionBatch:
         for hidden in self._hidden(rows):
             scores.masked_fill_(hidden, -torch.inf)
         return scores
+
+    @cached_property
+    def _only_block(self) -> Tensor:
+        return self.block()
 
     @cached_property
     def _keys(self) -> Tensor:
