@@ -6,9 +6,35 @@ import sys
 
 from rich.console import Console
 
-from . import attribution, capture, distance, flow, many, norms, peers, relevance, removals, rollout, widgets
+from . import (
+    attribution,
+    capture,
+    corpus,
+    distance,
+    flow,
+    many,
+    norms,
+    peers,
+    relevance,
+    removals,
+    rollout,
+    widgets,
+)
 
-BENCHMARKS = (capture, many, attribution, rollout, norms, relevance, removals, distance, flow, widgets, peers)
+BENCHMARKS = (
+    capture,
+    many,
+    corpus,
+    attribution,
+    rollout,
+    norms,
+    relevance,
+    removals,
+    distance,
+    flow,
+    widgets,
+    peers,
+)
 
 
 def main() -> None:

@@ -115,6 +115,37 @@ def test_a_driver_that_is_killed(parts, undisturbed, tmp_path):
     assert_same(out, undisturbed)
 
 
+MEASURED = """
+import sys
+from pathlib import Path
+from attnlens.corpus import _ray, run
+from tests.corpus.fakes import CheapLens
+
+with _ray._running(None):
+    for rows in map(int, sys.argv[2:]):
+        path = Path(sys.argv[1], f"{rows}.txt")
+        with open(path, "w") as file:
+            for n in range(rows):
+                file.write(f"text {n} " + "of a row that takes its room " * 100 + "\\n")
+        run(CheapLens(), path, path.with_suffix(""), progress=False, engine="ray", actors=1)
+        with open("/proc/self/status") as file:
+            print(next(int(line.split()[1]) for line in file if line.startswith("RssAnon")) * 1024)
+"""
+
+
+@needs_ray
+@pytest.mark.skipif(not FAULTS or sys.platform != "linux", reason="one of `make faults`")
+def test_memory_of_the_driver_is_flat(tmp_path):
+    """20,000 rows are 60 MB. What Ray's store shares with the driver has a limit of its own."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", MEASURED, tmp_path, "1000", "20000"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    if "Ray did not start" in ended.stderr:
+        pytest.skip("Ray did not start")
+    few, many = map(int, ended.stdout.split()[-2:])
+    assert many - few < 25e6
+
+
 # -- the user's Ray -------------------------------------------------------------------------------------------
 
 
