@@ -24,7 +24,7 @@ from ..circuits import head_effects
 from ..errors import InputError
 from ._data import source_of
 from ._head_labels import head_labels, randomised_means
-from ._probe import Probe, _picture
+from ._probe import Probe, _picture, class_index
 from ._rows import RunRows, inputs_at
 from ._run import Progress, Run, run
 from ._source import Columns, Row, Source
@@ -331,7 +331,7 @@ class HeadPages:
             return head_effects(
                 self.lens,
                 self.inputs([self.sampled[n] for n in chosen]),
-                [labels[n] for n in chosen] if labelled else None,
+                [class_index(self.lens, labels[n]) for n in chosen] if labelled else None,
                 groups=groups,
                 progress=lambda done, total: bar.advance(1),
             )

@@ -156,7 +156,7 @@ class Batch:
         rows = [self.rows[number] for number in numbers]
         given = {repr(row.label): row.label for row in rows}
         index = {
-            name: None if label is None else self.lens.target_index(label) for name, label in given.items()
+            name: None if label is None else class_index(self.lens, label) for name, label in given.items()
         }
         inputs = [_picture(row.input) for row in rows]
         seen = [self._measured(row, input) for row, input in zip(rows, inputs)]
@@ -374,6 +374,16 @@ def schema_of(probe: Probe) -> list[tuple[str, Any]]:
             ("attention_pointing", pa.bool_()), ("attention_energy", pa.float64()),
         ]  # fmt: skip
     return columns
+
+
+def class_index(lens: Lens, label: int | str) -> int:
+    """The index of a true class, by name or by number, which files of text hold as text.
+
+    Raises InputError for a class that the model does not have.
+    """
+    if isinstance(label, str) and label not in lens.labels and label.strip().isdecimal():
+        label = int(label)
+    return lens.target_index(label)
 
 
 def _reducer(probe: Probe) -> Any:

@@ -22,6 +22,7 @@ from ..analysis import COLUMNS, nearest_heads, token_classes
 from ..analysis._patterns import PATTERNS
 from ..corpus import HeadPages, Row
 from ..corpus._head_pages import SCORES, WEIGHT
+from ..corpus._probe import class_index
 from ..data._trace import Trace
 from ..errors import InputError
 
@@ -209,7 +210,7 @@ def _class_name(pages: HeadPages, label: Any) -> str | None:
     if label is None:
         return None
     try:
-        return pages.lens.labels[pages.lens.target_index(label)]
+        return pages.lens.labels[class_index(pages.lens, label)]
     except (InputError, IndexError):
         return str(label)
 

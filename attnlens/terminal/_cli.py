@@ -49,7 +49,10 @@ File = Annotated[
     Path | None,
     typer.Option("--file", "-f", help="read the texts of this file: .txt, .csv, .tsv, .jsonl or .parquet"),
 ]
-Column = Annotated[str | None, typer.Option(help="the column of a table that holds the texts")]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", "--text", "--input", help="the column of a table that holds the texts"),
+]
 
 
 def main() -> None:
@@ -233,28 +236,76 @@ def heads(
         str | None,
         typer.Argument(
             metavar="TEXT|FILE",
-            help="a text, a file of texts, or an image file; - reads a text from each line of standard input",
+            help="a text, a file of texts, or an image file; - reads a text from each line of standard input. With "
+            "--out or --page a data set, as for audit",
         ),
     ] = None,
     model: Model = "sentiment",
     file: File = None,
     column: Column = None,
-    sort: Annotated[str, typer.Option(help="statistic to sort by, the largest first")] = "entropy",
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            help="statistic to sort by, the largest first; by default entropy, of a data set the loss"
+        ),
+    ] = None,
     top: Top = 20,
+    label: Annotated[
+        str | None, typer.Option(help="of a data set: the column of the true classes, by name or number")
+    ] = None,
+    effects: Annotated[
+        int, typer.Option(help="of a data set: on how many inputs each head is switched off", min=0)
+    ] = 500,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="measure every head on a data set and keep its table here; a run that was stopped goes on"
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="measure every head on a data set and write its page to this .html file"),
+    ] = None,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
     png: Png = None,
 ) -> None:
-    """Statistics of every head: entropy, distance, weight on the previous token, on separators, and so on."""
+    """Statistics of every head: entropy, distance, weight on the previous token, on separators, and so on.
+
+    With --out or --page over a whole data set: the pattern that each head follows, and what is lost without it.
+    """
     from . import _sources, _tables
 
     _one_format(as_csv, as_json)
     _writable(png)
+    _writable(page)
     lens = _load(model)
-    inputs = _sources.inputs(lens, [] if source is None else [source], file, column)
-    with _working("measuring heads"):
-        table = _tables.measure_heads(lens, inputs, sort)
+    if out is not None or page is not None:
+        table = _on_data(
+            lens, source or file, sort, page, out=out, input=column, label=label, effects=effects
+        )
+    elif label is not None:
+        raise InputError("--label is for a data set; add --page heads.html, or --out FOLDER")
+    else:
+        inputs = _sources.inputs(lens, [] if source is None else [source], file, column)
+        with _working("measuring heads"):
+            table = _tables.measure_heads(lens, inputs, sort or "entropy")
     _table(table, _tables.print_heads, top, as_csv, as_json, png)
+
+
+def _on_data(lens: Lens, data: Any, sort: str | None, page: Path | None, **options: Any) -> Any:
+    """The heads on a data set, and their page where it is wanted."""
+    import attnlens
+
+    from . import _tables
+
+    if data is None:
+        raise InputError("Missing argument: give a file or a folder of a data set")
+    pages = attnlens.head_pages(lens, Path(data), progress=sys.stderr.isatty(), **options)
+    table = _tables.of_pages(pages, sort)
+    if page is not None:
+        print(f"wrote {pages.report(page)}", file=sys.stderr)
+    return table
 
 
 @app.command()

@@ -5,6 +5,7 @@ A table is computed once and then printed, drawn or written as CSV or JSON from 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from .._checks import one_of
 from ..analysis import Comparison, compare, head_stats
+from ..corpus import HeadPages
 from ..data._trace import Trace
 from ..errors import FileError, InputError
 from ..io._escaping import quoted
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIRST_COLUMNS = (
-    "entropy", "max_weight", "distance", "self", "previous", "next", "first", "separator", "punctuation",
-    "duplicate", "induction", "sink",
+    "pattern", "loss_change", "divergence", "flips", "entropy", "max_weight", "distance", "self", "previous", "next",
+    "first", "separator", "punctuation", "duplicate", "induction", "sink",
 )  # fmt: skip
 """Statistics in the order in which they are printed as far as they fit."""
 
@@ -36,7 +38,7 @@ class HeadTable:
     """The statistics of every head over some inputs, sorted by one of them."""
 
     model: str
-    inputs: list[Any]
+    inputs: Sequence[Any]
     sort: str
     frame: pd.DataFrame
 
@@ -101,6 +103,17 @@ def measure_heads(lens: Lens, inputs: list[str], sort: str) -> HeadTable:
     return HeadTable(lens.name, inputs, sort, ordered)
 
 
+def of_pages(pages: HeadPages, sort: str | None) -> HeadTable:
+    """Every head on a data set, sorted, by default the most missed first."""
+    table = pages.table
+    numbers = [name for name in table.columns if name not in ("layer", "head", "pattern")]
+    if sort is None:
+        sort = next(name for name in ("loss_change", "divergence", "entropy") if name in table)
+    one_of("statistic", sort, numbers)
+    ordered = table.sort_values(sort, ascending=False, kind="stable", ignore_index=True)
+    return HeadTable(pages.lens.name, range(len(pages)), sort, ordered)
+
+
 def compare_models(first: Lens, second: Lens, input: str) -> ModelComparison:
     """Both models on one input, head by head."""
     return ModelComparison(input, compare(*(lens.trace(input) for lens in (first, second))))
@@ -120,7 +133,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def print_heads(console: Console, table: HeadTable, top: int) -> None:
     frame = table.frame
-    what = quoted(table.inputs[0]) if len(table.inputs) == 1 else f"the mean of {len(table.inputs)} texts"
+    what = quoted(table.inputs[0]) if len(table.inputs) == 1 else f"the mean of {len(table.inputs):,} inputs"
     console.print(Text(f"{table.model}: {what}", style="bold"))
     wanted = dict.fromkeys([table.sort, *FIRST_COLUMNS])
     columns = [name for name in wanted if name in frame and frame[name].notna().any()]

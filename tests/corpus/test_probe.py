@@ -99,6 +99,14 @@ def test_without_labels(lens):
     assert table["prediction"].notna().all()
 
 
+def test_labels_of_a_file_of_text_are_names_or_numbers(lens, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("text,label\na film,1\ndull,0\nsee it,positive\nno,2\nbad,good\n")
+    run = corpus.run(lens, path, tmp_path / "out", input="text", label="label", progress=False)
+    assert run.to_pandas()["label_index"].tolist() == [1, 0, 1]
+    assert run.errors["key"].tolist() == [3, 4]
+
+
 def test_statistics_and_largest_weights_of_every_head(lens):
     table = Probe(head_stats=True, top_weights=True)(lens, rows_of(TEXTS))[0].to_pandas()
     for row, text in zip(table.itertuples(), TEXTS, strict=True):

@@ -468,6 +468,23 @@ def test_heads_of_a_file_of_lines_and_of_standard_input(quick, tmp_path):
     assert from_file["heads"][0]["entropy_std"] > 0
 
 
+def test_heads_on_a_data_set(quick, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("text,label\na gripping film,1\ndull,0\nsee it,1\n", encoding="utf-8")
+    heads = ["heads", str(path), "--text", "text", "--label", "label", "--effects", "2"]
+    done = quick(*heads, "--page", str(tmp_path / "heads.html"), "--out", str(tmp_path / "out"), "--top", "2")
+    assert done.returncode == 0, done.stderr
+    assert "sentiment: the mean of 3 inputs" in done.stdout
+    assert done.stdout.splitlines()[1].split()[:4] == ["layer", "head", "loss_change", "pattern"]
+    assert "2 of 72 heads, by loss_change" in done.stdout
+    assert f"wrote {tmp_path / 'heads.html'}" in done.stderr
+    assert (tmp_path / "out" / "manifest.json").exists()
+    numbers = json.loads(quick(*heads, "--out", str(tmp_path / "out"), "--json", "--sort", "previous").stdout)
+    assert numbers["inputs"] == 3
+    assert (numbers["heads"][0]["layer"], numbers["heads"][0]["head"]) == (0, 2)
+    assert "add --page" in quick("heads", "see it", "--label", "label").stderr
+
+
 def test_heads_of_an_image_as_a_picture(quick, tmp_path):
     image = str(models.sample_images()["cat"])
     done = quick(
