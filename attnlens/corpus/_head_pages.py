@@ -289,10 +289,8 @@ class HeadPages:
         place = places.T[number, example]
         each, where = np.unique(place, return_inverse=True)
         rows = self._rows.at(each)
-        lists = [
-            np.stack(rows[name].to_numpy()) for name in ("head_stats", "top_weight", "top_query", "top_key")
-        ]
-        scores = _scores_of(*lists[:2], len(self.heads))[where, number, at]
+        lists = [_stacked(rows[name]) for name in ("head_stats", "top_weight", "top_query", "top_key")]
+        scores = _scores_of(*lists[:2], len(self.heads))[where, number, at] if len(each) else []
         frame = pd.DataFrame({"number": number, "place": place, "part": rows["part"].to_numpy()[where]})
         frame["decile"], frame["score"] = [deciles[n] for n in example.tolist()], scores
         for name in ("key", "input", "label", "prediction"):
@@ -351,6 +349,11 @@ class HeadPages:
         return "\n".join(lines)
 
 
+def _stacked(lists: pd.Series) -> np.ndarray:
+    """`[row, number]` of lists that are equally long; None is an empty one."""
+    return np.array([() if numbers is None else numbers for numbers in lists]).reshape(len(lists), -1)
+
+
 def _scores_of(stats: np.ndarray, weight: np.ndarray, heads: int) -> np.ndarray:
     """Float64 `[input, head, score]` of the columns of a run, `[input, number]`."""
     stats = stats.reshape(len(stats), heads, len(COLUMNS))
@@ -378,7 +381,7 @@ def head_pages(
         loss, their true classes
     out: the directory of the run, from which one that was killed goes on; a temporary one by default
     by: the score by which examples of a head are chosen, one of `al.analysis.COLUMNS` or "weight", the largest weight
-        on an ordinary key, which is the default
+        on an ordinary key, which is the default where the layers have one ("max_weight" within windows)
     sample: how many inputs, drawn by the seed, the tables are computed on that need the model again: pairs of tokens,
         classes, positions and distances
     effects: on how many of these each head is switched off; 0 for none
@@ -402,6 +405,16 @@ def head_pages(
         )
     columns = made.manifest["configuration"]["columns"]
     source = source_of(data, Columns(**{**columns, "more": tuple(columns["more"])}))
+    first = next(made.tables(["top_weight"]))
+    known = first["top_weight"].null_count < len(first)
     return HeadPages(
-        lens, made, source, by or WEIGHT, sample, effects, seed, options.get("progress", True), temporary
+        lens,
+        made,
+        source,
+        by or (WEIGHT if known else "max_weight"),
+        sample,
+        effects,
+        seed,
+        options.get("progress", True),
+        temporary,
     )

@@ -15,7 +15,7 @@ from attnlens.corpus._head_labels import PATTERNS, randomised_means
 from attnlens.errors import FileError, InputError
 
 from .. import tiny
-from ..analysis.test_many import TEXTS
+from ..analysis.test_many import LENSES, TEXTS, pictures
 
 ROWS = [
     {"text": f"{a} film , {b} and {c} .", "label": (n + m + k) % 2}
@@ -150,6 +150,18 @@ def test_randomised_models_leave_the_parameters_as_they_were(lens):
     assert len(np.unique(limiting[:, 0, 0])) == 23
 
 
+def test_layers_that_attend_within_windows():
+    pages = al.head_pages(LENSES["swin"](), pictures(5), sample=4, effects=2, progress=False)
+    assert pages.by == "max_weight"
+    assert pages.stats.weight.isna().all()
+    assert pages.offsets.empty
+    with pytest.raises(InputError):
+        _ = pages.distance
+    found = pages.examples(0, 0)
+    assert "query" not in found
+    assert found.score.iloc[0] == pages.examples(0, 0).score.max()
+
+
 @pytest.mark.parametrize("name", ["gpt2", "minivit"])
 def test_decoders_and_vision_models(name):
     if name == "gpt2":
@@ -160,6 +172,7 @@ def test_decoders_and_vision_models(name):
         pictures = [torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(n)) for n in range(9)]
         pages = al.corpus.head_pages(al.load("minivit"), pictures, sample=8, effects=4, progress=False)
         assert pages.pairs.empty
+        assert pages.examples(0, 0, by="previous").empty  # of pictures it is undefined
         assert {"row_offset", "col_offset"} <= set(pages.offsets)
     assert pages.table[["layer", "head"]].equals(pages.heads)
     assert {"pattern", "entropy", "weight", "flips"} <= set(pages.table)
