@@ -351,7 +351,8 @@ class HeadPages:
 
 def _stacked(lists: pd.Series) -> np.ndarray:
     """`[row, number]` of lists that are equally long; None is an empty one."""
-    return np.array([() if numbers is None else numbers for numbers in lists]).reshape(len(lists), -1)
+    rows = [() if numbers is None else numbers for numbers in lists]
+    return np.array(rows).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
 def _scores_of(stats: np.ndarray, weight: np.ndarray, heads: int) -> np.ndarray:
