@@ -24,7 +24,7 @@ from ..circuits import head_effects
 from ..errors import InputError
 from ._data import source_of
 from ._head_labels import head_labels, randomised_means
-from ._probe import Probe, _picture, class_index
+from ._probe import Probe, class_index
 from ._rows import RunRows, inputs_at
 from ._run import Progress, Run, run
 from ._source import Columns, Row, Source
@@ -317,7 +317,7 @@ class HeadPages:
 
     def inputs(self, rows: Sequence[Row] | None = None) -> Iterator[Any]:
         """What the lens reads of rows of the data, by default of the sample, one after the other."""
-        return (self.lens.prepare(_picture(row.input)) for row in (self.sampled if rows is None else rows))
+        return (self.lens.prepare(row.opened) for row in (self.sampled if rows is None else rows))
 
     def _effects(self, groups: Sequence[Any] | None) -> pd.DataFrame:
         labels = [row.label for row in self.sampled]

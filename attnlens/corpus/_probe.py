@@ -158,7 +158,7 @@ class Batch:
         index = {
             name: None if label is None else class_index(self.lens, label) for name, label in given.items()
         }
-        inputs = [_picture(row.input) for row in rows]
+        inputs = [row.opened for row in rows]
         seen = [self._measured(row, input) for row, input in zip(rows, inputs)]
         prepared = self.lens.prepare_all(inputs)
         self.labels.update((number, index[repr(row.label)]) for number, row in zip(numbers, rows))
@@ -264,7 +264,7 @@ class Batch:
     def _to_attribute(self, number: int) -> Any:
         """The input, tokenized where it is a text that is explained as a whole."""
         prepared = hasattr(self.lens, "tokenizer") and "window" not in self.probe.options
-        return self.prepared[number] if prepared else _picture(self.rows[number].input)
+        return self.prepared[number] if prepared else self.rows[number].opened
 
     def _rolled(self, numbers: list[int]) -> None:
         traces = self.lens.traces([self.prepared[number] for number in numbers])
@@ -452,11 +452,6 @@ def _text(input: Any) -> str | None:
 def _encodable(value: Any) -> str:
     """A value as a text that Parquet takes: a lone surrogate, which is no character, becomes "?"."""
     return str(value).encode("utf-8", "replace").decode()
-
-
-def _picture(input: Any) -> Any:
-    """A picture that a source holds as bytes; other inputs as they are."""
-    return _image_inputs.of_bytes(input) if isinstance(input, bytes) else input
 
 
 def _grey() -> Any:

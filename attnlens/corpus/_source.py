@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, unknown_name
+from ..models import _image_inputs
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Row:
     columns: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
     mask: Any = None
+
+    @property
+    def opened(self) -> Any:
+        """The input, as a picture where it is the bytes of one."""
+        return _image_inputs.of_bytes(self.input) if isinstance(self.input, bytes) else self.input
 
 
 @dataclass(frozen=True)
