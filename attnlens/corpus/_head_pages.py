@@ -33,6 +33,7 @@ from ._summaries import ScoreSummary, TopRows, priorities
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..analysis._class_means import TokenClasses
     from ..lens import Lens
 
 WEIGHT = "weight"
@@ -56,6 +57,7 @@ class HeadPages:
     lens: the model; run: the probe of every input, with its table
     by: the score by which examples are chosen, one of `SCORES`
     sample: the number of inputs of tables that need the model again; effects: of those without heads
+    token_classes: the classes of `classes`, by default those of `al.analysis.token_classes`
 
     Tables have a row per head, `layer` and `head`, or several.
     """
@@ -67,6 +69,7 @@ class HeadPages:
     sample: int = 2000
     effects: int = 500
     seed: int = 0
+    token_classes: TokenClasses | None = None
     progress: bool = True
     _temporary: tempfile.TemporaryDirectory | None = field(default=None, repr=False)
 
@@ -158,7 +161,7 @@ class HeadPages:
     @cached_property
     def classes(self) -> pd.DataFrame:
         """What each head attends to by class of token; see `al.analysis.attention_by_class`."""
-        return attention_by_class(self.lens, self.inputs())
+        return attention_by_class(self.lens, self.inputs(), classes=self.token_classes)
 
     @cached_property
     def offsets(self) -> pd.DataFrame:
@@ -374,6 +377,7 @@ def head_pages(
     sample: int = 2000,
     effects: int = 500,
     seed: int = 0,
+    classes: TokenClasses | None = None,
     **options: Any,
 ) -> HeadPages:
     """Measures what each head of a model does on a data set: an encoder, a decoder or a vision model.
@@ -386,6 +390,8 @@ def head_pages(
     sample: how many inputs, drawn by the seed, the tables are computed on that need the model again: pairs of tokens,
         classes, positions and distances
     effects: on how many of these each head is switched off; 0 for none
+    classes: from the tokens of an input to the class of each, such as a part-of-speech tagger, as for
+        `al.analysis.attention_by_class`
     options: those of `corpus.run`
 
     Raises InputError for what `corpus.run` refuses, and for a model whose attention cannot be recorded.
@@ -408,14 +414,6 @@ def head_pages(
     source = source_of(data, Columns(**{**columns, "more": tuple(columns["more"])}))
     first = next(made.tables(["top_weight"]))
     known = first["top_weight"].null_count < len(first)
-    return HeadPages(
-        lens,
-        made,
-        source,
-        by or (WEIGHT if known else "max_weight"),
-        sample,
-        effects,
-        seed,
-        options.get("progress", True),
-        temporary,
-    )
+    score = by or (WEIGHT if known else "max_weight")
+    progress = options.get("progress", True)
+    return HeadPages(lens, made, source, score, sample, effects, seed, classes, progress, temporary)

@@ -150,6 +150,11 @@ def test_randomised_models_leave_the_parameters_as_they_were(lens):
     assert len(np.unique(limiting[:, 0, 0])) == 23
 
 
+def test_classes_of_tokens_of_ones_own(lens):
+    pages = pages_of(lens, ROWS[:6], sample=4, classes=lambda tokens: [token.text for token in tokens])
+    assert "film" in set(pages.classes["key"])
+
+
 def test_layers_that_attend_within_windows():
     pages = al.head_pages(LENSES["swin"](), pictures(5), sample=4, effects=2, progress=False)
     assert pages.by == "max_weight"
