@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -84,16 +85,18 @@ class RayEngine:
         threads = torch.get_num_threads()
         cpus, room = self._room(threads)
         blocks = [pa.table({"task": pa.array([pickle.dumps(task)], pa.large_binary())}) for task in tasks]
-        results = ray.data.from_arrow(blocks).map_batches(
-            _Worker,
-            fn_constructor_args=(_shipped(self.job), threads, self.gpus > 0),
-            batch_size=1,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=min(self.actors or room, len(tasks))),
-            num_cpus=cpus,
-            num_gpus=self.gpus or None,
-            ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
-        )
+        with warnings.catch_warnings():  # no other way of bounding the retries
+            warnings.filterwarnings("ignore", message=".*ray_remote_args_fn.*")
+            results = ray.data.from_arrow(blocks).map_batches(
+                _Worker,
+                fn_constructor_args=(_shipped(self.job), threads, self.gpus > 0),
+                batch_size=1,
+                batch_format="pyarrow",
+                compute=ray.data.ActorPoolStrategy(size=min(self.actors or room, len(tasks))),
+                num_cpus=cpus,
+                num_gpus=self.gpus or None,
+                ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
+            )
         yield from _unpacked(results.iter_internal_ref_bundles())
 
     def _room(self, threads: int) -> tuple[float, int]:
