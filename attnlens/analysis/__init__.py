@@ -8,6 +8,7 @@ from ._distance import cluster_heads, head_distance, layer_similarity, map_heads
 from ._flow import flow
 from ._head_columns import COLUMNS, HeadColumns
 from ._head_stats import head_stats
+from ._model_comparison import ModelComparison
 from ._norms import norms
 from ._patterns import find_heads
 from ._rollout import fuse, rollout
@@ -20,6 +21,7 @@ __all__ = [
     "HeadColumns",
     "InputTokens",
     "Comparison",
+    "ModelComparison",
     "attention_by_class",
     "attention_by_offset",
     "cluster_heads",

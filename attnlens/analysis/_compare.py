@@ -6,33 +6,47 @@ Tokens are aligned first; every row of attention is then a distribution over the
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 from torch import Tensor
 
 from .. import _checks
-from ..data._attention import Attention, Windows
-from ..data._trace import Layer, PatchGrid, Token, Trace
+from ..data._trace import Token, Trace
 from ..errors import InputError
-from ._distance import METRICS, RowBlock, divergences, mean_distance, outcomes, p_log_p, row_blocks
+from ._alignment import aligned, columns_of, side_of
+from ._distance import METRICS
+from ._head_pairs import all_heads, is_same, nearest_of, pair_columns, same_heads
+from ._many import ModelWithInputs
+from ._model_comparison import ModelComparison, of_lenses, of_traces
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST_TOKENS = 8
-"""Tokens of each input that an error message shows."""
 
-
-def compare(a: Trace, b: Trace, *, metric: str = "hellinger") -> Comparison:
-    """How differently two traces attend, head by head.
+@overload
+def compare(a: Trace, b: Trace, inputs: None = None, *, metric: str = "hellinger") -> Comparison: ...
+@overload
+def compare(
+    a: Iterable[Trace] | ModelWithInputs,
+    b: Iterable[Trace] | ModelWithInputs,
+    inputs: Iterable[Any] | None = None,
+    *,
+    metric: str = "hellinger",
+    batch_size: int | None = None,
+) -> ModelComparison: ...
+def compare(
+    a: Any, b: Any, inputs: Any = None, *, metric: str = "hellinger", batch_size: int | None = None
+) -> Comparison | ModelComparison:
+    """How differently two traces attend, or two models over many inputs, head by head.
 
     a, b: one model's traces of two inputs, two checkpoints' traces of one input, or the traces of two models. Where
-    the numbers of layers and heads are equal, each head is paired with the same one of b; otherwise with the nearest.
+        the numbers of layers and heads are equal, each head is paired with the same one of b; otherwise with the
+        nearest. Or two iterables of traces of the same inputs, which are read once, a pair at a time, and not kept;
+        or two lenses, with inputs: the result is a `ModelComparison` with means over the inputs.
+    inputs: for two lenses, any iterable of inputs that both read; batch_size: how many run together, 16 by default.
 
     Tokens of the same text are aligned by their position in it, tokens of two texts by their spelling (special ones
     by their role), patches by their position in the grid. Attention to tokens without a partner is one more outcome;
@@ -40,19 +54,39 @@ def compare(a: Trace, b: Trace, *, metric: str = "hellinger") -> Comparison:
 
     metric: "hellinger" (0 to 1) or "jensen_shannon" (nats), as in `head_distance`.
 
-    Raises InputError where no tokens can be aligned, grids differ, or no layer attends from tokens to tokens.
+    Raises InputError where no tokens can be aligned, grids differ, or no layer attends from tokens to tokens. Of many
+    inputs, those whose tokens cannot be aligned are counted; it is an error where none is left.
     Sources: the measures of `head_distance`; alignment of texts after Ratcliff & Metzener 1988 (`difflib`).
 
     >>> compare(lens.trace("a fine film"), lens.trace("a dull film")).most()
+    >>> compare(before, after, texts).most()  # two lenses
     """
     _checks.one_of("metric", metric, METRICS)
-    sides = [_side(trace, name) for trace, name in ((a, "a"), (b, "b"))]
-    alignment = _aligned(*sides)
-    heads = [[one.heads for one in side.attentions] for side in sides]
-    matched = "same" if heads[0] == heads[1] else "nearest"
-    table = (_same if matched == "same" else _nearest)(*sides, alignment, metric)
+    lenses = [hasattr(side, "reduce") for side in (a, b)]
+    if all(lenses):
+        return of_lenses(a, b, inputs, metric, batch_size)
+    if any(lenses) or inputs is not None or batch_size is not None:
+        raise InputError(
+            f"a is {type(a).__name__} and b is {type(b).__name__}; inputs and batch_size= belong to two lenses: "
+            "compare(before, after, texts). Without a lens, pass two traces, or two iterables of traces"
+        )
+    many = [isinstance(side, Iterable) and not isinstance(side, (Trace, str)) for side in (a, b)]
+    return of_traces(a, b, metric) if all(many) else _of_pair(a, b, metric)
+
+
+def _of_pair(a: Trace, b: Trace, metric: str) -> Comparison:
+    sides = [side_of(trace, name) for trace, name in ((a, "a"), (b, "b"))]
+    alignment = aligned(*sides)
+    same = is_same(*sides)
+    distance, entropy_a, entropy_b = (same_heads if same else all_heads)(*sides, alignment, metric)
+    names_a, names_b = (side.heads for side in sides)
+    if not same:
+        beside = nearest_of(distance)
+        distance, entropy_b = distance[torch.arange(len(beside)), beside], entropy_b[beside]
+        names_b = [names_b[n] for n in beside.tolist()]
+    table = _table(names_a, names_b, distance, entropy_a, entropy_b)
     left_out = tuple(name for side in sides for name in side.left_out)
-    return Comparison(a, b, alignment, matched, table, metric, left_out)
+    return Comparison(a, b, alignment, "same" if same else "nearest", table, metric, left_out)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,7 +135,7 @@ class Comparison:
         Raises InputError for a head that was not compared.
         """
         pair = self._pair(layer, head)
-        rows_a, rows_b = _columns(self.alignment)
+        rows_a, rows_b = columns_of(self.alignment)
         before = self.a[pair["layer"]][pair["head"], rows_a, rows_a]
         after = self.b[pair["layer_b"]][pair["head_b"], rows_b, rows_b]
         return after.to(before.device) - before
@@ -150,226 +184,6 @@ def _summary(comparison: Comparison) -> list[str]:
     return lines
 
 
-# -- one trace --------------------------------------------------------------------------------------
-
-
-class Side(NamedTuple):
-    """One of two traces, as far as it can be compared.
-
-    numbers, attentions: the layers that attend from tokens to tokens
-    left_out: the other layers, named
-    """
-
-    tokens: tuple[Token, ...]
-    text: tuple[str, ...]
-    patches: PatchGrid | None
-    numbers: tuple[int, ...]
-    attentions: tuple[Attention, ...]
-    left_out: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        return self.attentions[0].queries
-
-
-def _side(trace: Trace, name: str) -> Side:
-    if not isinstance(trace, Trace):
-        raise InputError(
-            f"compare() takes two traces; {name} is {type(trace).__name__}. Make one with lens.trace(input)."
-        )
-    square = [(number, layer) for number, layer in enumerate(trace.layers) if _is_square(layer)]
-    if not square:
-        held = ", ".join(f"{layer.name} {_kind(layer)}" for layer in trace.layers) or "no layer at all"
-        raise InputError(
-            f"compare() needs layers that attend from tokens to tokens; {name} has {held}. "
-            "trace[layer] has the weights of a single layer."
-        )
-    # An encoder-decoder is compared on its input; trace.select("decoder") on its output.
-    kinds = [(layer.query_side, layer.attention.queries) for _, layer in square]
-    wanted = next((kind for kind in kinds if kind[0] == "input"), kinds[0])
-    numbers = tuple(number for (number, _), kind in zip(square, kinds) if kind == wanted)
-    others = [layer for number, layer in enumerate(trace.layers) if number not in numbers]
-    inside = wanted[0] == "input"
-    return Side(
-        tokens=trace.tokens if inside else trace.output_tokens,
-        text=trace.text if inside else (),
-        patches=trace.patches if inside else None,
-        numbers=numbers,
-        attentions=tuple(trace[number] for number in numbers),
-        left_out=tuple(f"{name}: {layer.name} ({_kind(layer)})" for layer in others),
-    )
-
-
-def _is_square(layer: Layer) -> bool:
-    """Whether queries and keys are the same tokens."""
-    attention, side = layer.attention, layer.query_side
-    same = side == layer.key_side and attention.queries == attention.keys
-    return layer.kind == "self" and same and side != "other" and not isinstance(attention, Windows)
-
-
-def _kind(layer: Layer) -> str:
-    how = ", windows" if isinstance(layer.attention, Windows) else ""
-    return f"{layer.kind}{how} {list(layer.attention.shape)}"
-
-
-# -- alignment ------------------------------------------------------------------------------------------------
-
-
-def _aligned(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
-    if a.patches is not None or b.patches is not None:
-        return _by_grid(a.patches, b.patches)
-    if not a.tokens or not b.tokens:
-        return _by_number(a, b)
-    one_text = a.text and a.text == b.text and _has_spans(a) and _has_spans(b)
-    pairs = _by_place(a, b) if one_text else _by_spelling(a, b)
-    if not pairs:
-        first = [" ".join(repr(t.text) for t in side.tokens[:FIRST_TOKENS]) for side in (a, b)]
-        raise InputError(
-            f"no token of a can be aligned with one of b: a begins {first[0]}, b begins {first[1]}. compare() needs "
-            "two inputs that share tokens, or two traces of one input."
-        )
-    return pairs
-
-
-def _by_grid(a: PatchGrid | None, b: PatchGrid | None) -> tuple[tuple[int, int], ...]:
-    """Patches by their position in the grid; leading tokens by name."""
-    grids = ["no patches" if grid is None else f"{grid.rows} x {grid.cols} patches" for grid in (a, b)]
-    if grids[0] != grids[1]:
-        raise InputError(
-            f"a has {grids[0]} and b has {grids[1]}; compare() needs images cut into the same grid of patches"
-        )
-    leading = [(a.leading.index(name), b.leading.index(name)) for name in a.leading if name in b.leading]
-    patches = ((len(a.leading) + n, len(b.leading) + n) for n in range(a.rows * a.cols))
-    return (*leading, *patches)
-
-
-def _by_number(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
-    if a.size != b.size:
-        raise InputError(
-            f"a has {a.size} positions and b {b.size}, and without tokens on both sides they cannot be aligned; make "
-            "the traces with a lens, or pass inputs of equal length"
-        )
-    return tuple((n, n) for n in range(a.size))
-
-
-def _has_spans(side: Side) -> bool:
-    return all(token.special or token.start is not None for token in side.tokens)
-
-
-def _by_place(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
-    """Tokens of one text that cover the same characters; several over one character are matched in order."""
-    places = {place: n for n, place in enumerate(_numbered(_marks(b, _place)))}
-    left = enumerate(_numbered(_marks(a, _place)))
-    return tuple((n, places[place]) for n, place in left if place in places)
-
-
-def _by_spelling(a: Side, b: Side) -> tuple[tuple[int, int], ...]:
-    """The longest common runs of equally spelled tokens, in order."""
-    matcher = SequenceMatcher(None, _marks(a, _spelling), _marks(b, _spelling), autojunk=False)
-    blocks = matcher.get_matching_blocks()
-    return tuple((block.a + n, block.b + n) for block in blocks for n in range(block.size))
-
-
-def _marks(side: Side, mark: Callable[[Token, tuple[str, ...]], Hashable]) -> list[Hashable]:
-    """The identity of each token; for special ones their role: before the text, or the segment that they follow."""
-    marks, after = [], -1
-    for token in side.tokens:
-        if not token.special:
-            after = token.segment
-        marks.append(("special", after) if token.special else mark(token, side.text))
-    return marks
-
-
-def _place(token: Token, text: tuple[str, ...]) -> Hashable:
-    """Segment and span, without the space before a word that some tokenizers include."""
-    covered = text[token.segment][token.start : token.end]
-    spaces = len(covered) - len(covered.lstrip()) if covered.strip() else 0
-    return token.segment, token.start + spaces, token.end
-
-
-def _spelling(token: Token, text: tuple[str, ...]) -> Hashable:
-    return token.text.strip().casefold().removeprefix("##")
-
-
-def _numbered(marks: list[Hashable]) -> list[tuple[Hashable, int]]:
-    """Equal marks numbered: the first, the second, ..."""
-    seen: Counter[Hashable] = Counter()
-    numbered = []
-    for mark in marks:
-        numbered.append((mark, seen[mark]))
-        seen[mark] += 1
-    return numbered
-
-
-def _columns(alignment: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    return [i for i, _ in alignment], [j for _, j in alignment]
-
-
-# -- head by head -----------------------------------------------------------------------------------------
-
-
-def _same(a: Side, b: Side, alignment: Sequence[tuple[int, int]], metric: str) -> pd.DataFrame:
-    """Each head paired with the one of equal number: one layer of each at a time."""
-    layers = [
-        _means([one], [other], alignment, metric, _one_by_one)
-        for one, other in zip(a.attentions, b.attentions)
-    ]
-    distance, *entropies = (torch.cat(parts) for parts in zip(*layers))
-    return _table(_names(a), _names(b), distance, *entropies)
-
-
-def _nearest(a: Side, b: Side, alignment: Sequence[tuple[int, int]], metric: str) -> pd.DataFrame:
-    """Each head of a paired with the nearest head of b."""
-    distance, entropy_a, entropy_b = _means(a.attentions, b.attentions, alignment, metric, divergences)
-    least, beside = distance.nan_to_num(torch.inf).min(1)
-    names = _names(b)
-    least = least.masked_fill(least.isinf(), torch.nan)
-    return _table(_names(a), [names[n] for n in beside.tolist()], least, entropy_a, entropy_b[beside])
-
-
-def _names(side: Side) -> list[tuple[int, int]]:
-    return [(n, head) for n, one in zip(side.numbers, side.attentions) for head in range(one.heads)]
-
-
-Measure = Callable[[RowBlock, RowBlock, str], tuple[Tensor, Tensor]]
-
-
-def _means(
-    a: Sequence[Attention],
-    b: Sequence[Attention],
-    alignment: Sequence[tuple[int, int]],
-    metric: str,
-    measure: Measure,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(distances, entropies of the heads of a, of b), means over the aligned queries that are not masked."""
-    keys_a, keys_b = _columns(alignment)
-    width = max(a[0].keys, b[0].keys) * (sum(left.heads for left in a) + sum(left.heads for left in b))
-    sums: list[Tensor] = []
-    for block in row_blocks(len(alignment), width, a[0].device):
-        left = outcomes(a, keys_a[block], keys_a)
-        right = outcomes(b, keys_b[block], keys_b).to(left.shares.device)
-        found = [*measure(left, right, metric), *_entropy(left), *_entropy(right)]
-        sums = [total + part.cpu() for total, part in zip(sums or [0.0] * len(found), found)]
-    total, count, entropy_a, rows_a, entropy_b, rows_b = sums
-    return mean_distance(total, count, metric), entropy_a / rows_a, entropy_b / rows_b
-
-
-def _one_by_one(a: RowBlock, b: RowBlock, metric: str) -> tuple[Tensor, Tensor]:
-    """As `divergences`, but only of heads with equal number: `[head]` each."""
-    p, q = a.shares.double(), b.shares.double()
-    if metric == "hellinger":
-        apart = (p.sqrt() - q.sqrt()).square().sum(-1) / 2
-    else:
-        apart = (p_log_p(p) + p_log_p(q)) / 2 - p_log_p((p + q) / 2)
-    both = (a.seen & b.seen).double()
-    return (apart * both).sum(-1), both.sum(-1)
-
-
-def _entropy(rows: RowBlock) -> tuple[Tensor, Tensor]:
-    """(sum over rows of their entropy in nats, number of these rows), float64 `[head]`."""
-    return -p_log_p(rows.shares).sum(-1), rows.seen.double().sum(-1)
-
-
 def _table(
     names: list[tuple[int, int]],
     names_b: list[tuple[int, int]],
@@ -380,10 +194,7 @@ def _table(
     import pandas as pd
 
     columns = {
-        "layer": [layer for layer, _ in names],
-        "head": [head for _, head in names],
-        "layer_b": [layer for layer, _ in names_b],
-        "head_b": [head for _, head in names_b],
+        **pair_columns(names, names_b),
         "distance": distance.numpy(),
         "entropy_a": entropy_a.numpy(),
         "entropy_b": entropy_b.numpy(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,13 +75,13 @@ def head_stats(
     if of_lens(traces, inputs, batch_size, "head_stats"):
         return _of_inputs(traces, inputs, batch_size)
     if isinstance(traces, Trace):
-        return pd.DataFrame(_index(_layout(traces)) | _numbers(traces))
+        return pd.DataFrame(_index(_layout(traces)) | trace_columns(traces))
     layers, running, inputs = (), {}, 0
     for trace in traces_of(traces, "head_stats"):
         layers = layers or _layout(trace)
         _require_layout(_layout(trace), layers, f"trace {inputs}")
         inputs += 1
-        for name, numbers in _numbers(trace).items():
+        for name, numbers in trace_columns(trace).items():
             running.setdefault(name, RunningMoments(len(numbers))).add(numbers)
     if not inputs:
         raise InputError(
@@ -165,11 +165,12 @@ def _names() -> list[str]:
     return [*COLUMNS, *(VALUE + name for name in COLUMNS), IMPORTANCE]
 
 
-def _numbers(trace: Trace) -> dict[str, np.ndarray]:
-    """The columns of one trace, float64 `[layer * head]`: those that some layer has."""
-    by_layer = [_of_layer(trace, number) for number in range(len(trace))]
+def trace_columns(trace: Trace, layers: Sequence[int] | None = None) -> dict[str, np.ndarray]:
+    """The columns of one trace, float64 `[layer * head]`: those that some layer has; layers: all by default."""
+    layers = range(len(trace)) if layers is None else layers
+    by_layer = [_of_layer(trace, number) for number in layers]
     names = [name for name in _names() if any(name in one for one in by_layer)]
-    heads = [layer.attention.heads for layer in trace.layers]
+    heads = [trace.layers[number].attention.heads for number in layers]
     return {
         name: np.concatenate([one.get(name, np.full(n, np.nan)) for one, n in zip(by_layer, heads)])
         for name in names

@@ -20,6 +20,8 @@ class ModelWithInputs(Protocol):
         self, inputs: Iterable[Any], reducer: Any, *, batch_size: int | None = None
     ) -> Iterator[Any]: ...
 
+    def traces(self, inputs: Iterable[Any], *, batch_size: int = 16) -> Iterator[Trace]: ...
+
 
 def of_lens(source: Any, inputs: Any, batch_size: int | None, function: str) -> TypeGuard[ModelWithInputs]:
     """Whether the source is a lens with inputs; otherwise it is a trace or traces.

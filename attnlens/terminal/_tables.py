@@ -58,7 +58,7 @@ class HeadTable:
 
 
 @dataclass(frozen=True)
-class ModelComparison:
+class ComparisonTable:
     """Two models on one input."""
 
     input: str
@@ -114,9 +114,9 @@ def of_pages(pages: HeadPages, sort: str | None) -> HeadTable:
     return HeadTable(pages.lens.name, range(len(pages)), sort, ordered)
 
 
-def compare_models(first: Lens, second: Lens, input: str) -> ModelComparison:
+def compare_models(first: Lens, second: Lens, input: str) -> ComparisonTable:
     """Both models on one input, head by head."""
-    return ModelComparison(input, compare(*(lens.trace(input) for lens in (first, second))))
+    return ComparisonTable(input, compare(*(lens.trace(input) for lens in (first, second))))
 
 
 def _prediction(trace: Trace) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def print_heads(console: Console, table: HeadTable, top: int) -> None:
     )
 
 
-def print_comparison(console: Console, models: ModelComparison, top: int) -> None:
+def print_comparison(console: Console, models: ComparisonTable, top: int) -> None:
     comparison = models.comparison
     console.print(Text(quoted(models.input), style="bold"))
     for trace in (comparison.a, comparison.b):
