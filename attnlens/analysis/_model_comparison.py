@@ -263,7 +263,7 @@ class RunningComparison:
         frame = pd.concat(parts, ignore_index=True).query("inputs > 0")
         order = frame["effect"].abs().sort_values(ascending=False, kind="stable").index
         frame = frame.loc[order].reset_index(drop=True)
-        return frame.assign(p=_corrected(frame["p"].to_numpy()))
+        return frame.assign(p=_corrected(frame["p"].to_numpy(copy=True)))
 
 
 def _require_heads(which: str, heads: list[tuple[int, int]], first: list[tuple[int, int]]) -> None:
