@@ -315,7 +315,8 @@ def compare(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="TEXT|FILE", help="a text, a file that holds one, or an image file; - reads it"
+            metavar="TEXT|FILE",
+            help="a text, a file of texts, or an image file; - reads a text from each line of standard input",
         ),
     ] = None,
     file: File = None,
@@ -325,7 +326,7 @@ def compare(
     as_json: AsJson = False,
     png: Png = None,
 ) -> None:
-    """Compare the heads of two models, or of two checkpoints of one, on the same input."""
+    """Compare the heads of two models, or of two checkpoints of one: on one input, or the means over several."""
     from . import _sources, _tables
 
     _one_format(as_csv, as_json)
@@ -336,9 +337,8 @@ def compare(
             f"{first.name} and {second.name} do not read the same input: one is for text, one for images"
         )
     inputs = _sources.inputs(first, [] if source is None else [source], file, column)
-    text = _sources.single(inputs, "two models are compared on")
     with _working("comparing"):
-        models = _tables.compare_models(first, second, text)
+        models = _tables.compare_models(first, second, inputs)
     _table(models, _tables.print_comparison, top, as_csv, as_json, png)
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .._checks import one_of
-from ..analysis import Comparison, compare, head_stats
+from ..analysis import Comparison, ModelComparison, compare, head_stats
 from ..corpus import HeadPages
 from ..data._trace import Trace
 from ..errors import FileError, InputError
@@ -31,6 +31,9 @@ FIRST_COLUMNS = (
     "first", "separator", "punctuation", "duplicate", "induction", "sink",
 )  # fmt: skip
 """Statistics in the order in which they are printed as far as they fit."""
+
+INTERVALS = ("distance", "entropy_change")
+"""What is printed with its interval of two models over several inputs."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,29 @@ class ComparisonTable:
         return plots.compare(self.comparison)
 
 
+@dataclass(frozen=True)
+class ModelTable:
+    """Two models over several inputs."""
+
+    comparison: ModelComparison
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return self.comparison.most(len(self.comparison.heads))
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        names = ("models", "inputs", "unaligned", "reason", "only_special", "metric", "matched")
+        fields = {name: getattr(self.comparison, name) for name in names}
+        return {**fields, "heads": _records(self.frame)}
+
+    def figure(self) -> Figure:
+        from .. import plots
+
+        name = f"mean {self.comparison.metric} distance"
+        return plots.stats(self.comparison.heads.rename(columns={"distance": name}), name)
+
+
 def measure_heads(lens: Lens, inputs: list[str], sort: str) -> HeadTable:
     """`head_stats` of a text or an image file, or the means over several; sorted."""
     traces = lens.traces(inputs, values=True)
@@ -114,9 +140,11 @@ def of_pages(pages: HeadPages, sort: str | None) -> HeadTable:
     return HeadTable(pages.lens.name, range(len(pages)), sort, ordered)
 
 
-def compare_models(first: Lens, second: Lens, input: str) -> ComparisonTable:
-    """Both models on one input, head by head."""
-    return ComparisonTable(input, compare(*(lens.trace(input) for lens in (first, second))))
+def compare_models(first: Lens, second: Lens, inputs: list[str]) -> ComparisonTable | ModelTable:
+    """Both models on one input, or the means over several, head by head."""
+    if len(inputs) > 1:
+        return ModelTable(compare(first, second, inputs))
+    return ComparisonTable(inputs[0], compare(*(lens.trace(inputs[0]) for lens in (first, second))))
 
 
 def _prediction(trace: Trace) -> dict[str, Any]:
@@ -144,23 +172,56 @@ def print_heads(console: Console, table: HeadTable, top: int) -> None:
     )
 
 
-def print_comparison(console: Console, models: ComparisonTable, top: int) -> None:
+def print_comparison(console: Console, table: ComparisonTable | ModelTable, top: int) -> None:
+    show = _print_models if isinstance(table, ModelTable) else _print_traces
+    show(console, table, top)
+
+
+def _print_traces(console: Console, models: ComparisonTable, top: int) -> None:
     comparison = models.comparison
     console.print(Text(quoted(models.input), style="bold"))
     for trace in (comparison.a, comparison.b):
         said = "" if trace.prediction is None else f"  says {trace.prediction}"
         console.print(Text(f"{trace.model}{said}"))
     aligned = len(comparison.alignment)
-    beside = "" if comparison.matched == "same" else ", each with its nearest head of the other model"
     console.print(
-        f"{aligned} position{'s' * (aligned != 1)} aligned; heads by {comparison.metric} distance, 0 (the same) to 1"
-        + beside,
-        style="dim",
+        f"{aligned} position{'s' * (aligned != 1)} aligned; heads by {_measure(comparison)}", style="dim"
     )
     if comparison.only_special:
         console.print("only special tokens are aligned: the distances carry little information on the models")
     names = ["layer", "head", "layer_b", "head_b", "distance", "entropy_a", "entropy_b"]
     _print_frame(console, comparison.most(top), names)
+
+
+def _print_models(console: Console, models: ModelTable, top: int) -> None:
+    comparison = models.comparison
+    a, b = comparison.models
+    console.print(Text(f"{a} beside {b}: the mean of {comparison.inputs} inputs", style="bold"))
+    console.print(f"heads by {_measure(comparison)}; 95 % intervals over the inputs", style="dim")
+    if comparison.unaligned:
+        console.print(Text(f"{comparison.unaligned} more could not be aligned; {comparison.reason}"))
+    if comparison.only_special:
+        console.print(f"of {comparison.only_special} inputs, only special tokens are aligned")
+    frame = comparison.most(top)
+    names = ["layer", "head", "layer_b", "head_b"]
+    for name in INTERVALS:
+        names.append(f"{name} (95 %)")
+        frame[names[-1]] = _with_interval(frame, name)
+    _print_frame(console, frame, names)
+
+
+def _measure(comparison: Comparison | ModelComparison) -> str:
+    beside = "" if comparison.matched == "same" else ", each with its nearest head of the other model"
+    return f"{comparison.metric} distance, 0 (the same) to 1{beside}"
+
+
+def _with_interval(frame: pd.DataFrame, name: str) -> list[str]:
+    """A statistic and its interval in one cell; of a single input there is none."""
+    columns = (frame[column] for column in (name, f"{name}_low", f"{name}_high"))
+    return [
+        f"{mean:.3f}" if low != low else f"{mean:.3f} ({low:.3f}, {high:.3f})"
+        for mean, low, high in zip(*columns)
+    ]
 
 
 def _print_frame(console: Console, frame: pd.DataFrame, names: list[str]) -> None:

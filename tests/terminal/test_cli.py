@@ -539,14 +539,36 @@ def test_what_heads_and_compare_refuse(quick, arguments, message):
     assert re.search(message, done.stderr), done.stderr
 
 
-def test_compare_reads_standard_input_and_one_text_only(quick, tmp_path):
+def test_compare_reads_standard_input(quick):
     done = quick("compare", "sentiment", "sentiment", "-", "--json", text="not a bad film\n")
     assert json.loads(done.stdout)["input"] == "not a bad film"
-    lines = tmp_path / "two.txt"
-    lines.write_text("see it\nflat\n", encoding="utf-8")
-    refused = quick("compare", "sentiment", "sentiment", str(lines))
-    assert refused.returncode == 2
-    assert "compared on one text; 2 were given" in refused.stderr
+    done = quick("compare", "sentiment", "sentiment", "-", "--json", text="not a bad film\nsee it\n")
+    numbers = json.loads(done.stdout)
+    assert numbers["inputs"] == 2
+    assert max(head["distance"] for head in numbers["heads"]) == 0
+
+
+def test_compare_over_a_file_of_texts(quick, tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("see it\nnot a bad film\na dull stretch\n", encoding="utf-8")
+    compare = ["compare", "sentiment", MINILM, str(file)]
+    done = quick(*compare, "--top", "2", "--png", str(tmp_path / "c.png"))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "sentiment beside model: the mean of 3 inputs"
+    assert lines[1].endswith("0 (the same) to 1; 95 % intervals over the inputs")
+    assert "  entropy_change (95 %)" in lines[2]
+    assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
+    numbers = json.loads(quick(*compare, "--json").stdout)
+    assert (numbers["inputs"], numbers["unaligned"], len(numbers["heads"])) == (3, 0, 72)
+    first = numbers["heads"][0]
+    bounds = f"{first['distance']:.3f} ({first['distance_low']:.3f}, {first['distance_high']:.3f})"
+    assert lines[3].split()[:2] == [str(first["layer"]), str(first["head"])]
+    assert bounds in lines[3]
+    assert len(lines) == 6
+    rows = list(csv.DictReader(quick(*compare, "--csv").stdout.splitlines()))
+    assert [float(row["distance"]) for row in rows] == [head["distance"] for head in numbers["heads"]]
+    assert list(rows[0]) == list(first)
 
 
 # -- files ----------------------------------------------------------------------------------------------------
@@ -600,7 +622,6 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
         (["report", "sentiment", "lost.txt", "x.html"], "there is no file lost.txt"),
         (["text", "."], ". is a folder; give a file in it with --file"),
         (["text", "--file", "reviews.csv"], "text explains one text; 2 were given.* - < reviews.csv"),
-        (["compare", "sentiment", "sentiment", "reviews.csv"], "compared on one text; 2 were given"),
         (["text", "see it", "--file", "notes.txt"], "give 'see it' or --file notes.txt, not both"),
         (["debug", "cat.png", "cat"], "cat.png is a picture, and sentiment reads texts; choose a model that"),
         (["heads", "cat.png"], "cat.png is a picture, and sentiment reads texts; choose a model that reads images"),
