@@ -57,7 +57,8 @@ def head_distance(
         of a block are one matrix product. "jensen_shannon", the mean divergence in nats, 0 to ln 2: slower, with
         nearly the same ranking of pairs.
 
-    `frame.attrs` holds the metric and the numbers of inputs and queries.
+    `frame.attrs` holds the metric, the numbers of inputs and queries, and `fewest_queries`: each known distance is a
+    mean over at least so many. Both numbers of queries are equal where no head masks a row that another one sees.
 
     Raises InputError where heads differ in their queries or keys (see `trace.select`).
     Sources: Hellinger 1909; Lin 1991, "Divergence Measures Based on the Shannon Entropy"; heads are compared in this
@@ -87,7 +88,14 @@ def head_distance(
             total, count, queries = total + sums.cpu(), count + rows.cpu(), queries + int(of_some)
     if not seen_inputs:
         raise InputError("head_distance() received no trace; pass one, or an iterable of at least one")
-    return _frame(mean_distance(total, count, metric), names, metric, inputs=seen_inputs, queries=queries)
+    sizes = {"inputs": seen_inputs, "queries": queries, "fewest_queries": _fewest(count)}
+    return _frame(mean_distance(total, count, metric), names, metric, **sizes)
+
+
+def _fewest(count: Tensor) -> int:
+    """The smallest number of queries of a pair of heads that shares any."""
+    shared = count[count > 0]
+    return int(shared.min()) if len(shared) else 0
 
 
 def _layers_of(

@@ -108,7 +108,10 @@ def test_distances_are_the_formulas(metric, layers, heads, sizes, seed):
     traces = [trace_of(*weights(layers, heads, size)) for size in sizes]
     frame = head_distance(traces, metric=metric)
     close(frame, oracle(traces, metric), 1e-7)
-    assert frame.attrs == {"metric": metric, "inputs": len(sizes), "queries": sum(sizes)}
+    queries = sum(sizes)
+    assert frame.attrs == {
+        "metric": metric, "inputs": len(sizes), "queries": queries, "fewest_queries": queries,
+    }  # fmt: skip
 
 
 MASKS = {
@@ -242,6 +245,7 @@ def test_a_pair_without_a_common_row_is_unknown():
     assert frame.loc[(0, 0), (0, 0)] == 0
     assert frame.loc[(0, 0), (0, 2)] > 0
     assert frame.attrs["queries"] == 4
+    assert frame.attrs["fewest_queries"] == 2
 
 
 @pytest.mark.parametrize("metric", METRICS)
