@@ -31,6 +31,7 @@ def made(layers: int = 3, heads: int = 3, **more) -> Trace:
 TEXT = made(tokens=tuple(Token(text) for text in ("[CLS]", "a", "dull", "film", ".")))
 IMAGE = made(patches=PatchGrid(2, 2, ("[CLS]",)))
 PAIR = al.compare(TEXT, made(tokens=TEXT.tokens))
+MODELS = al.compare([TEXT], [made(tokens=TEXT.tokens)])
 VALUES = Values(torch.ones(1, 5, 2))
 VIT = MiniViT()
 
@@ -132,6 +133,7 @@ COUNTS = {
     "nearest_heads count": lambda n: nearest_heads(head_distance(TEXT), 0, 0, n),
     "cluster_heads count": lambda n: cluster_heads(head_distance(TEXT), n),
     "Comparison.most": PAIR.most,
+    "ModelComparison.most": MODELS.most,
     "plots.compare count": lambda n: len(al.plots.compare(PAIR, n).axes),
     "Values.transformed": VALUES.transformed,
     "Trace.label": TEXT.label,

@@ -64,6 +64,7 @@ FUNCTIONS = (
 )  # fmt: skip
 CLASSES: tuple[type, ...] = (
     al.circuits.Ablation, al.data.Attention, al.Attribution, al.AttentionView, al.analysis.Comparison,
+    al.analysis.ModelComparison,
     al.corpus.Audit, al.corpus.Probe, al.corpus.Run,
     al.CompareView, al.diagnosis.Diagnosis, al.attribution.Explanation, al.Explorer, al.data.Factors, al.HeadsView,
     al.lens.ImageLens, al.Lens, al.data.PatchGrid, al.PatchView, al.lens.TextLens, al.data.Token, al.TokensView,

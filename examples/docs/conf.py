@@ -53,8 +53,10 @@ autodoc_type_aliases = {name: name for name, it in vars(_axes).items() if get_or
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 nitpicky = True
-# What the inputs of a method hold: read in the source by whoever writes one.
-nitpick_ignore_regex = [("py:class", r".*\.(EmbeddingForward|PixelForward|TargetScalar|Picture)")]
+# What the inputs of a method hold, and what a function of traces needs of a lens: read in the source by who writes one.
+nitpick_ignore_regex = [
+    ("py:class", r".*\.(EmbeddingForward|PixelForward|TargetScalar|Picture|ModelWithInputs)")
+]
 smartquotes = False
 toc_object_entries_show_parents = "hide"
 
