@@ -40,6 +40,13 @@ def attributions(lens: al.lens.TextLens, vision: al.lens.ImageLens) -> None:
     print(lens.explain("a")[0].plot(cmap="PuOr"), al.ablate(lens, "a", [(3, 9)]).change)
 
 
+def comparisons(before: al.Lens, after: al.Lens, texts: list[str]) -> None:
+    pair: al.analysis.Comparison = al.compare(before.trace("a"), after.trace("a"))
+    models: al.analysis.ModelComparison = al.compare(before, after, texts, batch_size=8)
+    streams: al.analysis.ModelComparison = al.compare(before.traces(texts), after.traces(texts))
+    print(pair.difference(0, 1), models.inputs, streams.most(3))
+
+
 def layer_below(model: nn.Module) -> list[al.Trace]:
     with al.capture(model, store="factors", values=True) as recording:
         model(torch.rand(1, 3))
@@ -64,8 +71,7 @@ FUNCTIONS = (
 )  # fmt: skip
 CLASSES: tuple[type, ...] = (
     al.circuits.Ablation, al.data.Attention, al.Attribution, al.AttentionView, al.analysis.Comparison,
-    al.analysis.ModelComparison,
-    al.corpus.Audit, al.corpus.Probe, al.corpus.Run,
+    al.analysis.ModelComparison, al.corpus.Audit, al.corpus.Probe, al.corpus.Run,
     al.CompareView, al.diagnosis.Diagnosis, al.attribution.Explanation, al.Explorer, al.data.Factors, al.HeadsView,
     al.lens.ImageLens, al.Lens, al.data.PatchGrid, al.PatchView, al.lens.TextLens, al.data.Token, al.TokensView,
     al.Trace, al.data.Weights,

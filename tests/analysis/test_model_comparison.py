@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from copy import deepcopy
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
@@ -118,7 +118,7 @@ def test_the_table_is_the_mean_of_single_comparisons(metric, texts, batch_size, 
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_nearest_head_is_one_for_all_inputs(metric):
     """Chosen by the mean distances, which differ from input to input."""
-    a, b = traces_of("bert", tiny.SENTENCES), [one[:1] for one in traces_of("roberta", tiny.SENTENCES)]
+    a, b = traces_of("bert", tiny.SENTENCES), [one[1:] for one in traces_of("moved", tiny.SENTENCES)]
     comparison = compare(iter(a), iter(b), metric=metric)
     assert comparison.matched == "nearest"
     distances = np.full((len(a), 8, 4), np.nan)
@@ -132,6 +132,7 @@ def test_the_nearest_head_is_one_for_all_inputs(metric):
     nearest = distances.mean(0).argmin(1)
     assert comparison.heads["head_b"].tolist() == nearest.tolist()
     assert len({tuple(one.argmin(1)) for one in distances}) > 1
+    assert len(set(nearest)) > 1
     assert (comparison.heads["layer_b"] == 0).all()
     for i, row in enumerate(comparison.heads.itertuples()):
         picked, (before, after) = distances[:, i, nearest[i]], entropies[:, i, nearest[i]].T
@@ -299,6 +300,9 @@ def test_rows_that_an_input_lacks_do_not_count():
     comparison = compare(a, b)
     assert comparison.heads["inputs"].tolist() == [2, 3]
     check_heads(comparison, [compare(one, other).heads for one, other in zip(a, b)], 1e-9)
+    row = comparison.stats.set_index(["head", "statistic"]).loc[(0, "entropy")]
+    expected = np.mean([al.head_stats(b[number])["entropy"].iloc[0] for number in (0, 2)])
+    assert (row["inputs"], row["b"]) == (2, pytest.approx(expected))
     never = compare(list(traces([True, True])), b[:2])
     assert never.heads["inputs"].tolist() == [0, 2]
     assert never.most()["head"].tolist() == [1]
@@ -310,6 +314,7 @@ def test_a_single_input_has_no_interval():
     assert comparison.heads["distance"].notna().all()
     assert comparison.heads[["distance_low", "entropy_change_high"]].isna().all(None)
     assert comparison.stats[["change_low", "effect", "p"]].isna().all(None)
+    assert compare(lens("bert"), lens("bert"), ["a film"]).stats[["effect", "p"]].isna().all(None)
 
 
 def test_traces_are_read_once_and_not_kept():
@@ -342,7 +347,8 @@ def test_inputs_are_read_once_and_little_ahead():
     assert read == list(range(40))
     read.clear()
     with pytest.raises(InputError, match="input 8: "):
-        compare(lens("bert"), lens("moved"), [*islice(texts(), 8), "", *islice(texts(), 30)], batch_size=2)
+        compare(lens("bert"), lens("moved"), chain(islice(texts(), 8), [""], texts()), batch_size=2)
+    assert len(read) == 8
 
 
 def test_an_encoder_of_two_is_compared_on_its_input():
