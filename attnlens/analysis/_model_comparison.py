@@ -7,7 +7,7 @@ moments are kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import tee, zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,7 @@ class ModelComparison:
     heads: pd.DataFrame
     metric: str
     left_out: tuple[str, ...]
-    _stats: pd.DataFrame | None = field(default=None)
+    _stats: pd.DataFrame | None = None
 
     def most(self, count: int = 5) -> pd.DataFrame:
         """The heads that differ most, the largest mean distance first; at most `count` of them."""
@@ -80,13 +80,13 @@ class ModelComparison:
         """
         if self._stats is None:
             raise InputError(
-                "statistics are compared where heads are paired one to one, and these models have other numbers of "
-                "layers or heads; make a table of each: head_stats(lens, texts)"
+                "statistics are compared where heads are paired one to one, and these models have different numbers "
+                "of layers or heads; make a table of each: head_stats(lens, texts)"
             )
         return self._stats
 
     def __repr__(self) -> str:
-        return "\n".join([*_summary(self), *_HELP])
+        return "\n".join([*_summary(self), *(_HELP if self.matched == "same" else _HELP[:-1])])
 
 
 _HELP = (

@@ -203,11 +203,8 @@ def _print_models(console: Console, models: ModelTable, top: int) -> None:
     if comparison.only_special:
         console.print(f"of {comparison.only_special} inputs, only special tokens are aligned")
     frame = comparison.most(top)
-    names = ["layer", "head", "layer_b", "head_b"]
-    for name in INTERVALS:
-        names.append(f"{name} (95 %)")
-        frame[names[-1]] = _with_interval(frame, name)
-    _print_frame(console, frame, names)
+    cells = {f"{name} (95 %)": _with_interval(frame, name) for name in INTERVALS}
+    _print_frame(console, frame.assign(**cells), ["layer", "head", "layer_b", "head_b", *cells])
 
 
 def _measure(comparison: Comparison | ModelComparison) -> str:

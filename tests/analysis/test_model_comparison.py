@@ -143,6 +143,7 @@ def test_the_nearest_head_is_one_for_all_inputs(metric):
         ]  # fmt: skip
         assert found == pytest.approx(expected, abs=2e-5)
         assert [row.entropy_a, row.entropy_b] == pytest.approx([before.mean(), after.mean()], abs=2e-5)
+    assert "comparison.stats" not in repr(comparison)
     with pytest.raises(InputError, match=r"heads are paired one to one, .* make a table of each: head_stats"):
         _ = comparison.stats
 
@@ -363,6 +364,7 @@ def test_the_result_teaches():
     lines = repr(one_head_changed()).splitlines()
     assert lines[0] == "ModelComparison of sentiment (a) with sentiment (b) over 12 inputs"
     assert lines[1].startswith("  72 heads of a beside the same of b, mean hellinger distance 0 to 0.")
+    assert "comparison.stats" in lines[-1]
     assert len(one_head_changed().most()) == 5
     frame = one_head_changed().heads
     assert isinstance(frame, pd.DataFrame)
