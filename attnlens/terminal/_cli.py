@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -21,10 +19,9 @@ from typer.core import TyperCommand
 from .. import __version__
 from ..errors import AttnlensError, InputError
 from ..io._escaping import seen
+from . import _output
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..lens import Lens
 
 app = typer.Typer(
@@ -130,18 +127,18 @@ def demo(
     from . import _explanations
 
     _explanations.make(out)
-    console = _console()
-    lens = _load("sentiment", console)
+    console = _output.console()
+    lens = _output.load("sentiment")
     sentence = models.sample_sentences()[0]
-    with _working("explaining a sentence"):
+    with _output.working("explaining a sentence"):
         text = _explanations.explain_text(lens, sentence)
     _explanations.print_text(console, text)
-    lens = _load("cifar", console)
-    with _working("explaining an image"):
+    lens = _output.load("cifar")
+    with _output.working("explaining an image"):
         image = _explanations.explain_image(lens, models.sample_images()["chelsea"])
     console.print()
     _explanations.print_image(console, image)
-    with _working("drawing figures"):
+    with _output.working("drawing figures"):
         written = _explanations.write(out, {"sentence": text, "image": image})
     console.print()
     for path in written:
@@ -178,13 +175,18 @@ def text(
     """Explain a text: prediction, tokens coloured by attribution, rollout, strongest heads."""
     from . import _explanations, _sources
 
-    lens = _load(model)
-    _require(lens, "TextLens", "a text", "attnlens image FILE")
+    lens = _output.load(model)
+    _output.require(lens, "TextLens", "a text", "attnlens image FILE")
     source = _sources.text(lens, [] if text is None else [text], file, column, "text explains")
-    with _working("explaining"):
-        options = {"against": _target(against), "method": method, "baseline": baseline, "window": window}
-        explanation = _explanations.explain_text(lens, source, _target(target), **options)
-    _print_result(explanation, as_json, _explanations.print_text)
+    with _output.working("explaining"):
+        options = {
+            "against": _output.target_of(against),
+            "method": method,
+            "baseline": baseline,
+            "window": window,
+        }
+        explanation = _explanations.explain_text(lens, source, _output.target_of(target), **options)
+    _output.print_result(explanation, as_json, _explanations.print_text)
 
 
 @app.command()
@@ -196,11 +198,11 @@ def image(
     """Explain an image: prediction, and the attention of the class token."""
     from . import _explanations
 
-    lens = _load(model)
-    _require(lens, "ImageLens", "an image", "attnlens text TEXT")
-    with _working("explaining"):
+    lens = _output.load(model)
+    _output.require(lens, "ImageLens", "an image", "attnlens text TEXT")
+    with _output.working("explaining"):
         explanation = _explanations.explain_image(lens, file)
-    _print_result(explanation, as_json, _explanations.print_image)
+    _output.print_result(explanation, as_json, _explanations.print_image)
 
 
 @app.command()
@@ -223,11 +225,11 @@ def debug(
 
     if source is not None and len(source) > 1:
         raise InputError("debug takes one text and its class; put the text in quotes")
-    lens = _load(model)
+    lens = _output.load(model)
     text = _sources.text(lens, source or [], file, column, "debug explains")
-    with _working("searching"):
-        diagnosis = _explanations.diagnose(lens, text, _target(true_label))
-    _print_result(diagnosis, as_json, _explanations.print_diagnosis)
+    with _output.working("searching"):
+        diagnosis = _explanations.diagnose(lens, text, _output.target_of(true_label))
+    _output.print_result(diagnosis, as_json, _explanations.print_diagnosis)
 
 
 @app.command()
@@ -276,10 +278,10 @@ def heads(
     """
     from . import _sources, _tables
 
-    _one_format(as_csv, as_json)
-    _writable(png)
-    _writable(page)
-    lens = _load(model)
+    _output.check_format(as_csv, as_json)
+    _output.check_writable(png)
+    _output.check_writable(page)
+    lens = _output.load(model)
     if out is not None or page is not None:
         table = _on_data(
             lens, source or file, sort, page, out=out, input=column, label=label, effects=effects
@@ -288,9 +290,9 @@ def heads(
         raise InputError("--label is for a data set; add --page heads.html, or --out FOLDER")
     else:
         inputs = _sources.inputs(lens, [] if source is None else [source], file, column)
-        with _working("measuring heads"):
+        with _output.working("measuring heads"):
             table = _tables.measure_heads(lens, inputs, sort or "entropy")
-    _table(table, _tables.print_heads, top, as_csv, as_json, png)
+    _output.print_table(table, _tables.print_heads, top, as_csv, as_json, png)
 
 
 def _on_data(lens: Lens, data: Any, sort: str | None, page: Path | None, **options: Any) -> Any:
@@ -329,17 +331,17 @@ def compare(
     """Compare the heads of two models, or of two checkpoints of one: on one input, or the means over several."""
     from . import _sources, _tables
 
-    _one_format(as_csv, as_json)
-    _writable(png)
-    first, second = _load(model_a), _load(model_b)
+    _output.check_format(as_csv, as_json)
+    _output.check_writable(png)
+    first, second = _output.load(model_a), _output.load(model_b)
     if type(first) is not type(second):
         raise InputError(
             f"{first.name} and {second.name} do not read the same input: one is for text, one for images"
         )
     inputs = _sources.inputs(first, [] if source is None else [source], file, column)
-    with _working("comparing"):
+    with _output.working("comparing"):
         models = _tables.compare_models(first, second, inputs)
-    _table(models, _tables.print_comparison, top, as_csv, as_json, png)
+    _output.print_table(models, _tables.print_comparison, top, as_csv, as_json, png)
 
 
 @app.command()
@@ -372,12 +374,12 @@ def report(
             f"there is no input to report on; {model!r} was read as the model, which comes first: "
             "attnlens report MODEL TEXT... REPORT.html"
         )
-    _writable(out)
-    lens = _load(model)
+    _output.check_writable(out)
+    lens = _output.load(model)
     inputs = _sources.inputs(lens, sources or [], file, column)
     if type(lens).__name__ == "ImageLens" and (lost := [one for one in inputs if not os.path.isfile(one)]):
         raise InputError(f"{lens.name} reads images, and there is no image file {lost[0]!r}")
-    with _working("writing the report"):
+    with _output.working("writing the report"):
         written = attnlens.report(lens, inputs, out, title=title, window=window)
     print(f"wrote {written}")
 
@@ -430,8 +432,8 @@ def audit(
 
     from . import _audits
 
-    _writable(page)
-    lens = _load(model)
+    _output.check_writable(page)
+    lens = _output.load(model)
     earlier = None if before is None else corpus.Run.open(before)
     found = attnlens.audit(
         lens, data, out, input=input, label=label, mask=mask, slices=slices or (), progress=sys.stderr.isatty()
@@ -439,12 +441,12 @@ def audit(
     result: Any = found
     if earlier is not None:
         result = corpus.compare_audits(corpus.Audit(lens, earlier, found.source, found.more_slices), found)
-    with _working("computing tables"):
+    with _output.working("computing tables"):
         numbers = _audits.numbers(result)
     if as_json:
         print(json.dumps(numbers, ensure_ascii=False, indent=2))
     else:
-        _audits.print_audit(_console(), result)
+        _audits.print_audit(_output.console(), result)
     if page is not None:
         print(f"wrote {result.report(page)}", file=sys.stderr if as_json else sys.stdout)
     _audits.check(found, fail_under)
@@ -458,100 +460,10 @@ def info(
     """Describe a model: layers, heads, attention implementation, and what a capture records."""
     from . import _explanations
 
-    lens = _load(model)
-    with _working("recording"):
+    lens = _output.load(model)
+    with _output.working("recording"):
         description = _explanations.describe(lens)
-    _print_result(description, as_json, _explanations.print_info)
-
-
-def _print_result(result: Any, as_json: bool, show_it: Any) -> None:
-    if as_json:
-        print(json.dumps(result.numbers, ensure_ascii=False, indent=2))
-    else:
-        show_it(_console(), result)
-
-
-def _table(table: Any, show_it: Any, top: int, as_csv: bool, as_json: bool, png: Path | None) -> None:
-    """Prints a table in one of its forms, and saves its figure if a file is named."""
-    if as_csv:
-        print(table.frame.to_csv(index=False), end="")
-    elif as_json:
-        print(json.dumps(table.numbers, ensure_ascii=False, indent=2))
-    else:
-        show_it(_console(), table, top)
-    if png is not None:
-        from . import _tables
-
-        _tables.save(table.figure(), png)
-        print(f"wrote {png}", file=sys.stderr if as_csv or as_json else sys.stdout)
-
-
-def _one_format(as_csv: bool, as_json: bool) -> None:
-    if as_csv and as_json:
-        raise InputError("pass --csv or --json, not both")
-
-
-def _writable(path: Path | None) -> None:
-    """Raises FileError for a file that cannot be written, before the work is done; a figure is a PNG."""
-    from ..io import _safetensors
-
-    if path is None:
-        return
-    if path.suffix.lower() not in (".png", ".html", ".htm"):
-        raise InputError(f"the figure is a PNG: pass --png a name that ends in .png, not {str(path)!r}")
-    _safetensors.check_writable(path, f"figure{path.suffix}")
-
-
-def _console(stderr: bool = False) -> Console:
-    """A console that escapes control characters of texts, so that only the console itself writes escape sequences."""
-    from rich.console import Console
-    from rich.segment import Segment
-
-    class EscapingConsole(Console):
-        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
-            for text, style, control in super().render(renderable, options):
-                yield Segment(text if control else seen(text), style, control)
-
-    return EscapingConsole(highlight=False, stderr=stderr)
-
-
-def _target(target: str | None) -> str | int | None:
-    return int(target) if target is not None and target.isdigit() else target
-
-
-def _require(lens: Lens, kind: str, what: str, instead: str) -> None:
-    if type(lens).__name__ != kind:
-        raise InputError(f"{lens.name} does not read {what}; use `{instead} --model {lens.name}`")
-
-
-def _load(model: str, console: Any = None) -> Lens:
-    with _working(f"loading {model}"):
-        _quiet()
-        import attnlens
-
-        return attnlens.load(model)
-
-
-def _quiet() -> None:
-    """Silences the libraries' progress bars and warnings."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from huggingface_hub.utils import logging as hub_logging
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    hub_logging.set_verbosity_error()
-
-
-@contextmanager
-def _working(what: str) -> Iterator[None]:
-    """A spinner on stderr during slow work; nothing where stderr is not a terminal."""
-    console = _console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(f"{what} …"):
-        yield
+    _output.print_result(description, as_json, _explanations.print_info)
 
 
 if __name__ == "__main__":

@@ -142,11 +142,11 @@ def test_an_error_gives_the_terminal_no_orders(quick):
 
 
 def test_labels_and_tokens_of_a_model_give_the_terminal_no_orders(capsys):
-    from attnlens.terminal._cli import _console
+    from attnlens.terminal._output import console
     from attnlens.terminal._explanations import _print_heads, _print_windows
 
     hostile = "\x1b[2J"
-    console = _console()
+    console = console()
     _print_heads(console, [{"layer": 0, "head": 1, "weight": 0.5, "attends_to": hostile}], hostile)
     _print_windows(console, [{"text": hostile, "prediction": hostile, "probabilities": {hostile: 0.5}}])
     output = capsys.readouterr().out
