@@ -295,3 +295,37 @@ def test_your_own_model(executed):
     assert said["equal"] == "True\n"
     assert said["encoder"] == "[(4, 9, 9), (4, 5, 5)]\n"
     assert "TorchScript" in said["missed"]
+
+
+def test_a_data_set(executed):
+    """11: the model errs on a joke; two heads attend to "but", and on new sentences it misses them only together."""
+    said = tagged(executed("11"))
+    assert "on 96 inputs: 87.5% right" in said["audit"]
+    errors = said["errors"].splitlines()[1:]
+    assert "popcorn" in errors[0]
+    turned = ("weak", "shame", "fake", "ordinary", "hurt", "worst")
+    assert [word for word in turned if not any(word in line and "positive" in line for line in errors)] == []
+    best, *rest = numbers(re.search(r"strongest: best .*", said["explained"])[0])
+    assert best > sum(rest)
+    assert [numbers(line)[-1] for line in said["slices"].splitlines()[-3:]] == [0.15, 0.36, 0.15]
+    assert re.search(r"positive +not +5 +0\.60 +0\.23 +0\.88 +0\.00", said["words"])
+    assert re.search(r"^class +67$", said["patterns"], re.M)
+    heads = [line.split()[1:4] for line in said["others"].splitlines()[1:]]
+    assert heads == [
+        ["0", "2", "previous"],
+        ["0", "3", "separator"],
+        ["0", "5", "previous"],
+        ["1", "8", "next"],
+    ]
+    assert all(re.search(rf" {row}$", said["search"], re.M) for row in ("2 +3 +9", "3 +0 +10"))
+    assert said["examples"].count("-> but ") == 9
+    assert all(re.search(rf"^\d+ +{head} +, +but ", said["pairs"], re.M) for head in ("2 +3", "3 +0", "1 +8"))
+    weights = row_of(said["changed"], "mean")
+    assert weights == pytest.approx([0.76, 0.25, 0.16], abs=0.01)
+    assert max(numbers(line)[0] for line in said["ablations"].splitlines()[1:]) <= 0.0209
+    pairs = said["together"].splitlines()[1:]
+    assert pairs[0].split()[1:5] == ["2", "3", "3", "0"]
+    assert numbers(pairs[0])[-1] > 10 * numbers(pairs[2])[-1]
+    (one, _), (other, _), (both, without) = (numbers(line) for line in said["fresh"].splitlines()[-3:])
+    assert both > 8 * (one + other)
+    assert without < 0.001
