@@ -6,6 +6,7 @@ Figures are saved as they are; views are photographed in Chromium, from the page
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import nbformat
 
 matplotlib.use("Agg")
 
@@ -165,6 +167,30 @@ def report(folder: Path) -> None:
         photograph(shown, "report.png")
 
 
+def audit(folder: Path) -> None:
+    made = al.audit(al.load("sentiment"), reviews(), input="sentence", label="label", progress=False)
+    with opened(made.report(folder / "page.html"), 1000, 1.4, height=900) as shown:
+        photograph(shown, "audit.png")
+
+
+def head_pages(folder: Path) -> None:
+    """The page of all heads, at one that attends to "but"."""
+    lens = al.load("sentiment")
+    pages = al.head_pages(lens, reviews(), input="sentence", label="label", progress=False)
+    with opened(pages.report(folder / "page.html"), 1000, 1.4, height=1074) as shown:
+        shown.locator("table.heads tr").nth(3).locator("button").nth(3).click()
+        shown.evaluate("scrollTo(0, 0)")
+        photograph(shown, "head_pages.png")
+
+
+def reviews() -> list[dict[str, str]]:
+    """The sentences of the notebook about a data set."""
+    cells = nbformat.read(HERE.parent / "11_a_data_set.ipynb", as_version=4).cells
+    space = {"random": random}
+    exec(next(cell.source for cell in cells if "reviews" in cell.metadata.get("tags", ())), space)
+    return space["reviews"]
+
+
 def demo(folder: Path) -> None:
     """What `attnlens demo` prints, without its progress and the files it wrote."""
     environment = os.environ | {"FORCE_COLOR": "1", "COLORTERM": "truecolor", "COLUMNS": "104"}
@@ -182,7 +208,20 @@ def demo(folder: Path) -> None:
 
 PICTURES: dict[str, Callable[[Path], None]] = {
     made.__name__: made
-    for made in (first, explain, heads, attention, compare, patches, methods, module, report, demo)
+    for made in (
+        first,
+        explain,
+        heads,
+        attention,
+        compare,
+        patches,
+        methods,
+        module,
+        report,
+        audit,
+        head_pages,
+        demo,
+    )
 }
 
 
