@@ -175,7 +175,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, help="a folder with SST-2's validation.parquet")
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="of the attributions")
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=f"of the attributions; their target is that of {TOLERANCE}")
     given = parser.parse_args()
     table, met = run(data=given.data, tolerance=given.tolerance)
     Console().print(table)
