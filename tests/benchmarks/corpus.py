@@ -175,7 +175,8 @@ def seconds_of(work: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, help="a folder with SST-2's validation.parquet")
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=f"of the attributions; their target is that of {TOLERANCE}")
+    of = f"of the attributions; their target is that of {TOLERANCE}"
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=of)
     given = parser.parse_args()
     table, met = run(data=given.data, tolerance=given.tolerance)
     Console().print(table)
