@@ -58,7 +58,7 @@ def head_labels(
 
     limits = np.nanmax(np.where(np.isnan(limiting), -np.inf, limiting), (0, 1))
     mean = moments.mean[:, INDEX]
-    low, high = (end[:, INDEX] for end in moments.interval(1 - LEVEL / mean.size))
+    low, high = (end[:, INDEX].clip(0, 1) for end in moments.interval(1 - LEVEL / mean.size))
     follows = low > limits  # NaN does not
     names = list(PATTERNS)
     # the first key, where it is special, is that of the class token

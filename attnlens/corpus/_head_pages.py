@@ -304,14 +304,14 @@ class HeadPages:
 
     @cached_property
     def sampled(self) -> list[Row]:
-        """The inputs of the sample, in the order of the data, read again."""
+        """The inputs of the sample, read again, in random order: the first of them are a sample, too."""
         drawn = TopRows(self.sample, 1)
         start = 0
         for size in self._rows.sizes.tolist():
             places = np.arange(start, start + size)
             drawn.add_all(places, priorities(places, self.seed)[:, None])
             start += size
-        places = np.sort(drawn.rows[drawn.rows >= 0])
+        places = drawn.rows[drawn.rows >= 0]
         return self.read(self._rows.at(places, ["key"]))
 
     def read(self, frame: pd.DataFrame) -> list[Row]:
