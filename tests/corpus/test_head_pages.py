@@ -98,7 +98,9 @@ def test_tables_of_the_sample_are_those_of_its_inputs(pages, lens):
     keys = [row.key for row in pages.sampled]
     assert len(set(keys)) == 40
     assert keys != sorted(keys)
-    assert max(keys[:12]) > 32 > min(keys[:12])  # inputs without heads are of all the data, not of their beginning
+    assert (
+        max(keys[:12]) > 32 > min(keys[:12])
+    )  # inputs without heads are of all the data, not of their beginning
     pd.testing.assert_frame_equal(pages.distance, head_distance(lens, texts), atol=1e-5)
     effects = head_effects(lens, texts[:12], [row.label for row in pages.sampled[:12]])
     pd.testing.assert_frame_equal(pages.ablations, effects.drop(columns="heads"), atol=1e-6)

@@ -142,8 +142,8 @@ def test_an_error_gives_the_terminal_no_orders(quick):
 
 
 def test_labels_and_tokens_of_a_model_give_the_terminal_no_orders(capsys):
-    from attnlens.terminal._output import console
     from attnlens.terminal._explanations import _print_heads, _print_windows
+    from attnlens.terminal._output import console
 
     hostile = "\x1b[2J"
     console = console()
