@@ -145,7 +145,7 @@ class Audit:
         """What each word contributes to each predicted class; see `word_table`. Raises InputError for pictures."""
         self._need_texts("words")
         shares = np.bincount(self.rows.index, minlength=len(self.classes)) / len(self)
-        return word_table(self._counts, shares, self.classes)
+        return word_table(self.rows, self._counts, shares, self.classes)
 
     @cached_property
     def shortcuts(self) -> pd.DataFrame:

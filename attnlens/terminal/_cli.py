@@ -51,6 +51,10 @@ Column = Annotated[
     typer.Option("--column", "--text", "--input", help="the column of a table that holds the texts"),
 ]
 
+Engine = Annotated[str, typer.Option(help="of a data set: local, or ray, a pool of workers on Ray Data")]
+Address = Annotated[str | None, typer.Option(help="with --engine ray: a cluster to join")]
+Gpus = Annotated[float, typer.Option(help="with --engine ray: GPUs of each worker", min=0)]
+
 
 def main() -> None:
     """Runs the command line; `--debug`, before any `--`, shows the traceback of an error."""
@@ -268,6 +272,9 @@ def heads(
         Path | None,
         typer.Option(help="measure every head on a data set and write its page to this .html file"),
     ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    gpus: Gpus = 0,
     as_csv: AsCsv = False,
     as_json: AsJson = False,
     png: Png = None,
@@ -283,16 +290,23 @@ def heads(
     _output.check_writable(page)
     lens = _output.load(model)
     if out is not None or page is not None:
-        table = _on_data(
-            lens, source or file, sort, page, out=out, input=column, label=label, effects=effects
-        )
-    elif label is not None:
-        raise InputError("--label is for a data set; add --page heads.html, or --out FOLDER")
+        where = _engine(engine, address, gpus)
+        options = {"out": out, "input": column, "label": label, "effects": effects, **where}
+        table = _on_data(lens, source or file, sort, page, **options)
+    elif label is not None or engine != "local":
+        raise InputError("--label and --engine are for a data set; add --page heads.html, or --out FOLDER")
     else:
         inputs = _sources.inputs(lens, [] if source is None else [source], file, column)
         with _output.working("measuring heads"):
             table = _tables.measure_heads(lens, inputs, sort or "entropy")
     _output.print_table(table, _tables.print_heads, top, as_csv, as_json, png)
+
+
+def _engine(engine: str, address: str | None, gpus: float) -> dict[str, Any]:
+    """What runs over a data set, as options of `corpus.run`."""
+    if engine == "local" and (address is not None or gpus):
+        raise InputError("--address and --gpus are for --engine ray")
+    return {"engine": engine} if engine == "local" else {"engine": engine, "address": address, "gpus": gpus}
 
 
 def _on_data(lens: Lens, data: Any, sort: str | None, page: Path | None, **options: Any) -> Any:
@@ -424,6 +438,9 @@ def audit(
     fail_under: Annotated[
         float | None, typer.Option(help="exit with code 2 where the accuracy is below this", min=0, max=1)
     ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    gpus: Gpus = 0,
     as_json: AsJson = False,
 ) -> None:
     """Audit a classifier on labelled data: where it errs, which words or pixels decide, which heads differ there."""
@@ -436,7 +453,8 @@ def audit(
     lens = _output.load(model)
     earlier = None if before is None else corpus.Run.open(before)
     found = attnlens.audit(
-        lens, data, out, input=input, label=label, mask=mask, slices=slices or (), progress=sys.stderr.isatty()
+        lens, data, out, input=input, label=label, mask=mask, slices=slices or (), progress=sys.stderr.isatty(),
+        **_engine(engine, address, gpus),
     )  # fmt: skip
     result: Any = found
     if earlier is not None:

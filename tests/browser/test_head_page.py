@@ -22,13 +22,13 @@ def test_a_point_opens_a_head_whose_address_opens_it_again(page, written, width)
     page.goto(path.as_uri())
     assert page.locator(".scatter circle").count() == len(pages.heads)
     page.locator(".heads button").nth(14).click()
-    assert page.locator(".head h2").inner_text() == "Layer 1, head 2"
+    page.locator(".head h2", has_text="Layer 1, head 2").wait_for()
     assert page.url.endswith("#head=1.2")
     page.goto(path.as_uri() + "#head=3.4")
     page.reload()
-    assert page.locator(".head h2").inner_text() == "Layer 3, head 4"
+    page.locator(".head h2", has_text="Layer 3, head 4").wait_for()
     page.locator("#all a", has_text="5.9").click()
-    assert page.locator(".head h2").inner_text() == "Layer 5, head 9"
+    page.locator(".head h2", has_text="Layer 5, head 9").wait_for()
     page.get_by_role("combobox", name="patterns").select_option("previous")
     shown = int((pages.labels.pattern == "previous").sum())
     assert page.locator("#all tbody tr:visible").count() == shown > 0

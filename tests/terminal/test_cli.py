@@ -483,6 +483,8 @@ def test_heads_on_a_data_set(quick, tmp_path):
     assert numbers["inputs"] == 3
     assert (numbers["heads"][0]["layer"], numbers["heads"][0]["head"]) == (0, 2)
     assert "add --page" in quick("heads", "see it", "--label", "label").stderr
+    assert "--engine ray" in quick(*heads, "--page", str(tmp_path / "h.html"), "--gpus", "1").stderr
+    assert "unknown engine 'spark'" in quick("audit", str(path), "--engine", "spark").stderr
 
 
 def test_heads_of_an_image_as_a_picture(quick, tmp_path):
