@@ -146,11 +146,13 @@ def _bootstrapped(rows: AuditRows, counts: WordCounts, pairs: np.ndarray, seed: 
     """
     from scipy.sparse import csr_array
 
+    if not len(pairs):
+        return np.zeros((2, 0))
     generator = np.random.default_rng(seed)
     order = np.argsort(pairs)
     known = pairs[order]
     sums = np.zeros((2, len(pairs), REPLICATES), dtype=np.float32)
-    for table in rows.tables(["tokens", "special", "scores", "index"]) if len(pairs) else ():
+    for table in rows.tables(["tokens", "special", "scores", "index"]):
         row, word, score = counts.of_rows(table)
         codes = table["index"].to_numpy().astype(np.int64)[row] << 32 | word
         at = np.minimum(np.searchsorted(known, codes), len(known) - 1)
