@@ -7,7 +7,6 @@ by 0.004 at most, and only those of one query where an input has many tokens.
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..analysis import COLUMNS, nearest_heads, token_classes
@@ -23,6 +21,8 @@ from ..analysis._patterns import PATTERNS
 from ..corpus import HeadPages, Row
 from ..corpus._head_pages import SCORES, WEIGHT
 from ..corpus._probe import class_index
+from ..data._attention import Windows
+from ..data._thumbnails import data_url
 from ..data._trace import Trace
 from ..errors import InputError
 
@@ -187,7 +187,7 @@ def _input(pages: HeadPages, row: Row, trace: Trace, prediction: Any) -> dict[st
         return known | {"tokens": [list(pair) for pair in zip(_texts(trace), _kinds(trace))]}
     grid = trace.patches
     return known | {
-        "picture": _png(grid.image),
+        "picture": "" if grid.image is None else data_url(grid.image),
         "rows": grid.rows,
         "cols": grid.cols,
         "leading": len(grid.leading),
@@ -216,18 +216,33 @@ def _class_name(pages: HeadPages, label: Any) -> str | None:
 
 
 def _example(pages: HeadPages, trace: Trace, row: pd.Series) -> dict[str, Any]:
-    """The head's weights in an input: of every query, or of one where there are many tokens."""
+    """The head's weights in an input: of every query, or of one where there are many tokens.
+
+    Where the head does not attend from the input's tokens to themselves, as in a decoder, its keys have tokens of their
+    own, and the query is not among them. Of a picture that is cut otherwise in this layer, as within windows, there are
+    no weights.
+    """
     layer, head = pages.heads.loc[row["number"]].tolist()
-    attention = trace[layer]
+    attention, (of_queries, of_keys) = trace[layer], trace.axis_tokens(layer)
     query = int(row["query"]) if row.get("query", -1) >= 0 and row["score"] > 0 else attention.queries - 1
-    whole = attention.keys <= SMALL and attention.queries <= SMALL
-    weights = attention[head] if whole else attention[head, query]
-    return {
+    example = {
         "decile": row["decile"],
         "score": float(row["score"]),
         "query": query,
-        "weights": _small(weights),
+        "whole": 0,
+        "weights": "",
+    }
+    if trace.patches is not None:
+        if isinstance(attention, Windows) or attention.shape[1:] != (len(trace.patches),) * 2:
+            return example
+    elif of_queries != trace.tokens or of_keys != trace.tokens:
+        keys = [[token.text, int(token.special)] for token in of_keys]
+        asks = of_queries[query].text if query < len(of_queries) else ""
+        return example | {"keys": keys, "from": asks, "query": -1, "weights": _small(attention[head, query])}
+    whole = attention.keys <= SMALL and attention.queries <= SMALL
+    return example | {
         "whole": int(whole),
+        "weights": _small(attention[head] if whole else attention[head, query]),
     }
 
 
@@ -235,15 +250,6 @@ def _small(weights: Tensor) -> str:
     """Roots of weights from 0 to 1 as bytes, in base64."""
     roots = (weights.double().clamp(0, 1).sqrt() * 255).round()
     return base64.b64encode(roots.to(torch.uint8).cpu().numpy().tobytes()).decode()
-
-
-def _png(image: np.ndarray | None) -> str:
-    """A picture as the address of its data."""
-    if image is None:
-        return ""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _plain(value: Any) -> Any:

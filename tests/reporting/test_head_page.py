@@ -15,6 +15,7 @@ from attnlens.errors import InputError
 from attnlens.reporting._head_payload import payload
 
 from .. import tiny
+from ..analysis.test_many import LENSES, pictures
 from ..corpus.test_head_pages import ROWS, pages_of
 
 HOSTILE = "</script><script>alert(1)</script> film & <b>"
@@ -73,6 +74,29 @@ def test_long_inputs_have_the_weights_of_one_query(lens):
     assert {example["whole"] for example in examples} == {0, 1}
     (long,) = {example["weights"] for example in examples if not example["whole"]}
     assert len(base64.b64decode(long)) == 57
+
+
+def test_a_decoder_attends_to_tokens_of_its_own():
+    lens = LENSES["t5"]()
+    pages = pages_of(lens, ROWS[:4], sample=3, effects=0)
+    trace = lens.trace(ROWS[0]["text"])
+    kinds = set()
+    for head in payload(pages)["heads"]:
+        layer = trace.layers[head["layer"]]
+        kinds.add((layer.query_side, layer.key_side))
+        for example in head["examples"]:
+            weights = base64.b64decode(example["weights"])
+            if (layer.query_side, layer.key_side) == ("input", "input"):
+                assert "keys" not in example
+            else:
+                assert len(weights) == len(example["keys"])
+                assert example["from"] == trace.output_tokens[0].text
+    assert kinds == {("input", "input"), ("output", "output"), ("output", "input")}
+
+
+def test_a_layer_that_cuts_its_picture_otherwise_has_no_weights():
+    pages = al.head_pages(LENSES["swin"](), pictures(2), sample=2, effects=0, progress=False)
+    assert {example["weights"] for head in payload(pages)["heads"] for example in head["examples"]} == {""}
 
 
 def test_the_page_is_one_file_that_runs_nothing_of_the_data(tmp_path):

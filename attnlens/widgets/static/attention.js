@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 4cf6dcd27aef48fafea586ccfceea054d5fa48d64f908a553f6d990fccdc1a00
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 50cf33d1bc63fa05e09a03e4b2ffed83d3e90b0754afcce71e7bf50815ffa27a
 
 // src/protocol/float16.ts
 var table;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4cf6dcd27aef48fafea586ccfceea054d5fa48d64f908a553f6d990fccdc1a00
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 50cf33d1bc63fa05e09a03e4b2ffed83d3e90b0754afcce71e7bf50815ffa27a
 
 // src/audit/index.ts
 function makeSortable(table2) {
@@ -401,7 +401,7 @@ function exampleRow(example, input, by) {
     "div",
     { className: "example" },
     h("div", { className: "place" }, h("b", { title: by }, formatNumber(example.score)), place),
-    h("div", {}, input.tokens ? new TokenRow(example, input.tokens).element : patches(example, input), h("div", { className: "said" }, [`key ${input.key}`, ...classes2].join(" · ")))
+    h("div", {}, input.tokens ? new TokenRow(example, example.keys ?? input.tokens).element : patches(example, input), h("div", { className: "said" }, [example.from && `attention of ${tokenLabel(example.from)}`, `key ${input.key}`, ...classes2].filter(Boolean).join(" · ")))
   );
 }
 var TokenRow = class {
@@ -443,7 +443,7 @@ function patches(example, { picture, rows = 1, cols = 1, leading = 0 }) {
   const seen = row.slice(leading);
   const most = Math.max(...seen, 1e-9);
   const [width, height] = [SIDE / cols, SIDE / cols];
-  const cells = range(rows * cols).map(
+  const cells = range(seen.length && rows * cols).map(
     (n) => s("rect", {
       x: n % cols * width,
       y: Math.floor(n / cols) * height,
@@ -454,11 +454,12 @@ function patches(example, { picture, rows = 1, cols = 1, leading = 0 }) {
     }, s("title", {}, `weight ${formatNumber(seen[n] ?? 0)}`))
   );
   const at = example.query - leading;
-  const marked = at < 0 ? [] : [s("rect", { x: at % cols * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: INK.query, "stroke-width": 3 })];
+  const marked = at < 0 || !seen.length ? [] : [s("rect", { x: at % cols * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: INK.query, "stroke-width": 3 })];
   const from = at < 0 ? "the class token" : "the outlined patch";
+  const said = seen.length ? `Attention of ${from}: bright patches receive most, up to ${formatNumber(most)}` : "The picture; this layer cuts it otherwise";
   return s(
     "svg",
-    { class: "patches", viewBox: `0 0 ${SIDE} ${height * rows}`, role: "img", "aria-label": `Attention of ${from}: bright patches receive most, up to ${formatNumber(most)}` },
+    { class: "patches", viewBox: `0 0 ${SIDE} ${height * rows}`, role: "img", "aria-label": said },
     s("image", { href: picture ?? "", width: SIDE, height: height * rows, preserveAspectRatio: "none", class: "coarse" }),
     ...cells,
     ...marked

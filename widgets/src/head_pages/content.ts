@@ -20,7 +20,9 @@ export interface Input {
   leading?: number;
 }
 
-/** A head's weights in an input: of every query where `whole` is 1, else of one; roots as bytes in base64. */
+/** A head's weights in an input: of every query where `whole` is 1, else of one; roots as bytes in base64.
+ *
+ *  A head that does not attend from the input's tokens to themselves has the tokens of its keys, and the query's text. */
 export interface Example {
   decile: string;
   score: number;
@@ -28,6 +30,8 @@ export interface Example {
   query: number;
   weights: string;
   whole: number;
+  keys?: [text: string, kind: number][];
+  from?: string;
 }
 
 /** Weights by offset of the key from the query: `reach` to either side and what is beyond, or a grid of patches. */

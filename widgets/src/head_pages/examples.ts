@@ -20,7 +20,7 @@ export function exampleRow(example: Example, input: Input, by: string): HTMLElem
   return h(
     "div", { className: "example" },
     h("div", { className: "place" }, h("b", { title: by }, formatNumber(example.score)), place),
-    h("div", {}, input.tokens ? new TokenRow(example, input.tokens).element : patches(example, input), h("div", { className: "said" }, [`key ${input.key}`, ...classes].join(" · "))),
+    h("div", {}, input.tokens ? new TokenRow(example, example.keys ?? input.tokens).element : patches(example, input), h("div", { className: "said" }, [example.from && `attention of ${tokenLabel(example.from)}`, `key ${input.key}`, ...classes].filter(Boolean).join(" · "))),
   );
 }
 
@@ -67,17 +67,18 @@ function patches(example: Example, { picture, rows = 1, cols = 1, leading = 0 }:
   const seen = row.slice(leading);
   const most = Math.max(...seen, 1e-9);
   const [width, height] = [SIDE / cols, SIDE / cols];
-  const cells = range(rows * cols).map((n) =>
+  const cells = range(seen.length && rows * cols).map((n) =>
     s("rect", {
       x: (n % cols) * width, y: Math.floor(n / cols) * height, width, height, fill: INK.halo,
       opacity: (0.6 * (1 - Math.sqrt((seen[n] ?? 0) / most))).toFixed(3),
     }, s("title", {}, `weight ${formatNumber(seen[n] ?? 0)}`)),
   );
   const at = example.query - leading;
-  const marked = at < 0 ? [] : [s("rect", { x: (at % cols) * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: INK.query, "stroke-width": 3 })];
+  const marked = at < 0 || !seen.length ? [] : [s("rect", { x: (at % cols) * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: INK.query, "stroke-width": 3 })];
   const from = at < 0 ? "the class token" : "the outlined patch";
+  const said = seen.length ? `Attention of ${from}: bright patches receive most, up to ${formatNumber(most)}` : "The picture; this layer cuts it otherwise";
   return s(
-    "svg", { class: "patches", viewBox: `0 0 ${SIDE} ${height * rows}`, role: "img", "aria-label": `Attention of ${from}: bright patches receive most, up to ${formatNumber(most)}` },
+    "svg", { class: "patches", viewBox: `0 0 ${SIDE} ${height * rows}`, role: "img", "aria-label": said },
     s("image", { href: picture ?? "", width: SIDE, height: height * rows, preserveAspectRatio: "none", class: "coarse" }), ...cells, ...marked,
   );
 }

@@ -139,6 +139,17 @@ describe("a head", () => {
   });
 });
 
+test("a head of a decoder shows the tokens of its keys, and a picture that is cut otherwise no veil", () => {
+  const example = { decile: "top", score: 0.5, input: 0, query: -1, weights: bytes([0.9, 0.1]), whole: 0, keys: [["own", 0], ["end", 1]] as [string, number][], from: "start" };
+  show({ ...CONTENT, heads: [head(0, 0, { examples: [example] })] });
+  expect([...room().querySelectorAll(".token")].map((token) => [token.textContent, token.className])).toEqual([["own", "token for-9"], ["end", "token special for-1"]]);
+  expect(room().textContent).toContain("attention of start");
+  const picture = { key: "a", label: null, prediction: null, picture: "data:image/png;base64,", rows: 2, cols: 2, leading: 0 };
+  show({ ...CONTENT, inputs: [picture], heads: [head(0, 0, { examples: [{ decile: "top", score: 1, input: 0, query: 3, weights: "", whole: 0 }] })] });
+  expect(room().querySelectorAll(".patches rect")).toHaveLength(0);
+  expect(room().querySelectorAll(".patches image")).toHaveLength(1);
+});
+
 test("weights are within a hundredth of what was packed", () => {
   const weights = [0, 0.0004, 0.1, 0.5, 0.999, 1];
   const back = weightsOf({ decile: "", score: 0, input: 0, query: 0, weights: bytes(weights), whole: 0 });
