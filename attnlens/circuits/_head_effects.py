@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..analysis._moments import RunningMoments
 from ..errors import InputError
-from ..models import _classes, _gates
+from ..models import _classes, _gates, _predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ def head_effects(
     frame.attrs["inputs"] = len(prepared)
     if chosen is not None:
         frame.attrs["accuracy"] = float((whole.argmax(-1) == chosen).double().mean())
-        frame.attrs["loss"] = float(losses(whole, chosen, lens.activation).mean())
+        frame.attrs["loss"] = float(_predictions.losses(whole, chosen, lens.activation).mean())
     return frame
 
 
@@ -140,7 +140,7 @@ def _row(
     if targets is None:
         return row
     right = [(logits.argmax(-1) == targets).double() for logits in (whole, without)]
-    lost = [losses(logits, targets, activation) for logits in (whole, without)]
+    lost = [_predictions.losses(logits, targets, activation) for logits in (whole, without)]
     for name, (before, after) in (("accuracy", right), ("loss", lost)):
         change = RunningMoments(())
         change.add_all((after - before).numpy())
@@ -148,14 +148,6 @@ def _row(
         row |= {name: float(after.mean()), f"{name}_change": float(change.mean)}
         row |= {f"{name}_change_low": float(low), f"{name}_change_high": float(high)}
     return row
-
-
-def losses(logits: Tensor, targets: Tensor, activation: str) -> Tensor:
-    """The cross entropy of each input in nats, `[input]`; of independent classes (sigmoid) that of the target alone."""
-    scores = logits.gather(-1, targets[:, None])[:, 0]
-    if activation == "sigmoid":
-        return torch.nn.functional.softplus(-scores)
-    return torch.logsumexp(logits, -1) - scores
 
 
 def _divergence(whole: Tensor, without: Tensor, activation: str) -> Tensor:

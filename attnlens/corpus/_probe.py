@@ -222,10 +222,8 @@ class Batch:
         labels = torch.tensor([self.labels[number] for number in numbers])[:, None]
         chosen = scores.gather(1, labels)[:, 0]
         columns = {"label_index": _flat(labels[:, 0].int()), "correct": _flat(index == labels[:, 0])}
-        if self.lens.activation == "softmax":  # cross entropy in nats
-            columns["loss"] = _flat(torch.logsumexp(scores, 1) - chosen)
-        elif self.lens.activation == "sigmoid":  # of independent classes that of the label alone
-            columns["loss"] = _flat(torch.nn.functional.softplus(-chosen))
+        if self.lens.activation in ("softmax", "sigmoid"):
+            columns["loss"] = _flat(_predictions.losses(scores, labels[:, 0], self.lens.activation))
         if scores.shape[1] > 1:
             columns["margin"] = _flat(chosen - scores.scatter(1, labels, -math.inf).amax(1))
         self._add(numbers, columns)

@@ -55,3 +55,11 @@ def none(model: nn.Module) -> InputError:
         f"{type(model).__name__} returns no class logits for this input: it has no head (…ForSequenceClassification, "
         "…ForImageClassification, …ForCausalLM), or there is no mask in the text to answer at"
     )
+
+
+def losses(logits: Tensor, targets: Tensor, activation: str) -> Tensor:
+    """The cross entropy of each input in nats, `[input]`; of independent classes (sigmoid) that of the target alone."""
+    scores = logits.gather(-1, targets[:, None])[:, 0]
+    if activation == "sigmoid":
+        return torch.nn.functional.softplus(-scores)
+    return torch.logsumexp(logits, -1) - scores
