@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..analysis._strongest_heads import strongest_head
 from ..data._thumbnails import data_url
 from ..data._trace import Trace
 from ..errors import InputError
@@ -233,20 +234,6 @@ def attributed(entry: ReportInput, **options: Any) -> TokensView | None:
         return TokensView(lens.attribute(entry.input, classes, **options))
     except InputError:
         return None  # a model whose targets are not classes
-
-
-def strongest_head(trace: Trace) -> tuple[int, int]:
-    """The (layer, head) with the largest weight from the reading position on an ordinary token, else (0, 0)."""
-    reader, best = trace.reader, (0.0, 0, 0)
-    for number, layer in enumerate(trace.layers):
-        ordinary = [
-            i for i, token in enumerate(trace.axis_tokens(number)[1]) if not token.special and i != reader
-        ]
-        if layer.kind != "self" or not ordinary or reader >= layer.attention.queries:
-            continue
-        most, head = layer.attention[:, reader, ordinary].amax(-1).max(0)
-        best = max(best, (float(most), number, int(head)), key=lambda candidate: candidate[0])
-    return best[1:]
 
 
 # -- what went in and what came out -------------------------------------------------------------------------

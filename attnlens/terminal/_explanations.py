@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import _palette, models
 from ..analysis import rollout
+from ..analysis._strongest_heads import strongest_heads
 from ..attribution import Attribution, TextAttribution
 from ..data._trace import Trace
 from ..diagnosis import Diagnosis, debug
@@ -96,7 +97,7 @@ def explain_text(
     trace = traces[0]
     for token, share in zip(tokens, rollout(trace, row=trace.reader)):
         token["rollout"] = float(share)
-    return InputExplanation(trace, attribution, _common(trace) | numbers | {"heads": strongest_heads(trace)})
+    return InputExplanation(trace, attribution, _common(trace) | numbers | {"heads": _strongest(trace)})
 
 
 def _windows(traces: list[Trace]) -> list[dict[str, Any]]:
@@ -120,7 +121,7 @@ def explain_image(lens: ImageLens, path: Path | str) -> InputExplanation:
             for number, layer in enumerate(trace.layers)
         },
         "rollout": _as_grid(rollout(trace, row=0), grid),
-        "heads": strongest_heads(trace) if lead else [],
+        "heads": _strongest(trace) if lead else [],
     }
     return InputExplanation(trace, None, numbers)
 
@@ -155,26 +156,17 @@ def describe(lens: Lens) -> ModelDescription:
     return ModelDescription(numbers)
 
 
-def strongest_heads(trace: Trace) -> list[dict[str, Any]]:
-    """The heads with the largest weight from the reading position (class token, or last token) on an ordinary token."""
-    reader = trace.reader
-    heads = []
-    for number, layer in enumerate(trace.layers):
-        tokens = trace.axis_tokens(number)[1]
-        ordinary = [i for i, token in enumerate(tokens) if not token.special]
-        if layer.kind != "self" or not ordinary:
-            continue
-        best, at = layer.attention[:, reader, ordinary].max(-1)
-        heads += [
-            {
-                "layer": number,
-                "head": head,
-                "attends_to": tokens[ordinary[int(i)]].text,
-                "weight": float(weight),
-            }
-            for head, (weight, i) in enumerate(zip(best, at))
-        ]
-    return sorted(heads, key=lambda head: -head["weight"])[:STRONGEST]
+def _strongest(trace: Trace) -> list[dict[str, Any]]:
+    """The heads whose reading position attends most to one ordinary token."""
+    return [
+        {
+            "layer": one.layer,
+            "head": one.head,
+            "attends_to": trace.axis_tokens(one.layer)[1][one.key].text,
+            "weight": one.weight,
+        }
+        for one in strongest_heads(trace)[:STRONGEST]
+    ]
 
 
 def _common(trace: Trace) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 import traitlets as t
 
 from .. import _checks
+from ..analysis._strongest_heads import strongest_head
 from ..data._attention import Factors
 from ..data._trace import Trace
 from ..errors import InputError
@@ -27,6 +28,9 @@ from ._view import (
 )
 
 MODES = ("lines", "matrix")
+
+MOST_LINES = 60
+"""Tokens beyond which lines are a tangle: a longer trace opens as a matrix."""
 
 
 class AttentionView(View):
@@ -67,20 +71,25 @@ class AttentionView(View):
         self,
         trace: Trace,
         *,
-        layer: int = 0,
+        layer: int | None = None,
         heads: int | list[int] | None = None,
-        mode: str = "lines",
+        mode: str | None = None,
         **traits: Any,
     ):
         """
-        layer, heads: what is shown first, by default every head of the first layer
-        mode: "lines" or "matrix"; traits: any of the others by name
+        layer, heads: what is shown first, by default the head whose reading position (class token, or last token) has
+            the largest weight on an ordinary token; of a given layer, every head
+        mode: "lines" or "matrix", which is the default beyond 60 tokens; traits: any of the others by name
 
         Raises InputError for a layer or a head that does not exist.
         """
         self._trace = _checks.drawable(trace, "AttentionView")
-        layer = _checks.position("layer", layer, len(trace))
+        if layer is None and heads is None:
+            layer, heads = strongest_head(trace)
+        layer = _checks.position("layer", 0 if layer is None else layer, len(trace))
         count = trace[layer].heads
+        if mode is None:
+            mode = "matrix" if max(trace[layer].queries, trace[layer].keys) > MOST_LINES else "lines"
         chosen = _checks.positions("head", range(count) if heads is None else heads, count)
         super().__init__(layer=layer, heads=chosen, mode=mode, **traits)
         self._layers = LayerTransfer(self)

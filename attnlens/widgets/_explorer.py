@@ -6,6 +6,7 @@ from typing import Any
 
 import ipywidgets
 
+from ..analysis._strongest_heads import strongest_head
 from ..data._trace import Trace
 from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens, TextLens
@@ -37,13 +38,15 @@ class Explorer(ipywidgets.VBox):
         input: Any,
         target: str | int | None = None,
         *,
-        layer: int = 0,
-        head: int = 0,
+        layer: int | None = None,
+        head: int | None = None,
         **options: Any,
     ):
         """
         input: a text or a pair of texts, or an image, as the lens accepts it
-        target: the class to explain, by default the predicted one; layer, head: what is shown first
+        target: the class to explain, by default the predicted one
+        layer, head: what is shown first, by default the head whose reading position (class token, or last token) has
+            the largest weight on an ordinary token
         options: those of the attribution of a text, as for `lens.attribute`
 
         Raises InputError for anything but a lens, and for what `lens.trace` and `lens.attribute` refuse.
@@ -62,6 +65,9 @@ class Explorer(ipywidgets.VBox):
             raise InputError(
                 "Explorer shows one input, not a list; make one Explorer for each input of the list"
             )
+        if layer is None and head is None:
+            layer, head = strongest_head(trace)
+        layer, head = layer or 0, head or 0
         self.heads = HeadsView(trace, layer=layer, heads=head)
         if isinstance(lens, ImageLens):
             self.patches = PatchView(lens, input, target, layer=layer, heads=head)

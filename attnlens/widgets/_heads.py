@@ -14,6 +14,7 @@ from ..analysis import head_stats
 from ..analysis._head_columns import COLUMNS
 from ..analysis._head_stats import IMPORTANCE, VALUE
 from ..analysis._pooling import pooled
+from ..analysis._strongest_heads import strongest_head
 from ..data._attention import Attention
 from ..data._thumbnails import sees_patches
 from ..data._trace import Layer, Trace
@@ -61,19 +62,23 @@ class HeadsView(View):
         self,
         trace: Trace,
         *,
-        layer: int = 0,
-        heads: int | list[int] = (),
+        layer: int | None = None,
+        heads: int | list[int] | None = None,
         by: str = "",
         sort: bool = False,
         whole: bool = False,
     ):
         """
-        layer, heads: what is selected; by: a column of `head_stats`; sort: largest first
+        layer, heads: what is selected, by default the head whose reading position (class token, or last token) has the
+            largest weight on an ordinary token; by: a column of `head_stats`; sort: largest first
         whole: for an image, all queries and keys instead of the class token's attention to the patches
 
         Raises InputError for a layer, a head or a column that does not exist.
         """
         self._trace = _checks.drawable(trace, "HeadsView")
+        if layer is None and heads is None:
+            layer, heads = strongest_head(trace)
+        layer, heads = layer or 0, () if heads is None else heads
         super().__init__(
             columns=columns_of(trace), by=by, sort=sort, layer=_checks.position("layer", layer, len(trace)),
             heads=_checks.positions("head", heads, self._most_heads),

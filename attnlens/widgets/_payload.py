@@ -39,8 +39,19 @@ def header(trace: Trace) -> dict[str, Any]:
         "tokens": {"input": _tokens(trace.tokens), "output": _tokens(trace.output_tokens)},
         "patches": trace.patches and _patches(trace.patches),
         "layers": layers,
+        "stacks": stacks(trace),
         "remote": too_long or sum(layer["bytes"] for layer in layers) > LARGEST,
     }
+
+
+def stacks(trace: Trace) -> list[str]:
+    """Of each layer "encoder", "decoder" or "cross"; "" for a model of one stack."""
+    if not any(layer.kind == "cross" or layer.query_side == "output" for layer in trace.layers):
+        return [""] * len(trace)
+    return [
+        "cross" if layer.kind == "cross" else "decoder" if layer.query_side == "output" else "encoder"
+        for layer in trace.layers
+    ]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import FileError, InputError
 from attnlens.reporting import _page as pages
 from attnlens.reporting._packing import LIFTED, Packed, pack, unpack
-from attnlens.reporting._sections import coarse, strongest_head, top_level
+from attnlens.reporting._sections import coarse, top_level
 from attnlens.widgets import HeadsView, _payload
 from attnlens.widgets._tiles import HeadSelection, Tiles
 from attnlens.widgets._view import STATIC
@@ -243,17 +243,6 @@ def test_a_long_text_is_reported_window_by_window_and_explained_as_a_whole(lens,
 def test_links_stay_within_a_section(tmp_path):
     contents = Scripts(al.report([made(), made()], path=tmp_path / "report.html")).contents
     assert {(first // 2, second // 2) for first, _, second, _ in contents["links"]} == {(0, 0), (1, 1)}
-
-
-def test_a_report_opens_at_the_head_with_the_largest_weight_of_the_reader_on_one_token():
-    weights = torch.full((2, 2, 4, 4), 0.25)
-    weights[1, 1, 0] = torch.tensor([0.0, 0.0, 0.9, 0.1])
-    weights[0, 0, 0] = torch.tensor([0.0, 0.95, 0.0, 0.05])
-    tokens = (Token("[CLS]", special=True), Token("[SEP]", special=True), Token("a"), Token("b"))
-    layers = tuple(Layer(str(i), "self", Weights(one)) for i, one in enumerate(weights))
-    assert strongest_head(Trace(layers, tokens=tokens)) == (1, 1)
-    special = tuple(replace(token, special=True) for token in tokens)
-    assert strongest_head(Trace(layers, tokens=special)) == (0, 0)
 
 
 def test_a_long_trace_is_held_as_coarse_maps():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import attnlens as al
+from attnlens.analysis._strongest_heads import strongest_head
 from attnlens.data._attention import Factors, Weights
 from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
@@ -106,10 +107,20 @@ def test_products_of_weights_alone_are_refused_in_words(monkeypatch):
     assert "only its weights" in answer["error"]
 
 
-def test_it_shows_every_head_of_the_first_layer_unless_told_otherwise(trace):
-    assert al.AttentionView(trace).heads == list(range(12))
+def test_it_opens_at_the_strongest_head_unless_told_otherwise(trace):
+    view = al.AttentionView(trace)
+    assert (view.layer, view.heads) == (strongest_head(trace)[0], [strongest_head(trace)[1]])
+    assert al.AttentionView(trace, layer=0).heads == list(range(12))
     view = al.AttentionView(trace, layer=-1, heads=-2, mode="matrix", threshold=0.1, query=3)
     assert (view.layer, view.heads, view.mode, view.threshold, view.query) == (5, [10], "matrix", 0.1, 3)
+
+
+def test_a_trace_of_more_tokens_than_lines_can_show_opens_as_a_matrix():
+    def mode(tokens: int, **options: str) -> str:
+        weights = Weights(torch.full((1, tokens, tokens), 1 / tokens))
+        return al.AttentionView(Trace(layers=(Layer("one", "self", weights),)), **options).mode
+
+    assert (mode(60), mode(61), mode(61, mode="lines")) == ("lines", "matrix", "lines")
 
 
 def test_another_trace_takes_its_place_with_all_of_its_bytes(trace, monkeypatch):

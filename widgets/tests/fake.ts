@@ -63,7 +63,7 @@ export class FakeModel {
 export function stubBrowser(): void {
   vi.stubGlobal("CSSStyleSheet", class { replaceSync() {} });
   vi.stubGlobal("ResizeObserver", class { observe() {} disconnect() {} });
-  vi.stubGlobal("Path2D", class { moveTo() {} lineTo() {} });
+  vi.stubGlobal("Path2D", class { moveTo() {} lineTo() {} bezierCurveTo() {} });
   vi.stubGlobal("requestAnimationFrame", (act: () => void) => setTimeout(act, 0));
   vi.stubGlobal("cancelAnimationFrame", clearTimeout);
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(blankContext() as never);
@@ -181,7 +181,7 @@ export const NO_TOKENS = { text: [], special: [], segment: [] };
 
 /** A trace over TOKENS. */
 export function traceOf(layers: LayerHeader[], more: Partial<TraceHeader> = {}): TraceHeader {
-  return { model: "tiny", prediction: null, tokens: { input: TOKENS, output: NO_TOKENS }, patches: null, layers, remote: false, ...more };
+  return { model: "tiny", prediction: null, tokens: { input: TOKENS, output: NO_TOKENS }, patches: null, layers, stacks: layers.map(() => ""), remote: false, ...more };
 }
 
 /** A text that must never become HTML. */

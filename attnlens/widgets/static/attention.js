@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 50cf33d1bc63fa05e09a03e4b2ffed83d3e90b0754afcce71e7bf50815ffa27a
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 2daf47fb24c939f0327354b440ebed7558d73e5bfe724b4a760c9b66dd316c49
 
 // src/protocol/float16.ts
 var table;
@@ -732,7 +732,7 @@ function view(name, style, fill) {
 }
 
 // src/attention/attention.css
-var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 680px; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines .content { position: relative; }\n.lines canvas { position: sticky; top: 0; pointer-events: none; }\n.lines .token { position: absolute; height: 20px; line-height: 20px; padding: 0 5px; border-radius: 3px; cursor: pointer; max-width: 40%; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query { right: 60%; text-align: right; }\n.lines .token.key { left: 60%; }\n.lines .token.special { color: var(--muted); }\n.lines .token[aria-selected="true"] { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
+var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chips.pictures .chip { display: inline-flex; flex-direction: column; align-items: center; padding: 2px 3px 0; font-size: 11px; line-height: 15px; }\n.chip canvas { width: 34px; height: 34px; image-rendering: pixelated; background: var(--background); border-radius: 2px; }\n.headline { margin: 0 0 6px; font-size: 14px; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 1100px; margin: 0 auto; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines.at-line { cursor: pointer; }\n.lines .content { position: relative; }\n.lines .columns { position: sticky; top: 0; z-index: 1; height: 28px; display: grid; grid-template-columns: var(--side) 1fr var(--side); align-items: center; background: var(--background); color: var(--muted); }\n.lines .columns span:first-child { text-align: right; padding-right: 8px; }\n.lines .columns span:last-child { padding-left: 8px; }\n.lines .samples { display: flex; justify-content: center; gap: 14px; font-size: 11px; font-variant-numeric: tabular-nums; overflow: hidden; }\n.lines .sample { display: inline-flex; align-items: center; gap: 6px; }\n.lines .sample i { width: 24px; border-radius: 2px; }\n.lines canvas { position: sticky; top: 28px; pointer-events: none; }\n.lines .token { position: absolute; display: flex; align-items: center; gap: 6px; width: calc(var(--side) - 3px); height: var(--row); line-height: var(--row); padding: 0 5px; border-radius: 3px; cursor: pointer; }\n.lines.small .token { font-size: 11px; }\n.lines .token.query { left: 0; flex-direction: row-reverse; }\n.lines .token.key { right: 0; }\n.lines .token .label { flex: 1; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query .label { text-align: right; }\n.lines .token::before, .lines .token::after { font: 10px/1 system-ui, sans-serif; font-variant-numeric: tabular-nums; color: var(--muted); flex: none; }\n.lines .token::after { content: attr(data-index); }\n.lines .token::before { content: attr(data-weight); order: 1; color: var(--text); }\n.lines .token::after { order: 2; min-width: 16px; text-align: right; }\n.lines .token.query::after { text-align: left; }\n.lines .token.special .label { color: var(--muted); }\n.lines .token[aria-selected="true"], .lines .token[aria-selected="true"] .label, .lines .token[aria-selected="true"]::before, .lines .token[aria-selected="true"]::after { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { margin: 0 auto; outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1319,6 +1319,9 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
+function formatPercent(share) {
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+}
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -1357,19 +1360,24 @@ function linesDrawing(state, heads, weights, roles, dark2) {
   const { matrices, alone, line, ...tokens } = weights;
   const averaged = state.mean && heads.length > 1;
   const merge = (all) => averaged ? [meanOf(all)] : all;
+  const [drawn, joined] = [matrices && merge(matrices), line && merge(line)];
   return {
     ...tokens,
     colours: averaged ? [roles.accent] : heads.map((head) => headColour(head, dark2)),
-    matrices: matrices && merge(matrices),
-    alone: alone && line && { ...alone, weights: merge(line) },
+    names: averaged ? [`mean of ${heads.length} heads`] : heads.map((head) => `head ${head}`),
+    matrices: drawn,
+    top: Math.max(0, ...(drawn ?? joined ?? []).map(largestMagnitude)),
+    alone: alone && joined && { ...alone, weights: joined },
     selected: { query: state.query, key: state.key },
     threshold: state.threshold,
     log: state.log,
-    ink: roles.text
+    ink: roles.text,
+    muted: roles.muted
   };
 }
-function describeHeads({ layer, heads }) {
-  return `layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`}`;
+function describeHeads({ layer, heads }, stacks = [], apart = false) {
+  const stack = stacks[layer];
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `${apart ? "" : "mean of "}${heads.length} heads`}`;
 }
 function quoted(tokens, position) {
   return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
@@ -1398,8 +1406,10 @@ function scoreOf(q, k, scale) {
 }
 
 // src/protocol/headers.ts
-function layerTitle(layer, number) {
-  return layer.kind === "self" ? String(number) : `${number} (${layer.kind})`;
+function layerTitle({ layers, stacks }, number) {
+  const { kind } = layers[number];
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
 }
 
 // src/ui/controls.ts
@@ -1464,6 +1474,98 @@ function toggleHead(heads, head, adds, least) {
   return (removed ? others : [...others, head]).sort((a, b) => a - b);
 }
 
+// src/drawing/canvas.ts
+function canvasContext(canvas, width, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+function paintPixels(canvas, cols, rows, pixel) {
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  canvas.width = cols;
+  canvas.height = rows;
+  const image = context.createImageData(cols, rows);
+  for (let n = 0; n < cols * rows; n++) image.data.set(pixel(n), 4 * n);
+  context.putImageData(image, 0, 0);
+}
+
+// src/attention/head_strip.ts
+var SIDE = 24;
+var MOST_WEIGHTS = 1 << 20;
+var HeadStrip = class {
+  constructor(events) {
+    this.events = events;
+  }
+  events;
+  element = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
+  /** What the pictures show. */
+  name = "";
+  /** Shows the heads of a layer, of a trace of that number; `heads` are selected. */
+  draw(source, trace, layer, heads, dark2) {
+    const header = source.header.layers[layer];
+    this.build(header.heads);
+    this.chips.forEach((chip, head) => {
+      const colour = headColour(head, dark2);
+      chip.style.setProperty("--chip", colour);
+      chip.style.setProperty("--on-chip", inkOn(colour));
+      press(chip, heads.includes(head));
+    });
+    const name = JSON.stringify([trace, layer, dark2]);
+    if (name === this.name) return;
+    this.name = name;
+    void this.paint(source, layer, header, name, dark2);
+  }
+  get chips() {
+    return [...this.element.children];
+  }
+  build(count) {
+    if (this.chips.length === count) return;
+    this.name = "";
+    this.element.replaceChildren(...headChips(count, this.events.toggle));
+    this.chips.forEach((chip, head) => {
+      chip.prepend(h("canvas", { hidden: true }));
+      chip.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.events.pointed(head));
+      chip.addEventListener("pointerleave", () => this.events.pointed(null));
+    });
+  }
+  /** Paints the pictures, where the weights are in the browser and not too many. */
+  async paint(source, number, header, name, dark2) {
+    const few = !source.remote && header.heads * header.queries * header.keys <= MOST_WEIGHTS;
+    const layer = few ? await source.layer(number).catch(() => null) : null;
+    if (name !== this.name) return;
+    this.element.classList.toggle("pictures", layer !== null);
+    this.chips.forEach((chip, head) => {
+      const canvas = chip.firstElementChild;
+      canvas.hidden = layer === null;
+      if (layer) paintHead(canvas, layer.head(head), header, headColour(head, dark2));
+    });
+  }
+};
+function paintHead(canvas, weights, { queries, keys }, colour) {
+  const [rows, cols] = [Math.min(SIDE, queries), Math.min(SIDE, keys)];
+  const cells = new Float32Array(rows * cols);
+  for (const i of range(queries)) {
+    const start = Math.floor(i * rows / queries) * cols;
+    for (let j = 0; j < keys; j++) {
+      const cell = start + Math.floor(j * cols / keys);
+      cells[cell] = Math.max(cells[cell], weights[i * keys + j]);
+    }
+  }
+  const share = intensityScale(cells.reduce((a, b2) => Math.max(a, b2), 0), false);
+  const { r, g, b } = rgb(colour);
+  paintPixels(canvas, cols, rows, (n) => [r, g, b, 255 * Math.sqrt(share(cells[n]))]);
+}
+
 // src/attention/controls.ts
 var TEXT_PAIRS = [
   ["all", "both texts"],
@@ -1478,6 +1580,10 @@ var AttentionControls = class {
   constructor(frame, actions) {
     this.frame = frame;
     this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
+    this.strip = new HeadStrip({
+      toggle: (head, adds) => frame.set({ heads: toggleHead(frame.model.get("heads"), head, adds, 1) }),
+      pointed: (head) => actions.peek(head)
+    });
     this.mean = checkbox((mean) => frame.set({ mean }));
     this.modes = ["lines", "matrix"].map((mode) => button(mode, () => frame.set({ mode })));
     this.pair = select("Which texts", TEXT_PAIRS, (pair) => frame.set({ pair }));
@@ -1493,7 +1599,7 @@ var AttentionControls = class {
   }
   frame;
   layer;
-  chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
+  strip;
   mean;
   modes;
   pair;
@@ -1512,7 +1618,7 @@ var AttentionControls = class {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
-      group("Heads", this.chips, all),
+      group("Heads", this.strip.element, all),
       h("label", {}, this.mean, "mean"),
       segments("Picture", this.modes),
       this.pairGroup,
@@ -1523,17 +1629,18 @@ var AttentionControls = class {
       this.zoom
     );
   }
-  listLayers(layers) {
-    this.layer.replaceChildren(...options(layers.map((layer, n) => [String(n), layerTitle(layer, n)])));
+  listLayers(trace) {
+    this.layer.replaceChildren(...options(trace.layers.map((_, n) => [String(n), layerTitle(trace, n)])));
   }
   /** Shows the state; `heads` are those selected of the layer. */
-  draw(source, heads) {
+  draw(source, trace, heads) {
     const { model } = this.frame;
     const number = model.get("layer");
     const header = source.header.layers[number];
     const lines = model.get("mode") === "lines";
     this.layer.value = String(number);
-    this.drawHeads(header.heads, heads);
+    this.headCount = header.heads;
+    this.strip.draw(source, trace, number, heads, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
     this.mean.checked = model.get("mean") || !lines;
     this.mean.disabled = !lines || heads.length < 2;
@@ -1549,42 +1656,22 @@ var AttentionControls = class {
     this.zoom.hidden = lines;
     this.poolGroup.hidden = lines || Math.max(header.queries, header.keys) <= POOLED_SIZE;
   }
-  drawHeads(count, heads) {
-    this.headCount = count;
-    if (this.chips.childElementCount !== count)
-      this.chips.replaceChildren(...headChips(count, (head, adds) => this.frame.set({ heads: toggleHead(this.frame.model.get("heads"), head, adds, 1) })));
-    [...this.chips.children].forEach((chip, head) => {
-      const colour = headColour(head, this.frame.dark);
-      chip.style.setProperty("--chip", colour);
-      chip.style.setProperty("--on-chip", inkOn(colour));
-      press(chip, heads.includes(head));
-    });
-  }
 };
-
-// src/drawing/canvas.ts
-function canvasContext(canvas, width, height) {
-  const ratio = globalThis.devicePixelRatio || 1;
-  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return context;
-}
 
 // src/drawing/line_segments.ts
 var FAINTEST = 0.01;
-function lineOpacity(drawing) {
-  return intensityScale(1, drawing.log);
+var SHADES = 24;
+var LINES_PER_TOKEN = 2;
+var LONE = 0.15;
+var [THIN, THICK] = [0.8, 4];
+function lineShare({ top, log }) {
+  return intensityScale(top, log);
+}
+function lineWidth(share) {
+  return THIN + (THICK - THIN) * share;
 }
 function lineSegments(drawing, sight) {
-  const least = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST);
+  const least = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST * drawing.top);
   return drawing.alone ? segmentsOfToken(drawing, drawing.alone, least) : segmentsInSight(drawing, sight, least);
 }
 function segmentsOfToken({ rows, cols }, { axis, position, weights }, least) {
@@ -1610,16 +1697,49 @@ function segmentsInSight({ rows, cols, matrices }, { first, end }, least) {
   });
   return out;
 }
-function segmentsByStroke(segments2, opacity, shades) {
+function lineStrokes(drawing, sight) {
+  const strokes = segmentsByShade(lineSegments(drawing, sight), lineShare(drawing));
+  const full = LINES_PER_TOKEN * (Math.min(drawing.rows.length, sight.end) - sight.first);
+  let stronger = 0;
+  for (const stroke of strokes.reverse()) {
+    const rank = stronger + stroke.segments.length;
+    stroke.opacity = drawing.alone ? LONE + (1 - LONE) * stroke.opacity : stroke.opacity * Math.min(1, full / rank);
+    stronger = rank;
+  }
+  return strokes.reverse();
+}
+function segmentsByShade(segments2, share) {
   const strokes = /* @__PURE__ */ new Map();
   for (const segment of segments2) {
-    const shade = Math.ceil(opacity(segment.weight) * shades);
-    const key = segment.colour * (shades + 1) + shade;
-    const stroke = strokes.get(key) ?? { colour: segment.colour, opacity: shade / shades, segments: [] };
+    const shade = Math.max(1, Math.ceil(share(segment.weight) * SHADES));
+    const key = segment.colour * (SHADES + 1) + shade;
+    const stroke = strokes.get(key) ?? { colour: segment.colour, opacity: shade / SHADES, width: lineWidth(shade / SHADES), segments: [] };
     strokes.set(key, stroke);
     stroke.segments.push(segment);
   }
   return [...strokes.values()].sort((a, b) => a.opacity - b.opacity);
+}
+function weightBeside({ alone }, axis, row) {
+  const weight = alone && alone.axis !== axis && alone.weights.length === 1 ? alone.weights[0][row] : 0;
+  return weight < 5e-3 ? "" : weight.toFixed(2);
+}
+function lineSlope(across) {
+  let [low, high] = [0, 1];
+  for (let n = 0; n < 20; n++) {
+    const t = (low + high) / 2;
+    if (1.5 * t * (1 - t) + t ** 3 < across) low = t;
+    else high = t;
+  }
+  return low * low * (3 - 2 * low);
+}
+function lineAt(segments2, across, row, reach) {
+  const slope = lineSlope(across);
+  let best = null;
+  for (const segment of segments2) {
+    const distance = Math.abs(segment.from + (segment.to - segment.from) * slope - row);
+    if (distance <= reach && segment.weight > (best?.weight ?? 0)) best = segment;
+  }
+  return best;
 }
 
 // src/drawing/svg.ts
@@ -1630,17 +1750,81 @@ function svgDocument({ width, height, attributes, body }, background) {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
 }
 
+// src/drawing/lines_svg.ts
+var ROW = 22;
+var HEADER = 34;
+var WIDTH = 760;
+var SIDE2 = 220;
+var SAMPLES = [0.1, 0.5, 1];
+var MOST_NAMED2 = 12;
+function lineSamples({ top, log, colours, muted, threshold }) {
+  if (!(top > 0) || log) return [];
+  const colour = colours.length === 1 ? colours[0] : muted;
+  return SAMPLES.filter((share) => share * top >= threshold).map((share) => ({ text: formatNumber(Number((share * top).toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
+}
+function samplesSvg(samples, ink, x, y) {
+  const step = 74;
+  const parts = samples.map(({ text, width, opacity, colour }, n) => `<line x1="${n * step + 1}" y1="9" x2="${n * step + 25}" y2="9" stroke="${colour}" stroke-width="${width}" stroke-opacity="${Math.max(0.2, opacity)}"/><text x="${n * step + 31}" y="13" fill="${ink}" font-size="11" font-family="system-ui, sans-serif">${text}</text>`);
+  return `<svg x="${x}" y="${y}" width="${samples.length * step}" height="18">${parts.join("")}</svg>`;
+}
+function linesSvg(drawing, sight) {
+  const { first, end } = sight;
+  const [left, right, middle] = [SIDE2, WIDTH - SIDE2, WIDTH / 2];
+  const y = (row) => (row - first + 0.5) * ROW + HEADER;
+  const lines = lineStrokes(drawing, sight).flatMap(({ colour, opacity, width, segments: segments2 }) => segments2.map(({ from, to }) => `<path d="M${left} ${y(from)}C${middle} ${y(from)} ${middle} ${y(to)} ${right} ${y(to)}" stroke="${drawing.colours[colour]}" stroke-opacity="${opacity.toFixed(3)}" stroke-width="${width.toFixed(2)}"/>`));
+  const { heads, height } = headsSvg(drawing, y(end - 1) + ROW);
+  return {
+    width: WIDTH,
+    height: y(end - 1) + ROW + height,
+    attributes: `font-family="monospace" font-size="13" fill="${drawing.ink}"`,
+    body: [
+      ...["query", "key"].map((name, n) => `<text x="${n ? right + 8 : left - 8}" y="16" text-anchor="${n ? "start" : "end"}" font-family="sans-serif" font-weight="bold">${name}</text>`),
+      samplesSvg(lineSamples(drawing), drawing.muted, middle - 105, 2),
+      `<g fill="none" stroke-linecap="round">${lines.join("")}</g>`,
+      ...tokensSvg(drawing, drawing.rows.slice(first, end), "query", first, y),
+      ...tokensSvg(drawing, drawing.cols.slice(first, end), "key", first, y),
+      heads
+    ].join("")
+  };
+}
+function tokensSvg(drawing, positions, axis, first, y) {
+  const { text, special } = axis === "query" ? drawing.queries : drawing.keys;
+  const [x, edge, anchor, outer] = axis === "query" ? [SIDE2 - 8, 6, "end", "start"] : [WIDTH - SIDE2 + 8, WIDTH - 6, "start", "end"];
+  const { alone } = drawing;
+  return positions.map((position, n) => {
+    const marked = drawing.selected[axis] === position || alone?.axis === axis && alone.position === position;
+    const style = marked ? ` font-weight="bold" text-decoration="underline"` : special.includes(position) ? ` fill="${drawing.muted}"` : "";
+    return `<text x="${x}" y="${y(first + n) + 4}" text-anchor="${anchor}"${style}>${escapeXml(tokenLabel(text[position], 22))}</text><text x="${edge}" y="${y(first + n) + 4}" text-anchor="${outer}" font-size="10" fill="${drawing.muted}">${weightBeside(drawing, axis, first + n) || position}</text>`;
+  });
+}
+function headsSvg({ colours, names, ink }, y) {
+  if (colours.length < 2) return { heads: "", height: 0 };
+  const [across, step] = [6, (WIDTH - 24) / 6];
+  const shown = colours.slice(0, MOST_NAMED2);
+  const parts = shown.map((colour, n) => {
+    const [x, down] = [12 + n % across * step, y + 8 + Math.floor(n / across) * 18];
+    return `<line x1="${x}" y1="${down}" x2="${x + 18}" y2="${down}" stroke="${colour}" stroke-width="4"/><text x="${x + 24}" y="${down + 4}" font-family="sans-serif" font-size="11" fill="${ink}">${escapeXml(names[n])}</text>`;
+  });
+  const more = colours.length - shown.length;
+  const height = 18 * Math.ceil(shown.length / across) + 8;
+  return { heads: parts.join("") + (more ? `<text x="12" y="${y + height + 10}" font-size="11">and ${more} more</text>` : ""), height: height + (more ? 18 : 0) };
+}
+
 // src/drawing/lines.ts
-var ROW = 20;
-var TALLEST = 460;
-var SHADES = 16;
-var [LEFT, RIGHT] = [0.4, 0.6];
+var HEADER2 = 28;
+var TALLEST = 560;
+var [LOW, HIGH, SMALL] = [15, 22, 18];
+var LETTER = 7.9;
+var BESIDE = 62;
+var MOST_LABELS = 0.38;
+var SAMPLE = 72;
+var REACH = 6;
 var MOST_SVG_ROWS = 200;
-var SVG_WIDTH = 640;
 var Lines = class {
   constructor(events, signal) {
     this.events = events;
-    this.content.append(this.canvas, this.column);
+    const header = h("div", { className: "columns", role: "presentation" }, h("span", {}, "query"), this.legend, h("span", {}, "key"));
+    this.content.append(header, this.canvas, this.column);
     this.element = h("div", {
       className: "lines",
       tabIndex: 0,
@@ -1648,80 +1832,134 @@ var Lines = class {
       "aria-label": "Tokens: queries on the left, keys on the right. Up and down move, left and right change sides."
     }, this.content);
     this.element.addEventListener("scroll", () => this.paint(), { signal, passive: true });
-    this.element.addEventListener("pointerleave", () => events.pointed("query", null), { signal });
+    this.element.addEventListener("pointermove", (event) => this.pointAt(event), { signal });
+    this.element.addEventListener("click", () => this.selectLine(), { signal });
+    this.element.addEventListener("pointerleave", () => {
+      events.pointed("query", null);
+      this.pointLine(null);
+    }, { signal });
   }
   events;
   element;
   canvas = h("canvas");
+  legend = h("span", { className: "samples" });
   content = h("div", { className: "content" });
   column = h("div", { role: "presentation" });
   tokens = /* @__PURE__ */ new Map();
   drawing = null;
-  /** Pixels across; while the view is hidden, its last width. */
+  pointed = null;
+  /** Pixels across, beside the lines, and of a row; while the view is hidden, the last ones. */
   width = 640;
+  side = 200;
+  row = HIGH;
   height = TALLEST;
   show(drawing) {
     this.drawing = drawing;
-    const total = Math.max(drawing.rows.length, drawing.cols.length) * ROW;
-    this.height = Math.min(total, TALLEST);
-    this.content.style.height = `${total}px`;
-    this.element.style.height = `${this.height}px`;
+    this.pointed = null;
+    const count = Math.max(drawing.rows.length, drawing.cols.length);
+    this.row = Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
+    this.height = Math.min(count * this.row, TALLEST);
+    this.content.style.height = `${count * this.row + HEADER2}px`;
+    this.element.style.height = `${this.height + HEADER2}px`;
+    this.element.classList.toggle("small", this.row < SMALL);
     this.paint();
   }
   /** Scrolls to a token. */
   reveal(axis, position) {
-    const at = this.positions(axis).indexOf(position) * ROW;
+    const at = this.positions(axis).indexOf(position) * this.row;
     if (at < 0) return;
-    const { scrollTop, clientHeight } = this.element;
-    if (at < scrollTop || at + ROW > scrollTop + clientHeight) this.element.scrollTop = at - clientHeight / 2;
+    const { scrollTop } = this.element;
+    if (at < scrollTop || at + this.row > scrollTop + this.height) this.element.scrollTop = at - this.height / 2;
   }
   /** The positions on one side, from top to bottom. */
   positions(axis) {
     return (axis === "query" ? this.drawing?.rows : this.drawing?.cols) ?? [];
   }
+  get sight() {
+    const top = this.element.scrollTop;
+    return { first: Math.floor(top / this.row), end: Math.ceil((top + this.height) / this.row) };
+  }
   paint() {
     const drawing = this.drawing;
     if (!drawing) return;
     this.width = this.element.clientWidth || this.width;
-    const top = this.element.scrollTop;
-    const sight = { first: Math.floor(top / ROW), end: Math.ceil((top + this.height) / ROW) };
+    this.side = sideOf(drawing, this.width, this.sight);
+    const fitting = Math.floor((this.width - 2 * this.side) / SAMPLE);
+    this.legend.replaceChildren(...fitting > 0 ? lineSamples(drawing).slice(-fitting).map(sampleElement) : []);
+    this.content.style.setProperty("--side", `${this.side}px`);
+    this.content.style.setProperty("--row", `${this.row}px`);
     const context = canvasContext(this.canvas, this.width, this.height);
-    this.paintLines(context, drawing, sight, top);
-    this.paintBars(context, drawing, sight, top);
-    this.showTokens(drawing, sight);
+    this.paintLines(context, drawing);
+    this.paintBars(context, drawing);
+    this.showTokens(drawing);
   }
-  paintLines(context, drawing, sight, top) {
-    context.lineWidth = drawing.alone ? 2 : 1.4;
+  paintLines(context, drawing) {
     context.lineCap = "round";
-    for (const { colour, opacity, segments: segments2 } of segmentsByStroke(lineSegments(drawing, sight), lineOpacity(drawing), SHADES)) {
-      const path = new Path2D();
-      for (const { from, to } of segments2) {
-        path.moveTo(this.width * LEFT, (from + 0.5) * ROW - top);
-        path.lineTo(this.width * RIGHT, (to + 0.5) * ROW - top);
-      }
-      context.strokeStyle = drawing.colours[colour];
-      context.globalAlpha = opacity;
-      context.stroke(path);
-    }
+    for (const { colour, opacity, width, segments: segments2 } of lineStrokes(drawing, this.sight))
+      this.stroke(context, segments2, drawing.colours[colour], opacity, width);
+    const { pointed } = this;
+    if (pointed) this.stroke(context, [pointed], drawing.colours[pointed.colour], 1, 2 + lineWidth(lineShare(drawing)(pointed.weight)));
+    context.globalAlpha = 1;
   }
-  /** Beside the tokens that a lone one is joined to: the weight in each head as a bar. */
-  paintBars(context, drawing, { first, end }, top) {
-    if (!drawing.alone) return;
+  stroke(context, segments2, colour, opacity, width) {
+    const path = new Path2D();
+    const [left, right] = [this.side, this.width - this.side];
+    const middle = (left + right) / 2;
+    for (const { from, to } of segments2) {
+      const [start, end] = [this.middleOf(from), this.middleOf(to)];
+      path.moveTo(left, start);
+      path.bezierCurveTo(middle, start, middle, end, right, end);
+    }
+    context.strokeStyle = colour;
+    context.globalAlpha = opacity;
+    context.lineWidth = width;
+    context.stroke(path);
+  }
+  middleOf(row) {
+    return (row + 0.5) * this.row - this.element.scrollTop;
+  }
+  /** Beside the tokens that a lone one is joined to: the weight in each head as a bar, where there are several. */
+  paintBars(context, drawing) {
+    if (!drawing.alone || drawing.colours.length < 2) return;
     const toRight = drawing.alone.axis === "query";
-    const opacity = lineOpacity(drawing);
-    const wide = Math.min(8, this.width * (RIGHT - LEFT) / 4 / drawing.colours.length);
+    const share = lineShare(drawing);
+    const wide = Math.min(8, (this.width - 2 * this.side) / 4 / drawing.colours.length);
     drawing.alone.weights.forEach((weights, n) => {
-      const x = toRight ? this.width * RIGHT - (n + 1) * wide : this.width * LEFT + n * wide;
+      const x = toRight ? this.width - this.side - (n + 1) * wide : this.side + n * wide;
       context.fillStyle = drawing.colours[n];
-      for (let i = first; i < Math.min(end, weights.length); i++) {
-        context.globalAlpha = weights[i] < drawing.threshold ? 0 : opacity(weights[i]);
-        context.fillRect(x, i * ROW - top + 3, wide - 0.5, ROW - 6);
+      for (let i = this.sight.first; i < Math.min(this.sight.end, weights.length); i++) {
+        context.globalAlpha = weights[i] < drawing.threshold ? 0 : share(weights[i]);
+        context.fillRect(x, this.middleOf(i) - this.row / 2 + 3, wide - 0.5, this.row - 6);
       }
     });
     context.globalAlpha = 1;
   }
+  // -- pointed at ------------------------------------------------------------------------------------------
+  pointAt(event) {
+    const { drawing } = this;
+    if (!drawing) return;
+    const box = this.element.getBoundingClientRect();
+    const across = (event.clientX - box.left - this.side) / (this.width - 2 * this.side);
+    const row = (event.clientY - box.top - HEADER2 + this.element.scrollTop) / this.row - 0.5;
+    const inside = across > 0 && across < 1 && event.clientY - box.top > HEADER2;
+    if (inside) this.events.pointed("query", null);
+    this.pointLine(inside ? lineAt(lineSegments(drawing, this.sight), across, row, REACH / this.row) : null);
+  }
+  pointLine(line) {
+    if (line?.from === this.pointed?.from && line?.to === this.pointed?.to && line?.colour === this.pointed?.colour) return;
+    this.pointed = line;
+    this.element.classList.toggle("at-line", line !== null);
+    this.paint();
+    this.events.linePointed(line);
+  }
+  selectLine() {
+    const { pointed, drawing } = this;
+    if (pointed && drawing) this.events.lineSelected(drawing.rows[pointed.from], drawing.cols[pointed.to]);
+  }
+  // -- tokens ----------------------------------------------------------------------------------------------
   /** Puts the tokens in sight into the page. */
-  showTokens(drawing, { first, end }) {
+  showTokens(drawing) {
+    const { first, end } = this.sight;
     const side = (axis) => this.positions(axis).slice(first, end).map((position, n) => this.token(drawing, axis, position, first + n));
     const shown = [...side("query"), ...side("key")];
     const present = this.column.children;
@@ -1735,11 +1973,14 @@ var Lines = class {
   token(drawing, axis, position, row) {
     const tokens = axis === "query" ? drawing.queries : drawing.keys;
     const token = this.tokens.get(`${axis}-${position}`) ?? this.createToken(axis, position);
-    const pointed = drawing.alone?.axis === axis && drawing.alone.position === position;
+    const { alone } = drawing;
+    const pointed = alone?.axis === axis && alone.position === position || this.pointed?.[axis === "query" ? "from" : "to"] === row;
+    const label = token.firstElementChild;
     const text = tokenLabel(tokens.text[position]);
-    if (token.textContent !== text) token.textContent = text;
+    if (label.textContent !== text) label.textContent = text;
     token.className = `token ${axis}${tokens.special.includes(position) ? " special" : ""}${pointed ? " pointed" : ""}`;
-    token.style.top = `${row * ROW}px`;
+    token.dataset["weight"] = weightBeside(drawing, axis, row);
+    token.style.top = `${row * this.row + HEADER2}px`;
     token.setAttribute("aria-selected", String(drawing.selected[axis] === position));
     return token;
   }
@@ -1751,7 +1992,8 @@ var Lines = class {
       title: `${axis} ${position}`,
       onpointerenter: () => this.events.pointed(axis, position),
       onclick: () => this.events.selected(axis, position)
-    });
+    }, h("span", { className: "label" }));
+    token.dataset["index"] = String(position);
     this.tokens.set(id, token);
     return token;
   }
@@ -1759,27 +2001,19 @@ var Lines = class {
   svg() {
     const drawing = this.drawing;
     const total = Math.max(drawing.rows.length, drawing.cols.length);
-    const first = total > MOST_SVG_ROWS ? Math.floor(this.element.scrollTop / ROW) : 0;
-    const end = total > MOST_SVG_ROWS ? first + Math.ceil(TALLEST / ROW) : total;
-    return linesSvg(drawing, { first, end });
+    return linesSvg(drawing, total > MOST_SVG_ROWS ? this.sight : { first: 0, end: total });
   }
 };
-function linesSvg(drawing, sight) {
-  const { first, end } = sight;
-  const opacity = lineOpacity(drawing);
-  const y = (row) => (row - first + 0.5) * ROW + 10;
-  const lines = lineSegments(drawing, sight).map(({ from, to, colour, weight }) => `<line x1="${SVG_WIDTH * LEFT}" y1="${y(from)}" x2="${SVG_WIDTH * RIGHT}" y2="${y(to)}" stroke="${drawing.colours[colour]}" stroke-opacity="${opacity(weight).toFixed(3)}"/>`);
-  const texts = (positions, all, x, anchor) => positions.slice(first, end).map((position, n) => `<text x="${x}" y="${y(first + n) + 4}" text-anchor="${anchor}">${escapeXml(tokenLabel(all[position]))}</text>`);
-  return {
-    width: SVG_WIDTH,
-    height: (end - first) * ROW + 20,
-    attributes: `font-family="monospace" font-size="13" fill="${drawing.ink}"`,
-    body: [
-      `<g stroke-width="1.4">${lines.join("")}</g>`,
-      ...texts(drawing.rows, drawing.queries.text, SVG_WIDTH * LEFT - 5, "end"),
-      ...texts(drawing.cols, drawing.keys.text, SVG_WIDTH * RIGHT + 5, "start")
-    ].join("")
-  };
+function sampleElement({ text, width, opacity, colour }) {
+  return h("span", { className: "sample" }, h("i", { style: { height: `${width}px`, opacity: String(opacity), background: colour } }), text);
+}
+function sideOf(drawing, width, { first, end }) {
+  const longest = (positions, texts) => Math.max(0, ...positions.slice(first, end).map((position) => lettersOf(tokenLabel(texts[position]))));
+  const letters = Math.max(longest(drawing.rows, drawing.queries.text), longest(drawing.cols, drawing.keys.text));
+  return Math.min(width * MOST_LABELS, BESIDE + letters * LETTER);
+}
+function lettersOf(label) {
+  return [...label].reduce((sum, letter) => sum + (letter.codePointAt(0) > 4351 ? 2 : 1), 0);
 }
 
 // src/drawing/interactions.ts
@@ -1988,12 +2222,16 @@ function tilePicture(cached2, { name, ramp: ramp2, share, threshold }) {
 var LEAN = Math.PI / 3;
 var NO_ROOM = 20;
 var THIN_CELL = 5;
-var ROOMY_CELL = 30;
+var ROOMY_CELL = 22;
+var numberSize = (cell) => Math.min(12, Math.floor(cell * 0.4));
+var AXIS_NAME = 18;
+var NAMED_PLOT = 100;
 var LEAST_NUMBER = 5e-3;
+var LETTER_WIDTH2 = 6.7;
 var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 function paintMatrix(context, scene) {
   const { drawing, viewport, tiles, margins, colours } = scene;
-  const { width, height, sight } = viewport;
+  const { width, height } = viewport;
   context.save();
   context.translate(margins.left, margins.top);
   context.beginPath();
@@ -2004,7 +2242,7 @@ function paintMatrix(context, scene) {
   context.imageSmoothingEnabled = false;
   tiles.request(tiles.coarsest, 0, 0);
   if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
-  if (sight.cell >= ROOMY_CELL) paintNumbers(context, scene);
+  paintNumbers(context, scene);
   paintCross(context, scene);
   context.restore();
   context.strokeStyle = drawing.roles.muted;
@@ -2013,6 +2251,7 @@ function paintMatrix(context, scene) {
   context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
   context.globalAlpha = 1;
   paintLabels(context, scene);
+  paintAxisNames(context, scene);
   if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
 }
 function hasLegend({ margins, colours }) {
@@ -2042,20 +2281,29 @@ function paintTile(context, { viewport, tiles, level, colours }, row, col) {
     return;
   }
 }
-function paintNumbers(context, { drawing, viewport, tiles, colours }) {
-  const { sight } = viewport;
-  const { rows, cols } = viewport.cellsInSight;
-  context.font = "10px system-ui, sans-serif";
+function paintNumbers(context, scene) {
+  context.font = `${numberSize(scene.viewport.sight.cell)}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
+  for (const { text, ink, x, y } of cellNumbers(scene)) {
+    context.fillStyle = ink;
+    context.fillText(text, x, y);
+  }
+}
+function cellNumbers({ drawing, viewport, tiles, colours }) {
+  const { sight } = viewport;
+  if (sight.cell < ROOMY_CELL) return [];
+  const { rows, cols } = viewport.cellsInSight;
+  const out = [];
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
-      context.fillStyle = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const ink = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
-      context.fillText(text, (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+      out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }
+  return out;
 }
 function markedCell({ drawing, pointed }) {
   return {
@@ -2064,13 +2312,45 @@ function markedCell({ drawing, pointed }) {
   };
 }
 function paintCross(context, scene) {
+  context.strokeStyle = scene.drawing.roles.selection;
+  context.lineWidth = scene.viewport.sight.cell < THIN_CELL ? 1 : 1.5;
+  for (const [x, y, width, height] of crossBoxes(scene)) context.strokeRect(x, y, width, height);
+}
+function crossBoxes(scene) {
   const { sight, width, height } = scene.viewport;
   const { row, col } = markedCell(scene);
-  context.strokeStyle = scene.drawing.roles.selection;
-  context.lineWidth = sight.cell < THIN_CELL ? 1 : 1.5;
   const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
-  if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, width + 4, thick);
-  if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, height + 4);
+  return [
+    ...row >= 0 ? [[-2, (row + inset - sight.y) * sight.cell, width + 4, thick]] : [],
+    ...col >= 0 ? [[(col + inset - sight.x) * sight.cell, -2, thick, height + 4]] : []
+  ];
+}
+function crossSvg(scene) {
+  const { left, top } = scene.margins;
+  const { width, height } = scene.viewport;
+  const boxes = crossBoxes(scene).map(([x, y, wide, high]) => `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
+  return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
+}
+function axisNames({ margins, viewport }) {
+  const { left, top } = margins;
+  const { width, height } = viewport;
+  return [
+    ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: 10, y: top + height / 2, turned: true }] : [],
+    ...top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: 10, turned: false }] : []
+  ];
+}
+function paintAxisNames(context, scene) {
+  context.fillStyle = scene.drawing.roles.muted;
+  context.font = "12px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const { text, x, y, turned } of axisNames(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-Math.PI / 2);
+    context.fillText(text, 0, 0);
+    context.restore();
+  }
 }
 function paintLabels(context, scene) {
   const { roles } = scene.drawing;
@@ -2091,7 +2371,7 @@ function placedLabels(scene) {
   const { left, top } = scene.margins;
   const { sight, width, height } = scene.viewport;
   const { row, col } = markedCell(scene);
-  const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+  const [beside, above] = [left - 10 - AXIS_NAME, (top - 10 - AXIS_NAME) / Math.sin(LEAN)];
   const side = { cell: sight.cell };
   const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
   const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
@@ -2109,15 +2389,19 @@ function matrixSvg(scene, legendRoom) {
   context.imageSmoothingEnabled = false;
   paintTiles(context, scene);
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
-  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+  const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
     const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
-    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+    const fit = text.length * LETTER_WIDTH2 > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
+    const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
   });
+  const names = axisNames(scene).map(({ text, x, y, turned }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-90)" : ""}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="12">${text}</text>`);
+  const numbers = cellNumbers(scene).map(({ text, ink, x, y }) => `<text x="${margins.left + x}" y="${margins.top + y}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="${numberSize(viewport.sight.cell)}" fill="${ink}">${text}</text>`);
   return {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,
     attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
-    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
+    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
   };
 }
 
@@ -2216,8 +2500,8 @@ var Viewport = class {
 };
 
 // src/drawing/matrix.ts
-var WIDE = { plot: 460, left: 108, top: 92, legend: 80 };
-var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
+var WIDE = { plot: 620, left: 124, top: 106, legend: 80 };
+var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
 var NARROW_WIDTH = 480;
 var SMALLEST_PLOT = 120;
 var RESTING = 150;
@@ -2382,6 +2666,45 @@ var Matrix = class {
   }
 };
 
+// src/attention/pattern.ts
+var NEIGHBOURS = { [-1]: "the token before them", 0: "themselves", 1: "the token after them" };
+var LEAST = 0.34;
+function describePattern(pattern) {
+  const { rows, cols, tokens, weights } = pattern;
+  const targets = largestOfEachRow(weights, rows.length, cols.length);
+  const attending = targets.filter((col2) => col2 >= 0).length;
+  if (attending === 0 || rows.length < 2) return "";
+  const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
+  const [offset, near] = pattern.same ? mostFrequent(targets.map((target, n) => target < 0 ? NaN : cols[target] - rows[n]).filter((step) => step in NEIGHBOURS)) : [0, 0];
+  const most = Math.max(count, near);
+  if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
+  const share = `${most} of ${attending} tokens attend most to`;
+  return near > count ? `${share} ${NEIGHBOURS[offset]}` : `${share} ${quoted(tokens.key, cols[col])}, ${describeReceived(pattern, col)}`;
+}
+function describeReceived({ weights, rows, cols }, col) {
+  let received = 0;
+  rows.forEach((_, n) => received += weights[n * cols.length + col]);
+  return `which receives ${formatPercent(received / rows.length)} of the attention`;
+}
+function describeLargest({ weights, rows, cols, tokens }) {
+  const at = weights.reduce((best, weight, n) => weight > weights[best] ? n : best, 0);
+  const [row, col] = [Math.floor(at / cols.length), at % cols.length];
+  return `its largest weight is ${quoted(tokens.query, rows[row])} → ${quoted(tokens.key, cols[col])} ${formatNumber(weights[at])}`;
+}
+function largestOfEachRow(weights, rows, cols) {
+  return Array.from({ length: rows }, (_, row) => {
+    let best = -1;
+    for (let col = 0; col < cols; col++)
+      if (weights[row * cols + col] > (best < 0 ? 0 : weights[row * cols + best])) best = col;
+    return best;
+  });
+}
+function mostFrequent(values) {
+  const counts = /* @__PURE__ */ new Map();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].reduce((best, entry) => entry[1] > best[1] ? entry : best, [0, 0]);
+}
+
 // src/attention/picture.ts
 var AttentionPicture = class {
   constructor(frame) {
@@ -2389,7 +2712,9 @@ var AttentionPicture = class {
     const { model, signal } = frame;
     this.lines = new Lines({
       pointed: (axis, position) => this.point(axis, position),
-      selected: (axis, position) => frame.set(toggledToken({ query: model.get("query"), key: model.get("key") }, { axis, position }))
+      selected: (axis, position) => frame.set(toggledToken({ query: model.get("query"), key: model.get("key") }, { axis, position })),
+      linePointed: (line) => this.sayLine(line),
+      lineSelected: (query, key) => frame.set({ query, key })
     }, signal);
     this.matrix = new Matrix({
       pointed: (query, key, weight, pooled) => {
@@ -2410,6 +2735,8 @@ var AttentionPicture = class {
   frame;
   lines;
   matrix;
+  /** What is shown, and what it does. */
+  headline = h("p", { className: "headline" });
   pointed = null;
   /** Counts drawings: the result of a superseded one is discarded. */
   drawings = 0;
@@ -2417,15 +2744,32 @@ var AttentionPicture = class {
   matrixName = "";
   failure = "";
   shown = null;
+  /** What the readout says where no line is pointed at. */
+  lineInWords = "";
   /** The token that is pointed at in the lines, else the selected one. */
   get alone() {
     const { model } = this.frame;
     return loneToken(this.pointed, { query: model.get("query"), key: model.get("key") });
   }
   point(axis, position) {
-    if (this.pointed?.axis === axis && this.pointed.position === position) return;
+    if (position === null ? !this.pointed : this.pointed?.axis === axis && this.pointed.position === position) return;
     this.pointed = position === null ? null : { axis, position };
     this.frame.redraw();
+  }
+  /** Says which weight a line that is pointed at stands for. */
+  sayLine(line) {
+    if (!line) return this.frame.say(this.lineInWords);
+    const { source, selection } = this.shown;
+    const { rows, cols } = source.positions(selection);
+    const heads = this.frame.model.get("mean") ? selection.heads : [selection.heads[line.colour]];
+    this.frame.say(describeCell(
+      tokensOfBoth(source, selection.layer),
+      { ...selection, heads },
+      rows[line.from],
+      cols[line.to],
+      line.weight,
+      null
+    ));
   }
   /** Forgets what was pointed at, where keys move on. */
   release() {
@@ -2441,9 +2785,23 @@ var AttentionPicture = class {
     other.hidden = true;
     if (focused === other) current.focus({ preventScroll: true });
     const drawing = ++this.drawings;
+    this.headline.hidden = empty;
+    if (!empty) void this.showHeadline(shown, drawing);
     if (empty) this.frame.say("");
     else if (isLines) this.showLines(shown, drawing);
     else this.showMatrix(shown);
+  }
+  /** Which heads are shown and, where their weights are in the browser, which tokens they attend to. */
+  async showHeadline({ source, selection }, drawing) {
+    const apart = this.frame.model.get("mode") === "lines" && !this.frame.model.get("mean") && selection.heads.length > 1;
+    const name = describeHeads(selection, source.header.stacks, apart);
+    const { rows, cols } = source.positions(selection);
+    const matrices = source.remote ? null : await source.matrices(selection).catch(() => null);
+    if (drawing !== this.drawings) return;
+    const { query, key } = source.header.layers[selection.layer];
+    const tokens = tokensOfBoth(source, selection.layer);
+    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key });
+    this.headline.replaceChildren(h("b", {}, `${name[0].toUpperCase()}${name.slice(1)}`), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
   }
   showLines(shown, drawing) {
     const { frame } = this;
@@ -2464,9 +2822,9 @@ var AttentionPicture = class {
     const { query: queries, key: keys } = tokensOfBoth(source, selection.layer);
     const weights = { rows, cols, queries, keys, matrices, alone, line };
     this.lines.show(linesDrawing(this.state, selection.heads, weights, frame.roles, frame.dark));
-    if (alone && line)
-      frame.say(describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), alone.axis === "query" ? cols : rows));
-    else frame.say(source.remote ? "Point at a token to see its attention." : "");
+    const others = alone?.axis === "query" ? cols : rows;
+    this.lineInWords = alone && line ? describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), others) : source.remote ? "Point at a token to see its attention." : "";
+    frame.say(this.lineInWords);
   }
   get state() {
     const { model } = this.frame;
@@ -2603,10 +2961,14 @@ var AttentionView = class {
     const { model, signal } = frame;
     this.source = new TraceSource(model, signal);
     this.picture = new AttentionPicture(frame);
-    this.controls = new AttentionControls(frame, { setLayer: (number) => this.setLayer(number), matrix: () => this.picture.matrix });
-    this.controls.listLayers(this.layers);
+    this.controls = new AttentionControls(frame, {
+      setLayer: (number) => this.setLayer(number),
+      matrix: () => this.picture.matrix,
+      peek: (head) => this.peek(head)
+    });
+    this.controls.listLayers(this.source.header);
     this.detail = new ScoreDetail(frame);
-    frame.stage.append(this.empty, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
+    frame.stage.append(this.empty, this.picture.headline, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
     listen(model, SHOWN, frame.redraw, signal);
     listen(model, ["trace"], () => this.changeTrace(), signal);
     frame.root.addEventListener("keydown", (event) => this.onKey(event), { signal });
@@ -2618,12 +2980,15 @@ var AttentionView = class {
   controls;
   picture;
   detail;
+  /** The head that is pointed at in the row of heads. */
+  peeked = null;
   empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: show special tokens again, or both texts.");
   changeTrace() {
     this.source = new TraceSource(this.frame.model, this.frame.signal);
     this.traces++;
+    this.peeked = null;
     this.picture.release();
-    this.controls.listLayers(this.layers);
+    this.controls.listLayers(this.source.header);
     this.frame.redraw();
   }
   get layers() {
@@ -2643,14 +3008,19 @@ var AttentionView = class {
     };
   }
   draw() {
-    const { source, traces: number, selection } = this;
+    const { source, traces: number, selection: chosen } = this;
+    const selection = this.peeked === null ? chosen : { ...chosen, heads: [this.peeked] };
     const { rows, cols } = source.positions(selection);
     const empty = rows.length === 0 || cols.length === 0;
-    this.controls.draw(source, selection.heads);
+    this.controls.draw(source, number, chosen.heads);
     this.frame.explain(HOW[this.frame.model.get("mode")]);
     this.empty.hidden = !empty;
     this.picture.draw({ source, number, selection }, empty);
-    this.detail.show(source, number, this.selectedCell(selection));
+    this.detail.show(source, number, this.selectedCell(chosen));
+  }
+  peek(head) {
+    this.peeked = head !== null && head < this.layer.heads ? head : null;
+    this.frame.redraw();
   }
   /** The selected cell, where one head is shown and its layer has that cell. */
   selectedCell({ layer, heads }) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 50cf33d1bc63fa05e09a03e4b2ffed83d3e90b0754afcce71e7bf50815ffa27a
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 2daf47fb24c939f0327354b440ebed7558d73e5bfe724b4a760c9b66dd316c49
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1284,8 +1284,10 @@ function sameAxes(a, b) {
 var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n';
 
 // src/protocol/headers.ts
-function layerTitle(layer, number) {
-  return layer.kind === "self" ? String(number) : `${number} (${layer.kind})`;
+function layerTitle({ layers, stacks }, number) {
+  const { kind } = layers[number];
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
 }
 
 // src/ui/controls.ts
@@ -1323,7 +1325,7 @@ var CompareControls = class {
     const { model } = frame;
     const list = (trait, trace) => select(
       trait.replace("_", " "),
-      (trace?.layers ?? []).map((layer, n) => [String(n), layerTitle(layer, n)]),
+      (trace?.layers ?? []).map((_, n) => [String(n), layerTitle(trace, n)]),
       (value) => change(trait, Number(value))
     );
     this.log = checkbox((log) => frame.set({ log }));
@@ -1707,12 +1709,16 @@ function tilePicture(cached2, { name, ramp: ramp2, share, threshold }) {
 var LEAN = Math.PI / 3;
 var NO_ROOM = 20;
 var THIN_CELL = 5;
-var ROOMY_CELL = 30;
+var ROOMY_CELL = 22;
+var numberSize = (cell) => Math.min(12, Math.floor(cell * 0.4));
+var AXIS_NAME = 18;
+var NAMED_PLOT = 100;
 var LEAST_NUMBER = 5e-3;
+var LETTER_WIDTH2 = 6.7;
 var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 function paintMatrix(context, scene) {
   const { drawing, viewport, tiles, margins, colours } = scene;
-  const { width, height, sight } = viewport;
+  const { width, height } = viewport;
   context.save();
   context.translate(margins.left, margins.top);
   context.beginPath();
@@ -1723,7 +1729,7 @@ function paintMatrix(context, scene) {
   context.imageSmoothingEnabled = false;
   tiles.request(tiles.coarsest, 0, 0);
   if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
-  if (sight.cell >= ROOMY_CELL) paintNumbers(context, scene);
+  paintNumbers(context, scene);
   paintCross(context, scene);
   context.restore();
   context.strokeStyle = drawing.roles.muted;
@@ -1732,6 +1738,7 @@ function paintMatrix(context, scene) {
   context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
   context.globalAlpha = 1;
   paintLabels(context, scene);
+  paintAxisNames(context, scene);
   if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
 }
 function hasLegend({ margins, colours }) {
@@ -1761,20 +1768,29 @@ function paintTile(context, { viewport, tiles, level, colours }, row, col) {
     return;
   }
 }
-function paintNumbers(context, { drawing, viewport, tiles, colours }) {
-  const { sight } = viewport;
-  const { rows, cols } = viewport.cellsInSight;
-  context.font = "10px system-ui, sans-serif";
+function paintNumbers(context, scene) {
+  context.font = `${numberSize(scene.viewport.sight.cell)}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
+  for (const { text, ink, x, y } of cellNumbers(scene)) {
+    context.fillStyle = ink;
+    context.fillText(text, x, y);
+  }
+}
+function cellNumbers({ drawing, viewport, tiles, colours }) {
+  const { sight } = viewport;
+  if (sight.cell < ROOMY_CELL) return [];
+  const { rows, cols } = viewport.cellsInSight;
+  const out = [];
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
-      context.fillStyle = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const ink = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
-      context.fillText(text, (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+      out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }
+  return out;
 }
 function markedCell({ drawing, pointed }) {
   return {
@@ -1783,13 +1799,45 @@ function markedCell({ drawing, pointed }) {
   };
 }
 function paintCross(context, scene) {
+  context.strokeStyle = scene.drawing.roles.selection;
+  context.lineWidth = scene.viewport.sight.cell < THIN_CELL ? 1 : 1.5;
+  for (const [x, y, width, height] of crossBoxes(scene)) context.strokeRect(x, y, width, height);
+}
+function crossBoxes(scene) {
   const { sight, width, height } = scene.viewport;
   const { row, col } = markedCell(scene);
-  context.strokeStyle = scene.drawing.roles.selection;
-  context.lineWidth = sight.cell < THIN_CELL ? 1 : 1.5;
   const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
-  if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, width + 4, thick);
-  if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, height + 4);
+  return [
+    ...row >= 0 ? [[-2, (row + inset - sight.y) * sight.cell, width + 4, thick]] : [],
+    ...col >= 0 ? [[(col + inset - sight.x) * sight.cell, -2, thick, height + 4]] : []
+  ];
+}
+function crossSvg(scene) {
+  const { left, top } = scene.margins;
+  const { width, height } = scene.viewport;
+  const boxes = crossBoxes(scene).map(([x, y, wide, high]) => `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
+  return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
+}
+function axisNames({ margins, viewport }) {
+  const { left, top } = margins;
+  const { width, height } = viewport;
+  return [
+    ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: 10, y: top + height / 2, turned: true }] : [],
+    ...top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: 10, turned: false }] : []
+  ];
+}
+function paintAxisNames(context, scene) {
+  context.fillStyle = scene.drawing.roles.muted;
+  context.font = "12px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const { text, x, y, turned } of axisNames(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-Math.PI / 2);
+    context.fillText(text, 0, 0);
+    context.restore();
+  }
 }
 function paintLabels(context, scene) {
   const { roles } = scene.drawing;
@@ -1810,7 +1858,7 @@ function placedLabels(scene) {
   const { left, top } = scene.margins;
   const { sight, width, height } = scene.viewport;
   const { row, col } = markedCell(scene);
-  const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+  const [beside, above] = [left - 10 - AXIS_NAME, (top - 10 - AXIS_NAME) / Math.sin(LEAN)];
   const side = { cell: sight.cell };
   const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
   const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
@@ -1828,15 +1876,19 @@ function matrixSvg(scene, legendRoom) {
   context.imageSmoothingEnabled = false;
   paintTiles(context, scene);
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
-  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+  const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
     const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
-    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+    const fit = text.length * LETTER_WIDTH2 > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
+    const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
   });
+  const names = axisNames(scene).map(({ text, x, y, turned }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-90)" : ""}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="12">${text}</text>`);
+  const numbers = cellNumbers(scene).map(({ text, ink, x, y }) => `<text x="${margins.left + x}" y="${margins.top + y}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="${numberSize(viewport.sight.cell)}" fill="${ink}">${text}</text>`);
   return {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,
     attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
-    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${texts.join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
+    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
   };
 }
 
@@ -1935,8 +1987,8 @@ var Viewport = class {
 };
 
 // src/drawing/matrix.ts
-var WIDE = { plot: 460, left: 108, top: 92, legend: 80 };
-var NARROW = { plot: 460, left: 76, top: 76, legend: 72 };
+var WIDE = { plot: 620, left: 124, top: 106, legend: 80 };
+var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
 var NARROW_WIDTH = 480;
 var SMALLEST_PLOT2 = 120;
 var RESTING = 150;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 50cf33d1bc63fa05e09a03e4b2ffed83d3e90b0754afcce71e7bf50815ffa27a
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 2daf47fb24c939f0327354b440ebed7558d73e5bfe724b4a760c9b66dd316c49
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";

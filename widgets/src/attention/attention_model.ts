@@ -8,7 +8,7 @@ import type { PooledWeight } from "../drawing/tile_cache";
 import { tokenLabel } from "../drawing/token_label";
 import type { LayerHeader, Tokens } from "../protocol/headers";
 import type { Axis, Selection } from "../protocol/trace_source";
-import { meanOf } from "../protocol/weights";
+import { largestMagnitude, meanOf } from "../protocol/weights";
 import type { AttentionState } from "./state";
 
 /** A token on one side of the picture. */
@@ -67,20 +67,26 @@ export function linesDrawing(
   const { matrices, alone, line, ...tokens } = weights;
   const averaged = state.mean && heads.length > 1;
   const merge = (all: Float32Array[]) => (averaged ? [meanOf(all)] : all);
+  const [drawn, joined] = [matrices && merge(matrices), line && merge(line)];
   return {
     ...tokens,
     colours: averaged ? [roles.accent] : heads.map((head) => headColour(head, dark)),
-    matrices: matrices && merge(matrices),
-    alone: alone && line && { ...alone, weights: merge(line) },
+    names: averaged ? [`mean of ${heads.length} heads`] : heads.map((head) => `head ${head}`),
+    matrices: drawn,
+    top: Math.max(0, ...(drawn ?? joined ?? []).map(largestMagnitude)),
+    alone: alone && joined && { ...alone, weights: joined },
     selected: { query: state.query, key: state.key },
     threshold: state.threshold,
     log: state.log,
     ink: roles.text,
+    muted: roles.muted,
   };
 }
 
-export function describeHeads({ layer, heads }: Pick<Selection, "layer" | "heads">): string {
-  return `layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `mean of ${heads.length} heads`}`;
+/** The shown heads; `stacks` adds whether the layer is an encoder's, a decoder's or attends across; `apart`: not their mean. */
+export function describeHeads({ layer, heads }: Pick<Selection, "layer" | "heads">, stacks: string[] = [], apart = false): string {
+  const stack = stacks[layer];
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `${apart ? "" : "mean of "}${heads.length} heads`}`;
 }
 
 /** A token in quotation marks. */

@@ -1,13 +1,13 @@
 // AttentionView's controls: layer, heads, lines or matrix, and which tokens and weights are shown.
 
-import { headColour, inkOn } from "../drawing/colour";
-import { layerTitle, type LayerHeader } from "../protocol/headers";
+import { layerTitle, type TraceHeader } from "../protocol/headers";
 import type { TextPair, TraceSource } from "../protocol/trace_source";
 import {
-  button, checkbox, group, headChips, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,
+  button, checkbox, group, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,
 } from "../ui/controls";
 import { h, range } from "../ui/dom";
 import type { Frame } from "../ui/view";
+import { HeadStrip } from "./head_strip";
 import type { AttentionState } from "./state";
 
 const TEXT_PAIRS: [TextPair, string][] = [
@@ -22,11 +22,13 @@ const POOLED_SIZE = 256;
 export interface AttentionActions {
   setLayer(number: number): void;
   matrix(): Zoomable;
+  /** Shows a head while it is pointed at; null ends that. */
+  peek(head: number | null): void;
 }
 
 export class AttentionControls {
   private readonly layer: HTMLSelectElement;
-  private readonly chips = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
+  readonly strip: HeadStrip;
   private readonly mean: HTMLInputElement;
   private readonly modes: HTMLButtonElement[];
   private readonly pair: HTMLSelectElement;
@@ -44,6 +46,10 @@ export class AttentionControls {
 
   constructor(private readonly frame: Frame<AttentionState>, actions: AttentionActions) {
     this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
+    this.strip = new HeadStrip({
+      toggle: (head, adds) => frame.set({ heads: toggleHead(frame.model.get("heads"), head, adds, 1) }),
+      pointed: (head) => actions.peek(head),
+    });
     this.mean = checkbox((mean) => frame.set({ mean }));
     this.modes = (["lines", "matrix"] as const).map((mode) => button(mode, () => frame.set({ mode })));
     this.pair = select("Which texts", TEXT_PAIRS, (pair) => frame.set({ pair: pair as TextPair }));
@@ -62,7 +68,7 @@ export class AttentionControls {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
-      group("Heads", this.chips, all),
+      group("Heads", this.strip.element, all),
       h("label", {}, this.mean, "mean"),
       segments("Picture", this.modes),
       this.pairGroup,
@@ -74,18 +80,19 @@ export class AttentionControls {
     );
   }
 
-  listLayers(layers: LayerHeader[]): void {
-    this.layer.replaceChildren(...options(layers.map((layer, n) => [String(n), layerTitle(layer, n)])));
+  listLayers(trace: TraceHeader): void {
+    this.layer.replaceChildren(...options(trace.layers.map((_, n) => [String(n), layerTitle(trace, n)])));
   }
 
   /** Shows the state; `heads` are those selected of the layer. */
-  draw(source: TraceSource, heads: number[]): void {
+  draw(source: TraceSource, trace: number, heads: number[]): void {
     const { model } = this.frame;
     const number = model.get("layer");
     const header = source.header.layers[number]!;
     const lines = model.get("mode") === "lines";
     this.layer.value = String(number);
-    this.drawHeads(header.heads, heads);
+    this.headCount = header.heads;
+    this.strip.draw(source, trace, number, heads, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
     this.mean.checked = model.get("mean") || !lines;
     this.mean.disabled = !lines || heads.length < 2;
@@ -100,18 +107,5 @@ export class AttentionControls {
     this.pool.value = model.get("pool");
     this.zoom.hidden = lines;
     this.poolGroup.hidden = lines || Math.max(header.queries, header.keys) <= POOLED_SIZE;
-  }
-
-  private drawHeads(count: number, heads: number[]): void {
-    this.headCount = count;
-    if (this.chips.childElementCount !== count)
-      this.chips.replaceChildren(...headChips(count, (head, adds) =>
-        this.frame.set({ heads: toggleHead(this.frame.model.get("heads"), head, adds, 1) })));
-    ([...this.chips.children] as HTMLElement[]).forEach((chip, head) => {
-      const colour = headColour(head, this.frame.dark);
-      chip.style.setProperty("--chip", colour);
-      chip.style.setProperty("--on-chip", inkOn(colour));
-      press(chip, heads.includes(head));
-    });
   }
 }

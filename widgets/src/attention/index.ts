@@ -33,16 +33,22 @@ class AttentionView {
   private readonly controls: AttentionControls;
   private readonly picture: AttentionPicture;
   private readonly detail: ScoreDetail;
+  /** The head that is pointed at in the row of heads. */
+  private peeked: number | null = null;
   private readonly empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: show special tokens again, or both texts.");
 
   constructor(private readonly frame: Frame<AttentionState>) {
     const { model, signal } = frame;
     this.source = new TraceSource(model, signal);
     this.picture = new AttentionPicture(frame);
-    this.controls = new AttentionControls(frame, { setLayer: (number) => this.setLayer(number), matrix: () => this.picture.matrix });
-    this.controls.listLayers(this.layers);
+    this.controls = new AttentionControls(frame, {
+      setLayer: (number) => this.setLayer(number),
+      matrix: () => this.picture.matrix,
+      peek: (head) => this.peek(head),
+    });
+    this.controls.listLayers(this.source.header);
     this.detail = new ScoreDetail(frame);
-    frame.stage.append(this.empty, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
+    frame.stage.append(this.empty, this.picture.headline, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
     listen(model, SHOWN, frame.redraw, signal);
     listen(model, ["trace"], () => this.changeTrace(), signal);
     frame.root.addEventListener("keydown", (event) => this.onKey(event as KeyboardEvent), { signal });
@@ -51,8 +57,9 @@ class AttentionView {
   private changeTrace(): void {
     this.source = new TraceSource(this.frame.model, this.frame.signal);
     this.traces++;
+    this.peeked = null;
     this.picture.release();
-    this.controls.listLayers(this.layers);
+    this.controls.listLayers(this.source.header);
     this.frame.redraw();
   }
 
@@ -76,14 +83,20 @@ class AttentionView {
   }
 
   draw(): void {
-    const { source, traces: number, selection } = this;
+    const { source, traces: number, selection: chosen } = this;
+    const selection = this.peeked === null ? chosen : { ...chosen, heads: [this.peeked] };
     const { rows, cols } = source.positions(selection);
     const empty = rows.length === 0 || cols.length === 0;
-    this.controls.draw(source, selection.heads);
+    this.controls.draw(source, number, chosen.heads);
     this.frame.explain(HOW[this.frame.model.get("mode")]);
     this.empty.hidden = !empty;
     this.picture.draw({ source, number, selection }, empty);
-    this.detail.show(source, number, this.selectedCell(selection));
+    this.detail.show(source, number, this.selectedCell(chosen));
+  }
+
+  private peek(head: number | null): void {
+    this.peeked = head !== null && head < this.layer.heads ? head : null;
+    this.frame.redraw();
   }
 
   /** The selected cell, where one head is shown and its layer has that cell. */

@@ -4,11 +4,14 @@ import { attentionRamp } from "../drawing/colour";
 import { Lines } from "../drawing/lines";
 import { Matrix } from "../drawing/matrix";
 import { svgDocument } from "../drawing/svg";
+import type { LineSegment } from "../drawing/line_segments";
 import type { Tokens } from "../protocol/headers";
 import type { Axis, Selection, TraceSource } from "../protocol/trace_source";
 import { meanOf } from "../protocol/weights";
+import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import { describeCell, describeLine, linesDrawing, loneToken, toggledToken, type TokenPlace } from "./attention_model";
+import { describeCell, describeHeads, describeLine, linesDrawing, loneToken, toggledToken, type TokenPlace } from "./attention_model";
+import { describePattern } from "./pattern";
 import type { AttentionState } from "./state";
 
 /** A trace, its number among those that were shown, and the selected heads and tokens. */
@@ -21,6 +24,8 @@ export interface ShownTrace {
 export class AttentionPicture {
   readonly lines: Lines;
   readonly matrix: Matrix;
+  /** What is shown, and what it does. */
+  readonly headline = h("p", { className: "headline" });
   private pointed: TokenPlace | null = null;
   /** Counts drawings: the result of a superseded one is discarded. */
   private drawings = 0;
@@ -28,12 +33,16 @@ export class AttentionPicture {
   private matrixName = "";
   private failure = "";
   private shown: ShownTrace | null = null;
+  /** What the readout says where no line is pointed at. */
+  private lineInWords = "";
 
   constructor(private readonly frame: Frame<AttentionState>) {
     const { model, signal } = frame;
     this.lines = new Lines({
       pointed: (axis, position) => this.point(axis, position),
       selected: (axis, position) => frame.set(toggledToken({ query: model.get("query"), key: model.get("key") }, { axis, position })),
+      linePointed: (line) => this.sayLine(line),
+      lineSelected: (query, key) => frame.set({ query, key }),
     }, signal);
     this.matrix = new Matrix({
       pointed: (query, key, weight, pooled) => {
@@ -59,9 +68,19 @@ export class AttentionPicture {
   }
 
   private point(axis: Axis, position: number | null): void {
-    if (this.pointed?.axis === axis && this.pointed.position === position) return;
+    if (position === null ? !this.pointed : this.pointed?.axis === axis && this.pointed.position === position) return;
     this.pointed = position === null ? null : { axis, position };
     this.frame.redraw();
+  }
+
+  /** Says which weight a line that is pointed at stands for. */
+  private sayLine(line: LineSegment | null): void {
+    if (!line) return this.frame.say(this.lineInWords);
+    const { source, selection } = this.shown!;
+    const { rows, cols } = source.positions(selection);
+    const heads = this.frame.model.get("mean") ? selection.heads : [selection.heads[line.colour]!];
+    this.frame.say(describeCell(
+      tokensOfBoth(source, selection.layer), { ...selection, heads }, rows[line.from]!, cols[line.to]!, line.weight, null));
   }
 
   /** Forgets what was pointed at, where keys move on. */
@@ -80,9 +99,24 @@ export class AttentionPicture {
     // The key that changed the picture leaves the focus to the new one.
     if (focused === other) current.focus({ preventScroll: true });
     const drawing = ++this.drawings;
+    this.headline.hidden = empty;
+    if (!empty) void this.showHeadline(shown, drawing);
     if (empty) this.frame.say("");
     else if (isLines) this.showLines(shown, drawing);
     else this.showMatrix(shown);
+  }
+
+  /** Which heads are shown and, where their weights are in the browser, which tokens they attend to. */
+  private async showHeadline({ source, selection }: ShownTrace, drawing: number): Promise<void> {
+    const apart = this.frame.model.get("mode") === "lines" && !this.frame.model.get("mean") && selection.heads.length > 1;
+    const name = describeHeads(selection, source.header.stacks, apart);
+    const { rows, cols } = source.positions(selection);
+    const matrices = source.remote ? null : await source.matrices(selection).catch(() => null);
+    if (drawing !== this.drawings) return;
+    const { query, key } = source.header.layers[selection.layer]!;
+    const tokens = tokensOfBoth(source, selection.layer);
+    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key });
+    this.headline.replaceChildren(h("b", {}, `${name[0]!.toUpperCase()}${name.slice(1)}`), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
   }
 
   private showLines(shown: ShownTrace, drawing: number): void {
@@ -105,9 +139,11 @@ export class AttentionPicture {
     const { query: queries, key: keys } = tokensOfBoth(source, selection.layer);
     const weights = { rows, cols, queries, keys, matrices, alone, line };
     this.lines.show(linesDrawing(this.state, selection.heads, weights, frame.roles, frame.dark));
-    if (alone && line)
-      frame.say(describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), alone.axis === "query" ? cols : rows));
-    else frame.say(source.remote ? "Point at a token to see its attention." : "");
+    const others = alone?.axis === "query" ? cols : rows;
+    this.lineInWords = alone && line
+      ? describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), others)
+      : source.remote ? "Point at a token to see its attention." : "";
+    frame.say(this.lineInWords);
   }
 
   private get state() {

@@ -20,7 +20,7 @@ export class CompareControls {
     const list = (trait: HeadTrait, trace?: TraceHeader) =>
       select(
         trait.replace("_", " "),
-        (trace?.layers ?? []).map((layer, n) => [String(n), layerTitle(layer, n)]),
+        (trace?.layers ?? []).map((_, n) => [String(n), layerTitle(trace!, n)]),
         (value) => change(trait, Number(value)),
       );
     this.log = checkbox((log) => frame.set({ log }));

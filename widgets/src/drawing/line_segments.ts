@@ -19,14 +19,19 @@ export interface LinesDrawing {
   rows: number[];
   cols: number[];
   colours: string[];
+  /** What each colour stands for: a head, or the mean of several. */
+  names: string[];
   /** The weights [rows * cols] of each colour; null where they are not in the browser. */
   matrices: Float32Array[] | null;
+  /** The weight of the strongest line. */
+  top: number;
   alone: LoneToken | null;
   selected: { query: number | null; key: number | null };
   /** Lines of smaller weight are omitted. */
   threshold: number;
   log: boolean;
   ink: string;
+  muted: string;
 }
 
 /** One line, from a place on the left to one on the right. */
@@ -38,17 +43,37 @@ export interface LineSegment {
   weight: number;
 }
 
-/** Smaller weights are too faint to be seen. */
-const FAINTEST = 0.01;
+/** Lines of one colour and similar weight, drawn at once. */
+export interface LineStroke {
+  colour: number;
+  /** From a weight's share of the strongest line, and from the number of stronger lines. */
+  opacity: number;
+  width: number;
+  segments: LineSegment[];
+}
 
-/** From a weight to the opacity of its line; the largest possible weight is 1. */
-export function lineOpacity(drawing: LinesDrawing): (weight: number) => number {
-  return intensityScale(1, drawing.log);
+/** Smaller shares of the strongest line are too faint to be seen. */
+const FAINTEST = 0.01;
+const SHADES = 24;
+/** Lines a token that are drawn in full; further ones fade by their rank. */
+const LINES_PER_TOKEN = 2;
+/** The opacity of the faintest line of a lone token, which few others cross. */
+const LONE = 0.15;
+/** Pixels across the faintest and the strongest line. */
+const [THIN, THICK] = [0.8, 4];
+
+/** From a weight to its share of the strongest line, 0 to 1. */
+export function lineShare({ top, log }: Pick<LinesDrawing, "top" | "log">): (weight: number) => number {
+  return intensityScale(top, log);
+}
+
+export function lineWidth(share: number): number {
+  return THIN + (THICK - THIN) * share;
 }
 
 /** The visible lines with at least one end among the places in sight. */
 export function lineSegments(drawing: LinesDrawing, sight: CellRange): LineSegment[] {
-  const least = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST);
+  const least = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST * drawing.top);
   return drawing.alone ? segmentsOfToken(drawing, drawing.alone, least) : segmentsInSight(drawing, sight, least);
 }
 
@@ -77,17 +102,56 @@ function segmentsInSight({ rows, cols, matrices }: LinesDrawing, { first, end }:
   return out;
 }
 
-/** Segments of equal colour and similar opacity, the faint ones first; opacities are multiples of 1 / shades. */
-export function segmentsByStroke(
-  segments: LineSegment[], opacity: (weight: number) => number, shades: number,
-): { colour: number; opacity: number; segments: LineSegment[] }[] {
-  const strokes = new Map<number, { colour: number; opacity: number; segments: LineSegment[] }>();
+/** The lines in sight as strokes, the faint ones first, so that strong lines lie on top. */
+export function lineStrokes(drawing: LinesDrawing, sight: CellRange): LineStroke[] {
+  const strokes = segmentsByShade(lineSegments(drawing, sight), lineShare(drawing));
+  const full = LINES_PER_TOKEN * (Math.min(drawing.rows.length, sight.end) - sight.first);
+  let stronger = 0;
+  for (const stroke of strokes.reverse()) {
+    const rank = stronger + stroke.segments.length;
+    stroke.opacity = drawing.alone ? LONE + (1 - LONE) * stroke.opacity : stroke.opacity * Math.min(1, full / rank);
+    stronger = rank;
+  }
+  return strokes.reverse();
+}
+
+/** Segments of equal colour and similar weight, the weak ones first. */
+function segmentsByShade(segments: LineSegment[], share: (weight: number) => number): LineStroke[] {
+  const strokes = new Map<number, LineStroke>();
   for (const segment of segments) {
-    const shade = Math.ceil(opacity(segment.weight) * shades);
-    const key = segment.colour * (shades + 1) + shade;
-    const stroke = strokes.get(key) ?? { colour: segment.colour, opacity: shade / shades, segments: [] };
+    const shade = Math.max(1, Math.ceil(share(segment.weight) * SHADES));
+    const key = segment.colour * (SHADES + 1) + shade;
+    const stroke = strokes.get(key) ?? { colour: segment.colour, opacity: shade / SHADES, width: lineWidth(shade / SHADES), segments: [] };
     strokes.set(key, stroke);
     stroke.segments.push(segment);
   }
   return [...strokes.values()].sort((a, b) => a.opacity - b.opacity);
+}
+
+/** The weight that joins a token to the lone one of the other side, of one colour; "" for what would read 0.00. */
+export function weightBeside({ alone }: LinesDrawing, axis: Axis, row: number): string {
+  const weight = alone && alone.axis !== axis && alone.weights.length === 1 ? alone.weights[0]![row]! : 0;
+  return weight < 0.005 ? "" : weight.toFixed(2);
+}
+
+/** How far down a line is at a share of its way across, 0 to 1: a cubic curve that leaves and arrives level. */
+export function lineSlope(across: number): number {
+  let [low, high] = [0, 1];
+  for (let n = 0; n < 20; n++) {
+    const t = (low + high) / 2;
+    if (1.5 * t * (1 - t) + t ** 3 < across) low = t;
+    else high = t;
+  }
+  return low * low * (3 - 2 * low);
+}
+
+/** The strongest line within `reach` of a place, `across` from left to right and `row` in rows from the top; null for none. */
+export function lineAt(segments: LineSegment[], across: number, row: number, reach: number): LineSegment | null {
+  const slope = lineSlope(across);
+  let best: LineSegment | null = null;
+  for (const segment of segments) {
+    const distance = Math.abs(segment.from + (segment.to - segment.from) * slope - row);
+    if (distance <= reach && segment.weight > (best?.weight ?? 0)) best = segment;
+  }
+  return best;
 }

@@ -5,8 +5,9 @@
 import type { Axis } from "../protocol/trace_source";
 import { h } from "../ui/dom";
 import { canvasContext } from "./canvas";
-import { lineOpacity, lineSegments, segmentsByStroke, type LinesDrawing } from "./line_segments";
-import { escapeXml, type SvgPicture } from "./svg";
+import { lineAt, lineSegments, lineShare, lineStrokes, lineWidth, weightBeside, type LinesDrawing, type LineSegment } from "./line_segments";
+import { lineSamples, linesSvg, type LineSample } from "./lines_svg";
+import type { SvgPicture } from "./svg";
 import { tokenLabel } from "./token_label";
 import type { CellRange } from "./viewport";
 
@@ -14,31 +15,45 @@ export interface LinesEvents {
   /** A token is pointed at; null where the pointer left. */
   pointed(axis: Axis, position: number | null): void;
   selected(axis: Axis, position: number): void;
+  /** A line is pointed at; null where the pointer left. */
+  linePointed(line: LineSegment | null): void;
+  lineSelected(query: number, key: number): void;
 }
 
-/** Pixels of a token's row, and of the picture at most. */
-const ROW = 20;
-const TALLEST = 460;
-const SHADES = 16;
-/** Where lines begin and end, as shares of the width. */
-const [LEFT, RIGHT] = [0.4, 0.6];
-/** Rows up to which an SVG shows all of a text, and its pixels across. */
+/** Pixels of the row with the names of the columns, and of the picture at most. */
+const HEADER = 28;
+const TALLEST = 560;
+/** Pixels of a token's row at least, at most, and below which letters are small. */
+const [LOW, HIGH, SMALL] = [15, 22, 18];
+/** Pixels of a letter, of what stands beside a label, and the share of the width that labels take at most. */
+const LETTER = 7.9;
+const BESIDE = 62;
+const MOST_LABELS = 0.38;
+/** Pixels of a line in the legend. */
+const SAMPLE = 72;
+/** Pixels from a line within which it is pointed at. */
+const REACH = 6;
+/** Rows up to which an SVG shows all of a text. */
 const MOST_SVG_ROWS = 200;
-const SVG_WIDTH = 640;
 
 export class Lines {
   readonly element: HTMLElement;
   private readonly canvas = h("canvas");
+  private readonly legend = h("span", { className: "samples" });
   private readonly content = h("div", { className: "content" });
   private readonly column = h("div", { role: "presentation" });
   private readonly tokens = new Map<string, HTMLElement>();
   private drawing: LinesDrawing | null = null;
-  /** Pixels across; while the view is hidden, its last width. */
+  private pointed: LineSegment | null = null;
+  /** Pixels across, beside the lines, and of a row; while the view is hidden, the last ones. */
   private width = 640;
+  private side = 200;
+  private row = HIGH;
   private height = TALLEST;
 
   constructor(private readonly events: LinesEvents, signal: AbortSignal) {
-    this.content.append(this.canvas, this.column);
+    const header = h("div", { className: "columns", role: "presentation" }, h("span", {}, "query"), this.legend, h("span", {}, "key"));
+    this.content.append(header, this.canvas, this.column);
     this.element = h("div", {
       className: "lines",
       tabIndex: 0,
@@ -46,24 +61,32 @@ export class Lines {
       "aria-label": "Tokens: queries on the left, keys on the right. Up and down move, left and right change sides.",
     }, this.content);
     this.element.addEventListener("scroll", () => this.paint(), { signal, passive: true });
-    this.element.addEventListener("pointerleave", () => events.pointed("query", null), { signal });
+    this.element.addEventListener("pointermove", (event) => this.pointAt(event), { signal });
+    this.element.addEventListener("click", () => this.selectLine(), { signal });
+    this.element.addEventListener("pointerleave", () => {
+      events.pointed("query", null);
+      this.pointLine(null);
+    }, { signal });
   }
 
   show(drawing: LinesDrawing): void {
     this.drawing = drawing;
-    const total = Math.max(drawing.rows.length, drawing.cols.length) * ROW;
-    this.height = Math.min(total, TALLEST);
-    this.content.style.height = `${total}px`;
-    this.element.style.height = `${this.height}px`;
+    this.pointed = null;
+    const count = Math.max(drawing.rows.length, drawing.cols.length);
+    this.row = Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
+    this.height = Math.min(count * this.row, TALLEST);
+    this.content.style.height = `${count * this.row + HEADER}px`;
+    this.element.style.height = `${this.height + HEADER}px`;
+    this.element.classList.toggle("small", this.row < SMALL);
     this.paint();
   }
 
   /** Scrolls to a token. */
   reveal(axis: Axis, position: number): void {
-    const at = this.positions(axis).indexOf(position) * ROW;
+    const at = this.positions(axis).indexOf(position) * this.row;
     if (at < 0) return;
-    const { scrollTop, clientHeight } = this.element;
-    if (at < scrollTop || at + ROW > scrollTop + clientHeight) this.element.scrollTop = at - clientHeight / 2;
+    const { scrollTop } = this.element;
+    if (at < scrollTop || at + this.row > scrollTop + this.height) this.element.scrollTop = at - this.height / 2;
   }
 
   /** The positions on one side, from top to bottom. */
@@ -71,52 +94,102 @@ export class Lines {
     return (axis === "query" ? this.drawing?.rows : this.drawing?.cols) ?? [];
   }
 
+  private get sight(): CellRange {
+    const top = this.element.scrollTop;
+    return { first: Math.floor(top / this.row), end: Math.ceil((top + this.height) / this.row) };
+  }
+
   private paint(): void {
     const drawing = this.drawing;
     if (!drawing) return;
     this.width = this.element.clientWidth || this.width;
-    const top = this.element.scrollTop;
-    const sight = { first: Math.floor(top / ROW), end: Math.ceil((top + this.height) / ROW) };
+    this.side = sideOf(drawing, this.width, this.sight);
+    const fitting = Math.floor((this.width - 2 * this.side) / SAMPLE);
+    this.legend.replaceChildren(...(fitting > 0 ? lineSamples(drawing).slice(-fitting).map(sampleElement) : []));
+    this.content.style.setProperty("--side", `${this.side}px`);
+    this.content.style.setProperty("--row", `${this.row}px`);
     const context = canvasContext(this.canvas, this.width, this.height);
-    this.paintLines(context, drawing, sight, top);
-    this.paintBars(context, drawing, sight, top);
-    this.showTokens(drawing, sight);
+    this.paintLines(context, drawing);
+    this.paintBars(context, drawing);
+    this.showTokens(drawing);
   }
 
-  private paintLines(context: CanvasRenderingContext2D, drawing: LinesDrawing, sight: CellRange, top: number): void {
-    context.lineWidth = drawing.alone ? 2 : 1.4;
+  private paintLines(context: CanvasRenderingContext2D, drawing: LinesDrawing): void {
     context.lineCap = "round";
-    for (const { colour, opacity, segments } of segmentsByStroke(lineSegments(drawing, sight), lineOpacity(drawing), SHADES)) {
-      const path = new Path2D();
-      for (const { from, to } of segments) {
-        path.moveTo(this.width * LEFT, (from + 0.5) * ROW - top);
-        path.lineTo(this.width * RIGHT, (to + 0.5) * ROW - top);
-      }
-      context.strokeStyle = drawing.colours[colour]!;
-      context.globalAlpha = opacity;
-      context.stroke(path);
-    }
+    for (const { colour, opacity, width, segments } of lineStrokes(drawing, this.sight))
+      this.stroke(context, segments, drawing.colours[colour]!, opacity, width);
+    const { pointed } = this;
+    if (pointed) this.stroke(context, [pointed], drawing.colours[pointed.colour]!, 1, 2 + lineWidth(lineShare(drawing)(pointed.weight)));
+    context.globalAlpha = 1;
   }
 
-  /** Beside the tokens that a lone one is joined to: the weight in each head as a bar. */
-  private paintBars(context: CanvasRenderingContext2D, drawing: LinesDrawing, { first, end }: CellRange, top: number): void {
-    if (!drawing.alone) return;
+  private stroke(context: CanvasRenderingContext2D, segments: LineSegment[], colour: string, opacity: number, width: number): void {
+    const path = new Path2D();
+    const [left, right] = [this.side, this.width - this.side];
+    const middle = (left + right) / 2;
+    for (const { from, to } of segments) {
+      const [start, end] = [this.middleOf(from), this.middleOf(to)];
+      path.moveTo(left, start);
+      path.bezierCurveTo(middle, start, middle, end, right, end);
+    }
+    context.strokeStyle = colour;
+    context.globalAlpha = opacity;
+    context.lineWidth = width;
+    context.stroke(path);
+  }
+
+  private middleOf(row: number): number {
+    return (row + 0.5) * this.row - this.element.scrollTop;
+  }
+
+  /** Beside the tokens that a lone one is joined to: the weight in each head as a bar, where there are several. */
+  private paintBars(context: CanvasRenderingContext2D, drawing: LinesDrawing): void {
+    if (!drawing.alone || drawing.colours.length < 2) return;
     const toRight = drawing.alone.axis === "query";
-    const opacity = lineOpacity(drawing);
-    const wide = Math.min(8, (this.width * (RIGHT - LEFT)) / 4 / drawing.colours.length);
+    const share = lineShare(drawing);
+    const wide = Math.min(8, (this.width - 2 * this.side) / 4 / drawing.colours.length);
     drawing.alone.weights.forEach((weights, n) => {
-      const x = toRight ? this.width * RIGHT - (n + 1) * wide : this.width * LEFT + n * wide;
+      const x = toRight ? this.width - this.side - (n + 1) * wide : this.side + n * wide;
       context.fillStyle = drawing.colours[n]!;
-      for (let i = first; i < Math.min(end, weights.length); i++) {
-        context.globalAlpha = weights[i]! < drawing.threshold ? 0 : opacity(weights[i]!);
-        context.fillRect(x, i * ROW - top + 3, wide - 0.5, ROW - 6);
+      for (let i = this.sight.first; i < Math.min(this.sight.end, weights.length); i++) {
+        context.globalAlpha = weights[i]! < drawing.threshold ? 0 : share(weights[i]!);
+        context.fillRect(x, this.middleOf(i) - this.row / 2 + 3, wide - 0.5, this.row - 6);
       }
     });
     context.globalAlpha = 1;
   }
 
+  // -- pointed at ------------------------------------------------------------------------------------------
+
+  private pointAt(event: PointerEvent): void {
+    const { drawing } = this;
+    if (!drawing) return;
+    const box = this.element.getBoundingClientRect();
+    const across = (event.clientX - box.left - this.side) / (this.width - 2 * this.side);
+    const row = (event.clientY - box.top - HEADER + this.element.scrollTop) / this.row - 0.5;
+    const inside = across > 0 && across < 1 && event.clientY - box.top > HEADER;
+    if (inside) this.events.pointed("query", null);
+    this.pointLine(inside ? lineAt(lineSegments(drawing, this.sight), across, row, REACH / this.row) : null);
+  }
+
+  private pointLine(line: LineSegment | null): void {
+    if (line?.from === this.pointed?.from && line?.to === this.pointed?.to && line?.colour === this.pointed?.colour) return;
+    this.pointed = line;
+    this.element.classList.toggle("at-line", line !== null);
+    this.paint();
+    this.events.linePointed(line);
+  }
+
+  private selectLine(): void {
+    const { pointed, drawing } = this;
+    if (pointed && drawing) this.events.lineSelected(drawing.rows[pointed.from]!, drawing.cols[pointed.to]!);
+  }
+
+  // -- tokens ----------------------------------------------------------------------------------------------
+
   /** Puts the tokens in sight into the page. */
-  private showTokens(drawing: LinesDrawing, { first, end }: CellRange): void {
+  private showTokens(drawing: LinesDrawing): void {
+    const { first, end } = this.sight;
     const side = (axis: Axis) =>
       this.positions(axis).slice(first, end).map((position, n) => this.token(drawing, axis, position, first + n));
     const shown = [...side("query"), ...side("key")];
@@ -133,11 +206,14 @@ export class Lines {
   private token(drawing: LinesDrawing, axis: Axis, position: number, row: number): HTMLElement {
     const tokens = axis === "query" ? drawing.queries : drawing.keys;
     const token = this.tokens.get(`${axis}-${position}`) ?? this.createToken(axis, position);
-    const pointed = drawing.alone?.axis === axis && drawing.alone.position === position;
+    const { alone } = drawing;
+    const pointed = (alone?.axis === axis && alone.position === position) || this.pointed?.[axis === "query" ? "from" : "to"] === row;
+    const label = token.firstElementChild!;
     const text = tokenLabel(tokens.text[position]!);
-    if (token.textContent !== text) token.textContent = text;
+    if (label.textContent !== text) label.textContent = text;
     token.className = `token ${axis}${tokens.special.includes(position) ? " special" : ""}${pointed ? " pointed" : ""}`;
-    token.style.top = `${row * ROW}px`;
+    token.dataset["weight"] = weightBeside(drawing, axis, row);
+    token.style.top = `${row * this.row + HEADER}px`;
     token.setAttribute("aria-selected", String(drawing.selected[axis] === position));
     return token;
   }
@@ -150,7 +226,8 @@ export class Lines {
       title: `${axis} ${position}`,
       onpointerenter: () => this.events.pointed(axis, position),
       onclick: () => this.events.selected(axis, position),
-    });
+    }, h("span", { className: "label" }));
+    token.dataset["index"] = String(position);
     this.tokens.set(id, token);
     return token;
   }
@@ -159,31 +236,24 @@ export class Lines {
   svg(): SvgPicture {
     const drawing = this.drawing!;
     const total = Math.max(drawing.rows.length, drawing.cols.length);
-    const first = total > MOST_SVG_ROWS ? Math.floor(this.element.scrollTop / ROW) : 0;
-    const end = total > MOST_SVG_ROWS ? first + Math.ceil(TALLEST / ROW) : total;
-    return linesSvg(drawing, { first, end });
+    return linesSvg(drawing, total > MOST_SVG_ROWS ? this.sight : { first: 0, end: total });
   }
 }
 
-/** The rows in sight as SVG. */
-export function linesSvg(drawing: LinesDrawing, sight: CellRange): SvgPicture {
-  const { first, end } = sight;
-  const opacity = lineOpacity(drawing);
-  const y = (row: number) => (row - first + 0.5) * ROW + 10;
-  const lines = lineSegments(drawing, sight).map(({ from, to, colour, weight }) =>
-    `<line x1="${SVG_WIDTH * LEFT}" y1="${y(from)}" x2="${SVG_WIDTH * RIGHT}" y2="${y(to)}" ` +
-    `stroke="${drawing.colours[colour]}" stroke-opacity="${opacity(weight).toFixed(3)}"/>`);
-  const texts = (positions: number[], all: string[], x: number, anchor: string) =>
-    positions.slice(first, end).map((position, n) =>
-      `<text x="${x}" y="${y(first + n) + 4}" text-anchor="${anchor}">${escapeXml(tokenLabel(all[position]!))}</text>`);
-  return {
-    width: SVG_WIDTH,
-    height: (end - first) * ROW + 20,
-    attributes: `font-family="monospace" font-size="13" fill="${drawing.ink}"`,
-    body: [
-      `<g stroke-width="1.4">${lines.join("")}</g>`,
-      ...texts(drawing.rows, drawing.queries.text, SVG_WIDTH * LEFT - 5, "end"),
-      ...texts(drawing.cols, drawing.keys.text, SVG_WIDTH * RIGHT + 5, "start"),
-    ].join(""),
-  };
+/** A line of the legend. */
+function sampleElement({ text, width, opacity, colour }: LineSample): HTMLElement {
+  return h("span", { className: "sample" }, h("i", { style: { height: `${width}px`, opacity: String(opacity), background: colour } }), text);
+}
+
+/** Pixels beside the lines: the longest label in sight and what stands beside it. */
+function sideOf(drawing: LinesDrawing, width: number, { first, end }: CellRange): number {
+  const longest = (positions: number[], texts: string[]) =>
+    Math.max(0, ...positions.slice(first, end).map((position) => lettersOf(tokenLabel(texts[position]!))));
+  const letters = Math.max(longest(drawing.rows, drawing.queries.text), longest(drawing.cols, drawing.keys.text));
+  return Math.min(width * MOST_LABELS, BESIDE + letters * LETTER);
+}
+
+/** The widths of a label's letters together: those of East Asian scripts and pictographs count twice. */
+function lettersOf(label: string): number {
+  return [...label].reduce((sum, letter) => sum + (letter.codePointAt(0)! > 0x10ff ? 2 : 1), 0);
 }

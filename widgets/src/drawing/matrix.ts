@@ -28,8 +28,8 @@ export interface MatrixEvents {
   moved?(sight: Sight): void;
 }
 
-const WIDE: MatrixMargins = { plot: 460, left: 108, top: 92, legend: 80 };
-const NARROW: MatrixMargins = { plot: 460, left: 76, top: 76, legend: 72 };
+const WIDE: MatrixMargins = { plot: 620, left: 124, top: 106, legend: 80 };
+const NARROW: MatrixMargins = { plot: 620, left: 84, top: 84, legend: 62 };
 /** Pixels across below which the narrow margins apply. */
 const NARROW_WIDTH = 480;
 const SMALLEST_PLOT = 120;

@@ -67,15 +67,21 @@ const LEAN = Math.PI / 3;
 const NO_ROOM = 20;
 /** A row or column of fewer pixels is outlined by one line. */
 const THIN_CELL = 5;
-/** Cells of that many pixels have room for their weight. */
-const ROOMY_CELL = 30;
+/** Cells of that many pixels have room for their weight, in letters of some pixels. */
+const ROOMY_CELL = 22;
+const numberSize = (cell: number): number => Math.min(12, Math.floor(cell * 0.4));
+/** Names of the axes: the room that labels leave them, and pixels of a plot that has one. */
+const AXIS_NAME = 18;
+const NAMED_PLOT = 100;
 const LEAST_NUMBER = 0.005;
+/** Pixels of a letter of a label. */
+const LETTER_WIDTH = 6.7;
 const FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 /** Paints everything on a cleared canvas. */
 export function paintMatrix(context: CanvasRenderingContext2D, scene: MatrixScene): void {
   const { drawing, viewport, tiles, margins, colours } = scene;
-  const { width, height, sight } = viewport;
+  const { width, height } = viewport;
   context.save();
   context.translate(margins.left, margins.top);
   context.beginPath();
@@ -86,7 +92,7 @@ export function paintMatrix(context: CanvasRenderingContext2D, scene: MatrixScen
   context.imageSmoothingEnabled = false;
   tiles.request(tiles.coarsest, 0, 0);
   if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
-  if (sight.cell >= ROOMY_CELL) paintNumbers(context, scene);
+  paintNumbers(context, scene);
   paintCross(context, scene);
   context.restore();
   context.strokeStyle = drawing.roles.muted;
@@ -95,6 +101,7 @@ export function paintMatrix(context: CanvasRenderingContext2D, scene: MatrixScen
   context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
   context.globalAlpha = 1;
   paintLabels(context, scene);
+  paintAxisNames(context, scene);
   if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
 }
 
@@ -131,20 +138,31 @@ function paintTile(context: CanvasRenderingContext2D, { viewport, tiles, level, 
 }
 
 /** The weights themselves, but for those that would read 0.00. */
-function paintNumbers(context: CanvasRenderingContext2D, { drawing, viewport, tiles, colours }: MatrixScene): void {
-  const { sight } = viewport;
-  const { rows, cols } = viewport.cellsInSight;
-  context.font = "10px system-ui, sans-serif";
+function paintNumbers(context: CanvasRenderingContext2D, scene: MatrixScene): void {
+  context.font = `${numberSize(scene.viewport.sight.cell)}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
+  for (const { text, ink, x, y } of cellNumbers(scene)) {
+    context.fillStyle = ink;
+    context.fillText(text, x, y);
+  }
+}
+
+/** The number of each cell in sight, and its middle within the plot; none where cells are too small. */
+function cellNumbers({ drawing, viewport, tiles, colours }: MatrixScene): { text: string; ink: string; x: number; y: number }[] {
+  const { sight } = viewport;
+  if (sight.cell < ROOMY_CELL) return [];
+  const { rows, cols } = viewport.cellsInSight;
+  const out = [];
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
-      context.fillStyle = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const ink = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
-      context.fillText(text, (col + 0.5 - sight.x) * sight.cell, (row + 0.5 - sight.y) * sight.cell);
+      out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }
+  return out;
 }
 
 /** The row and column that are pointed at, else those selected; -1 for none. */
@@ -157,14 +175,54 @@ function markedCell({ drawing, pointed }: MatrixScene): Cell {
 
 /** Outlines the marked row and column. */
 function paintCross(context: CanvasRenderingContext2D, scene: MatrixScene): void {
+  context.strokeStyle = scene.drawing.roles.selection;
+  context.lineWidth = scene.viewport.sight.cell < THIN_CELL ? 1 : 1.5;
+  for (const [x, y, width, height] of crossBoxes(scene)) context.strokeRect(x, y, width, height);
+}
+
+/** Boxes within the plot around the marked row and column. */
+function crossBoxes(scene: MatrixScene): [x: number, y: number, width: number, height: number][] {
   const { sight, width, height } = scene.viewport;
   const { row, col } = markedCell(scene);
-  context.strokeStyle = scene.drawing.roles.selection;
-  context.lineWidth = sight.cell < THIN_CELL ? 1 : 1.5;
   // Around thin cells two lines would hide what is there: one goes through the middle.
   const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
-  if (row >= 0) context.strokeRect(-2, (row + inset - sight.y) * sight.cell, width + 4, thick);
-  if (col >= 0) context.strokeRect((col + inset - sight.x) * sight.cell, -2, thick, height + 4);
+  return [
+    ...(row >= 0 ? [[-2, (row + inset - sight.y) * sight.cell, width + 4, thick] as [number, number, number, number]] : []),
+    ...(col >= 0 ? [[(col + inset - sight.x) * sight.cell, -2, thick, height + 4] as [number, number, number, number]] : []),
+  ];
+}
+
+/** The same as elements of SVG, clipped to the plot. */
+function crossSvg(scene: MatrixScene): string[] {
+  const { left, top } = scene.margins;
+  const { width, height } = scene.viewport;
+  const boxes = crossBoxes(scene).map(([x, y, wide, high]) =>
+    `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
+  return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
+}
+
+/** "query" beside the rows and "key" above the columns, where there is room. */
+export function axisNames({ margins, viewport }: MatrixScene): { text: string; x: number; y: number; turned: boolean }[] {
+  const { left, top } = margins;
+  const { width, height } = viewport;
+  return [
+    ...(left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: 10, y: top + height / 2, turned: true }] : []),
+    ...(top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: 10, turned: false }] : []),
+  ];
+}
+
+function paintAxisNames(context: CanvasRenderingContext2D, scene: MatrixScene): void {
+  context.fillStyle = scene.drawing.roles.muted;
+  context.font = "12px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const { text, x, y, turned } of axisNames(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-Math.PI / 2);
+    context.fillText(text, 0, 0);
+    context.restore();
+  }
 }
 
 function paintLabels(context: CanvasRenderingContext2D, scene: MatrixScene): void {
@@ -188,7 +246,7 @@ export function placedLabels(scene: MatrixScene): PlacedLabel[] {
   const { left, top } = scene.margins;
   const { sight, width, height } = scene.viewport;
   const { row, col } = markedCell(scene);
-  const [beside, above] = [left - 10, (top - 10) / Math.sin(LEAN)];
+  const [beside, above] = [left - 10 - AXIS_NAME, (top - 10 - AXIS_NAME) / Math.sin(LEAN)];
   const side = { cell: sight.cell };
   const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
   const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
@@ -208,10 +266,18 @@ export function matrixSvg(scene: MatrixScene, legendRoom: number): SvgPicture {
   context.imageSmoothingEnabled = false;
   paintTiles(context, scene);
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
-  const texts = placedLabels(scene).map(({ x, y, turned, text }) => {
+  const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
     const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
-    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}">${escapeXml(text)}</text>`;
+    const fit = text.length * LETTER_WIDTH > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
+    const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
   });
+  const names = axisNames(scene).map(({ text, x, y, turned }) =>
+    `<text transform="translate(${x} ${y})${turned ? " rotate(-90)" : ""}" dominant-baseline="middle" text-anchor="middle" ` +
+    `font-family="sans-serif" font-size="12">${text}</text>`);
+  const numbers = cellNumbers(scene).map(({ text, ink, x, y }) =>
+    `<text x="${margins.left + x}" y="${margins.top + y}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" ` +
+    `font-size="${numberSize(viewport.sight.cell)}" fill="${ink}">${text}</text>`);
   return {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,
@@ -219,6 +285,6 @@ export function matrixSvg(scene: MatrixScene, legendRoom: number): SvgPicture {
     body:
       `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/>` +
       `<rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>` +
-      `${texts.join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`,
+      `${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`,
   };
 }

@@ -50,11 +50,15 @@ export interface TraceHeader {
   tokens: { input: Tokens; output: Tokens };
   patches: PatchHeader | null;
   layers: LayerHeader[];
+  /** Of each layer "encoder", "decoder" or "cross"; "" for a model of one stack. */
+  stacks: string[];
   /** Whether the weights stay in Python, which sends blocks of them on request. */
   remote: boolean;
 }
 
 /** A layer as a list of layers shows it. */
-export function layerTitle(layer: LayerHeader, number: number): string {
-  return layer.kind === "self" ? String(number) : `${number} (${layer.kind})`;
+export function layerTitle({ layers, stacks }: TraceHeader, number: number): string {
+  const { kind } = layers[number]!;
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
 }

@@ -15,7 +15,7 @@ function state(given: object = {}, trace: object = {}) {
   return {
     trace: {
       model: "tiny", prediction: null, tokens: { input: TOKENS, output: NO_TOKENS }, patches: null,
-      layers: [full.header, causal.header], remote: false, ...trace,
+      layers: [full.header, causal.header], stacks: ["", ""], remote: false, ...trace,
     },
     layer_0: full.bytes, layer_1: causal.bytes,
     layer: 0, heads: [1], mean: false, mode: "lines", query: null, key: null, pair: "all",
@@ -254,6 +254,52 @@ test("controls follow the state, and hide where they do not apply", async () => 
   const mean = one<HTMLInputElement>("label input[type=checkbox]");
   expect([mean.checked, mean.disabled]).toEqual([true, true]);
   expect(hidden("Cell")).toBe(true); // seven tokens are never pooled
+});
+
+test("a headline says what is shown and what it does", async () => {
+  const model = new FakeModel(state());
+  const { one, settle } = await shown(attention, model);
+  expect(one(".headline").textContent).toMatch(/^Layer 0, head 1: (\d of 7 tokens attend most to|attention is spread)/);
+  model.set("heads", [0, 1]);
+  await settle();
+  expect(one(".headline").textContent).toMatch(/^Layer 0, 2 heads: on average /);
+  model.set("mode", "matrix");
+  await settle();
+  expect(one(".headline").textContent).toMatch(/^Layer 0, mean of 2 heads: /);
+  model.set("trace", { ...model.get("trace"), stacks: ["cross", "decoder"] });
+  await settle();
+  expect(one(".headline").textContent).toMatch(/^Cross-attention layer 0, /);
+});
+
+test("a head is shown while it is pointed at, and kept by a click", async () => {
+  const model = new FakeModel(state());
+  const { one, all, settle } = await shown(attention, model);
+  expect(all(".chip canvas").map((canvas) => canvas.hidden)).toEqual([false, false, false, false]);
+  const chip = all(".chip")[3]!;
+  chip.dispatchEvent(Object.assign(new Event("pointerenter"), { pointerType: "mouse" }));
+  await settle();
+  expect([one(".headline b").textContent, model.get("heads")]).toEqual(["Layer 0, head 3", [1]]);
+  chip.dispatchEvent(new Event("pointerleave"));
+  await settle();
+  expect(one(".headline b").textContent).toBe("Layer 0, head 1");
+  chip.click();
+  await settle();
+  expect([one(".headline b").textContent, model.get("heads")]).toEqual(["Layer 0, head 3", [3]]);
+});
+
+test("a line is said with its weight, and a click selects its cell", async () => {
+  const model = new FakeModel(state());
+  const { one, settle, readout } = await shown(attention, model);
+  const lines = one(".lines");
+  const rows = [...TOKENS.text.keys()].flatMap((from) => TOKENS.text.map((_, to) => ({ from, to, w: weight(from, to) })));
+  const best = rows.reduce((a, b) => (b.w > a.w ? b : a));
+  const middle = (best.from + best.to) / 2 + 0.5;
+  lines.dispatchEvent(new MouseEvent("pointermove", { clientX: 320, clientY: 28 + 22 * middle }));
+  await settle();
+  expect(readout()).toContain(`query ${best.from}, key ${best.to}`);
+  expect(readout()).toContain(number(best.w));
+  lines.click();
+  expect([model.get("query"), model.get("key")]).toEqual([best.from, best.to]);
 });
 
 test("all heads are selected at once", async () => {

@@ -12,7 +12,7 @@ const one = layerOf("causal");
 const other = layerOf("factors");
 
 function trace(layers: unknown[]) {
-  return { model: "tiny", prediction: null, tokens: { input: TOKENS, output: NO_TOKENS }, patches: null, layers, remote: false };
+  return { model: "tiny", prediction: null, tokens: { input: TOKENS, output: NO_TOKENS }, patches: null, layers, stacks: layers.map(() => ""), remote: false };
 }
 
 function state(given: object = {}) {

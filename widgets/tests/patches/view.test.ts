@@ -42,7 +42,7 @@ function state(given: Partial<Record<keyof PatchesState | string, unknown>> = {}
     trace: {
       model: "tiny", prediction: "cat (0.84)", tokens: { input: { text: labels, special: [0], segment: [] }, output: nothing },
       patches: { rows: ROWS, cols: COLS, leading: LEADING, image: "data:image/png;base64,AAAA" },
-      layers: [...Array(LAYERS).keys()].map((n) => header(`layer.${n}`)), remote: false,
+      layers: [...Array(LAYERS).keys()].map((n) => header(`layer.${n}`)), stacks: [], remote: false,
     },
     size: [20, 30], offered: ["image", "attention", "rollout", "relevance"], labels: ["cat", "dog"],
     maps: {}, scores: singles(), layer: 1, heads: [], query: null, blend: 0.5, panels: ["attention"], shared: true, target: "cat",

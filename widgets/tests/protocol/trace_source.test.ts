@@ -61,7 +61,10 @@ describe("layers", () => {
   });
 
   test("are listed by number, with their kind where that is another", () => {
-    expect(source().header.layers.map(layerTitle)).toEqual(["0", "1 (cross)"]);
+    const { header } = source();
+    const titles = (stacks: string[]) => header.layers.map((_, n) => layerTitle({ ...header, stacks }, n));
+    expect(titles(["", ""])).toEqual(["0", "1 (cross)"]);
+    expect(titles(["encoder", "cross"])).toEqual(["0 (encoder)", "1 (cross)"]);
   });
 });
 

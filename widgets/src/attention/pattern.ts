@@ -1,0 +1,66 @@
+// What a head does, in a sentence: which token most queries attend to, or which neighbour.
+
+import { formatNumber, formatPercent } from "../drawing/number_format";
+import type { Tokens } from "../protocol/headers";
+import type { Axis } from "../protocol/trace_source";
+import { quoted } from "./attention_model";
+
+/** Weights [rows * cols] among the shown positions, and their tokens. */
+export interface PatternWeights {
+  weights: Float32Array;
+  rows: number[];
+  cols: number[];
+  tokens: Record<Axis, Tokens>;
+  /** Whether queries and keys are the same tokens, so that a key may be a query's neighbour. */
+  same: boolean;
+}
+
+/** Offsets from a query to its key that have a name. */
+const NEIGHBOURS: Record<number, string> = { [-1]: "the token before them", 0: "themselves", 1: "the token after them" };
+/** Below this share of the queries, no target is named. */
+const LEAST = 0.34;
+
+/** A sentence about the largest weight of each query; "" where no query attends to anything. */
+export function describePattern(pattern: PatternWeights): string {
+  const { rows, cols, tokens, weights } = pattern;
+  const targets = largestOfEachRow(weights, rows.length, cols.length);
+  const attending = targets.filter((col) => col >= 0).length;
+  if (attending === 0 || rows.length < 2) return "";
+  const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
+  const [offset, near] = pattern.same
+    ? mostFrequent(targets.map((target, n) => (target < 0 ? NaN : cols[target]! - rows[n]!)).filter((step) => step in NEIGHBOURS))
+    : [0, 0];
+  const most = Math.max(count, near);
+  if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
+  const share = `${most} of ${attending} tokens attend most to`;
+  return near > count ? `${share} ${NEIGHBOURS[offset]}` : `${share} ${quoted(tokens.key, cols[col]!)}, ${describeReceived(pattern, col)}`;
+}
+
+function describeReceived({ weights, rows, cols }: PatternWeights, col: number): string {
+  let received = 0;
+  rows.forEach((_, n) => (received += weights[n * cols.length + col]!));
+  return `which receives ${formatPercent(received / rows.length)} of the attention`;
+}
+
+function describeLargest({ weights, rows, cols, tokens }: PatternWeights): string {
+  const at = weights.reduce((best, weight, n) => (weight > weights[best]! ? n : best), 0);
+  const [row, col] = [Math.floor(at / cols.length), at % cols.length];
+  return `its largest weight is ${quoted(tokens.query, rows[row]!)} → ${quoted(tokens.key, cols[col]!)} ${formatNumber(weights[at]!)}`;
+}
+
+/** The column of each row's largest weight; -1 for a row of zeros. */
+function largestOfEachRow(weights: Float32Array, rows: number, cols: number): number[] {
+  return Array.from({ length: rows }, (_, row) => {
+    let best = -1;
+    for (let col = 0; col < cols; col++)
+      if (weights[row * cols + col]! > (best < 0 ? 0 : weights[row * cols + best]!)) best = col;
+    return best;
+  });
+}
+
+/** The most frequent value and how often it occurs. */
+function mostFrequent(values: number[]): [value: number, count: number] {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [0, 0]);
+}
