@@ -126,7 +126,7 @@ def test_a_long_trace_comes_block_by_block_and_zooms_down_to_single_weights(page
         == "True []"
     )
     box = matrix.bounding_box()
-    middle = (box["x"] + 108 + 230, box["y"] + 92 + 230)
+    middle = (box["x"] + 124 + 230, box["y"] + 106 + 230)
     for _ in range(8):
         page.mouse.dblclick(*middle)
     page.mouse.move(*middle)

@@ -210,6 +210,7 @@ def test_the_browser_reads_the_numbers_that_python_wrote(page, tmp_path, compres
     path = al.report(trace, path=tmp_path / "report.html", views="attention", compress=compress)
     open_report(page, path)
     attention = view(page, "Attention")
+    attention.get_by_role("button", name="lines").click()
     attention.get_by_label("Layer").select_option("1")
     attention.get_by_role("button", name="head 1", exact=True).click()
     attention.get_by_text("t4", exact=True).first.click()

@@ -24,7 +24,7 @@ PIXELS = """(canvas, places) => {
   return places.map(([x, y]) => [...context.getImageData(Math.round(x), Math.round(y), 1, 1).data].slice(0, 3));
 }"""
 
-LEFT, TOP, PLOT, LEGEND = 108, 92, 460, 160
+LEFT, TOP, PLOT, LEGEND = 124, 106, 620, 160
 """Where a matrix and the legend beside it are in the canvas."""
 
 
@@ -111,14 +111,14 @@ def test_without_special_tokens_a_matrix_is_the_renormalized_trace(page, trace):
     mounted = Mounted(page, al.AttentionView(trace, layer=2, heads=3, mode="matrix", hide_special=True))
     expected = trace.renormalize()[2, 3][1:-1, 1:-1]
     assert_drawn(mounted, expected)
-    found = weight_said(point(mounted, 4, 2, 46))
+    found = weight_said(point(mounted, 4, 2, 48))
     assert found == rounded(expected[4, 2])
 
 
 def test_what_is_said_of_a_cell_is_the_traces_weight(page, trace):
     mounted = Mounted(page, al.AttentionView(trace, layer=1, heads=7, mode="matrix"))
     for row, col in ((0, 0), (3, 9), (11, 4), (7, 11)):
-        text = point(mounted, row, col, PLOT / 12)
+        text = point(mounted, row, col, 48)
         assert weight_said(text) == rounded(trace[1, 7, row, col])
         assert f"query {row}, key {col}" in text
         assert "layer 1, head 7" in text
@@ -318,7 +318,7 @@ def test_where_no_token_is_left_that_is_said(page, mode):
     assert mounted.root().get_by_text("No tokens are left").is_visible()
     mounted.put(hide_special=False)
     assert mounted.root().get_by_text("No tokens are left").is_hidden()
-    assert mounted.root().locator("canvas >> visible=true").count() == 1
+    assert mounted.root().locator(".stage canvas >> visible=true").count() == 1
 
 
 def test_two_views_of_one_widget_go_together_and_leave_nothing_behind(page, trace):
