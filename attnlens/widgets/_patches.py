@@ -73,7 +73,7 @@ class PatchView(View):
     )
     blend = state(Number(0.5), "How much the map covers the image, 0 to 1.")
     panels = state(t.List(t.Unicode()), "The panels beside the picture.")
-    shared = state(t.Bool(True), "Whether the panels of each kind share a scale; else each has its own.")
+    shared = state(t.Bool(False), "Whether the panels of each kind share a scale; else each has its own.")
     target = state(t.Unicode(""), "The class that the attributions explain; '' where there is none.")
 
     def __init__(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import attnlens as al
+from attnlens.plots._images import FAINT, STRONG
 
 from .mounting import eventually
 
@@ -93,17 +94,10 @@ def opacities(page, selector, rows=8, cols=8):
     return torch.tensor(page.evaluate(PIXELS, [selector, rows, cols]))[3::4].reshape(rows, cols).float()
 
 
-def expected_opacities(values, top, blend):
-    """Where there is little the image shows through; weak attention is lifted."""
-    strength = (values.abs() / top).clamp(max=1) ** 0.7
-    faint, strong = blend**2, 1 - (1 - blend) ** 2
-    return 255 * (faint + (strong - faint) * strength)
-
-
-def assert_painted(page, selector, values, top, blend=0.5):
-    """Up to the rounding of a canvas, and of weights to float16."""
-    found = opacities(page, selector)
-    assert float((found - expected_opacities(values, top, blend)).abs().max()) <= 1.5
+def assert_painted(page, selector, values, top, faint=FAINT):
+    """On a root scale, as in figures; up to the rounding of a canvas, and of weights to float16."""
+    expected = 255 * (faint + (STRONG - faint) * (values.abs() / top).clamp(max=1).sqrt())
+    assert float((opacities(page, selector) - expected).abs().max()) <= 1.5
 
 
 def patch_of(page, row, col, selector=".asked .overlay"):
@@ -139,21 +133,21 @@ def test_pointing_at_a_patch_shows_its_attention_and_a_click_keeps_it(mounted, t
 
 
 def test_panels_of_one_kind_are_on_one_scale_and_read_the_same_patch(mounted, lens, image, trace):
-    view = al.PatchView(lens, image, panels=["attention", "rollout", "relevance", "integrated_gradients"])
-    page = mounted(view)
+    names = ["attention", "rollout", "relevance", "integrated_gradients"]
+    page = mounted(al.PatchView(lens, image, panels=names, shared=True))
     attention = trace[-1].mean("head")[0, 1:].reshape(8, 8)
     rollout = al.rollout(trace, row=0)[1:].reshape(8, 8)
     relevance = al.attribution.relevance(lens, image, row=0)[1:].reshape(8, 8)
     signed = lens.attribute(image, method="integrated_gradients").pooled(8, 8)
     top = max(attention.max(), rollout.max())
-    for number, (values, most) in enumerate(
-        ((attention, top), (rollout, top), (relevance, relevance.max()), (signed, signed.abs().max())),
-        start=1,
+    scores = ((relevance, relevance.max(), 0), (signed, signed.abs().max(), 0))
+    for number, (values, most, faint) in enumerate(
+        ((attention, top, FAINT), (rollout, top, FAINT), *scores), start=1
     ):
-        assert_painted(page, f".beside figure:nth-child({number}) .heat", values, most)
+        assert_painted(page, f".beside figure:nth-child({number}) .heat", values, most, faint)
     page.get_by_label("one scale per kind").uncheck()
-    page.get_by_text("most", exact=True).first.wait_for()
-    assert_painted(page, ".beside figure:nth-child(2) .heat", rollout, rollout.max())
+    page.locator(".beside .scale").nth(3).wait_for()
+    assert_painted(page, ".beside figure:nth-child(2) .heat", rollout, max(float(rollout.max()), 2 / 64))
     page.mouse.move(*patch_of(page, 6, 4, ".beside figure:nth-child(3) .overlay"))
     read = page.locator(".beside figure:nth-child(2) .value", has_text="(6, 4): ")
     read.wait_for()

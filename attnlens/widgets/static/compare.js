@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 2daf47fb24c939f0327354b440ebed7558d73e5bfe724b4a760c9b66dd316c49
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4c19f75ac3e46c6440b715dc4a98fe84fa42cc09d6940d897f32aba3bd105da1
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 2daf47fb24c939f0327354b440ebed7558d73e5bfe724b4a760c9b66dd316c49
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 4c19f75ac3e46c6440b715dc4a98fe84fa42cc09d6940d897f32aba3bd105da1
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -563,35 +563,51 @@ function rampTable(ramp2) {
 var SMALLEST_PATCH = 12;
 var SMALL_IMAGE = 200;
 var SVG = "http://www.w3.org/2000/svg";
-var GAMMA = 0.7;
+var [FAINT, STRONG] = [0.15, 0.85];
+var LIFT = 0.35;
 var OverlayPaint = class {
-  tables;
-  blend;
   /** `blend` is how much the map covers the image, 0 to 1; a grid without an image is always covered. */
   constructor(blend, dark2, hasImage) {
-    const night = dark2 || hasImage;
-    const signed = signedRamp(night);
+    this.hasImage = hasImage;
+    const signed = signedRamp(dark2 && !hasImage);
     this.tables = {
-      heat: rampTable(heatRamp(night)),
-      unsigned: rampTable(unsignedRamp(night)),
+      heat: rampTable(heatRamp(dark2 || hasImage)),
+      unsigned: rampTable(unsignedRamp(dark2 && !hasImage)),
       signed: rampTable((share) => signed(2 * share - 1))
     };
     this.blend = hasImage ? blend : 1;
   }
+  hasImage;
+  tables;
+  blend;
   /** Red, green, blue and opacity, 0 to 255. */
   rgba(share, colours) {
-    const strength = Math.min(1, Math.abs(share) ** GAMMA);
-    const at = 4 * Math.round(255 * (colours === "signed" ? (1 + Math.sign(share) * strength) / 2 : strength));
+    const strength = Math.sqrt(Math.min(1, Math.abs(share)));
+    const place = colours === "heat" ? strength : this.hasImage ? Math.min(1, Math.abs(share)) : strength;
+    const at = 4 * Math.round(255 * (colours === "signed" ? (1 + Math.sign(share) * place) / 2 : place));
     const [r, g, b] = this.tables[colours].subarray(at, at + 3);
-    return [r, g, b, 255 * this.opacity(strength)];
+    return [r, g, b, 255 * this.opacity(strength, colours === "heat" ? FAINT : 0)];
   }
-  opacity(strength) {
-    const [faint, strong] = [this.blend ** 2, 1 - (1 - this.blend) ** 2];
-    return faint + (strong - faint) * strength;
+  /** In the middle of the blend as in a figure; below, the whole map fades, above, it covers the image. */
+  opacity(strength, faint) {
+    const [even, whole] = [faint + (STRONG - faint) * strength, Math.max(0, 2 * this.blend - 1)];
+    return Math.min(1, 2 * this.blend) * (even + (1 - even) * whole);
   }
-  /** The saturation that is left to the image, so that no colour of it is taken for one of the map. */
-  get saturation() {
-    return 1 - Math.min(1, 2 * this.blend);
+  /** What is left of the image's colours, so that none is taken for one of the map, and how far it is lightened. */
+  get image() {
+    const covered = Math.min(1, 2 * this.blend);
+    return { saturation: 1 - covered, lift: LIFT * covered };
+  }
+  /** The filter of the image under a map. */
+  get filter() {
+    const { saturation, lift } = this.image;
+    return `saturate(${saturation}) contrast(${(1 - lift) / (1 + lift)}) brightness(${1 + lift})`;
+  }
+  /** The same as an element of SVG, to which `overlaySvg` refers. */
+  get filterSvg() {
+    const { saturation, lift } = this.image;
+    const channels = ["R", "G", "B"].map((name) => `<feFunc${name} type="linear" slope="${1 - lift}" intercept="${lift}"/>`);
+    return `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB"><feColorMatrix type="saturate" values="${saturation}"/><feComponentTransfer>${channels.join("")}</feComponentTransfer></filter>`;
   }
 };
 var Overlay = class {
@@ -617,7 +633,7 @@ var Overlay = class {
   /** Shows the image with a map over it, or without one. */
   show(map, paint, marks) {
     const { cols } = this.ground;
-    if (this.image) this.image.style.filter = map ? `saturate(${paint.saturation})` : "";
+    if (this.image) this.image.style.filter = map ? paint.filter : "";
     this.canvas.hidden = map === null;
     if (map) paintMap(this.canvas, map, paint, this.ground);
     setVisible(this.grid, map !== null && this.element.clientWidth / cols >= SMALLEST_PATCH);
@@ -660,7 +676,6 @@ function overlaySvg(ground, map, paint, query, at) {
   }
   return out.join("");
 }
-var saturationFilter = (paint) => `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB"><feColorMatrix type="saturate" values="${paint.saturation}"/></filter>`;
 function isSmall({ width, height }) {
   return Math.max(width, height) < SMALL_IMAGE;
 }
@@ -1614,12 +1629,13 @@ function scaleBar(paint, colours) {
 var [LARGE, SMALL, GAP, TOP] = [420, 170, 18, 36];
 var PANELS_PER_ROW = 3;
 var WORDS_HEIGHT = 64;
+var SCALE_HEIGHT = 32;
 function figureSvg(figure) {
   const { heading, ground, paint, roles, large, panels, scales } = figure;
   const aspect = ground.height / ground.width;
   const across = Math.min(PANELS_PER_ROW, panels.length);
   const left = 2 * GAP + LARGE;
-  const rowHeight = SMALL * aspect + WORDS_HEIGHT;
+  const rowHeight = SMALL * aspect + WORDS_HEIGHT + (panels.some(({ scale }) => scale) ? SCALE_HEIGHT : 0);
   const below = TOP + Math.ceil(panels.length / PANELS_PER_ROW) * rowHeight;
   const width = left + Math.max(across, scales.length ? 2 : 0) * (SMALL + GAP);
   const height = Math.max(TOP + LARGE * aspect + 36, below + 18 * scales.length);
@@ -1631,16 +1647,18 @@ function figureSvg(figure) {
     ...panels.map((panel, n) => panelSvg(figure, panel, place(n).x, place(n).y)),
     ...scales.map((scale, n) => scaleSvg(figure, scale, left, below + 18 * n))
   ];
-  const body = `<defs>${saturationFilter(paint)}</defs>${content.join("")}`;
+  const body = `<defs>${paint.filterSvg}</defs>${content.join("")}`;
   return svgDocument({ width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body }, roles.background);
 }
-function panelSvg({ ground, paint, roles }, { title, map, value, note }, x, y) {
+function panelSvg(figure, { title, map, value, note, scale }, x, y) {
+  const { ground, paint, roles } = figure;
   const below = y + SMALL * ground.height / ground.width;
   return [
     text(x, y - 8, title, roles.text, 12),
     text(x, below + 15, value, roles.muted),
     text(x, below + 29, note, roles.muted),
-    overlaySvg(ground, map, paint, null, { x, y, width: SMALL })
+    overlaySvg(ground, map, paint, null, { x, y, width: SMALL }),
+    ...scale ? [scaleSvg(figure, { ...scale, unit: "" }, x - 26, below + 46), text(x, below + 60, scale.unit, roles.muted)] : []
   ].join("");
 }
 function scaleSvg({ paint, roles }, { low, high, unit, colours }, x, y) {
@@ -1662,18 +1680,24 @@ var UNITS = {
   rank: "share of the map’s total",
   signed: "logits against and for"
 };
+var EVEN = 2;
 var COLOURS = { share: "heat", rank: "unsigned", signed: "signed" };
 function scaledMaps(maps2, shared) {
   const drawn = new Map([...maps2].map(([name, { values, kind }]) => [name, kind === "rank" ? sharesOfTotal(values) : values]));
+  const topOf = (name) => strongest(drawn.get(name), maps2.get(name).kind);
   const tops = /* @__PURE__ */ new Map();
-  for (const [name, { kind }] of maps2) tops.set(kind, Math.max(tops.get(kind) ?? 0, largestMagnitude(drawn.get(name))));
+  for (const [name, { kind }] of maps2) tops.set(kind, Math.max(tops.get(kind) ?? 0, topOf(name)));
   return {
     maps: new Map([...maps2].map(([name, { kind }]) => {
       const values = drawn.get(name);
-      return [name, mapUpTo(values, shared ? tops.get(kind) : largestMagnitude(values), kind)];
+      return [name, mapUpTo(values, shared ? tops.get(kind) : topOf(name), kind)];
     })),
-    scales: [...tops].map(([kind, top]) => scaleOf(kind, shared ? top : null))
+    shared: shared ? [...tops].map(([kind, top]) => scaleOf(kind, top)) : [],
+    own: new Map(shared ? [] : [...maps2].map(([name, { kind }]) => [name, scaleOf(kind, topOf(name))]))
   };
+}
+function strongest(values, kind) {
+  return Math.max(largestMagnitude(values), kind === "share" ? Math.min(1, EVEN / values.length) : 0);
 }
 function mapUpTo(values, top, kind = "share") {
   return { shares: values.map((value) => value / (top || 1)), colours: COLOURS[kind] };
@@ -1681,7 +1705,6 @@ function mapUpTo(values, top, kind = "share") {
 function scaleOf(kind, top) {
   const signed = kind === "signed";
   const [unit, colours] = [UNITS[kind], COLOURS[kind]];
-  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", unit, colours };
   const high = { share: formatNumber(top), rank: percent(top), signed: withSign(top) }[kind];
   return { low: signed ? withSign(-top) : "0", high, unit, colours };
 }
@@ -1745,7 +1768,7 @@ var LargePicture = class {
   draw({ query, weights }, pointed, paint, note) {
     const { grid } = this;
     const ofPatches = weights.subarray(grid.leading);
-    const top = largestMagnitude(ofPatches);
+    const top = strongest(ofPatches, "share");
     this.overlay.show(mapUpTo(ofPatches, top), paint, { query: grid.patchAt(query), pointed });
     this.drawLeading(query, weights);
     this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top)));
@@ -1833,6 +1856,7 @@ var MapPanel = class {
   title = h("span", { className: "title" });
   value = h("span", { className: "note value" });
   note = h("span", { className: "note" });
+  scale = h("div", { className: "scales" });
   waiting = h("div", { className: "waiting", role: "status" });
   constructor(ground, events, signal) {
     this.overlay = new Overlay(ground);
@@ -1840,15 +1864,16 @@ var MapPanel = class {
     element.append(this.waiting);
     element.addEventListener("pointermove", (event) => events.pointed(this.overlay.at(event)), { signal });
     element.addEventListener("pointerleave", () => events.pointed(null), { signal });
-    this.figure = h("figure", {}, this.title, element, h("figcaption", {}, this.value, this.note));
+    this.figure = h("figure", {}, this.title, element, h("figcaption", {}, this.scale, this.value, this.note));
   }
-  draw({ name, how, map, value, note, failure }, pointed, paint) {
+  draw({ name, how, map, scale, value, note, failure }, pointed, paint) {
     this.title.textContent = panelTitle(name);
     this.title.title = how ?? panelTitle(name);
     this.overlay.show(map, paint, { query: null, pointed });
     this.waiting.hidden = map !== null || name === "image";
     this.waiting.textContent = map ? "" : failure ?? "Computing …";
     this.waiting.classList.toggle("failed", failure !== void 0 && !map);
+    this.scale.replaceChildren(...scale && map ? [scaleElement(paint, scale)] : []);
     this.value.textContent = value;
     this.note.textContent = note;
     this.figure.setAttribute("aria-label", [panelTitle(name), note, failure].filter(Boolean).join(", "));
@@ -1885,17 +1910,18 @@ var MapPanels = class {
     for (const drawing of drawings) this.panel(drawing.name).draw(drawing, pointed, paint);
   }
   /** The panels as a saved figure shows them. */
-  figures(names, maps2) {
+  figures(names, { maps: maps2, own }) {
     return names.map((name) => ({
       title: panelTitle(name),
       map: maps2.get(name) ?? null,
+      scale: own.get(name) ?? null,
       ...this.panels.get(name)?.words ?? { value: "", note: "" }
     }));
   }
 };
 
 // src/patches/patches.css
-var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--surface); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: var(--grid); stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: var(--query); stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.overlay .pointed { stroke: var(--key); stroke-width: 1.5; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--muted); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warning); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--muted); background: var(--surface); overflow: auto; }\n.waiting.failed { color: var(--warning); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--muted); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--muted); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: var(--mat); }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
+var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--surface); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: var(--grid); stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: var(--query); stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.overlay .pointed { stroke: var(--key); stroke-width: 1.5; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--muted); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warning); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--muted); background: var(--surface); overflow: auto; }\n.waiting.failed { color: var(--warning); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--muted); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--muted); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.beside .scale canvas { flex: 1 1 30px; min-width: 0; width: 100%; }\n.beside .scale { width: 100%; font-size: 11px; flex-wrap: wrap; row-gap: 1px; }\n.beside .scale span:last-child { flex-basis: 100%; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: var(--mat); }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
 
 // src/patches/playback.ts
 var PACE = 750;
@@ -2072,9 +2098,9 @@ var PatchesView = class {
     this.current = { row, maps: maps2 };
     const [paint, scaled] = [this.paint, scaledMaps(maps2, model.get("shared"))];
     this.large.draw(row, this.pointed, paint, this.layerText);
-    const panels = names.map((name) => this.panelDrawing(name, maps2.get(name), scaled.maps.get(name) ?? null));
+    const panels = names.map((name) => this.panelDrawing(name, maps2.get(name), scaled));
     this.panels.draw(panels, this.pointed ?? this.attending, paint);
-    this.scales.replaceChildren(...scaled.scales.map((scale) => scaleElement(paint, scale)));
+    this.scales.replaceChildren(...scaled.shared.map((scale) => scaleElement(paint, scale)));
     const text2 = this.pointed === null ? grid.describeRow(query, weights) : grid.describePatch(query, this.pointed, weights);
     frame.say(`${text2} · ${this.layerText}`);
   }
@@ -2083,13 +2109,14 @@ var PatchesView = class {
     const note = `${leading ? `of ${this.grid.nameOf(0)}` : "received"}, layer ${this.frame.model.get("layer")}`;
     return { values: row.subarray(leading), kind: "share", note };
   }
-  panelDrawing(name, scores, map) {
+  panelDrawing(name, scores, scaled) {
+    const [map, scale] = [scaled.maps.get(name) ?? null, scaled.own.get(name) ?? null];
     const how = this.frame.model.get("maps")[name]?.how;
     const failure = this.scores.failureOf(name);
-    if (name !== "image") return { name, how, map, value: scores ? this.valueText(scores) : "", note: scores?.note ?? "", failure };
+    if (name !== "image") return { name, how, map, scale, value: scores ? this.valueText(scores) : "", note: scores?.note ?? "", failure };
     const { width, height } = this.ground;
     const value = tokenLabel(this.source.header.prediction ?? "as the model sees it");
-    return { name, how, map, value, note: `${width} × ${height} pixels`, failure };
+    return { name, how, map, scale, value, note: `${width} × ${height} pixels`, failure };
   }
   /** The number of the patch that is pointed at, else the largest. */
   valueText(scores) {
@@ -2101,15 +2128,15 @@ var PatchesView = class {
     const { frame, grid, current } = this;
     const scaled = scaledMaps(current?.maps ?? /* @__PURE__ */ new Map(), frame.model.get("shared"));
     const ofPatches = current?.row.weights.subarray(grid.leading) ?? new Float32Array(grid.patches);
-    const top = largestMagnitude(ofPatches);
+    const top = strongest(ofPatches, "share");
     return figureSvg({
       heading: this.large.heading,
       ground: this.ground,
       paint: this.paint,
       roles: frame.roles,
       large: { map: mapUpTo(ofPatches, top), query: grid.patchAt(this.query), scale: scaleOf("share", top) },
-      panels: this.panels.figures(frame.model.get("panels"), scaled.maps),
-      scales: scaled.scales
+      panels: this.panels.figures(frame.model.get("panels"), scaled),
+      scales: scaled.shared
     });
   }
   // -- what the user does ---------------------------------------------------------------------------------

@@ -35,22 +35,23 @@ const SMALLEST_PATCH = 12;
 const SMALL_IMAGE = 200;
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Below 1: weak patches stay visible beside a strong one. */
-const GAMMA = 0.7;
+/** Where map and image share the picture: the opacity of the weakest and of the strongest patch, as in figures. */
+const [FAINT, STRONG] = [0.15, 0.85];
+/** How far the image under a map is lightened, so that the map's colours stand out. */
+const LIFT = 0.35;
 
-/** From a share to a colour with its opacity: where a share is small the image shows through. */
+/** From a share to a colour with its opacity, on a square-root scale: where a share is small the image shows through. */
 export class OverlayPaint {
   private readonly tables: Record<PatchColours, Uint8ClampedArray>;
   private readonly blend: number;
 
   /** `blend` is how much the map covers the image, 0 to 1; a grid without an image is always covered. */
-  constructor(blend: number, dark: boolean, hasImage: boolean) {
-    // Over an image strong patches light up in either theme; an empty grid follows the theme.
-    const night = dark || hasImage;
-    const signed = signedRamp(night);
+  constructor(blend: number, dark: boolean, private readonly hasImage: boolean) {
+    // Over an image strong patches light up in either theme, and scores are drawn as on paper; an empty grid follows the theme.
+    const signed = signedRamp(dark && !hasImage);
     this.tables = {
-      heat: rampTable(heatRamp(night)),
-      unsigned: rampTable(unsignedRamp(night)),
+      heat: rampTable(heatRamp(dark || hasImage)),
+      unsigned: rampTable(unsignedRamp(dark && !hasImage)),
       signed: rampTable((share) => signed(2 * share - 1)),
     };
     this.blend = hasImage ? blend : 1;
@@ -58,20 +59,39 @@ export class OverlayPaint {
 
   /** Red, green, blue and opacity, 0 to 255. */
   rgba(share: number, colours: PatchColours): [number, number, number, number] {
-    const strength = Math.min(1, Math.abs(share) ** GAMMA);
-    const at = 4 * Math.round(255 * (colours === "signed" ? (1 + Math.sign(share) * strength) / 2 : strength));
+    const strength = Math.sqrt(Math.min(1, Math.abs(share)));
+    // Attention has the root in its colours; scores, whose colours fade to white, in their opacity alone.
+    const place = colours === "heat" ? strength : this.hasImage ? Math.min(1, Math.abs(share)) : strength;
+    const at = 4 * Math.round(255 * (colours === "signed" ? (1 + Math.sign(share) * place) / 2 : place));
     const [r, g, b] = this.tables[colours].subarray(at, at + 3);
-    return [r!, g!, b!, 255 * this.opacity(strength)];
+    return [r!, g!, b!, 255 * this.opacity(strength, colours === "heat" ? FAINT : 0)];
   }
 
-  private opacity(strength: number): number {
-    const [faint, strong] = [this.blend ** 2, 1 - (1 - this.blend) ** 2];
-    return faint + (strong - faint) * strength;
+  /** In the middle of the blend as in a figure; below, the whole map fades, above, it covers the image. */
+  private opacity(strength: number, faint: number): number {
+    const [even, whole] = [faint + (STRONG - faint) * strength, Math.max(0, 2 * this.blend - 1)];
+    return Math.min(1, 2 * this.blend) * (even + (1 - even) * whole);
   }
 
-  /** The saturation that is left to the image, so that no colour of it is taken for one of the map. */
-  get saturation(): number {
-    return 1 - Math.min(1, 2 * this.blend);
+  /** What is left of the image's colours, so that none is taken for one of the map, and how far it is lightened. */
+  private get image(): { saturation: number; lift: number } {
+    const covered = Math.min(1, 2 * this.blend);
+    return { saturation: 1 - covered, lift: LIFT * covered };
+  }
+
+  /** The filter of the image under a map. */
+  get filter(): string {
+    const { saturation, lift } = this.image;
+    // Together: (1 - lift) * value + lift.
+    return `saturate(${saturation}) contrast(${(1 - lift) / (1 + lift)}) brightness(${1 + lift})`;
+  }
+
+  /** The same as an element of SVG, to which `overlaySvg` refers. */
+  get filterSvg(): string {
+    const { saturation, lift } = this.image;
+    const channels = ["R", "G", "B"].map((name) => `<feFunc${name} type="linear" slope="${1 - lift}" intercept="${lift}"/>`);
+    return `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB">` +
+      `<feColorMatrix type="saturate" values="${saturation}"/><feComponentTransfer>${channels.join("")}</feComponentTransfer></filter>`;
   }
 }
 
@@ -98,7 +118,7 @@ export class Overlay {
   /** Shows the image with a map over it, or without one. */
   show(map: PatchMap | null, paint: OverlayPaint, marks: PatchMarks): void {
     const { cols } = this.ground;
-    if (this.image) this.image.style.filter = map ? `saturate(${paint.saturation})` : "";
+    if (this.image) this.image.style.filter = map ? paint.filter : "";
     this.canvas.hidden = map === null;
     if (map) paintMap(this.canvas, map, paint, this.ground);
     setVisible(this.grid, map !== null && this.element.clientWidth / cols >= SMALLEST_PATCH);
@@ -128,7 +148,7 @@ export interface OverlayPlace {
   width: number;
 }
 
-/** An image with its map as elements of SVG; they refer to `saturationFilter`. */
+/** An image with its map as elements of SVG; they refer to `paint.filterSvg`. */
 export function overlaySvg(ground: ImageGround, map: PatchMap | null, paint: OverlayPaint, query: number | null, at: OverlayPlace): string {
   const { rows, cols, width, height, image } = ground;
   const { x, y, width: wide } = at;
@@ -151,11 +171,6 @@ export function overlaySvg(ground: ImageGround, map: PatchMap | null, paint: Ove
   }
   return out.join("");
 }
-
-/** The filter that `overlaySvg` refers to. */
-export const saturationFilter = (paint: OverlayPaint): string =>
-  `<filter id="pale" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB">` +
-  `<feColorMatrix type="saturate" values="${paint.saturation}"/></filter>`;
 
 function isSmall({ width, height }: ImageGround): boolean {
   return Math.max(width, height) < SMALL_IMAGE;

@@ -1,7 +1,7 @@
 // The pictures of a PatchView as one SVG, and the colour scales below them.
 
 import { paintPixels } from "../drawing/canvas";
-import { overlaySvg, saturationFilter, type ImageGround, type OverlayPaint, type PatchColours, type PatchMap } from "../drawing/overlay";
+import { overlaySvg, type ImageGround, type OverlayPaint, type PatchColours, type PatchMap } from "../drawing/overlay";
 import type { Roles } from "../drawing/palette";
 import { escapeXml, svgDocument } from "../drawing/svg";
 import { h } from "../ui/dom";
@@ -13,6 +13,8 @@ export interface PanelFigure {
   map: PatchMap | null;
   value: string;
   note: string;
+  /** The panel's own scale; null where panels share one. */
+  scale: ColourScale | null;
 }
 
 export interface PatchesFigure {
@@ -44,6 +46,7 @@ function scaleBar(paint: OverlayPaint, colours: PatchColours): HTMLCanvasElement
 const [LARGE, SMALL, GAP, TOP] = [420, 170, 18, 36];
 const PANELS_PER_ROW = 3;
 const WORDS_HEIGHT = 64;
+const SCALE_HEIGHT = 32;
 
 /** The large picture, the panels in rows beside it, the scales below. */
 export function figureSvg(figure: PatchesFigure): string {
@@ -51,7 +54,7 @@ export function figureSvg(figure: PatchesFigure): string {
   const aspect = ground.height / ground.width;
   const across = Math.min(PANELS_PER_ROW, panels.length);
   const left = 2 * GAP + LARGE;
-  const rowHeight = SMALL * aspect + WORDS_HEIGHT;
+  const rowHeight = SMALL * aspect + WORDS_HEIGHT + (panels.some(({ scale }) => scale) ? SCALE_HEIGHT : 0);
   const below = TOP + Math.ceil(panels.length / PANELS_PER_ROW) * rowHeight;
   const width = left + Math.max(across, scales.length ? 2 : 0) * (SMALL + GAP);
   const height = Math.max(TOP + LARGE * aspect + 36, below + 18 * scales.length);
@@ -63,17 +66,19 @@ export function figureSvg(figure: PatchesFigure): string {
     ...panels.map((panel, n) => panelSvg(figure, panel, place(n).x, place(n).y)),
     ...scales.map((scale, n) => scaleSvg(figure, scale, left, below + 18 * n)),
   ];
-  const body = `<defs>${saturationFilter(paint)}</defs>${content.join("")}`;
+  const body = `<defs>${paint.filterSvg}</defs>${content.join("")}`;
   return svgDocument({ width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body }, roles.background);
 }
 
-function panelSvg({ ground, paint, roles }: PatchesFigure, { title, map, value, note }: PanelFigure, x: number, y: number): string {
+function panelSvg(figure: PatchesFigure, { title, map, value, note, scale }: PanelFigure, x: number, y: number): string {
+  const { ground, paint, roles } = figure;
   const below = y + (SMALL * ground.height) / ground.width;
   return [
     text(x, y - 8, title, roles.text, 12),
     text(x, below + 15, value, roles.muted),
     text(x, below + 29, note, roles.muted),
     overlaySvg(ground, map, paint, null, { x, y, width: SMALL }),
+    ...(scale ? [scaleSvg(figure, { ...scale, unit: "" }, x - 26, below + 46), text(x, below + 60, scale.unit, roles.muted)] : []),
   ].join("");
 }
 

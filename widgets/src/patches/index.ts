@@ -4,7 +4,6 @@ import { OverlayPaint, type ImageGround } from "../drawing/overlay";
 import { tokenLabel } from "../drawing/token_label";
 import { AttentionRows } from "../protocol/attention_rows";
 import { TraceSource } from "../protocol/trace_source";
-import { largestMagnitude } from "../protocol/weights";
 import { listen } from "../protocol/widget_model";
 import { h } from "../ui/dom";
 import { runKey, type KeyActions } from "../ui/keyboard";
@@ -17,7 +16,7 @@ import { MapPanels, type PanelDrawing } from "./panels";
 import css from "./patches.css";
 import { headsOrAll, headsText, PatchGrid, steppedHeads } from "./patch_grid";
 import { Playback } from "./playback";
-import { mapUpTo, scaledMaps, scaleOf, scoreText, strongestPatch } from "./score_kinds";
+import { mapUpTo, scaledMaps, scaleOf, scoreText, strongest, strongestPatch, type ScaledMaps } from "./score_kinds";
 import type { PatchesState } from "./state";
 
 const HOW =
@@ -145,9 +144,9 @@ class PatchesView {
     this.current = { row, maps };
     const [paint, scaled] = [this.paint, scaledMaps(maps, model.get("shared"))];
     this.large.draw(row, this.pointed, paint, this.layerText);
-    const panels = names.map((name) => this.panelDrawing(name, maps.get(name), scaled.maps.get(name) ?? null));
+    const panels = names.map((name) => this.panelDrawing(name, maps.get(name), scaled));
     this.panels.draw(panels, this.pointed ?? this.attending, paint);
-    this.scales.replaceChildren(...scaled.scales.map((scale) => scaleElement(paint, scale)));
+    this.scales.replaceChildren(...scaled.shared.map((scale) => scaleElement(paint, scale)));
     const text = this.pointed === null ? grid.describeRow(query, weights) : grid.describePatch(query, this.pointed, weights);
     frame.say(`${text} · ${this.layerText}`);
   }
@@ -158,13 +157,14 @@ class PatchesView {
     return { values: row.subarray(leading), kind: "share", note };
   }
 
-  private panelDrawing(name: string, scores: NotedScores | undefined, map: PanelDrawing["map"]): PanelDrawing {
+  private panelDrawing(name: string, scores: NotedScores | undefined, scaled: ScaledMaps): PanelDrawing {
+    const [map, scale] = [scaled.maps.get(name) ?? null, scaled.own.get(name) ?? null];
     const how = this.frame.model.get("maps")[name]?.how;
     const failure = this.scores.failureOf(name);
-    if (name !== "image") return { name, how, map, value: scores ? this.valueText(scores) : "", note: scores?.note ?? "", failure };
+    if (name !== "image") return { name, how, map, scale, value: scores ? this.valueText(scores) : "", note: scores?.note ?? "", failure };
     const { width, height } = this.ground;
     const value = tokenLabel(this.source.header.prediction ?? "as the model sees it");
-    return { name, how, map, value, note: `${width} × ${height} pixels`, failure };
+    return { name, how, map, scale, value, note: `${width} × ${height} pixels`, failure };
   }
 
   /** The number of the patch that is pointed at, else the largest. */
@@ -178,15 +178,15 @@ class PatchesView {
     const { frame, grid, current } = this;
     const scaled = scaledMaps(current?.maps ?? new Map(), frame.model.get("shared"));
     const ofPatches = current?.row.weights.subarray(grid.leading) ?? new Float32Array(grid.patches);
-    const top = largestMagnitude(ofPatches);
+    const top = strongest(ofPatches, "share");
     return figureSvg({
       heading: this.large.heading,
       ground: this.ground,
       paint: this.paint,
       roles: frame.roles,
       large: { map: mapUpTo(ofPatches, top), query: grid.patchAt(this.query), scale: scaleOf("share", top) },
-      panels: this.panels.figures(frame.model.get("panels"), scaled.maps),
-      scales: scaled.scales,
+      panels: this.panels.figures(frame.model.get("panels"), scaled),
+      scales: scaled.shared,
     });
   }
 

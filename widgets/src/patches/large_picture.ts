@@ -2,12 +2,11 @@
 
 import { formatNumber } from "../drawing/number_format";
 import { Overlay, type ImageGround, type OverlayPaint } from "../drawing/overlay";
-import { largestMagnitude } from "../protocol/weights";
 import { press } from "../ui/controls";
 import { h, range } from "../ui/dom";
 import { scaleElement } from "./figure_svg";
 import { capitalized, type PatchGrid } from "./patch_grid";
-import { mapUpTo, scaleOf } from "./score_kinds";
+import { mapUpTo, scaleOf, strongest } from "./score_kinds";
 
 export interface LargePictureEvents {
   /** A patch is pointed at; null where none. */
@@ -58,7 +57,7 @@ export class LargePicture {
   draw({ query, weights }: AttentionRow, pointed: number | null, paint: OverlayPaint, note: string): void {
     const { grid } = this;
     const ofPatches = weights.subarray(grid.leading);
-    const top = largestMagnitude(ofPatches);
+    const top = strongest(ofPatches, "share");
     this.overlay.show(mapUpTo(ofPatches, top), paint, { query: grid.patchAt(query), pointed });
     this.drawLeading(query, weights);
     this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top)));

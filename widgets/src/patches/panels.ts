@@ -2,8 +2,9 @@
 
 import { Overlay, type ImageGround, type OverlayPaint, type PatchMap } from "../drawing/overlay";
 import { h } from "../ui/dom";
-import type { PanelFigure } from "./figure_svg";
+import { scaleElement, type PanelFigure } from "./figure_svg";
 import { panelTitle } from "./patch_grid";
+import type { ColourScale, ScaledMaps } from "./score_kinds";
 
 /** What one panel shows. */
 export interface PanelDrawing {
@@ -11,6 +12,8 @@ export interface PanelDrawing {
   /** How the scores were computed. */
   how: string | undefined;
   map: PatchMap | null;
+  /** The map's own scale; null where panels share one. */
+  scale: ColourScale | null;
   value: string;
   note: string;
   /** Why there is no map. */
@@ -28,6 +31,7 @@ class MapPanel {
   private readonly title = h("span", { className: "title" });
   private readonly value = h("span", { className: "note value" });
   private readonly note = h("span", { className: "note" });
+  private readonly scale = h("div", { className: "scales" });
   private readonly waiting = h("div", { className: "waiting", role: "status" });
 
   constructor(ground: ImageGround, events: PanelEvents, signal: AbortSignal) {
@@ -36,16 +40,17 @@ class MapPanel {
     element.append(this.waiting);
     element.addEventListener("pointermove", (event) => events.pointed(this.overlay.at(event)), { signal });
     element.addEventListener("pointerleave", () => events.pointed(null), { signal });
-    this.figure = h("figure", {}, this.title, element, h("figcaption", {}, this.value, this.note));
+    this.figure = h("figure", {}, this.title, element, h("figcaption", {}, this.scale, this.value, this.note));
   }
 
-  draw({ name, how, map, value, note, failure }: PanelDrawing, pointed: number | null, paint: OverlayPaint): void {
+  draw({ name, how, map, scale, value, note, failure }: PanelDrawing, pointed: number | null, paint: OverlayPaint): void {
     this.title.textContent = panelTitle(name);
     this.title.title = how ?? panelTitle(name);
     this.overlay.show(map, paint, { query: null, pointed });
     this.waiting.hidden = map !== null || name === "image";
     this.waiting.textContent = map ? "" : failure ?? "Computing …";
     this.waiting.classList.toggle("failed", failure !== undefined && !map);
+    this.scale.replaceChildren(...(scale && map ? [scaleElement(paint, scale)] : []));
     this.value.textContent = value;
     this.note.textContent = note;
     this.figure.setAttribute("aria-label", [panelTitle(name), note, failure].filter(Boolean).join(", "));
@@ -86,10 +91,11 @@ export class MapPanels {
   }
 
   /** The panels as a saved figure shows them. */
-  figures(names: string[], maps: Map<string, PatchMap>): PanelFigure[] {
+  figures(names: string[], { maps, own }: ScaledMaps): PanelFigure[] {
     return names.map((name) => ({
       title: panelTitle(name),
       map: maps.get(name) ?? null,
+      scale: own.get(name) ?? null,
       ...(this.panels.get(name)?.words ?? { value: "", note: "" }),
     }));
   }

@@ -13,6 +13,9 @@ const UNITS: Record<ScoreKind, string> = {
   signed: "logits against and for",
 };
 
+/** The strongest colour of attention stands for at least this many times the weight of even attention. */
+const EVEN = 2;
+
 const COLOURS: Record<ScoreKind, PatchColours> = { share: "heat", rank: "unsigned", signed: "signed" };
 
 /** A number for each patch. */
@@ -29,18 +32,32 @@ export interface ColourScale {
   colours: PatchColours;
 }
 
-/** Every map as shares of the largest magnitude on its scale: one scale for each kind, or one for each map. */
-export function scaledMaps(maps: Map<string, PatchScores>, shared: boolean): { maps: Map<string, PatchMap>; scales: ColourScale[] } {
+/** Maps as shares of the strongest colour, and their scales: of each kind where they are shared, else of each map. */
+export interface ScaledMaps {
+  maps: Map<string, PatchMap>;
+  shared: ColourScale[];
+  own: Map<string, ColourScale>;
+}
+
+/** Every map as shares of the strongest colour on its scale: one scale for each kind, or one for each map. */
+export function scaledMaps(maps: Map<string, PatchScores>, shared: boolean): ScaledMaps {
   const drawn = new Map([...maps].map(([name, { values, kind }]) => [name, kind === "rank" ? sharesOfTotal(values) : values]));
+  const topOf = (name: string) => strongest(drawn.get(name)!, maps.get(name)!.kind);
   const tops = new Map<ScoreKind, number>();
-  for (const [name, { kind }] of maps) tops.set(kind, Math.max(tops.get(kind) ?? 0, largestMagnitude(drawn.get(name)!)));
+  for (const [name, { kind }] of maps) tops.set(kind, Math.max(tops.get(kind) ?? 0, topOf(name)));
   return {
     maps: new Map([...maps].map(([name, { kind }]) => {
       const values = drawn.get(name)!;
-      return [name, mapUpTo(values, shared ? tops.get(kind)! : largestMagnitude(values), kind)];
+      return [name, mapUpTo(values, shared ? tops.get(kind)! : topOf(name), kind)];
     })),
-    scales: [...tops].map(([kind, top]) => scaleOf(kind, shared ? top : null)),
+    shared: shared ? [...tops].map(([kind, top]) => scaleOf(kind, top)) : [],
+    own: new Map(shared ? [] : [...maps].map(([name, { kind }]) => [name, scaleOf(kind, topOf(name))])),
   };
+}
+
+/** The number of the strongest colour: the largest magnitude; of attention never less than twice its mean, so that even attention is not bright. */
+export function strongest(values: Float32Array, kind: ScoreKind): number {
+  return Math.max(largestMagnitude(values), kind === "share" ? Math.min(1, EVEN / values.length) : 0);
 }
 
 /** Values as shares of `top`. */
@@ -48,11 +65,10 @@ export function mapUpTo(values: Float32Array, top: number, kind: ScoreKind = "sh
   return { shares: values.map((value) => value / (top || 1)), colours: COLOURS[kind] };
 }
 
-/** The scale of a kind up to its largest magnitude; null for maps that each have a scale of their own. */
-export function scaleOf(kind: ScoreKind, top: number | null): ColourScale {
+/** The scale of a kind up to `top`. */
+export function scaleOf(kind: ScoreKind, top: number): ColourScale {
   const signed = kind === "signed";
   const [unit, colours] = [UNITS[kind], COLOURS[kind]];
-  if (top === null) return { low: signed ? "against" : "0", high: signed ? "for" : "most", unit, colours };
   const high = { share: formatNumber(top), rank: percent(top), signed: withSign(top) }[kind];
   return { low: signed ? withSign(-top) : "0", high, unit, colours };
 }

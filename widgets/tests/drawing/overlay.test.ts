@@ -4,7 +4,7 @@
 import { rgb } from "d3-color";
 import { beforeAll, describe, expect, test } from "vitest";
 import { heatRamp, rampTable, unsignedRamp } from "../../src/drawing/colour";
-import { Overlay, OverlayPaint, overlaySvg, saturationFilter, type ImageGround } from "../../src/drawing/overlay";
+import { Overlay, OverlayPaint, overlaySvg, type ImageGround } from "../../src/drawing/overlay";
 import { rolesOf } from "../../src/drawing/palette";
 import { stubBrowser } from "../fake";
 
@@ -30,11 +30,11 @@ describe("the paint", () => {
     expect(paint.rgba(-0.5, "signed")[3]).toBe(paint.rgba(0.5, "signed")[3]);
   });
 
-  test("lifts small shares, so that weak patches stay visible beside a strong one", () => {
+  test("is on a root scale, so that weak patches stay visible beside a strong one", () => {
     const table = rampTable(heatRamp(true));
-    const lifted = 4 * Math.round(255 * 0.1 ** 0.7);
-    expect(paint.rgba(0.1, "heat").slice(0, 3)).toEqual([...table.subarray(lifted, lifted + 3)]);
-    expect(lifted).toBeGreaterThan(4 * 255 * 0.15);
+    const root = 4 * Math.round(255 * Math.sqrt(0.1));
+    expect(paint.rgba(0.1, "heat")).toEqual([...table.subarray(root, root + 3), expect.closeTo(255 * (0.15 + 0.7 * Math.sqrt(0.1)), 6)]);
+    expect(paint.rgba(0.25, "unsigned")[3]).toBeCloseTo(255 * 0.85 * 0.5, 6);
   });
 
   test("is red against and blue for", () => {
@@ -45,7 +45,7 @@ describe("the paint", () => {
   });
 
   test("has the palette's colour for scores that only rank, as the text of an attribution", () => {
-    const { r, g, b } = rgb(unsignedRamp(true)(1));
+    const { r, g, b } = rgb(unsignedRamp(false)(1));
     expect(paint.rgba(1, "unsigned").slice(0, 3)).toEqual([r, g, b].map(Math.round));
     expect(paint.rgba(1, "unsigned")).not.toEqual(paint.rgba(1, "heat"));
   });
@@ -61,8 +61,17 @@ describe("the paint", () => {
   });
 
   test("takes the colours out of an image that it covers", () => {
-    expect([0, 0.25, 0.5, 1].map((blend) => new OverlayPaint(blend, false, true).saturation)).toEqual([1, 0.5, 0, 0]);
-    expect(saturationFilter(new OverlayPaint(0.25, false, true))).toContain('values="0.5"');
+    const saturations = [0, 0.25, 0.5, 1].map((blend) => new OverlayPaint(blend, false, true).filter.split(" ")[0]);
+    expect(saturations).toEqual(["saturate(1)", "saturate(0.5)", "saturate(0)", "saturate(0)"]);
+    expect(new OverlayPaint(0.25, false, true).filterSvg).toContain('values="0.5"');
+  });
+
+  test("lightens it alike on the page and in SVG: 0 becomes 0.35, 1 stays 1", () => {
+    const [, contrast, brightness] = paint.filter.match(/[\d.]+/g)!.map(Number);
+    const onPage = (value: number) => (contrast! * value + 0.5 - 0.5 * contrast!) * brightness!;
+    const [, slope, intercept] = paint.filterSvg.match(/slope="([\d.]+)" intercept="([\d.]+)"/)!.map(Number);
+    for (const value of [0, 0.5, 1]) expect(onPage(value)).toBeCloseTo(0.35 + 0.65 * value, 6);
+    for (const value of [0, 0.5, 1]) expect(slope! * value + intercept!).toBeCloseTo(0.35 + 0.65 * value, 6);
   });
 });
 
@@ -87,7 +96,7 @@ describe("an overlay", () => {
     expect(one(overlay, ".lines").getAttribute("visibility")).toBe("hidden");
     expect((one(overlay, "img") as HTMLElement).style.filter).toBe("");
     overlay.show(map, paint, { query: null, pointed: null });
-    expect((one(overlay, "img") as HTMLElement).style.filter).toBe("saturate(0)");
+    expect((one(overlay, "img") as HTMLElement).style.filter).toBe(paint.filter);
   });
 
   test("has grid lines between all patches, where those are large enough", () => {

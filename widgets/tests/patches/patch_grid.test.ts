@@ -235,7 +235,7 @@ describe("the saved figure", () => {
   function parsed(panels: number, more: Partial<PatchesFigure> = {}) {
     const figure = figureSvg({
       heading: "Attention of [CLS]", ground, paint, roles: rolesOf(false), large: { map, query: 2, scale },
-      panels: Array.from({ length: panels }, (_, n) => ({ title: `panel ${n}`, map, value: "most", note: "note" })),
+      panels: Array.from({ length: panels }, (_, n) => ({ title: `panel ${n}`, map, value: "most", note: "note", scale: null })),
       scales: panels ? [scale] : [], ...more,
     });
     return new DOMParser().parseFromString(figure, "image/svg+xml");
@@ -256,6 +256,13 @@ describe("the saved figure", () => {
     const [wide, high] = numbers(parsed(9), ["width", "height"]);
     expect(wide).toBe(456 + 3 * 188);
     expect(high).toBeGreaterThan(500);
+  });
+
+  test("has the scale of each panel, or one that all share", () => {
+    const panels = [0.5, 0.25].map((top) => ({ title: "panel", map, value: "", note: "", scale: { ...scale, high: String(top) } }));
+    const texts = (document: Document) => [...document.querySelectorAll("text")].map((text) => text.textContent);
+    expect(texts(parsed(2, { panels, scales: [] })).filter((text) => text === "share of attention").length).toBe(2);
+    expect(texts(parsed(2)).filter((text) => text!.endsWith("share of attention")).length).toBe(2); // of the large picture and of all panels
   });
 
   test("is of the theme", () => {
