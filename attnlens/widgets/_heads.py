@@ -27,6 +27,8 @@ SIDE = 32
 MOST_WEIGHTS = 1 << 26
 """Weights of one layer above which thumbnails show evenly spaced queries only."""
 
+CELLS = ("value", "pattern")
+
 STATS_AT_ONCE = 1 << 22
 """Weights of all layers up to which the statistics of all heads are sent with the view."""
 
@@ -53,9 +55,17 @@ class HeadsView(View):
     rows = bulk(
         t.Unicode("query"), "What a square's rows are: 'query', or 'patch' for the class token's view."
     )
+    meanings = bulk(t.Dict(), "What each column is.")
+    stacks = bulk(
+        t.List(t.Unicode()), "Of each layer 'encoder', 'decoder' or 'cross'; '' for a model of one stack."
+    )
     layer = state(Integer(0), "The layer of the selected heads.")
     heads = state(t.List(Integer()), "The selected heads of that layer.")
     by = state(t.Unicode(""), "The column of `head_stats` that tints the squares; '' for none.")
+    cells = state(
+        t.Enum(CELLS, "value"),
+        "With a column: 'value' shows it as a colour and a number, 'pattern' tints each head's thumbnail.",
+    )
     sort = state(t.Bool(False), "Whether the heads are sorted by that column, largest first.")
 
     def __init__(
@@ -65,12 +75,13 @@ class HeadsView(View):
         layer: int | None = None,
         heads: int | list[int] | None = None,
         by: str = "",
+        cells: str = "value",
         sort: bool = False,
         whole: bool = False,
     ):
         """
         layer, heads: what is selected, by default the head whose reading position (class token, or last token) has the
-            largest weight on an ordinary token; by: a column of `head_stats`; sort: largest first
+            largest weight on an ordinary token; by: a column of `head_stats`; cells: whether it is drawn as its value or tints the pattern; sort: largest first
         whole: for an image, all queries and keys instead of the class token's attention to the patches
 
         Raises InputError for a layer, a head or a column that does not exist.
@@ -80,7 +91,7 @@ class HeadsView(View):
             layer, heads = strongest_head(trace)
         layer, heads = layer or 0, () if heads is None else heads
         super().__init__(
-            columns=columns_of(trace), by=by, sort=sort, layer=_checks.position("layer", layer, len(trace)),
+            columns=columns_of(trace), by=by, cells=cells, sort=sort, layer=_checks.position("layer", layer, len(trace)),
             heads=_checks.positions("head", heads, self._most_heads),
         )  # fmt: skip
         self.handlers["stats"] = self._send_stats
@@ -99,6 +110,8 @@ class HeadsView(View):
             self.sizes = [list(tile.shape) for tile in tiles]
             self.rows = "patch" if seen else "query"
             self.columns = columns_of(trace)
+            self.meanings = {name: meaning_of(name) for name in self.columns}
+            self.stacks = _payload.stacks(trace)
             self.by = self.by if self.by in self.columns else ""
             self.stats = {}
             small = sum(math.prod(layer.attention.shape) for layer in trace.layers) <= STATS_AT_ONCE
@@ -143,6 +156,15 @@ def columns_of(trace: Trace) -> list[str]:
     values = [layer.values for layer in trace.layers if layer.values is not None]
     mixed = [f"{VALUE}{name}" for name in COLUMNS] if values else []
     return [*COLUMNS, *mixed, *([IMPORTANCE] if any(one.gradient is not None for one in values) else [])]
+
+
+def meaning_of(column: str) -> str:
+    """What a column of `head_stats` is, in a line."""
+    if column == IMPORTANCE:
+        return "how much the logit changes with the head's output, to first order"
+    of_values = column.startswith(VALUE) and column.removeprefix(VALUE) in COLUMNS
+    definition = COLUMNS[column.removeprefix(VALUE) if of_values else column]
+    return f"{definition}; each weight times the length of its value" if of_values else definition
 
 
 def patches(trace: Trace, layer: Layer) -> Tensor:

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4c19f75ac3e46c6440b715dc4a98fe84fa42cc09d6940d897f32aba3bd105da1
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 6c46b842a32adcfffb40ca3d99c415a48d35910f46d93cc9725cffacb2f0b852
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

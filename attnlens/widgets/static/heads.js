@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 4c19f75ac3e46c6440b715dc4a98fe84fa42cc09d6940d897f32aba3bd105da1
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 6c46b842a32adcfffb40ca3d99c415a48d35910f46d93cc9725cffacb2f0b852
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -596,6 +596,7 @@ var maps = {
     dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
   }
 };
+var inks = { on_dark: "#ffffff", on_light: "#000000" };
 
 // src/drawing/palette.ts
 function rolesOf(isDark) {
@@ -604,6 +605,7 @@ function rolesOf(isDark) {
 function stopsOf(map, isDark) {
   return maps[map][isDark ? "dark" : "light"];
 }
+var INKS = inks;
 function customProperties() {
   const declarations = (roles) => Object.entries(roles).map(([role, colour]) => `--${role}: ${colour};`).join(" ");
   return `.view { ${declarations(light)} }
@@ -619,6 +621,14 @@ var attentionRamp = (dark2) => ramp("attention", dark2);
 function headColour(head, dark2) {
   const light2 = dark2 ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
   return hcl((250 + head * 137.508) % 360, 58, light2).formatRgb();
+}
+function needsWhite(colour) {
+  const { r, g, b } = rgb(colour);
+  const linear2 = (part) => part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+  return 0.2126 * linear2(r) + 0.7152 * linear2(g) + 0.0722 * linear2(b) < 0.179;
+}
+function inkOn(colour) {
+  return needsWhite(colour) ? INKS.on_dark : INKS.on_light;
 }
 var LOG_FLOOR = 1e-4;
 function intensityScale(most, log) {
@@ -682,6 +692,12 @@ function suppressShortcuts(element, signal) {
 }
 
 // src/ui/controls.ts
+function segments(label, buttons) {
+  return h("span", { className: "segments", role: "group", "aria-label": label }, ...buttons);
+}
+function button(text, act) {
+  return h("button", { type: "button", onclick: act }, text);
+}
 function checkbox(act) {
   const box = h("input", { type: "checkbox", onchange: () => act(box.checked) });
   return box;
@@ -693,6 +709,9 @@ function select(label, entries, act) {
   const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
   list.append(...options(entries));
   return list;
+}
+function press(element, pressed) {
+  element.setAttribute("aria-pressed", String(pressed));
 }
 function toggleHead(heads, head, adds, least) {
   if (!adds) return [head];
@@ -737,12 +756,12 @@ function request(model, name, fields, signal, patience = PATIENCE) {
 // src/ui/downloads.ts
 function downloadButtons(name, picture, failed) {
   const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, convert) => {
+  const button2 = (kind, convert) => {
     const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
     const onclick = () => void act().catch(failed);
     return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
   };
-  return [button("PNG", rasterize), button("SVG", svgBlob)];
+  return [button2("PNG", rasterize), button2("SVG", svgBlob)];
 }
 function svgBlob(svg) {
   return new Blob([svg], { type: "image/svg+xml" });
@@ -984,6 +1003,8 @@ function readHalves(bytes, start, count) {
 }
 
 // src/heads/heads_model.ts
+var LAYER_LABEL = 76;
+var ROOMY = 24;
 var FAINTEST = 0.15;
 function readThumbnails(bytes, sizes) {
   let start = 0;
@@ -1032,21 +1053,38 @@ var HeadStatistic = class {
     const { low, high } = extent;
     return ramp2(high > low ? (value - low) / (high - low) : 1);
   }
-  /** A head in words. */
-  describe(place) {
+  /** A head in words; `stacks` adds whether its layer is an encoder's, a decoder's or attends across. */
+  describe(place, stacks = []) {
     const value = this.of(place);
     const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
-    return `layer ${place.layer}, head ${place.head}${text}`;
+    return `${placeTitle(place, stacks)}${text}`;
+  }
+  /** The heads with the largest and the smallest value, in words; "" where fewer than two have one. */
+  describeEnds(stacks) {
+    const ranking = this.ranking.filter((place) => this.of(place) !== null);
+    if (ranking.length < 2) return "";
+    const [most, least] = [ranking[0], ranking.at(-1)].map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place))})`);
+    return `highest in ${most}, lowest in ${least}`;
   }
 };
 function statisticRamp(ramp2) {
   return (share) => ramp2(FAINTEST + (1 - FAINTEST) * share);
 }
+function cellNumber(value, { low, high }) {
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  return value.toFixed(most < 10 ? 2 : most < 100 ? 1 : 0).replace(/^(-?)0\./, "$1.");
+}
 function statisticTitle(name) {
   return name.replaceAll("_", " ");
 }
-function squareSize(width, mostHeads) {
-  return Math.max(16, Math.min(56, Math.floor((width - 40) / mostHeads) - 4));
+function placeTitle({ layer, head }, stacks = []) {
+  const stack = stacks[layer];
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, head ${head}`;
+}
+function squareSize(width, mostHeads, least) {
+  const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
+  const gap = pitch < ROOMY ? 1 : 4;
+  return { size: Math.max(least, Math.min(56, pitch - gap)), gap };
 }
 function nextHead(key, { layer, head }, ranking) {
   const steps = {
@@ -1067,10 +1105,13 @@ var HeadsControls = class {
   constructor(frame) {
     this.frame = frame;
     this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
+    this.cells = ["value", "pattern"].map((cells) => button(cells, () => frame.set({ cells })));
+    this.cellsGroup = segments("What a square shows", this.cells);
     this.sort = checkbox((sort) => frame.set({ sort }));
     this.listColumns();
     frame.bar.append(
-      h("label", {}, h("span", { className: "name" }, "Colour"), this.by),
+      h("label", {}, h("span", { className: "name" }, "Show"), this.by),
+      this.cellsGroup,
       h("label", {}, this.sort, "rank, largest first"),
       this.legend
     );
@@ -1078,25 +1119,31 @@ var HeadsControls = class {
   frame;
   by;
   sort;
+  cells;
+  cellsGroup;
   legend = h("span", { className: "legend" });
   listColumns() {
     const columns = this.frame.model.get("columns").map((name) => [name, statisticTitle(name)]);
-    this.by.replaceChildren(...options([["", "own colour"], ...columns]));
+    this.by.replaceChildren(...options([["", "pattern of each head"], ...columns]));
   }
   draw(statistic, ramp2) {
     const { model } = this.frame;
     this.by.value = model.get("by");
+    this.cellsGroup.hidden = model.get("by") === "";
+    for (const cells of this.cells) press(cells, cells.textContent === model.get("cells"));
     this.sort.checked = model.get("sort");
     this.sort.disabled = model.get("by") === "";
     const { extent } = statistic;
-    this.legend.replaceChildren(...extent ? [formatNumber(extent.low), gradientBar(ramp2), formatNumber(extent.high)] : []);
+    this.legend.replaceChildren(...extent ? [formatNumber(extent.low), gradientBar(ramp2), `${formatNumber(extent.high)} ${statisticTitle(model.get("by"))}`] : []);
   }
 };
 
 // src/heads/heads.css
-var heads_default = '.grid { display: grid; gap: 4px; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
+var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { font-size: 11px; line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/heads/picture.ts
+var NUMBERED = 32;
+var [HEAD_NUMBER, LAYER_NUMBER] = [20, 13];
 var keyOf = ({ layer, head }) => `${layer},${head}`;
 var HeadsPicture = class {
   /** Draws into an element. */
@@ -1108,13 +1155,18 @@ var HeadsPicture = class {
   events;
   squares = /* @__PURE__ */ new Map();
   ranking = null;
-  /** Lays out squares of `size` pixels: in the order of a ranking, or in a grid with a row for each layer. */
-  layOut(heads, ranking, size) {
+  drawn = [];
+  size = 0;
+  more = h("p", { className: "more", hidden: true });
+  /** Lays out the squares: in the order of a ranking, or in a grid with a row for each layer. */
+  layOut(heads, ranking, { size, gap }, stacks) {
     const root = this.element.getRootNode();
     const focused = [...this.squares].find(([, square]) => square === root.activeElement)?.[0];
     this.squares.clear();
     this.ranking = ranking;
-    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads, size));
+    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads, size, gap, stacks));
+    this.size = size;
+    this.sayMore(ranking ? 0 : Math.max(...heads), size + gap);
     if (focused) this.squares.get(focused)?.focus();
   }
   ranked(ranking, size) {
@@ -1129,13 +1181,22 @@ var HeadsPicture = class {
       )))
     );
   }
-  grid(heads, size) {
+  /** Where a layer has more heads than fit, says so above the squares. */
+  sayMore(heads, pitch) {
+    const { element, more } = this;
+    const seen = Math.floor((element.parentElement.clientWidth - LAYER_LABEL) / pitch);
+    more.hidden = !(seen > 0 && seen < heads);
+    more.textContent = `${seen} of ${heads} heads are in sight: scroll sideways for the others, or widen the view.`;
+    element.prepend(more);
+  }
+  grid(heads, size, gap, stacks) {
     const columns = range(Math.max(...heads));
     const axis = (text, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(text));
+    const labelled = (n, room) => n % Math.ceil(room / (size + gap)) === 0;
     const row = (count, layer) => h(
       "div",
       { role: "row", style: { display: "contents" } },
-      axis(layer, "axis row"),
+      axis(labelled(layer, LAYER_NUMBER) ? [stacks[layer], layer].filter((part) => part !== "" && part !== void 0).join(" ") : "", "axis row"),
       ...columns.map((head) => head < count ? this.square({ layer, head }, size) : h("span"))
     );
     return h("div", {
@@ -1143,8 +1204,8 @@ var HeadsPicture = class {
       role: "grid",
       "aria-label": "Heads: rows are layers",
       "aria-multiselectable": "true",
-      style: { gridTemplateColumns: `auto repeat(${columns.length}, ${size}px)` }
-    }, axis("layer", "axis row"), ...columns.map((head) => axis(head)), ...heads.map(row));
+      style: { gap: `${gap}px`, gridTemplateColumns: `auto repeat(${columns.length}, ${size}px)` }
+    }, axis("layer \\ head", "axis row"), ...columns.map((head) => axis(labelled(head, HEAD_NUMBER) ? head : "")), ...heads.map(row));
   }
   square(place, size) {
     const square = h("button", {
@@ -1161,7 +1222,7 @@ var HeadsPicture = class {
         this.setTabStop(square);
       },
       onkeydown: (event) => this.onKey(event, place)
-    }, h("canvas"));
+    }, h("canvas"), h("span", { className: "value" }));
     this.squares.set(keyOf(place), square);
     return square;
   }
@@ -1178,9 +1239,15 @@ var HeadsPicture = class {
   }
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
   draw(heads, thumbnails, entry) {
-    for (const { place, colour, selected, label } of heads) {
+    this.drawn = heads;
+    for (const { place, colour, selected, label, value } of heads) {
       const square = this.squares.get(keyOf(place));
-      paintThumbnail(square.firstChild, thumbnails[place.layer], place.head, colour);
+      const canvas = square.firstChild;
+      canvas.hidden = value !== null;
+      square.lastElementChild.textContent = value !== null && this.size >= NUMBERED ? value : "";
+      square.style.background = value === null ? "" : colour;
+      square.style.color = value === null ? "" : inkOn(colour);
+      if (value === null) paintThumbnail(canvas, thumbnails[place.layer], place.head, colour);
       square.setAttribute("aria-selected", String(selected));
       square.setAttribute("aria-label", label);
     }
@@ -1193,7 +1260,11 @@ var HeadsPicture = class {
     return canvas instanceof HTMLCanvasElement ? canvas.toDataURL() : void 0;
   }
   svg(heads, ink) {
-    return headsSvg(heads, ink, (place) => this.dataUrl(place));
+    const valued = new Map(this.drawn.map((drawing) => [keyOf(drawing.place), drawing]));
+    return headsSvg(heads, ink, (place) => {
+      const { value = null, colour = "", selected = false } = valued.get(keyOf(place)) ?? {};
+      return { url: value === null ? this.dataUrl(place) : void 0, value, colour, selected };
+    });
   }
 };
 function paintThumbnail(canvas, thumbnails, head, colour) {
@@ -1201,15 +1272,16 @@ function paintThumbnail(canvas, thumbnails, head, colour) {
   const { r, g, b } = rgb(colour);
   paintPixels(canvas, thumbnails.cols, thumbnails.rows, (n) => [r, g, b, 255 * opacity[n]]);
 }
-function headsSvg(heads, ink, dataUrl) {
+function headsSvg(heads, ink, cellOf) {
   const [size, gap, edge] = [56, 6, 44];
   const most = Math.max(...heads);
   const at = (n) => edge + n * (size + gap);
   const text = (x, y, content) => `<text x="${x}" y="${y}" text-anchor="middle">${content}</text>`;
   const square = (place) => {
     const box = `x="${at(place.head)}" y="${at(place.layer)}" width="${size}" height="${size}"`;
-    const url = dataUrl(place);
-    return `<rect ${box} fill="none" stroke="${ink}" stroke-opacity="0.2"/>` + (url ? `<image ${box} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>` : "");
+    const { url, value, colour, selected } = cellOf(place);
+    const [middle, baseline] = [at(place.head) + size / 2, at(place.layer) + size / 2 + 4];
+    return (value === null ? "" : `<rect ${box} fill="${colour}"/><text x="${middle}" y="${baseline}" text-anchor="middle" fill="${inkOn(colour)}">${value}</text>`) + (url ? `<image ${box} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>` : "") + `<rect ${box} fill="none" stroke="${ink}" stroke-width="${selected ? 2.5 : 1}" stroke-opacity="${selected ? 1 : 0.2}"/>`;
   };
   return {
     width: at(most),
@@ -1231,18 +1303,21 @@ var HOW = {
   query: "In a square queries run down and keys across; strong colours are large weights, each square on its own scale.",
   patch: "A square is the image: what the class token attends to; strong colours are large weights, each square on its own scale."
 };
+var [SMALLEST_VALUE, SMALLEST_PATTERN] = [8, 16];
 var KEYS = "Click a head to select it, Shift adds one; arrow keys move.";
 var HeadsView = class {
   constructor(frame) {
     this.frame = frame;
     const { model, signal } = frame;
     this.controls = new HeadsControls(frame);
-    this.picture = new HeadsPicture(frame.stage, {
-      select: (place, adds) => this.select(place, adds),
-      pointed: (place) => frame.say(place ? this.statistic.describe(place) : "")
+    const place = h("div", { className: "all" });
+    frame.stage.append(this.headline, place);
+    this.picture = new HeadsPicture(place, {
+      select: (place2, adds) => this.select(place2, adds),
+      pointed: (place2) => frame.say(place2 ? this.statistic.describe(place2, model.get("stacks")) : "")
     });
     this.thumbnails = this.readThumbnails();
-    listen(model, ["layer", "heads", "by", "sort", "stats"], frame.redraw, signal);
+    listen(model, ["layer", "heads", "by", "cells", "sort", "stats"], frame.redraw, signal);
     listen(model, ["thumbnails"], () => {
       this.thumbnails = this.readThumbnails();
       this.layout = "";
@@ -1256,6 +1331,7 @@ var HeadsView = class {
   thumbnails;
   layout = "";
   requested = false;
+  headline = h("p", { className: "headline", hidden: true });
   readThumbnails() {
     const { model } = this.frame;
     return readThumbnails(model.get("thumbnails"), model.get("sizes"));
@@ -1275,28 +1351,46 @@ var HeadsView = class {
   }
   draw() {
     const { model, dark: dark2, roles, width } = this.frame;
-    this.frame.explain(`Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
-    if (model.get("by") && !(model.get("by") in model.get("stats"))) this.requestStatistics();
+    const by = model.get("by");
+    this.frame.explain(by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}. ${KEYS}` : `Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
+    if (by && !(by in model.get("stats"))) this.requestStatistics();
     const [statistic, ramp2] = [this.statistic, statisticRamp(attentionRamp(dark2))];
     this.layOut(statistic, width);
     this.controls.draw(statistic, ramp2);
-    const drawings = this.places.map((place) => ({
-      place,
-      colour: statistic.colour(place, ramp2, dark2, roles.neutral),
-      selected: place.layer === model.get("layer") && model.get("heads").includes(place.head),
-      label: statistic.describe(place)
-    }));
+    this.drawHeadline(statistic);
+    const drawings = this.places.map((place) => {
+      const value = statistic.of(place);
+      return {
+        place,
+        colour: statistic.colour(place, ramp2, dark2, roles.neutral),
+        selected: place.layer === model.get("layer") && model.get("heads").includes(place.head),
+        label: statistic.describe(place, model.get("stacks")),
+        value: this.valued ? value === null ? "" : cellNumber(value, statistic.extent) : null
+      };
+    });
     this.picture.draw(drawings, this.thumbnails, { layer: model.get("layer"), head: model.get("heads")[0] ?? 0 });
+  }
+  /** Whether squares show the value of a statistic and not a pattern. */
+  get valued() {
+    const { model } = this.frame;
+    return model.get("by") in model.get("stats") && model.get("cells") === "value";
+  }
+  drawHeadline(statistic) {
+    const { model } = this.frame;
+    const ends = statistic.describeEnds(model.get("stacks"));
+    this.headline.hidden = ends === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(statisticTitle(model.get("by")))), `: ${ends}`);
   }
   /** Lays the squares out where the order or the width changed. */
   layOut(statistic, width) {
     const { model } = this.frame;
     const ranked = model.get("sort") && statistic.extent !== null;
-    const layout = JSON.stringify([ranked && model.get("by"), width]);
+    const layout = JSON.stringify([ranked && model.get("by"), width, this.valued, model.get("stacks")]);
     if (layout === this.layout) return;
     this.layout = layout;
     const heads = this.headCounts;
-    this.picture.layOut(heads, ranked ? statistic.ranking : null, squareSize(width, Math.max(...heads)));
+    const square = squareSize(width, Math.max(...heads), this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
+    this.picture.layOut(heads, ranked ? statistic.ranking : null, square, model.get("stacks"));
   }
   get headCounts() {
     return this.frame.model.get("sizes").map(([heads]) => heads);
@@ -1316,6 +1410,9 @@ var HeadsView = class {
     return svgDocument(this.picture.svg(this.headCounts, roles.text), roles.background);
   }
 };
+function capitalized(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
 var index_default = view("Attention heads", heads_default, (frame) => {
   const heads = new HeadsView(frame);
   return { draw: () => heads.draw(), picture: () => heads.svg() };

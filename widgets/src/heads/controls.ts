@@ -3,7 +3,7 @@
 import { gradientBar } from "../drawing/canvas";
 import type { Ramp } from "../drawing/colour";
 import { formatNumber } from "../drawing/number_format";
-import { checkbox, options, select } from "../ui/controls";
+import { button, checkbox, options, press, segments, select } from "../ui/controls";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
 import { statisticTitle, type HeadStatistic } from "./heads_model";
@@ -12,14 +12,19 @@ import type { HeadsState } from "./state";
 export class HeadsControls {
   private readonly by: HTMLSelectElement;
   private readonly sort: HTMLInputElement;
+  private readonly cells: HTMLButtonElement[];
+  private readonly cellsGroup: HTMLElement;
   private readonly legend = h("span", { className: "legend" });
 
   constructor(private readonly frame: Frame<HeadsState>) {
     this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
+    this.cells = (["value", "pattern"] as const).map((cells) => button(cells, () => frame.set({ cells })));
+    this.cellsGroup = segments("What a square shows", this.cells);
     this.sort = checkbox((sort) => frame.set({ sort }));
     this.listColumns();
     frame.bar.append(
-      h("label", {}, h("span", { className: "name" }, "Colour"), this.by),
+      h("label", {}, h("span", { className: "name" }, "Show"), this.by),
+      this.cellsGroup,
       h("label", {}, this.sort, "rank, largest first"),
       this.legend,
     );
@@ -27,15 +32,17 @@ export class HeadsControls {
 
   listColumns(): void {
     const columns = this.frame.model.get("columns").map((name): [string, string] => [name, statisticTitle(name)]);
-    this.by.replaceChildren(...options([["", "own colour"], ...columns]));
+    this.by.replaceChildren(...options([["", "pattern of each head"], ...columns]));
   }
 
   draw(statistic: HeadStatistic, ramp: Ramp): void {
     const { model } = this.frame;
     this.by.value = model.get("by");
+    this.cellsGroup.hidden = model.get("by") === "";
+    for (const cells of this.cells) press(cells, cells.textContent === model.get("cells"));
     this.sort.checked = model.get("sort");
     this.sort.disabled = model.get("by") === "";
     const { extent } = statistic;
-    this.legend.replaceChildren(...(extent ? [formatNumber(extent.low), gradientBar(ramp), formatNumber(extent.high)] : []));
+    this.legend.replaceChildren(...(extent ? [formatNumber(extent.low), gradientBar(ramp), `${formatNumber(extent.high)} ${statisticTitle(model.get("by"))}`] : []));
   }
 }

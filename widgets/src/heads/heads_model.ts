@@ -19,6 +19,9 @@ export interface LayerThumbnails {
   values: Float32Array;
 }
 
+/** Pixels that labels of layers take, and of a square and its gap below which squares touch. */
+export const LAYER_LABEL = 76;
+const ROOMY = 24;
 /** A statistic has one scale over all heads; this is how far its weakest colour is from the background. */
 const FAINTEST = 0.15;
 
@@ -78,11 +81,19 @@ export class HeadStatistic {
     return ramp(high > low ? (value - low) / (high - low) : 1);
   }
 
-  /** A head in words. */
-  describe(place: HeadPlace): string {
+  /** A head in words; `stacks` adds whether its layer is an encoder's, a decoder's or attends across. */
+  describe(place: HeadPlace, stacks: string[] = []): string {
     const value = this.of(place);
     const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
-    return `layer ${place.layer}, head ${place.head}${text}`;
+    return `${placeTitle(place, stacks)}${text}`;
+  }
+
+  /** The heads with the largest and the smallest value, in words; "" where fewer than two have one. */
+  describeEnds(stacks: string[]): string {
+    const ranking = this.ranking.filter((place) => this.of(place) !== null);
+    if (ranking.length < 2) return "";
+    const [most, least] = [ranking[0]!, ranking.at(-1)!].map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place)!)})`);
+    return `highest in ${most}, lowest in ${least}`;
   }
 }
 
@@ -91,13 +102,27 @@ export function statisticRamp(ramp: Ramp): Ramp {
   return (share) => ramp(FAINTEST + (1 - FAINTEST) * share);
 }
 
+/** A value in few letters, with decimals as its scale needs them. */
+export function cellNumber(value: number, { low, high }: { low: number; high: number }): string {
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  return value.toFixed(most < 10 ? 2 : most < 100 ? 1 : 0).replace(/^(-?)0\./, "$1.");
+}
+
 export function statisticTitle(name: string): string {
   return name.replaceAll("_", " ");
 }
 
-/** Pixels of a head's square, so that a layer fits into the width. */
-export function squareSize(width: number, mostHeads: number): number {
-  return Math.max(16, Math.min(56, Math.floor((width - 40) / mostHeads) - 4));
+/** A head in words. */
+export function placeTitle({ layer, head }: HeadPlace, stacks: string[] = []): string {
+  const stack = stacks[layer];
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, head ${head}`;
+}
+
+/** Pixels of a head's square and of the gap beside it, so that a layer fits into the width as far as squares of `least` pixels allow. */
+export function squareSize(width: number, mostHeads: number, least: number): { size: number; gap: number } {
+  const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
+  const gap = pitch < ROOMY ? 1 : 4;
+  return { size: Math.max(least, Math.min(56, pitch - gap)), gap };
 }
 
 /** The head that an arrow key leads to; null for other keys. */

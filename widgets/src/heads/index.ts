@@ -4,10 +4,13 @@ import { attentionRamp } from "../drawing/colour";
 import { svgDocument } from "../drawing/svg";
 import { listen } from "../protocol/widget_model";
 import { toggleHead } from "../ui/controls";
+import { h } from "../ui/dom";
 import { view, type Frame } from "../ui/view";
 import { HeadsControls } from "./controls";
 import css from "./heads.css";
-import { headPlaces, HeadStatistic, readThumbnails, squareSize, statisticRamp, type HeadPlace } from "./heads_model";
+import {
+  cellNumber, headPlaces, HeadStatistic, readThumbnails, squareSize, statisticRamp, statisticTitle, type HeadPlace,
+} from "./heads_model";
 import { HeadsPicture, type HeadDrawing } from "./picture";
 import type { HeadsState } from "./state";
 
@@ -15,6 +18,8 @@ const HOW = {
   query: "In a square queries run down and keys across; strong colours are large weights, each square on its own scale.",
   patch: "A square is the image: what the class token attends to; strong colours are large weights, each square on its own scale.",
 };
+/** Pixels of a square at least. */
+const [SMALLEST_VALUE, SMALLEST_PATTERN] = [8, 16];
 const KEYS = "Click a head to select it, Shift adds one; arrow keys move.";
 
 class HeadsView {
@@ -23,16 +28,19 @@ class HeadsView {
   private thumbnails;
   private layout = "";
   private requested = false;
+  private readonly headline = h("p", { className: "headline", hidden: true });
 
   constructor(private readonly frame: Frame<HeadsState>) {
     const { model, signal } = frame;
     this.controls = new HeadsControls(frame);
-    this.picture = new HeadsPicture(frame.stage, {
+    const place = h("div", { className: "all" });
+    frame.stage.append(this.headline, place);
+    this.picture = new HeadsPicture(place, {
       select: (place, adds) => this.select(place, adds),
-      pointed: (place) => frame.say(place ? this.statistic.describe(place) : ""),
+      pointed: (place) => frame.say(place ? this.statistic.describe(place, model.get("stacks")) : ""),
     });
     this.thumbnails = this.readThumbnails();
-    listen(model, ["layer", "heads", "by", "sort", "stats"], frame.redraw, signal);
+    listen(model, ["layer", "heads", "by", "cells", "sort", "stats"], frame.redraw, signal);
     listen(model, ["thumbnails"], () => {
       this.thumbnails = this.readThumbnails();
       this.layout = "";
@@ -64,29 +72,49 @@ class HeadsView {
 
   draw(): void {
     const { model, dark, roles, width } = this.frame;
-    this.frame.explain(`Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
-    if (model.get("by") && !(model.get("by") in model.get("stats"))) this.requestStatistics();
+    const by = model.get("by");
+    this.frame.explain(by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}. ${KEYS}` : `Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
+    if (by && !(by in model.get("stats"))) this.requestStatistics();
     const [statistic, ramp] = [this.statistic, statisticRamp(attentionRamp(dark))];
     this.layOut(statistic, width);
     this.controls.draw(statistic, ramp);
-    const drawings = this.places.map((place): HeadDrawing => ({
-      place,
-      colour: statistic.colour(place, ramp, dark, roles.neutral),
-      selected: place.layer === model.get("layer") && model.get("heads").includes(place.head),
-      label: statistic.describe(place),
-    }));
+    this.drawHeadline(statistic);
+    const drawings = this.places.map((place): HeadDrawing => {
+      const value = statistic.of(place);
+      return {
+        place,
+        colour: statistic.colour(place, ramp, dark, roles.neutral),
+        selected: place.layer === model.get("layer") && model.get("heads").includes(place.head),
+        label: statistic.describe(place, model.get("stacks")),
+        value: this.valued ? (value === null ? "" : cellNumber(value, statistic.extent!)) : null,
+      };
+    });
     this.picture.draw(drawings, this.thumbnails, { layer: model.get("layer"), head: model.get("heads")[0] ?? 0 });
+  }
+
+  /** Whether squares show the value of a statistic and not a pattern. */
+  private get valued(): boolean {
+    const { model } = this.frame;
+    return model.get("by") in model.get("stats") && model.get("cells") === "value";
+  }
+
+  private drawHeadline(statistic: HeadStatistic): void {
+    const { model } = this.frame;
+    const ends = statistic.describeEnds(model.get("stacks"));
+    this.headline.hidden = ends === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(statisticTitle(model.get("by")))), `: ${ends}`);
   }
 
   /** Lays the squares out where the order or the width changed. */
   private layOut(statistic: HeadStatistic, width: number): void {
     const { model } = this.frame;
     const ranked = model.get("sort") && statistic.extent !== null;
-    const layout = JSON.stringify([ranked && model.get("by"), width]);
+    const layout = JSON.stringify([ranked && model.get("by"), width, this.valued, model.get("stacks")]);
     if (layout === this.layout) return;
     this.layout = layout;
     const heads = this.headCounts;
-    this.picture.layOut(heads, ranked ? statistic.ranking : null, squareSize(width, Math.max(...heads)));
+    const square = squareSize(width, Math.max(...heads), this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
+    this.picture.layOut(heads, ranked ? statistic.ranking : null, square, model.get("stacks"));
   }
 
   private get headCounts(): number[] {
@@ -108,6 +136,10 @@ class HeadsView {
     const { roles } = this.frame;
     return svgDocument(this.picture.svg(this.headCounts, roles.text), roles.background);
   }
+}
+
+function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 export default view<HeadsState>("Attention heads", css, (frame) => {

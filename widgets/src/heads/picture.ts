@@ -2,10 +2,11 @@
 
 import { rgb } from "d3-color";
 import { paintPixels } from "../drawing/canvas";
+import { inkOn } from "../drawing/colour";
 import type { SvgPicture } from "../drawing/svg";
 import { h, range } from "../ui/dom";
 import { addsToSelection, runKey } from "../ui/keyboard";
-import { nextHead, thumbnailOpacity, type HeadPlace, type LayerThumbnails } from "./heads_model";
+import { LAYER_LABEL, nextHead, thumbnailOpacity, type HeadPlace, type LayerThumbnails } from "./heads_model";
 
 export interface HeadsEvents {
   select(place: HeadPlace, adds: boolean): void;
@@ -19,13 +20,22 @@ export interface HeadDrawing {
   colour: string;
   selected: boolean;
   label: string;
+  /** The number of a square that is a cell of a heat map; null for one that shows the head's pattern. */
+  value: string | null;
 }
+
+/** Pixels of a square that has room for a number, and that the numbers of heads and of layers take. */
+const NUMBERED = 32;
+const [HEAD_NUMBER, LAYER_NUMBER] = [20, 13];
 
 const keyOf = ({ layer, head }: HeadPlace) => `${layer},${head}`;
 
 export class HeadsPicture {
   private readonly squares = new Map<string, HTMLButtonElement>();
   private ranking: HeadPlace[] | null = null;
+  private drawn: HeadDrawing[] = [];
+  private size = 0;
+  private readonly more = h("p", { className: "more", hidden: true });
 
   /** Draws into an element. */
   constructor(
@@ -33,13 +43,15 @@ export class HeadsPicture {
     private readonly events: HeadsEvents,
   ) {}
 
-  /** Lays out squares of `size` pixels: in the order of a ranking, or in a grid with a row for each layer. */
-  layOut(heads: number[], ranking: HeadPlace[] | null, size: number): void {
+  /** Lays out the squares: in the order of a ranking, or in a grid with a row for each layer. */
+  layOut(heads: number[], ranking: HeadPlace[] | null, { size, gap }: { size: number; gap: number }, stacks: string[]): void {
     const root = this.element.getRootNode() as ShadowRoot | Document;
     const focused = [...this.squares].find(([, square]) => square === root.activeElement)?.[0];
     this.squares.clear();
     this.ranking = ranking;
-    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads, size));
+    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads, size, gap, stacks));
+    this.size = size;
+    this.sayMore(ranking ? 0 : Math.max(...heads), size + gap);
     if (focused) this.squares.get(focused)?.focus();
   }
 
@@ -51,20 +63,30 @@ export class HeadsPicture {
           h("figcaption", { role: "presentation" }, `${place.layer}·${place.head}`)))));
   }
 
-  private grid(heads: number[], size: number): HTMLElement {
+  /** Where a layer has more heads than fit, says so above the squares. */
+  private sayMore(heads: number, pitch: number): void {
+    const { element, more } = this;
+    const seen = Math.floor((element.parentElement!.clientWidth - LAYER_LABEL) / pitch);
+    more.hidden = !(seen > 0 && seen < heads);
+    more.textContent = `${seen} of ${heads} heads are in sight: scroll sideways for the others, or widen the view.`;
+    element.prepend(more);
+  }
+
+  private grid(heads: number[], size: number, gap: number, stacks: string[]): HTMLElement {
     const columns = range(Math.max(...heads));
     // Each square has a label with its layer and head.
     const axis = (text: string | number, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(text));
+    const labelled = (n: number, room: number) => n % Math.ceil(room / (size + gap)) === 0;
     const row = (count: number, layer: number) => h("div", { role: "row", style: { display: "contents" } },
-      axis(layer, "axis row"),
+      axis(labelled(layer, LAYER_NUMBER) ? [stacks[layer], layer].filter((part) => part !== "" && part !== undefined).join(" ") : "", "axis row"),
       ...columns.map((head) => (head < count ? this.square({ layer, head }, size) : h("span"))));
     return h("div", {
       className: "grid",
       role: "grid",
       "aria-label": "Heads: rows are layers",
       "aria-multiselectable": "true",
-      style: { gridTemplateColumns: `auto repeat(${columns.length}, ${size}px)` },
-    }, axis("layer", "axis row"), ...columns.map((head) => axis(head)), ...heads.map(row));
+      style: { gap: `${gap}px`, gridTemplateColumns: `auto repeat(${columns.length}, ${size}px)` },
+    }, axis("layer \\ head", "axis row"), ...columns.map((head) => axis(labelled(head, HEAD_NUMBER) ? head : "")), ...heads.map(row));
   }
 
   private square(place: HeadPlace, size: number): HTMLButtonElement {
@@ -82,7 +104,7 @@ export class HeadsPicture {
         this.setTabStop(square);
       },
       onkeydown: (event: KeyboardEvent) => this.onKey(event, place),
-    }, h("canvas"));
+    }, h("canvas"), h("span", { className: "value" }));
     this.squares.set(keyOf(place), square);
     return square;
   }
@@ -102,9 +124,15 @@ export class HeadsPicture {
 
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
   draw(heads: HeadDrawing[], thumbnails: LayerThumbnails[], entry: HeadPlace): void {
-    for (const { place, colour, selected, label } of heads) {
+    this.drawn = heads;
+    for (const { place, colour, selected, label, value } of heads) {
       const square = this.squares.get(keyOf(place))!;
-      paintThumbnail(square.firstChild as HTMLCanvasElement, thumbnails[place.layer]!, place.head, colour);
+      const canvas = square.firstChild as HTMLCanvasElement;
+      canvas.hidden = value !== null;
+      square.lastElementChild!.textContent = value !== null && this.size >= NUMBERED ? value : "";
+      square.style.background = value === null ? "" : colour;
+      square.style.color = value === null ? "" : inkOn(colour);
+      if (value === null) paintThumbnail(canvas, thumbnails[place.layer]!, place.head, colour);
       square.setAttribute("aria-selected", String(selected));
       square.setAttribute("aria-label", label);
     }
@@ -119,7 +147,11 @@ export class HeadsPicture {
   }
 
   svg(heads: number[], ink: string): SvgPicture {
-    return headsSvg(heads, ink, (place) => this.dataUrl(place));
+    const valued = new Map(this.drawn.map((drawing) => [keyOf(drawing.place), drawing]));
+    return headsSvg(heads, ink, (place) => {
+      const { value = null, colour = "", selected = false } = valued.get(keyOf(place)) ?? {};
+      return { url: value === null ? this.dataUrl(place) : undefined, value, colour, selected };
+    });
   }
 }
 
@@ -130,17 +162,27 @@ function paintThumbnail(canvas: HTMLCanvasElement, thumbnails: LayerThumbnails, 
   paintPixels(canvas, thumbnails.cols, thumbnails.rows, (n) => [r, g, b, 255 * opacity[n]!]);
 }
 
-/** The grid as SVG, each head a small picture in it; `heads` is the number of each layer's heads. */
-export function headsSvg(heads: number[], ink: string, dataUrl: (place: HeadPlace) => string | undefined): SvgPicture {
+/** A head in a saved picture: its pattern, or its value. */
+export interface HeadCell {
+  url: string | undefined;
+  value: string | null;
+  colour: string;
+  selected: boolean;
+}
+
+/** The grid as SVG, each head a small picture or a number in it; `heads` is the number of each layer's heads. */
+export function headsSvg(heads: number[], ink: string, cellOf: (place: HeadPlace) => HeadCell): SvgPicture {
   const [size, gap, edge] = [56, 6, 44];
   const most = Math.max(...heads);
   const at = (n: number) => edge + n * (size + gap);
   const text = (x: number, y: number, content: string | number) => `<text x="${x}" y="${y}" text-anchor="middle">${content}</text>`;
   const square = (place: HeadPlace) => {
     const box = `x="${at(place.head)}" y="${at(place.layer)}" width="${size}" height="${size}"`;
-    const url = dataUrl(place);
-    return `<rect ${box} fill="none" stroke="${ink}" stroke-opacity="0.2"/>` +
-      (url ? `<image ${box} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>` : "");
+    const { url, value, colour, selected } = cellOf(place);
+    const [middle, baseline] = [at(place.head) + size / 2, at(place.layer) + size / 2 + 4];
+    return (value === null ? "" : `<rect ${box} fill="${colour}"/><text x="${middle}" y="${baseline}" text-anchor="middle" fill="${inkOn(colour)}">${value}</text>`) +
+      (url ? `<image ${box} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>` : "") +
+      `<rect ${box} fill="none" stroke="${ink}" stroke-width="${selected ? 2.5 : 1}" stroke-opacity="${selected ? 1 : 0.2}"/>`;
   };
   return {
     width: at(most),

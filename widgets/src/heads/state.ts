@@ -7,10 +7,16 @@ export interface HeadsState {
   /** Statistics by name, [layer][head]. */
   stats: Record<string, (number | null)[][]>;
   columns: string[];
+  /** What each column is. */
+  meanings: Record<string, string>;
+  /** Of each layer "encoder", "decoder" or "cross"; "" for a model of one stack. */
+  stacks: string[];
   /** What a thumbnail's rows are: queries, or those of the image. */
   rows: "query" | "patch";
   layer: number;
   heads: number[];
   by: string;
+  /** With a column: its value as a colour and a number, or the head's pattern in that colour. */
+  cells: "value" | "pattern";
   sort: boolean;
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { headColour } from "../../src/drawing/colour";
 import { svgDocument } from "../../src/drawing/svg";
 import {
-  headPlaces, HeadStatistic, nextHead, readThumbnails, squareSize, statisticRamp, statisticTitle, thumbnailOpacity,
+  cellNumber, headPlaces, HeadStatistic, nextHead, readThumbnails, squareSize, statisticRamp, statisticTitle, thumbnailOpacity,
 } from "../../src/heads/heads_model";
 import { headsSvg } from "../../src/heads/picture";
 import { halves } from "../fake";
@@ -60,6 +60,16 @@ describe("a statistic", () => {
     expect(colour("", 1)).toBe(headColour(1, false));
   });
 
+  test("has numbers in its cells with decimals as the scale needs them", () => {
+    const number = (value: number, low: number, high: number) => cellNumber(value, { low, high });
+    expect([number(0.256, 0, 1), number(-0.5, -1, 1), number(1.5, 0, 9), number(12.34, 0, 99), number(123.4, 0, 500)]).toEqual([".26", "-.50", "1.50", "12.3", "123"]);
+  });
+
+  test("names the heads at its ends", () => {
+    expect(statistic("entropy").describeEnds(["encoder", "cross"])).toBe("highest in encoder layer 0, head 1 (1.5), lowest in encoder layer 0, head 0 (0.5)");
+    expect(statistic("missing").describeEnds([])).toBe("");
+  });
+
   test("begins away from the background", () => {
     const ramp = statisticRamp((share) => share.toFixed(2));
     expect([ramp(0), ramp(1)]).toEqual(["0.15", "1.00"]);
@@ -74,7 +84,8 @@ describe("a statistic", () => {
 
 describe("the grid", () => {
   test("has squares that fit into the width, within limits", () => {
-    expect([squareSize(640, 12), squareSize(100, 12), squareSize(5000, 2)]).toEqual([46, 16, 56]);
+    expect([squareSize(640, 12, 16), squareSize(100, 12, 16), squareSize(5000, 2, 16)].map(({ size }) => size)).toEqual([43, 16, 56]);
+    expect([squareSize(640, 12, 16), squareSize(940, 64, 8)].map(({ gap }) => gap)).toEqual([4, 1]); // many cells touch
   });
 
   test("is moved through by arrows, by row and column", () => {
@@ -97,12 +108,14 @@ describe("the grid", () => {
   });
 
   test("is an SVG with a picture for each head, and numbers along the sides", () => {
-    const svg = svgDocument(headsSvg([2, 1], "ink", ({ layer, head }) => (layer === 1 ? undefined : `data:${head}`)), "white");
+    const svg = svgDocument(headsSvg([2, 1], "ink", ({ layer, head }) => ({
+      url: layer === 1 ? undefined : `data:${head}`, value: layer === 1 ? ".25" : null, colour: "white", selected: head === 1,
+    })), "white");
     const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
     expect(parsed.querySelector("parsererror")).toBe(null);
     expect([...parsed.querySelectorAll("image")].map((image) => image.getAttribute("href"))).toEqual(["data:0", "data:1"]);
-    expect([...parsed.querySelectorAll("text")].map((text) => text.textContent)).toEqual(["layer", "0", "1", "0", "1"]);
-    expect(parsed.querySelectorAll("rect[stroke=ink]").length).toBe(3);
+    expect([...parsed.querySelectorAll("text")].map((text) => text.textContent)).toEqual(["layer", "0", "1", "0", "1", ".25"]);
+    expect([...parsed.querySelectorAll("rect[stroke=ink]")].map((box) => box.getAttribute("stroke-width"))).toEqual(["1", "2.5", "1"]);
     expect(["width", "height"].map((name) => parsed.documentElement.getAttribute(name))).toEqual(["168", "168"]);
   });
 });

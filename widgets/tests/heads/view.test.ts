@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 // HeadsView in a page without pictures: the grid, what a click and a key select, statistics, and the end.
 
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import heads from "../../src/heads/index";
 import { FakeModel, shown, stubBrowser } from "../fake";
 
@@ -13,7 +13,8 @@ function state(given: object = {}) {
     sizes: [[2, 3, 3], [3, 2, 2]],
     stats: { entropy: [[0.5, 1.5], [null, 0.25, 3]] },
     columns: ["entropy", "max_weight"],
-    rows: "query", layer: 0, heads: [], by: "", sort: false,
+    meanings: { entropy: "of the row", max_weight: "the largest" }, stacks: ["", ""],
+    rows: "query", layer: 0, heads: [], by: "", cells: "value", sort: false,
     ...given,
   };
 }
@@ -74,10 +75,45 @@ test("a statistic colours the heads, says its numbers, and ranks the heads", asy
   const { all, one, settle } = await shown(heads, model);
   expect(names(all(".tile"))[1]).toBe("layer 0, head 1: entropy 1.5");
   expect(names(all(".tile"))[2]).toBe("layer 1, head 0");
-  expect(one(".legend").textContent).toBe("0.253");
+  expect(one(".legend").textContent).toBe("0.253 entropy");
+  expect(one(".headline").textContent).toBe("Entropy: highest in layer 1, head 2 (3), lowest in layer 1, head 1 (0.25)");
+  expect(one(".how").textContent).toContain("Entropy: of the row.");
   model.set("sort", true);
   await settle();
   expect(all("figcaption").map((one) => one.textContent)).toEqual(["1·2", "0·1", "0·0", "1·1", "1·0"]);
+});
+
+test("a statistic is a heat map of its values, or tints the patterns", async () => {
+  const model = new FakeModel(state({ by: "entropy" }));
+  const { all, settle } = await shown(heads, model);
+  const values = () => all(".tile .value").map((value) => value.textContent);
+  const filled = () => all(".tile").map((tile) => tile.style.background !== "");
+  expect(values()).toEqual([".50", "1.50", "", ".25", "3.00"]);
+  expect(filled()).toEqual([true, true, true, true, true]);
+  expect(all(".tile canvas").every((canvas) => canvas.hidden)).toBe(true);
+  all("button").find((button) => button.textContent === "pattern")!.click();
+  await settle();
+  expect(model.get("cells")).toBe("pattern");
+  expect([...values(), ...filled()]).toEqual(["", "", "", "", "", false, false, false, false, false]);
+  expect(all(".tile canvas").some((canvas) => canvas.hidden)).toBe(false);
+});
+
+test("a model of two stacks names them beside the layers and in what is said", async () => {
+  const { all, one } = await shown(heads, new FakeModel(state({ stacks: ["encoder", "cross"] })));
+  expect(all(".axis.row").map((label) => label.textContent)).toEqual(["layer \\ head", "encoder 0", "cross 1"]);
+  expect(one(".tile:last-child").getAttribute("aria-label")).toBe("cross-attention layer 1, head 2");
+});
+
+test("where more heads than fit are there, that is said", async () => {
+  const count = 64;
+  const given = { sizes: [[count, 1, 1]], thumbnails: new DataView(new ArrayBuffer(2 * count)), stats: {}, columns: [], stacks: [""] };
+  const width = vi.spyOn(Element.prototype, "clientWidth", "get").mockReturnValue(640);
+  const { one } = await shown(heads, new FakeModel(state(given)));
+  width.mockRestore();
+  expect(one(".more").textContent).toMatch(/^33 of 64 heads are in sight/);
+  expect(one(".more").hidden).toBe(false);
+  const { one: few } = await shown(heads, new FakeModel(state()));
+  expect(few(".more").hidden).toBe(true);
 });
 
 test("a statistic that is not here is asked for once; what fails is said", async () => {
@@ -115,7 +151,7 @@ test("nothing is left when the view ends", async () => {
 test("a statistic is chosen from the list, and its heads are ranked on request", async () => {
   const model = new FakeModel(state());
   const { change, one, settle } = await shown(heads, model);
-  expect([...one<HTMLSelectElement>("select").options].map((option) => option.textContent)).toEqual(["own colour", "entropy", "max weight"]);
+  expect([...one<HTMLSelectElement>("select").options].map((option) => option.textContent)).toEqual(["pattern of each head", "entropy", "max weight"]);
   expect(one<HTMLInputElement>("input").disabled).toBe(true);
   change("select", "entropy");
   expect(model.get("by")).toBe("entropy");
