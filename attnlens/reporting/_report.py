@@ -92,7 +92,7 @@ def report(
             )
             wholes = [whole for whole in explained if whole is not None]
         if "compare" in wanted and window is None:
-            sections.append(compared(page, traces))
+            sections.append(compared(page, entries))
     names = list(dict.fromkeys(trace.model or "a model" for trace in traces))
     title = title or f"Attention of {', '.join(names[:3])}{' …' if names[3:] else ''}"
     top = summary(title, traces, [whole.trace for whole in wholes])

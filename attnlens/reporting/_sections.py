@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..analysis._strongest_heads import strongest_head
+from ..attribution import TextAttribution
 from ..data._thumbnails import data_url
 from ..data._trace import Trace
 from ..errors import InputError
@@ -73,17 +74,29 @@ def section(page: Page, number: int, entry: ReportInput, views: tuple[str, ...],
     return "\n".join([*out, "</section>"])
 
 
-def compared(page: Page, traces: list[Trace]) -> str:
+def compared(page: Page, entries: list[ReportInput]) -> str:
     """Two traces side by side; "" unless there are two with weights that fit a page."""
+    traces = [entry.trace for entry in entries]
     if len(traces) != 2 or any(0 in layer.attention.shape for trace in traces for layer in trace.layers):
         return ""
-    view = CompareView(*traces)
+    view = CompareView(*traces, attributions=_for_one_target(entries))
     if view.a_trace["remote"] or view.b_trace["remote"]:
         return ""
     for prefix, trace in zip(("a_", "b_"), traces):
         with_layers(view, trace, prefix)
     number = page.place(view)
     return f'<section class="part" id="compared"><h2>Side by side</h2>{room(number, 620)}</section>'
+
+
+def _for_one_target(entries: list[ReportInput]) -> tuple[TextAttribution, TextAttribution] | None:
+    """Both texts' attributions for the class that is predicted for the first; None where there are no classes."""
+    if not all(isinstance(entry.lens, TextLens) and entry.trace.prediction for entry in entries):
+        return None
+    target = entries[0].trace.prediction.index
+    try:
+        return tuple(entry.lens.attribute(entry.input, target) for entry in entries)
+    except InputError:
+        return None  # a model whose targets are not classes
 
 
 def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) -> WholeText | None:

@@ -11,6 +11,7 @@ import traitlets as t
 from .. import _checks
 from ..analysis import compare
 from ..analysis._distance import METRICS
+from ..attribution import TextAttribution
 from ..data._trace import Trace
 from ..errors import InputError
 from . import _payload
@@ -50,6 +51,9 @@ class CompareView(View):
     )
     metric = bulk(t.Unicode("hellinger"), "The measure of the distances.")
     note = bulk(t.Unicode(""), "The reason where the traces have no difference to show.")
+    attributions = bulk(
+        t.Dict(allow_none=True), "Attributions of both for one target: a score for each token of a and of b."
+    )
     layer = state(Integer(0), "The layer of a that is shown.")
     head = state(Integer(0), "The head of that layer that is shown.")
     other_layer = state(Integer(0), "The layer of b that is shown.")
@@ -68,14 +72,18 @@ class CompareView(View):
         other_layer: int | None = None,
         other_head: int | None = None,
         metric: str = "hellinger",
+        attributions: tuple[TextAttribution, TextAttribution] | None = None,
         **traits: Any,
     ):
         """
         a, b: two traces; without b two heads of one trace
         layer, head: those of a, by default the head that differs most
         other_layer, other_head: those of b, by default its partner
+        metric: the measure of the distances
+        attributions: of a and of b, for one target, by token: shown side by side with their difference
 
-        Raises InputError for a layer or a head that does not exist.
+        Raises InputError for a layer or a head that does not exist, and for attributions of other tokens, or of another
+        target or method in a than in b.
         """
         self._a = _checks.drawable(a, "CompareView")
         if b is None and other_layer is None and other_head is None:
@@ -100,6 +108,7 @@ class CompareView(View):
             alignment=np.asarray(pairs, dtype="<i4").tobytes(),
             metric=metric,
             note=note,
+            attributions=None if attributions is None else _attributed(self._a, self._b, attributions),
             **traits,
         )
         self._tiles = {"a": Tiles(self._a), "b": Tiles(self._b)}
@@ -154,6 +163,26 @@ def _compared(a: Trace, b: Trace, metric: str) -> tuple[list[list], list, str]:
         known = None if row.distance != row.distance else float(row.distance)
         partners[row.layer][row.head] = [known, int(row.layer_b), int(row.head_b)]
     return partners, list(comparison.alignment), ""
+
+
+def _attributed(a: Trace, b: Trace, attributions: tuple[TextAttribution, TextAttribution]) -> dict[str, Any]:
+    """The scores of both, where they can be compared."""
+    pair = tuple(attributions)
+    if len(pair) != 2 or not all(isinstance(one, TextAttribution) for one in pair):
+        raise InputError("attributions= takes two of texts: (lens.attribute(a), lens.attribute(b))")
+    for name, trace, attribution in zip("ab", (a, b), pair):
+        if [token.text for token in attribution.tokens] != [token.text for token in trace.tokens]:
+            raise InputError(
+                f"the attribution of {name} has other tokens than its trace; attribute the same text, by token"
+            )
+    first, second = pair
+    if (str(first.target), first.unit, first.method) != (str(second.target), second.unit, second.method):
+        raise InputError(
+            f"the attributions explain {str(first.target)!r} by {first.method} and {str(second.target)!r} by "
+            f"{second.method}: pass target= and method= to both, so that they can be compared"
+        )
+    scores = [one.scores.double().tolist() for one in pair]
+    return {"target": str(first.target), "how": first.how, "a": scores[0], "b": scores[1]}
 
 
 def _farthest(partners: list[list], layers: Iterable[int]) -> tuple[int, int]:

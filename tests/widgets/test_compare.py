@@ -49,6 +49,22 @@ def test_where_no_token_stands_beside_another_both_are_shown_without_a_differenc
     assert (view.other_layer, view.other_head) == (5, 2)
 
 
+def test_attributions_for_one_target_cross_with_the_traces(traces):
+    lens = al.load("sentiment")
+    pair = tuple(lens.attribute(trace.text[0], "positive", method="gradient") for trace in traces)
+    shown = al.CompareView(*traces, attributions=pair).attributions
+    assert (shown["target"], shown["how"]) == ("positive", pair[0].how)
+    assert shown["b"] == pytest.approx(pair[1].scores.tolist())
+    assert al.CompareView(*traces).attributions is None
+    with pytest.raises(InputError, match="has other tokens than its trace"):
+        al.CompareView(*traces, attributions=pair[::-1])
+    other = lens.attribute(traces[1].text[0], "negative", method="gradient")
+    with pytest.raises(InputError, match="explain 'positive' by gradient and 'negative' by gradient"):
+        al.CompareView(*traces, attributions=(pair[0], other))
+    with pytest.raises(InputError, match="takes two of texts"):
+        al.CompareView(*traces, attributions=pair[:1])
+
+
 def test_what_is_not_there_is_refused(traces):
     for name, value in (("layer", 6), ("head", 12), ("other_layer", 6), ("other_head", -13)):
         with pytest.raises(InputError, match="out of range"):

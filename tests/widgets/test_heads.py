@@ -126,7 +126,10 @@ def test_only_a_trace_with_weights_is_shown(given):
 
 
 def test_its_repr_is_its_state(trace):
-    assert repr(al.HeadsView(trace, layer=2, heads=[1])) == "HeadsView(by='', cells='value', heads=[1], layer=2, sort=False)"
+    assert (
+        repr(al.HeadsView(trace, layer=2, heads=[1]))
+        == "HeadsView(by='', cells='value', heads=[1], layer=2, sort=False)"
+    )
 
 
 def test_a_trace_with_values_and_gradients_has_more_columns():

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 6c46b842a32adcfffb40ca3d99c415a48d35910f46d93cc9725cffacb2f0b852
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 efe78b2b7f34948c17eb997545c6e6ea0dab20acab99133dbdb2f51464104026
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -558,6 +558,10 @@ function formatNumber(value) {
   if (value === 0) return "0";
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+function formatSigned(value) {
+  const magnitude = formatNumber(Math.abs(value));
+  return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
 }
 
 // src/drawing/token_label.ts
@@ -1281,7 +1285,7 @@ function sameAxes(a, b) {
 }
 
 // src/compare/compare.css
-var compare_default = '.panels { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n';
+var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 45%; }\n.change { display: block; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n';
 
 // src/protocol/headers.ts
 function layerTitle({ layers, stacks }, number) {
@@ -1475,20 +1479,22 @@ var DistanceMap = class {
 };
 
 // src/compare/panel_layout.ts
-var MARGINS = { plot: 260, left: 74, top: 74, legend: 12 };
-var SMALLEST_PLOT = 165;
+var [LARGEST, OF_THREE, OF_TWO] = [440, 290, 165];
+var LABELS = 84;
 var NO_LABELS = 10;
-var LEGEND = 80;
-var GAPS = 28;
+var [LEGEND, NO_LEGEND] = [80, 12];
+var GAP = 12;
 function panelMargins(panel, width, parallel) {
-  const labels = parallel ? MARGINS.left + 2 * NO_LABELS : 3 * MARGINS.left;
-  const fitting = Math.floor((width - labels - 2 * LEGEND - MARGINS.legend - GAPS) / 3);
-  const sideBySide = fitting >= SMALLEST_PLOT;
+  const further = parallel ? NO_LABELS : LABELS;
+  const three = Math.floor((width - LABELS - 2 * further - NO_LEGEND - 2 * LEGEND - 2 * GAP) / 3);
+  const two = Math.floor((width - LABELS - further - NO_LEGEND - LEGEND - GAP) / 2);
+  const across = three >= OF_THREE ? 3 : two >= OF_TWO ? 2 : 1;
+  const first = across === 1 || panel === "a" || across === 2 && panel === "difference";
   return {
-    ...MARGINS,
-    left: sideBySide && panel !== "a" && parallel ? NO_LABELS : MARGINS.left,
-    plot: sideBySide ? Math.min(MARGINS.plot, fitting) : MARGINS.plot,
-    legend: panel === "a" ? MARGINS.legend : LEGEND
+    plot: Math.min(LARGEST, across === 3 ? three : across === 2 ? two : width - LABELS - LEGEND),
+    left: first ? LABELS : further,
+    top: LABELS,
+    legend: panel === "a" && across > 1 ? NO_LEGEND : LEGEND
   };
 }
 
@@ -1990,7 +1996,7 @@ var Viewport = class {
 var WIDE = { plot: 620, left: 124, top: 106, legend: 80 };
 var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
 var NARROW_WIDTH = 480;
-var SMALLEST_PLOT2 = 120;
+var SMALLEST_PLOT = 120;
 var RESTING = 150;
 var Matrix = class {
   constructor(events, signal) {
@@ -2028,7 +2034,7 @@ var Matrix = class {
     if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
     this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE);
     const { plot, left, legend } = this.margins;
-    if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT2, Math.min(plot, width - left - legend)))) this.moved();
+    if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT, Math.min(plot, width - left - legend)))) this.moved();
     this.paint();
   }
   /** The largest weight of what is shown, 0 until it is known. */
@@ -2235,6 +2241,73 @@ function toCell({ query, key }) {
   return query === void 0 || key === void 0 ? null : { row: query, col: key };
 }
 
+// src/compare/score_table.ts
+function scoreRows({ a, b }, alignment, ofA, ofB) {
+  const [textA, textB] = [ofA.tokens.input.text, ofB.tokens.input.text];
+  const out = [];
+  let next = 0;
+  const onlyB = (end) => {
+    for (; next < end; next++) if (alignment.ofA(next) === void 0) out.push({ token: textB[next], a: null, b: b[next] });
+  };
+  for (const n of textA.keys()) {
+    const at = alignment.ofB(n);
+    if (at !== void 0) onlyB(at);
+    if (at !== void 0) next = Math.max(next, at + 1);
+    const token = at === void 0 || textA[n] === textB[at] ? textA[n] : `${tokenLabel(textA[n])} → ${tokenLabel(textB[at])}`;
+    out.push({ token, a: a[n], b: at === void 0 ? null : b[at] });
+  }
+  onlyB(textB.length);
+  return out;
+}
+function scoreTable(pair, rows) {
+  const difference = ({ a, b }) => (b ?? 0) - (a ?? 0);
+  const most = Math.max(1e-9, ...rows.map((row) => Math.abs(difference(row))));
+  const cell = (score) => h("td", {}, score === null ? "–" : formatSigned(score));
+  const bar = (row) => {
+    const share = difference(row) / most;
+    return h("td", {}, h(
+      "span",
+      { className: `change ${share < 0 ? "against" : "for"}`, title: formatSigned(difference(row)) },
+      h("i", { style: { width: `${50 * Math.abs(share)}%`, left: `${share < 0 ? 50 * (1 + share) : 50}%` } })
+    ));
+  };
+  return h(
+    "div",
+    { className: "scores" },
+    h("p", {}, h("b", {}, "Attribution"), ` for ${tokenLabel(pair.target)}, by ${pair.how}`),
+    h("div", { className: "rows", tabIndex: 0, role: "region", "aria-label": "Attributions of a and b" }, h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, ...["token", "a", "b", "b − a"].map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, ...rows.map((row) => h("tr", {}, h("th", { scope: "row" }, tokenLabel(row.token)), cell(row.a), cell(row.b), bar(row))))
+    ))
+  );
+}
+
+// src/compare/side_card.ts
+var MOST_TOKENS = 80;
+function changedTokens(side, alignment, a, b) {
+  const [own, other] = side === "a" ? [a, b] : [b, a];
+  const counterpart = (position) => side === "a" ? alignment.ofB(position) : alignment.ofA(position);
+  return new Set([...own.tokens.input.text.keys()].filter((n) => {
+    const at = counterpart(n);
+    return at === void 0 || own.tokens.input.text[n] !== other.tokens.input.text[at];
+  }));
+}
+function sideCard(side, { model, prediction, tokens, patches }, changed) {
+  const { text, special } = tokens.input;
+  const shown = [...text.keys()].filter((n) => !special.includes(n)).slice(0, MOST_TOKENS);
+  const rest = text.length - special.length - shown.length;
+  const words = patches ? [`an image of ${patches.rows} × ${patches.cols} patches`] : shown.flatMap((n) => [h(changed.has(n) ? "mark" : "span", {}, tokenLabel(text[n])), " "]);
+  return h(
+    "p",
+    { className: "side" },
+    h("b", {}, side),
+    h("span", { className: "text" }, ...words, rest > 0 && !patches ? `… ${rest} more tokens` : ""),
+    h("span", { className: "facts" }, prediction ? h("b", {}, `→ ${tokenLabel(prediction)}`) : null, prediction && model ? " · " : "", model)
+  );
+}
+
 // src/compare/index.ts
 var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other: blue where weights are larger in b, red where they are smaller. The map above shows how far apart the heads are.";
 var HOW_LONG = " Of a long text a cell is the largest of the weights that it stands for; zoom in for single ones.";
@@ -2285,7 +2358,11 @@ var CompareView = class {
     const long = all.some(({ queries, keys }) => Math.max(queries, keys) > LONG);
     frame.explain(HOW + (this.remote ? HOW_REMOTE : long ? HOW_LONG : ""));
     frame.bar.append(this.map.legend);
-    frame.stage.append(this.map.element, this.panels.element);
+    const [a, b] = [model.get("a_trace"), model.get("b_trace")];
+    const cards = ["a", "b"].map((side) => sideCard(side, this.sources[side].header, changedTokens(side, this.alignment, a, b)));
+    frame.stage.append(h("div", { className: "top" }, h("div", { className: "sides" }, ...cards), this.map.element), this.panels.element);
+    const pair = model.get("attributions");
+    if (pair) this.panels.element.append(scoreTable(pair, scoreRows(pair, this.alignment, a, b)));
     if (model.get("note")) frame.notify(model.get("note"), "note");
     listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
   }

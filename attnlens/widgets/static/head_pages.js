@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 6c46b842a32adcfffb40ca3d99c415a48d35910f46d93cc9725cffacb2f0b852
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 efe78b2b7f34948c17eb997545c6e6ea0dab20acab99133dbdb2f51464104026
 
 // src/audit/index.ts
 function makeSortable(table2) {

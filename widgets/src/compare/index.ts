@@ -8,6 +8,7 @@ import type { LayerHeader, Tokens } from "../protocol/headers";
 import { TILE_SIDE, type Tile, type TileCutter } from "../protocol/tiles";
 import { cached, TraceSource, type Axis, type Selection } from "../protocol/trace_source";
 import { listen } from "../protocol/widget_model";
+import { h } from "../ui/dom";
 import { view, type Frame } from "../ui/view";
 import { Alignment, sameAxes, subtractTiles, type AlignedCell } from "./alignment";
 import css from "./compare.css";
@@ -15,6 +16,8 @@ import { CompareControls, HEAD_TRAITS, type HeadTrait } from "./controls";
 import { DistanceMap } from "./distance_map";
 import { panelMargins } from "./panel_layout";
 import { ComparePanels } from "./panels";
+import { scoreRows, scoreTable } from "./score_table";
+import { changedTokens, sideCard } from "./side_card";
 import type { CompareState, PanelName, TraceSide } from "./state";
 
 const HOW =
@@ -74,7 +77,12 @@ class CompareView {
     const long = all.some(({ queries, keys }) => Math.max(queries, keys) > LONG);
     frame.explain(HOW + (this.remote ? HOW_REMOTE : long ? HOW_LONG : ""));
     frame.bar.append(this.map.legend);
-    frame.stage.append(this.map.element, this.panels.element);
+    const [a, b] = [model.get("a_trace"), model.get("b_trace")];
+    const cards = (["a", "b"] as const).map((side) =>
+      sideCard(side, this.sources[side].header, changedTokens(side, this.alignment, a, b)));
+    frame.stage.append(h("div", { className: "top" }, h("div", { className: "sides" }, ...cards), this.map.element), this.panels.element);
+    const pair = model.get("attributions");
+    if (pair) this.panels.element.append(scoreTable(pair, scoreRows(pair, this.alignment, a, b)));
     if (model.get("note")) frame.notify(model.get("note"), "note");
     listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
   }

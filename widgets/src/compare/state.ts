@@ -5,6 +5,14 @@ import type { TraceHeader } from "../protocol/headers";
 /** A head's partner in b: their distance (null where it is unknown), and where the partner is. */
 export type Partner = [distance: number | null, layer: number, head: number];
 
+export interface AttributionPair {
+  target: string;
+  /** The method in words. */
+  how: string;
+  a: number[];
+  b: number[];
+}
+
 export interface CompareState {
   a_trace: TraceHeader;
   b_trace: TraceHeader;
@@ -14,6 +22,8 @@ export interface CompareState {
   partners: (Partner | null)[][];
   metric: string;
   note: string;
+  /** Attributions of both for one target, a score for each token; null without them. */
+  attributions: AttributionPair | null;
   layer: number;
   head: number;
   other_layer: number;

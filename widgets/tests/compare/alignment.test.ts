@@ -5,8 +5,10 @@ import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Alignment, sameAxes, subtractTiles } from "../../src/compare/alignment";
 import { describePartner, DistanceMap, largestDistance } from "../../src/compare/distance_map";
 import { panelMargins } from "../../src/compare/panel_layout";
+import { scoreRows, scoreTable } from "../../src/compare/score_table";
+import { changedTokens, sideCard } from "../../src/compare/side_card";
 import type { CompareState, PanelName } from "../../src/compare/state";
-import { layerOf, stubBrowser } from "../fake";
+import { HOSTILE, layerOf, NO_TOKENS, stubBrowser, traceOf } from "../fake";
 
 beforeAll(stubBrowser);
 
@@ -79,23 +81,74 @@ describe("the panels", () => {
   const margins = (width: number, parallel: boolean) => panels.map((panel) => panelMargins(panel, width, parallel));
 
   test("stand side by side where they fit, labels at the left of the first alone", () => {
-    expect(margins(950, true).map(({ left }) => left)).toEqual([74, 10, 10]);
-    const [a, b, difference] = margins(950, true);
+    expect(margins(1250, true).map(({ left }) => left)).toEqual([84, 10, 10]);
+    const [a, b, difference] = margins(1250, true);
     const across = [a, b, difference].reduce((sum, panel) => sum + panel!.left + panel!.plot + panel!.legend, 0);
-    expect(across).toBeLessThanOrEqual(950);
+    expect(across).toBeLessThanOrEqual(1250);
   });
 
   test("have labels each where their tokens differ", () => {
-    expect(margins(1200, false).map(({ left }) => left)).toEqual([74, 74, 74]);
-    expect(margins(1300, false).map(({ plot }) => plot)).toEqual([260, 260, 260]);
+    expect(margins(1400, false).map(({ left }) => left)).toEqual([84, 84, 84]);
+    expect(margins(1800, false).map(({ plot }) => plot)).toEqual([440, 440, 440]);
+  });
+
+  test("stand two in a row where three would be small", () => {
+    expect(margins(950, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 376], [10, 376], [84, 376]]);
   });
 
   test("stand below each other in a narrow view, as large as they may be", () => {
-    expect(margins(600, true).map(({ left, plot }) => [left, plot])).toEqual([[74, 260], [74, 260], [74, 260]]);
+    expect(margins(400, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 236], [84, 236], [84, 236]]);
   });
 
   test("have a legend for the weights and one for the difference", () => {
     expect(margins(950, true).map(({ legend }) => legend)).toEqual([12, 80, 80]);
+    expect(margins(400, true).map(({ legend }) => legend)).toEqual([80, 80, 80]);
+  });
+});
+
+const side = (text: string[], special: number[] = []) => traceOf([], { tokens: { input: { text, special, segment: [] }, output: NO_TOKENS }, prediction: "positive (0.90)" });
+describe("the card of a side", () => {
+  const [a, b] = [side(["[CLS]", "a", "fine", "film"], [0]), side(["[CLS]", "a", "film", HOSTILE], [0])];
+  const alignment = aligned([0, 0], [1, 1], [3, 2]);
+
+  test("marks tokens that have no counterpart or another one", () => {
+    expect([...changedTokens("a", alignment, a, b)]).toEqual([2]);
+    expect([...changedTokens("b", alignment, a, b)]).toEqual([3]);
+    expect([...changedTokens("a", aligned([2, 1]), a, b)]).toEqual([0, 1, 2, 3]);
+  });
+
+  test("has the text without special tokens, the prediction and the model, all as text", () => {
+    const card = sideCard("b", b, new Set([3]));
+    expect(card.querySelector("img, script")).toBe(null);
+    expect(card.querySelector(".text")!.textContent).toContain("a film </script>");
+    expect([...card.querySelectorAll("mark")].length).toBe(1);
+    expect(card.querySelector(".facts")!.textContent).toBe("→ positive (0.90) · tiny");
+  });
+
+  test("has the beginning of a long text", () => {
+    const long = side(Array.from({ length: 100 }, (_, n) => `t${n}`));
+    expect(sideCard("a", long, new Set()).querySelector(".text")!.textContent).toMatch(/t79 … 20 more tokens$/);
+  });
+});
+
+describe("the table of attributions", () => {
+  const [a, b] = [side(["a", "fine", "film"]), side(["a", "very", "dull", "film"])];
+  const pair = { target: "positive", how: "gradient", a: [0.1, 2, 0.3], b: [0.2, -1, -3, 0.3] };
+
+  test("has the tokens of both in order, beside their counterparts", () => {
+    expect(scoreRows(pair, aligned([0, 0], [1, 2], [2, 3]), a, b)).toEqual([
+      { token: "a", a: 0.1, b: 0.2 }, { token: "very", a: null, b: -1 }, { token: "fine → dull", a: 2, b: -3 }, { token: "film", a: 0.3, b: 0.3 },
+    ]);
+    expect(scoreRows(pair, aligned([0, 0], [2, 3]), a, b).map(({ token }) => token)).toEqual(["a", "fine", "very", "dull", "film"]);
+  });
+
+  test("has bars on both sides of zero, as long as the difference", () => {
+    const table = scoreTable(pair, scoreRows(pair, aligned([0, 0], [1, 2], [2, 3]), a, b));
+    const bars = [...table.querySelectorAll<HTMLElement>(".change")];
+    expect(bars.map((bar) => [bar.className, bar.title, (bar.firstElementChild as HTMLElement).style.width])).toEqual([
+      ["change for", "+0.1", "1%"], ["change against", "−1", "10%"], ["change against", "−5", "50%"], ["change for", "0", "0%"],
+    ]);
+    expect(table.querySelector("p")!.textContent).toBe("Attribution for positive, by gradient");
   });
 });
 

@@ -21,7 +21,7 @@ function state(given: object = {}) {
     a_layer_0: one.bytes, a_layer_1: one.bytes, b_layer_0: other.bytes, b_layer_1: other.bytes,
     alignment: new DataView(Int32Array.from([0, 0, 1, 2, 3, 3]).buffer),
     partners: [[[0.5, 0, 0], [0.25, 1, 3], null, [null, 0, 3]], [[1, 1, 0], [0, 1, 1], [0, 1, 2], [0, 1, 3]]],
-    metric: "hellinger", note: "",
+    metric: "hellinger", note: "", attributions: null,
     layer: 0, head: 0, other_layer: 0, other_head: 0, query: null, key: null, log: false,
     ...given,
   };
