@@ -81,7 +81,8 @@ class HeadsView(View):
     ):
         """
         layer, heads: what is selected, by default the head whose reading position (class token, or last token) has the
-            largest weight on an ordinary token; by: a column of `head_stats`; cells: whether it is drawn as its value or tints the pattern; sort: largest first
+            largest weight on an ordinary token
+        by: a column of `head_stats`; cells: whether it is drawn as its value or tints the pattern; sort: largest first
         whole: for an image, all queries and keys instead of the class token's attention to the patches
 
         Raises InputError for a layer, a head or a column that does not exist.
@@ -91,7 +92,8 @@ class HeadsView(View):
             layer, heads = strongest_head(trace)
         layer, heads = layer or 0, () if heads is None else heads
         super().__init__(
-            columns=columns_of(trace), by=by, cells=cells, sort=sort, layer=_checks.position("layer", layer, len(trace)),
+            columns=columns_of(trace), by=by, cells=cells, sort=sort,
+            layer=_checks.position("layer", layer, len(trace)),
             heads=_checks.positions("head", heads, self._most_heads),
         )  # fmt: skip
         self.handlers["stats"] = self._send_stats

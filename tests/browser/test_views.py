@@ -371,7 +371,7 @@ def test_compared_weights_are_those_of_both_traces_and_their_difference(page, tr
     other = lens.trace("a dull , funny film with one gripping stretch .")
     mounted = Mounted(page, al.CompareView(trace, other, layer=1, head=2), width=1200)
     mounted.root().locator("canvas.matrix").first.hover(
-        position={"x": 74 + 3.5 * 260 / 12, "y": 74 + 5.5 * 260 / 12}
+        position={"x": 84 + 3.5 * 440 / 12, "y": 84 + 5.5 * 440 / 12}
     )
     one, two = float(trace[1, 2, 5, 3]), float(other[1, 2, 5, 3])
     a, b, difference = map(
