@@ -59,6 +59,7 @@ class HeadsView(View):
     stacks = bulk(
         t.List(t.Unicode()), "Of each layer 'encoder', 'decoder' or 'cross'; '' for a model of one stack."
     )
+    about = bulk(t.Unicode(), "The model and the input, in a line.")
     layer = state(Integer(0), "The layer of the selected heads.")
     heads = state(t.List(Integer()), "The selected heads of that layer.")
     by = state(t.Unicode(""), "The column of `head_stats` that tints the squares; '' for none.")
@@ -111,6 +112,7 @@ class HeadsView(View):
             self.thumbnails = b"".join(_payload.halves(tile) for tile in tiles)
             self.sizes = [list(tile.shape) for tile in tiles]
             self.rows = "patch" if seen else "query"
+            self.about = _payload.about(trace)
             self.columns = columns_of(trace)
             self.meanings = {name: meaning_of(name) for name in self.columns}
             self.stacks = _payload.stacks(trace)

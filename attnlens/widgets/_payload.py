@@ -25,6 +25,9 @@ LARGEST = 64 << 20
 MOST_WEIGHTS = 1 << 21
 """Weights of one head up to which the browser computes them itself; beyond that it requests blocks."""
 
+MOST_LETTERS = 200
+"""Letters of a text that name it."""
+
 HALF_MAX = 2.0**15
 """Queries and keys with larger numbers are scaled down by a power of two, which loses nothing in float16."""
 
@@ -42,6 +45,16 @@ def header(trace: Trace) -> dict[str, Any]:
         "stacks": stacks(trace),
         "remote": too_long or sum(layer["bytes"] for layer in layers) > LARGEST,
     }
+
+
+def about(trace: Trace) -> str:
+    """The model and the input, in a line."""
+    text = " / ".join(trace.passages)
+    if trace.patches is not None:
+        text = f"an image of {trace.patches.rows} × {trace.patches.cols} patches"
+    elif len(text) > MOST_LETTERS:
+        text = f"{text[:MOST_LETTERS]} …"
+    return " · ".join(part for part in (trace.model or "", text) if part).encode("utf-8", "replace").decode()
 
 
 def stacks(trace: Trace) -> list[str]:

@@ -209,16 +209,20 @@ def test_the_saved_picture_has_every_panel(mounted, lens, image, tmp_path):
         page.get_by_role("button", name="SVG").click()
     saved.value.save_as(tmp_path / "it.svg")
     svg = (tmp_path / "it.svg").read_text(encoding="utf-8")
-    assert "Attention of patch (2, 5) · layer 7, mean of 3 heads" in svg
+    assert saved.value.suggested_filename.startswith("attnlens-patches-layer-7-head-mean-")
+    assert "Attention of patch (2, 5) · layer 7, mean of 3 heads: patch (2, 5) attends" in svg
     for title in ("image", "rollout", "integrated gradients", "share of attention", "logits against and for"):
         assert f">{title}</text>" in svg or f"  {title}</text>" in svg
     page.set_content(svg)
-    width, height = page.locator("svg").evaluate("svg => [svg.width.baseVal.value, svg.height.baseVal.value]")
+    frame = page.locator("svg").first.bounding_box()
     for text in page.locator("svg text").all():
-        box = text.evaluate(
-            "text => { const b = text.getBBox(); return [b.x, b.y, b.x + b.width, b.y + b.height]; }"
+        box = text.bounding_box()
+        inside = (
+            box["x"] >= frame["x"],
+            box["y"] >= frame["y"],
+            box["x"] + box["width"] <= frame["x"] + frame["width"],
+            box["y"] + box["height"] <= frame["y"] + frame["height"],
         )
-        inside = (box[0] >= 0, box[1] >= 0, box[2] <= width, box[3] <= height)
         assert all(inside), text.text_content()
     page.goto("about:blank")
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 efe78b2b7f34948c17eb997545c6e6ea0dab20acab99133dbdb2f51464104026
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
 
 // src/protocol/float16.ts
 var table;
@@ -549,38 +549,108 @@ function customProperties() {
 `;
 }
 
-// src/ui/downloads.ts
-function downloadButtons(name, picture, failed) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button2 = (kind, convert) => {
-    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
-    const onclick = () => void act().catch(failed);
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
-  };
-  return [button2("PNG", rasterize), button2("SVG", svgBlob)];
+// src/drawing/svg.ts
+var [EDGE, NARROWEST] = [14, 460];
+var TITLE = { size: 15, line: 20, letter: 9 };
+var SMALL = { size: 12, line: 16, letter: 6.2 };
+function escapeXml(text) {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
 }
-function svgBlob(svg) {
-  return new Blob([svg], { type: "image/svg+xml" });
+function figureDocument({ picture, title, subtitle, caption }, { background, text, muted }) {
+  const width = Math.max(picture.width + 2 * EDGE, NARROWEST);
+  const parts = [];
+  let y = EDGE;
+  const write = (content, { size, line, letter }, style) => {
+    for (const words of wrapped(content, Math.floor((width - 2 * EDGE) / letter))) {
+      parts.push(`<text x="${EDGE}" y="${y + size}" font-size="${size}" ${style}>${escapeXml(words)}</text>`);
+      y += line;
+    }
+  };
+  write(title, TITLE, `font-weight="bold" fill="${text}"`);
+  write(subtitle, SMALL, `fill="${muted}"`);
+  parts.push(svgInset(picture, (width - picture.width) / 2, y += 8));
+  y += picture.height + 4;
+  write(caption, SMALL, `fill="${muted}"`);
+  const height = Math.ceil(y + EDGE);
+  const attributes = 'font-family="system-ui, sans-serif"';
+  const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
+  return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
+}
+function wrapped(text, letters) {
+  const lines = [];
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+function fileName(...parts) {
+  return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
+}
+function svgInset({ width, height, attributes, body }, x, y) {
+  return svgElement(body, width, height, `x="${x}" y="${y}" ${attributes}`);
+}
+function svgElement(body, width, height, attributes) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
+}
+
+// src/ui/downloads.ts
+function downloadButtons(picture, failed) {
+  const button2 = (kind, title, act) => {
+    const run = async () => act(picture());
+    return h("button", { type: "button", className: "quiet", title, onclick: () => void run().catch(failed) }, kind);
+  };
+  return [
+    button2("PNG", "Save as PNG", async (saved) => save(await rasterize(saved), `${saved.file}.png`)),
+    button2("SVG", "Save as SVG", async (saved) => save(svgBlob(saved), `${saved.file}.svg`)),
+    button2("PDF", "Print on a page of its size, or save as PDF", print)
+  ];
+}
+function svgBlob({ document: document2 }) {
+  return new Blob([document2], { type: "image/svg+xml" });
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);
 }
-async function rasterize(svg) {
-  const url = URL.createObjectURL(svgBlob(svg));
+async function withImage(picture, use) {
+  const url = URL.createObjectURL(svgBlob(picture));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
+    return await use(image);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+function rasterize(picture) {
+  return withImage(picture, (image) => {
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  });
+}
+function print(picture) {
+  return withImage(picture, (image) => {
+    const page = h("iframe", { title: picture.file, style: { position: "fixed", width: "0", height: "0", border: "0" } });
+    document.body.append(page);
+    try {
+      const inside = page.contentWindow;
+      const sheet = new inside.CSSStyleSheet();
+      sheet.replaceSync(`@page { size: ${picture.width}px ${picture.height}px; margin: 0 } body { margin: 0 } img { display: block }`);
+      inside.document.adoptedStyleSheets = [sheet];
+      inside.document.title = picture.file;
+      inside.document.body.append(image);
+      inside.print();
+    } finally {
+      page.remove();
+    }
+  });
 }
 
 // src/ui/style.css
@@ -617,7 +687,6 @@ var DEFAULT_WIDTH = 640;
 var Frame = class {
   /** The signal aborts when the view is removed: every listener and request ends with it. */
   constructor(name, model, element, style, signal) {
-    this.name = name;
     this.model = model;
     this.element = element;
     this.signal = signal;
@@ -639,7 +708,6 @@ var Frame = class {
     this.root.replaceChildren(this.section);
     suppressShortcuts(element, signal);
   }
-  name;
   model;
   element;
   signal;
@@ -660,7 +728,9 @@ var Frame = class {
   show(content) {
     this.content = content;
     const failed = () => this.notify("The picture could not be saved.");
-    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    const { figure } = content;
+    const picture = (saved) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
+    if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
       if (this.section.dataset["theme"] === theme) return;
       this.section.dataset["theme"] = theme;
@@ -1406,6 +1476,12 @@ function scoreOf(q, k, scale) {
 }
 
 // src/protocol/headers.ts
+var MOST_WORDS = 40;
+function traceTitle({ model, tokens, patches }) {
+  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
+  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
+  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
 function layerTitle({ layers, stacks }, number) {
   const { kind } = layers[number];
   const of = stacks[number] || (kind === "self" ? "" : kind);
@@ -1742,14 +1818,6 @@ function lineAt(segments2, across, row, reach) {
   return best;
 }
 
-// src/drawing/svg.ts
-function escapeXml(text) {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
-}
-function svgDocument({ width, height, attributes, body }, background) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
-}
-
 // src/drawing/lines_svg.ts
 var ROW = 22;
 var HEADER = 34;
@@ -1813,7 +1881,7 @@ function headsSvg({ colours, names, ink }, y) {
 // src/drawing/lines.ts
 var HEADER2 = 28;
 var TALLEST = 560;
-var [LOW, HIGH, SMALL] = [15, 22, 18];
+var [LOW, HIGH, SMALL2] = [15, 22, 18];
 var LETTER = 7.9;
 var BESIDE = 62;
 var MOST_LABELS = 0.38;
@@ -1861,7 +1929,7 @@ var Lines = class {
     this.height = Math.min(count * this.row, TALLEST);
     this.content.style.height = `${count * this.row + HEADER2}px`;
     this.element.style.height = `${this.height + HEADER2}px`;
-    this.element.classList.toggle("small", this.row < SMALL);
+    this.element.classList.toggle("small", this.row < SMALL2);
     this.paint();
   }
   /** Scrolls to a token. */
@@ -2856,9 +2924,26 @@ var AttentionPicture = class {
       selected: { query, key }
     }, frame.width);
   }
-  svg() {
-    const current = this.frame.model.get("mode") === "lines" ? this.lines : this.matrix;
-    return svgDocument(current.svg(), this.frame.roles.background);
+  /** What is seen, with what is selected. */
+  figure() {
+    const { source, selection } = this.shown;
+    const { query, key } = this.state;
+    const lines = this.frame.model.get("mode") === "lines";
+    const selected = [...query === null ? [] : ["query", query], ...key === null ? [] : ["key", key]];
+    return {
+      picture: (lines ? this.lines : this.matrix).svg(),
+      title: this.headline.textContent ?? "",
+      subtitle: [traceTitle(source.header), query === null && key === null ? "" : this.selectionInWords()].filter(Boolean).join("   "),
+      caption: (lines ? "Attention weights: from each query on the left to its keys on the right, a thicker and darker line for a larger weight." : "Attention weights: queries run down, keys across; a darker colour is a larger weight.").replace("darker", this.frame.dark ? "brighter" : "darker"),
+      file: ["attention", "layer", selection.layer, "head", ...selection.heads.slice(0, 4), ...selected].join("-")
+    };
+  }
+  selectionInWords() {
+    const { source, selection } = this.shown;
+    const { query, key } = this.state;
+    const tokens = tokensOfBoth(source, selection.layer);
+    const named2 = (axis, position) => position === null ? [] : [`${axis} ${position} ${quoted(tokens[axis], position)}`];
+    return `selected: ${[...named2("query", query), ...named2("key", key)].join(", ")}`;
   }
 };
 function tokensOfBoth(source, layer) {
@@ -3080,13 +3165,13 @@ var AttentionView = class {
     this.picture.release();
     if (this.picture.lines.positions(axis).includes(position)) this.frame.set(selectedToken({ axis, position }));
   }
-  svg() {
-    return this.picture.svg();
+  figure() {
+    return this.picture.figure();
   }
 };
 var index_default = view("Attention", attention_default, (frame) => {
   const attention = new AttentionView(frame);
-  return { draw: () => attention.draw(), picture: () => attention.svg() };
+  return { draw: () => attention.draw(), figure: () => attention.figure() };
 });
 export {
   index_default as default

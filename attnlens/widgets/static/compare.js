@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 efe78b2b7f34948c17eb997545c6e6ea0dab20acab99133dbdb2f51464104026
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -580,6 +580,19 @@ function tokenLabel(text, longest = LONGEST) {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 
+// src/protocol/headers.ts
+var MOST_WORDS = 40;
+function traceTitle({ model, tokens, patches }) {
+  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
+  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
+  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
+function layerTitle({ layers, stacks }, number) {
+  const { kind } = layers[number];
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
+}
+
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
 function coarsestLevel(rows, cols) {
@@ -1025,38 +1038,108 @@ function range(count) {
   return [...Array(count).keys()];
 }
 
-// src/ui/downloads.ts
-function downloadButtons(name, picture, failed) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, convert) => {
-    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
-    const onclick = () => void act().catch(failed);
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
-  };
-  return [button("PNG", rasterize), button("SVG", svgBlob)];
+// src/drawing/svg.ts
+var [EDGE, NARROWEST] = [14, 460];
+var TITLE = { size: 15, line: 20, letter: 9 };
+var SMALL = { size: 12, line: 16, letter: 6.2 };
+function escapeXml(text) {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
 }
-function svgBlob(svg) {
-  return new Blob([svg], { type: "image/svg+xml" });
+function figureDocument({ picture, title, subtitle, caption }, { background, text, muted }) {
+  const width = Math.max(picture.width + 2 * EDGE, NARROWEST);
+  const parts = [];
+  let y = EDGE;
+  const write = (content, { size, line, letter }, style) => {
+    for (const words of wrapped(content, Math.floor((width - 2 * EDGE) / letter))) {
+      parts.push(`<text x="${EDGE}" y="${y + size}" font-size="${size}" ${style}>${escapeXml(words)}</text>`);
+      y += line;
+    }
+  };
+  write(title, TITLE, `font-weight="bold" fill="${text}"`);
+  write(subtitle, SMALL, `fill="${muted}"`);
+  parts.push(svgInset(picture, (width - picture.width) / 2, y += 8));
+  y += picture.height + 4;
+  write(caption, SMALL, `fill="${muted}"`);
+  const height = Math.ceil(y + EDGE);
+  const attributes = 'font-family="system-ui, sans-serif"';
+  const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
+  return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
+}
+function wrapped(text, letters) {
+  const lines = [];
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+function fileName(...parts) {
+  return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
+}
+function svgInset({ width, height, attributes, body }, x, y) {
+  return svgElement(body, width, height, `x="${x}" y="${y}" ${attributes}`);
+}
+function svgElement(body, width, height, attributes) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
+}
+
+// src/ui/downloads.ts
+function downloadButtons(picture, failed) {
+  const button = (kind, title, act) => {
+    const run = async () => act(picture());
+    return h("button", { type: "button", className: "quiet", title, onclick: () => void run().catch(failed) }, kind);
+  };
+  return [
+    button("PNG", "Save as PNG", async (saved) => save(await rasterize(saved), `${saved.file}.png`)),
+    button("SVG", "Save as SVG", async (saved) => save(svgBlob(saved), `${saved.file}.svg`)),
+    button("PDF", "Print on a page of its size, or save as PDF", print)
+  ];
+}
+function svgBlob({ document: document2 }) {
+  return new Blob([document2], { type: "image/svg+xml" });
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);
 }
-async function rasterize(svg) {
-  const url = URL.createObjectURL(svgBlob(svg));
+async function withImage(picture, use) {
+  const url = URL.createObjectURL(svgBlob(picture));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
+    return await use(image);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+function rasterize(picture) {
+  return withImage(picture, (image) => {
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  });
+}
+function print(picture) {
+  return withImage(picture, (image) => {
+    const page = h("iframe", { title: picture.file, style: { position: "fixed", width: "0", height: "0", border: "0" } });
+    document.body.append(page);
+    try {
+      const inside = page.contentWindow;
+      const sheet = new inside.CSSStyleSheet();
+      sheet.replaceSync(`@page { size: ${picture.width}px ${picture.height}px; margin: 0 } body { margin: 0 } img { display: block }`);
+      inside.document.adoptedStyleSheets = [sheet];
+      inside.document.title = picture.file;
+      inside.document.body.append(image);
+      inside.print();
+    } finally {
+      page.remove();
+    }
+  });
 }
 
 // src/ui/keyboard.ts
@@ -1114,7 +1197,6 @@ var DEFAULT_WIDTH = 640;
 var Frame = class {
   /** The signal aborts when the view is removed: every listener and request ends with it. */
   constructor(name, model, element, style, signal) {
-    this.name = name;
     this.model = model;
     this.element = element;
     this.signal = signal;
@@ -1136,7 +1218,6 @@ var Frame = class {
     this.root.replaceChildren(this.section);
     suppressShortcuts(element, signal);
   }
-  name;
   model;
   element;
   signal;
@@ -1157,7 +1238,9 @@ var Frame = class {
   show(content) {
     this.content = content;
     const failed = () => this.notify("The picture could not be saved.");
-    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    const { figure } = content;
+    const picture = (saved) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
+    if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
       if (this.section.dataset["theme"] === theme) return;
       this.section.dataset["theme"] = theme;
@@ -1286,13 +1369,6 @@ function sameAxes(a, b) {
 
 // src/compare/compare.css
 var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 45%; }\n.change { display: block; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n';
-
-// src/protocol/headers.ts
-function layerTitle({ layers, stacks }, number) {
-  const { kind } = layers[number];
-  const of = stacks[number] || (kind === "self" ? "" : kind);
-  return of ? `${number} (${of})` : String(number);
-}
 
 // src/ui/controls.ts
 function checkbox(act) {
@@ -1617,17 +1693,6 @@ function legendSvg(colours, x, y, room) {
   const bands = Array.from({ length: BANDS }, (_, n) => `<rect x="${x}" y="${y + n * high}" width="12" height="${high + 0.3}" fill="${colours.ramp(1 - n / (BANDS - 1))}"/>`);
   const texts = legendTicks(colours, length).map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
   return [...bands, ...texts].join("");
-}
-
-// src/drawing/svg.ts
-function escapeXml(text) {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
-}
-function svgDocument({ width, height, attributes, body }, background) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
-}
-function svgInset({ width, height, attributes, body }, x, y) {
-  return `<svg x="${x}" y="${y}" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
 }
 
 // src/drawing/tile_cache.ts
@@ -2234,7 +2299,7 @@ var ComparePanels = class {
       return part;
     });
     const attributes = `font-family="sans-serif" font-size="13" fill="${roles.text}"`;
-    return svgDocument({ width: x, height, attributes, body: parts.join("") }, roles.background);
+    return { width: x, height, attributes, body: parts.join("") };
   }
 };
 function toCell({ query, key }) {
@@ -2466,8 +2531,18 @@ var CompareView = class {
       tile: (level, row, col) => this.differenceTile(level, row, col)
     };
   }
-  svg() {
-    return this.panels.svg(this.frame.roles);
+  figure() {
+    const { model, roles } = this.frame;
+    const named2 = (side) => `layer ${model.get(HEAD_TRAITS[side][0])}, head ${this.head(side)}`;
+    const partner = model.get("partners")[model.get("layer")]?.[this.head("a")];
+    const distance = partner && partner[0] !== null ? `; ${model.get("metric")} distance ${formatNumber(partner[0])}` : "";
+    return {
+      picture: this.panels.svg(roles),
+      title: `a: ${named2("a")} beside b: ${named2("b")}${distance}`,
+      subtitle: ["a", "b"].map((side) => `${side}: ${traceTitle(this.sources[side].header)}`).join("   "),
+      caption: "Queries run down, keys across; a and b are on one scale. b − a: blue where weights are larger in b, red where they are smaller.",
+      file: ["compare", "layer", model.get("layer"), "head", this.head("a")].join("-")
+    };
   }
   // -- the cell that is pointed at ------------------------------------------------------------------------
   async report(a, b) {
@@ -2494,7 +2569,7 @@ var CompareView = class {
 };
 var index_default = view("Comparison", compare_default, (frame) => {
   const compare = new CompareView(frame);
-  return { draw: () => compare.draw(), picture: () => compare.svg() };
+  return { draw: () => compare.draw(), figure: () => compare.figure() };
 });
 export {
   index_default as default

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 efe78b2b7f34948c17eb997545c6e6ea0dab20acab99133dbdb2f51464104026
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -639,11 +639,6 @@ function intensityScale(most, log) {
   return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range2));
 }
 
-// src/drawing/svg.ts
-function svgDocument({ width, height, attributes, body }, background) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
-}
-
 // src/protocol/widget_model.ts
 function listen(model, names, callback, signal) {
   for (const name of names) model.on(`change:${name}`, callback);
@@ -720,6 +715,52 @@ function toggleHead(heads, head, adds, least) {
   return (removed ? others : [...others, head]).sort((a, b) => a - b);
 }
 
+// src/drawing/svg.ts
+var [EDGE, NARROWEST] = [14, 460];
+var TITLE = { size: 15, line: 20, letter: 9 };
+var SMALL = { size: 12, line: 16, letter: 6.2 };
+function escapeXml(text) {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+}
+function figureDocument({ picture, title, subtitle, caption }, { background, text, muted }) {
+  const width = Math.max(picture.width + 2 * EDGE, NARROWEST);
+  const parts = [];
+  let y = EDGE;
+  const write = (content, { size, line, letter }, style) => {
+    for (const words of wrapped(content, Math.floor((width - 2 * EDGE) / letter))) {
+      parts.push(`<text x="${EDGE}" y="${y + size}" font-size="${size}" ${style}>${escapeXml(words)}</text>`);
+      y += line;
+    }
+  };
+  write(title, TITLE, `font-weight="bold" fill="${text}"`);
+  write(subtitle, SMALL, `fill="${muted}"`);
+  parts.push(svgInset(picture, (width - picture.width) / 2, y += 8));
+  y += picture.height + 4;
+  write(caption, SMALL, `fill="${muted}"`);
+  const height = Math.ceil(y + EDGE);
+  const attributes = 'font-family="system-ui, sans-serif"';
+  const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
+  return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
+}
+function wrapped(text, letters) {
+  const lines = [];
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+function fileName(...parts) {
+  return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
+}
+function svgInset({ width, height, attributes, body }, x, y) {
+  return svgElement(body, width, height, `x="${x}" y="${y}" ${attributes}`);
+}
+function svgElement(body, width, height, attributes) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
+}
+
 // src/protocol/requests.ts
 var PATIENCE = 6e4;
 var requestCount = 0;
@@ -754,37 +795,61 @@ function request(model, name, fields, signal, patience = PATIENCE) {
 }
 
 // src/ui/downloads.ts
-function downloadButtons(name, picture, failed) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button2 = (kind, convert) => {
-    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
-    const onclick = () => void act().catch(failed);
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
+function downloadButtons(picture, failed) {
+  const button2 = (kind, title, act) => {
+    const run = async () => act(picture());
+    return h("button", { type: "button", className: "quiet", title, onclick: () => void run().catch(failed) }, kind);
   };
-  return [button2("PNG", rasterize), button2("SVG", svgBlob)];
+  return [
+    button2("PNG", "Save as PNG", async (saved) => save(await rasterize(saved), `${saved.file}.png`)),
+    button2("SVG", "Save as SVG", async (saved) => save(svgBlob(saved), `${saved.file}.svg`)),
+    button2("PDF", "Print on a page of its size, or save as PDF", print)
+  ];
 }
-function svgBlob(svg) {
-  return new Blob([svg], { type: "image/svg+xml" });
+function svgBlob({ document: document2 }) {
+  return new Blob([document2], { type: "image/svg+xml" });
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);
 }
-async function rasterize(svg) {
-  const url = URL.createObjectURL(svgBlob(svg));
+async function withImage(picture, use) {
+  const url = URL.createObjectURL(svgBlob(picture));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
+    return await use(image);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+function rasterize(picture) {
+  return withImage(picture, (image) => {
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  });
+}
+function print(picture) {
+  return withImage(picture, (image) => {
+    const page = h("iframe", { title: picture.file, style: { position: "fixed", width: "0", height: "0", border: "0" } });
+    document.body.append(page);
+    try {
+      const inside = page.contentWindow;
+      const sheet = new inside.CSSStyleSheet();
+      sheet.replaceSync(`@page { size: ${picture.width}px ${picture.height}px; margin: 0 } body { margin: 0 } img { display: block }`);
+      inside.document.adoptedStyleSheets = [sheet];
+      inside.document.title = picture.file;
+      inside.document.body.append(image);
+      inside.print();
+    } finally {
+      page.remove();
+    }
+  });
 }
 
 // src/ui/style.css
@@ -821,7 +886,6 @@ var DEFAULT_WIDTH = 640;
 var Frame = class {
   /** The signal aborts when the view is removed: every listener and request ends with it. */
   constructor(name, model, element, style, signal) {
-    this.name = name;
     this.model = model;
     this.element = element;
     this.signal = signal;
@@ -843,7 +907,6 @@ var Frame = class {
     this.root.replaceChildren(this.section);
     suppressShortcuts(element, signal);
   }
-  name;
   model;
   element;
   signal;
@@ -864,7 +927,9 @@ var Frame = class {
   show(content) {
     this.content = content;
     const failed = () => this.notify("The picture could not be saved.");
-    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    const { figure } = content;
+    const picture = (saved) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
+    if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
       if (this.section.dataset["theme"] === theme) return;
       this.section.dataset["theme"] = theme;
@@ -1259,9 +1324,9 @@ var HeadsPicture = class {
     const canvas = this.squares.get(keyOf(place))?.firstChild;
     return canvas instanceof HTMLCanvasElement ? canvas.toDataURL() : void 0;
   }
-  svg(heads, ink) {
+  svg(heads, ink, scale) {
     const valued = new Map(this.drawn.map((drawing) => [keyOf(drawing.place), drawing]));
-    return headsSvg(heads, ink, (place) => {
+    return headsSvg(heads, ink, scale, (place) => {
       const { value = null, colour = "", selected = false } = valued.get(keyOf(place)) ?? {};
       return { url: value === null ? this.dataUrl(place) : void 0, value, colour, selected };
     });
@@ -1272,7 +1337,11 @@ function paintThumbnail(canvas, thumbnails, head, colour) {
   const { r, g, b } = rgb(colour);
   paintPixels(canvas, thumbnails.cols, thumbnails.rows, (n) => [r, g, b, 255 * opacity[n]]);
 }
-function headsSvg(heads, ink, cellOf) {
+function scaleSvg({ low, high, unit, ramp: ramp2 }, x, y) {
+  const bands = range(40).map((n) => `<rect x="${x + 60 + 4 * n}" y="${y}" width="4.3" height="10" fill="${ramp2(n / 39)}"/>`);
+  return `<text x="${x + 54}" y="${y + 9}" text-anchor="end">${formatNumber(low)}</text>${bands.join("")}<text x="${x + 226}" y="${y + 9}">${formatNumber(high)} ${unit}</text>`;
+}
+function headsSvg(heads, ink, scale, cellOf) {
   const [size, gap, edge] = [56, 6, 44];
   const most = Math.max(...heads);
   const at = (n) => edge + n * (size + gap);
@@ -1284,11 +1353,13 @@ function headsSvg(heads, ink, cellOf) {
     return (value === null ? "" : `<rect ${box} fill="${colour}"/><text x="${middle}" y="${baseline}" text-anchor="middle" fill="${inkOn(colour)}">${value}</text>`) + (url ? `<image ${box} preserveAspectRatio="none" style="image-rendering:pixelated" href="${url}"/>` : "") + `<rect ${box} fill="none" stroke="${ink}" stroke-width="${selected ? 2.5 : 1}" stroke-opacity="${selected ? 1 : 0.2}"/>`;
   };
   return {
-    width: at(most),
-    height: at(heads.length),
+    width: Math.max(at(most), scale ? 400 : 0),
+    height: at(heads.length) + (scale ? 24 : 0),
     attributes: `font-family="sans-serif" font-size="12" fill="${ink}"`,
     body: [
       text(edge - 22, edge - 12, "layer"),
+      text(at(most / 2), edge - 28, "head"),
+      scale ? scaleSvg(scale, edge - 40, at(heads.length) + 4) : "",
       ...range(most).map((head) => text(at(head) + size / 2, edge - 12, head)),
       ...heads.flatMap((count, layer) => [
         text(edge - 22, at(layer) + size / 2 + 4, layer),
@@ -1405,9 +1476,18 @@ var HeadsView = class {
       (error) => !frame.signal.aborted && frame.notify(error.message)
     ).finally(() => this.requested = false);
   }
-  svg() {
-    const { roles } = this.frame;
-    return svgDocument(this.picture.svg(this.headCounts, roles.text), roles.background);
+  figure() {
+    const { model, roles, dark: dark2 } = this.frame;
+    const by = model.get("by");
+    const { extent } = this.statistic;
+    const selected = model.get("heads").map((head) => placeTitle({ layer: model.get("layer"), head }, model.get("stacks")));
+    return {
+      picture: this.picture.svg(this.headCounts, roles.text, extent && { ...extent, ramp: statisticRamp(attentionRamp(dark2)), unit: statisticTitle(by) }),
+      title: by ? this.headline.textContent ?? "" : "The attention of every head",
+      subtitle: [model.get("about"), selected.length ? `selected: ${selected.join(", ")}` : ""].filter(Boolean).join("   "),
+      caption: by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}.` : HOW[model.get("rows")],
+      file: ["heads", by || "patterns"].join("-")
+    };
   }
 };
 function capitalized(text) {
@@ -1415,7 +1495,7 @@ function capitalized(text) {
 }
 var index_default = view("Attention heads", heads_default, (frame) => {
   const heads = new HeadsView(frame);
-  return { draw: () => heads.draw(), picture: () => heads.svg() };
+  return { draw: () => heads.draw(), figure: () => heads.figure() };
 });
 export {
   index_default as default

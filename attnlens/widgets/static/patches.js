@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 efe78b2b7f34948c17eb997545c6e6ea0dab20acab99133dbdb2f51464104026
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -713,6 +713,14 @@ function tokenLabel(text2, longest = LONGEST) {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 
+// src/protocol/headers.ts
+var MOST_WORDS = 40;
+function traceTitle({ model, tokens, patches }) {
+  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
+  const text2 = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
+  return [model, `${text2}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
+
 // src/protocol/float16.ts
 var table;
 function decode(bits) {
@@ -1205,38 +1213,108 @@ function suppressShortcuts(element, signal) {
   }, { capture: true, signal });
 }
 
-// src/ui/downloads.ts
-function downloadButtons(name, picture, failed) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind, convert) => {
-    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
-    const onclick = () => void act().catch(failed);
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
-  };
-  return [button("PNG", rasterize), button("SVG", svgBlob)];
+// src/drawing/svg.ts
+var [EDGE, NARROWEST] = [14, 460];
+var TITLE = { size: 15, line: 20, letter: 9 };
+var SMALL = { size: 12, line: 16, letter: 6.2 };
+function escapeXml(text2) {
+  return text2.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
 }
-function svgBlob(svg) {
-  return new Blob([svg], { type: "image/svg+xml" });
+function figureDocument({ picture, title, subtitle, caption }, { background, text: text2, muted }) {
+  const width = Math.max(picture.width + 2 * EDGE, NARROWEST);
+  const parts = [];
+  let y = EDGE;
+  const write = (content, { size, line, letter }, style) => {
+    for (const words of wrapped(content, Math.floor((width - 2 * EDGE) / letter))) {
+      parts.push(`<text x="${EDGE}" y="${y + size}" font-size="${size}" ${style}>${escapeXml(words)}</text>`);
+      y += line;
+    }
+  };
+  write(title, TITLE, `font-weight="bold" fill="${text2}"`);
+  write(subtitle, SMALL, `fill="${muted}"`);
+  parts.push(svgInset(picture, (width - picture.width) / 2, y += 8));
+  y += picture.height + 4;
+  write(caption, SMALL, `fill="${muted}"`);
+  const height = Math.ceil(y + EDGE);
+  const attributes = 'font-family="system-ui, sans-serif"';
+  const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
+  return { width, height, attributes, body, document: svgElement2(body, width, height, attributes) };
+}
+function wrapped(text2, letters) {
+  const lines = [];
+  for (const word of text2.split(/\s+/).filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+function fileName(...parts) {
+  return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
+}
+function svgInset({ width, height, attributes, body }, x, y) {
+  return svgElement2(body, width, height, `x="${x}" y="${y}" ${attributes}`);
+}
+function svgElement2(body, width, height, attributes) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
+}
+
+// src/ui/downloads.ts
+function downloadButtons(picture, failed) {
+  const button = (kind, title, act) => {
+    const run = async () => act(picture());
+    return h("button", { type: "button", className: "quiet", title, onclick: () => void run().catch(failed) }, kind);
+  };
+  return [
+    button("PNG", "Save as PNG", async (saved) => save(await rasterize(saved), `${saved.file}.png`)),
+    button("SVG", "Save as SVG", async (saved) => save(svgBlob(saved), `${saved.file}.svg`)),
+    button("PDF", "Print on a page of its size, or save as PDF", print)
+  ];
+}
+function svgBlob({ document: document2 }) {
+  return new Blob([document2], { type: "image/svg+xml" });
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);
 }
-async function rasterize(svg) {
-  const url = URL.createObjectURL(svgBlob(svg));
+async function withImage(picture, use) {
+  const url = URL.createObjectURL(svgBlob(picture));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
+    return await use(image);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+function rasterize(picture) {
+  return withImage(picture, (image) => {
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  });
+}
+function print(picture) {
+  return withImage(picture, (image) => {
+    const page = h("iframe", { title: picture.file, style: { position: "fixed", width: "0", height: "0", border: "0" } });
+    document.body.append(page);
+    try {
+      const inside = page.contentWindow;
+      const sheet = new inside.CSSStyleSheet();
+      sheet.replaceSync(`@page { size: ${picture.width}px ${picture.height}px; margin: 0 } body { margin: 0 } img { display: block }`);
+      inside.document.adoptedStyleSheets = [sheet];
+      inside.document.title = picture.file;
+      inside.document.body.append(image);
+      inside.print();
+    } finally {
+      page.remove();
+    }
+  });
 }
 
 // src/ui/style.css
@@ -1273,7 +1351,6 @@ var DEFAULT_WIDTH = 640;
 var Frame = class {
   /** The signal aborts when the view is removed: every listener and request ends with it. */
   constructor(name, model, element, style, signal) {
-    this.name = name;
     this.model = model;
     this.element = element;
     this.signal = signal;
@@ -1295,7 +1372,6 @@ var Frame = class {
     this.root.replaceChildren(this.section);
     suppressShortcuts(element, signal);
   }
-  name;
   model;
   element;
   signal;
@@ -1316,7 +1392,9 @@ var Frame = class {
   show(content) {
     this.content = content;
     const failed = () => this.notify("The picture could not be saved.");
-    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    const { figure } = content;
+    const picture = (saved) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
+    if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
       if (this.section.dataset["theme"] === theme) return;
       this.section.dataset["theme"] = theme;
@@ -1607,14 +1685,6 @@ var PatchesControls = class {
   }
 };
 
-// src/drawing/svg.ts
-function escapeXml(text2) {
-  return text2.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
-}
-function svgDocument({ width, height, attributes, body }, background) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
-}
-
 // src/patches/figure_svg.ts
 var SHADES = 64;
 function scaleElement(paint, { low, high, unit, colours }) {
@@ -1626,38 +1696,37 @@ function scaleBar(paint, colours) {
   paintPixels(canvas, SHADES, 1, (x) => paint.rgba(colours === "signed" ? 2 * x / last - 1 : x / last, colours));
   return canvas;
 }
-var [LARGE, SMALL, GAP, TOP] = [420, 170, 18, 36];
+var [LARGE, SMALL2, GAP, TOP] = [420, 170, 18, 36];
 var PANELS_PER_ROW = 3;
 var WORDS_HEIGHT = 64;
 var SCALE_HEIGHT = 32;
 function figureSvg(figure) {
-  const { heading, ground, paint, roles, large, panels, scales } = figure;
+  const { ground, paint, large, panels, scales } = figure;
   const aspect = ground.height / ground.width;
   const across = Math.min(PANELS_PER_ROW, panels.length);
   const left = 2 * GAP + LARGE;
-  const rowHeight = SMALL * aspect + WORDS_HEIGHT + (panels.some(({ scale }) => scale) ? SCALE_HEIGHT : 0);
+  const rowHeight = SMALL2 * aspect + WORDS_HEIGHT + (panels.some(({ scale }) => scale) ? SCALE_HEIGHT : 0);
   const below = TOP + Math.ceil(panels.length / PANELS_PER_ROW) * rowHeight;
-  const width = left + Math.max(across, scales.length ? 2 : 0) * (SMALL + GAP);
+  const width = left + Math.max(across, scales.length ? 2 : 0) * (SMALL2 + GAP);
   const height = Math.max(TOP + LARGE * aspect + 36, below + 18 * scales.length);
-  const place = (n) => ({ x: left + n % across * (SMALL + GAP), y: TOP + Math.floor(n / across) * rowHeight });
+  const place = (n) => ({ x: left + n % across * (SMALL2 + GAP), y: TOP + Math.floor(n / across) * rowHeight });
   const content = [
-    text(GAP, 22, heading, roles.text, 13),
     overlaySvg(ground, large.map, paint, large.query, { x: GAP, y: TOP, width: LARGE }),
     scaleSvg(figure, large.scale, GAP, TOP + LARGE * aspect + 20),
     ...panels.map((panel, n) => panelSvg(figure, panel, place(n).x, place(n).y)),
     ...scales.map((scale, n) => scaleSvg(figure, scale, left, below + 18 * n))
   ];
   const body = `<defs>${paint.filterSvg}</defs>${content.join("")}`;
-  return svgDocument({ width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body }, roles.background);
+  return { width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body };
 }
 function panelSvg(figure, { title, map, value, note, scale }, x, y) {
   const { ground, paint, roles } = figure;
-  const below = y + SMALL * ground.height / ground.width;
+  const below = y + SMALL2 * ground.height / ground.width;
   return [
     text(x, y - 8, title, roles.text, 12),
     text(x, below + 15, value, roles.muted),
     text(x, below + 29, note, roles.muted),
-    overlaySvg(ground, map, paint, null, { x, y, width: SMALL }),
+    overlaySvg(ground, map, paint, null, { x, y, width: SMALL2 }),
     ...scale ? [scaleSvg(figure, { ...scale, unit: "" }, x - 26, below + 46), text(x, below + 60, scale.unit, roles.muted)] : []
   ].join("");
 }
@@ -2124,13 +2193,24 @@ var PatchesView = class {
     const patch = pointed ?? strongestPatch(scores);
     return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}`;
   }
+  figure() {
+    const { frame, grid } = this;
+    const { model } = frame;
+    const { query } = this;
+    return {
+      picture: this.svg(),
+      title: `${this.large.heading}: ${grid.describeRow(query, this.current?.row.weights ?? new Float32Array(grid.patches + grid.leading))}`,
+      subtitle: [traceTitle(this.source.header), model.get("trace").prediction].filter(Boolean).join(" · "),
+      caption: "The brighter a patch, the larger the weight on it, on a square-root scale.",
+      file: ["patches", "layer", model.get("layer"), "head", this.heads.length === this.headCount ? "mean" : this.heads.join("-"), query ?? "mean"].join("-")
+    };
+  }
   svg() {
     const { frame, grid, current } = this;
     const scaled = scaledMaps(current?.maps ?? /* @__PURE__ */ new Map(), frame.model.get("shared"));
     const ofPatches = current?.row.weights.subarray(grid.leading) ?? new Float32Array(grid.patches);
     const top = strongest(ofPatches, "share");
     return figureSvg({
-      heading: this.large.heading,
       ground: this.ground,
       paint: this.paint,
       roles: frame.roles,
@@ -2211,7 +2291,7 @@ function patchesContent(frame) {
     patches = new PatchesView(frame, ending.signal);
     frame.redraw();
   }, frame.signal);
-  return { draw: () => patches.draw(), picture: () => patches.svg() };
+  return { draw: () => patches.draw(), figure: () => patches.figure() };
 }
 var index_default = view("Patches", patches_default, patchesContent);
 export {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 efe78b2b7f34948c17eb997545c6e6ea0dab20acab99133dbdb2f51464104026
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -538,6 +538,52 @@ function listen(model, names, callback, signal) {
   signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
+// src/drawing/svg.ts
+var [EDGE, NARROWEST] = [14, 460];
+var TITLE = { size: 15, line: 20, letter: 9 };
+var SMALL = { size: 12, line: 16, letter: 6.2 };
+function escapeXml(text2) {
+  return text2.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+}
+function figureDocument({ picture, title, subtitle, caption }, { background, text: text2, muted }) {
+  const width = Math.max(picture.width + 2 * EDGE, NARROWEST);
+  const parts = [];
+  let y = EDGE;
+  const write = (content, { size, line, letter }, style) => {
+    for (const words of wrapped(content, Math.floor((width - 2 * EDGE) / letter))) {
+      parts.push(`<text x="${EDGE}" y="${y + size}" font-size="${size}" ${style}>${escapeXml(words)}</text>`);
+      y += line;
+    }
+  };
+  write(title, TITLE, `font-weight="bold" fill="${text2}"`);
+  write(subtitle, SMALL, `fill="${muted}"`);
+  parts.push(svgInset(picture, (width - picture.width) / 2, y += 8));
+  y += picture.height + 4;
+  write(caption, SMALL, `fill="${muted}"`);
+  const height = Math.ceil(y + EDGE);
+  const attributes = 'font-family="system-ui, sans-serif"';
+  const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
+  return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
+}
+function wrapped(text2, letters) {
+  const lines = [];
+  for (const word of text2.split(/\s+/).filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+function fileName(...parts) {
+  return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
+}
+function svgInset({ width, height, attributes, body }, x, y) {
+  return svgElement(body, width, height, `x="${x}" y="${y}" ${attributes}`);
+}
+function svgElement(body, width, height, attributes) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
+}
+
 // src/protocol/requests.ts
 var PATIENCE = 6e4;
 var requestCount = 0;
@@ -586,37 +632,61 @@ function h(tag, attributes = {}, ...children) {
 }
 
 // src/ui/downloads.ts
-function downloadButtons(name, picture, failed) {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button2 = (kind, convert) => {
-    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
-    const onclick = () => void act().catch(failed);
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
+function downloadButtons(picture, failed) {
+  const button2 = (kind, title, act) => {
+    const run = async () => act(picture());
+    return h("button", { type: "button", className: "quiet", title, onclick: () => void run().catch(failed) }, kind);
   };
-  return [button2("PNG", rasterize), button2("SVG", svgBlob)];
+  return [
+    button2("PNG", "Save as PNG", async (saved) => save(await rasterize(saved), `${saved.file}.png`)),
+    button2("SVG", "Save as SVG", async (saved) => save(svgBlob(saved), `${saved.file}.svg`)),
+    button2("PDF", "Print on a page of its size, or save as PDF", print)
+  ];
 }
-function svgBlob(svg) {
-  return new Blob([svg], { type: "image/svg+xml" });
+function svgBlob({ document: document2 }) {
+  return new Blob([document2], { type: "image/svg+xml" });
 }
 function save(blob, file) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e4);
 }
-async function rasterize(svg) {
-  const url = URL.createObjectURL(svgBlob(svg));
+async function withImage(picture, use) {
+  const url = URL.createObjectURL(svgBlob(picture));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise(
-      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
-    );
+    return await use(image);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+function rasterize(picture) {
+  return withImage(picture, (image) => {
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise(
+      (resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("no picture")))
+    );
+  });
+}
+function print(picture) {
+  return withImage(picture, (image) => {
+    const page = h("iframe", { title: picture.file, style: { position: "fixed", width: "0", height: "0", border: "0" } });
+    document.body.append(page);
+    try {
+      const inside = page.contentWindow;
+      const sheet = new inside.CSSStyleSheet();
+      sheet.replaceSync(`@page { size: ${picture.width}px ${picture.height}px; margin: 0 } body { margin: 0 } img { display: block }`);
+      inside.document.adoptedStyleSheets = [sheet];
+      inside.document.title = picture.file;
+      inside.document.body.append(image);
+      inside.print();
+    } finally {
+      page.remove();
+    }
+  });
 }
 
 // src/ui/keyboard.ts
@@ -671,7 +741,6 @@ var DEFAULT_WIDTH = 640;
 var Frame = class {
   /** The signal aborts when the view is removed: every listener and request ends with it. */
   constructor(name, model, element, style, signal) {
-    this.name = name;
     this.model = model;
     this.element = element;
     this.signal = signal;
@@ -693,7 +762,6 @@ var Frame = class {
     this.root.replaceChildren(this.section);
     suppressShortcuts(element, signal);
   }
-  name;
   model;
   element;
   signal;
@@ -714,7 +782,9 @@ var Frame = class {
   show(content) {
     this.content = content;
     const failed = () => this.notify("The picture could not be saved.");
-    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    const { figure } = content;
+    const picture = (saved) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
+    if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
       if (this.section.dataset["theme"] === theme) return;
       this.section.dataset["theme"] = theme;
@@ -1217,31 +1287,20 @@ function cssGradient(ramp2, signed) {
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }
 
-// src/drawing/svg.ts
-function escapeXml(text2) {
-  return text2.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
-}
-function svgDocument({ width, height, attributes, body }, background) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}><rect width="100%" height="100%" fill="${background}"/>${body}</svg>`;
-}
-
 // src/tokens/figure_svg.ts
-var EDGE = 16;
-var LIFT = EDGE + 24;
-var BELOW = 44;
-function figureSvg(body, elements, heading, ending, roles) {
+var EDGE2 = 8;
+function figureSvg(body, elements, roles) {
   const outer = body.getBoundingClientRect();
   const parts = [];
   elements.forEach((element) => parts.push(...element.querySelector("i") ? barSvg(element, outer, roles.text) : wordSvg(element, outer)));
-  const [width, height] = [Math.ceil(outer.width + 2 * EDGE), Math.ceil(outer.height + LIFT + BELOW)];
-  const content = [text(EDGE, EDGE + 8, heading, 13, roles.text), ...parts, text(EDGE, height - EDGE, ending, 12, roles.text)];
-  return svgDocument({ width, height, attributes: 'font-family="system-ui, sans-serif"', body: content.join("") }, roles.background);
+  const [width, height] = [Math.ceil(outer.width + 2 * EDGE2), Math.ceil(outer.height + 2 * EDGE2)];
+  return { width, height, attributes: 'font-family="system-ui, sans-serif"', body: parts.join("") };
 }
 function barSvg(element, outer, ink) {
   const bar = element.querySelector("i");
   const cells = [element.firstElementChild, element.lastElementChild].map((cell) => {
     const box = cell.getBoundingClientRect();
-    const [x, y] = [box.right - outer.left + EDGE, box.top - outer.top + LIFT + box.height * 0.72];
+    const [x, y] = [box.right - outer.left + EDGE2, box.top - outer.top + EDGE2 + box.height * 0.72];
     return text(x, y, cell.textContent ?? "", 13, ink, ' text-anchor="end"');
   });
   return [block(bar.getBoundingClientRect(), outer, bar.style.background), ...cells];
@@ -1251,14 +1310,14 @@ function wordSvg(element, outer) {
   const size = parseFloat(style.fontSize) || 15;
   const { background } = element.style;
   const blocks = background ? [...element.getClientRects()].map((box) => block(box, outer, background)) : [];
-  const words = linesOf(element).map(({ text: line, box }) => text(box.left - outer.left + EDGE, box.bottom - outer.top + LIFT - box.height * 0.24, line, size, style.color));
+  const words = linesOf(element).map(({ text: line, box }) => text(box.left - outer.left + EDGE2, box.bottom - outer.top + EDGE2 - box.height * 0.24, line, size, style.color));
   return [...blocks, ...words];
 }
 function text(x, y, content, size, colour, attributes = "") {
   return `<text x="${round(x)}" y="${round(y)}" font-size="${size}" fill="${colour}"${attributes}>${escapeXml(content)}</text>`;
 }
 function block(box, outer, colour) {
-  const [x, y] = [box.left - outer.left + EDGE, box.top - outer.top + LIFT];
+  const [x, y] = [box.left - outer.left + EDGE2, box.top - outer.top + EDGE2];
   return `<rect x="${round(x)}" y="${round(y)}" width="${round(box.width)}" height="${round(box.height)}" rx="3" fill="${colour}"/>`;
 }
 function linesOf(element) {
@@ -1508,14 +1567,20 @@ var TokensView = class {
     this.facts.draw(scored, ramp2);
     this.frame.explain(HOW[signed ? "signed" : "unsigned"]);
   }
-  svg() {
-    const { heading } = this.facts;
-    return figureSvg(this.picture.body, this.picture.elements, heading, this.facts.ending(this.scored), this.frame.roles);
+  figure() {
+    const { result } = this.scored;
+    return {
+      picture: figureSvg(this.picture.body, this.picture.elements, this.frame.roles),
+      title: this.facts.heading,
+      subtitle: "",
+      caption: this.facts.ending(this.scored),
+      file: ["attribution", result.question, result.how].join("-")
+    };
   }
 };
 var index_default = view("Token attribution", tokens_default, (frame) => {
   const tokens = new TokensView(frame);
-  return { draw: () => tokens.draw(), picture: () => tokens.svg() };
+  return { draw: () => tokens.draw(), figure: () => tokens.figure() };
 });
 export {
   index_default as default

@@ -1,5 +1,6 @@
 // AttentionView: one head, several or their mean, as lines between tokens or as a matrix.
 
+import type { SavedFigure } from "../drawing/svg";
 import type { LayerHeader } from "../protocol/headers";
 import { TraceSource, type Axis, type Selection } from "../protocol/trace_source";
 import { listen } from "../protocol/widget_model";
@@ -166,12 +167,12 @@ class AttentionView {
     if (this.picture.lines.positions(axis).includes(position)) this.frame.set(selectedToken({ axis, position }));
   }
 
-  svg(): string {
-    return this.picture.svg();
+  figure(): SavedFigure {
+    return this.picture.figure();
   }
 }
 
 export default view<AttentionState>("Attention", css, (frame) => {
   const attention = new AttentionView(frame);
-  return { draw: () => attention.draw(), picture: () => attention.svg() };
+  return { draw: () => attention.draw(), figure: () => attention.figure() };
 });

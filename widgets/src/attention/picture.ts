@@ -3,14 +3,14 @@
 import { attentionRamp } from "../drawing/colour";
 import { Lines } from "../drawing/lines";
 import { Matrix } from "../drawing/matrix";
-import { svgDocument } from "../drawing/svg";
+import type { SavedFigure } from "../drawing/svg";
 import type { LineSegment } from "../drawing/line_segments";
-import type { Tokens } from "../protocol/headers";
+import { traceTitle, type Tokens } from "../protocol/headers";
 import type { Axis, Selection, TraceSource } from "../protocol/trace_source";
 import { meanOf } from "../protocol/weights";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import { describeCell, describeHeads, describeLine, linesDrawing, loneToken, toggledToken, type TokenPlace } from "./attention_model";
+import { describeCell, describeHeads, describeLine, linesDrawing, loneToken, quoted, toggledToken, type TokenPlace } from "./attention_model";
 import { describePattern } from "./pattern";
 import type { AttentionState } from "./state";
 
@@ -170,9 +170,28 @@ export class AttentionPicture {
     }, frame.width);
   }
 
-  svg(): string {
-    const current = this.frame.model.get("mode") === "lines" ? this.lines : this.matrix;
-    return svgDocument(current.svg(), this.frame.roles.background);
+  /** What is seen, with what is selected. */
+  figure(): SavedFigure {
+    const { source, selection } = this.shown!;
+    const { query, key } = this.state;
+    const lines = this.frame.model.get("mode") === "lines";
+    const selected = [...(query === null ? [] : ["query", query]), ...(key === null ? [] : ["key", key])];
+    return {
+      picture: (lines ? this.lines : this.matrix).svg(),
+      title: this.headline.textContent ?? "",
+      subtitle: [traceTitle(source.header), query === null && key === null ? "" : this.selectionInWords()].filter(Boolean).join("   "),
+      caption: (lines ? "Attention weights: from each query on the left to its keys on the right, a thicker and darker line for a larger weight."
+        : "Attention weights: queries run down, keys across; a darker colour is a larger weight.").replace("darker", this.frame.dark ? "brighter" : "darker"),
+      file: ["attention", "layer", selection.layer, "head", ...selection.heads.slice(0, 4), ...selected].join("-"),
+    };
+  }
+
+  private selectionInWords(): string {
+    const { source, selection } = this.shown!;
+    const { query, key } = this.state;
+    const tokens = tokensOfBoth(source, selection.layer);
+    const named = (axis: Axis, position: number | null) => (position === null ? [] : [`${axis} ${position} ${quoted(tokens[axis], position)}`]);
+    return `selected: ${[...named("query", query), ...named("key", key)].join(", ")}`;
   }
 }
 

@@ -3,8 +3,9 @@
 import { attentionRamp, signedRamp } from "../drawing/colour";
 import type { MatrixDrawing } from "../drawing/matrix_painter";
 import { formatNumber } from "../drawing/number_format";
+import type { SavedFigure } from "../drawing/svg";
 import { tokenLabel } from "../drawing/token_label";
-import type { LayerHeader, Tokens } from "../protocol/headers";
+import { traceTitle, type LayerHeader, type Tokens } from "../protocol/headers";
 import { TILE_SIDE, type Tile, type TileCutter } from "../protocol/tiles";
 import { cached, TraceSource, type Axis, type Selection } from "../protocol/trace_source";
 import { listen } from "../protocol/widget_model";
@@ -205,8 +206,18 @@ class CompareView {
     };
   }
 
-  svg(): string {
-    return this.panels.svg(this.frame.roles);
+  figure(): SavedFigure {
+    const { model, roles } = this.frame;
+    const named = (side: TraceSide) => `layer ${model.get(HEAD_TRAITS[side][0])}, head ${this.head(side)}`;
+    const partner = model.get("partners")[model.get("layer")]?.[this.head("a")];
+    const distance = partner && partner[0] !== null ? `; ${model.get("metric")} distance ${formatNumber(partner[0])}` : "";
+    return {
+      picture: this.panels.svg(roles),
+      title: `a: ${named("a")} beside b: ${named("b")}${distance}`,
+      subtitle: (["a", "b"] as const).map((side) => `${side}: ${traceTitle(this.sources[side].header)}`).join("   "),
+      caption: "Queries run down, keys across; a and b are on one scale. b − a: blue where weights are larger in b, red where they are smaller.",
+      file: ["compare", "layer", model.get("layer"), "head", this.head("a")].join("-"),
+    };
   }
 
   // -- the cell that is pointed at ------------------------------------------------------------------------
@@ -237,5 +248,5 @@ class CompareView {
 
 export default view<CompareState>("Comparison", css, (frame) => {
   const compare = new CompareView(frame);
-  return { draw: () => compare.draw(), picture: () => compare.svg() };
+  return { draw: () => compare.draw(), figure: () => compare.figure() };
 });

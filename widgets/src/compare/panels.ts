@@ -2,7 +2,7 @@
 
 import { Matrix } from "../drawing/matrix";
 import type { MatrixDrawing } from "../drawing/matrix_painter";
-import { escapeXml, svgDocument, svgInset } from "../drawing/svg";
+import { escapeXml, svgInset, type SvgPicture } from "../drawing/svg";
 import type { Cell, Sight } from "../drawing/viewport";
 import type { Roles } from "../drawing/palette";
 import { h } from "../ui/dom";
@@ -90,7 +90,7 @@ export class ComparePanels {
   }
 
   /** The visible panels side by side. */
-  svg(roles: Roles): string {
+  svg(roles: Roles): SvgPicture {
     let [x, height] = [0, 0];
     const parts = PANELS.filter((panel) => !this.figures[panel].hidden).map((panel) => {
       const picture = this.matrices[panel].svg();
@@ -100,7 +100,7 @@ export class ComparePanels {
       return part;
     });
     const attributes = `font-family="sans-serif" font-size="13" fill="${roles.text}"`;
-    return svgDocument({ width: x, height, attributes, body: parts.join("") }, roles.background);
+    return { width: x, height, attributes, body: parts.join("") };
   }
 }
 

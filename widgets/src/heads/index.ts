@@ -1,7 +1,7 @@
 // HeadsView: every head of a trace as a thumbnail, in a grid of layers and heads or ranked by a statistic.
 
 import { attentionRamp } from "../drawing/colour";
-import { svgDocument } from "../drawing/svg";
+import type { SavedFigure } from "../drawing/svg";
 import { listen } from "../protocol/widget_model";
 import { toggleHead } from "../ui/controls";
 import { h } from "../ui/dom";
@@ -9,7 +9,7 @@ import { view, type Frame } from "../ui/view";
 import { HeadsControls } from "./controls";
 import css from "./heads.css";
 import {
-  cellNumber, headPlaces, HeadStatistic, readThumbnails, squareSize, statisticRamp, statisticTitle, type HeadPlace,
+  cellNumber, headPlaces, HeadStatistic, placeTitle, readThumbnails, squareSize, statisticRamp, statisticTitle, type HeadPlace,
 } from "./heads_model";
 import { HeadsPicture, type HeadDrawing } from "./picture";
 import type { HeadsState } from "./state";
@@ -132,9 +132,18 @@ class HeadsView {
     ).finally(() => (this.requested = false));
   }
 
-  svg(): string {
-    const { roles } = this.frame;
-    return svgDocument(this.picture.svg(this.headCounts, roles.text), roles.background);
+  figure(): SavedFigure {
+    const { model, roles, dark } = this.frame;
+    const by = model.get("by");
+    const { extent } = this.statistic;
+    const selected = model.get("heads").map((head) => placeTitle({ layer: model.get("layer"), head }, model.get("stacks")));
+    return {
+      picture: this.picture.svg(this.headCounts, roles.text, extent && { ...extent, ramp: statisticRamp(attentionRamp(dark)), unit: statisticTitle(by) }),
+      title: by ? this.headline.textContent ?? "" : "The attention of every head",
+      subtitle: [model.get("about"), selected.length ? `selected: ${selected.join(", ")}` : ""].filter(Boolean).join("   "),
+      caption: by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}.` : HOW[model.get("rows")],
+      file: ["heads", by || "patterns"].join("-"),
+    };
   }
 }
 
@@ -144,5 +153,5 @@ function capitalized(text: string): string {
 
 export default view<HeadsState>("Attention heads", css, (frame) => {
   const heads = new HeadsView(frame);
-  return { draw: () => heads.draw(), picture: () => heads.svg() };
+  return { draw: () => heads.draw(), figure: () => heads.figure() };
 });

@@ -2,7 +2,8 @@
 
 import { rgb } from "d3-color";
 import { paintPixels } from "../drawing/canvas";
-import { inkOn } from "../drawing/colour";
+import { inkOn, type Ramp } from "../drawing/colour";
+import { formatNumber } from "../drawing/number_format";
 import type { SvgPicture } from "../drawing/svg";
 import { h, range } from "../ui/dom";
 import { addsToSelection, runKey } from "../ui/keyboard";
@@ -146,9 +147,9 @@ export class HeadsPicture {
     return canvas instanceof HTMLCanvasElement ? canvas.toDataURL() : undefined;
   }
 
-  svg(heads: number[], ink: string): SvgPicture {
+  svg(heads: number[], ink: string, scale: HeadScale | null): SvgPicture {
     const valued = new Map(this.drawn.map((drawing) => [keyOf(drawing.place), drawing]));
-    return headsSvg(heads, ink, (place) => {
+    return headsSvg(heads, ink, scale, (place) => {
       const { value = null, colour = "", selected = false } = valued.get(keyOf(place)) ?? {};
       return { url: value === null ? this.dataUrl(place) : undefined, value, colour, selected };
     });
@@ -170,8 +171,23 @@ export interface HeadCell {
   selected: boolean;
 }
 
+/** The colours of a statistic in a saved picture. */
+export interface HeadScale {
+  low: number;
+  high: number;
+  unit: string;
+  ramp: Ramp;
+}
+
+/** A scale as a bar with its ends. */
+function scaleSvg({ low, high, unit, ramp }: HeadScale, x: number, y: number): string {
+  const bands = range(40).map((n) => `<rect x="${x + 60 + 4 * n}" y="${y}" width="4.3" height="10" fill="${ramp(n / 39)}"/>`);
+  return `<text x="${x + 54}" y="${y + 9}" text-anchor="end">${formatNumber(low)}</text>${bands.join("")}` +
+    `<text x="${x + 226}" y="${y + 9}">${formatNumber(high)} ${unit}</text>`;
+}
+
 /** The grid as SVG, each head a small picture or a number in it; `heads` is the number of each layer's heads. */
-export function headsSvg(heads: number[], ink: string, cellOf: (place: HeadPlace) => HeadCell): SvgPicture {
+export function headsSvg(heads: number[], ink: string, scale: HeadScale | null, cellOf: (place: HeadPlace) => HeadCell): SvgPicture {
   const [size, gap, edge] = [56, 6, 44];
   const most = Math.max(...heads);
   const at = (n: number) => edge + n * (size + gap);
@@ -185,11 +201,13 @@ export function headsSvg(heads: number[], ink: string, cellOf: (place: HeadPlace
       `<rect ${box} fill="none" stroke="${ink}" stroke-width="${selected ? 2.5 : 1}" stroke-opacity="${selected ? 1 : 0.2}"/>`;
   };
   return {
-    width: at(most),
-    height: at(heads.length),
+    width: Math.max(at(most), scale ? 400 : 0),
+    height: at(heads.length) + (scale ? 24 : 0),
     attributes: `font-family="sans-serif" font-size="12" fill="${ink}"`,
     body: [
       text(edge - 22, edge - 12, "layer"),
+      text(at(most / 2), edge - 28, "head"),
+      scale ? scaleSvg(scale, edge - 40, at(heads.length) + 4) : "",
       ...range(most).map((head) => text(at(head) + size / 2, edge - 12, head)),
       ...heads.flatMap((count, layer) => [
         text(edge - 22, at(layer) + size / 2 + 4, layer),

@@ -13,6 +13,8 @@ export interface HeadsState {
   stacks: string[];
   /** What a thumbnail's rows are: queries, or those of the image. */
   rows: "query" | "patch";
+  /** The model and the input, in a line. */
+  about: string;
   layer: number;
   heads: number[];
   by: string;

@@ -3,7 +3,7 @@
 import { paintPixels } from "../drawing/canvas";
 import { overlaySvg, type ImageGround, type OverlayPaint, type PatchColours, type PatchMap } from "../drawing/overlay";
 import type { Roles } from "../drawing/palette";
-import { escapeXml, svgDocument } from "../drawing/svg";
+import { escapeXml, type SvgPicture } from "../drawing/svg";
 import { h } from "../ui/dom";
 import type { ColourScale } from "./score_kinds";
 
@@ -18,7 +18,6 @@ export interface PanelFigure {
 }
 
 export interface PatchesFigure {
-  heading: string;
   ground: ImageGround;
   paint: OverlayPaint;
   roles: Roles;
@@ -49,8 +48,8 @@ const WORDS_HEIGHT = 64;
 const SCALE_HEIGHT = 32;
 
 /** The large picture, the panels in rows beside it, the scales below. */
-export function figureSvg(figure: PatchesFigure): string {
-  const { heading, ground, paint, roles, large, panels, scales } = figure;
+export function figureSvg(figure: PatchesFigure): SvgPicture {
+  const { ground, paint, large, panels, scales } = figure;
   const aspect = ground.height / ground.width;
   const across = Math.min(PANELS_PER_ROW, panels.length);
   const left = 2 * GAP + LARGE;
@@ -60,14 +59,13 @@ export function figureSvg(figure: PatchesFigure): string {
   const height = Math.max(TOP + LARGE * aspect + 36, below + 18 * scales.length);
   const place = (n: number) => ({ x: left + (n % across) * (SMALL + GAP), y: TOP + Math.floor(n / across) * rowHeight });
   const content = [
-    text(GAP, 22, heading, roles.text, 13),
     overlaySvg(ground, large.map, paint, large.query, { x: GAP, y: TOP, width: LARGE }),
     scaleSvg(figure, large.scale, GAP, TOP + LARGE * aspect + 20),
     ...panels.map((panel, n) => panelSvg(figure, panel, place(n).x, place(n).y)),
     ...scales.map((scale, n) => scaleSvg(figure, scale, left, below + 18 * n)),
   ];
   const body = `<defs>${paint.filterSvg}</defs>${content.join("")}`;
-  return svgDocument({ width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body }, roles.background);
+  return { width, height: Math.ceil(height), attributes: 'font-family="sans-serif"', body };
 }
 
 function panelSvg(figure: PatchesFigure, { title, map, value, note, scale }: PanelFigure, x: number, y: number): string {

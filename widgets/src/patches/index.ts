@@ -1,7 +1,9 @@
 // PatchView: an image with attention over its patches, and beside it other maps of the patches.
 
 import { OverlayPaint, type ImageGround } from "../drawing/overlay";
+import type { SavedFigure, SvgPicture } from "../drawing/svg";
 import { tokenLabel } from "../drawing/token_label";
+import { traceTitle } from "../protocol/headers";
 import { AttentionRows } from "../protocol/attention_rows";
 import { TraceSource } from "../protocol/trace_source";
 import { listen } from "../protocol/widget_model";
@@ -174,13 +176,25 @@ class PatchesView {
     return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}`;
   }
 
-  svg(): string {
+  figure(): SavedFigure {
+    const { frame, grid } = this;
+    const { model } = frame;
+    const { query } = this;
+    return {
+      picture: this.svg(),
+      title: `${this.large.heading}: ${grid.describeRow(query, this.current?.row.weights ?? new Float32Array(grid.patches + grid.leading))}`,
+      subtitle: [traceTitle(this.source.header), model.get("trace").prediction].filter(Boolean).join(" · "),
+      caption: "The brighter a patch, the larger the weight on it, on a square-root scale.",
+      file: ["patches", "layer", model.get("layer"), "head", this.heads.length === this.headCount ? "mean" : this.heads.join("-"), query ?? "mean"].join("-"),
+    };
+  }
+
+  private svg(): SvgPicture {
     const { frame, grid, current } = this;
     const scaled = scaledMaps(current?.maps ?? new Map(), frame.model.get("shared"));
     const ofPatches = current?.row.weights.subarray(grid.leading) ?? new Float32Array(grid.patches);
     const top = strongest(ofPatches, "share");
     return figureSvg({
-      heading: this.large.heading,
       ground: this.ground,
       paint: this.paint,
       roles: frame.roles,
@@ -270,7 +284,7 @@ function patchesContent(frame: Frame<PatchesState>): ViewContent {
     patches = new PatchesView(frame, ending.signal);
     frame.redraw();
   }, frame.signal);
-  return { draw: () => patches.draw(), picture: () => patches.svg() };
+  return { draw: () => patches.draw(), figure: () => patches.figure() };
 }
 
 export default view<PatchesState>("Patches", css, patchesContent);

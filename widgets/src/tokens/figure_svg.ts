@@ -1,12 +1,10 @@
 // An attribution's text, or its bars, as SVG: each word and each colour where the page has it.
 
 import type { Roles } from "../drawing/palette";
-import { escapeXml, svgDocument } from "../drawing/svg";
+import { escapeXml, type SvgPicture } from "../drawing/svg";
 
-/** Pixels around the picture, and above its parts. */
-const EDGE = 16;
-const LIFT = EDGE + 24;
-const BELOW = 44;
+/** Pixels around the picture. */
+const EDGE = 8;
 
 /** Text of one line, and where it stands in the page. */
 export interface TextLine {
@@ -14,15 +12,14 @@ export interface TextLine {
   box: DOMRect;
 }
 
-/** The picture as it stands on the page, between a line above it and one below. */
-export function figureSvg(body: HTMLElement, elements: HTMLElement[], heading: string, ending: string, roles: Roles): string {
+/** The picture as it stands on the page. */
+export function figureSvg(body: HTMLElement, elements: HTMLElement[], roles: Roles): SvgPicture {
   const outer = body.getBoundingClientRect();
   const parts: string[] = [];
   // elements has gaps where a ranking omits parts
   elements.forEach((element) => parts.push(...(element.querySelector("i") ? barSvg(element, outer, roles.text) : wordSvg(element, outer))));
-  const [width, height] = [Math.ceil(outer.width + 2 * EDGE), Math.ceil(outer.height + LIFT + BELOW)];
-  const content = [text(EDGE, EDGE + 8, heading, 13, roles.text), ...parts, text(EDGE, height - EDGE, ending, 12, roles.text)];
-  return svgDocument({ width, height, attributes: 'font-family="system-ui, sans-serif"', body: content.join("") }, roles.background);
+  const [width, height] = [Math.ceil(outer.width + 2 * EDGE), Math.ceil(outer.height + 2 * EDGE)];
+  return { width, height, attributes: 'font-family="system-ui, sans-serif"', body: parts.join("") };
 }
 
 /** A row of the ranking: its bar, its word and its number. */
@@ -30,7 +27,7 @@ function barSvg(element: HTMLElement, outer: DOMRect, ink: string): string[] {
   const bar = element.querySelector("i")!;
   const cells = [element.firstElementChild!, element.lastElementChild!].map((cell) => {
     const box = cell.getBoundingClientRect();
-    const [x, y] = [box.right - outer.left + EDGE, box.top - outer.top + LIFT + box.height * 0.72];
+    const [x, y] = [box.right - outer.left + EDGE, box.top - outer.top + EDGE + box.height * 0.72];
     return text(x, y, cell.textContent ?? "", 13, ink, ' text-anchor="end"');
   });
   return [block(bar.getBoundingClientRect(), outer, bar.style.background), ...cells];
@@ -43,7 +40,7 @@ function wordSvg(element: HTMLElement, outer: DOMRect): string[] {
   const { background } = element.style;
   const blocks = background ? [...element.getClientRects()].map((box) => block(box, outer, background)) : [];
   const words = linesOf(element).map(({ text: line, box }) =>
-    text(box.left - outer.left + EDGE, box.bottom - outer.top + LIFT - box.height * 0.24, line, size, style.color));
+    text(box.left - outer.left + EDGE, box.bottom - outer.top + EDGE - box.height * 0.24, line, size, style.color));
   return [...blocks, ...words];
 }
 
@@ -52,7 +49,7 @@ function text(x: number, y: number, content: string, size: number, colour: strin
 }
 
 function block(box: DOMRect, outer: DOMRect, colour: string): string {
-  const [x, y] = [box.left - outer.left + EDGE, box.top - outer.top + LIFT];
+  const [x, y] = [box.left - outer.left + EDGE, box.top - outer.top + EDGE];
   return `<rect x="${round(x)}" y="${round(y)}" width="${round(box.width)}" height="${round(box.height)}" rx="3" fill="${colour}"/>`;
 }
 

@@ -1,6 +1,7 @@
 // TokensView: an attribution over its text, as running text or ranked; explained again as one types.
 
 import { signedRamp, unsignedRamp } from "../drawing/colour";
+import type { SavedFigure } from "../drawing/svg";
 import { listen } from "../protocol/widget_model";
 import { view, type Frame } from "../ui/view";
 import { TokensControls } from "./controls";
@@ -65,13 +66,19 @@ class TokensView {
     this.frame.explain(HOW[signed ? "signed" : "unsigned"]);
   }
 
-  svg(): string {
-    const { heading } = this.facts;
-    return figureSvg(this.picture.body, this.picture.elements, heading, this.facts.ending(this.scored), this.frame.roles);
+  figure(): SavedFigure {
+    const { result } = this.scored;
+    return {
+      picture: figureSvg(this.picture.body, this.picture.elements, this.frame.roles),
+      title: this.facts.heading,
+      subtitle: "",
+      caption: this.facts.ending(this.scored),
+      file: ["attribution", result.question, result.how].join("-"),
+    };
   }
 }
 
 export default view<TokensState>("Token attribution", css, (frame) => {
   const tokens = new TokensView(frame);
-  return { draw: () => tokens.draw(), picture: () => tokens.svg() };
+  return { draw: () => tokens.draw(), figure: () => tokens.figure() };
 });

@@ -2,19 +2,29 @@
 
 import { h } from "./dom";
 
-/** A button for PNG and one for SVG; `picture` returns a document of SVG. */
-export function downloadButtons(name: string, picture: () => string, failed: () => void): HTMLElement[] {
-  const file = `attnlens-${name.toLowerCase().replaceAll(" ", "-")}`;
-  const button = (kind: string, convert: (svg: string) => Blob | Promise<Blob>) => {
-    const act = async () => save(await convert(picture()), `${file}.${kind.toLowerCase()}`);
-    const onclick = () => void act().catch(failed);
-    return h("button", { type: "button", className: "quiet", title: `Save as ${kind}`, onclick }, kind);
-  };
-  return [button("PNG", rasterize), button("SVG", svgBlob)];
+/** A document of SVG, its size, and the name of its file without an ending. */
+export interface SavedPicture {
+  document: string;
+  width: number;
+  height: number;
+  file: string;
 }
 
-function svgBlob(svg: string): Blob {
-  return new Blob([svg], { type: "image/svg+xml" });
+/** A button each for PNG, SVG and PDF. */
+export function downloadButtons(picture: () => SavedPicture, failed: () => void): HTMLElement[] {
+  const button = (kind: string, title: string, act: (picture: SavedPicture) => Promise<void>) => {
+    const run = async () => act(picture());
+    return h("button", { type: "button", className: "quiet", title, onclick: () => void run().catch(failed) }, kind);
+  };
+  return [
+    button("PNG", "Save as PNG", async (saved) => save(await rasterize(saved), `${saved.file}.png`)),
+    button("SVG", "Save as SVG", async (saved) => save(svgBlob(saved), `${saved.file}.svg`)),
+    button("PDF", "Print on a page of its size, or save as PDF", print),
+  ];
+}
+
+function svgBlob({ document }: SavedPicture): Blob {
+  return new Blob([document], { type: "image/svg+xml" });
 }
 
 function save(blob: Blob, file: string): void {
@@ -23,19 +33,45 @@ function save(blob: Blob, file: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** The SVG at twice its size, sharp in print too. */
-async function rasterize(svg: string): Promise<Blob> {
-  const url = URL.createObjectURL(svgBlob(svg));
+/** An image of the SVG while it is needed. */
+async function withImage<T>(picture: SavedPicture, use: (image: HTMLImageElement) => T | Promise<T>): Promise<T> {
+  const url = URL.createObjectURL(svgBlob(picture));
   try {
     const image = new Image();
     image.src = url;
     await image.decode();
-    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
-    canvas.getContext("2d")!.drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise((resolve, reject) =>
-      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture")))),
-    );
+    return await use(image);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+
+/** The SVG at twice its size, sharp in print too. */
+function rasterize(picture: SavedPicture): Promise<Blob> {
+  return withImage(picture, (image) => {
+    const canvas = h("canvas", { width: image.width * 2, height: image.height * 2 });
+    canvas.getContext("2d")!.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise((resolve, reject) =>
+      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture")))),
+    );
+  });
+}
+
+/** Prints the SVG, as vectors, on one page of its size: the browser's dialog saves it as PDF. */
+function print(picture: SavedPicture): Promise<void> {
+  return withImage(picture, (image) => {
+    const page = h("iframe", { title: picture.file, style: { position: "fixed", width: "0", height: "0", border: "0" } });
+    document.body.append(page);
+    try {
+      const inside = page.contentWindow as (Window & typeof globalThis) | null;
+      const sheet = new inside!.CSSStyleSheet();
+      sheet.replaceSync(`@page { size: ${picture.width}px ${picture.height}px; margin: 0 } body { margin: 0 } img { display: block }`);
+      inside!.document.adoptedStyleSheets = [sheet];
+      inside!.document.title = picture.file;
+      inside!.document.body.append(image);
+      inside!.print(); // returns when the dialog is closed
+    } finally {
+      page.remove();
+    }
+  });
 }

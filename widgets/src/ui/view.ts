@@ -1,6 +1,7 @@
 // The frame of every view: shadow root, theme, messages, how to read it, downloads, and its end.
 
 import { customProperties, rolesOf, type Roles } from "../drawing/palette";
+import { figureDocument, fileName, type SavedFigure } from "../drawing/svg";
 import { request, type Reply, type RequestFields } from "../protocol/requests";
 import type { WidgetModel } from "../protocol/widget_model";
 import { h } from "./dom";
@@ -9,10 +10,10 @@ import { suppressShortcuts } from "./keyboard";
 import css from "./style.css";
 import { themeOf, watchTheme } from "./theme";
 
-/** What a view puts into its frame: `draw` runs at every redraw, `picture` returns a document of SVG. */
+/** What a view puts into its frame: `draw` runs at every redraw, `figure` returns what is saved. */
 export interface ViewContent {
   draw(): void;
-  picture?: () => string;
+  figure?: () => SavedFigure;
 }
 
 /** What anywidget passes to `render`. */
@@ -49,7 +50,7 @@ export class Frame<State> {
 
   /** The signal aborts when the view is removed: every listener and request ends with it. */
   constructor(
-    private readonly name: string,
+    name: string,
     readonly model: WidgetModel<State>,
     private readonly element: HTMLElement,
     style: string,
@@ -74,7 +75,9 @@ export class Frame<State> {
   show(content: ViewContent): void {
     this.content = content;
     const failed = () => this.notify("The picture could not be saved.");
-    if (content.picture) this.downloads.append(...downloadButtons(this.name, content.picture, failed));
+    const { figure } = content;
+    const picture = (saved: SavedFigure) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
+    if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
       if (this.section.dataset["theme"] === theme) return;
       this.section.dataset["theme"] = theme;

@@ -5,7 +5,7 @@ import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { lineAt, lineSegments, lineSlope, lineStrokes, type LinesDrawing } from "../../src/drawing/line_segments";
 import { Lines } from "../../src/drawing/lines";
 import { lineSamples, linesSvg } from "../../src/drawing/lines_svg";
-import { svgDocument } from "../../src/drawing/svg";
+import { svgInset } from "../../src/drawing/svg";
 import { HOSTILE, recordingContext, stubBrowser } from "../fake";
 
 beforeAll(stubBrowser);
@@ -199,7 +199,7 @@ describe("the picture of lines", () => {
   });
 
   test("as SVG has the same lines, and tokens as text", () => {
-    const svg = svgDocument(linesSvg(drawing({ queries: { text: [HOSTILE, "a", "b"], special: [], segment: [] } }), { first: 0, end: 3 }), "white");
+    const svg = svgInset(linesSvg(drawing({ queries: { text: [HOSTILE, "a", "b"], special: [], segment: [] } }), { first: 0, end: 3 }), 0, 0);
     expect(svg.match(/<path /g)!.length).toBe(8);
     expect(svg).toContain('stroke="red" stroke-opacity="0.875"');
     expect(svg).not.toContain("<img");

@@ -6,7 +6,7 @@ import { attentionRamp, signedRamp, weightColours } from "../../src/drawing/colo
 import { Matrix } from "../../src/drawing/matrix";
 import { matrixSvg, paintMatrix, placedLabels, type MatrixDrawing, type MatrixScene } from "../../src/drawing/matrix_painter";
 import { rolesOf } from "../../src/drawing/palette";
-import { svgDocument } from "../../src/drawing/svg";
+import { svgInset } from "../../src/drawing/svg";
 import { TileCache } from "../../src/drawing/tile_cache";
 import { Viewport } from "../../src/drawing/viewport";
 import { tileCutter } from "../../src/protocol/tiles";
@@ -140,7 +140,7 @@ describe("labels", () => {
 
   test("are text in SVG, whatever a token holds", async () => {
     const hostile = { text: [HOSTILE, "b"], special: [], segment: [] };
-    const svg = svgDocument(matrixSvg(await scene(drawing(2, { queries: hostile, keys: hostile })), 80), roles.background);
+    const svg = svgInset(matrixSvg(await scene(drawing(2, { queries: hostile, keys: hostile })), 80), 0, 0);
     expect(svg).not.toMatch(/<img|<script|\u0000/);
     const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
     expect(parsed.querySelector("parsererror")).toBe(null);

@@ -1,8 +1,10 @@
+// @vitest-environment jsdom
 // Labels of tokens, numbers, and text in SVG.
 
 import { describe, expect, test } from "vitest";
 import { formatNumber, formatPercent, formatSigned } from "../../src/drawing/number_format";
-import { escapeXml, svgDocument, svgInset } from "../../src/drawing/svg";
+import { rolesOf } from "../../src/drawing/palette";
+import { escapeXml, figureDocument, fileName, svgInset, wrapped } from "../../src/drawing/svg";
 import { tokenLabel } from "../../src/drawing/token_label";
 import { HOSTILE } from "../fake";
 
@@ -57,14 +59,34 @@ describe("numbers", () => {
 describe("SVG", () => {
   const picture = { width: 10, height: 20, attributes: 'fill="red"', body: "<g/>" };
 
-  test("has its background below its elements", () => {
-    const document = svgDocument(picture, "white");
-    expect(document).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" width="10" height="20" fill="red">/);
-    expect(document).toContain('<rect width="100%" height="100%" fill="white"/><g/></svg>');
+  test("of a figure has a title, the picture in the middle, a caption and a background", () => {
+    const roles = rolesOf(false);
+    const figure = { picture, title: `Layer 5 ${HOSTILE}`, subtitle: "a model", caption: "what it means", file: "it" };
+    const { document: text, width, height } = figureDocument(figure, roles);
+    const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
+    expect(parsed.querySelector("parsererror, img, script")).toBe(null);
+    expect(parsed.querySelector("rect")!.getAttribute("fill")).toBe(roles.background);
+    expect([...parsed.querySelectorAll("text")].map((line) => line.textContent)).toEqual([
+      expect.stringContaining("Layer 5 </script"), expect.stringContaining("onerror"), "a model", "what it means",
+    ]);
+    const inset = parsed.querySelector("svg svg")!;
+    expect([inset.getAttribute("x"), inset.getAttribute("fill")]).toEqual([String((width - 10) / 2), "red"]);
+    expect(height).toBeGreaterThan(14 * 2 + 20 + 20 + 16 + 16);
+  });
+
+  test("of a figure wraps a long title into its width", () => {
+    expect(wrapped("one two three fourteen", 9)).toEqual(["one two", "three", "fourteen"]);
+    expect(wrapped("", 9)).toEqual([]);
+    const figure = { picture, title: "word ".repeat(40), subtitle: "", caption: "", file: "it" };
+    expect(figureDocument(figure, rolesOf(false)).document.match(/<text/g)!.length).toBe(5);
+  });
+
+  test("is saved under a name of letters, digits and hyphens", () => {
+    expect(fileName("attnlens", "attention-layer-5", "../Ä <b>", 3)).toBe("attnlens-attention-layer-5-a-b-3");
   });
 
   test("stands at a place within another one, without a background", () => {
-    expect(svgInset(picture, 5, 7)).toContain('<svg x="5" y="7"');
+    expect(svgInset(picture, 5, 7)).toContain('x="5" y="7"');
     expect(svgInset(picture, 5, 7)).not.toContain("<rect");
   });
 

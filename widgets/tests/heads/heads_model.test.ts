@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import { headColour } from "../../src/drawing/colour";
-import { svgDocument } from "../../src/drawing/svg";
+import { svgInset } from "../../src/drawing/svg";
 import {
   cellNumber, headPlaces, HeadStatistic, nextHead, readThumbnails, squareSize, statisticRamp, statisticTitle, thumbnailOpacity,
 } from "../../src/heads/heads_model";
@@ -88,6 +88,14 @@ describe("the grid", () => {
     expect([squareSize(640, 12, 16), squareSize(940, 64, 8)].map(({ gap }) => gap)).toEqual([4, 1]); // many cells touch
   });
 
+  test("has the scale of its statistic in a saved picture", () => {
+    const scale = { low: 0.5, high: 2, unit: "entropy", ramp: (share: number) => `ramp ${share.toFixed(1)}` };
+    const { body } = headsSvg([1], "ink", scale, () => ({ url: undefined, value: ".50", colour: "white", selected: false }));
+    expect(body).toContain(">0.5</text>");
+    expect(body).toContain(">2 entropy</text>");
+    expect([body.includes("ramp 0.0"), body.includes("ramp 1.0")]).toEqual([true, true]);
+  });
+
   test("is moved through by arrows, by row and column", () => {
     const from = { layer: 1, head: 2 };
     const next = (key: string) => nextHead(key, from, null);
@@ -108,13 +116,13 @@ describe("the grid", () => {
   });
 
   test("is an SVG with a picture for each head, and numbers along the sides", () => {
-    const svg = svgDocument(headsSvg([2, 1], "ink", ({ layer, head }) => ({
+    const svg = svgInset(headsSvg([2, 1], "ink", null, ({ layer, head }) => ({
       url: layer === 1 ? undefined : `data:${head}`, value: layer === 1 ? ".25" : null, colour: "white", selected: head === 1,
-    })), "white");
+    })), 0, 0);
     const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
     expect(parsed.querySelector("parsererror")).toBe(null);
     expect([...parsed.querySelectorAll("image")].map((image) => image.getAttribute("href"))).toEqual(["data:0", "data:1"]);
-    expect([...parsed.querySelectorAll("text")].map((text) => text.textContent)).toEqual(["layer", "0", "1", "0", "1", ".25"]);
+    expect([...parsed.querySelectorAll("text")].map((text) => text.textContent)).toEqual(["layer", "head", "0", "1", "0", "1", ".25"]);
     expect([...parsed.querySelectorAll("rect[stroke=ink]")].map((box) => box.getAttribute("stroke-width"))).toEqual(["1", "2.5", "1"]);
     expect(["width", "height"].map((name) => parsed.documentElement.getAttribute(name))).toEqual(["168", "168"]);
   });

@@ -14,7 +14,7 @@ function state(given: object = {}) {
     stats: { entropy: [[0.5, 1.5], [null, 0.25, 3]] },
     columns: ["entropy", "max_weight"],
     meanings: { entropy: "of the row", max_weight: "the largest" }, stacks: ["", ""],
-    rows: "query", layer: 0, heads: [], by: "", cells: "value", sort: false,
+    rows: "query", about: "tiny · a text", layer: 0, heads: [], by: "", cells: "value", sort: false,
     ...given,
   };
 }

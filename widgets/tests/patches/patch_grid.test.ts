@@ -5,6 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vi
 import { OverlayPaint } from "../../src/drawing/overlay";
 import { rolesOf } from "../../src/drawing/palette";
 import type { LayerHeader } from "../../src/protocol/headers";
+import { svgInset } from "../../src/drawing/svg";
 import { figureSvg, scaleElement, type PatchesFigure } from "../../src/patches/figure_svg";
 import { MapScores } from "../../src/patches/map_scores";
 import { capitalized, headsOrAll, headsText, panelTitle, PatchGrid, steppedHeads } from "../../src/patches/patch_grid";
@@ -233,11 +234,11 @@ describe("the saved figure", () => {
   const scale = { low: "0", high: "0.5", unit: "share of attention", colours: "heat" as const };
 
   function parsed(panels: number, more: Partial<PatchesFigure> = {}) {
-    const figure = figureSvg({
-      heading: "Attention of [CLS]", ground, paint, roles: rolesOf(false), large: { map, query: 2, scale },
+    const figure = svgInset(figureSvg({
+      ground, paint, roles: rolesOf(false), large: { map, query: 2, scale },
       panels: Array.from({ length: panels }, (_, n) => ({ title: `panel ${n}`, map, value: "most", note: "note", scale: null })),
       scales: panels ? [scale] : [], ...more,
-    });
+    }), 0, 0);
     return new DOMParser().parseFromString(figure, "image/svg+xml");
   }
   const numbers = (document: Document, names: string[]) => names.map((name) => Number(document.documentElement.getAttribute(name)));
@@ -265,15 +266,18 @@ describe("the saved figure", () => {
     expect(texts(parsed(2)).filter((text) => text!.endsWith("share of attention")).length).toBe(2); // of the large picture and of all panels
   });
 
-  test("is of the theme", () => {
-    const background = (dark: boolean) => parsed(0, { roles: rolesOf(dark) }).querySelector("rect")!.getAttribute("fill");
-    expect([background(false), background(true)]).toEqual([rolesOf(false).background, rolesOf(true).background]);
+  test("has the scale of each panel, or one that all share", () => {
+    const panels = [0.5, 0.25].map((top) => ({ title: "panel", map, value: "", note: "", scale: { ...scale, high: String(top) } }));
+    const texts = (document: Document) => [...document.querySelectorAll("text")].map((text) => text.textContent);
+    expect(texts(parsed(2, { panels, scales: [] })).filter((text) => text === "share of attention").length).toBe(2);
+    expect(texts(parsed(2)).filter((text) => text!.endsWith("share of attention")).length).toBe(2); // of the large picture and of all panels
   });
 
   test("has text for text", () => {
-    const document = parsed(0, { heading: HOSTILE });
+    const panels = [{ title: HOSTILE, map, value: "", note: "", scale: null }];
+    const document = parsed(1, { panels });
     expect(document.querySelector("parsererror, img, script")).toBe(null);
-    expect(document.querySelector("text")!.textContent).toContain("<img src=x");
+    expect([...document.querySelectorAll("text")].some((text) => text.textContent!.includes("<img src=x"))).toBe(true);
   });
 
   test("has the scale of the page: its ends and its unit", () => {

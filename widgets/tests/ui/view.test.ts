@@ -155,12 +155,37 @@ describe("the theme", () => {
 });
 
 describe("downloads", () => {
+  const picture = { width: 30, height: 20, attributes: "", body: "<g/>" };
+  const figure = () => ({ picture, title: "title", subtitle: "", caption: "", file: "heads-layer-3" });
+
+  test("as PDF print the picture on a page of its size, and leave nothing behind", async () => {
+    URL.createObjectURL = () => "blob:1";
+    URL.revokeObjectURL = () => undefined;
+    Image.prototype.decode = async () => undefined;
+    const printed: string[] = [];
+    const frames = vi.spyOn(HTMLIFrameElement.prototype, "contentWindow", "get").mockImplementation(function (this: HTMLIFrameElement) {
+      const inside = document.implementation.createHTMLDocument();
+      const sheets: string[] = [];
+      class Sheet { replaceSync(css: string) { sheets.push(css); } }
+      return { document: inside, CSSStyleSheet: Sheet, print: () => printed.push(inside.title, sheets.join(), String(inside.body.childElementCount)) } as any;
+    });
+    content = { draw, figure };
+    const { all, settle } = await render();
+    all(".downloads button")[2]!.click();
+    await settle();
+    expect(printed[0]).toBe("attnlens-heads-layer-3");
+    expect(printed[1]).toMatch(/@page { size: 460px \d+px; margin: 0 }/);
+    expect(printed[2]).toBe("1");
+    expect(document.querySelector("iframe")).toBe(null);
+    frames.mockRestore();
+  });
+
   test("are offered where there is a picture", async () => {
     const { all } = await render();
     expect(all(".downloads button")).toEqual([]);
-    content = { draw, picture: () => "<svg/>" };
+    content = { draw, figure };
     const { all: withPicture } = await render();
-    expect(withPicture(".downloads button").map((button) => button.textContent)).toEqual(["PNG", "SVG"]);
+    expect(withPicture(".downloads button").map((button) => button.textContent)).toEqual(["PNG", "SVG", "PDF"]);
   });
 
   test("have a name after the view, and release what they saved", async () => {
@@ -171,14 +196,14 @@ describe("downloads", () => {
     const click = vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function (this: HTMLAnchorElement) {
       links.push(this.download);
     });
-    content = { draw, picture: () => "<svg>picture</svg>" };
+    content = { draw, figure };
     const el = document.body.appendChild(document.createElement("div"));
     endings.push(testView.render({ model: new FakeModel({}) as any, el }));
     el.shadowRoot!.querySelectorAll<HTMLElement>(".downloads button")[1]!.click();
     await vi.advanceTimersByTimeAsync(0);
-    expect(links).toEqual(["attnlens-test-view.svg"]);
+    expect(links).toEqual(["attnlens-heads-layer-3.svg"]);
     expect(blobs[0]!.type).toBe("image/svg+xml");
-    expect(blobs[0]!.size).toBe("<svg>picture</svg>".length);
+    expect(blobs[0]!.size).toBeGreaterThan("<svg><g/></svg>".length);
     expect(revoked).toEqual([]);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(revoked).toEqual(["blob:1"]);
@@ -187,7 +212,7 @@ describe("downloads", () => {
   });
 
   test("that fail say so", async () => {
-    content = { draw, picture: () => { throw new Error("no canvas"); } };
+    content = { draw, figure: () => { throw new Error("no canvas"); } };
     const { all, one, settle } = await render();
     all(".downloads button")[1]!.click();
     await settle();
