@@ -32,6 +32,12 @@ def stops(name: str, theme: str = "light") -> list[str]:
     return list(_palette()["maps"][name][theme])
 
 
+def head_colour(head: int, theme: str = "light") -> str:
+    """A head's own colour, as in every view and figure."""
+    colours = _palette()["heads"][theme]
+    return colours[head % len(colours)]
+
+
 def rgb(colour: str) -> tuple[int, int, int]:
     """Red, green and blue of "#rrggbb", each from 0 to 255."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))

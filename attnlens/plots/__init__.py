@@ -3,6 +3,7 @@
 | function | figure |
 | --- | --- |
 | `head(trace, layer, head)` | one head as a matrix |
+| `lines(trace, layer, head)` | heads as lines between tokens |
 | `heads(trace, layer)` | every head of a layer |
 | `grid(trace)` | every head of every layer as a thumbnail |
 | `average(trace)` | the mean over the heads of one layer or of all layers |
@@ -22,12 +23,13 @@ statistics are drawn in other colours by `cmap=`, a colour map of matplotlib or 
 
 from ._attributions import attributions, pixels
 from ._images import layers, patches
+from ._lines import lines
 from ._matrices import average, grid, head, heads, row
 from ._style import MOST_LABELS, SIGNED, WEIGHTS
 from ._summaries import compare, head_map, stats
 from ._texts import rollout, tokens
 
 __all__ = [
-    "attributions", "average", "compare", "grid", "head", "head_map", "heads", "layers", "patches", "pixels",
+    "attributions", "average", "compare", "grid", "head", "head_map", "heads", "layers", "lines", "patches", "pixels",
     "rollout", "row", "stats", "tokens", "MOST_LABELS", "SIGNED", "WEIGHTS",
 ]  # fmt: skip

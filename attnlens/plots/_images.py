@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +24,18 @@ FAINT, STRONG = 0.15, 0.85
 
 MOST_ACROSS = 7
 """Panels side by side."""
+
+UNITS = {"share": "share of attention", "rank": "only ranks", "signed": "logits against and for"}
+"""What the numbers of each kind of map are."""
+
+
+class PatchMap(TypedDict):
+    """A number for each patch."""
+
+    title: str
+    scores: Tensor
+    kind: str
+
 
 Query = int | str | tuple[int, int]
 """A position by number or text, or a patch by (row, column)."""
@@ -108,6 +121,40 @@ def over_image(
     return _style.finish(figure, *words)
 
 
+def panels(trace: Trace, maps: Sequence[PatchMap], at: int | None) -> Figure:
+    """The image, then maps of the patches, each on a scale of its own: attention, or scores of an attribution.
+
+    maps: each with its title, scores `[patch]` or `[row, column]`, and kind: "share" of attention, "rank" or "signed"
+    at: the position whose attention the first map is, outlined where it is a patch; None for the mean over all
+    """
+    grid = trace.patches
+    pictured = grid.image is not None
+    down, columns = _wrapped(len(maps) + pictured)
+    figure, axes = _style.blank(_size(grid, down, columns), down, columns)
+    for ax in axes.flat:
+        ax.axis("off")
+    if pictured:
+        axes[0, 0].imshow(grid.image, interpolation="nearest", extent=_extent(grid))
+        _finish(axes[0, 0], grid, 0 if at is None else at, str(trace.prediction or "the image"))
+    for number, (ax, one) in enumerate(zip(axes.flat[int(pictured) :], maps)):
+        heat = one["scores"].reshape(grid.rows, grid.cols).float().cpu().numpy()
+        norm, colours = _scale_of(heat, one["kind"], len(grid))
+        _lay(ax, grid, heat, norm, colours)
+        _finish(ax, grid, at if number == 0 and at is not None else 0, one["title"])
+        seen = _style.scale(norm, [heat], _as_seen(colours, norm) if pictured else colours)
+        _style.colour_bar(seen, ax, UNITS[one["kind"]], shrink=0.8, aspect=18)
+    whose = "the mean over positions" if at is None else name_of(grid, at)
+    return _style.finish(figure, f"Attention of {whose}", _style.named(trace, "each map on its own scale"))
+
+
+def _scale_of(heat: np.ndarray, kind: str, positions: int) -> tuple[Normalize, Colormap]:
+    """The scale and the colours of a map."""
+    if kind == "share":
+        return _style.weight_scale([heat], positions, even=2, linear=False), _style.HEAT
+    end = float(np.abs(np.nan_to_num(heat)).max()) or 1.0
+    return (Normalize(-end, end), _style.SIGNED) if kind == "signed" else (Normalize(0, end), _style.UNSIGNED)
+
+
 def _finish(ax: Axes, grid: PatchGrid, at: int, title: str) -> None:
     """The title of a panel and the frame of the query patch."""
     ax.set_title(title, fontsize=9.5, color=_style.INK, parse_math=False)
@@ -127,14 +174,22 @@ def _lay(ax: Axes, grid: PatchGrid, heat: np.ndarray, norm: Normalize, colours: 
     if grid.image is not None:
         grey = np.repeat(np.asarray(grid.image).mean(-1, keepdims=True), 3, axis=-1) / 255
         ax.imshow(0.35 + 0.65 * grey, **place)
-        opaque = FAINT + (STRONG - FAINT) * np.clip(norm(np.nan_to_num(heat)), 0, 1)
+        opaque = _opacity(norm(np.nan_to_num(heat)), norm, colours)
     ax.imshow(np.ma.masked_invalid(heat), cmap=colours, norm=norm, alpha=opaque, **place)
 
 
-def _as_seen(colours: Colormap) -> ListedColormap:
+def _opacity(share: np.ndarray, norm: Normalize, colours: Colormap) -> np.ndarray:
+    """How opaque a place of the scale is: attention by its share; a score, whose colours fade to white, by its root."""
+    share = np.clip(share, 0, 1)
+    if colours is _style.SIGNED or colours is _style.UNSIGNED:
+        return STRONG * np.sqrt(np.abs(2 * share - 1) if norm.vmin < 0 else share)
+    return FAINT + (STRONG - FAINT) * share
+
+
+def _as_seen(colours: Colormap, norm: Normalize | None = None) -> ListedColormap:
     """The colours of the bar as they appear in the maps: over grey."""
     share = np.linspace(0, 1, 256)[:, None]
-    opaque = FAINT + (STRONG - FAINT) * share
+    opaque = _opacity(share, norm or Normalize(0, 1), colours)
     return ListedColormap(
         opaque * colours(share[:, 0])[:, :3]
         + (1 - opaque) * np.divide(_palette.rgb(_palette.colour("mat")), 255)

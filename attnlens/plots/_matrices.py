@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from .. import _checks
 from ..analysis._pooling import pooled, pooled_mean, pooled_signed
@@ -211,17 +213,33 @@ def _single(
     ax: Axes | None,
 ) -> Figure:
     """One matrix with its tokens, its scale and, where they fit, its numbers; words: (title, name of the scale)."""
-    queries, keys = trace.axis_tokens(layer)
-    shape = (len(queries), len(keys))
     new, colours = ax is None, _style.weight_colours(cmap)
-    ax = _style.panel(ax, figsize, _size(queries, keys))
-    image = _style.matrix(ax, values, _style.weight_scale([values], len(keys)), shape, colours, step)
+    ax = _style.panel(ax, figsize, size_of(*trace.axis_tokens(layer)))
+    image = tokens_matrix(ax, values, step, trace.axis_tokens(layer), colours)
+    _style.colour_bar(image, ax, words[1])
+    return _style.done(ax, words[0], _style.named(trace, _reading(cmap), _cells(step)), new)
+
+
+def tokens_matrix(
+    ax: Axes,
+    values: np.ndarray,
+    step: tuple[int, int],
+    sides: tuple[Sequence[Token], Sequence[Token]],
+    colours: Colormap = _style.WEIGHTS,
+    norm: Normalize | None = None,
+) -> AxesImage:
+    """A matrix between its tokens, with its numbers where they fit; a cell covers `step` positions."""
+    queries, keys = sides
+    shape = (len(queries), len(keys))
+    norm = norm or _style.weight_scale([values], len(keys))
+    image = _style.matrix(ax, values, norm, shape, colours, step)
     if max(shape) <= _style.MOST_NUMBERS:
         _style.numbers(ax, image)
     _style.label(ax.yaxis, queries)
     _style.label(ax.xaxis, keys)
-    _style.colour_bar(image, ax, words[1])
-    return _style.done(ax, words[0], _style.named(trace, _reading(cmap), _cells(step)), new)
+    ax.set_ylabel("query", color=_style.QUIET, fontsize=9)
+    ax.set_xlabel("key", color=_style.QUIET, fontsize=9)
+    return image
 
 
 def _dark(cmap: _style.Colours) -> str:
@@ -233,7 +251,8 @@ def _reading(cmap: _style.Colours) -> str:
     return ", ".join(filter(None, (READING, _dark(cmap))))
 
 
-def _size(queries: tuple[Token, ...], keys: tuple[Token, ...]) -> _style.Size:
+def size_of(queries: Sequence[Token], keys: Sequence[Token]) -> _style.Size:
+    """Inches of a figure of one matrix."""
     width = _style.side(len(keys)) + _style.label_room(queries) + 1.1
     return max(4.2, width), max(2.9, _style.side(len(queries)) + _style.label_room(keys) + 0.9)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import traitlets as t
@@ -26,6 +26,9 @@ from ._view import (
     state,
     validate,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MODES = ("lines", "matrix")
 
@@ -108,6 +111,13 @@ class AttentionView(View):
                 self.query = self.key = None
             self.pair = self.pair if two_texts(trace) else "all"
             self.trace = self._layers.show(trace, self.layer)
+
+    def figure(self) -> Figure:
+        """What is seen, as a matplotlib figure: lines, beyond 60 tokens a matrix; with what is selected and hidden."""
+        from ._figures import attention_figure
+
+        selection = self._selection(self.layer, self.heads or [0], self.pair, self.hide_special, self.pool)
+        return attention_figure(self._tiles, selection, self.mode, self.mean, (self.query, self.key))
 
     def _tile(self, level: int, row: int, col: int, **selection: Any) -> Reply:
         tile = self._tiles.tile(self._selection(**selection), level, row, col)

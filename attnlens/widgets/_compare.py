@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets as t
@@ -27,6 +27,9 @@ from ._view import (
     state,
     validate,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class CompareView(View):
@@ -92,7 +95,7 @@ class CompareView(View):
             )
         self._b = self._a if b is None else _checks.drawable(b, "CompareView")
         partners, pairs, note = _compared(self._a, self._b, metric)
-        self._partners = partners
+        self._partners, self._pairs = partners, pairs
         layers = range(len(self._a)) if layer is None else [_checks.position("layer", layer, len(self._a))]
         layer, most = _farthest(partners, layers)
         (head,) = _checks.positions("head", most if head is None else head, self._a[layer].heads)
@@ -116,6 +119,26 @@ class CompareView(View):
         self.a_trace = LayerTransfer(self, "a_").show(self._a, self.layer)
         self.b_trace = LayerTransfer(self, "b_").show(self._b, self.other_layer)
         self.observe(self._follow, ["layer", "head"])
+
+    def figure(self) -> Figure:
+        """What is seen, as a matplotlib figure: both heads on one scale and, where tokens align, their difference."""
+        from ._figures import compare_figure
+
+        sides = {
+            "a": (self._tiles["a"], self.layer, self.head),
+            "b": (self._tiles["b"], self.other_layer, self.other_head),
+        }
+        return compare_figure(sides, self._pairs_of_shown())
+
+    def _pairs_of_shown(self) -> list[tuple[int, int]]:
+        """Aligned positions, where the shown layers attend between them."""
+        a, b = self._a.layers[self.layer], self._b.layers[self.other_layer]
+        partner = self._partners[self.layer][self.head]
+        if partner is None:
+            return []
+        of_partner = self._b.layers[partner[1]]
+        axes = [(one.query_side, one.key_side, *one.attention.shape[1:]) for one in (of_partner, b)]
+        return list(self._pairs) if axes[0] == axes[1] and a.attention.queries == a.attention.keys else []
 
     def _tile_of(self, side: str) -> Any:
         def reply(layer: int, heads: list[int], level: int, row: int, col: int, **_: Any) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
@@ -10,10 +10,15 @@ from ..analysis._strongest_heads import strongest_head
 from ..data._trace import Trace
 from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens, TextLens
+from . import _still
 from ._attention import AttentionView
 from ._heads import HeadsView
 from ._patches import PatchView
 from ._tokens import TokensView
+from ._view import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Explorer(ipywidgets.VBox):
@@ -101,6 +106,16 @@ class Explorer(ipywidgets.VBox):
         self._error = ipywidgets.Label()
         self._field.observe(self._typed, "value")
         return [self._field, self._error]
+
+    def figure(self) -> Figure:
+        """The attention that is seen, as a matplotlib figure; each view has its own: `explorer.tokens.figure()`."""
+        return (self.patches if isinstance(self._lens, ImageLens) else self.attention).figure()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The live views, beside them a picture and a text for where no widget is shown."""
+        views = [view for view in self.children if isinstance(view, View)]
+        text = "\n".join(["Explorer", *map(repr, views)])
+        return _still.beside(super()._repr_mimebundle_(**options), self.figure, text)
 
     def show(self, input: Any) -> None:
         """Shows another input in the same views; the selection is kept as far as the input has it.

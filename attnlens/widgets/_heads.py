@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import traitlets as t
@@ -20,6 +20,9 @@ from ..data._thumbnails import sees_patches
 from ..data._trace import Layer, Trace
 from . import _payload
 from ._view import Integer, View, bulk, bundle, state, validate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIDE = 32
 """Maximum number of rows and columns of a thumbnail."""
@@ -121,6 +124,12 @@ class HeadsView(View):
             small = sum(math.prod(layer.attention.shape) for layer in trace.layers) <= STATS_AT_ONCE
             if self.by or small:
                 self._send_stats()
+
+    def figure(self) -> Figure:
+        """What is seen, as a matplotlib figure: every head's pattern, or the statistic that is chosen."""
+        from ._figures import heads_figure
+
+        return heads_figure(self._trace, self.by, self.layer, self.heads)
 
     @property
     def _most_heads(self) -> int:

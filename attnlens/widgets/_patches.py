@@ -18,6 +18,8 @@ from . import _payload
 from ._view import Integer, LayerTransfer, Number, Reply, View, bulk, bundle, state, validate
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..attribution import ImageAttribution
 
 OF_TRACE = ("image", "attention", "rollout")
@@ -148,6 +150,17 @@ class PatchView(View):
             self.maps, self.scores = {}, b""
             self._send_first(required)
             self.trace = self._layers.show(self._trace, self.layer)
+
+    def figure(self) -> Figure:
+        """What is seen, as a matplotlib figure: the image, the attention of the query, and the maps beside it."""
+        from ._figures import patches_figure
+
+        maps = {
+            name: {"title": name.replace("_", " "), "scores": scores, "kind": header["kind"]}
+            for name, (header, scores) in self._maps_kept.items()
+            if name in self.panels
+        }
+        return patches_figure(self._trace, self.layer, self.heads, self.query, maps)
 
     # -- answers --------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import traitlets as t
@@ -24,6 +24,9 @@ from ._attribution_sources import (
     Target,
 )
 from ._view import Integer, View, bulk, bundle, state, validate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class TokensView(View):
@@ -116,6 +119,11 @@ class TokensView(View):
     def attribution(self) -> TextAttribution:
         """The attribution that is shown, always by token."""
         return self._results[self.number].attribution
+
+    def figure(self) -> Figure:
+        """What is seen, as a matplotlib figure: the text at the chosen level."""
+        shown = next(one for one in self._results[self.number].levels if one.level == self.level)
+        return shown.plot()
 
     @property
     def _request(self) -> AttributionRequest:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import anywidget
 import traitlets
@@ -19,7 +19,10 @@ import traitlets
 from .. import _checks
 from ..data._trace import Trace
 from ..errors import AttnlensError, InputError, unknown_name
-from . import _payload
+from . import _payload, _still
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STATIC = Path(__file__).parent / "static"
 """The bundles, built from `widgets/src` by `npm run build`."""
@@ -105,6 +108,17 @@ class View(anywidget.AnyWidget):
             raise
         else:
             self.send({"id": number, "answer": reply.content}, list(reply.buffers))
+
+    def figure(self) -> Figure:
+        """What is seen, as a matplotlib figure: the selected layer, heads and tokens, with title, axes and scale.
+
+        >>> view.figure().savefig("head.pdf")
+        """
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The live view, beside it a picture and a text for where no widget is shown: on GitHub, in nbconvert."""
+        return _still.beside(super()._repr_mimebundle_(**options), self.figure, repr(self))
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.state_names()}

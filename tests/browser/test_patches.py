@@ -210,7 +210,7 @@ def test_the_saved_picture_has_every_panel(mounted, lens, image, tmp_path):
     saved.value.save_as(tmp_path / "it.svg")
     svg = (tmp_path / "it.svg").read_text(encoding="utf-8")
     assert saved.value.suggested_filename.startswith("attnlens-patches-layer-7-head-mean-")
-    assert "Attention of patch (2, 5) · layer 7, mean of 3 heads: patch (2, 5) attends" in svg
+    assert "Attention of patch (2, 5) · layer 7, mean of 3 heads" in svg
     for title in ("image", "rollout", "integrated gradients", "share of attention", "logits against and for"):
         assert f">{title}</text>" in svg or f"  {title}</text>" in svg
     page.set_content(svg)

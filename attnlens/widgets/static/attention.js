@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
 
 // src/protocol/float16.ts
 var table;
@@ -93,10 +93,10 @@ var Layer = class {
   /** The weights within each window, laid along the diagonal. */
   windows(head) {
     const { queries, keys } = this.header;
-    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const [count, heads2, high, wide] = this.parts.get("windows").shape;
     const out = new Float32Array(queries * keys);
     for (let window = 0; window < count; window++) {
-      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      const part = this.halves("windows", (window * heads2 + head) * high * wide, high * wide);
       for (let row = 0; row < high; row++)
         out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
     }
@@ -343,8 +343,8 @@ var TraceSource = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
-  matrices({ layer, heads, pair, hide_special, pool }) {
-    const shown = { layer, heads, pair, hide_special };
+  matrices({ layer, heads: heads2, pair, hide_special, pool }) {
+    const shown = { layer, heads: heads2, pair, hide_special };
     return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
   }
   async select(selection) {
@@ -369,8 +369,8 @@ var TraceSource = class {
   }
   async requestLine(selection, axis, position) {
     const { shape, buffers } = await this.request("line", { ...selection, axis, position });
-    const [heads, length] = shape;
-    const values = readHalves(buffers[0], 0, heads * length);
+    const [heads2, length] = shape;
+    const values = readHalves(buffers[0], 0, heads2 * length);
     const size = values.length / selection.heads.length;
     return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
   }
@@ -532,6 +532,10 @@ var maps = {
     dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
   }
 };
+var heads = {
+  light: ["#0074c3", "#db5b5b", "#007d4c", "#9874dc", "#866100", "#009cc3", "#b83173", "#4a9734", "#006cca", "#ce683d", "#007e6f", "#bc65c5", "#696c00", "#0097db", "#bb3253", "#009c54", "#595fc4", "#b97623", "#007d90", "#d358a6", "#467400", "#0090e9", "#b33f34", "#009e77"],
+  dark: ["#00beff", "#ee6b6a", "#00ca92", "#a984ee", "#d7a843", "#00acd3", "#ff81bc", "#5aa743", "#6bb4ff", "#e0774c", "#00cbb8", "#cd75d6", "#b6b540", "#00a8ec", "#ff8298", "#09ac63", "#a8a7ff", "#ca8632", "#00cadc", "#e569b6", "#90be4e", "#00a0fb", "#ff8a77", "#00af86"]
+};
 var inks = { on_dark: "#ffffff", on_light: "#000000" };
 
 // src/drawing/palette.ts
@@ -540,6 +544,10 @@ function rolesOf(isDark) {
 }
 function stopsOf(map, isDark) {
   return maps[map][isDark ? "dark" : "light"];
+}
+function headColour(head, isDark) {
+  const colours = heads[isDark ? "dark" : "light"];
+  return colours[head % colours.length];
 }
 var INKS = inks;
 function customProperties() {
@@ -659,8 +667,8 @@ var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Con
 // src/ui/theme.ts
 var DARK_SYSTEM = "(prefers-color-scheme: dark)";
 function themeOf(element) {
-  const lab2 = document.body?.dataset["jpThemeLight"];
-  if (lab2 !== void 0) return lab2 === "false" ? "dark" : "light";
+  const lab = document.body?.dataset["jpThemeLight"];
+  if (lab !== void 0) return lab === "false" ? "dark" : "light";
   for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
     const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
     if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
@@ -803,6 +811,174 @@ function view(name, style, fill) {
 
 // src/attention/attention.css
 var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chips.pictures .chip { display: inline-flex; flex-direction: column; align-items: center; padding: 2px 3px 0; font-size: 11px; line-height: 15px; }\n.chip canvas { width: 34px; height: 34px; image-rendering: pixelated; background: var(--background); border-radius: 2px; }\n.headline { margin: 0 0 6px; font-size: 14px; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 1100px; margin: 0 auto; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines.at-line { cursor: pointer; }\n.lines .content { position: relative; }\n.lines .columns { position: sticky; top: 0; z-index: 1; height: 28px; display: grid; grid-template-columns: var(--side) 1fr var(--side); align-items: center; background: var(--background); color: var(--muted); }\n.lines .columns span:first-child { text-align: right; padding-right: 8px; }\n.lines .columns span:last-child { padding-left: 8px; }\n.lines .samples { display: flex; justify-content: center; gap: 14px; font-size: 11px; font-variant-numeric: tabular-nums; overflow: hidden; }\n.lines .sample { display: inline-flex; align-items: center; gap: 6px; }\n.lines .sample i { width: 24px; border-radius: 2px; }\n.lines canvas { position: sticky; top: 28px; pointer-events: none; }\n.lines .token { position: absolute; display: flex; align-items: center; gap: 6px; width: calc(var(--side) - 3px); height: var(--row); line-height: var(--row); padding: 0 5px; border-radius: 3px; cursor: pointer; }\n.lines.small .token { font-size: 11px; }\n.lines .token.query { left: 0; flex-direction: row-reverse; }\n.lines .token.key { right: 0; }\n.lines .token .label { flex: 1; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query .label { text-align: right; }\n.lines .token::before, .lines .token::after { font: 10px/1 system-ui, sans-serif; font-variant-numeric: tabular-nums; color: var(--muted); flex: none; }\n.lines .token::after { content: attr(data-index); }\n.lines .token::before { content: attr(data-weight); order: 1; color: var(--text); }\n.lines .token::after { order: 2; min-width: 16px; text-align: right; }\n.lines .token.query::after { text-align: left; }\n.lines .token.special .label { color: var(--muted); }\n.lines .token[aria-selected="true"], .lines .token[aria-selected="true"] .label, .lines .token[aria-selected="true"]::before, .lines .token[aria-selected="true"]::after { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { margin: 0 auto; outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
+
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+function formatPercent(share) {
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+}
+
+// src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text, longest = LONGEST) {
+  const start = text.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
+
+// src/attention/attention_model.ts
+var MOST_NAMED = 5;
+function headsOfLayer(heads2, layer) {
+  const present = heads2.filter((head) => head < layer.heads);
+  return present.length ? present : [0];
+}
+function toggledToken(state, { axis, position }) {
+  return selectedToken({ axis, position: state[axis] === position ? null : position });
+}
+function selectedToken({ axis, position }) {
+  return axis === "query" ? { query: position, key: null } : { key: position, query: null };
+}
+function loneToken(pointed, { query, key }) {
+  if (pointed) return pointed;
+  if (query !== null) return { axis: "query", position: query };
+  return key === null ? null : { axis: "key", position: key };
+}
+function linesDrawing(state, heads2, weights, roles, dark2) {
+  const { matrices, alone, line, ...tokens } = weights;
+  const averaged = state.mean && heads2.length > 1;
+  const merge = (all) => averaged ? [meanOf(all)] : all;
+  const [drawn, joined] = [matrices && merge(matrices), line && merge(line)];
+  return {
+    ...tokens,
+    colours: averaged ? [roles.accent] : heads2.map((head) => headColour(head, dark2)),
+    names: averaged ? [`mean of ${heads2.length} heads`] : heads2.map((head) => `head ${head}`),
+    matrices: drawn,
+    top: Math.max(0, ...(drawn ?? joined ?? []).map(largestMagnitude)),
+    alone: alone && joined && { ...alone, weights: joined },
+    selected: { query: state.query, key: state.key },
+    threshold: state.threshold,
+    log: state.log,
+    ink: roles.text,
+    muted: roles.muted
+  };
+}
+function describeHeads({ layer, heads: heads2 }, stacks = [], apart = false) {
+  const stack = stacks[layer];
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, ${heads2.length === 1 ? `head ${heads2[0]}` : `${apart ? "" : "mean of "}${heads2.length} heads`}`;
+}
+function quoted(tokens, position) {
+  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
+}
+function describeCell(tokens, selection, query, key, weight, pooled) {
+  const parts = [
+    `${quoted(tokens.query, query)} → ${quoted(tokens.key, key)}${weight === null ? "" : `: ${formatNumber(weight)}`}`,
+    describeHeads(selection),
+    `query ${query}, key ${key}`
+  ];
+  if (pooled) {
+    const pooling = selection.pool === "max" ? "largest" : "mean";
+    parts.push(`${pooling} of ${pooled.size} × ${pooled.size} there: ${formatNumber(pooled.weight)}`);
+  }
+  return parts.join(" · ");
+}
+function describeLine(tokens, selection, { axis, position }, weights, others) {
+  const other = axis === "query" ? "key" : "query";
+  const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, MOST_NAMED);
+  const named2 = best.map((n) => `${quoted(tokens[other], others[n])} ${formatNumber(weights[n])}`).join(", ");
+  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named2} · ${describeHeads(selection)}`;
+}
+function scoreOf(q, k, scale) {
+  const products = q.map((value, i) => value * k[i]);
+  return { products, score: products.reduce((a, b) => a + b, 0) * scale };
+}
+
+// src/protocol/headers.ts
+var MOST_WORDS = 40;
+function traceTitle({ model, tokens, patches }) {
+  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
+  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
+  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
+function layerTitle({ layers, stacks }, number) {
+  const { kind } = layers[number];
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
+}
+
+// src/ui/controls.ts
+function group(name, ...children) {
+  return h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
+}
+function segments(label, buttons) {
+  return h("span", { className: "segments", role: "group", "aria-label": label }, ...buttons);
+}
+function button(text, act) {
+  return h("button", { type: "button", onclick: act }, text);
+}
+function checkbox(act) {
+  const box = h("input", { type: "checkbox", onchange: () => act(box.checked) });
+  return box;
+}
+function slider({ label, max, step }, act) {
+  const input = h("input", {
+    type: "range",
+    min: "0",
+    max: String(max),
+    step: String(step),
+    "aria-label": label,
+    oninput: () => act(Number(input.value))
+  });
+  return input;
+}
+function options(entries) {
+  return entries.map(([value, text]) => h("option", { value }, text));
+}
+function select(label, entries, act) {
+  const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
+  list.append(...options(entries));
+  return list;
+}
+function zoomButtons(target) {
+  const titled = (title, text, act) => h("button", { type: "button", title, onclick: act }, text);
+  return h(
+    "span",
+    { className: "segments" },
+    titled("Zoom in", "+", () => target().zoom(1.6)),
+    titled("Zoom out", "−", () => target().zoom(1 / 1.6)),
+    titled("Show all", "all", () => target().fit())
+  );
+}
+function headChips(count, toggle) {
+  return range(count).map((head) => h("button", {
+    type: "button",
+    className: "chip",
+    title: "Shift adds or removes",
+    "aria-label": `head ${head}`,
+    onclick: (event) => toggle(head, addsToSelection(event))
+  }, String(head)));
+}
+function press(element, pressed) {
+  element.setAttribute("aria-pressed", String(pressed));
+}
+function toggleHead(heads2, head, adds, least) {
+  if (!adds) return [head];
+  const others = heads2.filter((other) => other !== head);
+  const removed = others.length < heads2.length && others.length >= least;
+  return (removed ? others : [...others, head]).sort((a, b) => a - b);
+}
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1152,109 +1328,35 @@ function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
 }
 
-// node_modules/d3-color/src/math.js
-var radians = Math.PI / 180;
-var degrees = 180 / Math.PI;
-
-// node_modules/d3-color/src/lab.js
-var K = 18;
-var Xn = 0.96422;
-var Yn = 1;
-var Zn = 0.82521;
-var t0 = 4 / 29;
-var t1 = 6 / 29;
-var t2 = 3 * t1 * t1;
-var t3 = t1 * t1 * t1;
-function labConvert(o) {
-  if (o instanceof Lab) return new Lab(o.l, o.a, o.b, o.opacity);
-  if (o instanceof Hcl) return hcl2lab(o);
-  if (!(o instanceof Rgb)) o = rgbConvert(o);
-  var r = rgb2lrgb(o.r), g = rgb2lrgb(o.g), b = rgb2lrgb(o.b), y = xyz2lab((0.2225045 * r + 0.7168786 * g + 0.0606169 * b) / Yn), x, z;
-  if (r === g && g === b) x = z = y;
-  else {
-    x = xyz2lab((0.4360747 * r + 0.3850649 * g + 0.1430804 * b) / Xn);
-    z = xyz2lab((0.0139322 * r + 0.0971045 * g + 0.7141733 * b) / Zn);
+// src/drawing/canvas.ts
+function canvasContext(canvas, width, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
   }
-  return new Lab(116 * y - 16, 500 * (x - y), 200 * (y - z), o.opacity);
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
 }
-function lab(l, a, b, opacity) {
-  return arguments.length === 1 ? labConvert(l) : new Lab(l, a, b, opacity == null ? 1 : opacity);
+function paintPixels(canvas, cols, rows, pixel) {
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  canvas.width = cols;
+  canvas.height = rows;
+  const image = context.createImageData(cols, rows);
+  for (let n = 0; n < cols * rows; n++) image.data.set(pixel(n), 4 * n);
+  context.putImageData(image, 0, 0);
 }
-function Lab(l, a, b, opacity) {
-  this.l = +l;
-  this.a = +a;
-  this.b = +b;
-  this.opacity = +opacity;
-}
-define_default(Lab, lab, extend(Color, {
-  brighter(k) {
-    return new Lab(this.l + K * (k == null ? 1 : k), this.a, this.b, this.opacity);
-  },
-  darker(k) {
-    return new Lab(this.l - K * (k == null ? 1 : k), this.a, this.b, this.opacity);
-  },
-  rgb() {
-    var y = (this.l + 16) / 116, x = isNaN(this.a) ? y : y + this.a / 500, z = isNaN(this.b) ? y : y - this.b / 200;
-    x = Xn * lab2xyz(x);
-    y = Yn * lab2xyz(y);
-    z = Zn * lab2xyz(z);
-    return new Rgb(
-      lrgb2rgb(3.1338561 * x - 1.6168667 * y - 0.4906146 * z),
-      lrgb2rgb(-0.9787684 * x + 1.9161415 * y + 0.033454 * z),
-      lrgb2rgb(0.0719453 * x - 0.2289914 * y + 1.4052427 * z),
-      this.opacity
-    );
-  }
-}));
-function xyz2lab(t) {
-  return t > t3 ? Math.pow(t, 1 / 3) : t / t2 + t0;
-}
-function lab2xyz(t) {
-  return t > t1 ? t * t * t : t2 * (t - t0);
-}
-function lrgb2rgb(x) {
-  return 255 * (x <= 31308e-7 ? 12.92 * x : 1.055 * Math.pow(x, 1 / 2.4) - 0.055);
-}
-function rgb2lrgb(x) {
-  return (x /= 255) <= 0.04045 ? x / 12.92 : Math.pow((x + 0.055) / 1.055, 2.4);
-}
-function hclConvert(o) {
-  if (o instanceof Hcl) return new Hcl(o.h, o.c, o.l, o.opacity);
-  if (!(o instanceof Lab)) o = labConvert(o);
-  if (o.a === 0 && o.b === 0) return new Hcl(NaN, 0 < o.l && o.l < 100 ? 0 : NaN, o.l, o.opacity);
-  var h2 = Math.atan2(o.b, o.a) * degrees;
-  return new Hcl(h2 < 0 ? h2 + 360 : h2, Math.sqrt(o.a * o.a + o.b * o.b), o.l, o.opacity);
-}
-function hcl(h2, c, l, opacity) {
-  return arguments.length === 1 ? hclConvert(h2) : new Hcl(h2, c, l, opacity == null ? 1 : opacity);
-}
-function Hcl(h2, c, l, opacity) {
-  this.h = +h2;
-  this.c = +c;
-  this.l = +l;
-  this.opacity = +opacity;
-}
-function hcl2lab(o) {
-  if (isNaN(o.h)) return new Lab(o.l, 0, 0, o.opacity);
-  var h2 = o.h * radians;
-  return new Lab(o.l, Math.cos(h2) * o.c, Math.sin(h2) * o.c, o.opacity);
-}
-define_default(Hcl, hcl, extend(Color, {
-  brighter(k) {
-    return new Hcl(this.h, this.c, this.l + K * (k == null ? 1 : k), this.opacity);
-  },
-  darker(k) {
-    return new Hcl(this.h, this.c, this.l - K * (k == null ? 1 : k), this.opacity);
-  },
-  rgb() {
-    return hcl2lab(this).rgb();
-  }
-}));
 
 // node_modules/d3-interpolate/src/basis.js
-function basis(t12, v0, v1, v2, v3) {
-  var t22 = t12 * t12, t32 = t22 * t12;
-  return ((1 - 3 * t12 + 3 * t22 - t32) * v0 + (4 - 6 * t22 + 3 * t32) * v1 + (1 + 3 * t12 + 3 * t22 - 3 * t32) * v2 + t32 * v3) / 6;
+function basis(t1, v0, v1, v2, v3) {
+  var t2 = t1 * t1, t3 = t2 * t1;
+  return ((1 - 3 * t1 + 3 * t2 - t3) * v0 + (4 - 6 * t2 + 3 * t3) * v1 + (1 + 3 * t1 + 3 * t2 - 3 * t3) * v2 + t3 * v3) / 6;
 }
 function basis_default(values) {
   var n = values.length - 1;
@@ -1346,10 +1448,6 @@ var signedRamp = (dark2) => {
   const whole = ramp("signed", dark2);
   return (share) => whole((share + 1) / 2);
 };
-function headColour(head, dark2) {
-  const light2 = dark2 ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
-  return hcl((250 + head * 137.508) % 360, 58, light2).formatRgb();
-}
 function rampTable(ramp2) {
   const out = new Uint8ClampedArray(1024);
   for (let i = 0; i < 256; i++) {
@@ -1382,199 +1480,6 @@ function weightColours(options2, top) {
   return { name: [log, threshold, top, ramp2(0), ramp2(1)].join(), ramp: ramp2, share, threshold, top, log, signed };
 }
 
-// src/drawing/number_format.ts
-function formatNumber(value) {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  if (Math.abs(value) < 1e-3) return value.toExponential(1);
-  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-}
-function formatPercent(share) {
-  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
-}
-
-// src/drawing/token_label.ts
-var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
-var LONGEST = 40;
-var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function tokenLabel(text, longest = LONGEST) {
-  const start = text.slice(0, longest * 2);
-  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
-  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
-  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
-  const letters = [...clear];
-  const cut = letters.length > longest || start.length < text.length;
-  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
-}
-
-// src/attention/attention_model.ts
-var MOST_NAMED = 5;
-function headsOfLayer(heads, layer) {
-  const present = heads.filter((head) => head < layer.heads);
-  return present.length ? present : [0];
-}
-function toggledToken(state, { axis, position }) {
-  return selectedToken({ axis, position: state[axis] === position ? null : position });
-}
-function selectedToken({ axis, position }) {
-  return axis === "query" ? { query: position, key: null } : { key: position, query: null };
-}
-function loneToken(pointed, { query, key }) {
-  if (pointed) return pointed;
-  if (query !== null) return { axis: "query", position: query };
-  return key === null ? null : { axis: "key", position: key };
-}
-function linesDrawing(state, heads, weights, roles, dark2) {
-  const { matrices, alone, line, ...tokens } = weights;
-  const averaged = state.mean && heads.length > 1;
-  const merge = (all) => averaged ? [meanOf(all)] : all;
-  const [drawn, joined] = [matrices && merge(matrices), line && merge(line)];
-  return {
-    ...tokens,
-    colours: averaged ? [roles.accent] : heads.map((head) => headColour(head, dark2)),
-    names: averaged ? [`mean of ${heads.length} heads`] : heads.map((head) => `head ${head}`),
-    matrices: drawn,
-    top: Math.max(0, ...(drawn ?? joined ?? []).map(largestMagnitude)),
-    alone: alone && joined && { ...alone, weights: joined },
-    selected: { query: state.query, key: state.key },
-    threshold: state.threshold,
-    log: state.log,
-    ink: roles.text,
-    muted: roles.muted
-  };
-}
-function describeHeads({ layer, heads }, stacks = [], apart = false) {
-  const stack = stacks[layer];
-  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `${apart ? "" : "mean of "}${heads.length} heads`}`;
-}
-function quoted(tokens, position) {
-  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
-}
-function describeCell(tokens, selection, query, key, weight, pooled) {
-  const parts = [
-    `${quoted(tokens.query, query)} → ${quoted(tokens.key, key)}${weight === null ? "" : `: ${formatNumber(weight)}`}`,
-    describeHeads(selection),
-    `query ${query}, key ${key}`
-  ];
-  if (pooled) {
-    const pooling = selection.pool === "max" ? "largest" : "mean";
-    parts.push(`${pooling} of ${pooled.size} × ${pooled.size} there: ${formatNumber(pooled.weight)}`);
-  }
-  return parts.join(" · ");
-}
-function describeLine(tokens, selection, { axis, position }, weights, others) {
-  const other = axis === "query" ? "key" : "query";
-  const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, MOST_NAMED);
-  const named2 = best.map((n) => `${quoted(tokens[other], others[n])} ${formatNumber(weights[n])}`).join(", ");
-  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named2} · ${describeHeads(selection)}`;
-}
-function scoreOf(q, k, scale) {
-  const products = q.map((value, i) => value * k[i]);
-  return { products, score: products.reduce((a, b) => a + b, 0) * scale };
-}
-
-// src/protocol/headers.ts
-var MOST_WORDS = 40;
-function traceTitle({ model, tokens, patches }) {
-  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
-  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
-  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
-}
-function layerTitle({ layers, stacks }, number) {
-  const { kind } = layers[number];
-  const of = stacks[number] || (kind === "self" ? "" : kind);
-  return of ? `${number} (${of})` : String(number);
-}
-
-// src/ui/controls.ts
-function group(name, ...children) {
-  return h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
-}
-function segments(label, buttons) {
-  return h("span", { className: "segments", role: "group", "aria-label": label }, ...buttons);
-}
-function button(text, act) {
-  return h("button", { type: "button", onclick: act }, text);
-}
-function checkbox(act) {
-  const box = h("input", { type: "checkbox", onchange: () => act(box.checked) });
-  return box;
-}
-function slider({ label, max, step }, act) {
-  const input = h("input", {
-    type: "range",
-    min: "0",
-    max: String(max),
-    step: String(step),
-    "aria-label": label,
-    oninput: () => act(Number(input.value))
-  });
-  return input;
-}
-function options(entries) {
-  return entries.map(([value, text]) => h("option", { value }, text));
-}
-function select(label, entries, act) {
-  const list = h("select", { "aria-label": label, onchange: () => act(list.value) });
-  list.append(...options(entries));
-  return list;
-}
-function zoomButtons(target) {
-  const titled = (title, text, act) => h("button", { type: "button", title, onclick: act }, text);
-  return h(
-    "span",
-    { className: "segments" },
-    titled("Zoom in", "+", () => target().zoom(1.6)),
-    titled("Zoom out", "−", () => target().zoom(1 / 1.6)),
-    titled("Show all", "all", () => target().fit())
-  );
-}
-function headChips(count, toggle) {
-  return range(count).map((head) => h("button", {
-    type: "button",
-    className: "chip",
-    title: "Shift adds or removes",
-    "aria-label": `head ${head}`,
-    onclick: (event) => toggle(head, addsToSelection(event))
-  }, String(head)));
-}
-function press(element, pressed) {
-  element.setAttribute("aria-pressed", String(pressed));
-}
-function toggleHead(heads, head, adds, least) {
-  if (!adds) return [head];
-  const others = heads.filter((other) => other !== head);
-  const removed = others.length < heads.length && others.length >= least;
-  return (removed ? others : [...others, head]).sort((a, b) => a - b);
-}
-
-// src/drawing/canvas.ts
-function canvasContext(canvas, width, height) {
-  const ratio = globalThis.devicePixelRatio || 1;
-  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return context;
-}
-function paintPixels(canvas, cols, rows, pixel) {
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  canvas.width = cols;
-  canvas.height = rows;
-  const image = context.createImageData(cols, rows);
-  for (let n = 0; n < cols * rows; n++) image.data.set(pixel(n), 4 * n);
-  context.putImageData(image, 0, 0);
-}
-
 // src/attention/head_strip.ts
 var SIDE = 24;
 var MOST_WEIGHTS = 1 << 20;
@@ -1587,14 +1492,14 @@ var HeadStrip = class {
   /** What the pictures show. */
   name = "";
   /** Shows the heads of a layer, of a trace of that number; `heads` are selected. */
-  draw(source, trace, layer, heads, dark2) {
+  draw(source, trace, layer, heads2, dark2) {
     const header = source.header.layers[layer];
     this.build(header.heads);
     this.chips.forEach((chip, head) => {
       const colour = headColour(head, dark2);
       chip.style.setProperty("--chip", colour);
       chip.style.setProperty("--on-chip", inkOn(colour));
-      press(chip, heads.includes(head));
+      press(chip, heads2.includes(head));
     });
     const name = JSON.stringify([trace, layer, dark2]);
     if (name === this.name) return;
@@ -1709,17 +1614,17 @@ var AttentionControls = class {
     this.layer.replaceChildren(...options(trace.layers.map((_, n) => [String(n), layerTitle(trace, n)])));
   }
   /** Shows the state; `heads` are those selected of the layer. */
-  draw(source, trace, heads) {
+  draw(source, trace, heads2) {
     const { model } = this.frame;
     const number = model.get("layer");
     const header = source.header.layers[number];
     const lines = model.get("mode") === "lines";
     this.layer.value = String(number);
     this.headCount = header.heads;
-    this.strip.draw(source, trace, number, heads, this.frame.dark);
+    this.strip.draw(source, trace, number, heads2, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
     this.mean.checked = model.get("mean") || !lines;
-    this.mean.disabled = !lines || heads.length < 2;
+    this.mean.disabled = !lines || heads2.length < 2;
     this.pair.value = model.get("pair");
     const hasSegments = ["query", "key"].some((axis) => source.tokens(number, axis).segment.length);
     this.pairGroup.hidden = !hasSegments && model.get("pair") === "all";
@@ -1840,7 +1745,7 @@ function linesSvg(drawing, sight) {
   const [left, right, middle] = [SIDE2, WIDTH - SIDE2, WIDTH / 2];
   const y = (row) => (row - first + 0.5) * ROW + HEADER;
   const lines = lineStrokes(drawing, sight).flatMap(({ colour, opacity, width, segments: segments2 }) => segments2.map(({ from, to }) => `<path d="M${left} ${y(from)}C${middle} ${y(from)} ${middle} ${y(to)} ${right} ${y(to)}" stroke="${drawing.colours[colour]}" stroke-opacity="${opacity.toFixed(3)}" stroke-width="${width.toFixed(2)}"/>`));
-  const { heads, height } = headsSvg(drawing, y(end - 1) + ROW);
+  const { heads: heads2, height } = headsSvg(drawing, y(end - 1) + ROW);
   return {
     width: WIDTH,
     height: y(end - 1) + ROW + height,
@@ -1851,7 +1756,7 @@ function linesSvg(drawing, sight) {
       `<g fill="none" stroke-linecap="round">${lines.join("")}</g>`,
       ...tokensSvg(drawing, drawing.rows.slice(first, end), "query", first, y),
       ...tokensSvg(drawing, drawing.cols.slice(first, end), "key", first, y),
-      heads
+      heads2
     ].join("")
   };
 }
@@ -2829,10 +2734,10 @@ var AttentionPicture = class {
     if (!line) return this.frame.say(this.lineInWords);
     const { source, selection } = this.shown;
     const { rows, cols } = source.positions(selection);
-    const heads = this.frame.model.get("mean") ? selection.heads : [selection.heads[line.colour]];
+    const heads2 = this.frame.model.get("mean") ? selection.heads : [selection.heads[line.colour]];
     this.frame.say(describeCell(
       tokensOfBoth(source, selection.layer),
-      { ...selection, heads },
+      { ...selection, heads: heads2 },
       rows[line.from],
       cols[line.to],
       line.weight,
@@ -3108,12 +3013,12 @@ var AttentionView = class {
     this.frame.redraw();
   }
   /** The selected cell, where one head is shown and its layer has that cell. */
-  selectedCell({ layer, heads }) {
+  selectedCell({ layer, heads: heads2 }) {
     const { model } = this.frame;
     const [query, key] = [model.get("query"), model.get("key")];
     const { queries, keys } = this.layer;
-    if (query === null || key === null || query >= queries || key >= keys || heads.length !== 1) return null;
-    return { layer, head: heads[0], query, key };
+    if (query === null || key === null || query >= queries || key >= keys || heads2.length !== 1) return null;
+    return { layer, head: heads2[0], query, key };
   }
   // -- keys -----------------------------------------------------------------------------------------------
   onKey(event) {

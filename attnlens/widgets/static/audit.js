@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
 
 // src/audit/index.ts
 function makeSortable(table) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -719,10 +719,10 @@ var Layer = class {
   /** The weights within each window, laid along the diagonal. */
   windows(head) {
     const { queries, keys } = this.header;
-    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const [count, heads2, high, wide] = this.parts.get("windows").shape;
     const out = new Float32Array(queries * keys);
     for (let window = 0; window < count; window++) {
-      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      const part = this.halves("windows", (window * heads2 + head) * high * wide, high * wide);
       for (let row = 0; row < high; row++)
         out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
     }
@@ -936,8 +936,8 @@ var TraceSource = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
-  matrices({ layer, heads, pair, hide_special, pool }) {
-    const shown = { layer, heads, pair, hide_special };
+  matrices({ layer, heads: heads2, pair, hide_special, pool }) {
+    const shown = { layer, heads: heads2, pair, hide_special };
     return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
   }
   async select(selection) {
@@ -962,8 +962,8 @@ var TraceSource = class {
   }
   async requestLine(selection, axis, position) {
     const { shape, buffers } = await this.request("line", { ...selection, axis, position });
-    const [heads, length] = shape;
-    const values = readHalves(buffers[0], 0, heads * length);
+    const [heads2, length] = shape;
+    const values = readHalves(buffers[0], 0, heads2 * length);
     const size = values.length / selection.heads.length;
     return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
   }
@@ -1426,12 +1426,12 @@ var CompareControls = class {
     return h("figcaption", {}, h("b", {}, side), "layer", this.lists[layer], "head", this.lists[head]);
   }
   /** Shows the chosen heads; `heads` are how many the layers have, and which is shown. */
-  draw(heads) {
+  draw(heads2) {
     const { model } = this.frame;
     for (const side of ["a", "b"]) {
       const [layer, head] = HEAD_TRAITS[side];
-      fillNumbers(this.lists[head], heads[side].count);
-      this.lists[head].value = String(heads[side].shown);
+      fillNumbers(this.lists[head], heads2[side].count);
+      this.lists[head].value = String(heads2[side].shown);
       this.lists[layer].value = String(model.get(layer));
     }
     this.log.checked = model.get("log");
@@ -1509,7 +1509,7 @@ var DistanceMap = class {
     });
   }
   layOut() {
-    const heads = Math.max(...this.partners.map((row) => row.length));
+    const heads2 = Math.max(...this.partners.map((row) => row.length));
     const axis = (text) => h("span", { className: "axis", "aria-hidden": "true" }, String(text));
     return h(
       "div",
@@ -1517,16 +1517,16 @@ var DistanceMap = class {
         className: "distances",
         role: "grid",
         "aria-label": `${this.metric} distance of the heads: rows are layers`,
-        style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` }
+        style: { gridTemplateColumns: `auto repeat(${heads2}, 20px)` }
       },
       axis("layer"),
-      ...range(heads).map(axis),
+      ...range(heads2).map(axis),
       ...this.cells.map((row, layer) => h(
         "div",
         { role: "row", style: { display: "contents" } },
         axis(layer),
         ...row,
-        ...range(heads - row.length).map(() => h("span"))
+        ...range(heads2 - row.length).map(() => h("span"))
       ))
     );
   }

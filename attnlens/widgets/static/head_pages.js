@@ -1,16 +1,16 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
 
 // src/audit/index.ts
 function makeSortable(table2) {
-  const heads = [...table2.tHead.rows[0].cells];
-  heads.forEach((head, column) => {
+  const heads2 = [...table2.tHead.rows[0].cells];
+  heads2.forEach((head, column) => {
     const button2 = document.createElement("button");
     button2.type = "button";
     button2.append(...head.childNodes);
     head.append(button2);
     button2.addEventListener("click", () => {
       const descending = head.ariaSort !== "descending";
-      for (const other of heads) other.ariaSort = null;
+      for (const other of heads2) other.ariaSort = null;
       head.ariaSort = descending ? "descending" : "ascending";
       sortRows(table2.tBodies[0], column, descending);
     });
@@ -178,11 +178,11 @@ var Scatter = class {
     this.draw();
   }
   draw() {
-    const { heads, columns } = this.content;
-    const points = heads.map((head, number2) => ({ head, number: number2, x: head.values[this.x] ?? null, y: head.values[this.y] ?? null })).filter((point) => point.x !== null && point.y !== null);
+    const { heads: heads2, columns } = this.content;
+    const points = heads2.map((head, number2) => ({ head, number: number2, x: head.values[this.x] ?? null, y: head.values[this.y] ?? null })).filter((point) => point.x !== null && point.y !== null);
     const across = scale(points.map(({ x: x2 }) => x2), MARGIN.left, WIDTH - MARGIN.right);
     const up = scale(points.map(({ y: y2 }) => y2), HEIGHT - MARGIN.bottom, MARGIN.top);
-    const layers = Math.max(...heads.map(({ layer }) => layer)) + 1;
+    const layers = Math.max(...heads2.map(({ layer }) => layer)) + 1;
     const order = [...points].sort((a, b) => Number(a.number === this.chosen) - Number(b.number === this.chosen));
     const [x, y] = [columns[this.x], columns[this.y]];
     this.picture.replaceChildren(
@@ -260,14 +260,14 @@ var Grid = class {
     this.draw();
   }
   draw() {
-    const { heads } = this.content;
-    const values = heads.map((head) => this.column === PATTERN ? head.pattern.score : head.values[this.column] ?? null);
+    const { heads: heads2 } = this.content;
+    const values = heads2.map((head) => this.column === PATTERN ? head.pattern.score : head.values[this.column] ?? null);
     const known = values.filter((value) => value !== null);
     const signed = known.some((value) => value < 0);
     const [low, high] = this.column === PATTERN ? [0, 1] : [signed ? 0 : Math.min(...known), Math.max(...known.map(Math.abs))];
-    const width = Math.max(...heads.map(({ head }) => head)) + 1;
+    const width = Math.max(...heads2.map(({ head }) => head)) + 1;
     const rows = /* @__PURE__ */ new Map();
-    heads.forEach((head, number2) => {
+    heads2.forEach((head, number2) => {
       const value = values[number2] ?? null;
       const share = value === null || high === low ? 0 : (Math.abs(value) - low) / (high - low);
       rows.set(head.layer, [...rows.get(head.layer) ?? [], h("td", {}, this.cell(head, number2, value, Math.round(share * LEVELS)))]);
@@ -670,12 +670,12 @@ function startHeadPages(root = document) {
   window.addEventListener("hashchange", open);
   open();
 }
-function telling({ heads }) {
+function telling({ heads: heads2 }) {
   const most = (value) => {
-    const all = heads.map(value);
+    const all = heads2.map(value);
     return all.indexOf(Math.max(...all));
   };
-  return heads[0]?.off ? most(({ off }) => off.divergence) : most(({ pattern }) => pattern.score ?? 0);
+  return heads2[0]?.off ? most(({ off }) => off.divergence) : most(({ pattern }) => pattern.score ?? 0);
 }
 
 // src/head_pages/index.ts

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -348,109 +348,10 @@ function hsl2rgb(h2, m1, m2) {
   return (h2 < 60 ? m1 + (m2 - m1) * h2 / 60 : h2 < 180 ? m2 : h2 < 240 ? m1 + (m2 - m1) * (240 - h2) / 60 : m1) * 255;
 }
 
-// node_modules/d3-color/src/math.js
-var radians = Math.PI / 180;
-var degrees = 180 / Math.PI;
-
-// node_modules/d3-color/src/lab.js
-var K = 18;
-var Xn = 0.96422;
-var Yn = 1;
-var Zn = 0.82521;
-var t0 = 4 / 29;
-var t1 = 6 / 29;
-var t2 = 3 * t1 * t1;
-var t3 = t1 * t1 * t1;
-function labConvert(o) {
-  if (o instanceof Lab) return new Lab(o.l, o.a, o.b, o.opacity);
-  if (o instanceof Hcl) return hcl2lab(o);
-  if (!(o instanceof Rgb)) o = rgbConvert(o);
-  var r = rgb2lrgb(o.r), g = rgb2lrgb(o.g), b = rgb2lrgb(o.b), y = xyz2lab((0.2225045 * r + 0.7168786 * g + 0.0606169 * b) / Yn), x, z;
-  if (r === g && g === b) x = z = y;
-  else {
-    x = xyz2lab((0.4360747 * r + 0.3850649 * g + 0.1430804 * b) / Xn);
-    z = xyz2lab((0.0139322 * r + 0.0971045 * g + 0.7141733 * b) / Zn);
-  }
-  return new Lab(116 * y - 16, 500 * (x - y), 200 * (y - z), o.opacity);
-}
-function lab(l, a, b, opacity) {
-  return arguments.length === 1 ? labConvert(l) : new Lab(l, a, b, opacity == null ? 1 : opacity);
-}
-function Lab(l, a, b, opacity) {
-  this.l = +l;
-  this.a = +a;
-  this.b = +b;
-  this.opacity = +opacity;
-}
-define_default(Lab, lab, extend(Color, {
-  brighter(k) {
-    return new Lab(this.l + K * (k == null ? 1 : k), this.a, this.b, this.opacity);
-  },
-  darker(k) {
-    return new Lab(this.l - K * (k == null ? 1 : k), this.a, this.b, this.opacity);
-  },
-  rgb() {
-    var y = (this.l + 16) / 116, x = isNaN(this.a) ? y : y + this.a / 500, z = isNaN(this.b) ? y : y - this.b / 200;
-    x = Xn * lab2xyz(x);
-    y = Yn * lab2xyz(y);
-    z = Zn * lab2xyz(z);
-    return new Rgb(
-      lrgb2rgb(3.1338561 * x - 1.6168667 * y - 0.4906146 * z),
-      lrgb2rgb(-0.9787684 * x + 1.9161415 * y + 0.033454 * z),
-      lrgb2rgb(0.0719453 * x - 0.2289914 * y + 1.4052427 * z),
-      this.opacity
-    );
-  }
-}));
-function xyz2lab(t) {
-  return t > t3 ? Math.pow(t, 1 / 3) : t / t2 + t0;
-}
-function lab2xyz(t) {
-  return t > t1 ? t * t * t : t2 * (t - t0);
-}
-function lrgb2rgb(x) {
-  return 255 * (x <= 31308e-7 ? 12.92 * x : 1.055 * Math.pow(x, 1 / 2.4) - 0.055);
-}
-function rgb2lrgb(x) {
-  return (x /= 255) <= 0.04045 ? x / 12.92 : Math.pow((x + 0.055) / 1.055, 2.4);
-}
-function hclConvert(o) {
-  if (o instanceof Hcl) return new Hcl(o.h, o.c, o.l, o.opacity);
-  if (!(o instanceof Lab)) o = labConvert(o);
-  if (o.a === 0 && o.b === 0) return new Hcl(NaN, 0 < o.l && o.l < 100 ? 0 : NaN, o.l, o.opacity);
-  var h2 = Math.atan2(o.b, o.a) * degrees;
-  return new Hcl(h2 < 0 ? h2 + 360 : h2, Math.sqrt(o.a * o.a + o.b * o.b), o.l, o.opacity);
-}
-function hcl(h2, c, l, opacity) {
-  return arguments.length === 1 ? hclConvert(h2) : new Hcl(h2, c, l, opacity == null ? 1 : opacity);
-}
-function Hcl(h2, c, l, opacity) {
-  this.h = +h2;
-  this.c = +c;
-  this.l = +l;
-  this.opacity = +opacity;
-}
-function hcl2lab(o) {
-  if (isNaN(o.h)) return new Lab(o.l, 0, 0, o.opacity);
-  var h2 = o.h * radians;
-  return new Lab(o.l, Math.cos(h2) * o.c, Math.sin(h2) * o.c, o.opacity);
-}
-define_default(Hcl, hcl, extend(Color, {
-  brighter(k) {
-    return new Hcl(this.h, this.c, this.l + K * (k == null ? 1 : k), this.opacity);
-  },
-  darker(k) {
-    return new Hcl(this.h, this.c, this.l - K * (k == null ? 1 : k), this.opacity);
-  },
-  rgb() {
-    return hcl2lab(this).rgb();
-  }
-}));
-
 // node_modules/d3-interpolate/src/basis.js
-function basis(t12, v0, v1, v2, v3) {
-  var t22 = t12 * t12, t32 = t22 * t12;
-  return ((1 - 3 * t12 + 3 * t22 - t32) * v0 + (4 - 6 * t22 + 3 * t32) * v1 + (1 + 3 * t12 + 3 * t22 - 3 * t32) * v2 + t32 * v3) / 6;
+function basis(t1, v0, v1, v2, v3) {
+  var t2 = t1 * t1, t3 = t2 * t1;
+  return ((1 - 3 * t1 + 3 * t2 - t3) * v0 + (4 - 6 * t2 + 3 * t3) * v1 + (1 + 3 * t1 + 3 * t2 - 3 * t3) * v2 + t3 * v3) / 6;
 }
 function basis_default(values) {
   var n = values.length - 1;
@@ -596,6 +497,10 @@ var maps = {
     dark: ["#fde725", "#bddf26", "#7ad151", "#44bf70", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#482475", "#440154"]
   }
 };
+var heads = {
+  light: ["#0074c3", "#db5b5b", "#007d4c", "#9874dc", "#866100", "#009cc3", "#b83173", "#4a9734", "#006cca", "#ce683d", "#007e6f", "#bc65c5", "#696c00", "#0097db", "#bb3253", "#009c54", "#595fc4", "#b97623", "#007d90", "#d358a6", "#467400", "#0090e9", "#b33f34", "#009e77"],
+  dark: ["#00beff", "#ee6b6a", "#00ca92", "#a984ee", "#d7a843", "#00acd3", "#ff81bc", "#5aa743", "#6bb4ff", "#e0774c", "#00cbb8", "#cd75d6", "#b6b540", "#00a8ec", "#ff8298", "#09ac63", "#a8a7ff", "#ca8632", "#00cadc", "#e569b6", "#90be4e", "#00a0fb", "#ff8a77", "#00af86"]
+};
 var inks = { on_dark: "#ffffff", on_light: "#000000" };
 
 // src/drawing/palette.ts
@@ -604,6 +509,10 @@ function rolesOf(isDark) {
 }
 function stopsOf(map, isDark) {
   return maps[map][isDark ? "dark" : "light"];
+}
+function headColour(head, isDark) {
+  const colours = heads[isDark ? "dark" : "light"];
+  return colours[head % colours.length];
 }
 var INKS = inks;
 function customProperties() {
@@ -618,10 +527,6 @@ function ramp(map, dark2) {
   return rgbBasis(stopsOf(map, dark2));
 }
 var attentionRamp = (dark2) => ramp("attention", dark2);
-function headColour(head, dark2) {
-  const light2 = dark2 ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
-  return hcl((250 + head * 137.508) % 360, 58, light2).formatRgb();
-}
 function needsWhite(colour) {
   const { r, g, b } = rgb(colour);
   const linear2 = (part) => part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4;
@@ -708,10 +613,10 @@ function select(label, entries, act) {
 function press(element, pressed) {
   element.setAttribute("aria-pressed", String(pressed));
 }
-function toggleHead(heads, head, adds, least) {
+function toggleHead(heads2, head, adds, least) {
   if (!adds) return [head];
-  const others = heads.filter((other) => other !== head);
-  const removed = others.length < heads.length && others.length >= least;
+  const others = heads2.filter((other) => other !== head);
+  const removed = others.length < heads2.length && others.length >= least;
   return (removed ? others : [...others, head]).sort((a, b) => a - b);
 }
 
@@ -858,8 +763,8 @@ var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Con
 // src/ui/theme.ts
 var DARK_SYSTEM = "(prefers-color-scheme: dark)";
 function themeOf(element) {
-  const lab2 = document.body?.dataset["jpThemeLight"];
-  if (lab2 !== void 0) return lab2 === "false" ? "dark" : "light";
+  const lab = document.body?.dataset["jpThemeLight"];
+  if (lab !== void 0) return lab === "false" ? "dark" : "light";
   for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
     const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
     if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
@@ -1073,11 +978,11 @@ var ROOMY = 24;
 var FAINTEST = 0.15;
 function readThumbnails(bytes, sizes) {
   let start = 0;
-  return sizes.map(([heads, rows, cols]) => {
-    const count = heads * rows * cols;
+  return sizes.map(([heads2, rows, cols]) => {
+    const count = heads2 * rows * cols;
     const values = readHalves(bytes, start, count);
     start += 2 * count;
-    return { heads, rows, cols, values };
+    return { heads: heads2, rows, cols, values };
   });
 }
 function thumbnailOpacity({ rows, cols, values }, head) {
@@ -1086,7 +991,7 @@ function thumbnailOpacity({ rows, cols, values }, head) {
   return picture.map((weight) => Math.sqrt(share(weight)));
 }
 function headPlaces(sizes) {
-  return sizes.flatMap(([heads], layer) => range(heads).map((head) => ({ layer, head })));
+  return sizes.flatMap(([heads2], layer) => range(heads2).map((head) => ({ layer, head })));
 }
 var HeadStatistic = class {
   constructor(name, stats, places) {
@@ -1224,14 +1129,14 @@ var HeadsPicture = class {
   size = 0;
   more = h("p", { className: "more", hidden: true });
   /** Lays out the squares: in the order of a ranking, or in a grid with a row for each layer. */
-  layOut(heads, ranking, { size, gap }, stacks) {
+  layOut(heads2, ranking, { size, gap }, stacks) {
     const root = this.element.getRootNode();
     const focused = [...this.squares].find(([, square]) => square === root.activeElement)?.[0];
     this.squares.clear();
     this.ranking = ranking;
-    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads, size, gap, stacks));
+    this.element.replaceChildren(ranking ? this.ranked(ranking, size) : this.grid(heads2, size, gap, stacks));
     this.size = size;
-    this.sayMore(ranking ? 0 : Math.max(...heads), size + gap);
+    this.sayMore(ranking ? 0 : Math.max(...heads2), size + gap);
     if (focused) this.squares.get(focused)?.focus();
   }
   ranked(ranking, size) {
@@ -1247,15 +1152,15 @@ var HeadsPicture = class {
     );
   }
   /** Where a layer has more heads than fit, says so above the squares. */
-  sayMore(heads, pitch) {
+  sayMore(heads2, pitch) {
     const { element, more } = this;
     const seen = Math.floor((element.parentElement.clientWidth - LAYER_LABEL) / pitch);
-    more.hidden = !(seen > 0 && seen < heads);
-    more.textContent = `${seen} of ${heads} heads are in sight: scroll sideways for the others, or widen the view.`;
+    more.hidden = !(seen > 0 && seen < heads2);
+    more.textContent = `${seen} of ${heads2} heads are in sight: scroll sideways for the others, or widen the view.`;
     element.prepend(more);
   }
-  grid(heads, size, gap, stacks) {
-    const columns = range(Math.max(...heads));
+  grid(heads2, size, gap, stacks) {
+    const columns = range(Math.max(...heads2));
     const axis = (text, className = "axis") => h("span", { className, "aria-hidden": "true" }, String(text));
     const labelled = (n, room) => n % Math.ceil(room / (size + gap)) === 0;
     const row = (count, layer) => h(
@@ -1270,7 +1175,7 @@ var HeadsPicture = class {
       "aria-label": "Heads: rows are layers",
       "aria-multiselectable": "true",
       style: { gap: `${gap}px`, gridTemplateColumns: `auto repeat(${columns.length}, ${size}px)` }
-    }, axis("layer \\ head", "axis row"), ...columns.map((head) => axis(labelled(head, HEAD_NUMBER) ? head : "")), ...heads.map(row));
+    }, axis("layer \\ head", "axis row"), ...columns.map((head) => axis(labelled(head, HEAD_NUMBER) ? head : "")), ...heads2.map(row));
   }
   square(place, size) {
     const square = h("button", {
@@ -1303,9 +1208,9 @@ var HeadsPicture = class {
     for (const other of this.squares.values()) other.tabIndex = other === square ? 0 : -1;
   }
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
-  draw(heads, thumbnails, entry) {
-    this.drawn = heads;
-    for (const { place, colour, selected, label, value } of heads) {
+  draw(heads2, thumbnails, entry) {
+    this.drawn = heads2;
+    for (const { place, colour, selected, label, value } of heads2) {
       const square = this.squares.get(keyOf(place));
       const canvas = square.firstChild;
       canvas.hidden = value !== null;
@@ -1324,9 +1229,9 @@ var HeadsPicture = class {
     const canvas = this.squares.get(keyOf(place))?.firstChild;
     return canvas instanceof HTMLCanvasElement ? canvas.toDataURL() : void 0;
   }
-  svg(heads, ink, scale) {
+  svg(heads2, ink, scale) {
     const valued = new Map(this.drawn.map((drawing) => [keyOf(drawing.place), drawing]));
-    return headsSvg(heads, ink, scale, (place) => {
+    return headsSvg(heads2, ink, scale, (place) => {
       const { value = null, colour = "", selected = false } = valued.get(keyOf(place)) ?? {};
       return { url: value === null ? this.dataUrl(place) : void 0, value, colour, selected };
     });
@@ -1341,9 +1246,9 @@ function scaleSvg({ low, high, unit, ramp: ramp2 }, x, y) {
   const bands = range(40).map((n) => `<rect x="${x + 60 + 4 * n}" y="${y}" width="4.3" height="10" fill="${ramp2(n / 39)}"/>`);
   return `<text x="${x + 54}" y="${y + 9}" text-anchor="end">${formatNumber(low)}</text>${bands.join("")}<text x="${x + 226}" y="${y + 9}">${formatNumber(high)} ${unit}</text>`;
 }
-function headsSvg(heads, ink, scale, cellOf) {
+function headsSvg(heads2, ink, scale, cellOf) {
   const [size, gap, edge] = [56, 6, 44];
-  const most = Math.max(...heads);
+  const most = Math.max(...heads2);
   const at = (n) => edge + n * (size + gap);
   const text = (x, y, content) => `<text x="${x}" y="${y}" text-anchor="middle">${content}</text>`;
   const square = (place) => {
@@ -1354,14 +1259,14 @@ function headsSvg(heads, ink, scale, cellOf) {
   };
   return {
     width: Math.max(at(most), scale ? 400 : 0),
-    height: at(heads.length) + (scale ? 24 : 0),
+    height: at(heads2.length) + (scale ? 24 : 0),
     attributes: `font-family="sans-serif" font-size="12" fill="${ink}"`,
     body: [
       text(edge - 22, edge - 12, "layer"),
       text(at(most / 2), edge - 28, "head"),
-      scale ? scaleSvg(scale, edge - 40, at(heads.length) + 4) : "",
+      scale ? scaleSvg(scale, edge - 40, at(heads2.length) + 4) : "",
       ...range(most).map((head) => text(at(head) + size / 2, edge - 12, head)),
-      ...heads.flatMap((count, layer) => [
+      ...heads2.flatMap((count, layer) => [
         text(edge - 22, at(layer) + size / 2 + 4, layer),
         ...range(count).map((head) => square({ layer, head }))
       ])
@@ -1417,8 +1322,8 @@ var HeadsView = class {
   /** Selects a head; adds it to the selection where that is of the same layer. */
   select({ layer, head }, adds) {
     const { model } = this.frame;
-    const heads = toggleHead(model.get("heads"), head, adds && layer === model.get("layer"), 1);
-    this.frame.set({ layer, heads });
+    const heads2 = toggleHead(model.get("heads"), head, adds && layer === model.get("layer"), 1);
+    this.frame.set({ layer, heads: heads2 });
   }
   draw() {
     const { model, dark: dark2, roles, width } = this.frame;
@@ -1459,12 +1364,12 @@ var HeadsView = class {
     const layout = JSON.stringify([ranked && model.get("by"), width, this.valued, model.get("stacks")]);
     if (layout === this.layout) return;
     this.layout = layout;
-    const heads = this.headCounts;
-    const square = squareSize(width, Math.max(...heads), this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
-    this.picture.layOut(heads, ranked ? statistic.ranking : null, square, model.get("stacks"));
+    const heads2 = this.headCounts;
+    const square = squareSize(width, Math.max(...heads2), this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
+    this.picture.layOut(heads2, ranked ? statistic.ranking : null, square, model.get("stacks"));
   }
   get headCounts() {
-    return this.frame.model.get("sizes").map(([heads]) => heads);
+    return this.frame.model.get("sizes").map(([heads2]) => heads2);
   }
   requestStatistics() {
     if (this.requested) return;
@@ -1494,8 +1399,8 @@ function capitalized(text) {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 var index_default = view("Attention heads", heads_default, (frame) => {
-  const heads = new HeadsView(frame);
-  return { draw: () => heads.draw(), figure: () => heads.figure() };
+  const heads2 = new HeadsView(frame);
+  return { draw: () => heads2.draw(), figure: () => heads2.figure() };
 });
 export {
   index_default as default

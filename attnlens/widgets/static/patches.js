@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 379f016ce427201dfaa5fca55d468aecdce365fadb54dd88c0ecd4d1f0b5968f
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -785,35 +785,35 @@ var AttentionRows = class {
   request;
   received = /* @__PURE__ */ new Map();
   /** Weights [key] of one query; without a query, the mean over all of them. */
-  async of(layer, heads, query) {
-    if (query === null) return this.receivedBy(layer, heads);
+  async of(layer, heads2, query) {
+    if (query === null) return this.receivedBy(layer, heads2);
     if (this.source.remote) {
-      const all = { layer, heads, pair: "all", hide_special: false, pool: "max" };
+      const all = { layer, heads: heads2, pair: "all", hide_special: false, pool: "max" };
       return meanOf(await this.source.line(all, "query", query));
     }
     const weights = await this.source.layer(layer);
-    return meanOf(heads.map((head) => weights.row(head, query)));
+    return meanOf(heads2.map((head) => weights.row(head, query)));
   }
   /** What each key receives, cached: it reads every weight of the heads. */
-  async receivedBy(layer, heads) {
-    const name = `${layer}/${heads}`;
+  async receivedBy(layer, heads2) {
+    const name = `${layer}/${heads2}`;
     let row = this.received.get(name);
     if (!row) {
-      row = this.source.remote ? await this.requestReceived(layer, heads) : await this.averageColumns(layer, heads);
+      row = this.source.remote ? await this.requestReceived(layer, heads2) : await this.averageColumns(layer, heads2);
       this.received.set(name, row);
     }
     return row;
   }
-  async requestReceived(layer, heads) {
-    const { buffers } = await this.request("received", { layer, heads });
+  async requestReceived(layer, heads2) {
+    const { buffers } = await this.request("received", { layer, heads: heads2 });
     return readSingles(buffers[0], 0, this.source.header.layers[layer].keys);
   }
-  async averageColumns(layer, heads) {
+  async averageColumns(layer, heads2) {
     const weights = await this.source.layer(layer);
     const { queries, keys } = weights.header;
     const out = new Float32Array(keys);
-    for (const head of heads)
-      weights.head(head).forEach((weight, n) => out[n % keys] += weight / (queries * heads.length));
+    for (const head of heads2)
+      weights.head(head).forEach((weight, n) => out[n % keys] += weight / (queries * heads2.length));
     return out;
   }
 };
@@ -883,10 +883,10 @@ var Layer = class {
   /** The weights within each window, laid along the diagonal. */
   windows(head) {
     const { queries, keys } = this.header;
-    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const [count, heads2, high, wide] = this.parts.get("windows").shape;
     const out = new Float32Array(queries * keys);
     for (let window = 0; window < count; window++) {
-      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      const part = this.halves("windows", (window * heads2 + head) * high * wide, high * wide);
       for (let row = 0; row < high; row++)
         out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
     }
@@ -1104,8 +1104,8 @@ var TraceSource = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
-  matrices({ layer, heads, pair, hide_special, pool }) {
-    const shown = { layer, heads, pair, hide_special };
+  matrices({ layer, heads: heads2, pair, hide_special, pool }) {
+    const shown = { layer, heads: heads2, pair, hide_special };
     return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
   }
   async select(selection) {
@@ -1130,8 +1130,8 @@ var TraceSource = class {
   }
   async requestLine(selection, axis, position) {
     const { shape, buffers } = await this.request("line", { ...selection, axis, position });
-    const [heads, length] = shape;
-    const values = readHalves(buffers[0], 0, heads * length);
+    const [heads2, length] = shape;
+    const values = readHalves(buffers[0], 0, heads2 * length);
     const size = values.length / selection.heads.length;
     return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
   }
@@ -1504,10 +1504,10 @@ function headChips(count, toggle) {
 function press(element, pressed) {
   element.setAttribute("aria-pressed", String(pressed));
 }
-function toggleHead(heads, head, adds, least) {
+function toggleHead(heads2, head, adds, least) {
   if (!adds) return [head];
-  const others = heads.filter((other) => other !== head);
-  const removed = others.length < heads.length && others.length >= least;
+  const others = heads2.filter((other) => other !== head);
+  const removed = others.length < heads2.length && others.length >= least;
   return (removed ? others : [...others, head]).sort((a, b) => a - b);
 }
 
@@ -1589,16 +1589,16 @@ var PatchGrid = class {
     return row * this.cols + col;
   }
 };
-function headsText(heads, count) {
-  if (heads.length === 1) return count === 1 ? "its only head" : `head ${heads[0]}`;
-  return heads.length === count ? `mean of ${count} heads` : `mean of heads ${heads.join(", ")}`;
+function headsText(heads2, count) {
+  if (heads2.length === 1) return count === 1 ? "its only head" : `head ${heads2[0]}`;
+  return heads2.length === count ? `mean of ${count} heads` : `mean of heads ${heads2.join(", ")}`;
 }
-function headsOrAll(heads, count) {
-  const present = heads.filter((head) => head < count);
+function headsOrAll(heads2, count) {
+  const present = heads2.filter((head) => head < count);
   return present.length ? present : range(count);
 }
-function steppedHeads(heads, by, count) {
-  const next = ((heads[0] ?? -1) + 1 + by + count + 1) % (count + 1);
+function steppedHeads(heads2, by, count) {
+  const next = ((heads2[0] ?? -1) + 1 + by + count + 1) % (count + 1);
   return next === 0 ? [] : [next - 1];
 }
 function panelTitle(name) {

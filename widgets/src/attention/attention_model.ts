@@ -1,9 +1,9 @@
 // From AttentionView's state to what is drawn and said.
 
-import { headColour } from "../drawing/colour";
+
 import type { LinesDrawing } from "../drawing/line_segments";
 import { formatNumber } from "../drawing/number_format";
-import type { Roles } from "../drawing/palette";
+import { headColour, type Roles } from "../drawing/palette";
 import type { PooledWeight } from "../drawing/tile_cache";
 import { tokenLabel } from "../drawing/token_label";
 import type { LayerHeader, Tokens } from "../protocol/headers";

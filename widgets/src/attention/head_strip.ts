@@ -2,7 +2,8 @@
 
 import { rgb } from "d3-color";
 import { paintPixels } from "../drawing/canvas";
-import { headColour, inkOn, intensityScale } from "../drawing/colour";
+import { inkOn, intensityScale } from "../drawing/colour";
+import { headColour } from "../drawing/palette";
 import type { LayerHeader } from "../protocol/headers";
 import type { TraceSource } from "../protocol/trace_source";
 import { headChips, press } from "../ui/controls";

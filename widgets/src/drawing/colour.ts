@@ -1,6 +1,6 @@
 // Colour maps that colour-blind readers can tell apart, in light and dark, and the scales of weights and scores.
 
-import { hcl, rgb } from "d3-color";
+import { rgb } from "d3-color";
 import { interpolateRgbBasis } from "d3-interpolate";
 import { INKS, stopsOf, type ColourMap } from "./palette";
 
@@ -26,12 +26,6 @@ export const signedRamp = (dark: boolean): Ramp => {
   const whole = ramp("signed", dark);
   return (share) => whole((share + 1) / 2);
 };
-
-/** A head's colour: hues by the golden angle, so that neighbours differ however many there are; lightness alternates. */
-export function headColour(head: number, dark: boolean): string {
-  const light = dark ? 72 - 10 * (head % 2) : 44 + 12 * (head % 2);
-  return hcl((250 + head * 137.508) % 360, 58, light).formatRgb();
-}
 
 /** 256 colours of a ramp as RGBA, for pictures made pixel by pixel. */
 export function rampTable(ramp: Ramp): Uint8ClampedArray {

@@ -1,6 +1,6 @@
 // The colours that all views and figures share, by role: `attnlens/palette.json`, which Python reads too.
 
-import { dark, inks, light, maps } from "../../../attnlens/palette.json";
+import { dark, heads, inks, light, maps } from "../../../attnlens/palette.json";
 
 export type Role = keyof typeof light;
 export type Roles = Readonly<Record<Role, string>>;
@@ -14,6 +14,12 @@ export function rolesOf(isDark: boolean): Roles {
 /** The stops of a colour map in a theme. */
 export function stopsOf(map: ColourMap, isDark: boolean): string[] {
   return maps[map][isDark ? "dark" : "light"];
+}
+
+/** A head's own colour in a theme. */
+export function headColour(head: number, isDark: boolean): string {
+  const colours = heads[isDark ? "dark" : "light"];
+  return colours[head % colours.length]!;
 }
 
 /** Text on dark and on light colours. */

@@ -1,6 +1,7 @@
 // From HeadsView's state to what is drawn: thumbnails, statistics, colours, order.
 
-import { headColour, intensityScale, type Ramp } from "../drawing/colour";
+import { intensityScale, type Ramp } from "../drawing/colour";
+import { headColour } from "../drawing/palette";
 import { formatNumber } from "../drawing/number_format";
 import { readHalves } from "../protocol/float16";
 import { range } from "../ui/dom";

@@ -5,8 +5,8 @@ import {
   describeCell, describeHeads, describeLine, headsOfLayer, linesDrawing, loneToken, quoted, scoreOf, selectedToken, toggledToken,
   type LinesWeights,
 } from "../../src/attention/attention_model";
-import { headColour } from "../../src/drawing/colour";
-import { rolesOf } from "../../src/drawing/palette";
+
+import { headColour, rolesOf } from "../../src/drawing/palette";
 import { layerOf, TOKENS } from "../fake";
 
 const { header } = layerOf("causal");

@@ -3,10 +3,8 @@
 import { rgb } from "d3-color";
 import { describe, expect, test } from "vitest";
 import palette from "../../../attnlens/palette.json";
-import {
-  attentionRamp, headColour, inkOn, intensityScale, needsWhite, rampTable, signedRamp, unsignedRamp, weightColours,
-} from "../../src/drawing/colour";
-import { customProperties, INKS, rolesOf, stopsOf } from "../../src/drawing/palette";
+import { attentionRamp, inkOn, intensityScale, needsWhite, rampTable, signedRamp, unsignedRamp, weightColours } from "../../src/drawing/colour";
+import { headColour, customProperties, INKS, rolesOf, stopsOf } from "../../src/drawing/palette";
 
 const brightness = (colour: string) => {
   const { r, g, b } = rgb(colour);

@@ -1,8 +1,9 @@
 // @vitest-environment jsdom
 // From HeadsView's state to what is drawn.
+import { headColour } from "../../src/drawing/palette";
 
 import { describe, expect, test } from "vitest";
-import { headColour } from "../../src/drawing/colour";
+
 import { svgInset } from "../../src/drawing/svg";
 import {
   cellNumber, headPlaces, HeadStatistic, nextHead, readThumbnails, squareSize, statisticRamp, statisticTitle, thumbnailOpacity,

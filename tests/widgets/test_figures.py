@@ -1,0 +1,138 @@
+"""A view as a figure, and the picture beside it where no widget is shown."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import attnlens as al
+from attnlens.data._attention import Factors
+from attnlens.data._trace import Layer, Trace
+from attnlens.widgets import _figures, _still
+from attnlens.widgets._tiles import HeadSelection, Tiles
+
+TEXT = "a gripping , funny film with one dull stretch ."
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return al.load("sentiment")
+
+
+@pytest.fixture(scope="module")
+def trace(lens):
+    return lens.trace(TEXT)
+
+
+def titles(figure) -> str:
+    return " ".join([figure.get_suptitle(), *(ax.get_title(loc="left") for ax in figure.axes)])
+
+
+def test_a_matrix_is_that_of_the_view_with_what_is_selected(trace):
+    view = al.AttentionView(trace, layer=5, heads=[3, 9], mode="matrix", query=2, key=8)
+    ax = view.figure().axes[0]
+    expected = trace[5, [3, 9]].mean(0).numpy()
+    assert np.asarray(ax.images[0].get_array()) == pytest.approx(expected, abs=1e-6)
+    assert titles(view.figure()).startswith("Layer 5, mean of 2 heads")
+    assert [round(patch.get_y() if n == 0 else patch.get_x(), 1) for n, patch in enumerate(ax.patches)] == [
+        1.5,
+        7.5,
+    ]
+
+
+def test_hidden_special_tokens_are_not_in_the_figure(trace):
+    view = al.AttentionView(trace, layer=5, heads=9, mode="matrix", hide_special=True)
+    ax = view.figure().axes[0]
+    assert np.asarray(ax.images[0].get_array()) == pytest.approx(
+        trace.renormalize()[5, 9][1:-1, 1:-1].numpy(), abs=1e-6
+    )
+    assert next(iter(ax.get_yticklabels())).get_text() == "a"
+
+
+def test_lines_are_lines_until_there_are_too_many_tokens(trace, lens):
+    assert titles(al.AttentionView(trace, layer=5, heads=[1, 2]).figure()).startswith("Layer 5, 2 heads")
+    assert titles(al.AttentionView(trace, layer=5, heads=[1, 2], mean=True).figure()).startswith(
+        "Layer 5, mean of 2 heads"
+    )
+    assert not al.AttentionView(trace).figure().axes[0].images
+    long = al.AttentionView(lens.trace("good " * 70), mode="lines")
+    assert long.figure().axes[0].images
+
+
+def test_a_long_trace_is_pooled_as_the_view_is():
+    torch.manual_seed(0)
+    factors = Factors(torch.randn(2, 2000, 8), torch.randn(2, 2000, 8), 1.0)
+    tiles = Tiles(Trace(layers=(Layer("one", "self", factors),)))
+    for pool in ("max", "mean"):
+        values, size = _figures.pooled_selection(tiles, HeadSelection(0, (0, 1), pool=pool), 900)
+        whole = factors[:].mean(0)
+        block = whole[8:12, 4:8]
+        assert size == 4
+        assert values[2, 1] == pytest.approx(float(block.max() if pool == "max" else block.mean()), rel=1e-5)
+        assert values.shape == (500, 500)
+
+
+def test_heads_are_the_patterns_or_the_statistic_with_the_selected_ones_framed(trace):
+    assert titles(al.HeadsView(trace).figure()).startswith("Every head of every layer")
+    view = al.HeadsView(trace, by="entropy", layer=2, heads=[1, 4])
+    figure = view.figure()
+    assert titles(figure).startswith("Every head: entropy")
+    assert [patch.get_xy() for patch in figure.axes[0].patches] == [(0.5, 1.5), (3.5, 1.5)]
+
+
+def test_a_comparison_has_both_heads_and_their_difference(lens, trace):
+    other = lens.trace("a gripping , dull film .")
+    view = al.CompareView(trace, other, layer=5, head=9)
+    figure = view.figure()
+    rows_a, rows_b = (list(at) for at in zip(*al.compare(trace, other).alignment))
+    expected = (other[5, 9, rows_b, rows_b] - trace[5, 9, rows_a, rows_a]).numpy()
+    assert np.asarray(figure.axes[2].images[0].get_array()) == pytest.approx(expected, abs=1e-6)
+    image = al.load("cifar").trace(al.models.sample_images()["chelsea"])
+    assert len([ax for ax in al.CompareView(trace, image).figure().axes if ax.images]) == 2
+
+
+def test_tokens_are_those_of_the_chosen_level(lens):
+    view = al.TokensView(lens, "an unfunny film", "negative", method="gradient", level="word")
+    drawn = {text.get_text() for text in view.figure().axes[0].texts}
+    assert "unfunny" in drawn
+    assert "Why negative?" in " ".join(text.get_text() for text in view.figure().texts)
+
+
+def test_patches_are_the_attention_and_the_maps_beside_it():
+    view = al.PatchView(
+        al.load("cifar"), al.models.sample_images()["chelsea"], layer=4, heads=1, query=(2, 5)
+    )
+    figure = view.figure()
+    assert titles(figure).startswith("Attention of patch (2, 5)")
+    names = [ax.get_title() for ax in figure.axes]
+    assert names[1:5] == ["layer 4, head 1", "rollout", "relevance", "gradient"]
+    row = view._trace[4, 1, 1 + 2 * 8 + 5, 1:].reshape(8, 8)
+    assert np.asarray(figure.axes[1].images[-1].get_array()) == pytest.approx(row.numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda t, n: al.AttentionView(t),
+        lambda t, n: al.HeadsView(t, by="entropy"),
+        lambda t, n: al.Explorer(n, TEXT),
+    ],
+)
+def test_every_output_has_a_picture_and_a_text_beside_the_live_view(trace, lens, made):
+    bundle = made(trace, lens)._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert len(data["image/png"]) <= _still.LARGEST
+    assert Image.open(io.BytesIO(data["image/png"])).width > 300
+    assert "layer=" in data["text/plain"]
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_live_view(trace, monkeypatch):
+    view = al.AttentionView(trace)
+    monkeypatch.setattr(type(view), "figure", lambda self: 1 / 0)
+    data = view._repr_mimebundle_()
+    data = data[0] if isinstance(data, tuple) else data
+    assert "image/png" not in data
+    assert "application/vnd.jupyter.widget-view+json" in data
