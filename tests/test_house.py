@@ -275,7 +275,8 @@ def test_colours_stand_in_the_palette_alone():
 
 def test_every_role_of_the_palette_is_explained_and_in_both_themes():
     palette = json.loads((PACKAGE / "palette.json").read_text(encoding="utf-8"))
-    assert set(palette["light"]) == set(palette["dark"]) == set(palette["about"]) - {"maps", "inks"}
+    assert set(palette["light"]) == set(palette["dark"]) == set(palette["about"]) - {"maps", "heads", "inks"}
+    assert len(palette["heads"]["light"]) == len(palette["heads"]["dark"])
 
 
 def test_no_module_changes_its_class():

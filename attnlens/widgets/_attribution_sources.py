@@ -79,6 +79,7 @@ class LensSource:
             "targets": list(targets) if len(targets) <= MOST_TARGETS else [],
             "methods": [name for name in registry.methods("text") if self._answers(name)],
             "titles": [],
+            "mask": getattr(lens.tokenizer, "mask_token", None) or "",
         }
 
     def clean(self, request: AttributionRequest, changed: str) -> AttributionRequest:
@@ -187,7 +188,7 @@ class StaticSource:
             for attribution in shown
         ]
         names = getattr(attributions, "names", None) or titles(shown)
-        self.choices = {"live": False, "targets": [], "methods": [], "titles": list(names)}
+        self.choices = {"live": False, "targets": [], "methods": [], "titles": list(names), "mask": ""}
 
     def clean(self, request: AttributionRequest, changed: str) -> AttributionRequest:
         """See `AttributionSource`."""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from ..analysis._strongest_heads import strongest_head
+from ..attribution import TextAttribution
 from ..data._trace import Trace
 from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens, TextLens
 from . import _still
 from ._attention import AttentionView
+from ._compare import CompareView
 from ._heads import HeadsView
 from ._patches import PatchView
 from ._tokens import TokensView
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 
 
 class Explorer(ipywidgets.VBox):
-    """From top to bottom: the text with an attribution, every head as a thumbnail, and the attention of the picked
-    heads; for an image every head and the attention of the patches. A token picked in one view is picked in the others.
+    """The text with an attribution, every head as a thumbnail, and the attention of the picked heads, the last two side
+    by side where the page is wide; for an image every head and the attention of the patches. A token picked in one
+    view is picked in the others. Masking or replacing a token adds a `CompareView` of what that changed.
 
     An attribution shows what the decision depends on, attention where information could flow: they may disagree.
 
@@ -36,6 +39,9 @@ class Explorer(ipywidgets.VBox):
     attention: AttentionView
     tokens: TokensView
     patches: PatchView
+    compare: CompareView | None = None
+    _before: Trace | None = None
+    """What was shown before a token was masked or replaced."""
 
     def __init__(
         self,
@@ -73,6 +79,7 @@ class Explorer(ipywidgets.VBox):
         if layer is None and head is None:
             layer, head = strongest_head(trace)
         layer, head = layer or 0, head or 0
+        self._trace = trace
         self.heads = HeadsView(trace, layer=layer, heads=head)
         if isinstance(lens, ImageLens):
             self.patches = PatchView(lens, input, target, layer=layer, heads=head)
@@ -80,7 +87,12 @@ class Explorer(ipywidgets.VBox):
         else:
             self.attention = AttentionView(trace, layer=layer, heads=head)
             shown = [*self._text_views(lens, input, target, options), self.heads, self.attention]
-        super().__init__(shown)
+        for view in shown:
+            view.layout.flex = "1 1 460px"  # side by side where there is room for two
+            view.layout.min_width = "0"
+        if not isinstance(lens, ImageLens):
+            shown[0].layout.flex = "1 1 100%"
+        super().__init__(shown, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         other = self.patches if isinstance(lens, ImageLens) else self.attention
         self._links = [ipywidgets.jslink((self.heads, name), (other, name)) for name in ("layer", "heads")]
         if isinstance(lens, TextLens) and self._explained:
@@ -94,6 +106,7 @@ class Explorer(ipywidgets.VBox):
         if self._explained:
             self.tokens = TokensView(lens, text, target, **options)
             self.tokens.observe(lambda change: self._follow(change["new"]), "text")
+            self.tokens.observe(self._kept_or_undone, "before")
             return [self.tokens]
         if target is not None or options:
             raise InputError(
@@ -133,9 +146,44 @@ class Explorer(ipywidgets.VBox):
             self._write(input)
 
     def _follow(self, text: Any) -> None:
-        trace = self._lens.trace(text)
+        before, trace = self._trace, self._lens.trace(text)
+        self._trace = trace
         self.heads.show(trace)
         self.attention.show(trace)
+        if self._explained and self.tokens.before is not None:
+            self._show_change(before if self._before is None else self._before, trace)
+
+    def _show_change(self, before: Trace, after: Trace) -> None:
+        """Shows below the views what masking or replacing a token changed, at the head that is selected."""
+        self._before = before
+        layer, head = self.heads.layer, (self.heads.heads or [0])[0]
+        view = CompareView(
+            before, after, layer=layer, head=head, attributions=self._attributed(before, after)
+        )
+        view.layout.flex = "1 1 100%"
+        self._drop_comparison()
+        self.compare = view
+        self.children = (*self.children, view)
+
+    def _attributed(self, *traces: Trace) -> tuple[TextAttribution, ...] | None:
+        """Attributions of both texts for the class that was predicted at first; None where that cannot be asked for."""
+        target, method = traces[0].prediction, self.tokens.method
+        texts = [trace.text[0] if len(trace.text) == 1 else trace.text for trace in traces]
+        try:
+            return tuple(self._lens.attribute(text, target.index, method=method) for text in texts)
+        except InputError:
+            return None
+
+    def _kept_or_undone(self, change: dict[str, Any]) -> None:
+        if change["new"] is None:
+            self._before = None
+            self._drop_comparison()
+
+    def _drop_comparison(self) -> None:
+        if self.compare is not None:
+            self.children = tuple(view for view in self.children if view is not self.compare)
+            self.compare.close()
+            self.compare = None
 
     def _write(self, text: Any) -> None:
         """Sets the field's text without running the model again."""

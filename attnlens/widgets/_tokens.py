@@ -57,6 +57,10 @@ class TokensView(View):
         t.Union([t.Unicode(), t.Tuple(t.Unicode(), t.Unicode())]),
         "The text, or a pair; setting it runs the model.",
     )
+    before = state(
+        t.Union([t.Unicode(), t.Tuple(t.Unicode(), t.Unicode())], default_value=None, allow_none=True),
+        "The text before a token of it was masked or replaced in the browser; None where none was.",
+    )
     target = state(
         t.Union([t.Unicode(), Integer()], default_value=None, allow_none=True),
         "The class that is explained, by name or index; None for the predicted one.",
@@ -216,8 +220,14 @@ def _parts(whole: TextAttribution, level: TextAttribution) -> dict[str, Any]:
         "special": [i for i, token in enumerate(tokens) if token.special],
         "segment": [token.segment for token in tokens] if any(token.segment for token in tokens) else [],
         "first": [group[0] for group in groups(whole.tokens, whole.text, level.level)],
+        "span": [[one.start, one.end] if _stands(one, whole.text) else None for one in tokens],
         "space": [_space(before, token, whole.text) for before, token in zip((None, *tokens), tokens)],
     }
+
+
+def _stands(part: Token, text: Sequence[str]) -> bool:
+    """Whether a part has a place in its text."""
+    return not part.special and part.start is not None and part.end is not None and part.segment < len(text)
 
 
 def _space(before: Token | None, token: Token, text: Sequence[str]) -> int:

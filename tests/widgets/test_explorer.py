@@ -32,6 +32,27 @@ def test_another_text_is_seen_in_every_view(lens):
     assert len(explorer.attention.trace["tokens"]["input"]["text"]) == 5
 
 
+def test_a_masked_token_adds_what_that_changed_until_it_is_undone(lens):
+    text = "a gripping , funny film with one dull stretch ."
+    explorer = al.Explorer(lens, text, layer=5, head=9)
+    span = explorer.tokens.shown["texts"][0][0]["span"][8]
+    assert text[slice(*span)] == "dull"
+    explorer.tokens.before = text  # as the browser does when a token is masked there
+    explorer.tokens.text = "a gripping , funny film with one [MASK] stretch ."
+    compare = explorer.children[-1]
+    assert isinstance(compare, al.CompareView)
+    assert (compare.layer, compare.head) == (5, 9)
+    assert compare.a_trace["tokens"]["input"]["text"][8] == "dull"
+    assert compare.b_trace["tokens"]["input"]["text"][8] == "[MASK]"
+    assert compare.attributions["target"] == "positive"
+    explorer.tokens.text = "a gripping , funny film with one [MASK] [MASK] ."  # still beside the first text
+    assert explorer.compare.a_trace["tokens"]["input"]["text"][8] == "dull"
+    assert [type(view).__name__ for view in explorer.children].count("CompareView") == 1
+    explorer.tokens.before = None
+    assert explorer.compare is None
+    assert len(explorer.children) == 3
+
+
 def test_a_text_that_cannot_be_read_leaves_the_views_as_they_are(lens):
     explorer = al.Explorer(lens, "a fine film")
     with pytest.raises(InputError, match="empty"):

@@ -269,7 +269,7 @@ def test_attributions_need_no_model(lens):
     explanation = lens.explain("not a bad film", ["integrated_gradients", "gradient"])
     view = TokensView(explanation)
     assert view.choices == {
-        "live": False, "targets": [], "methods": [], "titles": list(explanation.names),
+        "live": False, "targets": [], "methods": [], "titles": list(explanation.names), "mask": "",
     }  # fmt: skip
     assert [one["token"] for one in read(view)] == [one.scores.tolist() for one in explanation]
     assert len(view.shown["texts"]) == 1

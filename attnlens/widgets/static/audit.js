@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 ea063fdfece80c93e0c581b985b1c67fbb6208226a3ddc40ad7e3fff49b0bb0d
 
 // src/audit/index.ts
 function makeSortable(table) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 610863dd6c3851917faedfdee3f07c050f9c5496d7f6f73a5191f1c68405f088
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 ea063fdfece80c93e0c581b985b1c67fbb6208226a3ddc40ad7e3fff49b0bb0d
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1183,8 +1183,9 @@ var Explainer = class {
     const { model } = this.frame;
     return this.requests.latest ?? { text: model.get("text"), target: model.get("target"), method: model.get("method") };
   }
-  /** Requests what has changed, after a while where it may change again. */
-  request(change, rest = 0) {
+  /** Requests what has changed, after a while where it may change again; `shows` writes the text into the fields too. */
+  request(change, rest = 0, shows = false) {
+    if (shows && change.text !== void 0) this.showText(change.text);
     const text2 = this.live ? { text: this.typedText } : {};
     this.requests.submit({ ...this.latest, ...text2, ...change }, rest);
   }
@@ -1203,8 +1204,7 @@ var Explainer = class {
     const texts = this.boxes.map((box) => box.value);
     return texts.length === 2 ? [texts[0], texts[1]] : texts[0] ?? "";
   }
-  showText() {
-    const text2 = this.frame.model.get("text");
+  showText(text2 = this.frame.model.get("text")) {
     const texts = typeof text2 === "string" ? [text2] : text2;
     if (this.boxes.length !== texts.length) {
       this.boxes = texts.map((_, n) => this.textBox(texts.length === 1 ? "Text" : `Text ${n + 1} of the pair`));
@@ -1220,7 +1220,10 @@ var Explainer = class {
       spellcheck: false,
       dir: "auto",
       "aria-label": `${name}: explained again as you type`,
-      oninput: () => this.request({}, REST)
+      oninput: () => {
+        this.frame.set({ before: null });
+        this.request({}, REST);
+      }
     });
   }
 };
@@ -1515,8 +1518,89 @@ function paintBar(element, scored, part, ramp2, bounds) {
   bar.parentElement.style.setProperty("--zero", `${-bounds.low / bounds.span * 100}%`);
 }
 
+// src/tokens/token_edit.ts
+var NO_KERNEL = "To mask or replace a token the model has to run: al.TokensView(lens, text) or al.Explorer(lens, text) in a notebook.";
+function replaced(text2, segment, [start, end], by) {
+  const texts = typeof text2 === "string" ? [text2] : [...text2];
+  const letters = [...texts[segment]];
+  const [before, after] = [letters.slice(0, start).join(""), letters.slice(end).join("")];
+  texts[segment] = by === "" ? `${before.trimEnd()} ${after.trimStart()}`.trim() : before + by + after;
+  return texts.length === 2 ? [texts[0], texts[1]] : texts[0];
+}
+function predictionText({ prediction }) {
+  const [label, probability] = prediction ?? ["", null];
+  return `${tokenLabel(label)}${probability === null ? "" : ` ${formatPercent(probability)}`}`;
+}
+var TokenEdit = class {
+  constructor(frame, explainer) {
+    this.frame = frame;
+    this.explainer = explainer;
+    const { live, mask } = frame.model.get("choices");
+    this.field = h("input", { type: "text", size: 10, placeholder: "another word", "aria-label": "Replace the selected part by" });
+    this.field.addEventListener("keydown", (event) => event.key === "Enter" && this.field.value.trim() && this.apply(this.field.value.trim()));
+    guardField(this.field, frame.root.host, frame.signal);
+    if (live) this.actions.append(
+      this.name,
+      ...mask ? [button("mask", () => this.apply(mask))] : [],
+      button("remove", () => this.apply("")),
+      this.field
+    );
+    else this.actions.append(h("span", { className: "name" }, NO_KERNEL));
+    this.element.append(this.actions, this.outcome);
+  }
+  frame;
+  explainer;
+  element = h("div", { className: "edit", hidden: true });
+  actions = h("div", { className: "actions" });
+  outcome = h("p", { className: "outcome", role: "status", hidden: true });
+  field;
+  name = h("span", { className: "name" });
+  scored = null;
+  part = -1;
+  /** The result before the first change. */
+  first = null;
+  draw(scored) {
+    const { model } = this.frame;
+    this.scored = scored;
+    this.part = scored.partOf(model.get("token"));
+    const can = this.part >= 0 && !scored.isSpecial(this.part) && this.span !== null;
+    const before = model.get("before");
+    this.actions.hidden = !can;
+    if (can) this.name.textContent = `“${scored.label(this.part)}”`;
+    if (before === null) this.first = null;
+    this.outcome.hidden = before === null || sameText(before, model.get("text"));
+    this.element.hidden = this.actions.hidden && this.outcome.hidden;
+    if (!this.outcome.hidden && before !== null) this.outcome.replaceChildren(...this.outcomeContent(scored.result, before));
+  }
+  get span() {
+    return this.scored?.parts.span[this.part] ?? null;
+  }
+  /** Explains the text with the selected part replaced; what was there first is kept to return to. */
+  apply(by) {
+    const { scored, span, frame } = this;
+    if (!scored || !span) return;
+    const { model } = frame;
+    const text2 = model.get("text");
+    if (model.get("before") === null) this.first = scored.result;
+    this.field.value = "";
+    frame.set({ before: model.get("before") ?? text2, token: null });
+    this.explainer.request({ text: replaced(text2, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
+  }
+  outcomeContent(now, before) {
+    const { first } = this;
+    const same = first !== null && first.question === now.question && first.value !== null && now.value !== null;
+    const change = same ? ` (${now.unit} ${formatSigned(now.value - first.value)} for ${tokenLabel(now.question, 40)})` : "";
+    const undo = button("undo", () => {
+      this.frame.set({ before: null, token: null });
+      this.explainer.request({ text: before }, 0, true);
+    });
+    const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
+    return ["Changed: ", ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+  }
+};
+
 // src/tokens/tokens.css
-var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--muted); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warning); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--muted); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--muted); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--muted); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--background), 0 0 0 4px var(--text); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--text); color: var(--background); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--surface); }\n.ranks .rank[aria-selected="true"] { background: var(--surface); box-shadow: inset 3px 0 0 var(--text); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--muted); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--muted); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warning); border-radius: 4px; background: var(--surface); color: var(--warning); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
+var tokens_default = '.texts { display: grid; gap: 4px; }\n.texts textarea {\n  display: block; width: 100%; min-height: 34px; max-height: 9em; padding: 6px 9px; resize: vertical; field-sizing: content;\n  font: inherit; font-size: 14px; line-height: 1.45; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; overflow-wrap: anywhere;\n}\n.note { min-height: 1.5em; margin: 3px 0 1px; font-size: 12px; color: var(--muted); overflow-wrap: anywhere; }\n.note[data-kind="error"] { color: var(--warning); }\n.note[data-kind="error"]::before { content: "⚠ "; }\n.asked { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 2px 0 8px; overflow-wrap: anywhere; }\n.asked .name, .sums .name { color: var(--muted); }\n.asked b { font-weight: 600; }\n.scored { position: relative; transition: opacity 0.2s 0.35s; }\n.scored[aria-busy="true"] { opacity: 0.55; }\n.running { margin: 0; padding: 2px 5px; font-size: 15px; line-height: 2; overflow-wrap: anywhere; }\n.running + .running { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }\n.part { padding: 2px 4px; border-radius: 4px; cursor: pointer; unicode-bidi: isolate; white-space: pre-wrap; -webkit-box-decoration-break: clone; box-decoration-break: clone; }\n.part.glued { margin-inline-start: 1px; padding-inline-start: 2px; border-start-start-radius: 0; border-end-start-radius: 0; }\n.part .mark { opacity: 0.65; }\n.part.special { font: 11px var(--mono); color: var(--muted); padding: 2px 1px; }\n.part:hover { box-shadow: 0 0 0 1.5px var(--muted); }\n.part[aria-selected="true"] { box-shadow: 0 0 0 2px var(--background), 0 0 0 4px var(--text); }\n.part:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n.edit { margin-top: 10px; font-size: 13px; }\n.edit .actions { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }\n.edit .name { color: var(--muted); overflow-wrap: anywhere; }\n.outcome { margin: 6px 0 0; padding: 4px 9px; border-left: 3px solid var(--accent); background: var(--surface); border-radius: 4px; overflow-wrap: anywhere; }\n.tip {\n  position: absolute; z-index: 3; pointer-events: none; padding: 1px 7px; border-radius: 4px; white-space: nowrap;\n  background: var(--text); color: var(--background); font-size: 12px; font-variant-numeric: tabular-nums;\n}\n.ranks { display: grid; grid-template-columns: minmax(60px, max-content) 1fr max-content; gap: 3px 10px; align-items: center; max-width: 760px; }\n.ranks .rank { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 1px 4px; border-radius: 4px; cursor: pointer; }\n.ranks .rank:hover { background: var(--surface); }\n.ranks .rank[aria-selected="true"] { background: var(--surface); box-shadow: inset 3px 0 0 var(--text); }\n.ranks .rank:focus-visible { outline: 2px solid var(--accent); }\n.ranks .word { text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 260px; unicode-bidi: isolate; }\n.ranks .track { position: relative; height: 16px; background: linear-gradient(var(--line), var(--line)) var(--zero) 0 / 1px 100% no-repeat; }\n.ranks .track i { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; min-width: 1px; }\n.ranks .figure { text-align: right; font-variant-numeric: tabular-nums; }\n.rest { margin: 6px 4px 0; color: var(--muted); font-size: 12px; }\n.under { display: grid; gap: 5px; margin-top: 14px; padding-top: 8px; border-top: 1px solid var(--line); }\n.scale { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 9px; font-variant-numeric: tabular-nums; }\n.scale .ramp { width: 150px; height: 10px; border-radius: 2px; }\n.scale .side { color: var(--muted); overflow-wrap: anywhere; }\n.sums { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.verdict { margin: 0; overflow-wrap: anywhere; }\n.verdict[data-kind="warn"] { padding: 5px 9px; border-left: 3px solid var(--warning); border-radius: 4px; background: var(--surface); color: var(--warning); font-weight: 600; }\n.verdict[data-kind="warn"]::before { content: "⚠ "; }\n';
 
 // src/tokens/index.ts
 var KEYS = "Point at a part for its score; arrows move, Escape clears.";
@@ -1537,14 +1621,16 @@ var TokensView = class {
       selected: () => this.scored.partOf(model.get("token"))
     }, signal);
     const { fields, note } = this.explainer;
-    stage.append(fields, note, this.facts.question, this.picture.element, this.facts.reading);
-    listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token"], frame.redraw, signal);
+    this.edit = new TokenEdit(frame, this.explainer);
+    stage.append(fields, note, this.facts.question, this.picture.element, this.edit.element, this.facts.reading);
+    listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token", "before"], frame.redraw, signal);
   }
   frame;
   explainer;
   controls;
   facts = new Facts();
   picture;
+  edit;
   scored;
   readScores() {
     const { model } = this.frame;
@@ -1565,6 +1651,7 @@ var TokensView = class {
     const ramp2 = signed ? signedRamp(dark2) : unsignedRamp(dark2);
     this.picture.draw({ scored, ramp: ramp2, ranked: model.get("sort") });
     this.facts.draw(scored, ramp2);
+    this.edit.draw(scored);
     this.frame.explain(HOW[signed ? "signed" : "unsigned"]);
   }
   figure() {

@@ -58,8 +58,9 @@ export class Explainer {
     return this.requests.latest ?? { text: model.get("text"), target: model.get("target"), method: model.get("method") };
   }
 
-  /** Requests what has changed, after a while where it may change again. */
-  request(change: Partial<ExplainRequest>, rest = 0): void {
+  /** Requests what has changed, after a while where it may change again; `shows` writes the text into the fields too. */
+  request(change: Partial<ExplainRequest>, rest = 0, shows = false): void {
+    if (shows && change.text !== undefined) this.showText(change.text);
     const text = this.live ? { text: this.typedText } : {};
     this.requests.submit({ ...this.latest, ...text, ...change }, rest);
   }
@@ -82,8 +83,7 @@ export class Explainer {
     return texts.length === 2 ? [texts[0]!, texts[1]!] : (texts[0] ?? "");
   }
 
-  private showText(): void {
-    const text = this.frame.model.get("text");
+  private showText(text = this.frame.model.get("text")): void {
     const texts = typeof text === "string" ? [text] : text;
     if (this.boxes.length !== texts.length) {
       this.boxes = texts.map((_, n) => this.textBox(texts.length === 1 ? "Text" : `Text ${n + 1} of the pair`));
@@ -96,7 +96,10 @@ export class Explainer {
 
   private textBox(name: string): HTMLTextAreaElement {
     return h("textarea", {
-      rows: 1, spellcheck: false, dir: "auto", "aria-label": `${name}: explained again as you type`, oninput: () => this.request({}, REST),
+      rows: 1, spellcheck: false, dir: "auto", "aria-label": `${name}: explained again as you type`, oninput: () => {
+        this.frame.set({ before: null }); // another text, and not a change of one token
+        this.request({}, REST);
+      },
     });
   }
 }

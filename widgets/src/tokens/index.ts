@@ -11,6 +11,7 @@ import { figureSvg } from "./figure_svg";
 import { PartsPicture } from "./picture";
 import { readScoredText, type ScoredText } from "./scored_text";
 import type { TokensState } from "./state";
+import { TokenEdit } from "./token_edit";
 import css from "./tokens.css";
 
 const KEYS = "Point at a part for its score; arrows move, Escape clears.";
@@ -24,6 +25,7 @@ class TokensView {
   private readonly controls: TokensControls;
   private readonly facts = new Facts();
   private readonly picture: PartsPicture;
+  private readonly edit: TokenEdit;
   private scored: ScoredText;
 
   constructor(private readonly frame: Frame<TokensState>) {
@@ -37,8 +39,9 @@ class TokensView {
       selected: () => this.scored.partOf(model.get("token")),
     }, signal);
     const { fields, note } = this.explainer;
-    stage.append(fields, note, this.facts.question, this.picture.element, this.facts.reading);
-    listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token"], frame.redraw, signal);
+    this.edit = new TokenEdit(frame, this.explainer);
+    stage.append(fields, note, this.facts.question, this.picture.element, this.edit.element, this.facts.reading);
+    listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token", "before"], frame.redraw, signal);
   }
 
   private readScores(): ScoredText {
@@ -63,6 +66,7 @@ class TokensView {
     const ramp = signed ? signedRamp(dark) : unsignedRamp(dark);
     this.picture.draw({ scored, ramp, ranked: model.get("sort") });
     this.facts.draw(scored, ramp);
+    this.edit.draw(scored);
     this.frame.explain(HOW[signed ? "signed" : "unsigned"]);
   }
 

@@ -17,6 +17,8 @@ export interface TextParts {
   segment: number[];
   /** The token at which each part begins. */
   first: number[];
+  /** Where each part stands in its text, in characters as Python counts them; null for one that is not there. */
+  span: ([start: number, end: number] | null)[];
   /** What precedes each part: 0 nothing, 1 a space, 2 a line break. */
   space: number[];
 }
@@ -59,8 +61,10 @@ export interface AttributionResult {
 export interface TokensState {
   shown: { texts: TextParts[][]; results: AttributionResult[] };
   scores: DataView;
-  choices: { live: boolean; targets: string[]; methods: string[]; titles: string[] };
+  choices: { live: boolean; targets: string[]; methods: string[]; titles: string[]; mask: string };
   text: InputText;
+  /** The text before a token was masked or replaced; null where none was. */
+  before: InputText | null;
   target: Target;
   method: string;
   number: number;

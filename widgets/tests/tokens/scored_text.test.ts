@@ -15,7 +15,7 @@ import { HOSTILE, singles, stubBrowser } from "../fake";
 beforeAll(stubBrowser);
 
 function parts(text: string[], more: Partial<TextParts> = {}): TextParts {
-  return { level: "token", text, special: [], segment: [], first: [...text.keys()], space: text.map(() => 1), ...more };
+  return { level: "token", text, special: [], segment: [], first: [...text.keys()], space: text.map(() => 1), span: text.map(() => null), ...more };
 }
 
 function result(more: Partial<AttributionResult> = {}): AttributionResult {

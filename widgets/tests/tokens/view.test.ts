@@ -4,6 +4,7 @@ import { formatSigned } from "../../src/drawing/number_format";
 import tokens from "../../src/tokens/index";
 import { barBounds } from "../../src/tokens/scored_text";
 import type { TokensState } from "../../src/tokens/state";
+import { replaced } from "../../src/tokens/token_edit";
 import { FakeModel, stubBrowser } from "../fake";
 
 beforeAll(stubBrowser);
@@ -20,8 +21,8 @@ function state(): TokensState {
   return {
     shown: {
       texts: [[
-        { level: "token", text: words, special: [0, 4], segment: [], first: [0, 1, 2, 3, 4], space: [1, 1, 0, 1, 1] },
-        { level: "word", text: ["[CLS]", "unkind", HOSTILE, "[SEP]"], special: [0, 3], segment: [], first: [0, 1, 3, 4], space: [1, 1, 1, 1] },
+        { level: "token", text: words, special: [0, 4], segment: [], first: [0, 1, 2, 3, 4], space: [1, 1, 0, 1, 1], span: [null, [0, 2], [2, 6], [7, 40], null] },
+        { level: "word", text: ["[CLS]", "unkind", HOSTILE, "[SEP]"], special: [0, 3], segment: [], first: [0, 1, 3, 4], space: [1, 1, 1, 1], span: [null, [0, 6], [7, 40], null] },
       ]],
       results: [{
         text: 0, asked: [[null, "gradient"], ["negative", "gradient"]], target: { label: "negative", index: 0, against: null, against_index: null, unit: "logit", side: null, position: null, output: null }, question: "negative",
@@ -30,8 +31,8 @@ function state(): TokensState {
       }],
     },
     scores,
-    choices: { live: true, targets: ["negative", "positive"], methods: ["gradient", "shapley"], titles: [] },
-    text: "unkind", target: null, method: "gradient", number: 0, level: "token", sort: false, token: null,
+    choices: { live: true, targets: ["negative", "positive"], methods: ["gradient", "shapley"], titles: [], mask: "[MASK]" },
+    text: "unkind", before: null, target: null, method: "gradient", number: 0, level: "token", sort: false, token: null,
   };
 }
 
@@ -241,11 +242,64 @@ describe("picking", () => {
     const held = state();
     held.shown.results.push({ ...held.shown.results[0]!, how: "other" });
     held.scores = new DataView(new ArrayBuffer(4 * 18));
-    held.choices = { live: false, targets: [], methods: [], titles: ["one", "two"] };
+    held.choices = { live: false, targets: [], methods: [], titles: ["one", "two"], mask: "" };
     const { model, find } = shown(held);
     expect(find(".texts").hidden).toBe(true);
     pick(find('[aria-label="Attribution"]'), "1");
     expect(model.get("number")).toBe(1);
+  });
+});
+
+describe("a selected token", () => {
+  const selected = (more: object = {}) => shown({ ...state(), text: `unkind ${HOSTILE}`, token: 3, ...more });
+  const click = (all: (what: string) => HTMLElement[], name: string) => all(".edit button").find((button) => button.textContent === name)!.click();
+
+  it("is masked, removed or replaced in its text, which is explained at once", async () => {
+    const { sent, all, find, settle, model } = selected();
+    expect(find(".edit .name").textContent).toBe(`“${HOSTILE}”`);
+    click(all, "mask");
+    await settle();
+    expect(sent).toMatchObject([{ ask: "explain", text: "unkind [MASK]" }]);
+    expect([model.get("before"), model.get("token")]).toEqual([`unkind ${HOSTILE}`, null]);
+    expect(find<HTMLTextAreaElement>("textarea").value).toBe("unkind [MASK]");
+  });
+
+  it("shows the answer before and after, and the way back", async () => {
+    const held = { ...state(), text: `unkind ${HOSTILE}`, token: 3 };
+    const { sent, all, find, settle, model, answer } = shown(held);
+    click(all, "remove");
+    await settle();
+    expect(sent[0]).toMatchObject({ text: "unkind" });
+    const now = { ...held.shown.results[0]!, prediction: ["positive", 0.75] as [string, number], value: 0.5 };
+    model.set("shown", { ...held.shown, results: [now] });
+    model.set("text", "unkind");
+    await answer(sent[0]!, { answer: {} });
+    await settle();
+    expect(find(".outcome").textContent).toContain("Changed: negative 90 % → positive 75 % (logit −1 for negative)");
+    click(all, "undo");
+    await settle();
+    expect(model.get("before")).toBe(null);
+    expect(sent[1]).toMatchObject({ text: `unkind ${HOSTILE}` });
+  });
+
+  it("is not offered where it is special, and typing anew is no change of a token", async () => {
+    expect(selected({ token: 0 }).find(".edit").hidden).toBe(true);
+    const { model, type, settle } = selected({ before: "was" });
+    type("another text");
+    await settle();
+    expect(model.get("before")).toBe(null);
+  });
+
+  it("says what it takes where no model runs", () => {
+    const { find, all } = selected({ choices: { live: false, targets: [], methods: [], titles: ["one"], mask: "" } });
+    expect(find(".edit").textContent).toContain("the model has to run");
+    expect(all(".edit button")).toEqual([]);
+  });
+
+  it("is counted in characters, as Python counts them", () => {
+    expect(replaced("😀 good film", 0, [2, 6], "[MASK]")).toBe("😀 [MASK] film");
+    expect(replaced("a good film", 0, [2, 6], "")).toBe("a film");
+    expect(replaced(["a", "good film"], 1, [0, 4], "bad")).toEqual(["a", "bad film"]);
   });
 });
 

@@ -1,0 +1,98 @@
+// What a token does: mask it, remove it or write another one, and see the answer change in place.
+
+import { formatPercent, formatSigned } from "../drawing/number_format";
+import { tokenLabel } from "../drawing/token_label";
+import { button } from "../ui/controls";
+import { h } from "../ui/dom";
+import { guardField } from "../ui/keyboard";
+import type { Frame } from "../ui/view";
+import type { Explainer } from "./explainer";
+import { sameText, type ScoredText } from "./scored_text";
+import type { AttributionResult, InputText, TokensState } from "./state";
+
+const NO_KERNEL = "To mask or replace a token the model has to run: al.TokensView(lens, text) or al.Explorer(lens, text) in a notebook.";
+
+/** A text with the characters of one part, counted as Python counts them, replaced. */
+export function replaced(text: InputText, segment: number, [start, end]: [number, number], by: string): InputText {
+  const texts = typeof text === "string" ? [text] : [...text];
+  const letters = [...texts[segment]!];
+  const [before, after] = [letters.slice(0, start).join(""), letters.slice(end).join("")];
+  // Without a word between them two spaces are one.
+  texts[segment] = by === "" ? `${before.trimEnd()} ${after.trimStart()}`.trim() : before + by + after;
+  return texts.length === 2 ? [texts[0]!, texts[1]!] : texts[0]!;
+}
+
+/** A prediction in words. */
+export function predictionText({ prediction }: Pick<AttributionResult, "prediction">): string {
+  const [label, probability] = prediction ?? ["", null];
+  return `${tokenLabel(label)}${probability === null ? "" : ` ${formatPercent(probability)}`}`;
+}
+
+export class TokenEdit {
+  readonly element = h("div", { className: "edit", hidden: true });
+  private readonly actions = h("div", { className: "actions" });
+  private readonly outcome = h("p", { className: "outcome", role: "status", hidden: true });
+  private readonly field: HTMLInputElement;
+  private readonly name = h("span", { className: "name" });
+  private scored: ScoredText | null = null;
+  private part = -1;
+  /** The result before the first change. */
+  private first: AttributionResult | null = null;
+
+  constructor(private readonly frame: Frame<TokensState>, private readonly explainer: Explainer) {
+    const { live, mask } = frame.model.get("choices");
+    this.field = h("input", { type: "text", size: 10, placeholder: "another word", "aria-label": "Replace the selected part by" });
+    this.field.addEventListener("keydown", (event) => event.key === "Enter" && this.field.value.trim() && this.apply(this.field.value.trim()));
+    guardField(this.field, frame.root.host, frame.signal);
+    if (live) this.actions.append(
+      this.name,
+      ...(mask ? [button("mask", () => this.apply(mask))] : []),
+      button("remove", () => this.apply("")),
+      this.field,
+    );
+    else this.actions.append(h("span", { className: "name" }, NO_KERNEL));
+    this.element.append(this.actions, this.outcome);
+  }
+
+  draw(scored: ScoredText): void {
+    const { model } = this.frame;
+    this.scored = scored;
+    this.part = scored.partOf(model.get("token"));
+    const can = this.part >= 0 && !scored.isSpecial(this.part) && this.span !== null;
+    const before = model.get("before");
+    this.actions.hidden = !can;
+    if (can) this.name.textContent = `“${scored.label(this.part)}”`;
+    if (before === null) this.first = null;
+    this.outcome.hidden = before === null || sameText(before, model.get("text"));
+    this.element.hidden = this.actions.hidden && this.outcome.hidden;
+    if (!this.outcome.hidden && before !== null) this.outcome.replaceChildren(...this.outcomeContent(scored.result, before));
+  }
+
+  private get span(): [number, number] | null {
+    return this.scored?.parts.span[this.part] ?? null;
+  }
+
+  /** Explains the text with the selected part replaced; what was there first is kept to return to. */
+  private apply(by: string): void {
+    const { scored, span, frame } = this;
+    if (!scored || !span) return;
+    const { model } = frame;
+    const text = model.get("text");
+    if (model.get("before") === null) this.first = scored.result;
+    this.field.value = "";
+    frame.set({ before: model.get("before") ?? text, token: null });
+    this.explainer.request({ text: replaced(text, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
+  }
+
+  private outcomeContent(now: AttributionResult, before: InputText): (HTMLElement | string)[] {
+    const { first } = this;
+    const same = first !== null && first.question === now.question && first.value !== null && now.value !== null;
+    const change = same ? ` (${now.unit} ${formatSigned(now.value! - first.value!)} for ${tokenLabel(now.question, 40)})` : "";
+    const undo = button("undo", () => {
+      this.frame.set({ before: null, token: null });
+      this.explainer.request({ text: before }, 0, true);
+    });
+    const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
+    return ["Changed: ", ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+  }
+}
