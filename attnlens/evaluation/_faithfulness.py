@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -52,13 +52,16 @@ class Curves:
     counts: `[point]`, the number of parts removed, or inserted, from 0 to all
     deletion: `[order, point]`, the probability without the first parts
     insertion: `[order, point]`, the probability with the first parts alone
+    method, target: of the attribution
 
-    The first order is the attribution's; the others are random ones.
+    The first order is the attribution's; the others are random ones. `attnlens.plots.faithfulness` draws them.
     """
 
     counts: Tensor
     deletion: Tensor
     insertion: Tensor
+    method: str = ""
+    target: str = ""
 
     @property
     def fractions(self) -> Tensor:
@@ -208,7 +211,9 @@ def curves(
     done: dict[int, Curves] = {}
     for numbers in together.values():
         found = follow([parts[number] for number in numbers], fractions, n_random, seed)
-        done.update(zip(numbers, found))
+        for number, one in zip(numbers, found):
+            named = several[number]
+            done[number] = replace(one, method=named.method, target=named.target.name)
     return (
         done[0] if isinstance(attributions, Attribution) else [done[number] for number in range(len(several))]
     )

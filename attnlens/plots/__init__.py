@@ -14,6 +14,7 @@
 | `attributions(several)` | methods, baselines or targets side by side, of a text or an image |
 | `patches(trace)`, `layers(trace)` | the attention of a position of a vision model, over the image |
 | `stats(frame, metric)` | a statistic of every head |
+| `faithfulness(curves)` | the deletion and insertion curves of attributions beside random orders |
 | `head_map(distance)` | heads as points: close ones attend to the same tokens |
 | `compare(comparison)` | which heads changed between two traces, and how |
 
@@ -22,6 +23,7 @@ statistics are drawn in other colours by `cmap=`, a colour map of matplotlib or 
 """
 
 from ._attributions import attributions, pixels
+from ._curves import faithfulness
 from ._images import layers, patches
 from ._lines import lines
 from ._matrices import average, grid, head, heads, row
@@ -30,6 +32,6 @@ from ._summaries import compare, head_map, stats
 from ._texts import rollout, tokens
 
 __all__ = [
-    "attributions", "average", "compare", "grid", "head", "head_map", "heads", "layers", "lines", "patches", "pixels",
+    "attributions", "average", "compare", "faithfulness", "grid", "head", "head_map", "heads", "layers", "lines", "patches", "pixels",
     "rollout", "row", "stats", "tokens", "MOST_LABELS", "SIGNED", "WEIGHTS",
 ]  # fmt: skip
