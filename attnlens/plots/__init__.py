@@ -32,6 +32,7 @@ from ._summaries import compare, head_map, stats
 from ._texts import rollout, tokens
 
 __all__ = [
-    "attributions", "average", "compare", "faithfulness", "grid", "head", "head_map", "heads", "layers", "lines", "patches", "pixels",
+    "attributions", "average", "compare", "faithfulness",
+    "grid", "head", "head_map", "heads", "layers", "lines", "patches", "pixels",
     "rollout", "row", "stats", "tokens", "MOST_LABELS", "SIGNED", "WEIGHTS",
 ]  # fmt: skip

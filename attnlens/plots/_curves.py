@@ -1,4 +1,4 @@
-"""Faithfulness as curves: the probability of the explained class while parts are removed, and while they are inserted."""
+"""Faithfulness as curves: the probability of a class while parts are removed, and while they are inserted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from .. import _palette
 from ..errors import InputError
 from ..evaluation._faithfulness import Curves, deletion, insertion
 from . import _style
+
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+MARKERS = ("o", "s", "^", "D")
 
 CHANCE = "muted"
 """The role of the colour of random orders."""
@@ -34,7 +37,7 @@ def faithfulness(curves: Curves | Iterable[Curves], *, figsize: _style.Size | No
     """
     several = _listed(curves)
     first = several[0]
-    figure, axes = _style.blank(figsize or (8.6, 3.5), 1, 2)
+    figure, axes = _style.blank(figsize or (8.6, 3.6 + 0.18 * ((len(several) + 2) // 2)), 1, 2)
     for ax, name, area in zip(axes.flat, ("deletion", "insertion"), (deletion, insertion)):
         _draw(ax, several, name, area)
     axes[0, 0].set_ylabel(
@@ -70,13 +73,7 @@ def _draw(ax: Axes, several: list[Curves], name: str, area: object) -> None:
         share, chance.mean(0), color=grey, linewidth=1.4, linestyle="--", label=f"random orders {mean:.2f}"
     )
     for number, one in enumerate(several):
-        _line(
-            ax,
-            share,
-            getattr(one, name)[0],
-            _palette.head_colour(number),
-            f"{_method(one)} {float(area(one)[0]):.2f}",
-        )
+        _line(ax, share, getattr(one, name)[0], number, f"{_method(one)} {float(area(one)[0]):.2f}")
     ax.set(xlim=(0, 1), ylim=(-0.02, 1.02))
     ax.set_xlabel(f"share of parts {'removed' if name == 'deletion' else 'inserted'}", color=_style.QUIET)
     better = "lower is better" if name == "deletion" else "higher is better"
@@ -85,11 +82,14 @@ def _draw(ax: Axes, several: list[Curves], name: str, area: object) -> None:
     sns.despine(ax=ax)
     for side in ("left", "bottom"):
         ax.spines[side].set_color(_style.HAIRLINE)
-    ax.legend(frameon=False, fontsize=8, labelcolor=_style.INK, loc="best")
+    place = dict(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    ax.legend(frameon=False, fontsize=8, labelcolor=_style.INK, handlelength=2.6, **place)
 
 
-def _line(ax: Axes, share: np.ndarray, values: Tensor, colour: str, label: str) -> None:
-    ax.plot(share, values.numpy(), color=colour, linewidth=2, label=label, marker="o", markersize=2.5)
+def _line(ax: Axes, share: np.ndarray, values: Tensor, number: int, label: str) -> None:
+    """One attribution, in a colour, dashes and a marker of its own: curves may lie on each other."""
+    look = dict(color=_palette.head_colour(number), linestyle=DASHES[number % len(DASHES)], linewidth=2)
+    ax.plot(share, values.numpy(), marker=MARKERS[number % len(MARKERS)], markersize=4, label=label, **look)
 
 
 def _method(curves: Curves) -> str:
