@@ -21,20 +21,30 @@ function fingerprint() {
   return hash.digest("hex");
 }
 
+/** A module whose name ends in ?code is bundled on its own, as a text: the code of a worker. */
+const code = {
+  name: "code",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\?code$/ }, ({ path, resolveDir }) => ({ path, namespace: "code", pluginData: join(resolveDir, path.replace("?code", ".ts")) }));
+    onLoad({ filter: /./, namespace: "code" }, async ({ pluginData: entry }) => {
+      const { outputFiles } = await build({ ...OPTIONS, entryPoints: [entry], format: "iife", write: false });
+      return { contents: outputFiles[0].text, loader: "text" };
+    });
+  },
+};
+
+const OPTIONS = { bundle: true, target: "es2022", charset: "utf8", legalComments: "inline", logLevel: "warning" };
 const sha = fingerprint();
 mkdirSync(out, { recursive: true });
 for (const name of VIEWS)
   await build({
     entryPoints: [join(here, "src", name, "index.ts")],
     outfile: join(out, `${name}.js`),
-    bundle: true,
+    ...OPTIONS,
     format: "esm",
-    target: "es2022",
-    charset: "utf8",
-    legalComments: "inline",
     loader: { ".css": "text" },
+    plugins: [code],
     banner: {
       js: `// Generated from widgets/src/${name}/ by \`npm run build\`; do not edit. Sources: sha256 ${sha}`,
     },
-    logLevel: "warning",
   });

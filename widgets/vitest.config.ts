@@ -17,5 +17,12 @@ export default defineConfig({
         return `export default ${JSON.stringify(await readFile(id.slice(PREFIX.length, -3), "utf8"))}`;
       },
     },
+    {
+      // A worker's code is a text, as in the build; jsdom has no workers that would run it.
+      name: "code-as-text",
+      enforce: "pre",
+      resolveId: (source) => (source.endsWith("?code") ? `\0${source}` : null),
+      load: (id) => (id.endsWith("?code") ? 'export default ""' : null),
+    },
   ],
 });

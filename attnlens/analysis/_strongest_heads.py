@@ -40,3 +40,11 @@ def strongest_head(trace: Trace) -> tuple[int, int]:
     """The layer and head that a view opens at; the first ones where no head attends to an ordinary token."""
     best = strongest_heads(trace)[:1]
     return (best[0].layer, best[0].head) if best and best[0].weight > 0 else (0, 0)
+
+
+def heads_by_strength(trace: Trace) -> list[tuple[int, int]]:
+    """Every layer and head, those of `strongest_heads` first."""
+    first = [(head.layer, head.head) for head in strongest_heads(trace)]
+    known = set(first)
+    every = [(number, head) for number, layer in enumerate(trace.layers) for head in range(layer.attention.heads)]
+    return first + [place for place in every if place not in known]

@@ -18,7 +18,7 @@ from ._packing import pack
 
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src {style}; img-src data: blob:; "
-    "connect-src 'none'; base-uri 'none'; form-action 'none'"
+    "worker-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
 )
 
 ROLES = {

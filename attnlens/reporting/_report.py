@@ -44,6 +44,7 @@ def report(
     *,
     title: str | None = None,
     views: str | Iterable[str] | None = None,
+    heads: Iterable[tuple[int, int]] | None = None,
     window: int | None = None,
     compress: bool = True,
 ) -> Path:
@@ -58,20 +59,23 @@ def report(
         "tokens" is the attribution of a text, for its likeliest classes by the default method, and needs the lens;
         "patches" is the image of a vision model with attention over it and, with a lens, attributions; "compare" is
         two inputs side by side, where there are two
+    heads: pairs of a layer and a head. The page opens at the first, and of a long trace it holds all of them in every
+        detail; by default those with the largest weights (see below), as many as fit 64 MB
     window: with a lens: texts that are too long for the model are read in overlapping windows of this many tokens; the
         page has the attribution of each whole text first, then a section for each window
     compress: False stores the bytes uncompressed, for a browser without DecompressionStream
 
     The page opens at the head with the largest weight from the reading position (class token, or last token) on an
-    ordinary token; the selection is shared by the views. Every layer is in the file, in float16. Where a trace is too
-    long for a browser to compute, the page has coarse maps of the largest weights of each head instead, which takes a
-    pass over every head, and states this.
+    ordinary token; the selection is shared by the views. Every layer is in the file, in float16. Of a trace that is too
+    long for that the page has the queries and keys of some heads, from which the browser computes any weight, and
+    coarse maps of the largest weights of all others, which takes a pass over every head; it states what it has.
 
     Returns the path. Raises InputError for a wrong source, input, view or ending, FileError where it cannot write.
 
     >>> al.report(lens, "a gripping , funny film", "report.html")
     """
     path, wanted = _path(path), _views(views)
+    heads = None if heads is None else _pairs(heads)
     _safetensors.check_writable(path, PATH)
     if isinstance(source, Audit | AuditComparison | HeadPages):
         _safetensors.place(path, [_of_data(source, title)], PATH)
@@ -84,7 +88,8 @@ def report(
     wholes = []
     with temporary():  # only the views' state goes into the page
         sections = [
-            section(page, number, entry, wanted, len(entries) > 1) for number, entry in enumerate(entries)
+            section(page, number, entry, wanted, len(entries) > 1, heads)
+            for number, entry in enumerate(entries)
         ]
         if window is not None and "tokens" in wanted:
             explained = (
@@ -133,6 +138,18 @@ def _views(views: Any) -> tuple[str, ...]:
     if not chosen:
         raise InputError(f"views is empty; name some of: {', '.join(VIEWS)}")
     return tuple(name for name in VIEWS if name in chosen)
+
+
+def _pairs(heads: Any) -> list[tuple[int, int]]:
+    try:
+        pairs = [(layer, head) for layer, head in heads]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"heads are pairs of a layer and a head, such as heads=[(5, 3)], not {heads!r}"
+        ) from None
+    if not pairs:
+        raise InputError("heads is empty; omit it, or name at least one (layer, head)")
+    return pairs
 
 
 def _inputs(input: Any) -> list[Any]:

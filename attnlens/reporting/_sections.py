@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..analysis._strongest_heads import strongest_head
+from .. import _checks
+from ..analysis._strongest_heads import heads_by_strength
 from ..attribution import TextAttribution
 from ..data._thumbnails import data_url
 from ..data._trace import Trace
 from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, _payload
-from ..widgets._tiles import SIDE, HeadSelection, Tiles
 from ..widgets._view import View
+from ._long_traces import LongTrace
 from ._page import Page, room, shown
 
 VIEWS = ("heads", "attention", "tokens", "patches", "compare")
@@ -27,21 +28,12 @@ DETAIL = 16 << 20
 MOST_STATS = 1 << 28
 """Weights of all layers up to which heads can be coloured by `head_stats`, which reads every weight."""
 
-MOST_TILES = 48 << 20
-"""Bytes of coarse maps up to which there is one for each head, and not only for the mean over heads."""
-
 MOST_CLASSES = 5
 MOST_EXPLAINED = 2
 """Classes, the likeliest first, that are listed and that are explained."""
 
 LONG = 200
 """Characters or tokens of an input beyond which it may have to be scrolled, by keyboard too."""
-
-COARSE = (
-    "This input is too long for a page to hold every weight. Each head, and the mean of all heads, is shown as a map "
-    "in which a cell is the largest of the weights that it stands for; rows, single weights and other choices need the "
-    "trace in a notebook."
-)
 
 
 class ReportInput(NamedTuple):
@@ -59,16 +51,24 @@ class WholeText(NamedTuple):
     html: str
 
 
-def section(page: Page, number: int, entry: ReportInput, views: tuple[str, ...], several: bool) -> str:
+def section(
+    page: Page,
+    number: int,
+    entry: ReportInput,
+    views: tuple[str, ...],
+    several: bool,
+    heads: list[tuple[int, int]] | None = None,
+) -> str:
     """One trace's part of the page, as HTML; its views are placed in the page.
 
     several: whether there are others, so that the section needs a heading
+    heads: as for `report`
     """
     trace = entry.trace
     heading = f"<h2>{number + 1}. {shown(named(trace), 120)}</h2>" if several else ""
     out = [f'<section class="part" id="part-{number}">{heading}', introduced(trace)]
     if any(0 not in layer.attention.shape for layer in trace.layers):
-        out += _placed(page, entry, views)
+        out += _placed(page, entry, views, heads)
     else:
         out.append('<p class="note">There are no attention weights in this trace.</p>')
     return "\n".join([*out, "</section>"])
@@ -119,16 +119,19 @@ def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) 
     return WholeText(whole, "\n".join(out))
 
 
-def _placed(page: Page, entry: ReportInput, views: tuple[str, ...]) -> list[str]:
+def _placed(
+    page: Page, entry: ReportInput, views: tuple[str, ...], heads: list[tuple[int, int]] | None
+) -> list[str]:
     """The requested views that are available; their selections are linked."""
     trace, out, traits = entry.trace, [], {}
-    layer, head = strongest_head(trace)
+    order = heads_by_strength(trace) if heads is None else _numbered(heads, trace)
+    layer, head = order[0]
     if "heads" in views:
         number = page.place(with_stats(HeadsView(trace, layer=layer, heads=head), trace))
         out += ["<h3>Every head</h3>", room(number, 160 + 60 * len(trace))]
         traits[number] = {"layer": "layer", "heads": "heads"}
     if "attention" in views:
-        number, html = _attention(page, trace, layer, head)
+        number, html = _attention(page, trace, order, heads is not None)
         out += ["<h3>Attention between tokens</h3>", html]
         traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
     if "patches" in views and (view := patches(entry, layer, head)) is not None:
@@ -145,13 +148,28 @@ def _placed(page: Page, entry: ReportInput, views: tuple[str, ...]) -> list[str]
     return out
 
 
-def _attention(page: Page, trace: Trace, layer: int, head: int) -> tuple[int, str]:
-    """The attention view's number in the page and its HTML: with all weights, or with coarse maps and a note."""
+def _numbered(heads: list[tuple[int, int]], trace: Trace) -> list[tuple[int, int]]:
+    """The heads as numbers that are not negative. Raises InputError for one that is not in the trace."""
+    numbered = []
+    for layer, head in heads:
+        layer = _checks.position("layer", layer, len(trace))
+        numbered.append((layer, _checks.position("head", head, trace[layer].heads)))
+    return list(dict.fromkeys(numbered))
+
+
+def _attention(page: Page, trace: Trace, order: list[tuple[int, int]], chosen: bool) -> tuple[int, str]:
+    """The attention view's number in the page and its HTML: with all weights, or with maps, some heads, and a note.
+
+    order: the heads that the page should hold first; chosen: whether it should hold all of these
+    """
+    (layer, head), *_ = order
     view = AttentionView(trace, layer=layer, heads=head)
     if view.trace["remote"]:
         view.mode = "matrix"
-        number = page.place(view, **coarse(trace))
-        return number, f'<p class="note">{COARSE}</p>\n{room(number, 740)}'
+        long = LongTrace(trace, order, chosen)
+        view.trace = long.header(view.trace)
+        number = page.place(view, **long.traits())
+        return number, f'<p class="note">{long.note()}</p>\n{room(number, 740)}'
     number = page.place(with_vectors(with_layers(view, trace), trace))
     return number, room(number, 180 + 20 * min(24, max(one.attention.queries for one in trace.layers)))
 
@@ -193,24 +211,6 @@ def with_vectors(view: AttentionView, trace: Trace) -> AttentionView:
             setattr(view, f"layer_{number}", _payload.layer_bytes(layer.attention, detail=True))
         view.trace = {**view.trace, "layers": headers}
     return view
-
-
-def coarse(trace: Trace) -> dict[str, bytes]:
-    """Maps of at most SIDE x SIDE cells for each layer: the mean of all heads, then each head where they fit."""
-    tiles, out = Tiles(trace), {}
-    each = sum(layer.attention.heads for layer in trace.layers) * 2 * SIDE**2 <= MOST_TILES
-    for number, layer in enumerate(trace.layers):
-        heads = range(layer.attention.heads)
-        wanted = [tuple(heads), *((head,) for head in heads if each)]
-        level = top_level(layer.attention.queries, layer.attention.keys)
-        maps = [tiles.tile(HeadSelection(number, one), level, 0, 0) for one in wanted]
-        out[f"tiles_{number}"] = b"".join(map(_payload.halves, maps))
-    return out
-
-
-def top_level(rows: int, cols: int) -> int:
-    """The level at which the whole is one tile."""
-    return max(0, (max(rows, cols, 1) - 1).bit_length() - (SIDE - 1).bit_length())
 
 
 def patches(entry: ReportInput, layer: int, head: int) -> PatchView | None:

@@ -97,6 +97,7 @@ class AttentionView(View):
         super().__init__(layer=layer, heads=chosen, mode=mode, **traits)
         self._layers = LayerTransfer(self)
         self.handlers |= {"tile": self._tile, "line": self._line, "detail": self._detail}
+        self.handlers |= {"factors": self._factors, "lse": self._lse}
         self.show(trace)
 
     def show(self, trace: Trace) -> None:
@@ -126,6 +127,22 @@ class AttentionView(View):
     def _line(self, axis: str, position: int, **selection: Any) -> Reply:
         line = self._tiles.line(self._selection(**selection), axis, position)
         return Reply({"shape": list(line.shape)}, (_payload.halves(line),))
+
+    def _factors(self, layer: int, head: int) -> Reply:
+        """One head's queries and keys, as a layer of one head."""
+        layer, (head,), *_ = self._selection(layer, [head])
+        one = _payload.single_head(self._trace.layers[layer], head)
+        if one is None:
+            raise InputError(
+                "this head has no queries and keys that fit a message; its weights are sent in tiles"
+            )
+        header = _payload.layer_header(one, detail=True)
+        return Reply({"header": header}, (_payload.layer_bytes(one.attention, detail=True),))
+
+    def _lse(self, layer: int, head: int, hide_special: bool) -> Reply:
+        """The log-sum-exp of each query's scores in one head."""
+        lse = self._tiles.lse(self._selection(layer, [head], hide_special=hide_special))
+        return Reply({}, (lse.cpu().numpy().astype("<f4").tobytes(),))
 
     def _selection(
         self, layer: int, heads: list[int], pair: str = "all", hide_special: bool = False, pool: str = "max"

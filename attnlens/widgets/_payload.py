@@ -2,13 +2,13 @@
 
 A layer is sent as whichever is smaller in float16: its weights, or the factors that the browser multiplies. Both
 preserve the many small weights of a row, which rounding to eight bits would lose. Arrays follow each other,
-little-endian, in the order of a layer's `parts`.
+little-endian, in the order of a layer's `parts`. Of a long trace single heads are sent, as layers of one head.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,9 @@ MOST_WEIGHTS = 1 << 21
 
 MOST_LETTERS = 200
 """Letters of a text that name it."""
+
+MOST_FACTORS = 128 << 20
+"""Bytes of one head's queries and keys up to which the browser receives them."""
 
 HALF_MAX = 2.0**15
 """Queries and keys with larger numbers are scaled down by a power of two, which loses nothing in float16."""
@@ -107,6 +110,35 @@ def layer_header(layer: Layer, detail: bool = False) -> dict[str, Any]:
 def layer_bytes(attention: Attention, detail: bool = False) -> bytes:
     """The bytes that `layer_header` describes."""
     return b"".join(_written(part, _array(attention, part.name)) for part in _parts(attention, detail))
+
+
+def single_head(layer: Layer, head: int) -> Layer | None:
+    """One head as a layer of its own, which can be sent: of factors, without a large bias or mask. Else None."""
+    attention = layer.attention
+    if not isinstance(attention, Factors):
+        return None
+    group = attention.heads // attention.key.shape[0]
+    mask = attention.mask if isinstance(attention.mask, Tensor) else None
+    held = {"query": attention.query, "bias": attention.bias, "mask": mask, "sink": attention.sink}
+    held["known_lse"] = attention.whole_lse
+    some = {
+        name: part[head : head + 1] if len(part) > 1 else part
+        for name, part in held.items()
+        if part is not None
+    }
+    one = replace(attention, key=attention.key[head // group][None], **some)
+    first, second, *extras = (part.nbytes for part in _parts(one, detail=True))
+    small = sum(extras) <= first + second <= MOST_FACTORS
+    return replace(layer, attention=one) if small else None
+
+
+def rounded(attention: Factors) -> Factors:
+    """What float16 leaves of queries and keys, as the browser has them; its rows sum to one."""
+    sent = {
+        name: (tensor / shrink(tensor)).half().float() * shrink(tensor)
+        for name, tensor in (("query", attention.query), ("key", attention.key))
+    }
+    return replace(attention, **sent, known_lse=None)
 
 
 def _parts(attention: Attention, detail: bool) -> list[StoredTensor]:

@@ -52,7 +52,7 @@ class Tiles:
 
     def __init__(self, trace: Trace):
         self.trace = trace
-        self._bases: OrderedDict[HeadSelection, Tensor] = OrderedDict()
+        self._bases: OrderedDict[HeadSelection, dict[str, Tensor]] = OrderedDict()
         self._attention = lru_cache(maxsize=2)(self._renormalized)
 
     def tile(self, selection: HeadSelection, level: int, row: int, col: int) -> Tensor:
@@ -63,16 +63,23 @@ class Tiles:
         if min(level, row, col) < 0 or top * size >= len(rows) or left * size >= len(cols):
             raise InputError(f"there is no tile {row}, {col} on level {level}")
         if level >= base:
-            step = 1 << (level - base)
-            whole = self._base(selection)
-            part = whole[top * step : (top + SIDE) * step, left * step : (left + SIDE) * step]
-            found = _pool(part, step, selection.pool)
-        else:
-            down, across = slice(top * size, (top + SIDE) * size), slice(left * size, (left + SIDE) * size)
-            found = self._walk(selection, rows[down], cols[across], size)
-        if selection.pool == "max":
-            return found
-        return found / (_sizes(len(rows), top, size)[:, None] * _sizes(len(cols), left, size))
+            return self.whole(selection, level)[top : top + SIDE, left : left + SIDE]
+        down, across = slice(top * size, (top + SIDE) * size), slice(left * size, (left + SIDE) * size)
+        cells = self._walk(selection, rows[down], cols[across], size, (selection.pool,))[selection.pool]
+        return _averaged(cells, selection, (len(rows) - top * size, len(cols) - left * size), size)
+
+    def whole(self, selection: HeadSelection, level: int) -> Tensor:
+        """All cells of a level from the base level on, float32; one pass over the head is cached for all of them."""
+        rows, cols = self.positions(selection)
+        step = 1 << (level - base_level(len(rows), len(cols)))
+        cells = _pool(self._base(selection), step, selection.pool)
+        return _averaged(cells, selection, (len(rows), len(cols)), 1 << level)
+
+    def lse(self, selection: HeadSelection) -> Tensor:
+        """The log-sum-exp of each query's scores in one head, `[query]`; for a layer of factors."""
+        return self._of(selection)._lse(
+            torch.tensor(selection.heads[:1]), torch.arange(self._of(selection).queries)
+        )[0]
 
     def line(self, selection: HeadSelection, axis: str, position: int) -> Tensor:
         """One query's row or one key's column of the selection, `[head, key]` or `[head, query]`."""
@@ -116,25 +123,31 @@ class Tiles:
         return self.trace[layer].without(torch.tensor([i for i, key in enumerate(keys) if key.special]))
 
     def _base(self, selection: HeadSelection) -> Tensor:
-        """The whole selection at the base level; the last few are cached."""
-        if selection in self._bases:
-            self._bases.move_to_end(selection)
+        """The whole selection at the base level; the last few are cached, under every pooling."""
+        name = selection._replace(pool=POOLS[0])
+        if name in self._bases:
+            self._bases.move_to_end(name)
         else:
             rows, cols = self.positions(selection)
-            self._bases[selection] = self._walk(selection, rows, cols, 1 << base_level(len(rows), len(cols)))
+            self._bases[name] = self._walk(
+                selection, rows, cols, 1 << base_level(len(rows), len(cols)), POOLS
+            )
             if len(self._bases) > KEPT:
                 self._bases.popitem(last=False)
-        return self._bases[selection]
+        return self._bases[name][selection.pool]
 
-    def _walk(self, selection: HeadSelection, rows: Tensor, cols: Tensor, size: int) -> Tensor:
+    def _walk(
+        self, selection: HeadSelection, rows: Tensor, cols: Tensor, size: int, pools: tuple[str, ...]
+    ) -> dict[str, Tensor]:
         """These rows and columns as cells of size x size, each the largest weight or the sum; some rows at a time."""
         attention, heads = self._of(selection), torch.tensor(selection.heads)
         height = max(1, BLOCK_ELEMENTS // (len(heads) * len(cols)) // size) * size
-        strips = [
-            _pool(attention.block(heads, some, cols).mean(0), size, selection.pool)
-            for some in rows.split(height)
-        ]
-        return torch.cat(strips).cpu()
+        strips: dict[str, list[Tensor]] = {pool: [] for pool in pools}
+        for some in rows.split(height):
+            weights = attention.block(heads, some, cols).mean(0)
+            for pool in pools:
+                strips[pool].append(_pool(weights, size, pool).cpu())
+        return {pool: torch.cat(cells) for pool, cells in strips.items()}
 
 
 def base_level(rows: int, cols: int) -> int:
@@ -163,7 +176,11 @@ def _pool(weights: Tensor, size: int, pool: str) -> Tensor:
     return avg_pool2d(weights[None, None], size, ceil_mode=True, divisor_override=1)[0, 0]
 
 
-def _sizes(count: int, first: int, size: int) -> Tensor:
-    """The number of the `count` positions that each cell of a tile covers; `first` is the tile's first cell."""
-    starts = torch.arange(first * size, min((first + SIDE) * size, count), size)
-    return (count - starts).clamp(max=size)
+def _averaged(cells: Tensor, selection: HeadSelection, left: tuple[int, int], size: int) -> Tensor:
+    """For means, sums divided by the number of weights of each cell, where so many rows and columns are left."""
+    if selection.pool == "max":
+        return cells
+    rows, cols = (
+        (count - size * torch.arange(cells.shape[axis])).clamp(max=size) for axis, count in enumerate(left)
+    )
+    return cells / (rows[:, None] * cols)

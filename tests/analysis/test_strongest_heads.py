@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from attnlens.analysis._strongest_heads import strongest_head, strongest_heads
+from attnlens.analysis._strongest_heads import heads_by_strength, strongest_head, strongest_heads
 from attnlens.data._attention import Weights
 from attnlens.data._trace import Layer, Token, Trace
 
@@ -27,6 +27,8 @@ def test_it_is_the_one_with_the_largest_weight_of_the_reader_on_one_ordinary_tok
         (0, 0, 3),
     ]
     assert abs(strongest_heads(made())[0].weight - 0.9) < 1e-6
+    assert heads_by_strength(made()) == [(1, 1), (0, 1), (1, 0), (0, 0)]
+    assert heads_by_strength(made("cross")) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_without_an_ordinary_token_or_self_attention_it_is_the_first():

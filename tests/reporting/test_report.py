@@ -24,8 +24,8 @@ from attnlens.data._attention import Factors, Weights
 from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import FileError, InputError
 from attnlens.reporting import _page as pages
+from attnlens.reporting._long_traces import coarse, top_level
 from attnlens.reporting._packing import LIFTED, Packed, pack, unpack
-from attnlens.reporting._sections import coarse, top_level
 from attnlens.widgets import HeadsView, _payload
 from attnlens.widgets._tiles import HeadSelection, Tiles
 from attnlens.widgets._view import STATIC
@@ -167,11 +167,12 @@ def test_bundles_are_those_of_the_notebook_and_the_policy_names_them(lens, tmp_p
         "script-src": " ".join(map(fingerprint, code)),
         "style-src": fingerprint(style),
         "img-src": "data: blob:",
+        "worker-src": "blob:",
         "connect-src": "'none'",
         "base-uri": "'none'",
         "form-action": "'none'",
     }
-    assert len(directives) == 7  # the first of two of one name would hold
+    assert len(directives) == 8  # the first of two of one name would hold
 
 
 def fingerprint(code: str) -> str:
@@ -256,7 +257,7 @@ def test_a_long_trace_is_held_as_coarse_maps():
 
 
 def test_of_too_many_heads_only_the_mean_is_held(monkeypatch):
-    monkeypatch.setattr("attnlens.reporting._sections.MOST_TILES", 0)
+    monkeypatch.setattr("attnlens.reporting._long_traces.MOST_TILES", 0)
     trace = made(600)
     assert coarse(trace)["tiles_0"] == _payload.halves(Tiles(trace).tile(HeadSelection(0, (0, 1)), 2, 0, 0))
 

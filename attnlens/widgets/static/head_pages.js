@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 ea063fdfece80c93e0c581b985b1c67fbb6208226a3ddc40ad7e3fff49b0bb0d
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 6835144b8c13b66ea48f53592a72d718935406ec28ad941b7f588e06e8a8660e
 
 // src/audit/index.ts
 function makeSortable(table2) {

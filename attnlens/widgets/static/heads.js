@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 ea063fdfece80c93e0c581b985b1c67fbb6208226a3ddc40ad7e3fff49b0bb0d
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 6835144b8c13b66ea48f53592a72d718935406ec28ad941b7f588e06e8a8660e
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -957,10 +957,13 @@ function decode(bits) {
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
 }
+function halfValues() {
+  return table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+}
 function decodeHalves(halves) {
-  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const values = halfValues();
   const out = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
+  for (let i = 0; i < halves.length; i++) out[i] = values[halves[i]];
   return out;
 }
 function halvesAt(bytes, start, count) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 ea063fdfece80c93e0c581b985b1c67fbb6208226a3ddc40ad7e3fff49b0bb0d
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 6835144b8c13b66ea48f53592a72d718935406ec28ad941b7f588e06e8a8660e
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -731,10 +731,13 @@ function decode(bits) {
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
 }
+function halfValues() {
+  return table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+}
 function decodeHalves(halves) {
-  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const values = halfValues();
   const out = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]];
+  for (let i = 0; i < halves.length; i++) out[i] = values[halves[i]];
   return out;
 }
 function halvesAt(bytes, start, count) {
@@ -818,6 +821,283 @@ var AttentionRows = class {
   }
 };
 
+// src/protocol/tiles.ts
+var TILE_SIDE = 256;
+function coarsestLevel(rows, cols) {
+  return Math.max(0, Math.ceil(Math.log2(Math.max(rows, cols, 1) / TILE_SIDE)));
+}
+function tileCutter(whole, rows, cols, pool) {
+  const cache = /* @__PURE__ */ new Map();
+  return (level, row, col) => {
+    const key = `${level}/${row}/${col}`;
+    let tile = cache.get(key);
+    if (!tile) cache.set(key, tile = cutTile(whole, rows, cols, pool, level, row, col));
+    return tile;
+  };
+}
+function cutTile(whole, rows, cols, pool, level, row, col) {
+  const span = TILE_SIDE << level;
+  const [top, left] = [row * span, col * span];
+  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
+  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
+  const weights = new Float32Array(high * wide);
+  const counts = new Uint32Array(high * wide);
+  for (let i = top; i < bottom; i++)
+    for (let j = left; j < right; j++) {
+      const cell = (i - top >> level) * wide + (j - left >> level);
+      const weight = whole[i * cols + j];
+      if (pool === "mean") weights[cell] += weight;
+      else if (Math.abs(weight) > Math.abs(weights[cell])) weights[cell] = weight;
+      counts[cell]++;
+    }
+  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
+  return { rows: high, cols: wide, weights };
+}
+
+// src/factors/head_tiles.ts
+var FINEST = 3;
+var BACKGROUND = 2048;
+var MOST_TILES = 400;
+var HeadTiles = class {
+  constructor(workers, shown, pool) {
+    this.workers = workers;
+    this.shown = shown;
+    this.pool = pool;
+    [this.rows, this.cols] = [shown.rows.length, shown.cols.length];
+    this.background = Math.max(0, coarsestLevel(this.rows, this.cols) - Math.log2(BACKGROUND / TILE_SIDE));
+  }
+  workers;
+  shown;
+  pool;
+  tiles = /* @__PURE__ */ new Map();
+  settled = /* @__PURE__ */ new Set();
+  rows;
+  cols;
+  background;
+  ahead = false;
+  /** The weights of one row or one column. */
+  line(axis, at) {
+    const [down, across] = axis === "query" ? [[at, at + 1], [0, this.cols]] : [[0, this.rows], [at, at + 1]];
+    const block = { top: down[0], bottom: down[1], left: across[0], right: across[1], size: 1, pool: this.pool };
+    return this.workers.cells(this.shown, block, true);
+  }
+  async tile(level, row, col) {
+    const cells = await this.cells(level, row, col, true);
+    const { top, bottom, left, right, size } = this.block(level, row, col);
+    const [high, wide] = [Math.ceil((bottom - top) / size), Math.ceil((right - left) / size)];
+    if (this.pool === "max" || level === 0) return { rows: high, cols: wide, weights: cells };
+    const covered = (cell, from, to) => Math.min(size, to - from - cell * size);
+    const weights = cells.map((sum, n) => sum / covered(Math.floor(n / wide), top, bottom) / covered(n % wide, left, right));
+    return { rows: high, cols: wide, weights };
+  }
+  /** Computes, while nothing in sight waits, what coarse levels are pooled from. */
+  computeAhead() {
+    if (this.ahead) return;
+    this.ahead = true;
+    const span = TILE_SIDE << this.background;
+    for (let row = 0; row * span < this.rows; row++)
+      for (let col = 0; col * span < this.cols; col++) this.cells(this.background, row, col, false).catch(() => {
+      });
+  }
+  /** Drops what waits. */
+  close() {
+    this.ahead = false;
+    this.workers.drop(this.shown);
+  }
+  block(level, row, col) {
+    const span = TILE_SIDE << level;
+    return {
+      top: row * span,
+      bottom: Math.min(this.rows, (row + 1) * span),
+      left: col * span,
+      right: Math.min(this.cols, (col + 1) * span),
+      size: 2 ** level,
+      pool: this.pool
+    };
+  }
+  /** A tile's largest weights or sums. Where it is under way already and in sight now, it is next. */
+  cells(level, row, col, inSight) {
+    const name = `${level}/${row}/${col}`;
+    let cells = this.tiles.get(name);
+    if (!cells) {
+      cells = level <= FINEST ? this.workers.cells(this.shown, this.block(level, row, col), inSight) : this.pooled(level, row, col, inSight);
+      cells.then(() => this.hold(name, level), () => this.tiles.delete(name));
+      this.tiles.set(name, cells);
+    } else if (inSight && !this.settled.has(name)) this.hurry(level, row, col);
+    return cells;
+  }
+  hurry(level, row, col) {
+    if (level <= FINEST) this.workers.hurry(this.shown, this.block(level, row, col));
+    else for (const [down, across] of this.parts(level, row, col)) this.cells(level - 1, down, across, true).catch(() => {
+    });
+  }
+  /** The tiles of the next finer level that a tile covers. */
+  parts(level, row, col) {
+    const span = TILE_SIDE << level - 1;
+    const all = [[0, 0], [0, 1], [1, 0], [1, 1]].map(([down, across]) => [2 * row + down, 2 * col + across]);
+    return all.filter(([down, across]) => down * span < this.rows && across * span < this.cols);
+  }
+  async pooled(level, row, col, inSight) {
+    const parts = this.parts(level, row, col);
+    const finer = await Promise.all(parts.map(([down, across]) => this.cells(level - 1, down, across, inSight)));
+    const { top, bottom, left, right, size } = this.block(level, row, col);
+    const [high, wide] = [Math.ceil((bottom - top) / size), Math.ceil((right - left) / size)];
+    const out = new Float32Array(high * wide);
+    parts.forEach(([down, across], n) => {
+      const { left: from, right: to } = this.block(level - 1, down, across);
+      const place = down % 2 * (TILE_SIDE / 2) * wide + across % 2 * (TILE_SIDE / 2);
+      poolHalf(out.subarray(place), wide, finer[n], Math.ceil((to - from) / (size / 2)), this.pool);
+    });
+    return out;
+  }
+  /** Drops the oldest of the fine tiles. */
+  hold(name, level) {
+    this.settled.add(name);
+    if (level >= this.background || this.settled.size <= MOST_TILES) return;
+    const oldest = [...this.settled].find((one) => Number(one.split("/")[0]) < this.background);
+    if (oldest === void 0) return;
+    this.settled.delete(oldest);
+    this.tiles.delete(oldest);
+  }
+};
+function poolHalf(out, wide, finer, finerWide, pool) {
+  for (let n = 0, i = 0; n < finer.length; i++)
+    for (let j = 0; j < finerWide; j++, n++) {
+      const at = (i >> 1) * wide + (j >> 1);
+      if (pool === "mean") out[at] += finer[n];
+      else if (finer[n] > out[at]) out[at] = finer[n];
+    }
+}
+
+// code:./tile_worker?code
+var tile_worker_code_default = '"use strict";\n(() => {\n  // src/protocol/float16.ts\n  var table;\n  function decode(bits) {\n    const sign = bits & 32768 ? -1 : 1;\n    const exponent = bits >> 10 & 31;\n    const fraction = bits & 1023;\n    if (exponent === 0) return sign * 2 ** -24 * fraction;\n    if (exponent === 31) return fraction ? NaN : sign * Infinity;\n    return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);\n  }\n  function halfValues() {\n    return table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));\n  }\n  function decodeHalves(halves) {\n    const values = halfValues();\n    const out = new Float32Array(halves.length);\n    for (let i = 0; i < halves.length; i++) out[i] = values[halves[i]];\n    return out;\n  }\n  function halvesAt(bytes, start, count) {\n    const offset = bytes.byteOffset + start;\n    if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);\n    return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));\n  }\n  function readHalves(bytes, start, count) {\n    return decodeHalves(halvesAt(bytes, start, count));\n  }\n  function readSingles(bytes, skip, count) {\n    return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));\n  }\n\n  // src/protocol/layer.ts\n  var MOST_HEADS = 16;\n  var Layer = class {\n    header;\n    bytes;\n    parts = /* @__PURE__ */ new Map();\n    heads = /* @__PURE__ */ new Map();\n    constructor(header, bytes) {\n      this.header = header;\n      this.bytes = bytes;\n      let start = 0;\n      for (const part of header.parts) {\n        this.parts.set(part[0], { start, shape: part[2] });\n        start += partSize(part);\n      }\n      if (start !== bytes.byteLength)\n        throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);\n    }\n    /** Whether query and key vectors are here, not only the weights. */\n    get factors() {\n      return this.parts.has("query");\n    }\n    /** One head\'s weights, row by row: [query * key]. Cached, so do not write into it. */\n    head(head) {\n      let weights = this.heads.get(head);\n      if (weights === void 0) {\n        weights = this.compute(head);\n        if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value);\n        this.heads.set(head, weights);\n      }\n      return weights;\n    }\n    /** The weights of one query in one head, [key], without computing the rest of the head. */\n    row(head, query) {\n      const { keys } = this.header;\n      const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);\n      if (whole) return whole.subarray(query * keys, (query + 1) * keys);\n      if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);\n      return this.softmax(this.scores(head, query, query + 1), head);\n    }\n    /** The vectors behind one score, and the weight that came of it. */\n    product(head, query, key) {\n      const vector = (side, position) => {\n        const { values, size } = this.vectors(side, head);\n        return values.slice(position * size, (position + 1) * size);\n      };\n      const { scale = 1 } = this.header;\n      return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };\n    }\n    /** A head\'s query or key vectors, [token * d_head]; grouped queries share their keys. */\n    vectors(side, head) {\n      const { shape } = this.parts.get(side);\n      const [count, tokens, size] = shape;\n      const index = Math.floor(head * count / this.header.heads);\n      return { values: this.halves(side, index * tokens * size, tokens * size), size };\n    }\n    /** The query or key vectors of a layer of one head as float16 bit patterns, [token * size]. */\n    halfVectors(side) {\n      const { start, shape } = this.parts.get(side);\n      return { bits: halvesAt(this.bytes, start, countOf(shape)), size: shape[2] };\n    }\n    /** What bias and mask add to the scores of a layer of one head; null where it has neither. */\n    extras() {\n      const bias = this.parts.has("bias") ? this.singles("bias") : null;\n      const hasMask = this.parts.has("mask");\n      if (!bias && !hasMask) return null;\n      const biasAt = bias && this.broadcast("bias", 0);\n      const maskAt = hasMask ? this.broadcast("mask", 0) : null;\n      return (query, key) => maskAt && !this.bit(maskAt(query, key)) ? -Infinity : bias ? bias[biasAt(query, key)] : 0;\n    }\n    /** Whether bias and mask are the same for every query. */\n    get extrasOfKeys() {\n      return ["bias", "mask"].every((name) => (this.parts.get(name)?.shape[1] ?? 1) === 1);\n    }\n    compute(head) {\n      const { queries, keys } = this.header;\n      if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);\n      if (this.parts.has("windows")) return this.windows(head);\n      return this.softmax(this.scores(head), head);\n    }\n    /** The weights within each window, laid along the diagonal. */\n    windows(head) {\n      const { queries, keys } = this.header;\n      const [count, heads2, high, wide] = this.parts.get("windows").shape;\n      const out = new Float32Array(queries * keys);\n      for (let window = 0; window < count; window++) {\n        const part = this.halves("windows", (window * heads2 + head) * high * wide, high * wide);\n        for (let row = 0; row < high; row++)\n          out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);\n      }\n      return out;\n    }\n    /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */\n    scores(head, first = 0, end = this.header.queries) {\n      const { keys, scale = 1, softcap } = this.header;\n      const { values: q, size } = this.vectors("query", head);\n      const { values: k } = this.vectors("key", head);\n      const out = new Float32Array((end - first) * keys);\n      const row = new Float32Array(size);\n      for (let i = first; i < end; i++) {\n        for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;\n        for (let j = 0; j < keys; j++) {\n          let sum = 0;\n          for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];\n          out[(i - first) * keys + j] = sum;\n        }\n      }\n      if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);\n      this.addBias(out, head, first);\n      this.applyBand(out, first);\n      this.applyMask(out, head, first);\n      return out;\n    }\n    /** Adds the bias, [head | 1, query | 1, key | 1], to one head\'s scores. */\n    addBias(out, head, first) {\n      if (!this.parts.has("bias")) return;\n      const bias = this.singles("bias");\n      const { keys } = this.header;\n      const at = this.broadcast("bias", head);\n      for (let n = 0; n < out.length; n++) out[n] += bias[at(first + Math.floor(n / keys), n % keys)];\n    }\n    /** Sets scores outside the band to -Infinity. */\n    applyBand(out, first) {\n      const { keys, band } = this.header;\n      if (band == null) return;\n      const [before, after, offset] = band;\n      for (let i = 0; i < out.length / keys; i++) {\n        const low = before === null ? 0 : Math.max(0, first + i + offset - before);\n        const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);\n        out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));\n        out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);\n      }\n    }\n    /** Sets masked scores to -Infinity. */\n    applyMask(out, head, first) {\n      if (!this.parts.has("mask")) return;\n      const { keys } = this.header;\n      const rows = out.length / keys;\n      const at = this.broadcast("mask", head);\n      for (let i = 0; i < rows; i++)\n        for (let j = 0; j < keys; j++) if (!this.bit(at(first + i, j))) out[i * keys + j] = -Infinity;\n    }\n    /** Whether a bit of the mask is set. */\n    bit(n) {\n      return Boolean(this.bytes.getUint8(this.parts.get("mask").start + (n >> 3)) >> (n & 7) & 1);\n    }\n    /** From a query and a key to an index into an array that may be broadcast along each axis. */\n    broadcast(name, head) {\n      const [h, q, k] = this.parts.get(name).shape;\n      const first = h > 1 ? head * q * k : 0;\n      const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];\n      return (i, j) => first + i * down + j * across;\n    }\n    /** Scores to weights, in place. A sink is one more score in each row\'s sum; a row that is masked throughout stays 0. */\n    softmax(scores, head) {\n      const { keys } = this.header;\n      const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;\n      for (let i = 0; i < scores.length / keys; i++) {\n        const row = scores.subarray(i * keys, (i + 1) * keys);\n        let most = sink;\n        for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];\n        if (most === -Infinity) {\n          row.fill(0);\n          continue;\n        }\n        let sum = Math.exp(sink - most);\n        for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most);\n        for (let j = 0; j < keys; j++) row[j] /= sum;\n      }\n      return scores;\n    }\n    halves(name, first, count) {\n      return readHalves(this.bytes, this.parts.get(name).start + 2 * first, count);\n    }\n    singles(name) {\n      const { start, shape } = this.parts.get(name);\n      return readSingles(this.bytes, start / 4, countOf(shape));\n    }\n  };\n  function countOf(shape) {\n    return shape.reduce((a, b) => a * b, 1);\n  }\n  function partSize([, dtype, shape]) {\n    const count = countOf(shape);\n    const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);\n    return Math.ceil(size / 4) * 4;\n  }\n\n  // src/factors/cells.ts\n  var STRIP = 8;\n  var LEAST_EXPONENT = -18;\n  function cellsOf(shown, block) {\n    const { top, bottom, left, right, size, pool } = block;\n    const [high, wide] = [Math.ceil((bottom - top) / size), Math.ceil((right - left) / size)];\n    const out = new Float32Array(high * wide);\n    const strips = shown.heads.map((head) => new HeadStrip(head, shown, left, right));\n    const byExponent = pool === "max" && strips.length === 1;\n    if (byExponent) out.fill(-Infinity);\n    const height = Math.max(STRIP, size);\n    const weights = new Float64Array(height * strips[0].stride);\n    for (let first = top; first < bottom; first += height) {\n      const end = Math.min(first + height, bottom);\n      weights.fill(0);\n      if (byExponent) weights.set(strips[0].exponents(first, end));\n      else for (const strip of strips) addWeights(weights, strip.exponents(first, end), strips.length);\n      poolRows(out, weights, { ...block, top: first, bottom: end, bottomCell: (first - top) / size, wide, stride: strips[0].stride });\n    }\n    if (byExponent) for (let n = 0; n < out.length; n++) out[n] = Math.exp(out[n]);\n    return out;\n  }\n  function addWeights(weights, exponents, heads2) {\n    for (let n = 0; n < exponents.length; n++) {\n      const exponent = exponents[n];\n      if (exponent > LEAST_EXPONENT) weights[n] += Math.exp(exponent) / heads2;\n    }\n  }\n  function poolRows(out, values, { top, bottom, left, right, size, pool, bottomCell, wide, stride }) {\n    for (let i = 0; i < bottom - top; i++) {\n      const cell = (bottomCell + Math.floor(i / size)) * wide;\n      for (let j = 0, at = i * stride; j < right - left; at++, j++) {\n        const n = cell + Math.floor(j / size);\n        if (pool === "mean") out[n] += values[at];\n        else if (values[at] > out[n]) out[n] = values[at];\n      }\n    }\n  }\n  var HeadStrip = class {\n    constructor(head, shown, left, right) {\n      this.head = head;\n      this.shown = shown;\n      this.left = left;\n      this.right = right;\n      this.width = right - left;\n      this.stride = 4 * Math.ceil(this.width / 4);\n      const { bits, size } = head.layer.halfVectors("key");\n      this.size = size;\n      this.extra = head.layer.extras();\n      this.keys = gathered(bits, size, shown.cols, left, right, this.stride, 1);\n    }\n    head;\n    shown;\n    left;\n    right;\n    /** Values in a row: the columns, and what fills the last four of them. */\n    stride;\n    width;\n    keys;\n    size;\n    extra;\n    /** Score less log-sum-exp of the rows from first to end, [row * stride]; -Infinity where a key is not visible. */\n    exponents(first, end) {\n      const { head: { layer, lse }, shown, stride, size } = this;\n      const rows = 2 * Math.ceil((end - first) / 2);\n      const queries = gathered(layer.halfVectors("query").bits, size, shown.rows, first, end, rows, layer.header.scale ?? 1);\n      const [from, to] = [this.visible(first)[0], this.visible(end - 1)[1]];\n      const out = new Float64Array(rows * stride);\n      if (from < to) multiply(out, queries, this.keys, size, stride, 4 * Math.floor(from / 4), to);\n      for (let i = first; i < end; i++) this.finishRow(out.subarray((i - first) * stride, (i - first + 1) * stride), i, lse[shown.rows[i]]);\n      return out.fill(-Infinity, (end - first) * stride);\n    }\n    finishRow(row, i, lse) {\n      const { shown, left, width, head: { layer } } = this;\n      const { softcap } = layer.header;\n      const [from, to] = this.visible(i);\n      row.fill(-Infinity, 0, Math.min(from, width));\n      row.fill(-Infinity, Math.max(from, to));\n      if (softcap != null) for (let j = from; j < to; j++) row[j] = softcap * Math.tanh(row[j] / softcap);\n      if (this.extra) for (let j = from; j < to; j++) row[j] += this.extra(shown.rows[i], shown.cols[left + j]);\n      for (let j = from; j < to; j++) row[j] -= lse;\n    }\n    /** The columns that a row\'s band has, from first to end, counted from the left one. */\n    visible(i) {\n      const { shown: { rows, cols }, left, right, width, head } = this;\n      const { band } = head.layer.header;\n      if (band == null) return [0, width];\n      const [before, after, offset] = band;\n      const at = rows[i] + offset;\n      const from = before === null ? left : firstAtLeast(cols, at - before, left, right);\n      const to = after === null ? right : firstAtLeast(cols, at + after + 1, left, right);\n      return [from - left, to - left];\n    }\n  };\n  function firstAtLeast(values, least, from, to) {\n    while (from < to) {\n      const middle = from + to >> 1;\n      if (values[middle] < least) from = middle + 1;\n      else to = middle;\n    }\n    return from;\n  }\n  function gathered(bits, size, positions, first, end, room, scale) {\n    const values = halfValues();\n    const out = new Float64Array(room * size);\n    for (let i = first, to = 0; i < end; i++)\n      for (let at = positions[i] * size, stop = at + size; at < stop; at++) out[to++] = values[bits[at]] * scale;\n    return out;\n  }\n  function multiply(out, q, k, size, stride, first, end) {\n    for (let i = 0; i * stride < out.length; i += 2)\n      for (let j = first; j < end; j += 4) {\n        let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;\n        const qa = i * size, qb = qa + size;\n        const k0 = j * size, k1 = k0 + size, k2 = k1 + size, k3 = k2 + size;\n        for (let d = 0; d < size; d++) {\n          const a = q[qa + d], b = q[qb + d];\n          const x0 = k[k0 + d], x1 = k[k1 + d], x2 = k[k2 + d], x3 = k[k3 + d];\n          a0 += a * x0;\n          a1 += a * x1;\n          a2 += a * x2;\n          a3 += a * x3;\n          b0 += b * x0;\n          b1 += b * x1;\n          b2 += b * x2;\n          b3 += b * x3;\n        }\n        const upper = i * stride + j, lower = upper + stride;\n        out[upper] = a0;\n        out[upper + 1] = a1;\n        out[upper + 2] = a2;\n        out[upper + 3] = a3;\n        out[lower] = b0;\n        out[lower + 1] = b1;\n        out[lower + 2] = b2;\n        out[lower + 3] = b3;\n      }\n  }\n\n  // src/protocol/tiles.ts\n  var TILE_SIDE = 256;\n\n  // src/factors/webgl_cells.ts\n  var ACROSS = 2048;\n  var ENDLESS = 3e38;\n  var OPEN = 1 << 30;\n  var CORNERS = `#version 300 es\nvoid main() { gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.0, 1.0); }`;\n  var fragmentShader = (texels) => `#version 300 es\nprecision highp float;\nprecision highp int;\nprecision highp sampler2D;\nuniform sampler2D queries, keys, rows, cols;\nuniform ivec2 corner, end;\nuniform ivec3 band;\nuniform int size;\nuniform float scale, softcap;\nuniform bool largest;\nout vec4 cell;\n\nconst int TEXELS = ${texels};\nconst int VECTORS = ${Math.floor(ACROSS / texels)};\n\nivec2 vectorAt(int n) { return ivec2((n % VECTORS) * TEXELS, n / VECTORS); }\nivec2 placeAt(int n) { return ivec2(n % ${ACROSS}, n / ${ACROSS}); }\n\nvoid main() {\n  ivec2 first = corner + ivec2(gl_FragCoord.xy) * size;\n  ivec2 stop = min(first + size, end);\n  float most = -${ENDLESS.toExponential()}, sum = 0.0;\n  for (int i = first.y; i < stop.y; i++) {\n    ivec2 from = vectorAt(i);\n    vec4 query[TEXELS];\n    for (int n = 0; n < TEXELS; n++) query[n] = texelFetch(queries, from + ivec2(n, 0), 0);\n    vec2 row = texelFetch(rows, placeAt(i), 0).xy;\n    for (int j = first.x; j < stop.x; j++) {\n      vec2 col = texelFetch(cols, placeAt(j), 0).xy;\n      int distance = int(col.x) - int(row.x) - band.z;\n      if (distance < -band.x || distance > band.y) continue;\n      ivec2 to = vectorAt(j);\n      float score = 0.0;\n      for (int n = 0; n < TEXELS; n++) score += dot(query[n], texelFetch(keys, to + ivec2(n, 0), 0));\n      score *= scale;\n      if (softcap > 0.0) score = softcap * tanh(clamp(score / softcap, -20.0, 20.0));\n      score += col.y - row.y;\n      most = max(most, score);\n      if (!largest) sum += exp(score);\n    }\n  }\n  cell = vec4(largest ? exp(most) : sum);\n}`;\n  var WebglCells = class _WebglCells {\n    constructor(gl) {\n      this.gl = gl;\n      const target = gl.createTexture();\n      gl.bindTexture(gl.TEXTURE_2D, target);\n      gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, TILE_SIDE, TILE_SIDE);\n      gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());\n      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target, 0);\n    }\n    gl;\n    programs = /* @__PURE__ */ new Map();\n    shown = null;\n    textures = [];\n    /** Null where there is no WebGL2 that draws floats; by default, also where it is software, which is slower than a worker. */\n    static create(software = false) {\n      if (typeof OffscreenCanvas === "undefined") return null;\n      const gl = new OffscreenCanvas(1, 1).getContext("webgl2", { failIfMajorPerformanceCaveat: !software });\n      return gl?.getExtension("EXT_color_buffer_float") ? new _WebglCells(gl) : null;\n    }\n    /** The cells of a block of one head; null where another way must be taken. */\n    cells(shown, block) {\n      const { gl } = this;\n      const [high, wide] = [Math.ceil((block.bottom - block.top) / block.size), Math.ceil((block.right - block.left) / block.size)];\n      if (!this.takes(shown) || high > TILE_SIDE || wide > TILE_SIDE) return null;\n      if (shown !== this.shown) this.upload(shown);\n      this.draw(shown, block, wide, high);\n      const texels = new Float32Array(4 * high * wide);\n      gl.readPixels(0, 0, wide, high, gl.RGBA, gl.FLOAT, texels);\n      if (gl.isContextLost() || gl.getError()) return null;\n      return Float32Array.from({ length: high * wide }, (_, n) => texels[4 * n]);\n    }\n    /** One head whose vectors fit the textures, without a bias or a mask that differs by query. */\n    takes({ heads: [head, ...others], rows, cols }) {\n      const texels = Math.ceil(head.layer.halfVectors("key").size / 4);\n      const tallest = Math.max(rows.length, cols.length) / Math.floor(ACROSS / texels);\n      return !others.length && head.layer.extrasOfKeys && tallest <= this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE);\n    }\n    draw({ heads: [head] }, { top, bottom, left, right, size, pool }, wide, high) {\n      const { gl } = this;\n      const { header } = head.layer;\n      const program = this.program(Math.ceil(head.layer.halfVectors("key").size / 4));\n      const place = (name) => gl.getUniformLocation(program, name);\n      gl.useProgram(program);\n      ["queries", "keys", "rows", "cols"].forEach((name, unit) => gl.uniform1i(place(name), unit));\n      gl.uniform2i(place("corner"), left, top);\n      gl.uniform2i(place("end"), right, bottom);\n      const [before, after, offset] = header.band ?? [null, null, 0];\n      gl.uniform3i(place("band"), before ?? OPEN, after ?? OPEN, offset);\n      gl.uniform1i(place("size"), size);\n      gl.uniform1f(place("scale"), header.scale ?? 1);\n      gl.uniform1f(place("softcap"), header.softcap ?? 0);\n      gl.uniform1i(place("largest"), Number(pool === "max"));\n      gl.viewport(0, 0, wide, high);\n      gl.drawArrays(gl.TRIANGLES, 0, 3);\n    }\n    program(texels) {\n      const { gl } = this;\n      let program = this.programs.get(texels);\n      if (!program) {\n        program = gl.createProgram();\n        const sources = [[gl.VERTEX_SHADER, CORNERS], [gl.FRAGMENT_SHADER, fragmentShader(texels)]];\n        for (const [kind, source] of sources) {\n          const shader = gl.createShader(kind);\n          gl.shaderSource(shader, source);\n          gl.compileShader(shader);\n          gl.attachShader(program, shader);\n        }\n        gl.linkProgram(program);\n        this.programs.set(texels, program);\n      }\n      return program;\n    }\n    /** Makes the textures of another head or of other positions. */\n    upload(shown) {\n      const { gl } = this;\n      const { rows, cols, heads: [head] } = shown;\n      const { layer, lse } = head;\n      const add = layer.extras();\n      this.textures.forEach((texture) => gl.deleteTexture(texture));\n      this.textures = [\n        this.vectors(0, layer.halfVectors("query"), rows),\n        this.vectors(1, layer.halfVectors("key"), cols),\n        this.places(2, rows, (row) => lse[row]),\n        this.places(3, cols, (col) => add?.(0, col) ?? 0)\n      ];\n      this.shown = shown;\n    }\n    /** Vectors side by side, each as whole texels. */\n    vectors(unit, { bits, size }, positions) {\n      const { gl } = this;\n      const texels = Math.ceil(size / 4);\n      const across = Math.floor(ACROSS / texels);\n      const high = Math.ceil(positions.length / across);\n      const out = new Uint16Array(4 * ACROSS * high);\n      positions.forEach((position, n) => {\n        const to = 4 * (Math.floor(n / across) * ACROSS + n % across * texels);\n        out.set(bits.subarray(position * size, (position + 1) * size), to);\n      });\n      return this.texture(unit, high, gl.RGBA16F, gl.RGBA, gl.HALF_FLOAT, out);\n    }\n    /** Each position, and a number that belongs to it. */\n    places(unit, positions, number) {\n      const { gl } = this;\n      const high = Math.ceil(positions.length / ACROSS);\n      const out = new Float32Array(2 * ACROSS * high);\n      positions.forEach((position, n) => {\n        out[2 * n] = position;\n        out[2 * n + 1] = Math.max(-ENDLESS, Math.min(ENDLESS, number(position)));\n      });\n      return this.texture(unit, high, gl.RG32F, gl.RG, gl.FLOAT, out);\n    }\n    texture(unit, high, inner, format, type, data) {\n      const { gl } = this;\n      const texture = gl.createTexture();\n      gl.activeTexture(gl.TEXTURE0 + unit);\n      gl.bindTexture(gl.TEXTURE_2D, texture);\n      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);\n      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);\n      gl.texImage2D(gl.TEXTURE_2D, 0, inner, ACROSS, high, 0, format, type, data);\n      return texture;\n    }\n  };\n\n  // src/factors/tile_worker.ts\n  var TOLERANCE = 1e-3;\n  var heads = /* @__PURE__ */ new Map();\n  var selections = /* @__PURE__ */ new Map();\n  var webgl;\n  var isTrusted = false;\n  function receive(message) {\n    if (message.kind === "head") heads.set(message.name, new Layer(message.header, message.bytes));\n    else if (message.kind === "shown") {\n      const { name, heads: names, lse, rows, cols } = message;\n      selections.set(name, { rows, cols, heads: names.map((head, n) => ({ layer: heads.get(head), lse: lse[n] })) });\n    } else {\n      const cells = computed(selections.get(message.shown), message.block, message.means ?? "best");\n      return { cells, webgl2: Boolean(webgl) };\n    }\n    return null;\n  }\n  function computed(shown, block, means) {\n    if (means === "processor") return cellsOf(shown, block);\n    if (webgl === void 0) webgl = WebglCells.create(means === "webgl2");\n    const cells = webgl?.cells(shown, block);\n    if (cells && (isTrusted ||= agrees(shown, block))) return cells;\n    if (cells) webgl = null;\n    return cellsOf(shown, block);\n  }\n  function agrees(shown, block) {\n    const { top, bottom, left, right, size } = block;\n    const corner = { ...block, bottom: Math.min(bottom, top + size), right: Math.min(right, left + 64 * size) };\n    const ours = cellsOf(shown, corner);\n    return webgl.cells(shown, corner).every((weight, n) => Math.abs(weight - ours[n]) <= TOLERANCE * Math.max(1, ours[n]));\n  }\n  addEventListener("message", ({ data }) => {\n    let reply;\n    try {\n      reply = receive(data);\n    } catch (error) {\n      reply = { error: error instanceof Error ? error.message : String(error) };\n    }\n    if (reply) postMessage(reply, "cells" in reply ? { transfer: [reply.cells.buffer] } : {});\n  });\n})();\n';
+
+// src/factors/tile_workers.ts
+var MOST_WORKERS = 4;
+var MOST_BYTES = 256 << 20;
+var FRAME = 30;
+var TileWorkers = class {
+  jobs = /* @__PURE__ */ new Map();
+  workers = [];
+  count = 1;
+  /** What was last in sight. */
+  seen = null;
+  /** Why no worker runs here. */
+  failure = null;
+  constructor(signal) {
+    signal.addEventListener("abort", () => this.stop(new DOMException("The view was closed.", "AbortError")));
+  }
+  /** The cells of a block: at once those that are in sight, others while there are none. */
+  cells(shown, block, inSight) {
+    if (this.failure) return Promise.reject(this.failure);
+    const name = jobName(shown, block);
+    const waiting = this.jobs.get(name);
+    if (waiting) return waiting.cells;
+    const { promise, resolve, reject } = deferred();
+    this.jobs.set(name, { shown, block, order: inSight ? this.now(block) : 0, cells: promise, resolve, reject });
+    this.assign();
+    return promise;
+  }
+  /** A job that waits is in sight now. */
+  hurry(shown, block) {
+    const job = this.jobs.get(jobName(shown, block));
+    if (job) job.order = this.now(block);
+  }
+  now(block) {
+    this.seen = block;
+    return 1 + Math.floor(performance.now() / FRAME);
+  }
+  next() {
+    const rank = ({ order, block }) => order || -distance(block, this.seen ?? block);
+    return [...this.jobs].reduce((best, other) => rank(other[1]) > rank(best[1]) ? other : best);
+  }
+  /** Drops the waiting jobs of what is no longer shown. */
+  drop(shown) {
+    for (const [name, job] of this.jobs)
+      if (job.shown === shown) {
+        this.jobs.delete(name);
+        job.reject(new DOMException("Something else is shown now.", "AbortError"));
+      }
+  }
+  assign() {
+    while (this.jobs.size) {
+      const worker = this.workers.find(({ job: job2 }) => !job2) ?? this.start();
+      if (!worker) return;
+      const [name, job] = this.next();
+      this.jobs.delete(name);
+      this.run(worker, job);
+    }
+  }
+  run(to, job) {
+    if (to.bytes > MOST_BYTES) Object.assign(to, this.made(to.worker));
+    to.job = job;
+    const { name, heads: heads2, lse, rows, cols } = job.shown;
+    for (const head of heads2) this.send(to, `head ${head.name}`, { kind: "head", ...head }, head.bytes.byteLength);
+    this.send(to, name, { kind: "shown", name, heads: heads2.map((head) => head.name), lse, rows, cols });
+    to.worker.postMessage({ kind: "cells", shown: name, block: job.block });
+  }
+  /** Sends what a worker has not received yet. */
+  send(to, name, message, bytes = 0) {
+    if (to.received.has(name)) return;
+    to.received.add(name);
+    to.bytes += bytes;
+    to.worker.postMessage(message);
+  }
+  /** Another worker, as long as there are fewer than may be. */
+  start() {
+    if (this.workers.length >= this.count) return null;
+    try {
+      const worker = { job: null, ...this.made() };
+      worker.worker.onmessage = ({ data }) => this.receive(worker, data);
+      this.workers.push(worker);
+      return worker;
+    } catch (error) {
+      this.stop(error);
+      return null;
+    }
+  }
+  made(old) {
+    const worker = new Worker(URL.createObjectURL(new Blob([tile_worker_code_default], { type: "text/javascript" })));
+    worker.onmessage = old?.onmessage ?? null;
+    worker.onerror = () => this.stop(new Error("This page may not start a worker."));
+    old?.terminate();
+    return { worker, received: /* @__PURE__ */ new Set(), bytes: 0 };
+  }
+  receive(from, reply) {
+    const { resolve, reject } = from.job;
+    from.job = null;
+    if ("error" in reply) reject(new Error(reply.error));
+    else {
+      this.count = reply.webgl2 ? 1 : Math.max(1, Math.min(MOST_WORKERS, (navigator.hardwareConcurrency ?? 2) - 1));
+      resolve(reply.cells);
+    }
+    this.assign();
+  }
+  /** Rejects everything that waits, and all that will be asked for. */
+  stop(reason) {
+    this.failure = reason;
+    const waiting = [...this.jobs.values(), ...this.workers.flatMap(({ job }) => job ?? [])];
+    this.jobs.clear();
+    this.endWorkers();
+    for (const job of waiting) job.reject(reason);
+  }
+  endWorkers() {
+    for (const { worker } of this.workers) worker.terminate();
+    this.workers = [];
+  }
+};
+function jobName({ name }, { top, left, bottom, right, size }) {
+  return `${name}/${top}-${bottom}/${left}-${right}/${size}`;
+}
+function distance(a, b) {
+  return Math.hypot(a.top + a.bottom - b.top - b.bottom, a.left + a.right - b.left - b.right);
+}
+function deferred() {
+  let resolve, reject;
+  const promise = new Promise((done, failed) => [resolve, reject] = [done, failed]);
+  return { promise, resolve, reject };
+}
+
 // src/protocol/layer.ts
 var MOST_HEADS = 16;
 var Layer = class {
@@ -873,6 +1153,24 @@ var Layer = class {
     const [count, tokens, size] = shape;
     const index = Math.floor(head * count / this.header.heads);
     return { values: this.halves(side, index * tokens * size, tokens * size), size };
+  }
+  /** The query or key vectors of a layer of one head as float16 bit patterns, [token * size]. */
+  halfVectors(side) {
+    const { start, shape } = this.parts.get(side);
+    return { bits: halvesAt(this.bytes, start, countOf(shape)), size: shape[2] };
+  }
+  /** What bias and mask add to the scores of a layer of one head; null where it has neither. */
+  extras() {
+    const bias = this.parts.has("bias") ? this.singles("bias") : null;
+    const hasMask = this.parts.has("mask");
+    if (!bias && !hasMask) return null;
+    const biasAt = bias && this.broadcast("bias", 0);
+    const maskAt = hasMask ? this.broadcast("mask", 0) : null;
+    return (query, key) => maskAt && !this.bit(maskAt(query, key)) ? -Infinity : bias ? bias[biasAt(query, key)] : 0;
+  }
+  /** Whether bias and mask are the same for every query. */
+  get extrasOfKeys() {
+    return ["bias", "mask"].every((name) => (this.parts.get(name)?.shape[1] ?? 1) === 1);
   }
   compute(head) {
     const { queries, keys } = this.header;
@@ -938,13 +1236,13 @@ var Layer = class {
     if (!this.parts.has("mask")) return;
     const { keys } = this.header;
     const rows = out.length / keys;
-    const { start } = this.parts.get("mask");
     const at = this.broadcast("mask", head);
     for (let i = 0; i < rows; i++)
-      for (let j = 0; j < keys; j++) {
-        const bit = at(first + i, j);
-        if (!(this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7) & 1)) out[i * keys + j] = -Infinity;
-      }
+      for (let j = 0; j < keys; j++) if (!this.bit(at(first + i, j))) out[i * keys + j] = -Infinity;
+  }
+  /** Whether a bit of the mask is set. */
+  bit(n) {
+    return Boolean(this.bytes.getUint8(this.parts.get("mask").start + (n >> 3)) >> (n & 7) & 1);
   }
   /** From a query and a key to an index into an array that may be broadcast along each axis. */
   broadcast(name, head) {
@@ -1021,40 +1319,13 @@ function request(model, name, fields, signal, patience = PATIENCE) {
   });
 }
 
-// src/protocol/tiles.ts
-var TILE_SIDE = 256;
-function tileCutter(whole, rows, cols, pool) {
-  const cache = /* @__PURE__ */ new Map();
-  return (level, row, col) => {
-    const key = `${level}/${row}/${col}`;
-    let tile = cache.get(key);
-    if (!tile) cache.set(key, tile = cutTile(whole, rows, cols, pool, level, row, col));
-    return tile;
-  };
-}
-function cutTile(whole, rows, cols, pool, level, row, col) {
-  const span = TILE_SIDE << level;
-  const [top, left] = [row * span, col * span];
-  const [bottom, right] = [Math.min(rows, top + span), Math.min(cols, left + span)];
-  const [high, wide] = [Math.ceil((bottom - top) / 2 ** level), Math.ceil((right - left) / 2 ** level)];
-  const weights = new Float32Array(high * wide);
-  const counts = new Uint32Array(high * wide);
-  for (let i = top; i < bottom; i++)
-    for (let j = left; j < right; j++) {
-      const cell = (i - top >> level) * wide + (j - left >> level);
-      const weight = whole[i * cols + j];
-      if (pool === "mean") weights[cell] += weight;
-      else if (Math.abs(weight) > Math.abs(weights[cell])) weights[cell] = weight;
-      counts[cell]++;
-    }
-  if (pool === "mean") for (let n = 0; n < weights.length; n++) weights[n] /= counts[n];
-  return { rows: high, cols: wide, weights };
-}
-
 // src/protocol/trace_source.ts
-var MOST_TILES = 400;
+var MOST_TILES2 = 400;
 var MOST_CUTTERS = 4;
 var MOST_MATRICES = 2;
+var MOST_SELECTIONS = 3;
+var MOST_HEADS2 = 16;
+var REQUESTED_LEVELS = 3;
 var TraceSource = class {
   /** `prefix` precedes the names of traits and requests where a view has several traces. */
   constructor(model, signal, prefix = "") {
@@ -1071,6 +1342,11 @@ var TraceSource = class {
   tiles = /* @__PURE__ */ new Map();
   cutters = /* @__PURE__ */ new Map();
   headMatrices = /* @__PURE__ */ new Map();
+  computed = /* @__PURE__ */ new Map();
+  heads = /* @__PURE__ */ new Map();
+  workers = null;
+  /** What tiles were last computed of. */
+  latest = null;
   /** Whether the weights stay in Python, which sends blocks of them. */
   get remote() {
     return this.header.remote;
@@ -1121,12 +1397,19 @@ var TraceSource = class {
   }
   /** The weights of one query, or those on one key, in each head, among what is shown. */
   async line(selection, axis, position) {
-    if (this.remote) return this.requestLine(selection, axis, position);
+    if (this.remote) return this.remoteLine(selection, axis, position);
     const { rows, cols } = this.positions(selection);
     const at = (axis === "query" ? rows : cols).indexOf(position);
     return (await this.matrices(selection)).map(
       (matrix) => axis === "query" ? matrix.subarray(at * cols.length, (at + 1) * cols.length) : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at])
     );
+  }
+  async remoteLine(selection, axis, position) {
+    const at = this.positions(selection)[axis === "query" ? "rows" : "cols"].indexOf(position);
+    if (at < 0 || !isHeld(this.header, selection)) return this.requestLine(selection, axis, position);
+    const heads2 = await Promise.all(selection.heads.map((head) => this.computedHeads({ ...selection, heads: [head] })));
+    if (heads2.includes(null)) return this.requestLine(selection, axis, position);
+    return Promise.all(heads2.map((one) => one.line(axis, at)));
   }
   async requestLine(selection, axis, position) {
     const { shape, buffers } = await this.request("line", { ...selection, axis, position });
@@ -1135,19 +1418,66 @@ var TraceSource = class {
     const size = values.length / selection.heads.length;
     return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
   }
-  /** A tile of the mean of the selected heads. */
+  /** A tile of the mean of the selected heads. Requested again, it is computed before others that wait. */
   tile(selection, level, row, col) {
-    return cached(
-      this.tiles,
-      `${level}/${row}/${col}/${JSON.stringify(selection)}`,
-      MOST_TILES,
-      () => this.remote ? this.requestTile(selection, level, row, col) : this.cutter(selection).then((cut) => cut(level, row, col))
-    );
+    if (this.remote) return this.remoteTile(selection, level, row, col);
+    const name = `${level}/${row}/${col}/${JSON.stringify(selection)}`;
+    return cached(this.tiles, name, MOST_TILES2, () => this.cutter(selection).then((cut) => cut(level, row, col)));
+  }
+  /** Coarse tiles are requested, finer ones computed here where that can be; in a report also coarse ones that it lacks. */
+  async remoteTile(selection, level, row, col) {
+    const { queries, keys } = this.header.layers[selection.layer];
+    const requested = () => cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES2, () => this.requestTile(selection, level, row, col));
+    const computed = async () => {
+      const heads2 = await this.computedHeads(selection);
+      return heads2 && this.latestOf(heads2).tile(level, row, col);
+    };
+    if (level < coarsestLevel(queries, keys) - REQUESTED_LEVELS) return await computed() ?? requested();
+    if (!isHeld(this.header, selection)) return requested();
+    void this.computedHeads(selection).then((heads2) => heads2 && this.latestOf(heads2).computeAhead());
+    return requested().catch(async (error) => {
+      const tile = await computed();
+      if (tile) return tile;
+      throw error;
+    });
+  }
+  /** The last selection whose tiles are computed; what waits for another one is dropped. */
+  latestOf(heads2) {
+    if (heads2 !== this.latest) this.latest?.close();
+    return this.latest = heads2;
+  }
+  /** Of a selection, what computes its blocks here; null where a head's queries and keys are not to be had. */
+  computedHeads(selection) {
+    const most = MOST_SELECTIONS * (1 + selection.heads.length);
+    return cached(this.computed, JSON.stringify(selection), most, () => this.compute(selection).catch(() => null));
+  }
+  async compute(selection) {
+    if (typeof Worker === "undefined") return null;
+    const { layer, hide_special, pool } = selection;
+    const heads2 = await Promise.all(selection.heads.map((head) => this.head(layer, head)));
+    const lse = await Promise.all(selection.heads.map((head) => this.request("lse", { layer, head, hide_special })));
+    const { rows, cols } = this.positions(selection);
+    return new HeadTiles(this.workers ??= new TileWorkers(this.signal), {
+      name: JSON.stringify(selection),
+      heads: heads2,
+      lse: lse.map(({ buffers: [bytes] }) => readSingles(bytes, 0, bytes.byteLength / 4)),
+      rows: Int32Array.from(rows),
+      cols: Int32Array.from(cols)
+    }, pool);
+  }
+  /** A head's queries and keys, as a layer of one head. */
+  head(layer, head) {
+    const name = `${layer}/${head}`;
+    return cached(this.heads, name, MOST_HEADS2, async () => {
+      const { header, buffers } = await this.request("factors", { layer, head });
+      return { name, header, bytes: buffers[0] };
+    });
   }
   async requestTile(selection, level, row, col) {
-    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
+    const { shape, scale = 1, buffers } = await this.request("tile", { ...selection, level, row, col });
     const [rows, cols] = shape;
-    return { rows, cols, weights: readHalves(buffers[0], 0, rows * cols) };
+    const weights = readHalves(buffers[0], 0, rows * cols);
+    return { rows, cols, weights: scale === 1 ? weights : weights.map((weight) => weight * scale) };
   }
   cutter(selection) {
     return cached(this.cutters, JSON.stringify(selection), MOST_CUTTERS, () => {
@@ -1178,6 +1508,10 @@ function shownPositions(tokens, segment, hideSpecial) {
   return [...tokens.text.keys()].filter(
     (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
   );
+}
+function isHeld({ layers }, { layer, heads: heads2 }) {
+  const held = layers[layer].held ?? {};
+  return heads2.every((head) => head in held);
 }
 function hasBytes(bytes) {
   return bytes instanceof DataView && bytes.byteLength > 0;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 ea063fdfece80c93e0c581b985b1c67fbb6208226a3ddc40ad7e3fff49b0bb0d
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 6835144b8c13b66ea48f53592a72d718935406ec28ad941b7f588e06e8a8660e
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
@@ -45,10 +45,222 @@ async function bytesOfElement(element) {
 }
 
 // src/protocol/float16.ts
+var table;
+function decode(bits) {
+  const sign = bits & 32768 ? -1 : 1;
+  const exponent = bits >> 10 & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * 2 ** -24 * fraction;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
+}
+function halfValues() {
+  return table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+}
+function decodeHalves(halves) {
+  const values = halfValues();
+  const out = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) out[i] = values[halves[i]];
+  return out;
+}
 function halvesAt(bytes, start, count) {
   const offset = bytes.byteOffset + start;
   if (offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
   return new Uint16Array(bytes.buffer.slice(offset, offset + 2 * count));
+}
+function readHalves(bytes, start, count) {
+  return decodeHalves(halvesAt(bytes, start, count));
+}
+function readSingles(bytes, skip, count) {
+  return Float32Array.from({ length: count }, (_, n) => bytes.getFloat32(4 * (skip + n), true));
+}
+
+// src/protocol/layer.ts
+var MOST_HEADS = 16;
+var Layer = class {
+  header;
+  bytes;
+  parts = /* @__PURE__ */ new Map();
+  heads = /* @__PURE__ */ new Map();
+  constructor(header, bytes) {
+    this.header = header;
+    this.bytes = bytes;
+    let start = 0;
+    for (const part of header.parts) {
+      this.parts.set(part[0], { start, shape: part[2] });
+      start += partSize(part);
+    }
+    if (start !== bytes.byteLength)
+      throw new Error(`layer ${header.name}: ${bytes.byteLength} bytes arrived, ${start} were announced`);
+  }
+  /** Whether query and key vectors are here, not only the weights. */
+  get factors() {
+    return this.parts.has("query");
+  }
+  /** One head's weights, row by row: [query * key]. Cached, so do not write into it. */
+  head(head) {
+    let weights = this.heads.get(head);
+    if (weights === void 0) {
+      weights = this.compute(head);
+      if (this.heads.size >= MOST_HEADS) this.heads.delete(this.heads.keys().next().value);
+      this.heads.set(head, weights);
+    }
+    return weights;
+  }
+  /** The weights of one query in one head, [key], without computing the rest of the head. */
+  row(head, query) {
+    const { keys } = this.header;
+    const whole = this.heads.get(head) ?? (this.parts.has("windows") ? this.head(head) : void 0);
+    if (whole) return whole.subarray(query * keys, (query + 1) * keys);
+    if (this.parts.has("weights")) return this.halves("weights", (head * this.header.queries + query) * keys, keys);
+    return this.softmax(this.scores(head, query, query + 1), head);
+  }
+  /** The vectors behind one score, and the weight that came of it. */
+  product(head, query, key) {
+    const vector = (side, position) => {
+      const { values, size } = this.vectors(side, head);
+      return values.slice(position * size, (position + 1) * size);
+    };
+    const { scale = 1 } = this.header;
+    return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
+  }
+  /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
+  vectors(side, head) {
+    const { shape } = this.parts.get(side);
+    const [count, tokens, size] = shape;
+    const index = Math.floor(head * count / this.header.heads);
+    return { values: this.halves(side, index * tokens * size, tokens * size), size };
+  }
+  /** The query or key vectors of a layer of one head as float16 bit patterns, [token * size]. */
+  halfVectors(side) {
+    const { start, shape } = this.parts.get(side);
+    return { bits: halvesAt(this.bytes, start, countOf(shape)), size: shape[2] };
+  }
+  /** What bias and mask add to the scores of a layer of one head; null where it has neither. */
+  extras() {
+    const bias = this.parts.has("bias") ? this.singles("bias") : null;
+    const hasMask = this.parts.has("mask");
+    if (!bias && !hasMask) return null;
+    const biasAt = bias && this.broadcast("bias", 0);
+    const maskAt = hasMask ? this.broadcast("mask", 0) : null;
+    return (query, key) => maskAt && !this.bit(maskAt(query, key)) ? -Infinity : bias ? bias[biasAt(query, key)] : 0;
+  }
+  /** Whether bias and mask are the same for every query. */
+  get extrasOfKeys() {
+    return ["bias", "mask"].every((name) => (this.parts.get(name)?.shape[1] ?? 1) === 1);
+  }
+  compute(head) {
+    const { queries, keys } = this.header;
+    if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
+    if (this.parts.has("windows")) return this.windows(head);
+    return this.softmax(this.scores(head), head);
+  }
+  /** The weights within each window, laid along the diagonal. */
+  windows(head) {
+    const { queries, keys } = this.header;
+    const [count, heads, high, wide] = this.parts.get("windows").shape;
+    const out = new Float32Array(queries * keys);
+    for (let window = 0; window < count; window++) {
+      const part = this.halves("windows", (window * heads + head) * high * wide, high * wide);
+      for (let row = 0; row < high; row++)
+        out.set(part.subarray(row * wide, (row + 1) * wide), (window * high + row) * keys + window * wide);
+    }
+    return out;
+  }
+  /** query @ key.T * scale, capped, biased and masked, of the queries from first to end. */
+  scores(head, first = 0, end = this.header.queries) {
+    const { keys, scale = 1, softcap } = this.header;
+    const { values: q, size } = this.vectors("query", head);
+    const { values: k } = this.vectors("key", head);
+    const out = new Float32Array((end - first) * keys);
+    const row = new Float32Array(size);
+    for (let i = first; i < end; i++) {
+      for (let d = 0; d < size; d++) row[d] = q[i * size + d] * scale;
+      for (let j = 0; j < keys; j++) {
+        let sum = 0;
+        for (let d = 0, at = j * size; d < size; d++, at++) sum += row[d] * k[at];
+        out[(i - first) * keys + j] = sum;
+      }
+    }
+    if (softcap != null) for (let n = 0; n < out.length; n++) out[n] = softcap * Math.tanh(out[n] / softcap);
+    this.addBias(out, head, first);
+    this.applyBand(out, first);
+    this.applyMask(out, head, first);
+    return out;
+  }
+  /** Adds the bias, [head | 1, query | 1, key | 1], to one head's scores. */
+  addBias(out, head, first) {
+    if (!this.parts.has("bias")) return;
+    const bias = this.singles("bias");
+    const { keys } = this.header;
+    const at = this.broadcast("bias", head);
+    for (let n = 0; n < out.length; n++) out[n] += bias[at(first + Math.floor(n / keys), n % keys)];
+  }
+  /** Sets scores outside the band to -Infinity. */
+  applyBand(out, first) {
+    const { keys, band } = this.header;
+    if (band == null) return;
+    const [before, after, offset] = band;
+    for (let i = 0; i < out.length / keys; i++) {
+      const low = before === null ? 0 : Math.max(0, first + i + offset - before);
+      const high = after === null ? keys : Math.min(keys, first + i + offset + after + 1);
+      out.fill(-Infinity, i * keys, i * keys + Math.min(low, keys));
+      out.fill(-Infinity, i * keys + Math.max(high, 0), (i + 1) * keys);
+    }
+  }
+  /** Sets masked scores to -Infinity. */
+  applyMask(out, head, first) {
+    if (!this.parts.has("mask")) return;
+    const { keys } = this.header;
+    const rows = out.length / keys;
+    const at = this.broadcast("mask", head);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < keys; j++) if (!this.bit(at(first + i, j))) out[i * keys + j] = -Infinity;
+  }
+  /** Whether a bit of the mask is set. */
+  bit(n) {
+    return Boolean(this.bytes.getUint8(this.parts.get("mask").start + (n >> 3)) >> (n & 7) & 1);
+  }
+  /** From a query and a key to an index into an array that may be broadcast along each axis. */
+  broadcast(name, head) {
+    const [h, q, k] = this.parts.get(name).shape;
+    const first = h > 1 ? head * q * k : 0;
+    const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
+    return (i, j) => first + i * down + j * across;
+  }
+  /** Scores to weights, in place. A sink is one more score in each row's sum; a row that is masked throughout stays 0. */
+  softmax(scores, head) {
+    const { keys } = this.header;
+    const sink = this.parts.has("sink") ? this.singles("sink")[head] : -Infinity;
+    for (let i = 0; i < scores.length / keys; i++) {
+      const row = scores.subarray(i * keys, (i + 1) * keys);
+      let most = sink;
+      for (let j = 0; j < keys; j++) if (row[j] > most) most = row[j];
+      if (most === -Infinity) {
+        row.fill(0);
+        continue;
+      }
+      let sum = Math.exp(sink - most);
+      for (let j = 0; j < keys; j++) sum += row[j] = Math.exp(row[j] - most);
+      for (let j = 0; j < keys; j++) row[j] /= sum;
+    }
+    return scores;
+  }
+  halves(name, first, count) {
+    return readHalves(this.bytes, this.parts.get(name).start + 2 * first, count);
+  }
+  singles(name) {
+    const { start, shape } = this.parts.get(name);
+    return readSingles(this.bytes, start / 4, countOf(shape));
+  }
+};
+function countOf(shape) {
+  return shape.reduce((a, b) => a * b, 1);
+}
+function partSize([, dtype, shape]) {
+  const count = countOf(shape);
+  const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
+  return Math.ceil(size / 4) * 4;
 }
 
 // src/protocol/tiles.ts
@@ -58,42 +270,109 @@ function coarsestLevel(rows, cols) {
 }
 
 // src/report/page_replies.ts
-var COARSE = "This text is long: the report holds each head, and the mean of all, as a map of the largest weights. For finer detail, rows and other choices open the trace in a notebook.";
 var NO_VECTORS = "This report holds the layer's weights, not its queries and keys.";
 var NO_MODEL = "This is a report without a model. Open the view in a notebook.";
 async function replyTo(state, request) {
-  const [, prefix, kind] = /^(.*?)(layer|detail|tile|line)$/.exec(request.ask) ?? [];
-  if (kind === "layer" && await state.load(`${prefix}layer_${request["layer"]}`)) return {};
-  if (kind === "detail") throw new Error(NO_VECTORS);
-  if (kind === "tile") return tileReply(state, prefix, request);
-  if (kind === "line") throw new Error(COARSE);
-  throw new Error(NO_MODEL);
+  const [, prefix, kind] = /^(.*?)(layer|detail|tile|line|factors|lse)$/.exec(request.ask) ?? [];
+  if (kind === void 0) throw new Error(NO_MODEL);
+  if (kind === "layer") {
+    if (await state.load(`${prefix}layer_${request["layer"]}`)) return {};
+    throw new Error(NO_MODEL);
+  }
+  const page = new LongTrace(state, prefix, request);
+  if (kind === "tile") return page.tile();
+  if (kind === "factors") return page.factors();
+  if (kind === "lse") return page.lse();
+  if (kind === "detail") return page.detail();
+  throw new Error(page.coarse);
 }
-async function tileReply(state, prefix, request) {
-  const { layer, heads: selected, level, row, col, pair, hide_special, pool } = request;
-  const { heads, queries, keys } = state.get(`${prefix}trace`).layers[layer];
-  const top = coarsestLevel(queries, keys);
-  const trait = `${prefix}tiles_${layer}`;
-  const isHeld = pair === "all" && !hide_special && pool === "max" && (level > 0 || top === 0);
-  if (!isHeld || !await state.load(trait)) throw new Error(COARSE);
-  const [high, wide] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];
-  const bytes = state.get(trait);
-  const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
-  if (number * high * wide * 2 >= bytes.byteLength) throw new Error(COARSE);
-  const whole = halvesAt(bytes, number * high * wide * 2, high * wide);
-  const side = (count, at) => Math.min(TILE_SIDE, Math.ceil(count / 2 ** level) - at * TILE_SIDE);
-  const [rows, cols] = [side(queries, row), side(keys, col)];
-  const tile = new Uint16Array(rows * cols);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < cols; j++) {
-      const [down, across] = [row * TILE_SIDE + i >> top - level, col * TILE_SIDE + j >> top - level];
-      tile[i * cols + j] = whole[down * wide + across];
-    }
-  return { answer: { shape: [rows, cols] }, buffers: [new DataView(tile.buffer)] };
-}
+var LongTrace = class {
+  constructor(state, prefix, request) {
+    this.state = state;
+    this.prefix = prefix;
+    this.request = request;
+    this.layer = state.get(`${prefix}trace`).layers[request["layer"]];
+  }
+  state;
+  prefix;
+  request;
+  layer;
+  /** What is here of other heads, and where there is more. */
+  get coarse() {
+    const heads = Object.keys(this.layer.held ?? {});
+    const held = heads.length ? ` In full detail it holds head ${heads.join(", ")} of this layer.` : "";
+    return `This text is long: of this choice of heads the report has at most a map of the largest weights, as single heads and the mean of all.${held} For more open the trace in a notebook.`;
+  }
+  /** One of the traits that hold long traces; null where the page does not have it. */
+  async bytes(name) {
+    const trait = `${this.prefix}${name}`;
+    return await this.state.load(trait) ? this.state.get(trait) : null;
+  }
+  /** A head's queries and keys, as a layer of one head. */
+  async factors() {
+    const { layer, head } = this.request;
+    const bytes = await this.bytes(`factors_${layer}_${head}`);
+    if (!bytes) throw new Error(this.coarse);
+    return { answer: { header: this.layer.held[head] }, buffers: [bytes] };
+  }
+  /** Each query's log-sum-exp; that without special tokens comes second, where there are any. */
+  async lse() {
+    const { layer, head, hide_special } = this.request;
+    const bytes = await this.bytes(`lse_${layer}_${head}`);
+    if (!bytes) throw new Error(this.coarse);
+    const size = 4 * this.layer.queries;
+    const start = hide_special && bytes.byteLength > size ? size : 0;
+    return { buffers: [new DataView(bytes.buffer, bytes.byteOffset + start, size)] };
+  }
+  /** The vectors behind one score. */
+  async detail() {
+    const { layer, head, query, key } = this.request;
+    const bytes = await this.bytes(`factors_${layer}_${head}`);
+    if (!bytes) throw new Error(NO_VECTORS);
+    const { q, k, scale, weight } = new Layer(this.layer.held[head], bytes).product(0, query, key);
+    return { answer: { scale, weight }, buffers: [new DataView(Float32Array.of(...q, ...k).buffer)] };
+  }
+  /**
+   * A tile of a coarse map: of one for each head and for the mean of all, which finer levels show larger, or of those of
+   * a head that is held. Single weights (level 0) are refused.
+   */
+  async tile() {
+    const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
+    const { heads, queries, keys, held } = this.layer;
+    if (pair !== "all") throw new Error(this.coarse);
+    if (selected.length === 1 && held?.[selected[0]]) return this.overview(held[selected[0]]);
+    const top = coarsestLevel(queries, keys);
+    const bytes = pool === "max" && !hide_special && (level > 0 || top === 0) ? await this.bytes(`tiles_${layer}`) : null;
+    const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
+    const [rows, cols] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];
+    if (!bytes || number * rows * cols * 2 >= bytes.byteLength) throw new Error(this.coarse);
+    return this.cut(bytes, { level: top, rows, cols, start: number * rows * cols * 2 });
+  }
+  async overview({ overviews = [] }) {
+    const { layer, heads: [head], level, hide_special, pool } = this.request;
+    const map = overviews.find((one) => one.level === level && one.hide_special === hide_special && one.pool === pool);
+    const bytes = map ? await this.bytes(`overview_${layer}_${head}`) : null;
+    if (!map || !bytes) throw new Error(this.coarse);
+    return this.cut(bytes, map);
+  }
+  /** The requested tile of all cells of a level; of a finer level, with its cells larger. */
+  cut(bytes, { level: held, rows, cols, start, scale }) {
+    const { level, row, col } = this.request;
+    const whole = halvesAt(bytes, start, rows * cols);
+    const [top, left] = [row * TILE_SIDE, col * TILE_SIDE];
+    const { queries, keys } = this.layer;
+    const [allRows, allCols] = level === held ? [rows, cols] : [Math.ceil(queries / 2 ** level), Math.ceil(keys / 2 ** level)];
+    const [high, wide] = [Math.min(TILE_SIDE, allRows - top), Math.min(TILE_SIDE, allCols - left)];
+    const tile = new Uint16Array(high * wide);
+    for (let i = 0; i < high; i++)
+      for (let j = 0; j < wide; j++)
+        tile[i * wide + j] = whole[(top + i >> held - level) * cols + (left + j >> held - level)];
+    return { answer: { shape: [high, wide], scale }, buffers: [new DataView(tile.buffer)] };
+  }
+};
 
 // src/report/page_model.ts
-var ON_REQUEST = /(^|_)(layer|tiles)_\d+$/;
+var ON_REQUEST = /(^|_)(layer|tiles|factors|overview|lse)(_\d+)+$/;
 var PageModel = class {
   constructor(placed, readBytes) {
     this.placed = placed;

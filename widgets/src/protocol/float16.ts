@@ -12,11 +12,16 @@ function decode(bits: number): number {
   return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
 }
 
+/** The number of every bit pattern. */
+export function halfValues(): Float32Array {
+  return (table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits)));
+}
+
 /** Decodes float16 to float32. */
 export function decodeHalves(halves: Uint16Array): Float32Array {
-  table ??= Float32Array.from({ length: 65536 }, (_, bits) => decode(bits));
+  const values = halfValues();
   const out = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]!]!;
+  for (let i = 0; i < halves.length; i++) out[i] = values[halves[i]!]!;
   return out;
 }
 

@@ -1,6 +1,7 @@
 // What Python writes about a trace: tokens, layers and patches, without the weights themselves.
 
 import { tokenLabel } from "../drawing/token_label";
+import type { Pooling } from "./tiles";
 
 /** Tokens of a text that name it. */
 const MOST_WORDS = 40;
@@ -38,6 +39,22 @@ export interface LayerHeader {
   softcap?: number | null;
   /** Keys that a query may attend to: how many before and after it, and its offset. */
   band?: [before: number | null, after: number | null, offset: number] | null;
+  /** In a report of a long trace: the heads whose queries and keys are in the page, each as a layer of one head. */
+  held?: Record<number, HeldHead>;
+}
+
+/** A head whose queries and keys are in a report, and the maps of it that are there too. */
+export interface HeldHead extends LayerHeader {
+  overviews?: (MapPlace & { hide_special: boolean; pool: Pooling })[];
+}
+
+/** All cells of a level within a block of bytes: their number, the first byte, and what each is multiplied by. */
+export interface MapPlace {
+  level: number;
+  rows: number;
+  cols: number;
+  start: number;
+  scale?: number;
 }
 
 /** The grid of patches, the number of tokens before the first patch, and the image as a data URL. */

@@ -1,6 +1,6 @@
 // One layer's attention in the browser: weights [head, query, key], decoded or computed from factors.
 
-import { readHalves, readSingles } from "./float16";
+import { halvesAt, readHalves, readSingles } from "./float16";
 import type { LayerHeader, PartHeader } from "./headers";
 
 /** Where an array begins within the bytes, and its shape. */
@@ -81,6 +81,27 @@ export class Layer {
     return { values: this.halves(side, index * tokens * size, tokens * size), size };
   }
 
+  /** The query or key vectors of a layer of one head as float16 bit patterns, [token * size]. */
+  halfVectors(side: "query" | "key"): { bits: Uint16Array; size: number } {
+    const { start, shape } = this.parts.get(side)!;
+    return { bits: halvesAt(this.bytes, start, countOf(shape)), size: shape[2]! };
+  }
+
+  /** What bias and mask add to the scores of a layer of one head; null where it has neither. */
+  extras(): ((query: number, key: number) => number) | null {
+    const bias = this.parts.has("bias") ? this.singles("bias") : null;
+    const hasMask = this.parts.has("mask");
+    if (!bias && !hasMask) return null;
+    const biasAt = bias && this.broadcast("bias", 0);
+    const maskAt = hasMask ? this.broadcast("mask", 0) : null;
+    return (query, key) => (maskAt && !this.bit(maskAt(query, key)) ? -Infinity : bias ? bias[biasAt!(query, key)]! : 0);
+  }
+
+  /** Whether bias and mask are the same for every query. */
+  get extrasOfKeys(): boolean {
+    return ["bias", "mask"].every((name) => (this.parts.get(name)?.shape[1] ?? 1) === 1);
+  }
+
   private compute(head: number): Float32Array {
     const { queries, keys } = this.header;
     if (this.parts.has("weights")) return this.halves("weights", head * queries * keys, queries * keys);
@@ -150,13 +171,14 @@ export class Layer {
     if (!this.parts.has("mask")) return;
     const { keys } = this.header;
     const rows = out.length / keys;
-    const { start } = this.parts.get("mask")!;
     const at = this.broadcast("mask", head);
     for (let i = 0; i < rows; i++)
-      for (let j = 0; j < keys; j++) {
-        const bit = at(first + i, j);
-        if (!((this.bytes.getUint8(start + (bit >> 3)) >> (bit & 7)) & 1)) out[i * keys + j] = -Infinity;
-      }
+      for (let j = 0; j < keys; j++) if (!this.bit(at(first + i, j))) out[i * keys + j] = -Infinity;
+  }
+
+  /** Whether a bit of the mask is set. */
+  private bit(n: number): boolean {
+    return Boolean((this.bytes.getUint8(this.parts.get("mask")!.start + (n >> 3)) >> (n & 7)) & 1);
   }
 
   /** From a query and a key to an index into an array that may be broadcast along each axis. */

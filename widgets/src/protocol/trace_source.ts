@@ -1,10 +1,13 @@
-// Where a view's weights come from: computed here from a layer's bytes, or requested from Python block by block.
+// Where a view's weights come from: computed here from a layer's bytes, or, of a long trace, requested block by block;
+// finer blocks are computed here too, where a head's queries and keys can be had.
 
-import { readHalves } from "./float16";
+import { HeadTiles } from "../factors/head_tiles";
+import { TileWorkers, type HeadBytes } from "../factors/tile_workers";
+import { readHalves, readSingles } from "./float16";
 import type { LayerHeader, Tokens, TraceHeader } from "./headers";
 import { Layer } from "./layer";
 import { request, type Reply } from "./requests";
-import { tileCutter, type Pooling, type Tile, type TileCutter } from "./tiles";
+import { coarsestLevel, tileCutter, type Pooling, type Tile, type TileCutter } from "./tiles";
 import { meanOf, submatrix, withoutKeys } from "./weights";
 import type { WidgetModel } from "./widget_model";
 
@@ -26,6 +29,10 @@ export interface Selection {
 const MOST_TILES = 400;
 const MOST_CUTTERS = 4;
 const MOST_MATRICES = 2;
+/** How many selections' computed tiles and heads' vectors are cached, and levels below the coarsest that are requested. */
+const MOST_SELECTIONS = 3;
+const MOST_HEADS = 16;
+const REQUESTED_LEVELS = 3;
 
 export class TraceSource {
   readonly header: TraceHeader;
@@ -33,6 +40,11 @@ export class TraceSource {
   private readonly tiles = new Map<string, Promise<Tile>>();
   private readonly cutters = new Map<string, Promise<TileCutter>>();
   private readonly headMatrices = new Map<string, Promise<Float32Array[]>>();
+  private readonly computed = new Map<string, Promise<HeadTiles | null>>();
+  private readonly heads = new Map<string, Promise<HeadBytes>>();
+  private workers: TileWorkers | null = null;
+  /** What tiles were last computed of. */
+  private latest: HeadTiles | null = null;
 
   /** `prefix` precedes the names of traits and requests where a view has several traces. */
   constructor(
@@ -101,7 +113,7 @@ export class TraceSource {
 
   /** The weights of one query, or those on one key, in each head, among what is shown. */
   async line(selection: Selection, axis: Axis, position: number): Promise<Float32Array[]> {
-    if (this.remote) return this.requestLine(selection, axis, position);
+    if (this.remote) return this.remoteLine(selection, axis, position);
     const { rows, cols } = this.positions(selection);
     const at = (axis === "query" ? rows : cols).indexOf(position);
     return (await this.matrices(selection)).map((matrix) =>
@@ -109,6 +121,14 @@ export class TraceSource {
         ? matrix.subarray(at * cols.length, (at + 1) * cols.length)
         : Float32Array.from({ length: rows.length }, (_, i) => matrix[i * cols.length + at]!),
     );
+  }
+
+  private async remoteLine(selection: Selection, axis: Axis, position: number): Promise<Float32Array[]> {
+    const at = this.positions(selection)[axis === "query" ? "rows" : "cols"].indexOf(position);
+    if (at < 0 || !isHeld(this.header, selection)) return this.requestLine(selection, axis, position);
+    const heads = await Promise.all(selection.heads.map((head) => this.computedHeads({ ...selection, heads: [head] })));
+    if (heads.includes(null)) return this.requestLine(selection, axis, position);
+    return Promise.all(heads.map((one) => one!.line(axis, at)));
   }
 
   private async requestLine(selection: Selection, axis: Axis, position: number): Promise<Float32Array[]> {
@@ -119,19 +139,73 @@ export class TraceSource {
     return selection.heads.map((_, n) => values.subarray(n * size, (n + 1) * size));
   }
 
-  /** A tile of the mean of the selected heads. */
+  /** A tile of the mean of the selected heads. Requested again, it is computed before others that wait. */
   tile(selection: Selection, level: number, row: number, col: number): Promise<Tile> {
-    return cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES, () =>
-      this.remote
-        ? this.requestTile(selection, level, row, col)
-        : this.cutter(selection).then((cut) => cut(level, row, col)),
-    );
+    if (this.remote) return this.remoteTile(selection, level, row, col);
+    const name = `${level}/${row}/${col}/${JSON.stringify(selection)}`;
+    return cached(this.tiles, name, MOST_TILES, () => this.cutter(selection).then((cut) => cut(level, row, col)));
+  }
+
+  /** Coarse tiles are requested, finer ones computed here where that can be; in a report also coarse ones that it lacks. */
+  private async remoteTile(selection: Selection, level: number, row: number, col: number): Promise<Tile> {
+    const { queries, keys } = this.header.layers[selection.layer]!;
+    const requested = () =>
+      cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES, () => this.requestTile(selection, level, row, col));
+    const computed = async () => {
+      const heads = await this.computedHeads(selection);
+      return heads && this.latestOf(heads).tile(level, row, col);
+    };
+    if (level < coarsestLevel(queries, keys) - REQUESTED_LEVELS) return (await computed()) ?? requested();
+    if (!isHeld(this.header, selection)) return requested();
+    void this.computedHeads(selection).then((heads) => heads && this.latestOf(heads).computeAhead());
+    return requested().catch(async (error) => {
+      const tile = await computed();
+      if (tile) return tile;
+      throw error;
+    });
+  }
+
+  /** The last selection whose tiles are computed; what waits for another one is dropped. */
+  private latestOf(heads: HeadTiles): HeadTiles {
+    if (heads !== this.latest) this.latest?.close();
+    return (this.latest = heads);
+  }
+
+  /** Of a selection, what computes its blocks here; null where a head's queries and keys are not to be had. */
+  private computedHeads(selection: Selection): Promise<HeadTiles | null> {
+    const most = MOST_SELECTIONS * (1 + selection.heads.length);
+    return cached(this.computed, JSON.stringify(selection), most, () => this.compute(selection).catch(() => null));
+  }
+
+  private async compute(selection: Selection): Promise<HeadTiles | null> {
+    if (typeof Worker === "undefined") return null;
+    const { layer, hide_special, pool } = selection;
+    const heads = await Promise.all(selection.heads.map((head) => this.head(layer, head)));
+    const lse = await Promise.all(selection.heads.map((head) => this.request("lse", { layer, head, hide_special })));
+    const { rows, cols } = this.positions(selection);
+    return new HeadTiles((this.workers ??= new TileWorkers(this.signal)), {
+      name: JSON.stringify(selection),
+      heads,
+      lse: lse.map(({ buffers: [bytes] }) => readSingles(bytes!, 0, bytes!.byteLength / 4)),
+      rows: Int32Array.from(rows),
+      cols: Int32Array.from(cols),
+    }, pool);
+  }
+
+  /** A head's queries and keys, as a layer of one head. */
+  private head(layer: number, head: number): Promise<HeadBytes> {
+    const name = `${layer}/${head}`;
+    return cached(this.heads, name, MOST_HEADS, async () => {
+      const { header, buffers } = await this.request("factors", { layer, head });
+      return { name, header: header as LayerHeader, bytes: buffers[0]! };
+    });
   }
 
   private async requestTile(selection: Selection, level: number, row: number, col: number): Promise<Tile> {
-    const { shape, buffers } = await this.request("tile", { ...selection, level, row, col });
+    const { shape, scale = 1, buffers } = await this.request("tile", { ...selection, level, row, col });
     const [rows, cols] = shape as [number, number];
-    return { rows, cols, weights: readHalves(buffers[0]!, 0, rows * cols) };
+    const weights = readHalves(buffers[0]!, 0, rows * cols);
+    return { rows, cols, weights: scale === 1 ? weights : weights.map((weight) => weight * (scale as number)) };
   }
 
   private cutter(selection: Selection): Promise<TileCutter> {
@@ -169,6 +243,12 @@ export function shownPositions(tokens: Tokens, segment: number | null, hideSpeci
   return [...tokens.text.keys()].filter(
     (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment),
   );
+}
+
+/** Whether all of these heads are in the page, which has no kernel that would pool their tiles. */
+function isHeld({ layers }: TraceHeader, { layer, heads }: Selection): boolean {
+  const held = layers[layer]!.held ?? {};
+  return heads.every((head) => head in held);
 }
 
 /** Whether bytes have arrived: an empty trait stands for a layer that was taken back. */

@@ -18,7 +18,7 @@ export type BytesReader = (element: number) => Promise<DataView>;
 type Callback = (...values: any[]) => void;
 
 /** Bytes of these traits are read on request; those of all others before the view is drawn. */
-const ON_REQUEST = /(^|_)(layer|tiles)_\d+$/;
+const ON_REQUEST = /(^|_)(layer|tiles|factors|overview|lse)(_\d+)+$/;
 
 /** Reports changes of its traits, and replies to requests from the page's own bytes. */
 export class PageModel implements WidgetModel<any> {

@@ -1,7 +1,8 @@
 // Replies to a view's requests from the bytes of the page, as far as they go; what only Python could reply is refused.
 
 import { halvesAt } from "../protocol/float16";
-import type { TraceHeader } from "../protocol/headers";
+import type { HeldHead, LayerHeader, MapPlace, TraceHeader } from "../protocol/headers";
+import { Layer } from "../protocol/layer";
 import { coarsestLevel, TILE_SIDE } from "../protocol/tiles";
 
 export type PageRequest = { id: string; ask: string } & Record<string, any>;
@@ -18,45 +19,117 @@ export interface PageState {
   load(name: string): Promise<boolean>;
 }
 
-const COARSE =
-  "This text is long: the report holds each head, and the mean of all, as a map of the largest weights. " +
-  "For finer detail, rows and other choices open the trace in a notebook.";
 const NO_VECTORS = "This report holds the layer's weights, not its queries and keys.";
 const NO_MODEL = "This is a report without a model. Open the view in a notebook.";
 
 export async function replyTo(state: PageState, request: PageRequest): Promise<PageReply> {
-  const [, prefix, kind] = /^(.*?)(layer|detail|tile|line)$/.exec(request.ask) ?? [];
-  if (kind === "layer" && (await state.load(`${prefix}layer_${request["layer"]}`))) return {};
-  if (kind === "detail") throw new Error(NO_VECTORS);
-  if (kind === "tile") return tileReply(state, prefix!, request);
-  if (kind === "line") throw new Error(COARSE);
-  throw new Error(NO_MODEL);
+  const [, prefix, kind] = /^(.*?)(layer|detail|tile|line|factors|lse)$/.exec(request.ask) ?? [];
+  if (kind === undefined) throw new Error(NO_MODEL);
+  if (kind === "layer") {
+    if (await state.load(`${prefix}layer_${request["layer"]}`)) return {};
+    throw new Error(NO_MODEL);
+  }
+  const page = new LongTrace(state, prefix!, request);
+  if (kind === "tile") return page.tile();
+  if (kind === "factors") return page.factors();
+  if (kind === "lse") return page.lse();
+  if (kind === "detail") return page.detail();
+  throw new Error(page.coarse);
 }
 
-/**
- * A tile of one head, or of the mean of all, of a trace that is too long to be here weight by weight. The page holds
- * the single tile of the coarsest level; finer tiles show its cells larger. Single weights (level 0) are refused.
- */
-async function tileReply(state: PageState, prefix: string, request: PageRequest): Promise<PageReply> {
-  const { layer, heads: selected, level, row, col, pair, hide_special, pool } = request;
-  const { heads, queries, keys } = (state.get(`${prefix}trace`) as TraceHeader).layers[layer]!;
-  const top = coarsestLevel(queries, keys);
-  const trait = `${prefix}tiles_${layer}`;
-  const isHeld = pair === "all" && !hide_special && pool === "max" && (level > 0 || top === 0);
-  if (!isHeld || !(await state.load(trait))) throw new Error(COARSE);
-  const [high, wide] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];
-  const bytes = state.get(trait) as DataView;
-  // The mean of all heads comes first, then each head where there was room.
-  const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
-  if (number * high * wide * 2 >= bytes.byteLength) throw new Error(COARSE);
-  const whole = halvesAt(bytes, number * high * wide * 2, high * wide);
-  const side = (count: number, at: number) => Math.min(TILE_SIDE, Math.ceil(count / 2 ** level) - at * TILE_SIDE);
-  const [rows, cols] = [side(queries, row), side(keys, col)];
-  const tile = new Uint16Array(rows * cols);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < cols; j++) {
-      const [down, across] = [(row * TILE_SIDE + i) >> (top - level), (col * TILE_SIDE + j) >> (top - level)];
-      tile[i * cols + j] = whole[down * wide + across]!;
-    }
-  return { answer: { shape: [rows, cols] }, buffers: [new DataView(tile.buffer)] };
+/** A trace that is too long to be here weight by weight, and a request for a part of it. */
+class LongTrace {
+  private readonly layer: LayerHeader;
+
+  constructor(
+    private readonly state: PageState,
+    private readonly prefix: string,
+    private readonly request: PageRequest,
+  ) {
+    this.layer = (state.get(`${prefix}trace`) as TraceHeader).layers[request["layer"]]!;
+  }
+
+  /** What is here of other heads, and where there is more. */
+  get coarse(): string {
+    const heads = Object.keys(this.layer.held ?? {});
+    const held = heads.length ? ` In full detail it holds head ${heads.join(", ")} of this layer.` : "";
+    return (
+      "This text is long: of this choice of heads the report has at most a map of the largest weights, as single " +
+      `heads and the mean of all.${held} For more open the trace in a notebook.`
+    );
+  }
+
+  /** One of the traits that hold long traces; null where the page does not have it. */
+  private async bytes(name: string): Promise<DataView | null> {
+    const trait = `${this.prefix}${name}`;
+    return (await this.state.load(trait)) ? (this.state.get(trait) as DataView) : null;
+  }
+
+  /** A head's queries and keys, as a layer of one head. */
+  async factors(): Promise<PageReply> {
+    const { layer, head } = this.request;
+    const bytes = await this.bytes(`factors_${layer}_${head}`);
+    if (!bytes) throw new Error(this.coarse);
+    return { answer: { header: this.layer.held![head] }, buffers: [bytes] };
+  }
+
+  /** Each query's log-sum-exp; that without special tokens comes second, where there are any. */
+  async lse(): Promise<PageReply> {
+    const { layer, head, hide_special } = this.request;
+    const bytes = await this.bytes(`lse_${layer}_${head}`);
+    if (!bytes) throw new Error(this.coarse);
+    const size = 4 * this.layer.queries;
+    const start = hide_special && bytes.byteLength > size ? size : 0;
+    return { buffers: [new DataView(bytes.buffer, bytes.byteOffset + start, size)] };
+  }
+
+  /** The vectors behind one score. */
+  async detail(): Promise<PageReply> {
+    const { layer, head, query, key } = this.request;
+    const bytes = await this.bytes(`factors_${layer}_${head}`);
+    if (!bytes) throw new Error(NO_VECTORS);
+    const { q, k, scale, weight } = new Layer(this.layer.held![head]!, bytes).product(0, query, key);
+    return { answer: { scale, weight }, buffers: [new DataView(Float32Array.of(...q, ...k).buffer)] };
+  }
+
+  /**
+   * A tile of a coarse map: of one for each head and for the mean of all, which finer levels show larger, or of those of
+   * a head that is held. Single weights (level 0) are refused.
+   */
+  async tile(): Promise<PageReply> {
+    const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
+    const { heads, queries, keys, held } = this.layer;
+    if (pair !== "all") throw new Error(this.coarse);
+    if (selected.length === 1 && held?.[selected[0]]) return this.overview(held[selected[0]]!);
+    const top = coarsestLevel(queries, keys);
+    const bytes = pool === "max" && !hide_special && (level > 0 || top === 0) ? await this.bytes(`tiles_${layer}`) : null;
+    // The mean of all heads comes first, then each head where there was room.
+    const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
+    const [rows, cols] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];
+    if (!bytes || number * rows * cols * 2 >= bytes.byteLength) throw new Error(this.coarse);
+    return this.cut(bytes, { level: top, rows, cols, start: number * rows * cols * 2 });
+  }
+
+  private async overview({ overviews = [] }: HeldHead): Promise<PageReply> {
+    const { layer, heads: [head], level, hide_special, pool } = this.request;
+    const map = overviews.find((one) => one.level === level && one.hide_special === hide_special && one.pool === pool);
+    const bytes = map ? await this.bytes(`overview_${layer}_${head}`) : null;
+    if (!map || !bytes) throw new Error(this.coarse);
+    return this.cut(bytes, map);
+  }
+
+  /** The requested tile of all cells of a level; of a finer level, with its cells larger. */
+  private cut(bytes: DataView, { level: held, rows, cols, start, scale }: MapPlace): PageReply {
+    const { level, row, col } = this.request;
+    const whole = halvesAt(bytes, start, rows * cols);
+    const [top, left] = [row * TILE_SIDE, col * TILE_SIDE];
+    const { queries, keys } = this.layer;
+    const [allRows, allCols] = level === held ? [rows, cols] : [Math.ceil(queries / 2 ** level), Math.ceil(keys / 2 ** level)];
+    const [high, wide] = [Math.min(TILE_SIDE, allRows - top), Math.min(TILE_SIDE, allCols - left)];
+    const tile = new Uint16Array(high * wide);
+    for (let i = 0; i < high; i++)
+      for (let j = 0; j < wide; j++)
+        tile[i * wide + j] = whole[((top + i) >> (held - level)) * cols + ((left + j) >> (held - level))]!;
+    return { answer: { shape: [high, wide], scale }, buffers: [new DataView(tile.buffer)] };
+  }
 }

@@ -1,0 +1,72 @@
+// The worker that computes cells: it holds heads and selections of them, and replies block by block.
+
+import type { LayerHeader } from "../protocol/headers";
+import { Layer } from "../protocol/layer";
+import { cellsOf, type Block, type ShownHeads } from "./cells";
+import { WebglCells } from "./webgl_cells";
+
+/** What cells are computed by; "best" is WebGL2 where hardware does it, else the processor. */
+export type Means = "best" | "webgl2" | "processor";
+
+/** Positions and log-sum-exps of a selection, and the names of its heads. */
+export interface ShownMessage {
+  heads: string[];
+  lse: Float32Array[];
+  rows: Int32Array;
+  cols: Int32Array;
+}
+
+export type WorkerMessage =
+  | { kind: "head"; name: string; header: LayerHeader; bytes: DataView }
+  | ({ kind: "shown"; name: string } & ShownMessage)
+  | { kind: "cells"; shown: string; block: Block; means?: Means };
+
+/** The cells of a block, or why there are none; and whether WebGL2 computes. */
+export type WorkerReply = { cells: Float32Array; webgl2: boolean } | { error: string };
+
+/** Weights of two ways of computing differ by less. */
+const TOLERANCE = 1e-3;
+
+const heads = new Map<string, Layer>();
+const selections = new Map<string, ShownHeads>();
+let webgl: WebglCells | null | undefined;
+let isTrusted = false;
+
+function receive(message: WorkerMessage): WorkerReply | null {
+  if (message.kind === "head") heads.set(message.name, new Layer(message.header, message.bytes));
+  else if (message.kind === "shown") {
+    const { name, heads: names, lse, rows, cols } = message;
+    selections.set(name, { rows, cols, heads: names.map((head, n) => ({ layer: heads.get(head)!, lse: lse[n]! })) });
+  } else {
+    const cells = computed(selections.get(message.shown)!, message.block, message.means ?? "best");
+    return { cells, webgl2: Boolean(webgl) };
+  }
+  return null;
+}
+
+function computed(shown: ShownHeads, block: Block, means: Means): Float32Array {
+  if (means === "processor") return cellsOf(shown, block);
+  if (webgl === undefined) webgl = WebglCells.create(means === "webgl2");
+  const cells = webgl?.cells(shown, block);
+  if (cells && (isTrusted ||= agrees(shown, block))) return cells;
+  if (cells) webgl = null;
+  return cellsOf(shown, block);
+}
+
+/** Whether WebGL2 computes what the processor does: a driver may be less precise. */
+function agrees(shown: ShownHeads, block: Block): boolean {
+  const { top, bottom, left, right, size } = block;
+  const corner = { ...block, bottom: Math.min(bottom, top + size), right: Math.min(right, left + 64 * size) };
+  const ours = cellsOf(shown, corner);
+  return webgl!.cells(shown, corner)!.every((weight, n) => Math.abs(weight - ours[n]!) <= TOLERANCE * Math.max(1, ours[n]!));
+}
+
+addEventListener("message", ({ data }: MessageEvent<WorkerMessage>) => {
+  let reply: WorkerReply | null;
+  try {
+    reply = receive(data);
+  } catch (error) {
+    reply = { error: error instanceof Error ? error.message : String(error) };
+  }
+  if (reply) postMessage(reply, "cells" in reply ? { transfer: [reply.cells.buffer] } : {});
+});
