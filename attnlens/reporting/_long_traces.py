@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -38,18 +37,18 @@ class LongTrace:
         self._held: dict[tuple[int, int], HeldHead] = {}
         budget = math.inf if chosen else MOST_HELD
         for number, head in order:
-            one = _payload.single_head(trace.layers[number], head)
+            one = _payload.sent_head(trace.layers[number], head)
             if one is None:
                 if chosen:
                     raise InputError(
-                        f"head {head} of layer {number} has no queries and keys that fit a page, which holds a map of it; "
-                        "name other heads, or record with store='factors'"
+                        f"head {head} of layer {number} has no queries and keys that fit a page; name other heads, "
+                        "or record with store='factors'"
                     )
                 continue
             budget -= _payload.layer_header(one, detail=True)["bytes"]
             if budget < 0 and self._held:
                 break
-            self._held[number, head] = HeldHead(trace, one)
+            self._held[number, head] = held_head(trace, one)
 
     def header(self, header: dict[str, Any]) -> dict[str, Any]:
         """The header of the trace, with those of the heads that are held."""
@@ -64,7 +63,7 @@ class LongTrace:
         maps = {head: one.coarse for head, one in self._held.items()}
         out = coarse(self.trace, maps)
         for (layer, head), one in self._held.items():
-            out |= {f"{name}_{layer}_{head}": held for name, held in one.traits().items()}
+            out |= {f"{name}_{layer}_{head}": data for name, data in one.traits.items()}
         return out
 
     def note(self) -> str:
@@ -88,54 +87,46 @@ class LongTrace:
         return " ".join(out)
 
 
-class HeldHead:
-    """One head: queries and keys, each query's log-sum-exp, and maps of the coarsest levels."""
+class HeldHead(NamedTuple):
+    """One head: a layer's header with the place of each map, what the page holds of it, and its coarsest map."""
 
-    def __init__(self, trace: Trace, layer: Layer):
-        self._layer = replace(layer, attention=_payload.rounded(layer.attention))
-        self._tiles = Tiles(replace(trace, layers=(self._layer,)))
-        special = any(token.special for token in self._tiles.trace.axis_tokens(0)[1])
-        self._selections = [
-            HeadSelection(0, (0,), hide_special=hidden) for hidden in ((False, True) if special else (False,))
-        ]
+    header: dict[str, Any]
+    traits: dict[str, bytes]
+    coarse: Tensor
 
-    @property
-    def header(self) -> dict[str, Any]:
-        """A layer of one head, and where each map is."""
-        places, start = [], 0
-        for place, cells in self._maps:
-            places.append(place | {"start": start})
+
+def held_head(trace: Trace, layer: Layer) -> HeldHead:
+    """Queries and keys of a layer of one head, each query's log-sum-exp, and maps: with and without special tokens."""
+    layer = replace(layer, attention=_payload.rounded(layer.attention))
+    tiles = Tiles(replace(trace, layers=(layer,)))
+    special = any(token.special for token in tiles.trace.axis_tokens(0)[1])
+    selections = [
+        HeadSelection(0, (0,), hide_special=hidden) for hidden in ((False, True) if special else (False,))
+    ]
+    maps, places, start = [], [], 0
+    for selection in selections:
+        for place, cells in _maps(tiles, selection):
+            maps.append(cells)
+            places.append(place | {"hide_special": selection.hide_special, "start": start})
             start += 2 * cells.numel()
-        return _payload.layer_header(self._layer, detail=True) | {"overviews": places}
+    traits = {
+        "factors": _payload.layer_bytes(layer.attention, detail=True),
+        "overview": b"".join(map(_payload.halves, maps)),
+        "lse": b"".join(tiles.lse(one).cpu().numpy().astype("<f4").tobytes() for one in selections),
+    }
+    header = _payload.layer_header(layer, detail=True) | {"overviews": places}
+    return HeldHead(header, traits, maps[0] * places[0]["scale"])
 
-    def traits(self) -> dict[str, bytes]:
-        return {
-            "factors": _payload.layer_bytes(self._layer.attention, detail=True),
-            "overview": b"".join(_payload.halves(cells) for _, cells in self._maps),
-            "lse": b"".join(
-                self._tiles.lse(one).cpu().numpy().astype("<f4").tobytes() for one in self._selections
-            ),
-        }
 
-    @property
-    def coarse(self) -> Tensor:
-        """The map of the largest weights at the coarsest level."""
-        place, cells = self._maps[0]
-        return cells * place["scale"]
-
-    @cached_property
-    def _maps(self) -> list[tuple[dict[str, Any], Tensor]]:
-        """Maps and their places; the cells are scaled by a power of two, so that float16 holds small means."""
-        found = []
-        for one in self._selections:
-            top = top_level(*map(len, self._tiles.positions(one)))
-            for level in (top, top - 1) if top - 1 > COMPUTED else (top,):
-                for pool in POOLS:
-                    cells = self._tiles.whole(one._replace(pool=pool), level)
-                    scale = 2.0 ** math.ceil(math.log2(float(cells.max()) or 1.0))
-                    place = {"level": level, "rows": cells.shape[0], "cols": cells.shape[1], "scale": scale}
-                    found.append((place | {"hide_special": one.hide_special, "pool": pool}, cells / scale))
-        return found
+def _maps(tiles: Tiles, selection: HeadSelection) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """Maps of the coarsest levels; the cells are scaled by a power of two, so that float16 holds small means."""
+    top = top_level(*map(len, tiles.positions(selection)))
+    for level in (top, top - 1) if top - 1 > COMPUTED else (top,):
+        for pool in POOLS:
+            cells = tiles.whole(selection._replace(pool=pool), level)
+            scale = 2.0 ** math.ceil(math.log2(float(cells.max()) or 1.0))
+            rows, cols = cells.shape
+            yield {"level": level, "rows": rows, "cols": cols, "scale": scale, "pool": pool}, cells / scale
 
 
 def coarse(trace: Trace, maps: Mapping[tuple[int, int], Tensor] = MappingProxyType({})) -> dict[str, bytes]:

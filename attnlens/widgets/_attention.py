@@ -131,7 +131,7 @@ class AttentionView(View):
     def _factors(self, layer: int, head: int) -> Reply:
         """One head's queries and keys, as a layer of one head."""
         layer, (head,), *_ = self._selection(layer, [head])
-        one = _payload.single_head(self._trace.layers[layer], head)
+        one = _payload.sent_head(self._trace.layers[layer], head)
         if one is None:
             raise InputError(
                 "this head has no queries and keys that fit a message; its weights are sent in tiles"

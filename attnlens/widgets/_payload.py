@@ -112,24 +112,26 @@ def layer_bytes(attention: Attention, detail: bool = False) -> bytes:
     return b"".join(_written(part, _array(attention, part.name)) for part in _parts(attention, detail))
 
 
-def single_head(layer: Layer, head: int) -> Layer | None:
-    """One head as a layer of its own, which can be sent: of factors, without a large bias or mask. Else None."""
-    attention = layer.attention
-    if not isinstance(attention, Factors):
+def sent_head(layer: Layer, head: int) -> Layer | None:
+    """One head as a layer of its own; None without factors, and where bias and mask are larger than both."""
+    if not isinstance(layer.attention, Factors):
         return None
+    one = single_head(layer.attention, head)
+    query, key, *extras = (part.nbytes for part in _parts(one, detail=True))
+    return replace(layer, attention=one) if sum(extras) <= query + key <= MOST_FACTORS else None
+
+
+def single_head(attention: Factors, head: int) -> Factors:
+    """One head alone."""
     group = attention.heads // attention.key.shape[0]
-    mask = attention.mask if isinstance(attention.mask, Tensor) else None
-    held = {"query": attention.query, "bias": attention.bias, "mask": mask, "sink": attention.sink}
-    held["known_lse"] = attention.whole_lse
+    parts = {name: getattr(attention, name) for name in ("query", "bias", "mask", "sink")}
+    parts["known_lse"] = attention.whole_lse
     some = {
         name: part[head : head + 1] if len(part) > 1 else part
-        for name, part in held.items()
-        if part is not None
+        for name, part in parts.items()
+        if isinstance(part, Tensor)
     }
-    one = replace(attention, key=attention.key[head // group][None], **some)
-    first, second, *extras = (part.nbytes for part in _parts(one, detail=True))
-    small = sum(extras) <= first + second <= MOST_FACTORS
-    return replace(layer, attention=one) if small else None
+    return replace(attention, key=attention.key[head // group][None], **some)
 
 
 def rounded(attention: Factors) -> Factors:

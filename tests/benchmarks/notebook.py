@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +12,7 @@ from playwright.sync_api import TimeoutError
 
 from tests.browser.jupyter import Lab, Notebook
 
-from .painting import PATIENCE, WATCH, browser
+from .painting import PATIENCE, WATCH, browser, dragged
 
 TRACE = """
 import torch, attnlens as al
@@ -41,24 +39,6 @@ OPENED = """
   watched.when(drawn, () => watched.tell("opened", [first - start, last - start]), Infinity);
 }
 """
-
-COUNT = """
-() => {
-  const frames = (window.moved = []);
-  let before = "";
-  const frame = (now) => {
-    const seen = watched.look("canvas.matrix");
-    if (seen !== before) frames.push(now);
-    before = seen;
-    if (window.moved === frames) requestAnimationFrame(frame);
-  };
-  requestAnimationFrame(frame);
-}
-"""
-"""Frames that show another picture than the one before."""
-
-PANNED = 2.0
-"""Seconds of dragging."""
 
 
 class Moved(NamedTuple):
@@ -107,24 +87,11 @@ def _opened(notebook: Notebook) -> tuple[float, float]:
 
 
 def _dragged(notebook: Notebook) -> tuple[float, float]:
-    """The map eight times nearer, moved in circles as a hand does it."""
+    """The map eight times nearer."""
     page, matrix = notebook.page, notebook.cell(1).locator("canvas.matrix")
     matrix.scroll_into_view_if_needed()
     matrix.focus()
     for _ in range(5):
         page.keyboard.press("+")
     page.wait_for_timeout(2000)
-    box = matrix.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.evaluate(COUNT)
-    start = time.monotonic()
-    while (turn := 2 * math.pi * (time.monotonic() - start) / PANNED) < 2 * math.pi:
-        page.mouse.move(x + 200 * math.sin(turn), y + 200 * math.cos(turn) - 200)
-    frames = page.evaluate("() => { const found = moved; moved = null; return found; }")
-    page.mouse.up()
-    if len(frames) < 2:
-        return 0.0, math.inf
-    steps = [after - before for before, after in itertools.pairwise(frames)]
-    return 1000 * len(steps) / sum(steps), max(steps)
+    return dragged(page, matrix)

@@ -8,9 +8,12 @@ comes on top, for all alike.
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import shutil
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-from playwright.sync_api import Browser, Error, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, TimeoutError, sync_playwright
 
 from tests.browser.conftest import FLAGS
 
@@ -102,6 +105,25 @@ FIRST = """
 CHANGE = "([picture, control, layer]) => { setTimeout(() => watched.change(picture, control, layer)) }"
 
 
+COUNT = """
+() => {
+  const frames = (window.moved = []);
+  let before = "";
+  const frame = (now) => {
+    const seen = watched.look("canvas.matrix");
+    if (seen !== before) frames.push(now);
+    before = seen;
+    if (window.moved === frames) requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}
+"""
+"""Frames that show another picture than the one before."""
+
+PANNED = 2.0
+"""Seconds of dragging."""
+
+
 class Measured(NamedTuple):
     """Seconds until drawn, milliseconds of a layer change, megabytes of the script's heap and of the process.
 
@@ -136,6 +158,24 @@ def measure(path: Path, drawn: Drawn, changes: bool = True) -> Measured:
         return Measured(
             first / 1000, _changes(page, drawn) if drawn.layer and changes else None, heap, private
         )
+
+
+def dragged(page: Page, matrix: Locator) -> tuple[float, float]:
+    """New pictures per second of a map that is moved in a circle as by hand, and the longest wait in milliseconds."""
+    box = matrix.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.evaluate(COUNT)
+    start = time.monotonic()
+    while (turn := 2 * math.pi * (time.monotonic() - start) / PANNED) < 2 * math.pi:
+        page.mouse.move(x + 200 * math.sin(turn), y + 200 * math.cos(turn) - 200)
+    frames = page.evaluate("() => { const found = moved; moved = null; return found; }")
+    page.mouse.up()
+    if len(frames) < 2:
+        return 0.0, math.inf
+    steps = [after - before for before, after in itertools.pairwise(frames)]
+    return 1000 * len(steps) / sum(steps), max(steps)
 
 
 def _changes(page: Page, drawn: Drawn) -> float | str:

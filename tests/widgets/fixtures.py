@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor
 from attnlens.data._attention import Attention, Band, Factors, Weights, Windows
 from attnlens.data._trace import Layer
 from attnlens.widgets import _payload
+
+HEAD = 3
+"""The head that is sent alone."""
 
 PATH = Path(__file__).parents[2] / "widgets" / "tests" / "fixtures" / "layers.json"
 
@@ -54,31 +58,43 @@ def attentions() -> dict[str, Attention]:
     }
 
 
-def as_seen(attention: Attention) -> Tensor:
-    """The weights that the bytes stand for: of what float16 leaves of queries and keys."""
+def as_seen(attention: Attention) -> Attention:
+    """What the bytes stand for: of what float16 leaves of weights, or of queries and keys."""
     if not isinstance(attention, Factors):
-        return attention[:].half().float()
+        return Weights(attention[:].half().float())
     rounded = {}
     for name in ("query", "key"):
         shrink = _payload.shrink(getattr(attention, name))
         rounded[name] = (getattr(attention, name) / shrink).half().float() * shrink
     extras = {name: getattr(attention, name) for name in ("mask", "bias", "softcap", "sink")}
-    return Factors(**rounded, scale=attention.scale, **extras)[:]
+    return Factors(**rounded, scale=attention.scale, **extras)
 
 
 def fixtures() -> list[dict]:
-    """One object for each: its header, its bytes, and the weights `[head, query, key]`, float32, both in base64."""
+    """One object for each: its header, its bytes, and the weights `[head, query, key]`, float32, both in base64.
+
+    Of factors also one head alone, with the log-sum-exp of its rows.
+    """
     found = []
     for name, attention in attentions().items():
         layer = Layer(name, "self" if attention.queries == attention.keys else "cross", attention)
-        found.append(
-            {
-                "header": _payload.layer_header(layer, detail=True),
-                "bytes": base64.b64encode(_payload.layer_bytes(attention, detail=True)).decode(),
-                "weights": base64.b64encode(as_seen(attention).numpy().astype("<f4").tobytes()).decode(),
-            }
-        )
+        seen = as_seen(attention)[:]
+        found.append(sent(layer) | {"weights": encoded(seen.numpy().astype("<f4").tobytes())})
+        if isinstance(attention, Factors):
+            single = replace(layer, attention=_payload.single_head(attention, HEAD))
+            lse = as_seen(single.attention).lse[0].numpy().astype("<f4").tobytes()
+            found[-1]["single"] = sent(single) | {"head": HEAD, "lse": encoded(lse)}
     return found
+
+
+def sent(layer: Layer) -> dict[str, object]:
+    """A layer as its header and its bytes."""
+    data = _payload.layer_bytes(layer.attention, detail=True)
+    return {"header": _payload.layer_header(layer, detail=True), "bytes": encoded(data)}
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 if __name__ == "__main__":

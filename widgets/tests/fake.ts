@@ -131,6 +131,8 @@ interface LayerFixture {
   header: LayerHeader;
   bytes: string;
   weights: string;
+  /** One head alone, with the log-sum-exp of its rows. */
+  single?: { head: number; header: LayerHeader; bytes: string; lse: string };
 }
 
 /** Layers as Python writes them, and the weights that they stand for. */

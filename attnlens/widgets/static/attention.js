@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 6835144b8c13b66ea48f53592a72d718935406ec28ad941b7f588e06e8a8660e
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 d7607d81347d3bf5a4d1d03bf6634083cac0f4187d58f60f111dff5fadd530fb
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -2442,6 +2442,10 @@ function legendSvg(colours, x, y, room) {
 }
 
 // src/drawing/tile_cache.ts
+var MOST_TILES3 = 400;
+function within({ first, end }, index) {
+  return index >= first && index < end;
+}
 var TileCache = class {
   constructor(rows, cols, requestTile, events) {
     this.requestTile = requestTile;
@@ -2460,34 +2464,58 @@ var TileCache = class {
     this.events = null;
   }
   at(level, row, col) {
-    return this.tiles.get(`${level}/${row}/${col}`);
+    const key = `${level}/${row}/${col}`;
+    const cached2 = this.tiles.get(key);
+    if (cached2) {
+      this.tiles.delete(key);
+      this.tiles.set(key, cached2);
+    }
+    return cached2;
   }
   /** The largest magnitude among the tiles of a level; at the coarsest level that of the matrix. 0 until one arrived. */
   largestWeight(level = this.coarsest) {
     return this.largest.get(level) ?? 0;
   }
-  /** Requests a tile unless it is here or under way. */
+  /** Requests a tile unless it is here. One that is under way is requested again, since it is needed sooner than others. */
   request(level, row, col) {
     const key = `${level}/${row}/${col}`;
-    if (this.tiles.has(key) || this.pending.has(key)) return;
+    if (this.tiles.has(key)) return;
+    const tile = this.requestTile(level, row, col);
+    if (this.pending.has(key)) return void tile.catch(() => {
+    });
     this.pending.add(key);
     this.events?.pending(this.pending.size);
-    const ended = () => {
-      this.pending.delete(key);
-      this.events?.pending(this.pending.size);
-    };
-    this.requestTile(level, row, col).then(
-      (tile) => {
-        this.tiles.set(key, { tile, picture: null, colours: "" });
-        this.largest.set(level, Math.max(this.largestWeight(level), largestMagnitude(tile.weights)));
-        ended();
+    tile.then(
+      (tile2) => {
+        this.hold(key, tile2);
+        this.largest.set(level, Math.max(this.largestWeight(level), largestMagnitude(tile2.weights)));
+        this.ended(key);
         this.events?.arrived(level);
       },
       (error) => {
-        ended();
-        this.events?.failed(error);
+        this.ended(key);
+        if (error.name !== "AbortError") this.events?.failed(error);
       }
     );
+  }
+  /** Only these tiles, and the coarsest, count as under way; others may come later. */
+  see(level, rows, cols) {
+    const isSeen = (key) => {
+      const [at, row, col] = key.split("/").map(Number);
+      return at === this.coarsest || at === level && within(rows, row) && within(cols, col);
+    };
+    [...this.pending].filter((key) => !isSeen(key)).forEach((key) => this.ended(key));
+  }
+  ended(key) {
+    if (this.pending.delete(key)) this.events?.pending(this.pending.size);
+  }
+  /** Drops the tiles that were not looked at for the longest time. */
+  hold(key, tile) {
+    this.tiles.set(key, { tile, picture: null, colours: "" });
+    for (const oldest of this.tiles.keys()) {
+      if (this.tiles.size <= MOST_TILES3) return;
+      if (oldest !== `${this.coarsest}/0/0`) this.tiles.delete(oldest);
+    }
   }
   /** A single weight; null where its tile is not here. */
   weight(row, col) {
@@ -2563,6 +2591,7 @@ function hasLegend({ margins, colours }) {
 }
 function paintTiles(context, scene) {
   const { rows, cols } = scene.viewport.tilesInSight(scene.level);
+  scene.tiles.see(scene.level, rows, cols);
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       scene.tiles.request(scene.level, row, col);

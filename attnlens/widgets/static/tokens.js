@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 6835144b8c13b66ea48f53592a72d718935406ec28ad941b7f588e06e8a8660e
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 d7607d81347d3bf5a4d1d03bf6634083cac0f4187d58f60f111dff5fadd530fb
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

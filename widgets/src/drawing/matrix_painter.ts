@@ -112,6 +112,7 @@ function hasLegend({ margins, colours }: MatrixScene): boolean {
 /** The tiles in sight, which are requested where they are missing. */
 function paintTiles(context: CanvasRenderingContext2D, scene: MatrixScene): void {
   const { rows, cols } = scene.viewport.tilesInSight(scene.level);
+  scene.tiles.see(scene.level, rows, cols);
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       scene.tiles.request(scene.level, row, col);

@@ -4,6 +4,7 @@ import { coarsestLevel, TILE_SIDE, type Tile } from "../protocol/tiles";
 import { largestMagnitude } from "../protocol/weights";
 import { h } from "../ui/dom";
 import { rampTable, type WeightColours } from "./colour";
+import type { CellRange } from "./viewport";
 
 export interface CachedTile {
   tile: Tile;
@@ -28,6 +29,13 @@ export interface TileEvents {
 /** Requests a tile. */
 export type TileRequest = (level: number, row: number, col: number) => Promise<Tile>;
 
+/** How many tiles are held. */
+const MOST_TILES = 400;
+
+function within({ first, end }: CellRange, index: number): boolean {
+  return index >= first && index < end;
+}
+
 export class TileCache {
   /** The level at which the matrix is one tile. */
   readonly coarsest: number;
@@ -50,7 +58,13 @@ export class TileCache {
   }
 
   at(level: number, row: number, col: number): CachedTile | undefined {
-    return this.tiles.get(`${level}/${row}/${col}`);
+    const key = `${level}/${row}/${col}`;
+    const cached = this.tiles.get(key);
+    if (cached) {
+      this.tiles.delete(key);
+      this.tiles.set(key, cached);
+    }
+    return cached;
   }
 
   /** The largest magnitude among the tiles of a level; at the coarsest level that of the matrix. 0 until one arrived. */
@@ -58,28 +72,48 @@ export class TileCache {
     return this.largest.get(level) ?? 0;
   }
 
-  /** Requests a tile unless it is here or under way. */
+  /** Requests a tile unless it is here. One that is under way is requested again, since it is needed sooner than others. */
   request(level: number, row: number, col: number): void {
     const key = `${level}/${row}/${col}`;
-    if (this.tiles.has(key) || this.pending.has(key)) return;
+    if (this.tiles.has(key)) return;
+    const tile = this.requestTile(level, row, col);
+    if (this.pending.has(key)) return void tile.catch(() => {});
     this.pending.add(key);
     this.events?.pending(this.pending.size);
-    const ended = () => {
-      this.pending.delete(key);
-      this.events?.pending(this.pending.size);
-    };
-    this.requestTile(level, row, col).then(
+    tile.then(
       (tile) => {
-        this.tiles.set(key, { tile, picture: null, colours: "" });
+        this.hold(key, tile);
         this.largest.set(level, Math.max(this.largestWeight(level), largestMagnitude(tile.weights)));
-        ended();
+        this.ended(key);
         this.events?.arrived(level);
       },
       (error: Error) => {
-        ended();
-        this.events?.failed(error);
+        this.ended(key);
+        if (error.name !== "AbortError") this.events?.failed(error);
       },
     );
+  }
+
+  /** Only these tiles, and the coarsest, count as under way; others may come later. */
+  see(level: number, rows: CellRange, cols: CellRange): void {
+    const isSeen = (key: string) => {
+      const [at, row, col] = key.split("/").map(Number) as [number, number, number];
+      return at === this.coarsest || (at === level && within(rows, row) && within(cols, col));
+    };
+    [...this.pending].filter((key) => !isSeen(key)).forEach((key) => this.ended(key));
+  }
+
+  private ended(key: string): void {
+    if (this.pending.delete(key)) this.events?.pending(this.pending.size);
+  }
+
+  /** Drops the tiles that were not looked at for the longest time. */
+  private hold(key: string, tile: Tile): void {
+    this.tiles.set(key, { tile, picture: null, colours: "" });
+    for (const oldest of this.tiles.keys()) {
+      if (this.tiles.size <= MOST_TILES) return;
+      if (oldest !== `${this.coarsest}/0/0`) this.tiles.delete(oldest);
+    }
   }
 
   /** A single weight; null where its tile is not here. */

@@ -32,7 +32,8 @@ const selections = new Map<string, ShownHeads>();
 let webgl: WebglCells | null | undefined;
 let isTrusted = false;
 
-function receive(message: WorkerMessage): WorkerReply | null {
+/** Takes in what cells are computed from, or computes some. */
+export function receive(message: WorkerMessage): WorkerReply | null {
   if (message.kind === "head") heads.set(message.name, new Layer(message.header, message.bytes));
   else if (message.kind === "shown") {
     const { name, heads: names, lse, rows, cols } = message;

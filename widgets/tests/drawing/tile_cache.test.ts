@@ -27,16 +27,17 @@ beforeEach(() => {
 });
 
 describe("tiles", () => {
-  test("are requested once, while they are under way and when they have arrived", async () => {
+  test("are requested until they have arrived, and are under way once", async () => {
     const tiles = cache();
     expect(tiles.coarsest).toBe(2);
     tiles.request(2, 0, 0);
     tiles.request(2, 0, 0);
-    expect(requested()).toEqual(["2/0/0"]);
+    expect(requested()).toEqual(["2/0/0", "2/0/0"]);
+    expect(events.pending.mock.calls.flat()).toEqual([1]);
     requests[0]!.resolve(tileOf(0.5));
     await settle();
     tiles.request(2, 0, 0);
-    expect(requested()).toEqual(["2/0/0"]);
+    expect(requested().length).toBe(2);
     expect(tiles.at(2, 0, 0)!.tile.weights[0]).toBe(0.5);
     expect(tiles.at(1, 0, 0)).toBeUndefined();
   });
@@ -51,6 +52,38 @@ describe("tiles", () => {
     await settle();
     expect(events.pending.mock.calls.flat()).toEqual([1, 2, 1, 0]);
     expect(events.arrived.mock.calls.flat()).toEqual([1, 0]);
+  });
+
+  test("that are no longer in sight do not count as under way, and are held when they arrive", async () => {
+    const tiles = cache();
+    for (const [level, row, col] of [[2, 0, 0], [0, 0, 0], [0, 1, 1], [1, 0, 0]] as const) tiles.request(level, row, col);
+    tiles.see(0, { first: 1, end: 3 }, { first: 1, end: 2 });
+    expect(events.pending.mock.lastCall).toEqual([2]);
+    requests[1]!.resolve(tileOf(1));
+    await settle();
+    expect(tiles.at(0, 0, 0)!.tile.weights[0]).toBe(1);
+    expect(events.pending.mock.lastCall).toEqual([2]);
+  });
+
+  test("that were dropped are no failure", async () => {
+    cache().request(0, 0, 0);
+    requests[0]!.reject(new DOMException("Something else is shown now.", "AbortError"));
+    await settle();
+    expect(events.failed).not.toHaveBeenCalled();
+    expect(events.pending.mock.lastCall).toEqual([0]);
+  });
+
+  test("are dropped when many others were looked at since, but not the coarsest", async () => {
+    const tiles = cache(600 * 256, 256);
+    tiles.request(tiles.coarsest, 0, 0);
+    for (let row = 0; row < 400; row++) tiles.request(0, row, 0);
+    requests.slice(0, -1).forEach(({ resolve }) => resolve(tileOf(0, 1, 1)));
+    await settle();
+    expect(tiles.at(0, 0, 0)).toBeDefined();
+    requests.at(-1)!.resolve(tileOf(0, 1, 1));
+    await settle();
+    expect([0, 1, 2].map((row) => Boolean(tiles.at(0, row, 0)))).toEqual([true, false, true]);
+    expect(tiles.at(tiles.coarsest, 0, 0)).toBeDefined();
   });
 
   test("that failed are reported and requested again", async () => {
