@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 d7607d81347d3bf5a4d1d03bf6634083cac0f4187d58f60f111dff5fadd530fb
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 a60a17fc260d0ec904e0ebfb315bb24e502dd82975140794740d3685afed69f9
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

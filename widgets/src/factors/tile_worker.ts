@@ -21,7 +21,7 @@ export type WorkerMessage =
   | ({ kind: "shown"; name: string } & ShownMessage)
   | { kind: "cells"; shown: string; block: Block; means?: Means };
 
-/** The cells of a block, or why there are none; and whether WebGL2 computes. */
+/** The cells of a block, and whether WebGL2 computed them; or why there are none. */
 export type WorkerReply = { cells: Float32Array; webgl2: boolean } | { error: string };
 
 /** Weights of two ways of computing differ by less. */
@@ -39,19 +39,19 @@ export function receive(message: WorkerMessage): WorkerReply | null {
     const { name, heads: names, lse, rows, cols } = message;
     selections.set(name, { rows, cols, heads: names.map((head, n) => ({ layer: heads.get(head)!, lse: lse[n]! })) });
   } else {
-    const cells = computed(selections.get(message.shown)!, message.block, message.means ?? "best");
-    return { cells, webgl2: Boolean(webgl) };
+    const shown = selections.get(message.shown)!;
+    const drawn = message.means === "processor" ? null : drawnCells(shown, message.block, message.means === "webgl2");
+    return { cells: drawn ?? cellsOf(shown, message.block), webgl2: drawn !== null };
   }
   return null;
 }
 
-function computed(shown: ShownHeads, block: Block, means: Means): Float32Array {
-  if (means === "processor") return cellsOf(shown, block);
-  if (webgl === undefined) webgl = WebglCells.create(means === "webgl2");
-  const cells = webgl?.cells(shown, block);
-  if (cells && (isTrusted ||= agrees(shown, block))) return cells;
-  if (cells) webgl = null;
-  return cellsOf(shown, block);
+/** Cells by WebGL2; null where that is not to be had. */
+function drawnCells(shown: ShownHeads, block: Block, software: boolean): Float32Array | null {
+  if (webgl === undefined) webgl = WebglCells.create(software);
+  const cells = webgl?.cells(shown, block) ?? null;
+  if (cells && !(isTrusted ||= agrees(shown, block))) return (webgl = null);
+  return cells;
 }
 
 /** Whether WebGL2 computes what the processor does: a driver may be less precise. */
