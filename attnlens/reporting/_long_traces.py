@@ -139,10 +139,11 @@ def coarse(trace: Trace, maps: Mapping[tuple[int, int], Tensor] = MappingProxyTy
     for number, layer in enumerate(trace.layers):
         heads = range(layer.attention.heads)
         level = top_level(layer.attention.queries, layer.attention.keys)
-        cells = [tiles.tile(HeadSelection(number, tuple(heads)), level, 0, 0)]
-        for head in heads if each else ():
-            one = maps.get((number, head))
-            cells.append(tiles.tile(HeadSelection(number, (head,)), level, 0, 0) if one is None else one)
+        wanted = [tuple(heads), *((head,) for head in heads if each)]
+        cells = []
+        for some in wanted:
+            one = maps.get((number, some[0])) if len(some) == 1 else None
+            cells.append(tiles.tile(HeadSelection(number, some), level, 0, 0) if one is None else one)
         out[f"tiles_{number}"] = b"".join(map(_payload.halves, cells))
     return out
 

@@ -102,5 +102,6 @@ def _told(page: Page, name: str, act) -> float:
 
 
 if __name__ == "__main__":
-    for size in (32_768,):
-        print(size, measured(size))
+    import sys
+
+    print(measured(int(sys.argv[1])))

@@ -134,10 +134,7 @@ def test_the_worker_computes_the_tiles_of_python(drawing, worker_code, name, mea
     trace = trace_of(attentions()[name])
     sent = trace_of(_payload.rounded(trace[0]))
     one = replace(trace.layers[0], attention=_payload.single_head(trace[0], HEAD))
-    head = {
-        "header": _payload.layer_header(one, detail=True),
-        "bytes": base64.b64encode(_payload.layer_bytes(one.attention, detail=True)).decode(),
-    }
+    head = sent_as(one)
     for selection in (
         HeadSelection(0, (HEAD,)),
         HeadSelection(0, (HEAD,), pool="mean"),
@@ -145,7 +142,7 @@ def test_the_worker_computes_the_tiles_of_python(drawing, worker_code, name, mea
     ):
         tiles = Tiles(sent)
         rows, cols = tiles.positions(selection)
-        lse = base64.b64encode(tiles.lse(selection).numpy().astype("<f4").tobytes()).decode()
+        lse = encoded(tiles.lse(selection).numpy().astype("<f4").tobytes())
         blocks, expected = tiles_of(sent, selection)
         whole = Tiles(trace)
         shown = {"rows": rows.tolist(), "cols": cols.tolist(), "lse": lse}
@@ -160,3 +157,13 @@ def test_the_worker_computes_the_tiles_of_python(drawing, worker_code, name, mea
             place = [block[side] // (SIDE << level) for side in ("top", "left")]
             torch.testing.assert_close(computed, whole.tile(selection, level, *place), atol=1e-3, rtol=0.0)
     page.close()
+
+
+def sent_as(layer: Layer) -> dict:
+    """A layer as its header and its bytes."""
+    data = _payload.layer_bytes(layer.attention, detail=True)
+    return {"header": _payload.layer_header(layer, detail=True), "bytes": encoded(data)}
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()

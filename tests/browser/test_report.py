@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import attnlens as al
-from attnlens.data._attention import Factors, Weights
+from attnlens.data._attention import Band, Factors, Weights
 from attnlens.data._trace import Layer, Token, Trace
+from attnlens.widgets._tiles import HeadSelection, Tiles
 
 from .mounting import eventually
 
@@ -237,6 +238,109 @@ def test_a_trace_too_long_for_a_page_comes_as_a_map_and_says_so(page, tmp_path):
     attention.locator(".notice").wait_for(state="hidden")
     attention.get_by_role("button", name="lines").click()
     matrix.wait_for(state="hidden")
+
+
+def long_trace(length: int = 2100) -> Trace:
+    """Of two causal heads; the first token is special, and the second half is another text."""
+    generator = torch.Generator().manual_seed(1)
+    query, key = 2 * torch.randn(2, 2, length, 8, generator=generator)
+    attention = Factors(query, key, 0.25, mask=Band(None, 0))
+    tokens = tuple(Token(f"t{i}", special=i == 0, segment=2 * i // length) for i in range(length))
+    return Trace((Layer("layer.0", "self", attention),), model="made", tokens=tokens)
+
+
+@pytest.fixture(scope="module")
+def long_report(tmp_path_factory):
+    """Of a long trace of which the page holds one head."""
+    trace = long_trace()
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    return trace, al.report(trace, path=path, views="attention", heads=[(0, 1)])
+
+
+def pointed(page, attention, x: float, y: float) -> tuple[int, int, float, str]:
+    """Query, key and weight of the cell at these pixels of the plot, once its weight is known, and all that is said."""
+    box = attention.locator("canvas.matrix").bounding_box()
+    page.mouse.move(box["x"] + 108 + x, box["y"] + 92 + y)
+    readout = attention.locator(".readout")
+    eventually(page, lambda: re.search(r"”: [\d.e-]+ · .*query \d+", readout.inner_text()))
+    said = readout.inner_text()
+    query, key = map(int, re.search(r"query (\d+), key (\d+)", said).groups())
+    return query, key, float(re.search(r"”: ([\d.e-]+) ·", said)[1]), said
+
+
+def as_said(weight: torch.Tensor):
+    """A weight with three figures, two of a small one, of vectors in float16."""
+    return pytest.approx(float(weight), rel=0.01 if weight >= 1e-3 else 0.06, abs=1e-7)
+
+
+def test_a_long_head_is_computed_from_the_whole_down_to_its_weights(page, long_report):
+    trace, path = long_report
+    open_report(page, path)
+    assert "Head 0.1 (layer.head) is here in every detail" in page.inner_text("main")
+    attention = view(page, "Attention")
+    attention.locator("canvas.matrix").focus()
+    for pool, name in (("max", "largest"), ("mean", "mean")):
+        attention.get_by_label("What a cell of several weights shows").select_option(pool)
+        page.keyboard.press("0")
+        for zooms in (0, 2, 6):  # a key enlarges by half
+            for _ in range(zooms):
+                page.keyboard.press("+")
+            attention.locator(".notice").wait_for(state="hidden")
+            query, key, weight, said = pointed(page, attention, 100 + zooms, 300)
+            assert weight == as_said(trace[0, 1, query, key])
+            if zooms < 6:
+                size, cell = re.search(rf"{name} of (\d+) × \d+ there: ([\d.e-]+)", said).groups()
+                level = int(size).bit_length() - 1
+                row, col = query >> level, key >> level
+                tile = Tiles(trace).tile(HeadSelection(0, (1,), pool=pool), level, row // 256, col // 256)
+                assert float(cell) == as_said(tile[row % 256, col % 256])
+
+
+def test_a_long_head_without_special_tokens_and_of_one_text(page, long_report):
+    trace, path = long_report
+    open_report(page, path)
+    attention = view(page, "Attention")
+    left = trace.renormalize()
+    attention.get_by_label("hide special tokens").check()
+    attention.get_by_label("Which texts").select_option("b-a")
+    query, key, weight, _ = pointed(page, attention, 30, 200)
+    assert query >= 1050 > key > 0
+    assert weight == as_said(left[0, 1, query, key])
+
+
+def test_rows_and_products_of_a_long_head(page, long_report):
+    trace, path = long_report
+    open_report(page, path)
+    attention = view(page, "Attention")
+    query, key, *_ = pointed(page, attention, 100, 300)
+    page.mouse.down()
+    page.mouse.up()
+    attention.get_by_text("Sum of the products").wait_for()
+    q, k = trace[0].query[1, query], trace[0].key[1, key]
+    score = float(
+        re.search(r"score (-?[\d.e-]+);", attention.locator(".detail").inner_text())[1].replace("−", "-")
+    )
+    assert score == pytest.approx(float(q @ k * trace[0].scale), rel=0.01, abs=0.01)
+    page.keyboard.press("Escape")
+    attention.get_by_role("button", name="lines").click()
+    attention.get_by_text("t3", exact=True).first.click()
+    attention.get_by_text("“t3” attends to").wait_for()
+    row = trace[0, 1, 3]
+    said = attention.locator(".readout").inner_text()
+    assert said.startswith(f"“t3” attends to “t{int(row.argmax())}” ")
+    assert float(said.split("”")[2].split(",")[0]) == pytest.approx(float(row.max()), rel=0.01)
+
+
+def test_other_heads_of_a_long_trace_are_maps_that_say_what_is_held(page, long_report):
+    _, path = long_report
+    open_report(page, path)
+    attention = view(page, "Attention")
+    attention.get_by_role("button", name="head 0", exact=True).click()
+    attention.locator("canvas.matrix").focus()
+    attention.locator(".notice").wait_for(state="hidden")
+    for _ in range(8):
+        page.keyboard.press("+")
+    attention.get_by_text("In full detail it holds head 1 of this layer").wait_for()
 
 
 def test_several_inputs_have_a_section_each(page, lens, tmp_path):

@@ -15,7 +15,7 @@ from attnlens.errors import InputError
 from attnlens.widgets import _payload
 from tests import tiny
 
-from .mounting import Mounted
+from .mounting import Mounted, eventually
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
 
@@ -202,6 +202,29 @@ def test_answers_to_what_is_no_longer_shown_are_not_drawn(page, remote):
     mounted.settle()
     mounted.put(hide_special=False)
     assert_drawn(mounted, small[mounted.views[0].layer, 1])
+
+
+def test_single_weights_of_a_long_head_are_computed_in_the_browser(page):
+    trace = made(2300, layers=1)
+    mounted = Mounted(page, al.AttentionView(trace, heads=1, mode="matrix"))
+    canvas = mounted.root().locator("canvas.matrix")
+    canvas.focus()
+    for _ in range(12):  # a key enlarges by half
+        page.keyboard.press("+")
+    mounted.settle()
+    eventually(page, lambda: mounted.root().locator(".notice").is_hidden())
+    text = point(mounted, 4, 5, 16)
+    query, key = (int(found) for found in re.search(r"query (\d+), key (\d+)", text).groups())
+    assert weight_said(text) == rounded(trace[0, 1, query, key])
+    asked = page.evaluate("() => window.views[0].asked.map(({ ask, level }) => [ask, level ?? 0])")
+    assert ["factors", 0] in asked
+    assert {level for ask, level in asked if ask == "tile"} <= {1, 2, 3, 4}
+    mounted.put(hide_special=True)
+    eventually(page, lambda: mounted.root().locator(".notice").is_hidden())
+    mounted.settle()
+    text = point(mounted, 4, 5.5, 16)
+    query, key = (int(found) for found in re.search(r"query (\d+), key (\d+)", text).groups())
+    assert weight_said(text) == rounded(trace.renormalize()[0, 1, query, key])
 
 
 def test_a_tile_that_fails_is_told_until_something_else_is_shown(page, remote):

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 a60a17fc260d0ec904e0ebfb315bb24e502dd82975140794740d3685afed69f9
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 db49fd9f8a3e3c2cdc77a08c5ea7faf2c7889b91662b29ae34cb0026bd3bc413
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

@@ -71,10 +71,10 @@ export class WebglCells {
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target, 0);
   }
 
-  /** Null where there is no WebGL2 that draws floats; by default, also where it is software, which is slower than a worker. */
-  static create(software = false): WebglCells | null {
+  /** Null where there is no WebGL2 that draws floats. */
+  static create(): WebglCells | null {
     if (typeof OffscreenCanvas === "undefined") return null;
-    const gl = new OffscreenCanvas(1, 1).getContext("webgl2", { failIfMajorPerformanceCaveat: !software });
+    const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
     return gl?.getExtension("EXT_color_buffer_float") ? new WebglCells(gl) : null;
   }
 
