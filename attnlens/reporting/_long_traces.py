@@ -80,7 +80,7 @@ class LongTrace:
             )
             out.append(
                 f"{names} here in every detail: the browser computes any part from queries and keys. Rows and single "
-                "weights of other heads, and means of several, need the trace in a notebook."
+                "weights of other heads, and of means with them, need the trace in a notebook."
             )
         else:
             out.append("Rows, single weights and other choices need the trace in a notebook.")

@@ -39,8 +39,8 @@ SETTLED = """
 """
 """Until nothing in sight is under way."""
 
-DEEPEST, MIDDLE = 0, 4
-"""Levels that are zoomed to: single weights, and one that is pooled from tiles that are computed first."""
+PLOT, MIDDLE = 460, 4
+"""Pixels of the map, and the level in the middle that is zoomed to: it is pooled from tiles that are computed first."""
 
 
 class Long(NamedTuple):
@@ -77,9 +77,8 @@ def measured(size: int) -> Long:
         page.add_init_script(f"{WATCH};({OPENED})({json.dumps(PICTURE)})")
         opened = _told(page, "opened", lambda: page.goto(path.as_uri(), wait_until="commit"))
         page.locator(PICTURE).focus()
-        top = max(0, (size - 1).bit_length() - 8)
-        middle, middle_frames = _at(page, top - MIDDLE)
-        deepest, deep_frames = _at(page, MIDDLE - DEEPEST + 1)
+        middle, middle_frames = _at(page, round(math.log2(size / PLOT)) - MIDDLE)
+        deepest, deep_frames = _at(page, MIDDLE + 1)
         return Long(path.stat().st_size / 1e6, written, opened, deepest, middle, deep_frames, middle_frames)
 
 
@@ -99,9 +98,3 @@ def _told(page: Page, name: str, act) -> float:
     ) as told:
         act()
     return json.loads(told.value.text)["value"] / 1000
-
-
-if __name__ == "__main__":
-    import sys
-
-    print(measured(int(sys.argv[1])))

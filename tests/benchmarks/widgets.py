@@ -1,4 +1,4 @@
-"""The views against BertViz 1.4.1 and Inspectus 0.2.0 in Chromium, and a long trace in JupyterLab.
+"""The views against BertViz 1.4.1 and Inspectus 0.2.0 in Chromium, and long traces in JupyterLab and in reports.
 
 The same attention goes into a page of each: weights without structure, a trained encoder's factors (6 layers of 12
 heads), and factors of the size of BERT base (12 of 12). One head is shown; BertViz still makes the lines of all,
@@ -27,7 +27,7 @@ from rich.table import Table
 from attnlens.data._trace import Trace
 from attnlens.widgets import _payload
 
-from . import notebook, pages, painting
+from . import long_reports, notebook, pages, painting
 from .accuracy import minilm_folder
 
 FEWER_BYTES = {128: 20, 512: 80}
@@ -62,6 +62,12 @@ MOST_LINES = 1_500_000
 
 LONG = {"4,096 tokens, 12 x 12 heads": (4096, 12, 12), "32,768 tokens, 2 x 2 heads": (32_768, 2, 2)}
 """Traces in JupyterLab: tokens, layers, heads. The first has targets and is opened in as many rounds as the pages."""
+
+REPORTS = (32_768, 131_072)
+"""Tokens of the long traces whose reports are opened; the first has targets for all that is measured."""
+
+REPORT_OPEN, REPORT_DETAIL = 3.0, 0.5
+"""Seconds until the map of a long report is drawn, and until single weights are."""
 
 
 @dataclass
@@ -112,9 +118,10 @@ def run(rounds: int = ROUNDS) -> tuple[Group | str, bool]:
         name: [notebook.moved(*size) for _ in range(rounds if turn == 0 else 1)]
         for turn, (name, size) in enumerate(LONG.items())
     }
-    verdicts = [*smaller(rows), *sooner(rows), *changed(rows), *fluid(long)]
+    reports = {size: long_reports.measured(size) for size in REPORTS}
+    verdicts = [*smaller(rows), *sooner(rows), *changed(rows), *fluid(long), *computed(reports)]
     met = all(verdict.met for verdict in verdicts if verdict.binding)
-    return Group(*_pages(rows), _long(long), _verdicts(verdicts)), met
+    return Group(*_pages(rows), _long(long), _reports(reports), _verdicts(verdicts)), met
 
 
 def traces() -> Iterator[tuple[str, Trace]]:
@@ -237,6 +244,23 @@ def fluid(long: dict[str, list[notebook.Moved]]) -> Iterator[Verdict]:
     yield Verdict(f"JupyterLab, {name}: {FRAMES:.0f} pictures a second", f"{frames:.0f}", frames >= FRAMES)
 
 
+def computed(reports: dict[int, long_reports.Long]) -> Iterator[Verdict]:
+    """Heads that a page computes from queries and keys."""
+    for size, found in reports.items():
+        name = f"report, {size:,} tokens"
+        yield Verdict(
+            f"{name}: open under {REPORT_OPEN:.0f} s", f"{found.opened:.2f} s", found.opened < REPORT_OPEN
+        )
+        seconds = f"{found.deepest:.2f} s"
+        yield Verdict(
+            f"{name}: single weights under {REPORT_DETAIL} s", seconds, found.deepest < REPORT_DETAIL
+        )
+    first = reports[REPORTS[0]]
+    for level, frames in (("a middle level", first.middle_frames), ("single weights", first.deep_frames)):
+        target = f"report, {REPORTS[0]:,} tokens, {level}: {FRAMES:.0f} pictures a second"
+        yield Verdict(target, f"{frames:.0f}", frames >= FRAMES)
+
+
 def _row(rows: list[Row], like: Row, name: str) -> Row | None:
     """Another page of the same trace."""
     return next((one for one in rows if (one.data, one.size, one.name) == (like.data, like.size, name)), None)
@@ -293,6 +317,19 @@ def _long(long: dict[str, list[notebook.Moved]]) -> Table:
             ", ".join(_number(one, digits) for one in column) for column, digits in zip(columns, (2, 2, 0, 0))
         )
         table.add_row(name, *told)
+    return table
+
+
+def _reports(reports: dict[int, long_reports.Long]) -> Table:
+    table = Table(title="a causal head in a report, computed in Chromium from queries and keys")
+    columns = ("MB", "written s", "map s", "middle level s", "weights s", "pictures / s, middle", "weights")
+    for column in ("tokens", *columns):
+        table.add_column(column, justify="right")
+    for size, found in reports.items():
+        told = (found.megabytes, found.written, found.opened, found.middle, found.deepest)
+        frames = (found.middle_frames, found.deep_frames)
+        numbers = [*(_number(one, 2) for one in told), *(_number(one, 0) for one in frames)]
+        table.add_row(f"{size:,}", *numbers)
     return table
 
 

@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -24,7 +25,7 @@ from attnlens.data._attention import Factors, Weights
 from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import FileError, InputError
 from attnlens.reporting import _page as pages
-from attnlens.reporting._long_traces import coarse, top_level
+from attnlens.reporting._long_traces import LongTrace, coarse, top_level
 from attnlens.reporting._packing import LIFTED, Packed, pack, unpack
 from attnlens.widgets import HeadsView, _payload
 from attnlens.widgets._tiles import HeadSelection, Tiles
@@ -260,6 +261,79 @@ def test_of_too_many_heads_only_the_mean_is_held(monkeypatch):
     monkeypatch.setattr("attnlens.reporting._long_traces.MOST_TILES", 0)
     trace = made(600)
     assert coarse(trace)["tiles_0"] == _payload.halves(Tiles(trace).tile(HeadSelection(0, (0, 1)), 2, 0, 0))
+
+
+def held(trace: Trace, order: list, chosen: bool = False) -> dict[tuple[int, int], dict]:
+    """The headers of the heads that a page holds."""
+    layers = LongTrace(trace, order, chosen).header(_payload.header(trace))["layers"]
+    return {(layer, head): one for layer, known in enumerate(layers) for head, one in known["held"].items()}
+
+
+def test_heads_are_held_as_far_as_the_budget_goes_and_those_that_are_chosen_always(monkeypatch):
+    trace, order = made(600), [(1, 0), (0, 1), (0, 0), (1, 1)]
+    each = held(trace, order)[1, 0]["bytes"]
+    assert each == 2 * 2 * 600 * 16
+    for budget, count in ((0, 1), (2 * each, 2), (3 * each - 1, 2), (9 * each, 4)):
+        monkeypatch.setattr("attnlens.reporting._long_traces.MOST_HELD", budget)
+        assert set(held(trace, order)) == set(order[:count])
+        assert set(held(trace, order, chosen=True)) == set(order)
+
+
+def test_a_held_head_is_what_float16_leaves_of_it_and_its_maps_are_those_tiles():
+    trace = made(600)
+    tokens = tuple(replace(token, special=i in (0, 599)) for i, token in enumerate(trace.tokens))
+    trace = replace(trace, tokens=tokens)
+    long = LongTrace(trace, [(1, 1)], True)
+    (one,), traits = held(trace, [(1, 1)], True).values(), long.traits()
+    assert list(traits) == ["tiles_0", "tiles_1", "factors_1_1", "overview_1_1", "lse_1_1"]
+    query, key = np.frombuffer(traits["factors_1_1"], "<f2").reshape(2, 600, 16).astype(np.float32)
+    sent = Factors(torch.tensor(query[None]), torch.tensor(key[None]), one["scale"])
+    lse = np.frombuffer(traits["lse_1_1"], "<f4").reshape(2, 600)
+    torch.testing.assert_close(torch.tensor(lse[0]), sent.lse[0])
+    torch.testing.assert_close(torch.tensor(lse[1]), sent.without(torch.tensor([0, 599])).lse[0])
+    tiles = Tiles(replace(trace, layers=(Layer("sent", "self", sent),)))
+    assert len(one["overviews"]) == 4
+    for place in one["overviews"]:
+        selection = HeadSelection(0, (0,), hide_special=place["hide_special"], pool=place["pool"])
+        expected = tiles.tile(selection, place["level"], 0, 0)
+        data = np.frombuffer(traits["overview_1_1"], "<f2", place["rows"] * place["cols"], place["start"])
+        cells = torch.tensor(data.astype(np.float32)).reshape(expected.shape) * place["scale"]
+        torch.testing.assert_close(cells, expected, rtol=1e-3, atol=1e-9)
+
+
+def test_a_report_opens_at_the_first_of_the_chosen_heads(tmp_path):
+    for length in (8, 1500):
+        path = al.report(
+            made(length), path=tmp_path / "report.html", views="attention", heads=[(-1, 0), (0, 1)]
+        )
+        state = Scripts(path).contents["views"][0]["state"]
+        assert (state["layer"], state["heads"]) == (1, [0])
+    known = state["trace"]["layers"]
+    assert [list(layer["held"]) for layer in known] == [["1"], ["0"]]
+    assert "Heads 0.1, 1.0 (layer.head) are here in every detail" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("heads", "reason"),
+    [
+        ([], "name at least one"),
+        (3, r"pairs of a layer and a head, such as heads=\[\(5, 3\)\], not 3"),
+        ([1, 2], "pairs of a layer and a head"),
+        ([(0, 2)], "head 2"),
+        ([(2, 0)], "layer 2"),
+    ],
+)
+def test_heads_that_are_not_there_are_refused(tmp_path, heads, reason):
+    with pytest.raises(InputError, match=reason):
+        al.report(made(), path=tmp_path / "report.html", heads=heads)
+
+
+def test_a_head_of_weights_alone_is_a_map_and_cannot_be_chosen(tmp_path):
+    trace = made(1500, weights=True, heads=1, layers=1)
+    path = al.report(trace, path=tmp_path / "report.html", views="attention")
+    assert "Rows, single weights and other choices need the trace" in path.read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="head 0 of layer 0 has no queries and keys"):
+        al.report(trace, path=tmp_path / "report.html", views="attention", heads=[(0, 0)])
 
 
 @pytest.mark.parametrize(

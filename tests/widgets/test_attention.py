@@ -67,6 +67,21 @@ def test_of_a_long_one_none_goes_but_the_tiles_that_are_asked_for(monkeypatch):
     np.testing.assert_allclose(np.frombuffer(bytes_, "<f2"), layer.attention[1, :, 2999], atol=5e-4)
 
 
+def test_the_queries_and_keys_of_a_long_head_are_sent_when_they_are_asked_for(monkeypatch):
+    layer = Layer("one", "self", Factors(torch.randn(2, 3000, 8), torch.randn(1, 3000, 8), 0.5))
+    tokens = tuple(Token(str(n), special=n == 0) for n in range(3000))
+    view = al.AttentionView(Trace(layers=(layer,), tokens=tokens))
+    ((said, (bytes_,)),) = request(view, {"id": 1, "ask": "factors", "layer": 0, "head": 1}, monkeypatch)
+    assert said["answer"]["header"]["parts"] == [["query", "f2", [1, 3000, 8]], ["key", "f2", [1, 3000, 8]]]
+    query, key = np.frombuffer(bytes_, "<f2").reshape(2, 3000, 8)
+    np.testing.assert_allclose(query, layer.attention.query[1], atol=2e-3)
+    np.testing.assert_allclose(key, layer.attention.key[0], atol=2e-3)
+    for hidden, attention in ((False, layer.attention), (True, layer.attention.without(torch.tensor([0])))):
+        question = {"id": 2, "ask": "lse", "layer": 0, "head": 1, "hide_special": hidden}
+        ((_, (bytes_,)),) = request(view, question, monkeypatch)
+        np.testing.assert_allclose(np.frombuffer(bytes_, "<f4"), attention.lse[1], rtol=1e-5)
+
+
 def test_the_product_behind_a_score_is_answered_in_full_precision(trace, monkeypatch):
     view = al.AttentionView(trace)
     question = {"id": 1, "ask": "detail", "layer": 2, "head": 5, "query": 3, "key": 4}
@@ -82,6 +97,7 @@ def test_the_product_behind_a_score_is_answered_in_full_precision(trace, monkeyp
     [
         ({"ask": "layer", "layer": 9}, "layer 9 is out of range"),
         ({"ask": "tile", "level": 0, "row": 99, "col": 0, "layer": 0, "heads": [0]}, "there is no tile"),
+        ({"ask": "factors", "layer": 0, "head": 99}, "head 99"),
         ({"ask": "poem"}, "has no handler 'poem'"),
     ],
 )

@@ -98,3 +98,20 @@ def test_a_trace_is_remote_where_it_is_large_or_one_head_is():
     assert not _payload.header(Trace(layers=(other,)))["remote"]
     wide = dataclasses.replace(one, attention=Weights(torch.zeros(40, 1000, 1000, dtype=torch.float16)))
     assert _payload.header(Trace(layers=(wide,)))["remote"]
+
+
+@pytest.mark.parametrize("name", [name for name, one in attentions().items() if isinstance(one, Factors)])
+def test_a_head_alone_has_the_weights_of_the_layer(name):
+    attention = attentions()[name]
+    for head in range(attention.heads):
+        one = _payload.single_head(attention, head)
+        torch.testing.assert_close(one[:], attention[[head]])
+
+
+def test_a_head_is_sent_where_its_bias_and_mask_are_no_larger_than_its_vectors(monkeypatch):
+    layers = {name: Layer(name, "self", one) for name, one in attentions().items()}
+    sent = {name for name, layer in layers.items() if _payload.sent_head(layer, 2)}
+    assert {"factors", "causal", "softcap", "sink", "padding", "bias", "mask of each head"} <= sent
+    assert not sent & {"weights", "windows", "bias of each head"}
+    monkeypatch.setattr(_payload, "MOST_FACTORS", 83)
+    assert _payload.sent_head(layers["factors"], 2) is None

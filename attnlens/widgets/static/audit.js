@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 db49fd9f8a3e3c2cdc77a08c5ea7faf2c7889b91662b29ae34cb0026bd3bc413
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 7ec12455d62d52ab483f19aa2dddd7b8cf645ed3eb1a9aa19394a90a196723be
 
 // src/audit/index.ts
 function makeSortable(table) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 db49fd9f8a3e3c2cdc77a08c5ea7faf2c7889b91662b29ae34cb0026bd3bc413
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 7ec12455d62d52ab483f19aa2dddd7b8cf645ed3eb1a9aa19394a90a196723be
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
@@ -334,7 +334,7 @@ var LongTrace = class {
   }
   /**
    * A tile of a coarse map: of one for each head and for the mean of all, which finer levels show larger, or of those of
-   * a head that is held. Single weights (level 0) are refused.
+   * a head that is held. Single weights (level 0) are refused, and what the browser computes.
    */
   async tile() {
     const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
@@ -342,7 +342,9 @@ var LongTrace = class {
     if (pair !== "all") throw new Error(this.coarse);
     if (selected.length === 1 && held?.[selected[0]]) return this.overview(held[selected[0]]);
     const top = coarsestLevel(queries, keys);
-    const bytes = pool === "max" && !hide_special && (level > 0 || top === 0) ? await this.bytes(`tiles_${layer}`) : null;
+    const isComputed = level < top && selected.every((head) => held?.[head]);
+    const has = pool === "max" && !hide_special && !isComputed && (level > 0 || top === 0);
+    const bytes = has ? await this.bytes(`tiles_${layer}`) : null;
     const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
     const [rows, cols] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];
     if (!bytes || number * rows * cols * 2 >= bytes.byteLength) throw new Error(this.coarse);

@@ -94,7 +94,7 @@ class LongTrace {
 
   /**
    * A tile of a coarse map: of one for each head and for the mean of all, which finer levels show larger, or of those of
-   * a head that is held. Single weights (level 0) are refused.
+   * a head that is held. Single weights (level 0) are refused, and what the browser computes.
    */
   async tile(): Promise<PageReply> {
     const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
@@ -102,7 +102,9 @@ class LongTrace {
     if (pair !== "all") throw new Error(this.coarse);
     if (selected.length === 1 && held?.[selected[0]]) return this.overview(held[selected[0]]!);
     const top = coarsestLevel(queries, keys);
-    const bytes = pool === "max" && !hide_special && (level > 0 || top === 0) ? await this.bytes(`tiles_${layer}`) : null;
+    const isComputed = level < top && selected.every((head: number) => held?.[head]);
+    const has = pool === "max" && !hide_special && !isComputed && (level > 0 || top === 0);
+    const bytes = has ? await this.bytes(`tiles_${layer}`) : null;
     // The mean of all heads comes first, then each head where there was room.
     const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
     const [rows, cols] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];

@@ -125,6 +125,49 @@ describe("answers", () => {
   });
 });
 
+describe("a head that is held of a long trace", () => {
+  const vectors = { parts: [["query", "f2", [1, 2, 2]], ["key", "f2", [1, 2, 2]]] };
+  const map = (more: object) => ({ level: 2, rows: 129, cols: 129, start: 0, scale: 0.25, hide_special: false, pool: "max", ...more });
+  const head = { ...layer, ...vectors, overviews: [map({}), map({ level: 1, rows: 257, cols: 257, pool: "mean", start: 2 * 129 ** 2 })] };
+  const long = { ...layer, heads: 3, queries: 513, keys: 513, parts: [], held: { 1: head } };
+  const cells = Uint16Array.from({ length: 129 ** 2 + 257 ** 2 }, (_, i) => i % 60000);
+  const lse = Float32Array.from({ length: 2 * 513 }, (_, i) => i);
+  const held: Record<number, ArrayBuffer> = { 0: HALVES.buffer.slice(0), 1: cells.buffer, 2: lse.buffer, 3: new ArrayBuffer(2 * 4 * 129 ** 2) };
+  const model = () => new PageModel(
+    placed({ state: { trace: { layers: [long] } }, bytes: { factors_0_1: 0, overview_0_1: 1, lse_0_1: 2, tiles_0: 3 } }),
+    async (element) => new DataView(held[element]!),
+  );
+  const question = { layer: 0, heads: [1], pair: "all", hide_special: false, pool: "max", level: 2, row: 0, col: 0 };
+
+  test("is sent as a layer of one head, with each query's log-sum-exp", async () => {
+    const { header, buffers } = await asked(model(), "factors", { layer: 0, head: 1 });
+    expect(header).toEqual(head);
+    expect(buffers[0]!.byteLength).toBe(16);
+    for (const [hide_special, first] of [[false, 0], [true, 513]] as const) {
+      const reply = await asked(model(), "lse", { layer: 0, head: 1, hide_special });
+      expect([reply.buffers[0]!.byteLength, reply.buffers[0]!.getFloat32(4, true)]).toEqual([4 * 513, first + 1]);
+    }
+  });
+
+  test("has maps of its own, and leaves the rest to be computed", async () => {
+    const top = await asked(model(), "tile", question);
+    expect(top).toMatchObject({ shape: [129, 129], scale: 0.25 });
+    const edge = await asked(model(), "tile", { ...question, pool: "mean", level: 1, row: 1, col: 0 });
+    expect(edge["shape"]).toEqual([1, 256]);
+    expect(edge.buffers[0]!.getUint16(2, true)).toBe(cells[129 ** 2 + 256 * 257 + 1]);
+    for (const other of [{ level: 1 }, { level: 0 }, { pool: "mean" }, { hide_special: true }, { pair: "a-b" }, { heads: [1, 2] }])
+      await expect(asked(model(), "tile", { ...question, ...other })).rejects.toThrow("it holds head 1 of this layer");
+    expect((await asked(model(), "tile", { ...question, heads: [2] }))["shape"]).toEqual([129, 129]);
+  });
+
+  test("has the product behind a score", async () => {
+    const { scale, buffers } = await asked(model(), "detail", { layer: 0, head: 1, query: 1, key: 0 });
+    const numbers = [0, 1, 2, 3].map((n) => buffers[0]!.getFloat32(4 * n, true));
+    expect([scale, numbers]).toEqual([0.5, [3, 4, 5, 6]]);
+    await expect(asked(model(), "detail", { layer: 0, head: 0, query: 1, key: 0 })).rejects.toThrow("not its queries and keys");
+  });
+});
+
 describe("the page", () => {
   let seen: (entries: { isIntersecting: boolean; target: Element }[]) => void;
   const contents = (): PageContents => ({ views: [placed({ bytes: {} }), placed({ bytes: {}, bundle: 1 })], links: [[0, "layer", 1, "layer"]] });
