@@ -9,7 +9,7 @@ import torch
 import attnlens as al
 from attnlens.analysis._strongest_heads import strongest_head
 from attnlens.data._attention import Factors, Weights
-from attnlens.data._trace import Layer, Trace
+from attnlens.data._trace import Layer, Token, Trace
 from attnlens.errors import InputError
 from attnlens.widgets import _payload
 from attnlens.widgets import _view as made

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 7ec12455d62d52ab483f19aa2dddd7b8cf645ed3eb1a9aa19394a90a196723be
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 4b8552ac6491b9cefca98c3413c8a0a4ddf2098737c55a849bd7103f113e1da7
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -164,7 +164,11 @@ var TileWorkers = class {
   /** Why no worker runs here. */
   failure = null;
   constructor(signal) {
-    signal.addEventListener("abort", () => this.stop(new DOMException("The view was closed.", "AbortError")));
+    signal.addEventListener("abort", () => this.close());
+  }
+  /** Ends the workers. */
+  close() {
+    this.stop(new DOMException("The view was closed.", "AbortError"));
   }
   /** The cells of a block: at once those that are in sight, others while there are none. */
   cells(shown, block, inSight) {
@@ -587,6 +591,10 @@ var TraceSource = class {
   get remote() {
     return this.header.remote;
   }
+  /** Ends what is computed; nothing is requested from then on. */
+  close() {
+    this.workers?.close();
+  }
   /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
   layer(number) {
     return cached(this.layers, number, Infinity, () => this.loadLayer(number));
@@ -664,17 +672,18 @@ var TraceSource = class {
   async remoteTile(selection, level, row, col) {
     const { queries, keys } = this.header.layers[selection.layer];
     const requested = () => cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES2, () => this.requestTile(selection, level, row, col));
-    const computed = async () => {
-      const heads2 = await this.computedHeads(selection);
-      return heads2 && this.latestOf(heads2).tile(level, row, col);
-    };
-    if (level < coarsestLevel(queries, keys) - REQUESTED_LEVELS) return await computed() ?? requested();
+    if (level < coarsestLevel(queries, keys) - REQUESTED_LEVELS) return this.computedTile(selection, level, row, col, requested);
     if (!isHeld(this.header, selection)) return requested();
     void this.computedHeads(selection).then((heads2) => heads2 && this.latestOf(heads2).computeAhead());
-    return requested().catch(async (error) => {
-      const tile = await computed();
-      if (tile) return tile;
-      throw error;
+    return requested().catch((error) => this.computedTile(selection, level, row, col, () => Promise.reject(error)));
+  }
+  /** A tile that is computed here; what `other` returns where none can be. */
+  async computedTile(selection, level, row, col, other) {
+    const heads2 = await this.computedHeads(selection);
+    if (!heads2) return other();
+    return this.latestOf(heads2).tile(level, row, col).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      return other();
     });
   }
   /** The last selection whose tiles are computed; what waits for another one is dropped. */
@@ -3334,6 +3343,7 @@ var AttentionView = class {
   peeked = null;
   empty = h("p", { className: "how", hidden: true }, "No tokens are left to show: show special tokens again, or both texts.");
   changeTrace() {
+    this.source.close();
     this.source = new TraceSource(this.frame.model, this.frame.signal);
     this.traces++;
     this.peeked = null;

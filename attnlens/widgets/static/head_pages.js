@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 7ec12455d62d52ab483f19aa2dddd7b8cf645ed3eb1a9aa19394a90a196723be
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4b8552ac6491b9cefca98c3413c8a0a4ddf2098737c55a849bd7103f113e1da7
 
 // src/audit/index.ts
 function makeSortable(table2) {

@@ -56,6 +56,7 @@ class AttentionView {
   }
 
   private changeTrace(): void {
+    this.source.close();
     this.source = new TraceSource(this.frame.model, this.frame.signal);
     this.traces++;
     this.peeked = null;

@@ -49,7 +49,12 @@ export class TileWorkers {
   private failure: Error | null = null;
 
   constructor(signal: AbortSignal) {
-    signal.addEventListener("abort", () => this.stop(new DOMException("The view was closed.", "AbortError")));
+    signal.addEventListener("abort", () => this.close());
+  }
+
+  /** Ends the workers. */
+  close(): void {
+    this.stop(new DOMException("The view was closed.", "AbortError"));
   }
 
   /** The cells of a block: at once those that are in sight, others while there are none. */

@@ -60,6 +60,11 @@ export class TraceSource {
     return this.header.remote;
   }
 
+  /** Ends what is computed; nothing is requested from then on. */
+  close(): void {
+    this.workers?.close();
+  }
+
   /** A layer, decoded from the widget's state; Python adds its bytes to the state on request. */
   layer(number: number): Promise<Layer> {
     return cached(this.layers, number, Infinity, () => this.loadLayer(number));
@@ -151,17 +156,19 @@ export class TraceSource {
     const { queries, keys } = this.header.layers[selection.layer]!;
     const requested = () =>
       cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES, () => this.requestTile(selection, level, row, col));
-    const computed = async () => {
-      const heads = await this.computedHeads(selection);
-      return heads && this.latestOf(heads).tile(level, row, col);
-    };
-    if (level < coarsestLevel(queries, keys) - REQUESTED_LEVELS) return (await computed()) ?? requested();
+    if (level < coarsestLevel(queries, keys) - REQUESTED_LEVELS) return this.computedTile(selection, level, row, col, requested);
     if (!isHeld(this.header, selection)) return requested();
     void this.computedHeads(selection).then((heads) => heads && this.latestOf(heads).computeAhead());
-    return requested().catch(async (error) => {
-      const tile = await computed();
-      if (tile) return tile;
-      throw error;
+    return requested().catch((error) => this.computedTile(selection, level, row, col, () => Promise.reject(error)));
+  }
+
+  /** A tile that is computed here; what `other` returns where none can be. */
+  private async computedTile(selection: Selection, level: number, row: number, col: number, other: () => Promise<Tile>): Promise<Tile> {
+    const heads = await this.computedHeads(selection);
+    if (!heads) return other();
+    return this.latestOf(heads).tile(level, row, col).catch((error: Error) => {
+      if (error.name === "AbortError") throw error; // something else is shown now
+      return other();
     });
   }
 

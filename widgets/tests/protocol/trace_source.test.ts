@@ -1,6 +1,7 @@
+// @vitest-environment jsdom
 // Where weights come from: the widget's state, or Python.
 
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AttentionRows } from "../../src/protocol/attention_rows";
 import { layerTitle } from "../../src/protocol/headers";
 import { request } from "../../src/protocol/requests";
@@ -155,6 +156,87 @@ describe("weights in Python", () => {
     await expect(tile).rejects.toThrow("busy");
     void trace.tile(selection(), 0, 0, 0);
     expect(model.sent.length).toBe(2);
+  });
+});
+
+describe("heads whose queries and keys are in the browser", () => {
+  /** Replies with cells that are all 0.5, as the worker does. */
+  class FakeWorker {
+    static fails = false;
+    onmessage: (event: { data: unknown }) => void = () => {};
+    onerror: () => void = () => {};
+    postMessage({ kind, block }: any): void {
+      if (kind !== "cells") return;
+      const { top, bottom, left, right, size } = block;
+      const cells = new Float32Array(Math.ceil((bottom - top) / size) * Math.ceil((right - left) / size)).fill(0.5);
+      setTimeout(() => (FakeWorker.fails ? this.onerror() : this.onmessage({ data: { cells, webgl2: false } })));
+    }
+    terminate(): void {}
+  }
+  const LONG = 3000; // five levels, the coarsest of which are requested
+  const long = { ...header, queries: LONG, keys: LONG };
+  const place = [0, 5, 5] as const;
+
+  beforeEach(() => {
+    vi.stubGlobal("Worker", FakeWorker);
+    URL.createObjectURL = () => "blob:";
+    FakeWorker.fails = false;
+  });
+  afterEach(() => void vi.unstubAllGlobals());
+
+  /** A source, and what replies to its requests for heads. */
+  function longSource(more: object = {}) {
+    model = new FakeModel({ trace: traceOf([{ ...long, ...more }], { remote: true }) });
+    const trace = source();
+    const reply = async () => {
+      await settle();
+      model.reply({ header: long }, [new DataView(new ArrayBuffer(4))]);
+      await settle();
+      model.reply({}, [singles(...Array(LONG).fill(0))]);
+    };
+    return { trace, reply, asked: () => model.sent.map(({ ask, level }) => (level === undefined ? ask : `${ask} ${level}`)) };
+  }
+
+  test("are received once, for fine tiles; coarse ones are requested", async () => {
+    const { trace, reply, asked } = longSource();
+    const tile = trace.tile(selection(), ...place);
+    await reply();
+    expect(await tile).toMatchObject({ rows: 256, cols: 256 });
+    await trace.tile(selection(), 0, 5, 6);
+    expect(asked()).toEqual(["factors", "lse"]);
+    void trace.tile(selection(), 1, 0, 0);
+    expect(asked()).toEqual(["factors", "lse", "tile 1"]);
+  });
+
+  test("are requested as tiles where Python does not send them, and where no worker runs", async () => {
+    const { trace, asked } = longSource();
+    void trace.tile(selection(), ...place);
+    await settle();
+    model.refuse("no queries and keys");
+    await settle();
+    expect(asked()).toEqual(["factors", "tile 0"]);
+    FakeWorker.fails = true;
+    const other = longSource();
+    void other.trace.tile(selection(), ...place);
+    await other.reply();
+    await settle();
+    await settle();
+    expect(other.asked()).toEqual(["factors", "lse", "tile 0"]);
+  });
+
+  test("of a report are computed where the page has no map", async () => {
+    const { trace } = longSource({ held: { 1: long } });
+    const tile = trace.tile(selection(), 2, 0, 0);
+    await settle();
+    model.refuse("no map", model.sent.findIndex(({ ask }) => ask === "tile"));
+    model.reply({ header: long }, [new DataView(new ArrayBuffer(4))], model.sent.findIndex(({ ask }) => ask === "factors"));
+    await settle();
+    model.reply({}, [singles(...Array(LONG).fill(0))]);
+    expect((await tile).weights[0]).toBe(0.5);
+    expect((await trace.line(selection(), "query", 7))[0]!.length).toBe(LONG);
+    const refused = trace.tile(selection({ heads: [2] }), 2, 0, 0);
+    model.refuse("no map of head 2");
+    await expect(refused).rejects.toThrow("no map of head 2");
   });
 });
 
