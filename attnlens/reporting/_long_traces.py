@@ -22,8 +22,11 @@ MOST_HELD = 64 << 20
 """Bytes of queries and keys up to which heads are held that nobody chose; the first one always is."""
 
 
-COMPUTED = 3
-"""The coarsest level of which the browser computes a tile at once."""
+MOST_NAMED = 24
+"""Heads that the note names."""
+
+COMPUTED = 4
+"""The coarsest level of which the browser computes a tile within a second; of coarser ones the page has maps."""
 
 
 class LongTrace:
@@ -68,27 +71,31 @@ class LongTrace:
 
     def note(self) -> str:
         """What the page has of the trace, and what it has not."""
-        every = " of every head" if self._held else ""
-        out = [
-            f"This input is too long for a page to hold every weight{every}. Each head, and the mean of all heads, is "
-            "shown as a map in which a cell is the largest of the weights that it stands for."
-        ]
-        if self._held:
-            some = ", ".join(f"{layer}.{head}" for layer, head in sorted(self._held))
-            names = (
-                f"Head {some} (layer.head) is" if len(self._held) == 1 else f"Heads {some} (layer.head) are"
-            )
-            out.append(
-                f"{names} here in every detail: the browser computes any part from queries and keys. Rows and single "
-                "weights of other heads, and of means with them, need the trace in a notebook."
-            )
-        else:
-            out.append("Rows, single weights and other choices need the trace in a notebook.")
-        return " ".join(out)
+        long = "This input is too long for a page to hold every weight"
+        computed = "here in every detail: the browser computes any part from queries and keys."
+        maps = (
+            "Each head, and the mean of all heads, is shown as a map in which a cell is the largest of the weights "
+            "that it stands for."
+        )
+        if not self._held:
+            return f"{long}. {maps} Rows, single weights and other choices need the trace in a notebook."
+        if len(self._held) == sum(layer.attention.heads for layer in self.trace.layers):
+            return f"{long}. Every head is {computed}"
+        return (
+            f"{long} of every head. {maps} {self._names()} {computed} Rows and single weights of other heads, and of "
+            "means with them, need the trace in a notebook."
+        )
+
+    def _names(self) -> str:
+        names = [f"{layer}.{head}" for layer, head in sorted(self._held)]
+        if len(names) == 1:
+            return f"Head {names[0]} (layer.head) is"
+        more = f" and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else ""
+        return f"Heads {', '.join(names[:MOST_NAMED])}{more} (layer.head) are"
 
 
 class HeldHead(NamedTuple):
-    """One head: a layer's header with the place of each map, what the page holds of it, and its coarsest map."""
+    """One head: a layer's header with the place of each map, what the page holds of it, and its coarse map."""
 
     header: dict[str, Any]
     traits: dict[str, bytes]
@@ -115,13 +122,14 @@ def held_head(trace: Trace, layer: Layer) -> HeldHead:
         "lse": b"".join(tiles.lse(one).cpu().numpy().astype("<f4").tobytes() for one in selections),
     }
     header = _payload.layer_header(layer, detail=True) | {"overviews": places}
-    return HeldHead(header, traits, maps[0] * places[0]["scale"])
+    level = top_level(layer.attention.queries, layer.attention.keys)
+    return HeldHead(header, traits, tiles.tile(selections[0], level, 0, 0))
 
 
 def _maps(tiles: Tiles, selection: HeadSelection) -> Iterator[tuple[dict[str, Any], Tensor]]:
-    """Maps of the coarsest levels; the cells are scaled by a power of two, so that float16 holds small means."""
+    """Maps of the two coarsest levels; the cells are scaled by a power of two, so that float16 holds small means."""
     top = top_level(*map(len, tiles.positions(selection)))
-    for level in (top, top - 1) if top - 1 > COMPUTED else (top,):
+    for level in (top, top - 1) if top - 1 > COMPUTED else ():
         for pool in POOLS:
             cells = tiles.whole(selection._replace(pool=pool), level)
             scale = 2.0 ** math.ceil(math.log2(float(cells.max()) or 1.0))

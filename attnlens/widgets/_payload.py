@@ -114,7 +114,7 @@ def layer_bytes(attention: Attention, detail: bool = False) -> bytes:
 
 def sent_head(layer: Layer, head: int) -> Layer | None:
     """One head as a layer of its own; None without factors, and where bias and mask are larger than both."""
-    if not isinstance(layer.attention, Factors):
+    if not isinstance(layer.attention, Factors) or 0 in layer.attention.shape:
         return None
     one = single_head(layer.attention, head)
     query, key, *extras = (part.nbytes for part in _parts(one, detail=True))

@@ -257,12 +257,12 @@ def long_report(tmp_path_factory):
     return trace, al.report(trace, path=path, views="attention", heads=[(0, 1)])
 
 
-def pointed(page, attention, x: float, y: float) -> tuple[int, int, float, str]:
+def pointed(page, attention, x: float, y: float, also: str = "") -> tuple[int, int, float, str]:
     """Query, key and weight of the cell at these pixels of the plot, once its weight is known, and all that is said."""
     box = attention.locator("canvas.matrix").bounding_box()
     page.mouse.move(box["x"] + 108 + x, box["y"] + 92 + y)
     readout = attention.locator(".readout")
-    eventually(page, lambda: re.search(r"”: [\d.e-]+ · .*query \d+", readout.inner_text()))
+    eventually(page, lambda: re.search(rf"”: [\d.e-]+ · .*query \d+.*{also}", readout.inner_text()))
     said = readout.inner_text()
     query, key = map(int, re.search(r"query (\d+), key (\d+)", said).groups())
     return query, key, float(re.search(r"”: ([\d.e-]+) ·", said)[1]), said
@@ -286,7 +286,9 @@ def test_a_long_head_is_computed_from_the_whole_down_to_its_weights(page, long_r
             for _ in range(zooms):
                 page.keyboard.press("+")
             attention.locator(".notice").wait_for(state="hidden")
-            query, key, weight, said = pointed(page, attention, 100 + zooms, 300)
+            query, key, weight, said = pointed(
+                page, attention, 100 + zooms, 300, "there" if zooms < 6 else ""
+            )
             assert weight == as_said(trace[0, 1, query, key])
             if zooms < 6:
                 size, cell = re.search(rf"{name} of (\d+) × \d+ there: ([\d.e-]+)", said).groups()

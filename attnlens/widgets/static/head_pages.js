@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4b8552ac6491b9cefca98c3413c8a0a4ddf2098737c55a849bd7103f113e1da7
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 a41ae14c270226c9a9a2e1c1f8659dd74bc510cd4e54fa6d1be24053a9db73b4
 
 // src/audit/index.ts
 function makeSortable(table2) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 4b8552ac6491b9cefca98c3413c8a0a4ddf2098737c55a849bd7103f113e1da7
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 a41ae14c270226c9a9a2e1c1f8659dd74bc510cd4e54fa6d1be24053a9db73b4
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
@@ -333,29 +333,29 @@ var LongTrace = class {
     return { answer: { scale, weight }, buffers: [new DataView(Float32Array.of(...q, ...k).buffer)] };
   }
   /**
-   * A tile of a coarse map: of one for each head and for the mean of all, which finer levels show larger, or of those of
-   * a head that is held. Single weights (level 0) are refused, and what the browser computes.
+   * A tile of a coarse map. Of each head and of the mean of all there is one, which finer levels show larger; a head that is
+   * held may have more. Single weights (level 0) are refused, and what the browser computes.
    */
   async tile() {
     const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
     const { heads, queries, keys, held } = this.layer;
-    if (pair !== "all") throw new Error(this.coarse);
-    if (selected.length === 1 && held?.[selected[0]]) return this.overview(held[selected[0]]);
     const top = coarsestLevel(queries, keys);
-    const isComputed = level < top && selected.every((head) => held?.[head]);
-    const has = pool === "max" && !hide_special && !isComputed && (level > 0 || top === 0);
-    const bytes = has ? await this.bytes(`tiles_${layer}`) : null;
+    const isHeld = selected.every((head) => held?.[head]);
+    const map = isHeld && selected.length === 1 && pair === "all" ? await this.overview(held[selected[0]]) : null;
+    if (map) return map;
+    const isCoarse = level === top || level > 0 && !isHeld;
+    const bytes = isCoarse && pair === "all" && pool === "max" && !hide_special ? await this.bytes(`tiles_${layer}`) : null;
     const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
     const [rows, cols] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];
     if (!bytes || number * rows * cols * 2 >= bytes.byteLength) throw new Error(this.coarse);
     return this.cut(bytes, { level: top, rows, cols, start: number * rows * cols * 2 });
   }
+  /** From a map of a head that is held; null where there is none of that level and choice. */
   async overview({ overviews = [] }) {
     const { layer, heads: [head], level, hide_special, pool } = this.request;
     const map = overviews.find((one) => one.level === level && one.hide_special === hide_special && one.pool === pool);
     const bytes = map ? await this.bytes(`overview_${layer}_${head}`) : null;
-    if (!map || !bytes) throw new Error(this.coarse);
-    return this.cut(bytes, map);
+    return bytes && this.cut(bytes, map);
   }
   /** The requested tile of all cells of a level; of a finer level, with its cells larger. */
   cut(bytes, { level: held, rows, cols, start, scale }) {

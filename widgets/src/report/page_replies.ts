@@ -93,18 +93,18 @@ class LongTrace {
   }
 
   /**
-   * A tile of a coarse map: of one for each head and for the mean of all, which finer levels show larger, or of those of
-   * a head that is held. Single weights (level 0) are refused, and what the browser computes.
+   * A tile of a coarse map. Of each head and of the mean of all there is one, which finer levels show larger; a head that is
+   * held may have more. Single weights (level 0) are refused, and what the browser computes.
    */
   async tile(): Promise<PageReply> {
     const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
     const { heads, queries, keys, held } = this.layer;
-    if (pair !== "all") throw new Error(this.coarse);
-    if (selected.length === 1 && held?.[selected[0]]) return this.overview(held[selected[0]]!);
     const top = coarsestLevel(queries, keys);
-    const isComputed = level < top && selected.every((head: number) => held?.[head]);
-    const has = pool === "max" && !hide_special && !isComputed && (level > 0 || top === 0);
-    const bytes = has ? await this.bytes(`tiles_${layer}`) : null;
+    const isHeld = selected.every((head: number) => held?.[head]);
+    const map = isHeld && selected.length === 1 && pair === "all" ? await this.overview(held![selected[0]]!) : null;
+    if (map) return map;
+    const isCoarse = level === top || (level > 0 && !isHeld);
+    const bytes = isCoarse && pair === "all" && pool === "max" && !hide_special ? await this.bytes(`tiles_${layer}`) : null;
     // The mean of all heads comes first, then each head where there was room.
     const number = selected.length === heads ? 0 : selected.length === 1 ? 1 + selected[0] : Infinity;
     const [rows, cols] = [Math.ceil(queries / 2 ** top), Math.ceil(keys / 2 ** top)];
@@ -112,12 +112,12 @@ class LongTrace {
     return this.cut(bytes, { level: top, rows, cols, start: number * rows * cols * 2 });
   }
 
-  private async overview({ overviews = [] }: HeldHead): Promise<PageReply> {
+  /** From a map of a head that is held; null where there is none of that level and choice. */
+  private async overview({ overviews = [] }: HeldHead): Promise<PageReply | null> {
     const { layer, heads: [head], level, hide_special, pool } = this.request;
     const map = overviews.find((one) => one.level === level && one.hide_special === hide_special && one.pool === pool);
     const bytes = map ? await this.bytes(`overview_${layer}_${head}`) : null;
-    if (!map || !bytes) throw new Error(this.coarse);
-    return this.cut(bytes, map);
+    return bytes && this.cut(bytes, map!);
   }
 
   /** The requested tile of all cells of a level; of a finer level, with its cells larger. */
