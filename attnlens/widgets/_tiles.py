@@ -1,7 +1,8 @@
 """Deep zoom into a head: tiles of weights, pooled so that tiles of every level have the same size.
 
 Level 0 shows every weight; a cell of level z covers 2^z x 2^z of them. One pass over a head computes a base from
-which every coarser tile is pooled; finer tiles are computed on request, so that no head is held as a whole.
+which every coarser tile is pooled; finer tiles are computed on request, here or by the browser from queries and keys,
+so that no head is held as a whole.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SIDE = 256
 BASE = 2048
 """Maximum number of rows and columns of the base from which coarser tiles are pooled."""
 
-KEPT = 6
+KEPT = 4
 """Bases that are cached."""
 
 PAIRS = {"all": (None, None), "a-a": (0, 0), "a-b": (0, 1), "b-a": (1, 0), "b-b": (1, 1)}
@@ -77,9 +78,8 @@ class Tiles:
 
     def lse(self, selection: HeadSelection) -> Tensor:
         """The log-sum-exp of each query's scores in one head, `[query]`; for a layer of factors."""
-        return self._of(selection)._lse(
-            torch.tensor(selection.heads[:1]), torch.arange(self._of(selection).queries)
-        )[0]
+        attention = self._of(selection)
+        return attention._lse(torch.tensor(selection.heads), torch.arange(attention.queries))[0]
 
     def line(self, selection: HeadSelection, axis: str, position: int) -> Tensor:
         """One query's row or one key's column of the selection, `[head, key]` or `[head, query]`."""

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 a41ae14c270226c9a9a2e1c1f8659dd74bc510cd4e54fa6d1be24053a9db73b4
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 61b6c9785a70a2a05410c9af3f856e2d5dfcfca8f0f652c0929ce8602f7a6f80
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -627,7 +627,7 @@ function cutTile(whole, rows, cols, pool, level, row, col) {
 }
 
 // src/factors/head_tiles.ts
-var FINEST = 3;
+var DIRECT = 3;
 var BACKGROUND = 2048;
 var MOST_TILES = 400;
 var HeadTiles = class {
@@ -692,14 +692,14 @@ var HeadTiles = class {
     const name = `${level}/${row}/${col}`;
     let cells = this.tiles.get(name);
     if (!cells) {
-      cells = level <= FINEST ? this.workers.cells(this.shown, this.block(level, row, col), inSight) : this.pooled(level, row, col, inSight);
+      cells = level <= DIRECT ? this.workers.cells(this.shown, this.block(level, row, col), inSight) : this.pooled(level, row, col, inSight);
       cells.then(() => this.hold(name, level), () => this.tiles.delete(name));
       this.tiles.set(name, cells);
     } else if (inSight && !this.settled.has(name)) this.hurry(level, row, col);
     return cells;
   }
   hurry(level, row, col) {
-    if (level <= FINEST) this.workers.hurry(this.shown, this.block(level, row, col));
+    if (level <= DIRECT) this.workers.hurry(this.shown, this.block(level, row, col));
     else for (const [down, across] of this.parts(level, row, col)) this.cells(level - 1, down, across, true).catch(() => {
     });
   }

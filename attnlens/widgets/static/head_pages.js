@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 a41ae14c270226c9a9a2e1c1f8659dd74bc510cd4e54fa6d1be24053a9db73b4
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 61b6c9785a70a2a05410c9af3f856e2d5dfcfca8f0f652c0929ce8602f7a6f80
 
 // src/audit/index.ts
 function makeSortable(table2) {

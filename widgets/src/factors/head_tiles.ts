@@ -5,7 +5,7 @@ import type { Block } from "./cells";
 import type { Shown, TileWorkers } from "./tile_workers";
 
 /** Tiles up to that level are computed from queries and keys, in one job each. */
-const FINEST = 3;
+const DIRECT = 3;
 /** Rows and columns at most of the level that is computed in the background. */
 const BACKGROUND = 2048;
 /** How many tiles are held, besides those of the levels from the background's on. */
@@ -73,7 +73,7 @@ export class HeadTiles {
     const name = `${level}/${row}/${col}`;
     let cells = this.tiles.get(name);
     if (!cells) {
-      cells = level <= FINEST ? this.workers.cells(this.shown, this.block(level, row, col), inSight) : this.pooled(level, row, col, inSight);
+      cells = level <= DIRECT ? this.workers.cells(this.shown, this.block(level, row, col), inSight) : this.pooled(level, row, col, inSight);
       cells.then(() => this.hold(name, level), () => this.tiles.delete(name));
       this.tiles.set(name, cells);
     } else if (inSight && !this.settled.has(name)) this.hurry(level, row, col);
@@ -81,7 +81,7 @@ export class HeadTiles {
   }
 
   private hurry(level: number, row: number, col: number): void {
-    if (level <= FINEST) this.workers.hurry(this.shown, this.block(level, row, col));
+    if (level <= DIRECT) this.workers.hurry(this.shown, this.block(level, row, col));
     else for (const [down, across] of this.parts(level, row, col)) this.cells(level - 1, down, across, true).catch(() => {});
   }
 
