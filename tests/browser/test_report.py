@@ -342,7 +342,7 @@ def test_other_heads_of_a_long_trace_are_maps_that_say_what_is_held(page, long_r
     attention.locator(".notice").wait_for(state="hidden")
     for _ in range(8):
         page.keyboard.press("+")
-    attention.get_by_text("In full detail it holds head 1 of this layer").wait_for()
+    attention.get_by_text("Of this layer it holds head 1 in every detail").wait_for()
 
 
 def test_several_inputs_have_a_section_each(page, lens, tmp_path):

@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 61b6c9785a70a2a05410c9af3f856e2d5dfcfca8f0f652c0929ce8602f7a6f80
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 7135e2aeafcef3379c1b054e0a8b382eefc7e4524200f6db8aa7446ec2c703dd
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 61b6c9785a70a2a05410c9af3f856e2d5dfcfca8f0f652c0929ce8602f7a6f80
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 7135e2aeafcef3379c1b054e0a8b382eefc7e4524200f6db8aa7446ec2c703dd
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
@@ -300,8 +300,8 @@ var LongTrace = class {
   /** What is here of other heads, and where there is more. */
   get coarse() {
     const heads = Object.keys(this.layer.held ?? {});
-    const held = heads.length ? ` In full detail it holds head ${heads.join(", ")} of this layer.` : "";
-    return `This text is long: of this choice of heads the report has at most a map of the largest weights, as single heads and the mean of all.${held} For more open the trace in a notebook.`;
+    const held = heads.length ? ` Of this layer it holds head ${heads.join(", ")} in every detail.` : "";
+    return `This text is long: of this choice the report has at most a map of the largest weights.${held} For more open the trace in a notebook.`;
   }
   /** One of the traits that hold long traces; null where the page does not have it. */
   async bytes(name) {

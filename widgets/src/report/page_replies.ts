@@ -52,11 +52,8 @@ class LongTrace {
   /** What is here of other heads, and where there is more. */
   get coarse(): string {
     const heads = Object.keys(this.layer.held ?? {});
-    const held = heads.length ? ` In full detail it holds head ${heads.join(", ")} of this layer.` : "";
-    return (
-      "This text is long: of this choice of heads the report has at most a map of the largest weights, as single " +
-      `heads and the mean of all.${held} For more open the trace in a notebook.`
-    );
+    const held = heads.length ? ` Of this layer it holds head ${heads.join(", ")} in every detail.` : "";
+    return `This text is long: of this choice the report has at most a map of the largest weights.${held} For more open the trace in a notebook.`;
   }
 
   /** One of the traits that hold long traces; null where the page does not have it. */

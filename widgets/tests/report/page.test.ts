@@ -156,7 +156,7 @@ describe("a head that is held of a long trace", () => {
     expect(edge["shape"]).toEqual([1, 256]);
     expect(edge.buffers[0]!.getUint16(2, true)).toBe(cells[129 ** 2 + 256 * 257 + 1]);
     for (const other of [{ level: 1 }, { level: 0 }, { pool: "mean" }, { hide_special: true }, { pair: "a-b" }, { heads: [1, 2] }])
-      await expect(asked(model(), "tile", { ...question, ...other })).rejects.toThrow("it holds head 1 of this layer");
+      await expect(asked(model(), "tile", { ...question, ...other })).rejects.toThrow("Of this layer it holds head 1 in every detail");
     expect((await asked(model(), "tile", { ...question, heads: [2] }))["shape"]).toEqual([129, 129]);
   });
 
