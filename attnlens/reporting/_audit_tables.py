@@ -72,12 +72,15 @@ form[data-table] output { color: var(--quiet); }
   padding: 5px 8px;
 }
 @media print {
-  * { print-color-adjust: exact; }
-  .scroll { overflow: visible; }
+  .scroll, .across { overflow: visible; }
   form[data-table] { display: none; }
+  .sortable { font-size: 12px; }
+  .sortable :is(th, td) { padding: 3px 6px; }
+  .sortable thead th { white-space: normal; }
+  .sortable th button { display: contents; } /* else it is missing where a page repeats the head of a table */
   .sortable .wide { min-width: 0; }
-  tr { break-inside: avoid; }
-  h2 { break-after: avoid; }
+  .sortable svg { width: 90px; }
+  thead, .card { break-inside: avoid; }
 }
 """
 

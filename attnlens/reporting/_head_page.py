@@ -76,7 +76,14 @@ HEADS_STYLE = """
 .bars .chance { stroke: var(--ink); stroke-width: 1.5; }
 .classes-of td { text-align: center; border: 1px solid var(--paper); }
 .off { fill: var(--quiet); }
-@media print { .head nav, .fields { display: none; } }
+@media print {
+  .head nav, .fields { display: none; }
+  .head, .examples { break-inside: auto; }
+  .head > header, .head .lead { break-after: avoid; }
+  .example { break-inside: avoid; }
+  .inside table { font-size: 12px; }
+  .classes-of td { white-space: nowrap; padding: 3px 4px; }
+}
 """
 
 

@@ -21,6 +21,9 @@ POLICY = (
     "worker-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
 )
 
+UNDRAWN = "This view was not drawn yet when the page was printed. Print once more."
+"""Stands in print where a view is missing."""
+
 ROLES = {
     "--ink": "text", "--quiet": "muted", "--line": "line", "--paper": "background", "--ground": "page",
     "--accent": "accent",
@@ -72,13 +75,20 @@ nav a { color: var(--accent); overflow-wrap: anywhere; }
 .failed { padding: 12px 16px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); }
 .note { margin: 0 0 10px; color: var(--quiet); }
 footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line); color: var(--quiet); font-size: 13px; }
+.undrawn { display: none; }
+@page { margin: 14mm; }
 @media print {
-  body { background: none; }
-  main { max-width: none; padding: 0; }
-  [data-view], .given { break-inside: avoid; }
-  .input { max-height: none; }
+  * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+  body { background: none; font-size: 13px; }
+  main { max-width: 680px; margin: 0; padding: 0; }
+  :is(h1, h2, h3), :is(h2, h3) + .note { break-after: avoid; }
+  [data-view], .given, .failed, tr { break-inside: avoid; }
+  .part + .part, nav + .part { margin-top: 28px; padding-top: 20px; }
+  .input { max-height: none; flex-basis: 200px; font-size: 16px; }
+  .undrawn { display: block; }
 }
 """
+STYLE += f"@media print {{ :root {{ color-scheme: light; {_properties('light')} }} }}\n"
 
 WIDGET = frozenset(DOMWidget.class_trait_names())
 """Traits of every widget, by which a notebook finds and places it."""
@@ -152,7 +162,7 @@ def fingerprint(code: str) -> str:
 
 def room(view: int, height: int) -> str:
     """The element of a view, with its approximate height in pixels, so that the page does not jump."""
-    return f'<div data-view="{view}" data-height="{height}"></div>'
+    return f'<div data-view="{view}" data-height="{height}"><p class="note undrawn">{UNDRAWN}</p></div>'
 
 
 def shown(text: str, longest: int = 4000) -> str:

@@ -7,6 +7,7 @@ import pytest
 import attnlens as al
 
 from ..corpus.test_head_pages import ROWS, pages_of
+from .printed import Printed
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +48,11 @@ def test_tokens_are_tinted_by_keyboard_too(page, written, scheme):
     colours = first.locator(".token").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
     assert len(set(colours)) > 1
     assert pressed
+
+
+def test_a_printed_page_repeats_the_names_of_columns(page, written):
+    page.goto(written[1].as_uri())
+    page.locator(".head h2").wait_for()
+    printed = Printed(page.pdf(format="A4", print_background=False))
+    assert printed.text.count("entropydistanceweight") > 1
+    assert "previoushead" not in printed.text  # the buttons

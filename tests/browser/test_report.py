@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import attnlens as al
+from attnlens import _palette
 from attnlens.data._attention import Band, Factors, Weights
 from attnlens.data._trace import Layer, Token, Trace
 from attnlens.widgets._tiles import HeadSelection, Tiles
 
 from .mounting import eventually
+from .printed import Printed
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
 HOSTILE = (
@@ -357,14 +359,29 @@ def test_several_inputs_have_a_section_each(page, lens, tmp_path):
     assert heads.nth(0).get_by_role("gridcell", name="layer 0, head 3", selected=True).count() == 0
 
 
-def test_views_out_of_sight_wait(page, lens, tmp_path):
-    path = al.report(lens, [SENTENCE] * 4, tmp_path / "report.html")
+def all_drawn(page):
+    """Waits until every view is drawn, without scrolling."""
+    wait_for(page, "() => [...document.querySelectorAll('[data-view]')].every(view => view.shadowRoot)")
+    page.locator("[aria-selected=true]").first.wait_for()
+
+
+def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
+    """Seven views, of which the screen shows the first, in dark colours."""
+    page.emulate_media(color_scheme="dark")
+    path = al.report(lens, [SENTENCE, "a dull film"], tmp_path / "report.html")
     open_report(page, path)
-    page.wait_for_timeout(300)
-    drawn = "[...document.querySelectorAll('[data-view]')].map(view => view.shadowRoot !== null)"
-    assert page.evaluate(drawn)[-1] is False
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    wait_for(page, f"() => {drawn}.at(-1)")
+    all_drawn(page)
+    printed = Printed(page.pdf(format="A4", print_background=False))
+    explained = ("Rowsarelayers", "Queriesontheleft", "redopposesit", "Queriesrundown")
+    assert [printed.text.count(start) for start in explained] == [2, 2, 2, 1]
+    assert printed.text.count("dull") > 6
+    assert "hidespecialtokens" not in printed.text
+    assert "SVG" not in printed.text
+    assert _palette.rgb(_palette.colour("page", "dark")) not in printed.fills
+    page.emulate_media(color_scheme="light")
+    strongest = page.get_by_role("option", name="“dull”").first
+    colour = strongest.evaluate("e => getComputedStyle(e).backgroundColor")
+    assert tuple(map(int, re.findall(r"\d+", colour))) in printed.fills
 
 
 def test_an_image_has_its_picture_and_its_patches(page, tmp_path):

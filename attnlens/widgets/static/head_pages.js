@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 7135e2aeafcef3379c1b054e0a8b382eefc7e4524200f6db8aa7446ec2c703dd
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 e987991a1072ac42ffa57027286c286d4c061415434afc1b1dd45c5dd6cf1c91
 
 // src/audit/index.ts
 function makeSortable(table2) {

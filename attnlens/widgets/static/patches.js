@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 7135e2aeafcef3379c1b054e0a8b382eefc7e4524200f6db8aa7446ec2c703dd
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 e987991a1072ac42ffa57027286c286d4c061415434afc1b1dd45c5dd6cf1c91
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -1660,8 +1660,22 @@ function print(picture) {
   });
 }
 
+// src/ui/printing.ts
+var PRINT = "print";
+function watchPrinting(signal, callback) {
+  let printing = false;
+  const update = (next) => {
+    if (next !== printing) callback(printing = next);
+  };
+  globalThis.addEventListener("beforeprint", () => update(true), { signal });
+  globalThis.addEventListener("afterprint", () => update(false), { signal });
+  const medium = globalThis.matchMedia?.(PRINT);
+  medium?.addEventListener("change", () => update(medium.matches), { signal });
+  if (medium?.matches) update(true);
+}
+
 // src/ui/style.css
-var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n';
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  .downloads, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
 
 // src/ui/theme.ts
 var DARK_SYSTEM = "(prefers-color-scheme: dark)";
@@ -1739,10 +1753,11 @@ var Frame = class {
     const picture = (saved) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
     if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
-      if (this.section.dataset["theme"] === theme) return;
+      if (this.section.dataset["theme"] === theme || this.printing) return;
       this.section.dataset["theme"] = theme;
       this.redraw();
     });
+    watchPrinting(this.signal, (printing) => this.preparePrint(printing));
     const observer = new ResizeObserver(this.redraw);
     observer.observe(this.stage);
     this.signal.addEventListener("abort", () => {
@@ -1751,6 +1766,15 @@ var Frame = class {
       this.root.replaceChildren();
     });
     content.draw();
+  }
+  get printing() {
+    return this.section.dataset["printing"] !== void 0;
+  }
+  /** Draws at once, since the browser prints what there is now: light, and as wide as paper. */
+  preparePrint(printing) {
+    this.section.toggleAttribute("data-printing", printing);
+    this.section.dataset["theme"] = printing ? "light" : themeOf(this.element);
+    this.content?.draw();
   }
   get dark() {
     return this.section.dataset["theme"] === "dark";

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 7135e2aeafcef3379c1b054e0a8b382eefc7e4524200f6db8aa7446ec2c703dd
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 e987991a1072ac42ffa57027286c286d4c061415434afc1b1dd45c5dd6cf1c91
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
@@ -470,7 +470,18 @@ function mountWhenSeen(elements, mount) {
     el.style.minHeight = `${el.dataset["height"]}px`;
     observer.observe(el);
   }
+  const mountNext = async () => {
+    const [el] = waiting;
+    if (!el) return;
+    await mountOnce(el);
+    whenIdle(mountNext);
+  };
+  whenIdle(mountNext);
   addEventListener("beforeprint", () => waiting.forEach((el) => void mountOnce(el)));
+}
+function whenIdle(act) {
+  if ("requestIdleCallback" in globalThis) requestIdleCallback(act);
+  else setTimeout(act, 100);
 }
 var registered = /* @__PURE__ */ new Map();
 globalThis.attnlensViews = registered;

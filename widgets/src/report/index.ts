@@ -30,7 +30,11 @@ export function startPage(contents: PageContents, views: View<any>[], root: Docu
   return models;
 }
 
-/** Mounts each element once, when it comes near what is seen or the page is printed; an error is shown in its place. */
+/**
+ * Mounts each element once, when it comes near what is seen, else when the browser is idle; an error is shown in its place.
+ *
+ * Printing does not wait for the bytes of a view to be decompressed, so that all views are mounted before it.
+ */
 function mountWhenSeen(elements: Iterable<HTMLElement>, mount: (el: HTMLElement) => Promise<void>): void {
   const waiting = new Set(elements);
   const mountOnce = async (el: HTMLElement) => {
@@ -52,7 +56,20 @@ function mountWhenSeen(elements: Iterable<HTMLElement>, mount: (el: HTMLElement)
     el.style.minHeight = `${el.dataset["height"]}px`;
     observer.observe(el);
   }
+  const mountNext = async () => {
+    const [el] = waiting;
+    if (!el) return;
+    await mountOnce(el);
+    whenIdle(mountNext);
+  };
+  whenIdle(mountNext);
   addEventListener("beforeprint", () => waiting.forEach((el) => void mountOnce(el)));
+}
+
+/** Not every browser says when it is idle. */
+function whenIdle(act: () => void): void {
+  if ("requestIdleCallback" in globalThis) requestIdleCallback(act);
+  else setTimeout(act, 100);
 }
 
 const registered = new Map<string, View<any>>();

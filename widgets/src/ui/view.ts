@@ -7,6 +7,7 @@ import type { WidgetModel } from "../protocol/widget_model";
 import { h } from "./dom";
 import { downloadButtons } from "./downloads";
 import { suppressShortcuts } from "./keyboard";
+import { watchPrinting } from "./printing";
 import css from "./style.css";
 import { themeOf, watchTheme } from "./theme";
 
@@ -79,10 +80,11 @@ export class Frame<State> {
     const picture = (saved: SavedFigure) => ({ ...figureDocument(saved, this.roles), file: fileName("attnlens", saved.file) });
     if (figure) this.downloads.append(...downloadButtons(() => picture(figure()), failed));
     watchTheme(this.element, this.signal, (theme) => {
-      if (this.section.dataset["theme"] === theme) return;
+      if (this.section.dataset["theme"] === theme || this.printing) return;
       this.section.dataset["theme"] = theme;
       this.redraw();
     });
+    watchPrinting(this.signal, (printing) => this.preparePrint(printing));
     const observer = new ResizeObserver(this.redraw);
     observer.observe(this.stage);
     this.signal.addEventListener("abort", () => {
@@ -91,6 +93,17 @@ export class Frame<State> {
       this.root.replaceChildren();
     });
     content.draw();
+  }
+
+  private get printing(): boolean {
+    return this.section.dataset["printing"] !== undefined;
+  }
+
+  /** Draws at once, since the browser prints what there is now: light, and as wide as paper. */
+  private preparePrint(printing: boolean): void {
+    this.section.toggleAttribute("data-printing", printing);
+    this.section.dataset["theme"] = printing ? "light" : themeOf(this.element);
+    this.content?.draw();
   }
 
   get dark(): boolean {

@@ -170,6 +170,7 @@ describe("a head that is held of a long trace", () => {
 
 describe("the page", () => {
   let seen: (entries: { isIntersecting: boolean; target: Element }[]) => void;
+  const idle: (() => void)[] = [];
   const contents = (): PageContents => ({ views: [placed({ bytes: {} }), placed({ bytes: {}, bundle: 1 })], links: [[0, "layer", 1, "layer"]] });
 
   beforeEach(() => {
@@ -179,6 +180,8 @@ describe("the page", () => {
       observe() {}
       unobserve() {}
     });
+    idle.length = 0;
+    vi.stubGlobal("requestIdleCallback", (act: () => void) => idle.push(act));
   });
 
   test("draws each view once, when it is seen, by its own bundle", async () => {
@@ -192,6 +195,19 @@ describe("the page", () => {
     expect(views[1]!.render.mock.calls[0]![0]).toEqual({ model: models[1], el: second });
     expect(second!.style.minHeight).toBe("");
     expect(views[0]!.render).not.toHaveBeenCalled();
+  });
+
+  test("draws one view after the other when the browser is idle, and all before it prints", async () => {
+    const views = [{ render: vi.fn() }, { render: vi.fn() }];
+    startPage(contents(), views as any);
+    idle.pop()!();
+    await vi.waitFor(() => expect(idle.length).toBe(1));
+    expect(views.map(({ render }) => render.mock.calls.length)).toEqual([1, 0]);
+    dispatchEvent(new Event("beforeprint"));
+    await vi.waitFor(() => expect(views[1]!.render).toHaveBeenCalledOnce());
+    idle.pop()!();
+    expect(idle).toEqual([]);
+    expect(views[0]!.render).toHaveBeenCalledOnce();
   });
 
   test("says in its place that a view failed, as text", async () => {

@@ -72,6 +72,22 @@ describe("a view", () => {
     expect(draw).toHaveBeenCalledTimes(2);
   });
 
+  test("is light while it is printed, drawn at once", async () => {
+    document.body.style.background = "rgb(10, 10, 10)";
+    const { one, settle } = await render();
+    await settle();
+    expect(frame.dark).toBe(true);
+    const before = draw.mock.calls.length;
+    dispatchEvent(new Event("beforeprint"));
+    expect([frame.dark, one(".view").dataset["printing"], draw.mock.calls.length]).toEqual([false, "", before + 1]);
+    document.body.dataset["theme"] = "other"; // nothing else changes it meanwhile
+    await settle();
+    expect(frame.dark).toBe(false);
+    dispatchEvent(new Event("afterprint"));
+    expect([frame.dark, one(".view").dataset["printing"]]).toEqual([true, undefined]);
+    delete document.body.dataset["theme"];
+  });
+
   test("draws where its size changed", async () => {
     const { settle } = await render();
     observers[0]!.callback();
