@@ -17,6 +17,10 @@ def _palette() -> dict[str, Any]:
     return json.loads((Path(__file__).parent / "palette.json").read_text(encoding="utf-8"))
 
 
+FAINTEST = 0.005
+"""Share of the strongest score up to which a colour is that of zero: beyond it what opposes is underlined, too."""
+
+
 def colour(role: str, theme: str = "light") -> str:
     """A colour by its role, as "#rrggbb"; theme: "light" or "dark"."""
     return _palette()[theme][role]

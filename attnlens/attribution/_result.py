@@ -222,12 +222,17 @@ class TextAttribution(Attribution):
             role = "unsigned" if not self.signed else "for" if score > 0 else "against"
             colour = f"rgba({','.join(map(str, _palette.rgb(_palette.colour(role))))},{share:.2f})"
             ink = "white" if share > 0.6 else "inherit"
+            sign = "text-decoration:underline;" if role == "against" and share > _palette.FAINTEST else ""
             spans.append(
-                f"<span title='{score:+.4f}' style='background:{colour};color:{ink};padding:1px 3px;"
+                f"<span title='{score:+.4f}' style='background:{colour};color:{ink};{sign}padding:1px 3px;"
                 f"border-radius:3px'>{html.escape(token.text)}</span>"
             )
         question = html.escape(str(self.target))
-        key = f"Blue supports {question}, red opposes it." if self.signed else "The darker, the more."
+        key = (
+            f"Blue supports {question}, red and underlined opposes it."
+            if self.signed
+            else "The darker, the more."
+        )
         return (
             f"<div><b>{question}</b> &mdash; predicted {html.escape(str(self.prediction))}, "
             f"{self.unit} by {html.escape(self.how)}, {html.escape(self.verdict)}"

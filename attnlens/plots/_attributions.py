@@ -342,7 +342,7 @@ def _row(
     scores = attribution.scores.detach().cpu().numpy()
     for index, at in line:
         name = _fonts.readable(str(attribution.tokens[index]), 40)
-        _texts._chip(ax, (left + at, middle), name, scale.to_rgba(scores[index]))
+        _texts._chip(ax, (left + at, middle), name, scale, scores[index])
 
 
 def _label(ax: Axes, lines: list[str], middle: float) -> None:
@@ -356,7 +356,7 @@ def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _sty
     wide, tall = figure.get_size_inches()
     words = [*_common(attributions), "each line on its own scale"]
     if cmap is None and any(one.signed for one in attributions):
-        words.append("blue supports the class, red opposes it")
+        words.append("blue supports the class, red and underlined opposes it")
     if cmap is None and any(not one.signed for one in attributions):
         words.append("violet: no sign, the darker the more")
     if cmap is not None:

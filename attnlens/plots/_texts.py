@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import CenteredNorm, Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from .. import _checks
+from .. import _checks, _palette
 from ..analysis import rollout as roll
 from ..data._trace import Token, Trace
 from ..errors import InputError
@@ -33,6 +34,9 @@ LETTER, GAP, LINE = 0.0866, 0.2, 0.33
 
 WIDTH, MARGIN = (8.4, 0.0), 0.22
 """Size and margin of the page in inches; its height follows from the text."""
+
+UNDER = 0.074
+"""Inches from the middle of a token to the line under it."""
 
 BAR = 2.6
 """Width of the colour bar with its labels in inches."""
@@ -79,7 +83,7 @@ def tokens(
     figsize: _style.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """An attribution as coloured text: blue supports the target, red opposes it; the darker, the more.
+    """An attribution as coloured text: blue supports the target, red and underlined opposes it; the darker, the more.
 
     Lines run in the direction of the text, for Arabic or Hebrew from right to left. The line below states the method
     and its completeness gap, the error of the scores.
@@ -134,7 +138,7 @@ def _text(
     for number, line in enumerate(lines):
         for index, middle in line:
             at = (wide - middle if leftwards else middle, LINE * (number + 0.5))
-            _chip(ax, at, names[index], scale.to_rgba(scores[index]))
+            _chip(ax, at, names[index], scale, scores[index])
 
 
 def text_scale(attribution: Attribution, cmap: _style.Colours) -> ScalarMappable:
@@ -190,11 +194,16 @@ def _inches(ax: Axes) -> _style.Size:
     return area.width / ax.figure.dpi, area.height / ax.figure.dpi
 
 
-def _chip(ax: Axes, at: tuple[float, float], name: str, colour: tuple[float, ...]) -> None:
+def _chip(ax: Axes, at: tuple[float, float], name: str, scale: ScalarMappable, score: float) -> None:
+    """A token on the colour of its score, underlined where it opposes: a sign besides the hue."""
+    colour = scale.to_rgba(score)
     ink = "white" if _style.is_dark(colour) else _style.INK
     box = dict(boxstyle="round,pad=0.26,rounding_size=0.35", facecolor=colour, edgecolor="none")
     ax.text(*at, name, family="DejaVu Sans Mono", fontsize=10, color=ink, ha="center", va="center", bbox=box,
             parse_math=False)  # fmt: skip
+    if score < _palette.FAINTEST * scale.norm.vmin:
+        half = _fonts.width(name) * LETTER / 2
+        ax.plot([at[0] - half, at[0] + half], [at[1] + UNDER] * 2, color=ink, linewidth=1, zorder=4)
 
 
 def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
@@ -217,7 +226,12 @@ def _bar(ax: Axes, scale: ScalarMappable, ends: tuple[str, str]) -> None:
     bar.ax.tick_params(labelsize=7.5, color=_style.HAIRLINE, labelcolor=_style.INK, length=2)
     bar.locator = MaxNLocator(4, symmetric=scale.norm.vmin < 0)
     bar.outline.set_visible(False)
-    for name, at, side in ((ends[0], right - 1.58, "right"), (ends[1], right + 0.08, "left")):
+    named = [
         figure.text(
             at / wide, (low + 0.05) / tall, name, color=_style.QUIET, fontsize=8, ha=side, va="center"
         )
+        for name, at, side in ((ends[0], right - 1.58, "right"), (ends[1], right + 0.08, "left"))
+    ]
+    if scale.norm.vmin < 0:
+        area = named[0].get_window_extent().transformed(figure.transFigure.inverted())
+        figure.add_artist(Line2D([area.x0, area.x1], [area.y0] * 2, color=_style.QUIET, linewidth=1))

@@ -60,6 +60,7 @@ figcaption { color: var(--quiet); font-size: 13px; }
 .pale { opacity: 0.45; }
 .mat { fill: var(--mat); }
 .word { padding: 1px 3px; border-radius: 3px; }
+[class*="against-"] { text-decoration: underline 1.5px; text-underline-offset: 3px; }
 .note .word { color: var(--ink); }
 .matrix th { font-weight: 400; padding: 4px 10px; text-align: left; }
 .matrix thead th { text-align: right; }
@@ -70,6 +71,9 @@ form[data-table] output { color: var(--quiet); }
 :is(input, select) {
   font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: 6px;
   padding: 5px 8px;
+}
+@media (forced-colors: active) {
+  :is([class*="for-"], [class*="against-"]) { forced-color-adjust: none; }
 }
 @media print {
   .scroll, .across { overflow: visible; }

@@ -76,6 +76,10 @@ HEADS_STYLE = """
 .bars .chance { stroke: var(--ink); stroke-width: 1.5; }
 .classes-of td { text-align: center; border: 1px solid var(--paper); }
 .off { fill: var(--quiet); }
+@media (forced-colors: active) {
+  .token[aria-pressed="true"] { outline: 2px solid Highlight; }
+  .heads button[aria-pressed="true"] { outline-color: Highlight; }
+}
 @media print {
   .head nav, .fields { display: none; }
   .head, .examples { break-inside: auto; }

@@ -201,7 +201,11 @@ def print_text(console: Console, explanation: InputExplanation) -> None:
         )
     )
     attribution = explanation.attribution
-    signs = "blue supports it, red opposes it" if _colour(console) else "+ supports it, - opposes it"
+    signs = (
+        "blue supports it, red and underlined opposes it"
+        if _colour(console)
+        else "+ supports it, - opposes it"
+    )
     key = signs if attribution.signed else "the larger, the more important"
     words = f"why {attribution.target}: {key} ({attribution.how}, {attribution.verdict})"
     console.print(words, style="dim", markup=False)
@@ -332,7 +336,8 @@ def _coloured(console: Console, words: list[str], scores: list[float], signed: b
         light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
         line.append(
             f" {word.strip()} ",
-            style=f"{_palette.ink(dark=light <= 140)} on rgb({','.join(map(str, shade))})",
+            style=f"{'underline ' * (role == 'against')}{_palette.ink(dark=light <= 140)} "
+            f"on rgb({','.join(map(str, shade))})",
         )
     return line
 

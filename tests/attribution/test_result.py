@@ -250,8 +250,13 @@ def test_html_is_escaped():
     assert "completeness gap 0.2%" in reader.words
 
 
+def test_html_underlines_what_opposes_as_far_as_colours_show_it():
+    shown = text(scores=torch.tensor([0.0, 2.0, -1.0, -0.001]))._repr_html_().split("<span")[1:]
+    assert ["underline;" in one for one in shown] == [False, False, True, False]
+
+
 def test_html_says_how_to_read_it():
-    assert "Blue supports good, red opposes it." in read(text()._repr_html_()).words
+    assert "Blue supports good, red and underlined opposes it." in read(text()._repr_html_()).words
     ranked = text(signed=False, gap=None, change=None, baseline=None)
     assert "The darker, the more." in read(ranked._repr_html_()).words
     assert len(read(text(scores=torch.zeros(4))._repr_html_()).titles) == 4

@@ -372,7 +372,7 @@ def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
     open_report(page, path)
     all_drawn(page)
     printed = Printed(page.pdf(format="A4", print_background=False))
-    explained = ("Rowsarelayers", "Queriesontheleft", "redopposesit", "Queriesrundown")
+    explained = ("Rowsarelayers", "Queriesontheleft", "Bluesupports", "Queriesrundown")
     assert [printed.text.count(start) for start in explained] == [2, 2, 2, 1]
     assert printed.text.count("dull") > 6
     assert "hidespecialtokens" not in printed.text
@@ -382,6 +382,18 @@ def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
     strongest = page.get_by_role("option", name="“dull”").first
     colour = strongest.evaluate("e => getComputedStyle(e).backgroundColor")
     assert tuple(map(int, re.findall(r"\d+", colour))) in printed.fills
+
+
+def test_forced_colours_leave_scores_and_what_is_selected(page, written):
+    page.emulate_media(forced_colors="active")
+    open_report(page, written[1])
+    tokens, attention = view(page, "Token attribution"), view(page, "Attention")
+    style = "(e, name) => getComputedStyle(e)[name]"
+    colours = {part.evaluate(style, "backgroundColor") for part in tokens.locator(".part").all()}
+    assert len(colours) > 4
+    lines, matrix = (attention.get_by_role("button", name=name) for name in ("lines", "matrix"))
+    assert lines.evaluate(style, "backgroundColor") != matrix.evaluate(style, "backgroundColor")
+    assert page.get_by_role("gridcell", selected=True).evaluate(style, "outlineWidth") == "3px"
 
 
 def test_an_image_has_its_picture_and_its_patches(page, tmp_path):

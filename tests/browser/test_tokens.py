@@ -267,6 +267,9 @@ def test_the_picture_is_an_svg_with_every_token(page, lens):
     assert set(TEXT.split()) <= set(words)
     assert any("ompleteness gap" in said for said in words)
     assert re.fullmatch(r"attnlens-attribution-positive-[a-z-]+\.svg", download.value.suggested_filename)
+    marked = page.evaluate("[...found.querySelectorAll('[text-decoration]')].map((one) => one.textContent)")
+    assert marked == page.locator(".part.against").all_inner_texts()
+    assert marked
     assert page.evaluate("found.querySelectorAll('rect').length") > len(TEXT.split())
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG").click()

@@ -8,6 +8,8 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
+from matplotlib.lines import Line2D
 
 import attnlens as al
 from attnlens import plots
@@ -44,6 +46,19 @@ def test_tokens_colours_by_sign(lens):
             red, _, blue, _ = shades[token.text]
             assert (blue > red) == (score > 0), token
     assert f"{attribution.gap:.1%}" in figure.axes[0].texts[-1].get_text()
+
+
+def test_what_opposes_is_underlined_and_the_bar_says_so():
+    one = attribution(4)
+    one.scores[:] = torch.tensor([1.0, -0.5, -0.001, 0.2])
+    figure = plots.tokens(one)
+    (line,) = figure.axes[0].lines
+    left, bottom, right, top = boxes(figure)[1]
+    under = line.get_window_extent()
+    assert left < under.x0 < under.x1 < right
+    assert bottom < under.y0 < (bottom + top) / 2
+    assert len(figure.findobj(Line2D, include_self=False)) > len(figure.axes[0].lines)
+    assert not plots.tokens(replace(one, signed=False, scores=one.scores.abs())).axes[0].lines
 
 
 @pytest.mark.parametrize("count", [1, 8, 60, 400])

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 e987991a1072ac42ffa57027286c286d4c061415434afc1b1dd45c5dd6cf1c91
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 ca96db15443b4dc230d9a1ba2cb2f5b81cf7e4446ecfa71c67aaa7dd18bb288e
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";

@@ -44,7 +44,7 @@ export class Facts {
   /** The line below it: the verdict, and what the colours mean. */
   ending({ result, most }: ScoredText): string {
     const end = formatNumber(most);
-    const signed = `blue supports ${tokenLabel(result.question, 60)}, red opposes it, up to ±${end}`;
+    const signed = `blue supports ${tokenLabel(result.question, 60)}, red and underlined opposes it, up to ±${end}`;
     return `${this.verdict.textContent}  ·  ${result.signed ? signed : `strong colours are important, up to ${end}`}`;
   }
 }
@@ -65,10 +65,10 @@ function questionFacts(result: AttributionResult): HTMLElement[] {
 
 function scaleContent(result: AttributionResult, most: number, ramp: Ramp): Content {
   const bar = h("span", { className: "ramp", style: { background: cssGradient(ramp, result.signed) } });
-  const side = (text: string) => h("span", { className: "side" }, text);
+  const side = (text: string, sign = "") => h("span", { className: `side ${sign}` }, text);
   const end = formatNumber(most);
   if (!result.signed) return ["0", bar, end, side("importance")];
-  return [side("against"), `−${end}`, bar, `+${end}`, side(`for ${tokenLabel(result.question, 60)}`)];
+  return [side("against", "against"), `−${end}`, bar, `+${end}`, side(`for ${tokenLabel(result.question, 60)}`)];
 }
 
 function cssGradient(ramp: Ramp, signed: boolean): string {

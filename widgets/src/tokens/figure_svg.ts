@@ -39,8 +39,9 @@ function wordSvg(element: HTMLElement, outer: DOMRect): string[] {
   const size = parseFloat(style.fontSize) || 15;
   const { background } = element.style;
   const blocks = background ? [...element.getClientRects()].map((box) => block(box, outer, background)) : [];
+  const sign = element.classList.contains("against") ? ' text-decoration="underline"' : "";
   const words = linesOf(element).map(({ text: line, box }) =>
-    text(box.left - outer.left + EDGE, box.bottom - outer.top + EDGE - box.height * 0.24, line, size, style.color));
+    text(box.left - outer.left + EDGE, box.bottom - outer.top + EDGE - box.height * 0.24, line, size, style.color, sign));
   return [...blocks, ...words];
 }
 

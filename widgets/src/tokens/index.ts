@@ -16,7 +16,7 @@ import css from "./tokens.css";
 
 const KEYS = "Point at a part for its score; arrows move, Escape clears.";
 const HOW = {
-  signed: `Blue supports the class, red opposes it, strong colours the most. ${KEYS}`,
+  signed: `Blue supports the class, red and underlined opposes it, strong colours the most. ${KEYS}`,
   unsigned: `Strong colours are important; the method does not say whether for or against. ${KEYS}`,
 };
 

@@ -123,6 +123,7 @@ export class PartsPicture {
       else if (scored.isColoured(part)) {
         const colour = ramp(scored.share(part));
         Object.assign(element.style, { background: colour, color: inkOn(colour) });
+        element.classList.toggle("against", scored.isAgainst(part));
       }
       element.setAttribute("aria-selected", String(part === selected));
     });

@@ -8,6 +8,9 @@ import type { AttributionResult, ExplainRequest, InputText, Level, TextParts, To
 /** Parts that a ranking lists. */
 const MOST_RANKED = 24;
 
+/** A share whose colour is that of zero. */
+const FAINTEST_SIGN = 0.005;
+
 /** Characters of a part in the running text; a sentence may be long. */
 const LONGEST: Record<Level, number> = { token: 40, word: 60, sentence: 1200 };
 
@@ -38,6 +41,11 @@ export class ScoredText {
   /** Whether a part is coloured: special tokens only where their score counts. */
   isColoured(part: number): boolean {
     return !this.isSpecial(part) || Math.abs(this.scores[part]!) > this.most / 1e3;
+  }
+
+  /** Whether a part opposes what is explained, as far as colours show it: its mark besides the hue. */
+  isAgainst(part: number): boolean {
+    return this.result.signed && this.isColoured(part) && this.share(part) < -FAINTEST_SIGN;
   }
 
   /** A part as the text shows it. */

@@ -208,6 +208,15 @@ describe("the picture", () => {
     expect(omitted(scored([1])).hidden).toBe(true);
   });
 
+  test("underlines what opposes, as far as colours show it", () => {
+    const marked = (text: ScoredText) => {
+      draw(text, false);
+      return picture.elements.map((element) => element.classList.contains("against"));
+    };
+    expect(marked(scored([1, -0.5, -0.001, 0.2]))).toEqual([false, true, false, false]);
+    expect(marked(scored([1, -0.5], { signed: false }))).toEqual([false, false]);
+  });
+
   test("as SVG has its words as text", () => {
     draw(new ScoredText(result(), parts([HOSTILE, "b"]), Float32Array.of(1, -1)), true);
     const svg = svgInset(figureSvg(picture.body, picture.elements, rolesOf(true)), 0, 0);
@@ -268,7 +277,7 @@ describe("the facts", () => {
   test("are the lines around a saved picture", () => {
     const { all, text } = facts();
     expect(all.heading).toBe("predicted negative 90 %  ·  explained negative logit +1.5  ·  by gradient from pad  ·  model tiny");
-    expect(all.ending(text)).toBe("Gap 0.0%  ·  blue supports negative, red opposes it, up to ±1");
+    expect(all.ending(text)).toBe("Gap 0.0%  ·  blue supports negative, red and underlined opposes it, up to ±1");
     const unsigned = facts({ signed: false });
     expect(unsigned.all.ending(unsigned.text)).toContain("strong colours are important, up to 1");
   });
