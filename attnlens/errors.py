@@ -6,9 +6,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from reprlib import repr as short
 
+from ._escaping import encodable
+
 
 class AttnlensError(Exception):
     """Base of every error that attnlens raises on purpose."""
+
+    def __str__(self) -> str:
+        return encodable(super().__str__())
 
 
 class InputError(AttnlensError, ValueError):

@@ -18,7 +18,8 @@ import attnlens as al
 PACKAGE = Path(al.__file__).parent
 
 STOREYS = (
-    {"errors", "_palette"},
+    {"_palette", "_escaping"},
+    {"errors"},
     {"_checks"},
     {"data"},
     {"io", "recorder", "kernels"},

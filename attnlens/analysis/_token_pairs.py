@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import _checks
+from .._escaping import encodable
 from ..data._batch import AttentionBatch
 from ..data._trace import Token, Trace
 from ..errors import InputError
@@ -158,7 +159,7 @@ class _PairReducer:
         if len(tokens) != count:
             return [-1] * count
         return [
-            -1 if axis == 1 and (at == 0 or token.special) else self._code(token.text)
+            -1 if axis == 1 and (at == 0 or token.special) else self._code(encodable(token.text))
             for at, token in enumerate(tokens)
         ]
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import _checks
+from .._escaping import encodable
 from ..data._batch import AttentionBatch
 from ..data._trace import Token, Trace
 from ..errors import InputError
@@ -178,7 +179,7 @@ class _Best:
 
 
 def _text(tokens: tuple[Token, ...], at: int) -> str:
-    return tokens[at].text if at < len(tokens) else ""
+    return encodable(tokens[at].text) if at < len(tokens) else ""
 
 
 def _frame(best: dict[int, _Best], names: list[str]) -> pd.DataFrame:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from .._checks import listed
+from .._escaping import encodable, shown
 from ..errors import InputError, unknown_name
 from . import _registry
 from ._result import Attribution, ImageAttribution, TextAttribution, as_json
@@ -63,7 +63,9 @@ class Explanation:
 
         columns = {name: item.scores.flatten().tolist() for name, item in zip(self.names, self)}
         first = self.attributions[0]
-        index = [token.text for token in first.tokens] if isinstance(first, TextAttribution) else None
+        index = (
+            [encodable(token.text) for token in first.tokens] if isinstance(first, TextAttribution) else None
+        )
         return pd.DataFrame(columns, index=index)
 
     @property
@@ -116,7 +118,7 @@ class Explanation:
     def _repr_html_(self) -> str:
         if isinstance(self.attributions[0], ImageAttribution):
             return f"{_picture(self)}{self.table.to_html(float_format='{:.3g}'.format)}"
-        parts = (f"<h4>{html.escape(name)}</h4>{one._repr_html_()}" for name, one in zip(self.names, self))
+        parts = (f"<h4>{shown(name, 200)}</h4>{one._repr_html_()}" for name, one in zip(self.names, self))
         return "".join(parts)
 
 
@@ -280,4 +282,4 @@ def _picture(explanation: Explanation) -> str:
     figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
     plt.close(figure)
     coded = base64.b64encode(file.getvalue()).decode()
-    return f"<img alt='{html.escape(', '.join(explanation.names))}' src='data:image/png;base64,{coded}'>"
+    return f"<img alt='{shown(', '.join(explanation.names))}' src='data:image/png;base64,{coded}'>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import math
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import _palette
+from .._escaping import cut, encodable, escaped_halves, shown
 from ..data._axes import PerToken
 from ..data._trace import Prediction, Token
 from ..errors import InputError
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SMALL_CHANGE = 0.1
 """Share of the scores' absolute sum below which the change is small: relative to it, accurate scores have a large gap
 too."""
+
+LONGEST_TOKEN, LONGEST_NAME = 80, 200
+"""Characters of a token and of a name that are printed."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,6 +131,11 @@ class Attribution:
         option = "n_steps" if self.estimated_error is None else "max_steps"
         return f"{error}did not converge in {self.steps} steps: raise {option}"
 
+    @property
+    def _headline(self) -> str:
+        target, how = (cut(text, LONGEST_NAME) for text in (str(self.target), self.how))
+        return f"Attribution of {target!r} ({self.unit}) by {how}"
+
     def _header(self) -> dict[str, Any]:
         """The fields other than scores and parts, for JSON."""
         names = (
@@ -174,7 +182,7 @@ class TextAttribution(Attribution):
         sampled = {} if self.standard_error is None else {"standard_error": self.standard_error.tolist()}
         return pd.DataFrame(
             {
-                "token": [token.text for token in self.tokens],
+                "token": [encodable(token.text) for token in self.tokens],
                 "score": self.scores.tolist(),
                 **sampled,
                 "start": pd.array([token.start for token in self.tokens], dtype="Int64"),
@@ -208,9 +216,9 @@ class TextAttribution(Attribution):
         return {**self._header(), "level": self.level, "text": list(self.text), "tokens": tokens}
 
     def __repr__(self) -> str:
-        top = ", ".join(f"{text} {score:+.3g}" for text, score in self.top())
-        return (
-            f"Attribution of {str(self.target)!r} ({self.unit}) by {self.how}, {len(self)} {self.level}s, "
+        top = ", ".join(f"{cut(text, LONGEST_TOKEN)} {score:+.3g}" for text, score in self.top())
+        return encodable(
+            f"{self._headline}, {len(self)} {self.level}s, "
             f"{self.verdict}\n  strongest: {top}\n  attribution.tokens, attribution.scores, attribution.table"
         )
 
@@ -225,17 +233,17 @@ class TextAttribution(Attribution):
             sign = "text-decoration:underline;" if role == "against" and share > _palette.FAINTEST else ""
             spans.append(
                 f"<span title='{score:+.4f}' style='background:{colour};color:{ink};{sign}padding:1px 3px;"
-                f"border-radius:3px'>{html.escape(token.text)}</span>"
+                f"border-radius:3px'>{shown(token.text, LONGEST_TOKEN)}</span>"
             )
-        question = html.escape(str(self.target))
+        question = shown(str(self.target), LONGEST_NAME)
         key = (
             f"Blue supports {question}, red and underlined opposes it."
             if self.signed
             else "The darker, the more."
         )
         return (
-            f"<div><b>{question}</b> &mdash; predicted {html.escape(str(self.prediction))}, "
-            f"{self.unit} by {html.escape(self.how)}, {html.escape(self.verdict)}"
+            f"<div><b>{question}</b> &mdash; predicted {shown(str(self.prediction), LONGEST_NAME)}, "
+            f"{self.unit} by {shown(self.how, LONGEST_NAME)}, {shown(self.verdict)}"
             f"<p style='line-height:1.9'>{' '.join(spans)}</p><small>{key}</small></div>"
         )
 
@@ -307,7 +315,7 @@ class ImageAttribution(Attribution):
     def __repr__(self) -> str:
         height, width = self.scores.shape
         return (
-            f"Attribution of {str(self.target)!r} ({self.unit}) by {self.how}, {height} x {width} pixels, "
+            f"{self._headline}, {height} x {width} pixels, "
             f"{self.verdict}\n  attribution.scores [height, width], attribution.on_image, attribution.plot()"
         )
 
@@ -340,7 +348,7 @@ def scaled_gap(gap: float, total: float, change: float, least: float) -> float:
 
 def as_json(data: Any, **options: Any) -> str:
     """Valid JSON text: JSON has neither NaN nor infinity, so both become null."""
-    return json.dumps(_finite(data), **{"ensure_ascii": False, "allow_nan": False, **options})
+    return escaped_halves(json.dumps(_finite(data), **{"ensure_ascii": False, "allow_nan": False, **options}))
 
 
 def _finite(data: Any) -> Any:

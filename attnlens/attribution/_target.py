@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .._escaping import encodable
 from ..data._trace import Trace
 from ..errors import InputError, unknown_name
 from ..models import _classes
@@ -59,7 +60,9 @@ class Target:
 
     def __str__(self) -> str:
         """The target in words: "negative", or "negative rather than positive"."""
-        return self.name if self.against is None else f"{self.name} rather than {self._named(self.against)}"
+        return encodable(
+            self.name if self.against is None else f"{self.name} rather than {self._named(self.against)}"
+        )
 
     def __repr__(self) -> str:
         place = "" if self.position is None else f", position {self.position}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .._escaping import encodable
 from ..analysis import HeadColumns, rollout
 from ..analysis._top_weights import TopReducer
 from ..errors import AttnlensError, InputError
@@ -449,7 +450,7 @@ def _text(input: Any) -> str | None:
 
 def _encodable(value: Any) -> str:
     """A value as a text that Parquet takes: a lone surrogate, which is no character, becomes "?"."""
-    return str(value).encode("utf-8", "replace").decode()
+    return encodable(str(value))
 
 
 def _grey() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 
 import numpy as np
@@ -11,12 +10,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .._escaping import shown
 from ._trace import Layer, Trace
 
 SIZE = 48
 """Pixels along one side of a thumbnail."""
 
 MOST_WORDS = 200
+LONGEST_LINE, LONGEST_TOKEN = 400, 80
+"""Characters of the line about the trace, and of a token."""
+
 MOST_LAYERS = 24
 MOST_HEADS = 16
 MOST_POSITIONS = 512
@@ -25,12 +28,12 @@ MOST_POSITIONS = 512
 
 def summary(trace: Trace) -> str:
     """HTML: a line about the trace, its tokens or its image, and every head as a thumbnail."""
-    head = html.escape(repr(trace).splitlines()[0])
+    head = shown(repr(trace).splitlines()[0], LONGEST_LINE)
     if trace.patches is not None and trace.patches.image is not None:
         content = _img(np.asarray(trace.patches.image), "the image as the model saw it", height=96)
     else:
         content = " ".join(
-            f"<span style='opacity:{0.5 if token.special else 1}'>{html.escape(token.text)}</span>"
+            f"<span style='opacity:{0.5 if token.special else 1}'>{shown(token.text, LONGEST_TOKEN)}</span>"
             for token in trace.tokens[:MOST_WORDS]
         )
     inside = (
@@ -47,13 +50,13 @@ def summary(trace: Trace) -> str:
 
 def grid(trace: Trace) -> str:
     """An <img> with a row per layer and a square per head; '' for a trace without layers."""
-    shown = trace.layers[:MOST_LAYERS]
-    if not shown:
+    layers = trace.layers[:MOST_LAYERS]
+    if not layers:
         return ""
-    columns = min(MOST_HEADS, max(layer.attention.heads for layer in shown))
+    columns = min(MOST_HEADS, max(layer.attention.heads for layer in layers))
     step = SIZE + 4
-    canvas = np.full((step * len(shown), step * columns), 255, dtype=np.uint8)
-    for row, layer in enumerate(shown):
+    canvas = np.full((step * len(layers), step * columns), 255, dtype=np.uint8)
+    for row, layer in enumerate(layers):
         for column in range(min(columns, layer.attention.heads)):
             tile = thumbnail(_weights(trace, layer, column))
             canvas[row * step : row * step + SIZE, column * step : column * step + SIZE] = tile

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .._checks import as_integer, integer
+from .._escaping import cut, encodable
 from ..errors import InputError
 from ._attention import Attention, destination
 from ._axes import Index, positions
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 KINDS = ("self", "cross", "channel")
+LONGEST_NAME = 200
+"""Characters of a name that are printed."""
+
 SIDES = ("input", "output", "other")
 
 
@@ -71,6 +75,9 @@ class PatchGrid:
 
     def __len__(self) -> int:
         return len(self.leading) + self.rows * self.cols
+
+    def __post_init__(self):
+        _check_members("leading", self.leading, str, '"[CLS]"')
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -125,7 +132,8 @@ class Prediction:
     top: tuple[Prediction, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
-        return self.label if self.probability is None else f"{self.label} ({self.probability:.2f})"
+        label = encodable(self.label)
+        return label if self.probability is None else f"{label} ({self.probability:.2f})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +155,12 @@ class Trace:
     | `trace.prediction` | label and probability |
 
     logits: `[class]`; `[token, class]` for token tasks; `[class, token]` of start and end for question answering
+    text: the texts of the input, as a tuple: one, or the two of a pair
     labels: class names, () where there are none
     activation: "softmax", "sigmoid" (multi-label) or "none" (regression): from logits to probabilities
     target: the class whose gradients `values` hold; None without a target
+
+    Names of the model and of layers have "?" for half of a surrogate pair, which cannot be written.
     """
 
     layers: tuple[Layer, ...]
@@ -164,15 +175,21 @@ class Trace:
     target: int | None = None
 
     def __post_init__(self):
+        for name in ("tokens", "output_tokens"):
+            _check_members(name, getattr(self, name), Token, 'Token("film")')
+        for name in ("text", "labels"):
+            _check_members(name, getattr(self, name), str, '"film"')
+        if isinstance(self.model, str):
+            vars(self)["model"] = encodable(self.model)
         if self.patches is not None and not self.tokens:
             object.__setattr__(self, "tokens", self.patches.tokens)
         if isinstance(self.layers, PendingLayers):
             vars(self)["_pending"] = vars(self).pop("layers")
         else:
-            self._check(self.layers)
+            vars(self)["layers"] = self._checked(self.layers)
 
-    def _check(self, layers: tuple[Layer, ...]) -> None:
-        """Raises InputError unless the layers have as many positions as there are tokens."""
+    def _checked(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The layers under names that can be written. Raises InputError unless they fit the tokens."""
         for layer in layers:
             for axis, side, size in _sides(layer):
                 tokens = self._tokens_of(side)
@@ -181,6 +198,10 @@ class Trace:
                         f"layer {layer.name!r} has {size} {axis} positions but the trace has {len(tokens)} "
                         f"{side} tokens"
                     )
+        names = [encodable(layer.name) for layer in layers]
+        if all(name is layer.name for name, layer in zip(names, layers)):
+            return layers
+        return tuple(replace(layer, name=name) for name, layer in zip(names, layers))
 
     # -- layers that are computed when they are read ---------------------------------------------------------
 
@@ -190,8 +211,7 @@ class Trace:
             pending = vars(self).get("_pending") if name == "layers" else None
             if pending is None:
                 return self.__getattribute__(name)
-            layers = pending()
-            self._check(layers)
+            layers = self._checked(pending())
             vars(self)["layers"] = layers
             vars(self).pop("_pending", None)
             return layers
@@ -331,7 +351,7 @@ class Trace:
     def label(self, index: int) -> str:
         """The name of a class; `class 3` where the model has no names."""
         index = integer("index", index)
-        return self.labels[index] if index < len(self.labels) else f"class {index}"
+        return encodable(self.labels[index]) if index < len(self.labels) else f"class {index}"
 
     @property
     def passages(self) -> tuple[str, ...]:
@@ -429,11 +449,10 @@ class Trace:
         heads_text = _count(heads[-1], "head") if heads else "0 heads"
         if len(heads) > 1:
             heads_text = f"{heads[0]}-{heads_text}"
-        lines = [
-            f"Trace of {self.model or 'a model'}: {what}, {_count(len(self.layers), 'layer')} x {heads_text}"
-        ]
+        name = cut(self.model, LONGEST_NAME) or "a model"
+        lines = [f"Trace of {name}: {what}, {_count(len(self.layers), 'layer')} x {heads_text}"]
         if self.prediction is not None:
-            lines[0] += f", prediction {self.prediction}"
+            lines[0] += f", prediction {cut(str(self.prediction), LONGEST_NAME)}"
         if self.layers:
             shape = list(self.layers[-1].attention.shape)
             lines += [
@@ -448,6 +467,18 @@ class Trace:
         from ._thumbnails import summary
 
         return summary(self)
+
+
+def _check_members(name: str, held: Sequence, kind: type, example: str) -> None:
+    """Raises InputError for a text, which would count as a tuple of its letters, and for members of another kind.
+
+    The first member stands for all: the labels of a language model are its vocabulary.
+    """
+    if isinstance(held, str) or not all(isinstance(one, kind) for one in held[:1]):
+        raise InputError(
+            f"{name} of a trace is a tuple of {kind.__name__}, as ({example},), not {short(held)}; lens.trace(input) "
+            "makes a trace of an input"
+        )
 
 
 def no_patches(trace: Trace, what: str, text: str) -> InputError:

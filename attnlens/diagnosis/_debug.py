@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .._checks import integer, listed, token
+from .._escaping import shown
 from ..attribution._compare_methods import Explanation
 from ..attribution._result import Attribution, as_json, gap_of
 from ..attribution._target import Target, TargetRequest
@@ -147,10 +147,10 @@ class Diagnosis:
         )
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{html.escape(finding.text)}</li>" for finding in self.findings)
+        items = "".join(f"<li>{shown(finding.text)}</li>" for finding in self.findings)
         head = f"{self.trace.prediction}, true: {self.trace.label(self.true)}"
         table = self.top.to_html(index=False, float_format="{:.3f}".format, border=0)
-        return f"<h3>{html.escape(head)}</h3><ul>{items}</ul>{table}{self.explanation._repr_html_()}"
+        return f"<h3>{shown(head, 400)}</h3><ul>{items}</ul>{table}{self.explanation._repr_html_()}"
 
 
 def debug(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import integer, listed, refuse_columns
+from .._escaping import encodable
 from ..data._pending import settled
 from ..data._trace import Prediction, Trace
 from ..errors import InputError, unknown_name
@@ -93,8 +94,8 @@ class Lens:
             return self._given_labels
         names = _tasks.config_of(self.model, "id2label")
         if names and self.task in ("sequence", "image", "token"):
-            return tuple(str(names[i]) for i in sorted(names))
-        return tuple(map(str, getattr(self.model, "labels", None) or ()))
+            return tuple(encodable(str(names[i])) for i in sorted(names))
+        return tuple(encodable(str(name)) for name in getattr(self.model, "labels", None) or ())
 
     @property
     def activation(self) -> str:

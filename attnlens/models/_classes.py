@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .._checks import as_integer, values_of
+from .._escaping import encodable
 from ..errors import InputError, unknown_name
 from . import _tasks
 
@@ -100,7 +101,7 @@ def labels_of(labels: Any, model: nn.Module) -> tuple[str, ...]:
     count = _tasks.config_of(model, "num_labels")
     if task is not None and isinstance(count, int):
         check_count(tuple(names), count, model)
-    return tuple(map(str, names))
+    return tuple(encodable(str(name)) for name in names)
 
 
 def check_count(labels: tuple[str, ...], count: int, model: nn.Module) -> None:

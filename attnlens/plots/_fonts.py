@@ -11,6 +11,8 @@ from matplotlib.artist import Artist
 from matplotlib.font_manager import FontEntry, FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
 
+from .._escaping import encodable
+
 SIGNS = {" ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "␣", "\u3000": "␣"}
 """Symbols for tokens of white space."""
 
@@ -40,7 +42,8 @@ def letter(artist: Artist) -> bool:
     """Sets the fonts of every text of a figure or an Axes; returns whether code points are drawn."""
     coded = False
     for text in artist.findobj(Text):
-        content = text.get_text()
+        content = encodable(text.get_text())
+        text.set_text(content)
         coded |= bool(CODE.search(content))
         if not content.isascii() and not text.get_usetex():
             family = text.get_fontfamily()

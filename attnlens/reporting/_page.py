@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from ipywidgets import DOMWidget
 
 from .. import __version__, _palette
-from ..io._escaping import seen
+from .._escaping import shown
 from ..widgets._view import View, bundle
 from ._packing import pack
 
@@ -163,10 +162,3 @@ def fingerprint(code: str) -> str:
 def room(view: int, height: int) -> str:
     """The element of a view, with its approximate height in pixels, so that the page does not jump."""
     return f'<div data-view="{view}" data-height="{height}"><p class="note undrawn">{UNDRAWN}</p></div>'
-
-
-def shown(text: str, longest: int = 4000) -> str:
-    """A text as HTML: markup and invisible characters are escaped, and a long text is cut."""
-    text = text.encode("utf-8", "replace").decode()
-    cut = text if len(text) <= longest else f"{text[:longest]} …"
-    return html.escape(seen(cut))

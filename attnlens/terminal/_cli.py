@@ -17,8 +17,8 @@ import typer
 from typer.core import TyperCommand
 
 from .. import __version__
+from .._escaping import seen
 from ..errors import AttnlensError, InputError
-from ..io._escaping import seen
 from . import _output
 
 if TYPE_CHECKING:

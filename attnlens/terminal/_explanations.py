@@ -18,6 +18,7 @@ from rich.text import Text
 from torch import Tensor
 
 from .. import _palette, models
+from .._escaping import quoted
 from ..analysis import rollout
 from ..analysis._strongest_heads import strongest_heads
 from ..attribution import Attribution, TextAttribution
@@ -25,7 +26,6 @@ from ..data._trace import Trace
 from ..diagnosis import Diagnosis, debug
 from ..errors import FileError, InputError
 from ..io import _safetensors
-from ..io._escaping import quoted
 from ..lens import ImageLens, Lens, TextLens
 
 STRONGEST = 5

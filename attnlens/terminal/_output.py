@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._escaping import seen
 from ..errors import InputError
-from ..io._escaping import seen
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from .._checks import one_of
+from .._escaping import quoted
 from ..analysis import Comparison, ModelComparison, compare, head_stats
 from ..corpus import HeadPages
 from ..data._trace import Trace
 from ..errors import FileError, InputError
-from ..io._escaping import quoted
 from ..lens import Lens
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._escaping import encodable
 from ..data._attention import Attention, Band, Factors, Windows
 from ..data._thumbnails import data_url
 from ..data._trace import Layer, PatchGrid, Token, Trace
@@ -200,7 +201,7 @@ def _band(mask: Band | Tensor | None) -> list[int | None] | None:
 def _tokens(tokens: Sequence[Token]) -> dict[str, list]:
     """Texts, positions of the special ones, and segments, left empty where there is one segment."""
     return {
-        "text": [token.text.encode("utf-8", "replace").decode() for token in tokens],
+        "text": [encodable(token.text) for token in tokens],
         "special": [i for i, token in enumerate(tokens) if token.special],
         "segment": [token.segment for token in tokens] if any(token.segment for token in tokens) else [],
     }

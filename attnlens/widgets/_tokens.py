@@ -10,6 +10,7 @@ import torch
 import traitlets as t
 
 from .. import _checks
+from .._escaping import encodable
 from ..attribution._result import TextAttribution
 from ..attribution.text._merging import LEVELS, first_sign, groups
 from ..data._trace import Token
@@ -216,7 +217,7 @@ def _parts(whole: TextAttribution, level: TextAttribution) -> dict[str, Any]:
     tokens = level.tokens
     return {
         "level": level.level,
-        "text": [token.text.encode("utf-8", "replace").decode() for token in tokens],
+        "text": [encodable(token.text) for token in tokens],
         "special": [i for i, token in enumerate(tokens) if token.special],
         "segment": [token.segment for token in tokens] if any(token.segment for token in tokens) else [],
         "first": [group[0] for group in groups(whole.tokens, whole.text, level.level)],

@@ -17,6 +17,7 @@ import anywidget
 import traitlets
 
 from .. import _checks
+from .._escaping import encodable_content
 from ..data._trace import Trace
 from ..errors import AttnlensError, InputError, unknown_name
 from . import _payload, _still
@@ -108,6 +109,14 @@ class View(anywidget.AnyWidget):
             raise
         else:
             self.send({"id": number, "answer": reply.content}, list(reply.buffers))
+
+    @staticmethod
+    def _trait_to_json(value: Any, widget: View) -> Any:
+        return encodable_content(value)
+
+    def send(self, content: Any, buffers: list | None = None) -> None:
+        """Sends a message to the browser."""
+        super().send(encodable_content(content), buffers)
 
     def figure(self) -> Figure:
         """What is seen, as a matplotlib figure: the selected layer, heads and tokens, with title, axes and scale.

@@ -473,3 +473,27 @@ def test_renormalize_where_one_layer_has_nothing_left():
     assert bool(result[1].masked_rows.all())
     assert torch.equal(trace.renormalize(torch.tensor([2]))[0][:], result[0][:])
     assert torch.equal(trace.renormalize([2])[1][:], trace[1][:])
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"text": "a b c"}, r"text of a trace is a tuple of str, as \(\"film\",\), not 'a b c'"),
+        ({"labels": "negative"}, "labels of a trace is a tuple of str"),
+        ({"labels": (1, 2)}, r"labels of a trace is a tuple of str, .* not \(1, 2\)"),
+        (
+            {"tokens": ("a", "b")},
+            r"tokens of a trace is a tuple of Token, as \(Token\(\"film\"\),\), not \('a', 'b'\)",
+        ),
+        ({"output_tokens": "ab"}, "output_tokens of a trace is a tuple of Token"),
+        ({"text": "a" * 100_000}, "text of a trace.{1,200}$"),
+    ],
+)
+def test_a_text_where_a_tuple_belongs_is_refused(fields, wrong):
+    with pytest.raises(InputError, match=wrong):
+        Trace((), **fields)
+
+
+def test_a_grid_of_patches_takes_no_text_for_its_leading_tokens():
+    with pytest.raises(InputError, match="leading of a trace is a tuple of str"):
+        PatchGrid(2, 2, "[CLS]")

@@ -587,7 +587,6 @@ class Another(Attention):
             "layer.0.kind is 'selfish', not one of self, cross, channel",
         ),
         (Trace((), activation="relu"), "activation is 'relu'"),
-        (Trace((), text="a text"), "text is 'a text', not a list of texts"),
         (Trace((), model=None), "model is None, not a text"),
         (Trace((), model=object()), "object"),
         (Trace((), logits=torch.tensor(1.0)), "'logits' has shape"),
