@@ -91,15 +91,18 @@ form[data-table] output { color: var(--quiet); }
 LEVELS = 10
 """Steps of a tint, each a class, since the page allows no style of its own to an element."""
 
+OPACITIES = (0.1, 0.18, 0.27, 0.36, 0.44, 0.52, 0.6, 0.88, 0.94, 1.0)
+"""Of each step. Between the seventh and the eighth no text would have contrast enough."""
+
 
 def _tints() -> str:
     rules = []
     for role in ("for", "against"):
         red, green, blue = _palette.rgb(_palette.colour(role))
-        for level in range(1, LEVELS + 1):
-            ink = f"color: {_palette.ink(True)}; " if level > 6 else ""
+        for level, opacity in enumerate(OPACITIES, 1):
+            ink = _palette.ink(True) if opacity > 0.6 else "var(--ink)"
             rules.append(
-                f".{role}-{level} {{ {ink}background: rgba({red}, {green}, {blue}, {level / LEVELS:.1f}); }}"
+                f".{role}-{level} {{ color: {ink}; background: rgba({red}, {green}, {blue}, {opacity}); }}"
             )
     return "\n".join(rules)
 

@@ -47,7 +47,7 @@ body {
 main { max-width: 1040px; margin: 0 auto; padding: 32px 20px 24px; }
 h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
 h2 { font-size: 20px; line-height: 1.3; margin: 0 0 12px; overflow-wrap: anywhere; }
-h3 { font-size: 16px; margin: 28px 0 8px; }
+h3, .name { font-size: 16px; margin: 28px 0 8px; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 nav :is(ol, ul) { margin: 16px 0 0; padding-left: 26px; }
 nav a { color: var(--accent); overflow-wrap: anywhere; }

@@ -12,7 +12,7 @@ from .. import _checks
 from ..analysis._strongest_heads import heads_by_strength
 from ..attribution import TextAttribution
 from ..data._thumbnails import data_url
-from ..data._trace import Trace
+from ..data._trace import Token, Trace
 from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, _payload
@@ -35,6 +35,7 @@ MOST_EXPLAINED = 2
 LONG = 200
 """Characters or tokens of an input beyond which it may have to be scrolled, by keyboard too."""
 
+DECIDED = "What made the model decide"
 
 class ReportInput(NamedTuple):
     """A trace, with its lens and input where they are known."""
@@ -68,7 +69,7 @@ def section(
     heading = f"<h2>{number + 1}. {shown(named(trace), 120)}</h2>" if several else ""
     out = [f'<section class="part" id="part-{number}">{heading}', introduced(trace)]
     if any(0 not in layer.attention.shape for layer in trace.layers):
-        out += _placed(page, entry, views, heads)
+        out += _placed(page, entry, views, heads, 3 if several else 2)
     else:
         out.append('<p class="note">There are no attention weights in this trace.</p>')
     return "\n".join([*out, "</section>"])
@@ -114,38 +115,43 @@ def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) 
         read = f"read in {len(traces)} overlapping windows; the prediction is the mean of their logits"
     out = (
         f'<section class="part" id="whole-{number}"><h2>The whole text</h2>{introduced(whole, read)}',
-        f"<h3>What made the model decide</h3>{room(page.place(view), 320)}</section>",
+        f"{heading(DECIDED, 3)}{room(page.place(view), 320)}</section>",
     )
     return WholeText(whole, "\n".join(out))
 
 
 def _placed(
-    page: Page, entry: ReportInput, views: tuple[str, ...], heads: list[tuple[int, int]] | None
+    page: Page, entry: ReportInput, views: tuple[str, ...], heads: list[tuple[int, int]] | None, level: int
 ) -> list[str]:
-    """The requested views that are available; their selections are linked."""
+    """The requested views that are available, under headings of that level; their selections are linked."""
     trace, out, traits = entry.trace, [], {}
     order = heads_by_strength(trace) if heads is None else _numbered(heads, trace)
     layer, head = order[0]
     if "heads" in views:
         number = page.place(with_stats(HeadsView(trace, layer=layer, heads=head), trace))
-        out += ["<h3>Every head</h3>", room(number, 160 + 60 * len(trace))]
+        out += [heading("Every head", level), room(number, 160 + 60 * len(trace))]
         traits[number] = {"layer": "layer", "heads": "heads"}
     if "attention" in views:
         number, html = _attention(page, trace, order, heads is not None)
-        out += ["<h3>Attention between tokens</h3>", html]
+        out += [heading("Attention between tokens", level), html]
         traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
     if "patches" in views and (view := patches(entry, layer, head)) is not None:
         number = page.place(with_layers(view, trace))
-        out += ["<h3>Over the image</h3>", room(number, 700)]
+        out += [heading("Over the image", level), room(number, 700)]
         if over_the_input(trace):
             traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
     if "tokens" in views and (view := attributed(entry)) is not None:
         number = page.place(view)
-        out += ["<h3>What made the model decide</h3>", room(number, 320)]
+        out += [heading(DECIDED, level), room(number, 320)]
         if view.attribution.tokens == trace.tokens:
             traits[number] = {"query": "token"}
     _link(page, traits)
     return out
+
+
+def heading(text: str, level: int) -> str:
+    """The heading of a view, of level 3 below the heading of an input, else 2."""
+    return f'<h{level} class="name">{text}</h{level}>'
 
 
 def _numbered(heads: list[tuple[int, int]], trace: Trace) -> list[tuple[int, int]]:
@@ -294,14 +300,16 @@ def introduced(trace: Trace, *more: str) -> str:
         )
     about = f'<p class="about">{" · ".join(facts)}</p>'
     long = sum(map(len, trace.passages)) > LONG or len(trace.tokens) > LONG
-    scrolled = ' tabindex="0" role="region" aria-label="Input"' if long else ""
+    scrolled = ' tabindex="0" role="group" aria-label="Input"' if long else ""
     return (
         f'<div class="given"><div class="input"{scrolled}>{_input(trace)}</div>{_classes(trace)}</div>{about}'
     )
 
 
 def _size(trace: Trace) -> str:
-    """The number of tokens; of positions where the trace has no tokens."""
+    """The number of tokens, of an encoder-decoder on both sides; of positions where the trace has no tokens."""
+    if trace.output_tokens:
+        return f"{_counted(len(trace.tokens), 'token')}, {len(trace.output_tokens)} of the decoder"
     if trace.tokens or not trace.layers:
         return _counted(len(trace.tokens), "token")
     return _counted(trace.layers[0].attention.queries, "position")
@@ -317,7 +325,25 @@ def _input(trace: Trace) -> str:
     if not trace.tokens:
         return '<p class="about">Positions have numbers: recording.traces(tokens=...) gives them names.</p>'
     texts = trace.passages or (" ".join(token.text for token in trace.tokens),)
-    return "".join(f"<p>{shown(text)}</p>" for text in texts)
+    return "".join(f"<p>{shown(text)}</p>" for text in texts) + _output(trace)
+
+
+def _output(trace: Trace) -> str:
+    """What the decoder of an encoder-decoder has read, special tokens included; "" for another model."""
+    if not trace.output_tokens:
+        return ""
+    spaced = any(token.text.startswith(" ") for token in trace.output_tokens)
+    pieces = [_piece(token, spaced) for token in trace.output_tokens]
+    return f'<p><span class="about">decoder: </span>{shown("".join(pieces).strip())}</p>'
+
+
+def _piece(token: Token, spaced: bool) -> str:
+    """A token of a running text; spaced: whether the first piece of a word begins with its space."""
+    if token.special:
+        return f" {token.text} "
+    if token.text.startswith("##"):
+        return token.text[2:]
+    return token.text if spaced else f" {token.text}"
 
 
 def _classes(trace: Trace) -> str:

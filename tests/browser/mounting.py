@@ -111,7 +111,7 @@ class Mounted:
 
     def root(self, place: int = 0) -> Any:
         """The section of one place."""
-        return self.page.locator(".place").nth(place).locator("section.view")
+        return self.page.locator(".place").nth(place).locator(".view")
 
     def put(self, number: int = 0, **traits: Any) -> None:
         """Sets traits as Python does."""

@@ -71,7 +71,7 @@ def test_a_click_reaches_python_and_what_python_sets_is_seen_in_every_view(page,
     tiles = notebook.cell(0).locator(".tile")
     assert tiles.count() == 72
     tiles.nth(2 * 12 + 5).click()
-    first, second = (notebook.cell(cell).locator("section.view") for cell in (1, 2))
+    first, second = (notebook.cell(cell).locator(".view") for cell in (1, 2))
     for view in (first, second):
         assert view.locator(".chip[aria-pressed=true]").all_inner_texts() == ["5"]
     assert notebook.evaluate(3, "heads.layer, heads.heads, view.layer, view.heads") == "2 [5] 2 [5]"
@@ -97,7 +97,7 @@ def test_a_layer_is_sent_when_it_is_shown_and_a_lost_kernel_is_told(page, lab):
         "",
     )
     notebook.run(0)
-    view = notebook.cell(0).locator("section.view")
+    view = notebook.cell(0).locator(".view")
     view.locator(".token.query").first.wait_for()
     sent = "[name for name in view.keys if name.startswith('layer_')]"
     assert notebook.evaluate(1, sent) == "['layer_0']"
@@ -118,7 +118,7 @@ def test_a_layer_is_sent_when_it_is_shown_and_a_lost_kernel_is_told(page, lab):
 def test_a_long_trace_comes_block_by_block_and_zooms_down_to_single_weights(page, lab):
     notebook = lab.notebook(page, "long.ipynb", LONG, "")
     notebook.run(0)
-    view = notebook.cell(0).locator("section.view")
+    view = notebook.cell(0).locator(".view")
     matrix = view.locator("canvas.matrix")
     matrix.wait_for()
     assert (
@@ -150,7 +150,7 @@ def test_a_saved_notebook_shows_its_views_without_a_kernel(page, lab):
     nbformat.write(made, lab.folder / "saved.ipynb")
     NotebookNotary(data_dir=str(lab.folder / ".data")).sign(made)  # as a notebook that one ran oneself
     page.goto(f"{lab.url}/lab/tree/saved.ipynb?reset")
-    view = page.locator(".jp-Notebook section.view")
+    view = page.locator(".jp-Notebook .view")
     view.locator(".token.query").first.wait_for(timeout=PATIENCE)
     view.get_by_label("Layer", exact=True).select_option("4")
     view.locator(".token.query").nth(4).hover()
@@ -166,7 +166,7 @@ def test_the_text_that_is_typed_into_the_explorer_is_seen_in_all_of_its_views(pa
         "",
     )
     notebook.run(0)
-    views = notebook.cell(0).locator("section.view")
+    views = notebook.cell(0).locator(".view")
     expect(views).to_have_count(3)
     tokens, heads, attention = (views.nth(n) for n in range(3))
     heads.locator(".tile").nth(3 * 12 + 7).click()
@@ -201,7 +201,7 @@ def test_the_comparison_and_the_patches_reach_python_and_follow_it(page, lab):
     )
     notebook.run(0)
     notebook.run(1)
-    comparison, patches = (notebook.cell(cell).locator("section.view") for cell in (0, 1))
+    comparison, patches = (notebook.cell(cell).locator(".view") for cell in (0, 1))
     comparison.locator(".distances button").nth(3 * 12 + 7).click()
     shown = "comparison.layer, comparison.head, comparison.other_layer, comparison.other_head"
     assert notebook.evaluate(2, shown) == "3 7 3 7"

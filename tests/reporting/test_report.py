@@ -31,6 +31,8 @@ from attnlens.widgets import HeadsView, _payload
 from attnlens.widgets._tiles import HeadSelection, Tiles
 from attnlens.widgets._view import STATIC
 
+from .. import tiny
+
 SENTENCE = "a gripping , funny film with one dull stretch ."
 
 
@@ -520,3 +522,17 @@ def test_the_signature_is_that_of_the_call():
 
     assert list(inspect.signature(al.report).parameters)[:3] == ["source", "input", "path"]
     assert next(iter(inspect.signature(al.capture).parameters)) == "model"
+
+
+@pytest.mark.parametrize(
+    ("model", "tokenizer", "start"), [(tiny.t5, tiny.metaspace, "<pad>"), (tiny.bart, tiny.roberta, "</s>")]
+)
+def test_the_head_shows_what_the_decoder_read(tmp_path, model, tokenizer, start):
+    trace = al.Lens(model(), tokenizer()).trace("the film was dull", output="a funny film")
+    page = al.report(trace, path=tmp_path / "report.html").read_text(encoding="utf-8")
+    given = page[page.index('<div class="given">') : page.index("<table", page.index('<div class="given">'))]
+    words = " ".join(re.sub("<[^>]*>", " ", given).split())
+    assert "the film was dull decoder:" in words
+    assert html.unescape(words.split("decoder: ")[1]).split(" ", 1) == [start, "a funny film"]
+    count = len(trace.output_tokens)
+    assert f"{len(trace.tokens)} tokens, {count} of the decoder" in page

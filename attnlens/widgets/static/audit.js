@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 ca96db15443b4dc230d9a1ba2cb2f5b81cf7e4446ecfa71c67aaa7dd18bb288e
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 ae2fab2fad1618d88a12a836483a54a153924f7be05d9b3b4b8b927d7747c6c9
 
 // src/audit/index.ts
 function makeSortable(table) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 ca96db15443b4dc230d9a1ba2cb2f5b81cf7e4446ecfa71c67aaa7dd18bb288e
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 ae2fab2fad1618d88a12a836483a54a153924f7be05d9b3b4b8b927d7747c6c9
 
 // src/audit/index.ts
 function makeSortable(table2) {
@@ -544,7 +544,7 @@ function pairs({ pairs: pairs2 }) {
   );
 }
 function table(names, rows) {
-  return h("table", {}, h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows));
+  return h("table", {}, h("thead", {}, h("tr", {}, ...names.map((name) => name ? h("th", { scope: "col" }, name) : h("td")))), h("tbody", {}, ...rows));
 }
 function offsets(found) {
   if (!found) return null;
@@ -601,7 +601,7 @@ function classes({ classes: classes2 }) {
   })));
   const made = table(["from ↓ to →", ...to], rows);
   made.className = "classes-of";
-  return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "across" }, made));
+  return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "across", tabIndex: 0, role: "group", "aria-label": "weights of classes" }, made));
 }
 function effects({ off }) {
   if (!off) return null;

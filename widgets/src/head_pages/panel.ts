@@ -76,7 +76,7 @@ function pairs({ pairs }: Head): HTMLElement | null {
 }
 
 function table(names: string[], rows: HTMLElement[]): HTMLTableElement {
-  return h("table", {}, h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows));
+  return h("table", {}, h("thead", {}, h("tr", {}, ...names.map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))), h("tbody", {}, ...rows));
 }
 
 function offsets(found: Offsets | null): HTMLElement | null {
@@ -129,7 +129,7 @@ function classes({ classes }: Head): HTMLElement | null {
     })));
   const made = table(["from ↓ to →", ...to], rows);
   made.className = "classes-of";
-  return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "across" }, made));
+  return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "across", tabIndex: 0, role: "group", "aria-label": "weights of classes" }, made));
 }
 
 function effects({ off }: Head): HTMLElement | null {

@@ -64,7 +64,7 @@ export class Frame<State> {
     this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
     const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
     this.section = h(
-      "section", { className: "view", role: "group", "aria-label": name },
+      "div", { className: "view", role: "group", "aria-label": name },
       this.bar, this.notice, this.stage, footer,
     );
     this.section.dataset["theme"] = themeOf(element);
