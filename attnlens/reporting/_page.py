@@ -72,6 +72,10 @@ nav a { color: var(--accent); overflow-wrap: anywhere; }
 .classes .all { fill: var(--line); }
 .classes .share { fill: var(--accent); }
 .failed { padding: 12px 16px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); }
+.plain {
+  font: inherit; color: var(--accent); background: none; border: 0; padding: 0; cursor: pointer;
+}
+.plain:hover { text-decoration: underline; }
 .note { margin: 0 0 10px; color: var(--quiet); }
 footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line); color: var(--quiet); font-size: 13px; }
 .undrawn { display: none; }
@@ -85,6 +89,7 @@ footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line);
   .part + .part, nav + .part { margin-top: 28px; padding-top: 20px; }
   .input { max-height: none; flex-basis: 200px; font-size: 16px; }
   .undrawn { display: block; }
+  .plain { visibility: hidden; }
 }
 """
 STYLE += f"@media print {{ :root {{ color-scheme: light; {_properties('light')} }} }}\n"
@@ -101,6 +106,7 @@ class Page:
         self._bundles: list[str] = []
         self._views: list[dict[str, Any]] = []
         self._links: list[tuple[int, str, int, str]] = []
+        self._sections: dict[str, dict[str, tuple[int, str]]] = {}
         self._held: list[str] = []
 
     def place(self, view: View, **more: bytes) -> int:
@@ -121,6 +127,10 @@ class Page:
         """Links traits of two views; they start with the first one's value."""
         self._links.append((first, trait, second, other))
 
+    def keep(self, section: str, name: str, view: int, trait: str) -> None:
+        """Keeps a trait in the page's address, under that name in that section, for the first view that has it."""
+        self._sections.setdefault(section, {}).setdefault(name, (view, trait))
+
     def _hold(self, data: bytes) -> int:
         text, size, deflated = pack(data, self._compress)
         number = len(self._held)
@@ -132,7 +142,9 @@ class Page:
 
     def written(self, title: str, body: str) -> bytes:
         """The whole file. `body` is HTML, `title` is text."""
-        contents = json.dumps({"views": self._views, "links": self._links}).replace("<", "\\u003c")
+        contents = json.dumps(
+            {"views": self._views, "links": self._links, "sections": self._sections}
+        ).replace("<", "\\u003c")
         held = [f'<script type="application/json" id="contents">{contents}</script>', *self._held]
         return document(title, body, [bundle("report"), *self._bundles], STYLE, held)
 

@@ -45,6 +45,10 @@ class ReportInput(NamedTuple):
     input: Any = None
 
 
+Traits = dict[int, dict[str, str]]
+"""Of views by their number: what each trait means, and its name there."""
+
+
 class WholeText(NamedTuple):
     """A text that was read in windows: its trace over all windows, and its part of the page."""
 
@@ -69,7 +73,9 @@ def section(
     heading = f"<h2>{number + 1}. {shown(named(trace), 120)}</h2>" if several else ""
     out = [f'<section class="part" id="part-{number}">{heading}', introduced(trace)]
     if any(0 not in layer.attention.shape for layer in trace.layers):
-        out += _placed(page, entry, views, heads, 3 if several else 2)
+        placed, traits = _placed(page, entry, views, heads, 3 if several else 2)
+        out += placed
+        _keep(page, f"part-{number}", traits)
     else:
         out.append('<p class="note">There are no attention weights in this trace.</p>')
     return "\n".join([*out, "</section>"])
@@ -122,8 +128,8 @@ def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) 
 
 def _placed(
     page: Page, entry: ReportInput, views: tuple[str, ...], heads: list[tuple[int, int]] | None, level: int
-) -> list[str]:
-    """The requested views that are available, under headings of that level; their selections are linked."""
+) -> tuple[list[str], Traits]:
+    """The requested views that are available, under headings of that level, and their traits, which are linked."""
     trace, out, traits = entry.trace, [], {}
     order = heads_by_strength(trace) if heads is None else _numbered(heads, trace)
     layer, head = order[0]
@@ -134,7 +140,7 @@ def _placed(
     if "attention" in views:
         number, html = _attention(page, trace, order, heads is not None)
         out += [heading("Attention between tokens", level), html]
-        traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
+        traits[number] = {"layer": "layer", "heads": "heads", "query": "query", "key": "key"}
     if "patches" in views and (view := patches(entry, layer, head)) is not None:
         number = page.place(with_layers(view, trace))
         out += [heading("Over the image", level), room(number, 700)]
@@ -146,7 +152,7 @@ def _placed(
         if view.attribution.tokens == trace.tokens:
             traits[number] = {"query": "token"}
     _link(page, traits)
-    return out
+    return out, traits
 
 
 def heading(text: str, level: int) -> str:
@@ -180,7 +186,14 @@ def _attention(page: Page, trace: Trace, order: list[tuple[int, int]], chosen: b
     return number, room(number, 180 + 20 * min(24, max(one.attention.queries for one in trace.layers)))
 
 
-def _link(page: Page, traits: dict[int, dict[str, str]]) -> None:
+def _keep(page: Page, section: str, traits: Traits) -> None:
+    """Keeps what is selected in the page's address."""
+    for number, names in traits.items():
+        for meaning, name in names.items():
+            page.keep(section, "head" if meaning == "heads" else meaning, number, name)
+
+
+def _link(page: Page, traits: Traits) -> None:
     """Links each trait with the same trait of the previous view that has one."""
     last: dict[str, tuple[int, str]] = {}
     for number, names in traits.items():

@@ -384,6 +384,52 @@ def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
     assert tuple(map(int, re.findall(r"\d+", colour))) in printed.fills
 
 
+def selected_heads(page):
+    return [cell.get_attribute("aria-label") for cell in page.get_by_role("gridcell", selected=True).all()]
+
+
+def test_an_address_opens_what_is_selected_and_follows_it(page, written):
+    trace, path = written
+    page.goto(f"{path.as_uri()}#layer=2&head=4,7&query=4")
+    attention = view(page, "Attention")
+    wait_for(page, "() => history.length === 2")
+    assert attention.get_by_label("Layer").input_value() == "2"
+    assert [name.split(":")[0] for name in selected_heads(page)] == ["layer 2, head 4", "layer 2, head 7"]
+    attention.get_by_text(f"“{trace.tokens[4].text}” attends to").wait_for()
+    assert view(page, "Token attribution").locator(".part[aria-selected=true]").inner_text() == "funny"
+    attention.get_by_role("button", name="head 0", exact=True).click()
+    eventually(page, lambda: page.url.endswith("#layer=2&head=0&query=4"))
+    assert page.evaluate("history.length") == 2
+    page.evaluate("location.hash = 'layer=1&head=3'")
+    attention.get_by_role("button", name="head 3", pressed=True).wait_for()
+    assert view(page, "Token attribution").locator(".part[aria-selected=true]").count() == 0
+    page.get_by_role("button", name="copy link").click()
+    page.get_by_role("button", name=re.compile("copied|address bar")).wait_for()
+
+
+@pytest.mark.parametrize("fragment", ["layer=99&head=99&query=99", "layer=-1&head=x&query=", "&&=&", "<img>"])
+def test_an_address_that_names_nothing_opens_the_page_as_it_was(page, written, fragment):
+    _, path = written
+    page.goto(path.as_uri())
+    view(page, "Attention heads")
+    before = selected_heads(page)
+    page.goto("about:blank")
+    page.goto(f"{path.as_uri()}#{fragment}")
+    view(page, "Attention")
+    assert selected_heads(page) == before
+
+
+def test_an_address_names_the_section_of_several_inputs(page, lens, tmp_path):
+    path = al.report(lens, [SENTENCE, "a dull film"], tmp_path / "report.html", views=["heads"])
+    page.goto(f"{path.as_uri()}#part-1&layer=1&head=3")
+    wait_for(page, "() => scrollY > 100")
+    heads = view(page, "Attention heads")
+    heads.nth(1).get_by_role("gridcell", name="layer 1, head 3", selected=True).wait_for()
+    assert heads.nth(0).get_by_role("gridcell", name="layer 1, head 3", selected=True).count() == 0
+    heads.nth(0).get_by_role("gridcell", name="layer 0, head 2").click()
+    eventually(page, lambda: page.url.endswith("#part-0&layer=0&head=2"))
+
+
 def test_forced_colours_leave_scores_and_what_is_selected(page, written):
     page.emulate_media(forced_colors="active")
     open_report(page, written[1])

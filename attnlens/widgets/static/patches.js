@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 ae2fab2fad1618d88a12a836483a54a153924f7be05d9b3b4b8b927d7747c6c9
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 da05e78610eaf47f4720e64d806a9d9875cda4bdf921ef58e67091c4fbcf1807
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {

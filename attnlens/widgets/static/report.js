@@ -1,4 +1,98 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 ae2fab2fad1618d88a12a836483a54a153924f7be05d9b3b4b8b927d7747c6c9
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 da05e78610eaf47f4720e64d806a9d9875cda4bdf921ef58e67091c4fbcf1807
+
+// src/ui/dom.ts
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+
+// src/report/address.ts
+var RESTING = 200;
+var SAID = 2e3;
+var Address = class {
+  constructor(sections, models, root) {
+    this.sections = sections;
+    this.models = models;
+    this.root = root;
+    this.ids = Object.keys(sections);
+    this.read();
+    addEventListener("hashchange", () => this.read());
+    for (const id of this.ids) {
+      for (const [view, trait] of Object.values(sections[id]))
+        models[view].on(`change:${trait}`, () => this.writeSoon(id));
+      root.querySelector(`#${id} > .about`)?.append(" · ", this.copyButton(id));
+    }
+  }
+  sections;
+  models;
+  root;
+  ids;
+  writing;
+  /** The fragment that opens a section with what is selected there. */
+  fragment(id) {
+    const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view].get(trait)]);
+    const set = values.filter(([, value]) => value !== null && String(value) !== "");
+    return [...this.ids.length > 1 ? [id] : [], ...set.map(([name, value]) => `${name}=${value}`)].join("&");
+  }
+  /** Selects what the address names, as far as it is there. */
+  read() {
+    const parts = location.hash.slice(1).split("&");
+    const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
+    const values = new Map(parts.filter((part) => part.includes("=")).map((part) => part.split("=", 2)));
+    if (id === void 0 || values.size === 0) return;
+    this.select(id, values);
+    if (parts.includes(id)) this.root.getElementById(id)?.scrollIntoView();
+  }
+  /** Selects values by name in a section; a name that is missing among them is selected no longer, if it can be. */
+  select(id, values) {
+    const section = this.sections[id];
+    const place = section["layer"] ? Number(values.get("layer") ?? this.models[section["layer"][0]].get(section["layer"][1])) : 0;
+    for (const [name, [view, trait]] of Object.entries(section)) {
+      const numbers = (values.get(name) ?? "").split(",").filter((text) => /^\d+$/.test(text)).map(Number);
+      const count = countOf(this.models[view], name, place);
+      const there = numbers.filter((number) => number < count);
+      const isList = Array.isArray(this.models[view].get(trait));
+      if (there.length) this.models[view].set(trait, isList ? [...new Set(there)].sort((a, b) => a - b) : there[0]);
+      else if (name === "query" || name === "key") this.models[view].set(trait, null);
+    }
+  }
+  writeSoon(id) {
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => this.write(id), RESTING);
+  }
+  write(id) {
+    try {
+      history.replaceState(history.state, "", `#${this.fragment(id)}`);
+    } catch {
+    }
+  }
+  copyButton(id) {
+    const button = h("button", { type: "button", className: "plain", title: "Copy the address of this page with what is selected" }, "copy link");
+    button.addEventListener("click", async () => {
+      this.write(id);
+      const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
+      const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
+      button.textContent = copied ? "copied" : "not allowed: copy it from the address bar";
+      setTimeout(() => button.textContent = "copy link", SAID);
+    });
+    return button;
+  }
+};
+function countOf(model, name, layer) {
+  const layers = model.get("trace")?.layers;
+  const sizes = model.get("sizes");
+  if (name === "layer") return (layers ?? sizes)?.length ?? 0;
+  if (name === "head") return layers?.[layer]?.heads ?? sizes?.[layer]?.[0] ?? 0;
+  return layers ? Math.max(...layers.map((one) => name === "query" ? one.queries : one.keys)) : Infinity;
+}
 
 // src/report/packed_bytes.ts
 var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
@@ -134,7 +228,7 @@ var Layer = class {
   /** The query or key vectors of a layer of one head as float16 bit patterns, [token * size]. */
   halfVectors(side) {
     const { start, shape } = this.parts.get(side);
-    return { bits: halvesAt(this.bytes, start, countOf(shape)), size: shape[2] };
+    return { bits: halvesAt(this.bytes, start, countOf2(shape)), size: shape[2] };
   }
   /** What bias and mask add to the scores of a layer of one head; null where it has neither. */
   extras() {
@@ -223,8 +317,8 @@ var Layer = class {
   }
   /** From a query and a key to an index into an array that may be broadcast along each axis. */
   broadcast(name, head) {
-    const [h, q, k] = this.parts.get(name).shape;
-    const first = h > 1 ? head * q * k : 0;
+    const [h2, q, k] = this.parts.get(name).shape;
+    const first = h2 > 1 ? head * q * k : 0;
     const [down, across] = [q > 1 ? k : 0, k > 1 ? 1 : 0];
     return (i, j) => first + i * down + j * across;
   }
@@ -251,14 +345,14 @@ var Layer = class {
   }
   singles(name) {
     const { start, shape } = this.parts.get(name);
-    return readSingles(this.bytes, start / 4, countOf(shape));
+    return readSingles(this.bytes, start / 4, countOf2(shape));
   }
 };
-function countOf(shape) {
+function countOf2(shape) {
   return shape.reduce((a, b) => a * b, 1);
 }
 function partSize([, dtype, shape]) {
-  const count = countOf(shape);
+  const count = countOf2(shape);
   const size = dtype === "f2" ? 2 * count : dtype === "f4" ? 4 * count : Math.ceil(count / 8);
   return Math.ceil(size / 4) * 4;
 }
@@ -447,6 +541,7 @@ function startPage(contents, views, root = document) {
     views[contents.views[number].bundle].render({ model: models[number], el });
   };
   mountWhenSeen(root.querySelectorAll("[data-view]"), mount);
+  new Address(contents.sections, models, root);
   return models;
 }
 function mountWhenSeen(elements, mount) {

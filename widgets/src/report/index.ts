@@ -3,6 +3,7 @@
 // It runs before the bundles, which register their views in `attnlensViews` in the order of the page.
 
 import type { View } from "../ui/view";
+import { Address, type SectionState } from "./address";
 import { bytesOfElement } from "./packed_bytes";
 import { linkTraits, PageModel, type PlacedView } from "./page_model";
 
@@ -11,6 +12,8 @@ export interface PageContents {
   views: PlacedView[];
   /** Traits that are equal: a view's number and its trait, and another's. */
   links: [from: number, trait: string, to: number, trait: string][];
+  /** What the address holds of each section, by the section's id. */
+  sections: Record<string, SectionState>;
 }
 
 /** Views are drawn when they come that near to what is seen. */
@@ -27,6 +30,7 @@ export function startPage(contents: PageContents, views: View<any>[], root: Docu
     views[contents.views[number]!.bundle]!.render({ model: models[number]!, el });
   };
   mountWhenSeen(root.querySelectorAll<HTMLElement>("[data-view]"), mount);
+  new Address(contents.sections, models, root); // scrolls, and each view has its height now
   return models;
 }
 

@@ -171,7 +171,7 @@ describe("a head that is held of a long trace", () => {
 describe("the page", () => {
   let seen: (entries: { isIntersecting: boolean; target: Element }[]) => void;
   const idle: (() => void)[] = [];
-  const contents = (): PageContents => ({ views: [placed({ bytes: {} }), placed({ bytes: {}, bundle: 1 })], links: [[0, "layer", 1, "layer"]] });
+  const contents = (): PageContents => ({ views: [placed({ bytes: {} }), placed({ bytes: {}, bundle: 1 })], links: [[0, "layer", 1, "layer"]], sections: {} });
 
   beforeEach(() => {
     document.body.innerHTML = `<div data-view="0" data-height="300"></div><div data-view="1" data-height="400"></div>`;

@@ -1,0 +1,99 @@
+// What a report's address holds after its #: an input's section, and what is selected there.
+//
+//   #layer=5&head=9&query=4        of the only input
+//   #part-1&layer=5&head=2,3       of one of several; #part-1 alone is a link to it
+
+import { h } from "../ui/dom";
+import type { PageModel } from "./page_model";
+
+/** Selections of a section by name, and the view's number and trait that hold each; linked views follow. */
+export type SectionState = Record<string, [view: number, trait: string]>;
+
+/** Milliseconds after a change: browsers refuse an address that changes hundreds of times. */
+const RESTING = 200;
+const SAID = 2000;
+
+export class Address {
+  private readonly ids: string[];
+  private writing: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly sections: Record<string, SectionState>,
+    private readonly models: PageModel[],
+    private readonly root: Document,
+  ) {
+    this.ids = Object.keys(sections);
+    this.read();
+    addEventListener("hashchange", () => this.read());
+    for (const id of this.ids) {
+      for (const [view, trait] of Object.values(sections[id]!))
+        models[view]!.on(`change:${trait}`, () => this.writeSoon(id));
+      root.querySelector(`#${id} > .about`)?.append(" · ", this.copyButton(id));
+    }
+  }
+
+  /** The fragment that opens a section with what is selected there. */
+  fragment(id: string): string {
+    const values = Object.entries(this.sections[id]!).map(([name, [view, trait]]) => [name, this.models[view]!.get(trait)] as const);
+    const set = values.filter(([, value]) => value !== null && String(value) !== "");
+    return [...(this.ids.length > 1 ? [id] : []), ...set.map(([name, value]) => `${name}=${value}`)].join("&");
+  }
+
+  /** Selects what the address names, as far as it is there. */
+  private read(): void {
+    const parts = location.hash.slice(1).split("&");
+    const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
+    const values = new Map(parts.filter((part) => part.includes("=")).map((part) => part.split("=", 2) as [string, string]));
+    if (id === undefined || values.size === 0) return;
+    this.select(id, values);
+    if (parts.includes(id)) this.root.getElementById(id)?.scrollIntoView();
+  }
+
+  /** Selects values by name in a section; a name that is missing among them is selected no longer, if it can be. */
+  private select(id: string, values: Map<string, string>): void {
+    const section = this.sections[id]!;
+    const place = section["layer"] ? Number(values.get("layer") ?? this.models[section["layer"][0]]!.get(section["layer"][1])) : 0;
+    for (const [name, [view, trait]] of Object.entries(section)) {
+      const numbers = (values.get(name) ?? "").split(",").filter((text) => /^\d+$/.test(text)).map(Number);
+      const count = countOf(this.models[view]!, name, place);
+      const there = numbers.filter((number) => number < count);
+      const isList = Array.isArray(this.models[view]!.get(trait));
+      if (there.length) this.models[view]!.set(trait, isList ? [...new Set(there)].sort((a, b) => a - b) : there[0]);
+      else if (name === "query" || name === "key") this.models[view]!.set(trait, null);
+    }
+  }
+
+  private writeSoon(id: string): void {
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => this.write(id), RESTING);
+  }
+
+  private write(id: string): void {
+    try {
+      history.replaceState(history.state, "", `#${this.fragment(id)}`);
+    } catch {
+      // A page in a frame without an address of its own has none to keep.
+    }
+  }
+
+  private copyButton(id: string): HTMLElement {
+    const button = h("button", { type: "button", className: "plain", title: "Copy the address of this page with what is selected" }, "copy link");
+    button.addEventListener("click", async () => {
+      this.write(id);
+      const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
+      const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
+      button.textContent = copied ? "copied" : "not allowed: copy it from the address bar";
+      setTimeout(() => (button.textContent = "copy link"), SAID);
+    });
+    return button;
+  }
+}
+
+/** How many of that name a view has: layers, heads of a layer, tokens. */
+function countOf(model: PageModel, name: string, layer: number): number {
+  const layers: { heads: number; queries: number; keys: number }[] | undefined = model.get("trace")?.layers;
+  const sizes: [heads: number, rows: number, cols: number][] | undefined = model.get("sizes");
+  if (name === "layer") return (layers ?? sizes)?.length ?? 0;
+  if (name === "head") return layers?.[layer]?.heads ?? sizes?.[layer]?.[0] ?? 0;
+  return layers ? Math.max(...layers.map((one) => (name === "query" ? one.queries : one.keys))) : Infinity;
+}
