@@ -75,6 +75,13 @@ nav a { color: var(--accent); overflow-wrap: anywhere; }
 .plain {
   font: inherit; color: var(--accent); background: none; border: 0; padding: 0; cursor: pointer;
 }
+.notes ul { margin: 0; padding-left: 20px; }
+.notes [role="textbox"] {
+  margin: 4px 0 12px; padding: 6px 10px; min-height: 36px; white-space: pre-wrap; overflow-wrap: anywhere;
+  background: var(--paper); border: 1px solid var(--line); border-radius: 6px;
+}
+[hidden] { display: none; }
+.notes .remove { color: var(--quiet); font-size: 13px; margin-left: 8px; }
 .plain:hover { text-decoration: underline; }
 .note { margin: 0 0 10px; color: var(--quiet); }
 footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line); color: var(--quiet); font-size: 13px; }
@@ -89,7 +96,10 @@ footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line);
   .part + .part, nav + .part { margin-top: 28px; padding-top: 20px; }
   .input { max-height: none; flex-basis: 200px; font-size: 16px; }
   .undrawn { display: block; }
-  .plain { visibility: hidden; }
+  .plain, .notes p, .about > [data-added] { display: none; }
+  .notes li { break-inside: avoid; }
+  .notes li > .plain:first-child { display: inline; color: inherit; font-weight: 600; }
+  :focus-visible { outline: none; }
 }
 """
 STYLE += f"@media print {{ :root {{ color-scheme: light; {_properties('light')} }} }}\n"
@@ -145,7 +155,11 @@ class Page:
         contents = json.dumps(
             {"views": self._views, "links": self._links, "sections": self._sections}
         ).replace("<", "\\u003c")
-        held = [f'<script type="application/json" id="contents">{contents}</script>', *self._held]
+        held = [
+            f'<script type="application/json" id="contents">{contents}</script>',
+            '<script type="application/json" id="notes">[]</script>',
+            *self._held,
+        ]
         return document(title, body, [bundle("report"), *self._bundles], STYLE, held)
 
 

@@ -482,3 +482,37 @@ def said_cell(said, trace):
     """The positions of the cell that a readout names by its tokens; each stands once in the text."""
     names = [token.text for token in trace.tokens]
     return [names.index(name) for name in re.findall("“(.*?)”", said)[:2]]
+
+
+def test_notes_are_saved_with_the_page_and_open_what_they_are_about(page, written, tmp_path):
+    _, path = written
+    open_report(page, path)
+    view(page, "Attention heads").get_by_role("gridcell", name="layer 2, head 7").click()
+    view(page, "Attention").get_by_text("dull", exact=True).first.click()
+    page.get_by_role("button", name="add note").click()
+    page.keyboard.type(HOSTILE[0])
+    page.get_by_text("Not saved yet").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="save page").click()
+    saved = tmp_path / download.value.suggested_filename
+    download.value.save_as(saved)
+    assert saved.name == path.name
+
+    open_report(page, saved)
+    assert page.get_by_role("textbox").all_inner_texts() == [HOSTILE[0]]
+    assert page.evaluate("window.ran") is None
+    assert page.locator(".notes img").count() == 0
+    assert selected_heads(page)[0].startswith("layer 5, head 9")
+    page.get_by_role("button", name="layer 2, head 7, query “dull”").click()
+    view(page, "Attention heads").get_by_role("gridcell", name="layer 2, head 7", selected=True).wait_for()
+    printed = Printed(page.pdf(format="A4", print_background=False))
+    assert "layer2,head7,query“dull”" in printed.text
+    assert "onerror='window.ran=true'" in printed.text
+    page.get_by_role("button", name="remove").click()
+    page.get_by_role("textbox").wait_for(state="detached")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="save page").click()
+    removed = download.value.path().read_text(encoding="utf-8")
+    assert '<script type="application/json" id="notes">[]</script>' in removed
+    scripts = [re.findall("<script.*?</script>", text, re.S) for text in (removed, path.read_text("utf-8"))]
+    assert scripts[0] == scripts[1]

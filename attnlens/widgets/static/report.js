@@ -1,4 +1,20 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 da05e78610eaf47f4720e64d806a9d9875cda4bdf921ef58e67091c4fbcf1807
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 032962780ec73b4e70040efb15d26762d024edc899690d0cfe9749ec5e303ca2
+
+// src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text, longest = LONGEST) {
+  const start = text.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -14,6 +30,87 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+// src/report/notes.ts
+var ADDED = "data-added";
+var Notes = class {
+  constructor(address, root) {
+    this.address = address;
+    this.root = root;
+    this.notes = JSON.parse(this.store(root)?.textContent ?? "[]");
+    this.element = h(
+      "section",
+      { className: "part notes", [ADDED]: "" },
+      h("h2", {}, "Notes"),
+      this.list,
+      h("p", {}, plain("save page", "Save this page with its notes as a file", () => this.save()), " ", this.saved)
+    );
+    root.querySelector("main > footer")?.before(this.element);
+    for (const id of address.ids)
+      address.lineOf(id)?.append(h("span", { [ADDED]: "" }, " · ", plain("add note", "Note something about what is selected", () => this.add(id))));
+    this.draw();
+  }
+  address;
+  root;
+  notes;
+  list = h("ul");
+  saved = h("span", { className: "about", role: "status" });
+  element;
+  store(root) {
+    return root.querySelector("script#notes");
+  }
+  add(id) {
+    this.notes.push({ state: this.address.fragment(id), about: this.address.words(id), text: "" });
+    this.changed();
+    this.draw();
+    this.list.querySelector("li:last-child [role=textbox]")?.focus();
+  }
+  changed() {
+    this.saved.textContent = "Not saved yet: notes are lost when the page is closed.";
+  }
+  draw() {
+    this.element.hidden = this.notes.length === 0 && this.saved.textContent === "";
+    this.list.replaceChildren(...this.notes.map((note) => this.item(note)));
+  }
+  item(note) {
+    const text = h("div", { role: "textbox", "aria-label": `Note on ${note.about}`, "aria-multiline": "true" }, note.text);
+    text.setAttribute("contenteditable", "plaintext-only");
+    text.addEventListener("input", () => {
+      note.text = text.innerText;
+      this.changed();
+    });
+    const remove = () => {
+      this.notes.splice(this.notes.indexOf(note), 1);
+      this.changed();
+      this.draw();
+    };
+    const button = plain("remove", "Remove this note", remove);
+    button.classList.add("remove");
+    return h("li", {}, plain(note.about, "Select that again", () => this.address.open(note.state)), " ", button, text);
+  }
+  /** The page as it was written, with the notes. */
+  source() {
+    const copy = this.root.documentElement.cloneNode(true);
+    for (const added of copy.querySelectorAll(`[${ADDED}]`)) added.remove();
+    for (const view of copy.querySelectorAll("[data-view]")) {
+      view.removeAttribute("style");
+      view.removeAttribute("class");
+    }
+    this.store(copy).textContent = JSON.stringify(this.notes).replaceAll("<", "\\u003c");
+    return `<!DOCTYPE html>
+${copy.outerHTML}
+`;
+  }
+  save() {
+    const url = URL.createObjectURL(new Blob([this.source()], { type: "text/html" }));
+    h("a", { href: url, download: decodeURIComponent(location.pathname.split("/").pop() || "report.html") }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1e4);
+    this.saved.textContent = "Saved.";
+  }
+};
+function plain(text, title, onclick) {
+  return h("button", { type: "button", className: "plain", title, onclick }, text);
+}
+
 // src/report/address.ts
 var RESTING = 200;
 var SAID = 2e3;
@@ -23,28 +120,41 @@ var Address = class {
     this.models = models;
     this.root = root;
     this.ids = Object.keys(sections);
-    this.read();
-    addEventListener("hashchange", () => this.read());
+    this.open(location.hash.slice(1));
+    addEventListener("hashchange", () => this.open(location.hash.slice(1)));
     for (const id of this.ids) {
       for (const [view, trait] of Object.values(sections[id]))
         models[view].on(`change:${trait}`, () => this.writeSoon(id));
-      root.querySelector(`#${id} > .about`)?.append(" · ", this.copyButton(id));
+      this.lineOf(id)?.append(h("span", { [ADDED]: "" }, " · ", this.copyButton(id)));
     }
   }
   sections;
   models;
   root;
+  /** Of the sections. */
   ids;
   writing;
+  /** The line of facts about a section. */
+  lineOf(id) {
+    return this.root.querySelector(`#${id} > .about`);
+  }
+  /** What is selected in a section, in words. */
+  words(id) {
+    const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view], this.models[view].get(trait)]);
+    const set = values.filter(([, , value]) => value !== null && String(value) !== "");
+    const layer = Number(values.find(([name]) => name === "layer")?.[2] ?? 0);
+    const names = set.map(([name, model, value]) => `${name} ${tokenName(model, name, layer, value) ?? [value].flat().join(" and ")}`);
+    return [...this.ids.length > 1 ? [`input ${this.ids.indexOf(id) + 1}`] : [], ...names].join(", ");
+  }
   /** The fragment that opens a section with what is selected there. */
   fragment(id) {
     const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view].get(trait)]);
     const set = values.filter(([, value]) => value !== null && String(value) !== "");
     return [...this.ids.length > 1 ? [id] : [], ...set.map(([name, value]) => `${name}=${value}`)].join("&");
   }
-  /** Selects what the address names, as far as it is there. */
-  read() {
-    const parts = location.hash.slice(1).split("&");
+  /** Selects what a fragment names, as far as it is there. */
+  open(fragment) {
+    const parts = fragment.split("&");
     const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
     const values = new Map(parts.filter((part) => part.includes("=")).map((part) => part.split("=", 2)));
     if (id === void 0 || values.size === 0) return;
@@ -75,8 +185,7 @@ var Address = class {
     }
   }
   copyButton(id) {
-    const button = h("button", { type: "button", className: "plain", title: "Copy the address of this page with what is selected" }, "copy link");
-    button.addEventListener("click", async () => {
+    const button = plain("copy link", "Copy the address of this page with what is selected", async () => {
       this.write(id);
       const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
       const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
@@ -86,6 +195,13 @@ var Address = class {
     return button;
   }
 };
+function tokenName(model, name, layer, position) {
+  const trace = model.get("trace");
+  if (name !== "query" && name !== "key") return null;
+  const side = trace?.layers[layer]?.[name];
+  const text = side === "input" || side === "output" ? trace.tokens[side].text[position] : void 0;
+  return text === void 0 ? null : `“${tokenLabel(text)}”`;
+}
 function countOf(model, name, layer) {
   const layers = model.get("trace")?.layers;
   const sizes = model.get("sizes");
@@ -541,7 +657,7 @@ function startPage(contents, views, root = document) {
     views[contents.views[number].bundle].render({ model: models[number], el });
   };
   mountWhenSeen(root.querySelectorAll("[data-view]"), mount);
-  new Address(contents.sections, models, root);
+  new Notes(new Address(contents.sections, models, root), root);
   return models;
 }
 function mountWhenSeen(elements, mount) {

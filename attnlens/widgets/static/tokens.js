@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 da05e78610eaf47f4720e64d806a9d9875cda4bdf921ef58e67091c4fbcf1807
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 032962780ec73b4e70040efb15d26762d024edc899690d0cfe9749ec5e303ca2
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

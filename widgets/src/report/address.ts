@@ -3,7 +3,10 @@
 //   #layer=5&head=9&query=4        of the only input
 //   #part-1&layer=5&head=2,3       of one of several; #part-1 alone is a link to it
 
+import { tokenLabel } from "../drawing/token_label";
+import type { TraceHeader } from "../protocol/headers";
 import { h } from "../ui/dom";
+import { ADDED, plain } from "./notes";
 import type { PageModel } from "./page_model";
 
 /** Selections of a section by name, and the view's number and trait that hold each; linked views follow. */
@@ -14,7 +17,8 @@ const RESTING = 200;
 const SAID = 2000;
 
 export class Address {
-  private readonly ids: string[];
+  /** Of the sections. */
+  readonly ids: string[];
   private writing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -23,13 +27,27 @@ export class Address {
     private readonly root: Document,
   ) {
     this.ids = Object.keys(sections);
-    this.read();
-    addEventListener("hashchange", () => this.read());
+    this.open(location.hash.slice(1));
+    addEventListener("hashchange", () => this.open(location.hash.slice(1)));
     for (const id of this.ids) {
       for (const [view, trait] of Object.values(sections[id]!))
         models[view]!.on(`change:${trait}`, () => this.writeSoon(id));
-      root.querySelector(`#${id} > .about`)?.append(" · ", this.copyButton(id));
+      this.lineOf(id)?.append(h("span", { [ADDED]: "" }, " · ", this.copyButton(id)));
     }
+  }
+
+  /** The line of facts about a section. */
+  lineOf(id: string): Element | null {
+    return this.root.querySelector(`#${id} > .about`);
+  }
+
+  /** What is selected in a section, in words. */
+  words(id: string): string {
+    const values = Object.entries(this.sections[id]!).map(([name, [view, trait]]) => [name, this.models[view]!, this.models[view]!.get(trait)] as const);
+    const set = values.filter(([, , value]) => value !== null && String(value) !== "");
+    const layer = Number(values.find(([name]) => name === "layer")?.[2] ?? 0);
+    const names = set.map(([name, model, value]) => `${name} ${tokenName(model, name, layer, value) ?? [value].flat().join(" and ")}`);
+    return [...(this.ids.length > 1 ? [`input ${this.ids.indexOf(id) + 1}`] : []), ...names].join(", ");
   }
 
   /** The fragment that opens a section with what is selected there. */
@@ -39,9 +57,9 @@ export class Address {
     return [...(this.ids.length > 1 ? [id] : []), ...set.map(([name, value]) => `${name}=${value}`)].join("&");
   }
 
-  /** Selects what the address names, as far as it is there. */
-  private read(): void {
-    const parts = location.hash.slice(1).split("&");
+  /** Selects what a fragment names, as far as it is there. */
+  open(fragment: string): void {
+    const parts = fragment.split("&");
     const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
     const values = new Map(parts.filter((part) => part.includes("=")).map((part) => part.split("=", 2) as [string, string]));
     if (id === undefined || values.size === 0) return;
@@ -77,8 +95,7 @@ export class Address {
   }
 
   private copyButton(id: string): HTMLElement {
-    const button = h("button", { type: "button", className: "plain", title: "Copy the address of this page with what is selected" }, "copy link");
-    button.addEventListener("click", async () => {
+    const button = plain("copy link", "Copy the address of this page with what is selected", async () => {
       this.write(id);
       const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
       const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
@@ -87,6 +104,15 @@ export class Address {
     });
     return button;
   }
+}
+
+/** The text of a selected token, where the view knows it. */
+function tokenName(model: PageModel, name: string, layer: number, position: number): string | null {
+  const trace = model.get("trace") as TraceHeader | undefined;
+  if (name !== "query" && name !== "key") return null;
+  const side = trace?.layers[layer]?.[name];
+  const text = side === "input" || side === "output" ? trace!.tokens[side].text[position] : undefined;
+  return text === undefined ? null : `“${tokenLabel(text)}”`;
 }
 
 /** How many of that name a view has: layers, heads of a layer, tokens. */

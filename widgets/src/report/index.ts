@@ -5,6 +5,7 @@
 import type { View } from "../ui/view";
 import { Address, type SectionState } from "./address";
 import { bytesOfElement } from "./packed_bytes";
+import { Notes } from "./notes";
 import { linkTraits, PageModel, type PlacedView } from "./page_model";
 
 /** What Python wrote about the page, `report._Page`. */
@@ -30,7 +31,7 @@ export function startPage(contents: PageContents, views: View<any>[], root: Docu
     views[contents.views[number]!.bundle]!.render({ model: models[number]!, el });
   };
   mountWhenSeen(root.querySelectorAll<HTMLElement>("[data-view]"), mount);
-  new Address(contents.sections, models, root); // scrolls, and each view has its height now
+  new Notes(new Address(contents.sections, models, root), root); // scrolls: each view has its height now
   return models;
 }
 
