@@ -66,9 +66,10 @@ def report(
     compress: False stores the bytes uncompressed, for a browser without DecompressionStream
 
     The page opens at the head with the largest weight from the reading position (class token, or last token) on an
-    ordinary token; the selection is shared by the views. Every layer is in the file, in float16. Of a trace that is too
-    long for that the page has the queries and keys of some heads, from which the browser computes any weight, and
-    coarse maps of the largest weights of all others, which takes a pass over every head; it states what it has.
+    ordinary token; the selection is shared by the views, and kept in the page's address. Notes on it can be added, and
+    are saved with the page. Every layer is in the file, in float16. Of a trace that is too long for that the page has
+    the queries and keys of some heads, from which the browser computes any weight, and coarse maps of the largest
+    weights of all others, which takes a pass over every head; it states what it has.
 
     Returns the path. Raises InputError for a wrong source, input, view or ending, FileError where it cannot write.
 
