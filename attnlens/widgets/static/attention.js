@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 032962780ec73b4e70040efb15d26762d024edc899690d0cfe9749ec5e303ca2
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 47c3f1690b75ff711c4eb67684522ee5159f563230c8a9559ba720c63e15432c
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -1844,10 +1844,10 @@ function weightColours(options2, top) {
   return { name: [log, threshold, top, ramp2(0), ramp2(1)].join(), ramp: ramp2, share, threshold, top, log, signed };
 }
 
-// src/attention/head_strip.ts
+// src/attention/head_picker.ts
 var SIDE = 24;
 var MOST_WEIGHTS = 1 << 20;
-var HeadStrip = class {
+var HeadPicker = class {
   constructor(events) {
     this.events = events;
   }
@@ -1925,7 +1925,7 @@ var AttentionControls = class {
   constructor(frame, actions) {
     this.frame = frame;
     this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
-    this.strip = new HeadStrip({
+    this.picker = new HeadPicker({
       toggle: (head, adds) => frame.set({ heads: toggleHead(frame.model.get("heads"), head, adds, 1) }),
       pointed: (head) => actions.peek(head)
     });
@@ -1944,7 +1944,7 @@ var AttentionControls = class {
   }
   frame;
   layer;
-  strip;
+  picker;
   mean;
   modes;
   pair;
@@ -1963,7 +1963,7 @@ var AttentionControls = class {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
-      group("Heads", this.strip.element, all),
+      group("Heads", this.picker.element, all),
       h("label", {}, this.mean, "mean"),
       segments("Picture", this.modes),
       this.pairGroup,
@@ -1985,7 +1985,7 @@ var AttentionControls = class {
     const lines = model.get("mode") === "lines";
     this.layer.value = String(number);
     this.headCount = header.heads;
-    this.strip.draw(source, trace, number, heads2, this.frame.dark);
+    this.picker.draw(source, trace, number, heads2, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
     this.mean.checked = model.get("mean") || !lines;
     this.mean.disabled = !lines || heads2.length < 2;

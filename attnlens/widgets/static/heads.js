@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 032962780ec73b4e70040efb15d26762d024edc899690d0cfe9749ec5e303ca2
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 47c3f1690b75ff711c4eb67684522ee5159f563230c8a9559ba720c63e15432c
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

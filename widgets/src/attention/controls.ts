@@ -7,7 +7,7 @@ import {
 } from "../ui/controls";
 import { h, range } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import { HeadStrip } from "./head_strip";
+import { HeadPicker } from "./head_picker";
 import type { AttentionState } from "./state";
 
 const TEXT_PAIRS: [TextPair, string][] = [
@@ -28,7 +28,7 @@ export interface AttentionActions {
 
 export class AttentionControls {
   private readonly layer: HTMLSelectElement;
-  readonly strip: HeadStrip;
+  readonly picker: HeadPicker;
   private readonly mean: HTMLInputElement;
   private readonly modes: HTMLButtonElement[];
   private readonly pair: HTMLSelectElement;
@@ -46,7 +46,7 @@ export class AttentionControls {
 
   constructor(private readonly frame: Frame<AttentionState>, actions: AttentionActions) {
     this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
-    this.strip = new HeadStrip({
+    this.picker = new HeadPicker({
       toggle: (head, adds) => frame.set({ heads: toggleHead(frame.model.get("heads"), head, adds, 1) }),
       pointed: (head) => actions.peek(head),
     });
@@ -68,7 +68,7 @@ export class AttentionControls {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
-      group("Heads", this.strip.element, all),
+      group("Heads", this.picker.element, all),
       h("label", {}, this.mean, "mean"),
       segments("Picture", this.modes),
       this.pairGroup,
@@ -92,7 +92,7 @@ export class AttentionControls {
     const lines = model.get("mode") === "lines";
     this.layer.value = String(number);
     this.headCount = header.heads;
-    this.strip.draw(source, trace, number, heads, this.frame.dark);
+    this.picker.draw(source, trace, number, heads, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
     this.mean.checked = model.get("mean") || !lines;
     this.mean.disabled = !lines || heads.length < 2;

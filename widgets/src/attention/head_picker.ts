@@ -9,7 +9,7 @@ import type { TraceSource } from "../protocol/trace_source";
 import { headChips, press } from "../ui/controls";
 import { h, range } from "../ui/dom";
 
-export interface StripEvents {
+export interface PickerEvents {
   toggle(head: number, adds: boolean): void;
   /** A head is pointed at; null where the pointer left. */
   pointed(head: number | null): void;
@@ -19,12 +19,12 @@ export interface StripEvents {
 const SIDE = 24;
 const MOST_WEIGHTS = 1 << 20;
 
-export class HeadStrip {
+export class HeadPicker {
   readonly element = h("span", { className: "chips", role: "group", "aria-label": "Heads" });
   /** What the pictures show. */
   private name = "";
 
-  constructor(private readonly events: StripEvents) {}
+  constructor(private readonly events: PickerEvents) {}
 
   /** Shows the heads of a layer, of a trace of that number; `heads` are selected. */
   draw(source: TraceSource, trace: number, layer: number, heads: number[], dark: boolean): void {
