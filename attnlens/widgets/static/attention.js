@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 47c3f1690b75ff711c4eb67684522ee5159f563230c8a9559ba720c63e15432c
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 a1e52b2024b3932b61e5ff00c15f5e618486050b3db9510ef2720afbe20fee88
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -251,7 +251,7 @@ var TileWorkers = class {
     from.job = null;
     if ("error" in reply) reject(new Error(reply.error));
     else {
-      this.count = reply.webgl2 ? 1 : Math.max(1, Math.min(MOST_WORKERS, (navigator.hardwareConcurrency ?? 2) - 1));
+      this.count = reply.webgl2 ? 1 : Math.max(1, Math.min(MOST_WORKERS, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1));
       resolve(reply.cells);
     }
     this.assign();

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 47c3f1690b75ff711c4eb67684522ee5159f563230c8a9559ba720c63e15432c
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 a1e52b2024b3932b61e5ff00c15f5e618486050b3db9510ef2720afbe20fee88
 
 // src/audit/index.ts
 function makeSortable(table2) {

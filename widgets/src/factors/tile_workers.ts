@@ -149,7 +149,7 @@ export class TileWorkers {
     if ("error" in reply) reject(new Error(reply.error));
     else {
       // One drives the graphics hardware; of processors as many as leave one to the page.
-      this.count = reply.webgl2 ? 1 : Math.max(1, Math.min(MOST_WORKERS, (navigator.hardwareConcurrency ?? 2) - 1));
+      this.count = reply.webgl2 ? 1 : Math.max(1, Math.min(MOST_WORKERS, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1));
       resolve(reply.cells);
     }
     this.assign();
