@@ -12,7 +12,8 @@ from torch import Tensor
 
 from .. import _palette
 from ..errors import InputError
-from ..evaluation._faithfulness import Curves, deletion, insertion
+from ..evaluation import Curves
+from ..evaluation._faithfulness import deletion, insertion
 from . import _style
 
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))

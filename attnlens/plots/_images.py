@@ -19,7 +19,7 @@ from ..data._trace import PatchGrid, Trace, no_patches
 from ..errors import InputError
 from . import _style
 
-FAINT, STRONG = 0.15, 0.85
+FAINT, STRONG = 0.05, 0.85
 """Opacity of the smallest and the largest share: where there is little attention the image shows through."""
 
 MOST_ACROSS = 7

@@ -37,6 +37,7 @@ LONG = 200
 
 DECIDED = "What made the model decide"
 
+
 class ReportInput(NamedTuple):
     """A trace, with its lens and input where they are known."""
 

@@ -80,8 +80,8 @@ def _matrix_figure(
 def pooled_selection(tiles: Tiles, selection: HeadSelection, most: int) -> tuple[np.ndarray, int]:
     """The mean of the selected heads as a matrix of at most so many rows and columns, and the weights across a cell."""
     rows, cols = tiles.positions(selection)
-    size = 2 ** max(0, math.ceil(math.log2(max(len(rows), len(cols), 1) / most)))
-    return tiles.pooled(selection, size).numpy(), size
+    level = max(0, math.ceil(math.log2(max(len(rows), len(cols), 1) / most)))
+    return tiles.whole(selection, level).numpy(), 1 << level
 
 
 def heads_figure(trace: Trace, by: str, layer: int, heads: list[int]) -> Figure:

@@ -95,17 +95,6 @@ class Tiles:
         """Each head's weights among what is shown, `[head, query, key]`."""
         return self._of(selection).block(torch.tensor(selection.heads), *self.positions(selection))
 
-    def pooled(self, selection: HeadSelection, size: int) -> Tensor:
-        """The mean of the selected heads, `[row, column]`, in cells of size x size weights."""
-        rows, cols = self.positions(selection)
-        cells = self._walk(selection, rows, cols, size)
-        if selection.pool == "max":
-            return cells
-        down, across = (
-            (count - torch.arange(0, count, size)).clamp(max=size) for count in (len(rows), len(cols))
-        )
-        return cells / (down[:, None] * across)
-
     def positions(self, selection: HeadSelection) -> tuple[Tensor, Tensor]:
         """The queries and the keys of the selection, int64."""
         queries, keys = self.trace.axis_tokens(selection.layer)

@@ -41,7 +41,8 @@ TEXT = "a gripping , funny film with one dull stretch ."
 PAIR = ["a gripping , funny film .", "a gripping , dull film ."]
 
 SIDE_BY_SIDE = """() => {
-    document.querySelectorAll("header, footer, h3, .given, .about").forEach((it) => (it.style.display = "none"));
+    const others = "header, footer, h2, h3, .given, .about, .notes";
+    document.querySelectorAll(others).forEach((it) => (it.style.display = "none"));
     const main = document.querySelector("main"), part = document.querySelector("section.part");
     document.body.style.background = "#fff";
     main.style.cssText = "max-width: none; padding: 12px";
@@ -51,7 +52,7 @@ SIDE_BY_SIDE = """() => {
 """Puts the three views of a sentence beside each other, as boxes of ipywidgets do."""
 
 TWO_COLUMNS = """() => {
-    const others = "header, nav, footer, h2, h3, .given, .about";
+    const others = "header, nav, footer, h2, h3, .given, .about, .notes";
     document.querySelectorAll(others).forEach((it) => (it.style.display = "none"));
     document.body.style.background = "#fff";
     document.querySelector("main").style.cssText = "display: grid; grid-template-columns: 470px 640px; gap: 10px;" +
@@ -100,7 +101,7 @@ def photograph(it: Page | Locator, name: str) -> None:
 
 def view(page: Page) -> Locator:
     """The first view of a report."""
-    return page.locator("section.part:last-of-type > div:not(.given)").first
+    return page.locator("section.part:not(.notes)").last.locator("> div:not(.given)").first
 
 
 # -- the pictures -------------------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ def first(folder: Path) -> None:
     page = al.report(al.load("sentiment"), TEXT, folder / "page.html")
     with opened(Path(page), 1262, 1.6) as shown:
         shown.evaluate(SIDE_BY_SIDE)
-        photograph(shown.locator("section.part"), "first.png")
+        photograph(shown.locator("section.part").first, "first.png")
 
 
 def explain(folder: Path) -> None:
@@ -159,6 +160,12 @@ def module(folder: Path) -> None:
     lens = al.load("minivit")
     lens = al.Lens(lens.model, patches=(8, 8), labels=lens.labels)
     save(al.plots.patches(lens.trace(al.models.sample_images()["cat"])), "module.png", 140)
+
+
+def faithfulness(folder: Path) -> None:
+    lens, names = al.load("sentiment"), ("integrated_gradients", "gradient")
+    attributions = [lens.attribute(TEXT, "positive", method=name) for name in names]
+    save(al.plots.faithfulness(al.evaluation.curves(lens, attributions)), "faithfulness.png", 140)
 
 
 def report(folder: Path) -> None:
@@ -217,6 +224,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
         patches,
         methods,
         module,
+        faithfulness,
         report,
         audit,
         head_pages,

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 a1e52b2024b3932b61e5ff00c15f5e618486050b3db9510ef2720afbe20fee88
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 7c60fa75ec8b9913e2b1784c3d91e7ce31681bd3db93fc4bab24a5cbbafb24bf
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -2282,12 +2282,15 @@ function crossSvg(scene) {
   const boxes = crossBoxes(scene).map(([x, y, wide, high]) => `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
   return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
 }
-function axisNames({ margins, viewport }) {
-  const { left, top } = margins;
-  const { width, height } = viewport;
+function axisNames(scene) {
+  const { left, top } = scene.margins;
+  const { width, height } = scene.viewport;
+  const labels = placedLabels(scene);
+  const longest = (turned) => Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, text.length * LETTER_WIDTH2)));
+  const [x, y] = [left - 6 - longest(false) - 12, top - 6 - longest(true) * Math.sin(LEAN) - 14];
   return [
-    ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: 10, y: top + height / 2, turned: true }] : [],
-    ...top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: 10, turned: false }] : []
+    ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: Math.max(10, x), y: top + height / 2, turned: true }] : [],
+    ...top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: Math.max(10, y), turned: false }] : []
   ];
 }
 function paintAxisNames(context, scene) {

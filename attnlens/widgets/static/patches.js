@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 a1e52b2024b3932b61e5ff00c15f5e618486050b3db9510ef2720afbe20fee88
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 7c60fa75ec8b9913e2b1784c3d91e7ce31681bd3db93fc4bab24a5cbbafb24bf
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -563,7 +563,7 @@ function rampTable(ramp2) {
 var SMALLEST_PATCH = 12;
 var SMALL_IMAGE = 200;
 var SVG = "http://www.w3.org/2000/svg";
-var [FAINT, STRONG] = [0.15, 0.85];
+var [FAINT, STRONG] = [0.05, 0.85];
 var LIFT = 0.35;
 var OverlayPaint = class {
   /** `blend` is how much the map covers the image, 0 to 1; a grid without an image is always covered. */

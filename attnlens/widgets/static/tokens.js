@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 a1e52b2024b3932b61e5ff00c15f5e618486050b3db9510ef2720afbe20fee88
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 7c60fa75ec8b9913e2b1784c3d91e7ce31681bd3db93fc4bab24a5cbbafb24bf
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

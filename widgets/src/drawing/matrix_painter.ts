@@ -202,13 +202,17 @@ function crossSvg(scene: MatrixScene): string[] {
   return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
 }
 
-/** "query" beside the rows and "key" above the columns, where there is room. */
-export function axisNames({ margins, viewport }: MatrixScene): { text: string; x: number; y: number; turned: boolean }[] {
-  const { left, top } = margins;
-  const { width, height } = viewport;
+/** "query" beside the labels of the rows and "key" above those of the columns, where there is room. */
+export function axisNames(scene: MatrixScene): { text: string; x: number; y: number; turned: boolean }[] {
+  const { left, top } = scene.margins;
+  const { width, height } = scene.viewport;
+  const labels = placedLabels(scene);
+  const longest = (turned: boolean) =>
+    Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, text.length * LETTER_WIDTH)));
+  const [x, y] = [left - 6 - longest(false) - 12, top - 6 - longest(true) * Math.sin(LEAN) - 14];
   return [
-    ...(left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: 10, y: top + height / 2, turned: true }] : []),
-    ...(top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: 10, turned: false }] : []),
+    ...(left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: Math.max(10, x), y: top + height / 2, turned: true }] : []),
+    ...(top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: Math.max(10, y), turned: false }] : []),
   ];
 }
 

@@ -36,7 +36,7 @@ const SMALL_IMAGE = 200;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Where map and image share the picture: the opacity of the weakest and of the strongest patch, as in figures. */
-const [FAINT, STRONG] = [0.15, 0.85];
+const [FAINT, STRONG] = [0.05, 0.85];
 /** How far the image under a map is lightened, so that the map's colours stand out. */
 const LIFT = 0.35;
 

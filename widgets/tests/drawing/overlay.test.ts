@@ -33,7 +33,7 @@ describe("the paint", () => {
   test("is on a root scale, so that weak patches stay visible beside a strong one", () => {
     const table = rampTable(heatRamp(true));
     const root = 4 * Math.round(255 * Math.sqrt(0.1));
-    expect(paint.rgba(0.1, "heat")).toEqual([...table.subarray(root, root + 3), expect.closeTo(255 * (0.15 + 0.7 * Math.sqrt(0.1)), 6)]);
+    expect(paint.rgba(0.1, "heat")).toEqual([...table.subarray(root, root + 3), expect.closeTo(255 * (0.05 + 0.8 * Math.sqrt(0.1)), 6)]);
     expect(paint.rgba(0.25, "unsigned")[3]).toBeCloseTo(255 * 0.85 * 0.5, 6);
   });
 
