@@ -52,6 +52,10 @@ class AttentionView(View):
 
     trace = bulk(t.Dict(), "The trace without its weights.")
     layer = state(Integer(0), "The layer that is shown.")
+    layers = state(
+        t.List(Integer()),
+        "Layers over which each of the heads is averaged, all over the same tokens; empty for `layer` alone.",
+    )
     heads = state(
         t.List(Integer()), "The heads of that layer that are shown; the first where the list is empty."
     )
@@ -106,6 +110,7 @@ class AttentionView(View):
         self._trace = _checks.drawable(trace, "AttentionView")
         self._tiles = Tiles(trace)
         with self.hold_sync():
+            self.layers = [] if other else self.layers
             self.layer = min(self.layer, len(trace) - 1)
             self.heads = [head for head in self.heads if head < trace[self.layer].heads] or [0]
             if other:
@@ -117,7 +122,9 @@ class AttentionView(View):
         """What is seen, as a matplotlib figure: lines, beyond 60 tokens a matrix; with what is selected and hidden."""
         from ._figures import attention_figure
 
-        selection = self._selection(self.layer, self.heads or [0], self.pair, self.hide_special, self.pool)
+        selection = self._selection(
+            self.layer, self.heads or [0], self.pair, self.hide_special, self.pool, self.layers
+        )
         return attention_figure(self._tiles, selection, self.mode, self.mean, (self.query, self.key))
 
     def _tile(self, level: int, row: int, col: int, **selection: Any) -> Reply:
@@ -145,12 +152,18 @@ class AttentionView(View):
         return Reply({}, (lse.cpu().numpy().astype("<f4").tobytes(),))
 
     def _selection(
-        self, layer: int, heads: list[int], pair: str = "all", hide_special: bool = False, pool: str = "max"
+        self,
+        layer: int,
+        heads: list[int],
+        pair: str = "all",
+        hide_special: bool = False,
+        pool: str = "max",
+        layers: list[int] | None = None,
     ) -> HeadSelection:
         layer = _checks.position("layer", layer, len(self._trace))
-        return HeadSelection(
-            layer, tuple(_checks.positions("head", heads, self._trace[layer].heads)), pair, hide_special, pool
-        )
+        heads = _checks.positions("head", heads, self._trace[layer].heads)
+        several = alike(self._trace, layers or [])
+        return HeadSelection(layer, tuple(heads), pair, hide_special, pool, tuple(several))
 
     def _detail(self, layer: int, head: int, query: int, key: int) -> Reply:
         """The query and key vectors `[d_head]` of one score, the scale of their product, and the weight."""
@@ -174,6 +187,15 @@ class AttentionView(View):
     def _known_layer(self, proposal: dict[str, Any]) -> int:
         return _checks.position("layer", proposal["value"], len(self._trace))
 
+    @validate("layers")
+    def _known_layers(self, proposal: dict[str, Any]) -> list[int]:
+        return alike(self._trace, proposal["value"])
+
+    @t.observe("layer")
+    def _leave_others(self, change: dict[str, Any]) -> None:
+        if change["new"] not in self.layers:
+            self.layers = []
+
     @validate("heads")
     def _known_heads(self, proposal: dict[str, Any]) -> list[int]:
         return _checks.positions(
@@ -193,6 +215,22 @@ class AttentionView(View):
     @validate("threshold")
     def _known_threshold(self, proposal: dict[str, Any]) -> float:
         return _checks.share("threshold", proposal["value"])
+
+
+def alike(trace: Trace, layers: list[int]) -> list[int]:
+    """Layers that can be averaged, in order; empty for fewer than two.
+
+    Raises InputError for one that does not exist, and for layers over other tokens or of other heads.
+    """
+    numbers = sorted(set(_checks.positions("layer", layers, len(trace))))
+    axes = [(one.query_side, one.key_side, one.attention.shape) for one in (trace.layers[n] for n in numbers)]
+    for number, of_layer in zip(numbers, axes):
+        if of_layer != axes[0]:
+            raise InputError(
+                f"layers {numbers[0]} and {number} cannot be averaged: they attend from and to other tokens, or have "
+                f"other heads ({list(axes[0][2])} and {list(of_layer[2])}, head x query x key)"
+            )
+    return numbers if len(numbers) > 1 else []
 
 
 def two_texts(trace: Trace) -> bool:

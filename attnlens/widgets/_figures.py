@@ -28,7 +28,9 @@ def attention_figure(
     trace, heads = tiles.trace, selection.heads
     sides = _sides(tiles, selection)
     merged = mean or mode == "matrix"
-    title = f"Layer {selection.layer}, {_heads_in_words(heads, merged)}"
+    several = selection.layers
+    where = f"Mean of {len(several)} layers" if several else f"Layer {selection.layer}"
+    title = f"{where}, {_heads_in_words(heads, merged)}"
     if mode == "lines" and max(len(positions) for positions, _ in sides) <= _lines.MOST:
         weights = tiles.weights(selection).float().cpu().numpy()
         names = [f"head {head}" for head in heads]
@@ -71,7 +73,9 @@ def _matrix_figure(
             place = positions.index(at)
             outline = dict(fill=False, edgecolor=_palette.colour("selection"), linewidth=1.2)
             draw(place - 0.5, place + 0.5, **outline)
-    _style.colour_bar(image, ax, "attention weight" if len(selection.heads) == 1 else "mean weight")
+    _style.colour_bar(
+        image, ax, "attention weight" if len(selection.heads) == 1 and not selection.layers else "mean weight"
+    )
     cells = f"a cell is {CAPTIONS[selection.pool]} of {size} × {size} weights" if size > 1 else ""
     caption = _style.named(tiles.trace, f"{_matrices.READING}, dark is much attention", cells)
     return _style.done(ax, title, caption, True)

@@ -46,6 +46,7 @@ class HeadSelection(NamedTuple):
     pair: str = "all"
     hide_special: bool = False
     pool: str = "max"
+    layers: tuple[int, ...] = ()
 
 
 class Tiles:
@@ -54,7 +55,7 @@ class Tiles:
     def __init__(self, trace: Trace):
         self.trace = trace
         self._bases: OrderedDict[HeadSelection, dict[str, Tensor]] = OrderedDict()
-        self._attention = lru_cache(maxsize=2)(self._renormalized)
+        self._attention = lru_cache(maxsize=64)(self._renormalized)
 
     def tile(self, selection: HeadSelection, level: int, row: int, col: int) -> Tensor:
         """The tile in that row and column of that level, `[at most SIDE, at most SIDE]` in float32."""
@@ -88,12 +89,18 @@ class Tiles:
         size = attention.queries if axis == "query" else attention.keys
         at = torch.tensor([_checks.position(axis, position, size)])
         if axis == "query":
-            return attention.block(torch.tensor(selection.heads), at, cols)[:, 0]
-        return attention.block(torch.tensor(selection.heads), rows, at)[:, :, 0]
+            return self._block(selection, at, cols)[:, 0]
+        return self._block(selection, rows, at)[:, :, 0]
 
     def weights(self, selection: HeadSelection) -> Tensor:
         """Each head's weights among what is shown, `[head, query, key]`."""
-        return self._of(selection).block(torch.tensor(selection.heads), *self.positions(selection))
+        return self._block(selection, *self.positions(selection))
+
+    def _block(self, selection: HeadSelection, rows: Tensor, cols: Tensor) -> Tensor:
+        """Each head's weights at these rows and columns, `[head, row, column]`, the mean over the chosen layers."""
+        heads, layers = torch.tensor(selection.heads), selection.layers or (selection.layer,)
+        first, *others = (self._of(selection._replace(layer=one)).block(heads, rows, cols) for one in layers)
+        return sum(others, first) / len(layers) if others else first
 
     def positions(self, selection: HeadSelection) -> tuple[Tensor, Tensor]:
         """The queries and the keys of the selection, int64."""
@@ -129,11 +136,10 @@ class Tiles:
         self, selection: HeadSelection, rows: Tensor, cols: Tensor, size: int, pools: tuple[str, ...]
     ) -> dict[str, Tensor]:
         """These rows and columns as cells of size x size, each the largest weight or the sum; some rows at a time."""
-        attention, heads = self._of(selection), torch.tensor(selection.heads)
-        height = max(1, BLOCK_ELEMENTS // (len(heads) * len(cols)) // size) * size
+        height = max(1, BLOCK_ELEMENTS // (len(selection.heads) * len(cols)) // size) * size
         strips: dict[str, list[Tensor]] = {pool: [] for pool in pools}
         for some in rows.split(height):
-            weights = attention.block(heads, some, cols).mean(0)
+            weights = self._block(selection, some, cols).mean(0)
             for pool in pools:
                 strips[pool].append(_pool(weights, size, pool).cpu())
         return {pool: torch.cat(cells) for pool, cells in strips.items()}

@@ -139,6 +139,48 @@ def test_a_trace_of_more_tokens_than_lines_can_show_opens_as_a_matrix():
     assert (mode(60), mode(61), mode(61, mode="lines")) == ("lines", "matrix", "lines")
 
 
+def test_heads_are_averaged_over_any_layers_of_the_same_tokens(trace, monkeypatch):
+    view = al.AttentionView(trace, layer=2, heads=[3, 5], layers=[4, 2, 2])
+    assert view.layers == [2, 4]
+    ((_, (line,)),) = request(
+        view,
+        {
+            "id": 1,
+            "ask": "line",
+            "axis": "query",
+            "position": 4,
+            "layer": 2,
+            "heads": [3, 5],
+            "layers": [2, 4],
+        },
+        monkeypatch,
+    )
+    expected = (trace[2, [3, 5], 4] + trace[4, [3, 5], 4]) / 2
+    assert np.frombuffer(line, "<f2").reshape(2, -1) == pytest.approx(expected.numpy(), abs=1e-3)
+    ((_, (tile,)),) = request(
+        view,
+        {"id": 2, "ask": "tile", "level": 0, "row": 0, "col": 0, "layer": 2, "heads": [3], "layers": [2, 4]},
+        monkeypatch,
+    )
+    whole = (trace[2, 3] + trace[4, 3]) / 2
+    assert np.frombuffer(tile, "<f2").reshape(whole.shape) == pytest.approx(whole.numpy(), abs=1e-3)
+    view.layer = 4  # still one of them
+    assert view.layers == [2, 4]
+    view.layer = 5
+    assert view.layers == []
+
+
+def test_layers_over_other_tokens_are_not_averaged():
+    layers = (
+        Layer("a", "self", Weights(torch.full((2, 3, 3), 1 / 3))),
+        Layer("b", "cross", Weights(torch.full((2, 3, 4), 1 / 4))),
+    )
+    with pytest.raises(InputError, match="layers 0 and 1 cannot be averaged"):
+        al.AttentionView(Trace(layers=layers), layers=[0, 1])
+    with pytest.raises(InputError, match="out of range"):
+        al.AttentionView(Trace(layers=layers), layers=[0, 2])
+
+
 def test_another_trace_takes_its_place_with_all_of_its_bytes(trace, monkeypatch):
     view = al.AttentionView(trace, layer=5, heads=[3, 11], query=2)
     other = al.load("sentiment").trace("good")

@@ -42,6 +42,13 @@ def test_a_matrix_is_that_of_the_view_with_what_is_selected(trace):
     ]
 
 
+def test_a_mean_over_layers_is_named_as_such(trace):
+    view = al.AttentionView(trace, heads=9, layer=0, layers=list(range(6)), mode="matrix")
+    expected = torch.stack([trace[n, 9] for n in range(6)]).mean(0).numpy()
+    assert np.asarray(view.figure().axes[0].images[0].get_array()) == pytest.approx(expected, abs=1e-6)
+    assert titles(view.figure()).startswith("Mean of 6 layers, head 9")
+
+
 def test_hidden_special_tokens_are_not_in_the_figure(trace):
     view = al.AttentionView(trace, layer=5, heads=9, mode="matrix", hide_special=True)
     ax = view.figure().axes[0]

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 7c60fa75ec8b9913e2b1784c3d91e7ce31681bd3db93fc4bab24a5cbbafb24bf
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 dc2a656e1dcff429eeb92e678d3c9e1b5c23558bed74504b22d653492c0c3a42
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -624,9 +624,13 @@ var TraceSource = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
-  matrices({ layer, heads: heads2, pair, hide_special, pool }) {
-    const shown = { layer, heads: heads2, pair, hide_special };
-    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
+  matrices({ layer, heads: heads2, pair, hide_special, pool, layers }) {
+    const shown = { heads: heads2, pair, hide_special, pool };
+    const numbers = layers ?? [layer];
+    return cached(this.headMatrices, JSON.stringify([numbers, heads2, pair, hide_special]), MOST_MATRICES, async () => {
+      const each = await Promise.all(numbers.map((number) => this.select({ ...shown, layer: number })));
+      return heads2.map((_, n) => meanOf(each.map((matrices) => matrices[n])));
+    });
   }
   async select(selection) {
     const layer = await this.layer(selection.layer);
@@ -697,7 +701,7 @@ var TraceSource = class {
     return cached(this.computed, JSON.stringify(selection), most, () => this.compute(selection).catch(() => null));
   }
   async compute(selection) {
-    if (typeof Worker === "undefined") return null;
+    if (typeof Worker === "undefined" || selection.layers) return null;
     const { layer, hide_special, pool } = selection;
     const heads2 = await Promise.all(selection.heads.map((head) => this.head(layer, head)));
     const lse = await Promise.all(selection.heads.map((head) => this.request("lse", { layer, head, hide_special })));
@@ -754,7 +758,8 @@ function shownPositions(tokens, segment, hideSpecial) {
     (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
   );
 }
-function isHeld({ layers }, { layer, heads: heads2 }) {
+function isHeld({ layers }, { layer, heads: heads2, layers: several }) {
+  if (several) return false;
   const held = layers[layer].held ?? {};
   return heads2.every((head) => head in held);
 }
@@ -807,6 +812,11 @@ function suppressShortcuts(element, signal) {
     const runsCell = event.shiftKey && event.key === "Enter";
     element.toggleAttribute(NO_SHORTCUTS, !(hasModifier(event) || runsCell));
   }, { capture: true, signal });
+}
+function guardField(field, host, signal) {
+  field.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
+  field.addEventListener("focusin", () => host.setAttribute(NO_SHORTCUTS, "true"), { signal });
+  field.addEventListener("focusout", () => host.removeAttribute(NO_SHORTCUTS), { signal });
 }
 
 // ../attnlens/palette.json
@@ -1239,17 +1249,39 @@ function linesDrawing(state, heads2, weights, roles, dark2) {
     muted: roles.muted
   };
 }
-function describeHeads({ layer, heads: heads2 }, stacks = [], apart = false) {
+function describeHeads({ layer, heads: heads2, layers }, stacks = [], apart = false) {
   const stack = stacks[layer];
-  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, ${heads2.length === 1 ? `head ${heads2[0]}` : `${apart ? "" : "mean of "}${heads2.length} heads`}`;
+  const of = `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+  const where = layers ? `mean of ${of}s ${numberRanges(layers)}` : `${of} ${layer}`;
+  return `${where}, ${heads2.length === 1 ? `head ${heads2[0]}` : `${apart ? "" : "mean of "}${heads2.length} heads`}`;
+}
+function numberRanges(numbers) {
+  const runs = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run && number <= run[1] + 1) run[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs.map(([first, last]) => first === last ? String(first) : `${first}-${last}`).join(", ");
+}
+function rangeNumbers(text, count) {
+  const numbers = /* @__PURE__ */ new Set();
+  for (const part of text.split(/[\s,;]+/).filter(Boolean)) {
+    const [, first, last] = /^(\d+)(?:[-–](\d+))?$/.exec(part) ?? [];
+    if (first === void 0) return null;
+    const [low, high] = [Number(first), Number(last ?? first)];
+    if (low > high || high >= count) return null;
+    for (let number = low; number <= high; number++) numbers.add(number);
+  }
+  return [...numbers].sort((a, b) => a - b);
 }
 function quoted(tokens, position) {
   return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
 }
-function describeCell(tokens, selection, query, key, weight, pooled) {
+function describeCell(tokens, selection, query, key, weight, pooled, stacks = []) {
   const parts = [
     `${quoted(tokens.query, query)} → ${quoted(tokens.key, key)}${weight === null ? "" : `: ${formatNumber(weight)}`}`,
-    describeHeads(selection),
+    describeHeads(selection, stacks),
     `query ${query}, key ${key}`
   ];
   if (pooled) {
@@ -1258,11 +1290,11 @@ function describeCell(tokens, selection, query, key, weight, pooled) {
   }
   return parts.join(" · ");
 }
-function describeLine(tokens, selection, { axis, position }, weights, others) {
+function describeLine(tokens, selection, { axis, position }, weights, others, stacks = []) {
   const other = axis === "query" ? "key" : "query";
   const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, MOST_NAMED);
   const named2 = best.map((n) => `${quoted(tokens[other], others[n])} ${formatNumber(weights[n])}`).join(", ");
-  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named2} · ${describeHeads(selection)}`;
+  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named2} · ${describeHeads(selection, stacks)}`;
 }
 function scoreOf(q, k, scale) {
   const products = q.map((value, i) => value * k[i]);
@@ -1925,6 +1957,8 @@ var AttentionControls = class {
   constructor(frame, actions) {
     this.frame = frame;
     this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
+    this.layers = h("input", { type: "text", size: 6, placeholder: "e.g. 0-3", onchange: () => this.averageLayers() });
+    guardField(this.layers, frame.root.host, frame.signal);
     this.picker = new HeadPicker({
       toggle: (head, adds) => frame.set({ heads: toggleHead(frame.model.get("heads"), head, adds, 1) }),
       pointed: (head) => actions.peek(head)
@@ -1936,6 +1970,7 @@ var AttentionControls = class {
     this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 5e-3 }, (threshold) => frame.set({ threshold }));
     this.log = checkbox((log) => frame.set({ log }));
     this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool }));
+    this.layersLabel = h("label", { title: "Each head averaged over several layers" }, h("span", { className: "name" }, "mean of layers"), this.layers);
     this.pairGroup = group("Show", this.pair);
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);
@@ -1945,6 +1980,8 @@ var AttentionControls = class {
   frame;
   layer;
   picker;
+  /** Typed ranges of layers over which heads are averaged. */
+  layers;
   mean;
   modes;
   pair;
@@ -1958,11 +1995,20 @@ var AttentionControls = class {
   specialLabel;
   poolGroup;
   zoom;
+  layersLabel;
   headCount = 0;
+  /** Averages each head over the typed layers; one layer or none is the chosen one alone. */
+  averageLayers() {
+    const count = this.frame.model.get("trace").layers.length;
+    const layers = rangeNumbers(this.layers.value, count);
+    if (layers === null) this.frame.notify(`Layers to average: numbers from 0 to ${count - 1} and ranges, as 0-2, ${count - 1}.`);
+    else this.frame.set({ layers: layers.length > 1 ? layers : [], ...layers.length ? { layer: layers[0] } : {} });
+  }
   layOut() {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
+      this.layersLabel,
       group("Heads", this.picker.element, all),
       h("label", {}, this.mean, "mean"),
       segments("Picture", this.modes),
@@ -1985,6 +2031,8 @@ var AttentionControls = class {
     const lines = model.get("mode") === "lines";
     this.layer.value = String(number);
     this.headCount = header.heads;
+    this.layersLabel.hidden = source.header.layers.length < 2;
+    this.layers.value = numberRanges(model.get("layers"));
     this.picker.draw(source, trace, number, heads2, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
     this.mean.checked = model.get("mean") || !lines;
@@ -3088,7 +3136,7 @@ var AttentionPicture = class {
     this.matrix = new Matrix({
       pointed: (query, key, weight, pooled) => {
         const { source, selection } = this.shown;
-        frame.say(describeCell(tokensOfBoth(source, selection.layer), selection, query, key, weight, pooled));
+        frame.say(describeCell(tokensOfBoth(source, selection.layer), selection, query, key, weight, pooled, source.header.stacks));
       },
       left: () => frame.say(""),
       selected: (query, key) => {
@@ -3137,7 +3185,8 @@ var AttentionPicture = class {
       rows[line.from],
       cols[line.to],
       line.weight,
-      null
+      null,
+      source.header.stacks
     ));
   }
   /** Forgets what was pointed at, where keys move on. */
@@ -3192,7 +3241,7 @@ var AttentionPicture = class {
     const weights = { rows, cols, queries, keys, matrices, alone, line };
     this.lines.show(linesDrawing(this.state, selection.heads, weights, frame.roles, frame.dark));
     const others = alone?.axis === "query" ? cols : rows;
-    this.lineInWords = alone && line ? describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), others) : source.remote ? "Point at a token to see its attention." : "";
+    this.lineInWords = alone && line ? describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), others, source.header.stacks) : source.remote ? "Point at a token to see its attention." : "";
     frame.say(this.lineInWords);
   }
   get state() {
@@ -3236,7 +3285,7 @@ var AttentionPicture = class {
       title: this.headline.textContent ?? "",
       subtitle: [traceTitle(source.header), query === null && key === null ? "" : this.selectionInWords()].filter(Boolean).join("   "),
       caption: (lines ? "Attention weights: from each query on the left to its keys on the right, a thicker and darker line for a larger weight." : "Attention weights: queries run down, keys across; a darker colour is a larger weight.").replace("darker", this.frame.dark ? "brighter" : "darker"),
-      file: ["attention", "layer", selection.layer, "head", ...selection.heads.slice(0, 4), ...selected].join("-")
+      file: ["attention", "layer", ...selection.layers ?? [selection.layer], "head", ...selection.heads.slice(0, 4), ...selected].join("-")
     };
   }
   selectionInWords() {
@@ -3330,6 +3379,7 @@ var HOW = {
 };
 var SHOWN = [
   "layer",
+  "layers",
   "heads",
   "mean",
   "mode",
@@ -3391,7 +3441,8 @@ var AttentionView = class {
       heads: headsOfLayer(model.get("heads"), this.layer),
       pair: model.get("pair"),
       hide_special: model.get("hide_special"),
-      pool: model.get("pool")
+      pool: model.get("pool"),
+      ...model.get("layers").length > 1 ? { layers: model.get("layers") } : {}
     };
   }
   draw() {
@@ -3410,11 +3461,11 @@ var AttentionView = class {
     this.frame.redraw();
   }
   /** The selected cell, where one head is shown and its layer has that cell. */
-  selectedCell({ layer, heads: heads2 }) {
+  selectedCell({ layer, heads: heads2, layers }) {
     const { model } = this.frame;
     const [query, key] = [model.get("query"), model.get("key")];
     const { queries, keys } = this.layer;
-    if (query === null || key === null || query >= queries || key >= keys || heads2.length !== 1) return null;
+    if (query === null || key === null || query >= queries || key >= keys || heads2.length !== 1 || layers) return null;
     return { layer, head: heads2[0], query, key };
   }
   // -- keys -----------------------------------------------------------------------------------------------
@@ -3446,7 +3497,7 @@ var AttentionView = class {
   /** Before the first layer is the last one, and the other way around. */
   setLayer(number) {
     const layer = (number + this.layers.length) % this.layers.length;
-    this.frame.set({ layer, heads: headsOfLayer(this.frame.model.get("heads"), this.layers[layer]) });
+    this.frame.set({ layer, layers: [], heads: headsOfLayer(this.frame.model.get("heads"), this.layers[layer]) });
   }
   stepHead(by) {
     const count = this.layer.heads;

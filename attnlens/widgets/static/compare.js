@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 7c60fa75ec8b9913e2b1784c3d91e7ce31681bd3db93fc4bab24a5cbbafb24bf
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 dc2a656e1dcff429eeb92e678d3c9e1b5c23558bed74504b22d653492c0c3a42
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1217,9 +1217,13 @@ var TraceSource = class {
     };
   }
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
-  matrices({ layer, heads: heads2, pair, hide_special, pool }) {
-    const shown = { layer, heads: heads2, pair, hide_special };
-    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
+  matrices({ layer, heads: heads2, pair, hide_special, pool, layers }) {
+    const shown = { heads: heads2, pair, hide_special, pool };
+    const numbers = layers ?? [layer];
+    return cached(this.headMatrices, JSON.stringify([numbers, heads2, pair, hide_special]), MOST_MATRICES, async () => {
+      const each = await Promise.all(numbers.map((number) => this.select({ ...shown, layer: number })));
+      return heads2.map((_, n) => meanOf(each.map((matrices) => matrices[n])));
+    });
   }
   async select(selection) {
     const layer = await this.layer(selection.layer);
@@ -1290,7 +1294,7 @@ var TraceSource = class {
     return cached(this.computed, JSON.stringify(selection), most, () => this.compute(selection).catch(() => null));
   }
   async compute(selection) {
-    if (typeof Worker === "undefined") return null;
+    if (typeof Worker === "undefined" || selection.layers) return null;
     const { layer, hide_special, pool } = selection;
     const heads2 = await Promise.all(selection.heads.map((head) => this.head(layer, head)));
     const lse = await Promise.all(selection.heads.map((head) => this.request("lse", { layer, head, hide_special })));
@@ -1347,7 +1351,8 @@ function shownPositions(tokens, segment, hideSpecial) {
     (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
   );
 }
-function isHeld({ layers }, { layer, heads: heads2 }) {
+function isHeld({ layers }, { layer, heads: heads2, layers: several }) {
+  if (several) return false;
   const held = layers[layer].held ?? {};
   return heads2.every((head) => head in held);
 }

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 7c60fa75ec8b9913e2b1784c3d91e7ce31681bd3db93fc4bab24a5cbbafb24bf
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 dc2a656e1dcff429eeb92e678d3c9e1b5c23558bed74504b22d653492c0c3a42
 
 // src/audit/index.ts
 function makeSortable(table2) {

@@ -83,10 +83,39 @@ export function linesDrawing(
   };
 }
 
+/** The heads that are shown, and of which layers. */
+export type ShownHeads = Pick<Selection, "layer" | "heads" | "layers">;
+
 /** The shown heads; `stacks` adds whether the layer is an encoder's, a decoder's or attends across; `apart`: not their mean. */
-export function describeHeads({ layer, heads }: Pick<Selection, "layer" | "heads">, stacks: string[] = [], apart = false): string {
+export function describeHeads({ layer, heads, layers }: ShownHeads, stacks: string[] = [], apart = false): string {
   const stack = stacks[layer];
-  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, ${heads.length === 1 ? `head ${heads[0]}` : `${apart ? "" : "mean of "}${heads.length} heads`}`;
+  const of = `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+  const where = layers ? `mean of ${of}s ${numberRanges(layers)}` : `${of} ${layer}`;
+  return `${where}, ${heads.length === 1 ? `head ${heads[0]}` : `${apart ? "" : "mean of "}${heads.length} heads`}`;
+}
+
+/** Numbers as ranges: "0-2, 5". */
+export function numberRanges(numbers: number[]): string {
+  const runs: [first: number, last: number][] = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run && number <= run[1] + 1) run[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs.map(([first, last]) => (first === last ? String(first) : `${first}-${last}`)).join(", ");
+}
+
+/** The numbers of ranges as they are typed, each below `count`; null for anything else. */
+export function rangeNumbers(text: string, count: number): number[] | null {
+  const numbers = new Set<number>();
+  for (const part of text.split(/[\s,;]+/).filter(Boolean)) {
+    const [, first, last] = /^(\d+)(?:[-–](\d+))?$/.exec(part) ?? [];
+    if (first === undefined) return null;
+    const [low, high] = [Number(first), Number(last ?? first)];
+    if (low > high || high >= count) return null;
+    for (let number = low; number <= high; number++) numbers.add(number);
+  }
+  return [...numbers].sort((a, b) => a - b);
 }
 
 /** A token in quotation marks. */
@@ -97,10 +126,11 @@ export function quoted(tokens: Tokens, position: number): string {
 /** A cell that is pointed at, in words. */
 export function describeCell(
   tokens: Record<Axis, Tokens>, selection: Selection, query: number, key: number, weight: number | null, pooled: PooledWeight | null,
+  stacks: string[] = [],
 ): string {
   const parts = [
     `${quoted(tokens.query, query)} → ${quoted(tokens.key, key)}${weight === null ? "" : `: ${formatNumber(weight)}`}`,
-    describeHeads(selection),
+    describeHeads(selection, stacks),
     `query ${query}, key ${key}`,
   ];
   if (pooled) {
@@ -113,11 +143,12 @@ export function describeCell(
 /** The tokens that a lone token attends to most, or that attend to it most, in words. */
 export function describeLine(
   tokens: Record<Axis, Tokens>, selection: Selection, { axis, position }: TokenPlace, weights: Float32Array, others: number[],
+  stacks: string[] = [],
 ): string {
   const other = axis === "query" ? "key" : "query";
   const best = [...weights.keys()].sort((a, b) => weights[b]! - weights[a]!).slice(0, MOST_NAMED);
   const named = best.map((n) => `${quoted(tokens[other], others[n]!)} ${formatNumber(weights[n]!)}`).join(", ");
-  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named} · ${describeHeads(selection)}`;
+  return `${quoted(tokens[axis], position)} ${axis === "query" ? "attends to" : "is attended to by"} ${named} · ${describeHeads(selection, stacks)}`;
 }
 
 /** The products behind a score: both vectors multiplied element by element, and their scaled sum. */

@@ -6,7 +6,9 @@ import {
   button, checkbox, group, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,
 } from "../ui/controls";
 import { h, range } from "../ui/dom";
+import { guardField } from "../ui/keyboard";
 import type { Frame } from "../ui/view";
+import { numberRanges, rangeNumbers } from "./attention_model";
 import { HeadPicker } from "./head_picker";
 import type { AttentionState } from "./state";
 
@@ -29,6 +31,8 @@ export interface AttentionActions {
 export class AttentionControls {
   private readonly layer: HTMLSelectElement;
   readonly picker: HeadPicker;
+  /** Typed ranges of layers over which heads are averaged. */
+  private readonly layers: HTMLInputElement;
   private readonly mean: HTMLInputElement;
   private readonly modes: HTMLButtonElement[];
   private readonly pair: HTMLSelectElement;
@@ -42,10 +46,13 @@ export class AttentionControls {
   private readonly specialLabel: HTMLElement;
   private readonly poolGroup: HTMLElement;
   private readonly zoom: HTMLElement;
+  private readonly layersLabel: HTMLElement;
   private headCount = 0;
 
   constructor(private readonly frame: Frame<AttentionState>, actions: AttentionActions) {
     this.layer = select("Layer", [], (value) => actions.setLayer(Number(value)));
+    this.layers = h("input", { type: "text", size: 6, placeholder: "e.g. 0-3", onchange: () => this.averageLayers() });
+    guardField(this.layers, frame.root.host, frame.signal);
     this.picker = new HeadPicker({
       toggle: (head, adds) => frame.set({ heads: toggleHead(frame.model.get("heads"), head, adds, 1) }),
       pointed: (head) => actions.peek(head),
@@ -57,6 +64,7 @@ export class AttentionControls {
     this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 0.005 }, (threshold) => frame.set({ threshold }));
     this.log = checkbox((log) => frame.set({ log }));
     this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool: pool as AttentionState["pool"] }));
+    this.layersLabel = h("label", { title: "Each head averaged over several layers" }, h("span", { className: "name" }, "mean of layers"), this.layers);
     this.pairGroup = group("Show", this.pair);
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);
@@ -64,10 +72,19 @@ export class AttentionControls {
     this.layOut();
   }
 
+  /** Averages each head over the typed layers; one layer or none is the chosen one alone. */
+  private averageLayers(): void {
+    const count = this.frame.model.get("trace").layers.length;
+    const layers = rangeNumbers(this.layers.value, count);
+    if (layers === null) this.frame.notify(`Layers to average: numbers from 0 to ${count - 1} and ranges, as 0-2, ${count - 1}.`);
+    else this.frame.set({ layers: layers.length > 1 ? layers : [], ...(layers.length ? { layer: layers[0]! } : {}) });
+  }
+
   private layOut(): void {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
+      this.layersLabel,
       group("Heads", this.picker.element, all),
       h("label", {}, this.mean, "mean"),
       segments("Picture", this.modes),
@@ -92,6 +109,8 @@ export class AttentionControls {
     const lines = model.get("mode") === "lines";
     this.layer.value = String(number);
     this.headCount = header.heads;
+    this.layersLabel.hidden = source.header.layers.length < 2;
+    this.layers.value = numberRanges(model.get("layers"));
     this.picker.draw(source, trace, number, heads, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
     this.mean.checked = model.get("mean") || !lines;

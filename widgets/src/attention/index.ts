@@ -24,7 +24,7 @@ const HOW = {
 };
 
 const SHOWN: (keyof AttentionState)[] = [
-  "layer", "heads", "mean", "mode", "query", "key", "pair", "hide_special", "threshold", "log", "pool",
+  "layer", "layers", "heads", "mean", "mode", "query", "key", "pair", "hide_special", "threshold", "log", "pool",
 ];
 
 class AttentionView {
@@ -81,6 +81,7 @@ class AttentionView {
       pair: model.get("pair"),
       hide_special: model.get("hide_special"),
       pool: model.get("pool"),
+      ...(model.get("layers").length > 1 ? { layers: model.get("layers") } : {}),
     };
   }
 
@@ -102,11 +103,11 @@ class AttentionView {
   }
 
   /** The selected cell, where one head is shown and its layer has that cell. */
-  private selectedCell({ layer, heads }: Selection): DetailCell | null {
+  private selectedCell({ layer, heads, layers }: Selection): DetailCell | null {
     const { model } = this.frame;
     const [query, key] = [model.get("query"), model.get("key")];
     const { queries, keys } = this.layer;
-    if (query === null || key === null || query >= queries || key >= keys || heads.length !== 1) return null;
+    if (query === null || key === null || query >= queries || key >= keys || heads.length !== 1 || layers) return null;
     return { layer, head: heads[0]!, query, key };
   }
 
@@ -143,7 +144,7 @@ class AttentionView {
   /** Before the first layer is the last one, and the other way around. */
   private setLayer(number: number): void {
     const layer = (number + this.layers.length) % this.layers.length;
-    this.frame.set({ layer, heads: headsOfLayer(this.frame.model.get("heads"), this.layers[layer]!) });
+    this.frame.set({ layer, layers: [], heads: headsOfLayer(this.frame.model.get("heads"), this.layers[layer]!) });
   }
 
   private stepHead(by: number): void {

@@ -47,7 +47,7 @@ export class AttentionPicture {
     this.matrix = new Matrix({
       pointed: (query, key, weight, pooled) => {
         const { source, selection } = this.shown!;
-        frame.say(describeCell(tokensOfBoth(source, selection.layer), selection, query, key, weight, pooled));
+        frame.say(describeCell(tokensOfBoth(source, selection.layer), selection, query, key, weight, pooled, source.header.stacks));
       },
       left: () => frame.say(""),
       selected: (query, key) => {
@@ -80,7 +80,7 @@ export class AttentionPicture {
     const { rows, cols } = source.positions(selection);
     const heads = this.frame.model.get("mean") ? selection.heads : [selection.heads[line.colour]!];
     this.frame.say(describeCell(
-      tokensOfBoth(source, selection.layer), { ...selection, heads }, rows[line.from]!, cols[line.to]!, line.weight, null));
+      tokensOfBoth(source, selection.layer), { ...selection, heads }, rows[line.from]!, cols[line.to]!, line.weight, null, source.header.stacks));
   }
 
   /** Forgets what was pointed at, where keys move on. */
@@ -141,7 +141,7 @@ export class AttentionPicture {
     this.lines.show(linesDrawing(this.state, selection.heads, weights, frame.roles, frame.dark));
     const others = alone?.axis === "query" ? cols : rows;
     this.lineInWords = alone && line
-      ? describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), others)
+      ? describeLine({ query: queries, key: keys }, selection, alone, meanOf(line), others, source.header.stacks)
       : source.remote ? "Point at a token to see its attention." : "";
     frame.say(this.lineInWords);
   }
@@ -182,7 +182,7 @@ export class AttentionPicture {
       subtitle: [traceTitle(source.header), query === null && key === null ? "" : this.selectionInWords()].filter(Boolean).join("   "),
       caption: (lines ? "Attention weights: from each query on the left to its keys on the right, a thicker and darker line for a larger weight."
         : "Attention weights: queries run down, keys across; a darker colour is a larger weight.").replace("darker", this.frame.dark ? "brighter" : "darker"),
-      file: ["attention", "layer", selection.layer, "head", ...selection.heads.slice(0, 4), ...selected].join("-"),
+      file: ["attention", "layer", ...(selection.layers ?? [selection.layer]), "head", ...selection.heads.slice(0, 4), ...selected].join("-"),
     };
   }
 

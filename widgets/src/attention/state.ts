@@ -6,6 +6,8 @@ import type { TextPair } from "../protocol/trace_source";
 export interface AttentionState {
   trace: TraceHeader;
   layer: number;
+  /** Layers over which each head is averaged; the layer alone where it is empty. */
+  layers: number[];
   heads: number[];
   mean: boolean;
   mode: "lines" | "matrix";

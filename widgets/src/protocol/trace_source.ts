@@ -23,6 +23,8 @@ export interface Selection {
   pair: TextPair;
   hide_special: boolean;
   pool: Pooling;
+  /** Layers over which each head is averaged; absent for one. */
+  layers?: number[];
 }
 
 /** How many tiles, whole matrices to cut tiles from, and sets of single heads' matrices are cached. */
@@ -99,9 +101,13 @@ export class TraceSource {
   }
 
   /** Each head's weights among what is shown, [rows * cols]; only where the weights are in the browser. */
-  matrices({ layer, heads, pair, hide_special, pool }: Selection): Promise<Float32Array[]> {
-    const shown = { layer, heads, pair, hide_special };
-    return cached(this.headMatrices, JSON.stringify(shown), MOST_MATRICES, () => this.select({ ...shown, pool }));
+  matrices({ layer, heads, pair, hide_special, pool, layers }: Selection): Promise<Float32Array[]> {
+    const shown = { heads, pair, hide_special, pool };
+    const numbers = layers ?? [layer];
+    return cached(this.headMatrices, JSON.stringify([numbers, heads, pair, hide_special]), MOST_MATRICES, async () => {
+      const each = await Promise.all(numbers.map((number) => this.select({ ...shown, layer: number })));
+      return heads.map((_, n) => meanOf(each.map((matrices) => matrices[n]!)));
+    });
   }
 
   private async select(selection: Selection): Promise<Float32Array[]> {
@@ -185,7 +191,7 @@ export class TraceSource {
   }
 
   private async compute(selection: Selection): Promise<HeadTiles | null> {
-    if (typeof Worker === "undefined") return null;
+    if (typeof Worker === "undefined" || selection.layers) return null;
     const { layer, hide_special, pool } = selection;
     const heads = await Promise.all(selection.heads.map((head) => this.head(layer, head)));
     const lse = await Promise.all(selection.heads.map((head) => this.request("lse", { layer, head, hide_special })));
@@ -253,7 +259,8 @@ export function shownPositions(tokens: Tokens, segment: number | null, hideSpeci
 }
 
 /** Whether all of these heads are in the page, which has no kernel that would pool their tiles. */
-function isHeld({ layers }: TraceHeader, { layer, heads }: Selection): boolean {
+function isHeld({ layers }: TraceHeader, { layer, heads, layers: several }: Selection): boolean {
+  if (several) return false;
   const held = layers[layer]!.held ?? {};
   return heads.every((head) => head in held);
 }

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import {
-  describeCell, describeHeads, describeLine, headsOfLayer, linesDrawing, loneToken, quoted, scoreOf, selectedToken, toggledToken,
+  describeCell, describeHeads, describeLine, headsOfLayer, linesDrawing, loneToken, numberRanges, quoted, rangeNumbers, scoreOf, selectedToken, toggledToken,
   type LinesWeights,
 } from "../../src/attention/attention_model";
 
@@ -25,6 +25,15 @@ describe("heads", () => {
   test("are named one by one, or as their mean", () => {
     expect(describeHeads({ layer: 2, heads: [5] })).toBe("layer 2, head 5");
     expect(describeHeads({ layer: 2, heads: [5, 6] })).toBe("layer 2, mean of 2 heads");
+    expect(describeHeads({ layer: 2, heads: [5], layers: [4, 2, 3, 6] })).toBe("mean of layers 2-4, 6, head 5");
+    expect(describeHeads({ layer: 0, heads: [5, 6] }, ["encoder"], true)).toBe("encoder layer 0, 2 heads");
+  });
+
+  test("are named by ranges of layers, as they are typed", () => {
+    expect(numberRanges([])).toBe("");
+    expect(rangeNumbers("0-2, 5 7", 8)).toEqual([0, 1, 2, 5, 7]);
+    expect(rangeNumbers("", 8)).toEqual([]);
+    for (const wrong of ["8", "3-1", "a", "1-", "-1"]) expect(rangeNumbers(wrong, 8)).toBe(null);
   });
 });
 

@@ -18,7 +18,7 @@ function state(given: object = {}, trace: object = {}) {
       layers: [full.header, causal.header], stacks: ["", ""], remote: false, ...trace,
     },
     layer_0: full.bytes, layer_1: causal.bytes,
-    layer: 0, heads: [1], mean: false, mode: "lines", query: null, key: null, pair: "all",
+    layer: 0, layers: [], heads: [1], mean: false, mode: "lines", query: null, key: null, pair: "all",
     hide_special: false, threshold: 0, log: false, pool: "max",
     ...given,
   };
@@ -285,6 +285,28 @@ test("a head is shown while it is pointed at, and kept by a click", async () => 
   chip.click();
   await settle();
   expect([one(".headline b").textContent, model.get("heads")]).toEqual(["Layer 0, head 3", [3]]);
+});
+
+test("layers that are typed are averaged, head by head", async () => {
+  const other = layerOf("factors");
+  const model = new FakeModel(state({ layer_1: other.bytes }, { layers: [full.header, other.header] }));
+  const { one, all, settle, readout } = await shown(attention, model);
+  const field = all<HTMLInputElement>("label input[type=text]")[0]!;
+  field.value = "0-1";
+  field.dispatchEvent(new Event("change"));
+  expect([model.get("layers"), model.get("layer")]).toEqual([[0, 1], 0]);
+  await settle();
+  expect(one(".headline b").textContent).toBe("Mean of layers 0-1, head 1");
+  all(".token.query")[1]!.dispatchEvent(new Event("pointerenter"));
+  await settle();
+  const best = Math.max(...TOKENS.text.map((_, key) => weight(1, key)));
+  expect(readout()).toContain(` ${number(best)}`); // both layers are the same here
+  field.value = "2";
+  field.dispatchEvent(new Event("change"));
+  expect(one(".notice").textContent).toContain("numbers from 0 to 1");
+  field.value = "";
+  field.dispatchEvent(new Event("change"));
+  expect(model.get("layers")).toEqual([]);
 });
 
 test("a line is said with its weight, and a click selects its cell", async () => {
