@@ -110,7 +110,7 @@ def view(page: Page) -> Locator:
 def first(folder: Path) -> None:
     """An attribution above every head and the attention of one."""
     page = al.report(al.load("sentiment"), TEXT, folder / "page.html")
-    with opened(Path(page), 1262, 1.6) as shown:
+    with opened(Path(page), 1262, 1.5) as shown:
         shown.evaluate(SIDE_BY_SIDE)
         photograph(shown.locator("section.part").first, "first.png")
 
