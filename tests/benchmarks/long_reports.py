@@ -39,7 +39,7 @@ SETTLED = """
 """
 """Until nothing in sight is under way."""
 
-PLOT, MIDDLE = 460, 4
+PLOT, MIDDLE = 620, 4
 """Pixels of the map, and the level in the middle that is zoomed to: it is pooled from tiles that are computed first."""
 
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 dc2a656e1dcff429eeb92e678d3c9e1b5c23558bed74504b22d653492c0c3a42
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 78f7fe1bdbe9f7fa6a7892cf155b105e20af831055d7be2f17c200a7c2b1406f
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -3090,7 +3090,8 @@ function describePattern(pattern) {
   const { rows, cols, tokens, weights } = pattern;
   const targets = largestOfEachRow(weights, rows.length, cols.length);
   const attending = targets.filter((col2) => col2 >= 0).length;
-  if (attending === 0 || rows.length < 2) return "";
+  if (attending === 0) return "";
+  if (rows.length === 1) return `its one query attends most to ${quoted(tokens.key, cols[targets[0]])}, ${formatNumber(weights[targets[0]])}`;
   const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
   const [offset, near] = pattern.same ? mostFrequent(targets.map((target, n) => target < 0 ? NaN : cols[target] - rows[n]).filter((step) => step in NEIGHBOURS)) : [0, 0];
   const most = Math.max(count, near);

@@ -25,7 +25,8 @@ export function describePattern(pattern: PatternWeights): string {
   const { rows, cols, tokens, weights } = pattern;
   const targets = largestOfEachRow(weights, rows.length, cols.length);
   const attending = targets.filter((col) => col >= 0).length;
-  if (attending === 0 || rows.length < 2) return "";
+  if (attending === 0) return "";
+  if (rows.length === 1) return `its one query attends most to ${quoted(tokens.key, cols[targets[0]!]!)}, ${formatNumber(weights[targets[0]!]!)}`;
   const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
   const [offset, near] = pattern.same
     ? mostFrequent(targets.map((target, n) => (target < 0 ? NaN : cols[target]! - rows[n]!)).filter((step) => step in NEIGHBOURS))

@@ -32,6 +32,11 @@ test("of a part of the tokens the neighbour is that of the whole text", () => {
   expect(describePattern(part)).toBe("2 of 2 tokens attend most to themselves");
 });
 
+test("of a single query its key and weight are named", () => {
+  const one = { ...pattern([1, 1, 1, 1]), weights: Float32Array.of(0.25, 0.5, 0.25, 0), rows: [2] };
+  expect(describePattern(one)).toBe("its one query attends most to “b”, 0.5");
+});
+
 test("queries that attend to nothing do not count, and without any there is no sentence", () => {
   const weights = Float32Array.from({ length: 16 }, (_, n) => (n < 8 && n % 4 === 1 ? 1 : 0));
   expect(describePattern({ ...pattern([0, 0, 0, 0]), weights })).toBe("2 of 2 tokens attend most to “b”, which receives 50 % of the attention");
