@@ -21,7 +21,7 @@ from ._page import shown
 if TYPE_CHECKING:
     pass
 
-SIDE = 160
+SIDE = 224
 """Pixels of the longer side of a picture on the page, at most."""
 
 SMALL = 64
@@ -98,8 +98,14 @@ class Explanations:
         maps = [("attribution", _signed(row.scores))]
         if row.class_attention is not None:
             maps.append(("attention of the class token", _unsigned(row.class_attention)))
-        figures = "".join(_figure(name, picture.size, url, said) for said, url in maps)
-        return _opened(thumbnail(picture, name, str(row.key)), f"<div class='maps'>{figures}</div>{facts}")
+        about = self._about(row)
+        figures = "".join(_figure(name, picture.size, url, said, about) for said, url in maps)
+        seen = thumbnail(picture, name, about)
+        return f"{seen} {_opened('explanation', f'<div class=maps>{figures}</div>{facts}')}"
+
+    def _about(self, row: Any) -> str:
+        label = self.audit.classes[row.label_index]
+        return f"key {row.key} · predicted {row.prediction} ({row.probability:.3f}) · true class {label}"
 
 
 def _opened(summary: str, content: str) -> str:
@@ -236,13 +242,16 @@ def thumbnail(picture: Image.Image, name: str, said: str) -> str:
     )
 
 
-def _figure(name: str, size: tuple[int, int], url: str, said: str) -> str:
+def _figure(name: str, size: tuple[int, int], url: str, said: str, about: str) -> str:
     """A map over a picture that is on the page already."""
     width, height = size
+    over = (
+        f"<image width='{width}' height='{height}' preserveAspectRatio='none' class='coarse' href='{url}'/>"
+    )
     return (
-        f"<figure><svg class='picture' viewBox='0 0 {width} {height}' role='img' aria-label='{said}'>"
-        f"{MAT}<use class='pale' href='#{name}'/><image width='{width}' height='{height}' preserveAspectRatio='none' "
-        f"class='coarse' href='{url}'/></svg><figcaption>{said}</figcaption></figure>"
+        f"<figure><svg class='picture' viewBox='0 0 {width} {height}' role='img' "
+        f"aria-label='{said} · {shown(about)}'>{MAT}<use class='pale' href='#{name}'/>{over}</svg>"
+        f"<figcaption>{said}</figcaption></figure>"
     )
 
 
@@ -277,14 +286,14 @@ def _coarse(size: tuple[int, int]) -> str:
 
 
 def small(picture: Image.Image) -> Image.Image:
-    """The picture, at most 160 pixels across."""
+    """The picture, at most 224 pixels across."""
     picture = picture.copy()
     picture.thumbnail((SIDE, SIDE))
     return picture
 
 
 def _url(picture: Image.Image) -> str:
-    """A data URL: of a small picture as it is, of a larger one as a JPEG of at most 160 pixels across."""
+    """A data URL: of a small picture as it is, of a larger one as a JPEG of at most 224 pixels across."""
     data, kind = io.BytesIO(), "png"
     if max(picture.size) > SMALL:
         picture, kind = small(picture), "jpeg"

@@ -16,7 +16,9 @@ from ..corpus._probe import MOST_LOGITS
 from ..errors import FileError
 from ._audit_explanations import LEGEND, Explanations, map_figure, small, thumbnail
 from ._audit_tables import (
+    cards,
     filters,
+    header,
     input_cell,
     interval_cell,
     number_cell,
@@ -43,16 +45,22 @@ def audit_body(audit: Audit, title: str) -> str:
     of_kind = (_localization, _maps) if audit.reads_pictures else (_shortcuts,)
     words = () if audit.reads_pictures else (_words,)
     sections = (_cards, _errors, *of_kind, _slices, *words, _heads, _labels, _duplicates)
-    return "\n".join([_head(audit, title), *(part for make in sections if (part := make(audit)))])
+    parts = [part for make in sections if (part := make(audit))]
+    return "\n".join([header(title, _facts(audit), parts), *parts])
 
 
 # -- the summary ----------------------------------------------------------------------------------------------
 
 
-def _head(audit: Audit, title: str) -> str:
+def _facts(audit: Audit) -> list[str]:
     unusable = audit.run.manifest["errors"]
-    lost = f"; {unusable:,} rows could not be used" if unusable else ""
-    return f"<h1>{shown(title)}</h1>\n<p class='about'>{len(audit):,} inputs with a label{lost}.</p>"
+    lost = [f"{unusable:,} rows could not be used"] if unusable else []
+    return [
+        shown(audit.name),
+        f"{len(audit):,} inputs with a label",
+        f"{len(audit.classes):,} classes",
+        *lost,
+    ]
 
 
 def _cards(audit: Audit) -> str:
@@ -62,21 +70,15 @@ def _cards(audit: Audit) -> str:
         f"<p class='about'>95 % interval {low:.1%} to {high:.1%}; {audit.wrong:,} wrong predictions</p>"
     )
     calibration = (
-        f"<h2>Calibration</h2>{_reliability(audit.calibration)}<p class='about'>Accuracy at each confidence, with 95 % "
-        f"intervals; on the dashed line both are equal. Expected calibration error "
-        f"{audit.calibration.attrs['ece']:.1%}.</p>"
+        f"<h2>Calibration</h2><p class='small'>Accuracy (up) at each confidence (across), with 95 % intervals; on the "
+        f"dashed line both are equal. Expected calibration error {audit.calibration.attrs['ece']:.1%}.</p>"
+        f"{_reliability(audit.calibration)}"
     )
     confusion = (
-        "<h2>True class (rows) and prediction (columns)</h2><div class='across' tabindex='0' role='region' "
-        f"aria-label='confusion'>{_confusion(audit.confusion)}</div>"
+        "<h2>Confusion</h2><p class='small'>Rows are true classes, columns predictions.</p><div class='scroll' "
+        f"tabindex='0' role='region' aria-label='confusion'>{_confusion(audit.confusion)}</div>"
     )
-    whole = " whole" if len(audit.classes) > FEW else ""
-    cards = [("", accuracy), ("", calibration), (whole, confusion)]
-    return (
-        "<div class='cards'>"
-        + "".join(f"<section class='card{width}'>{card}</section>" for width, card in cards)
-        + "</div>"
-    )
+    return cards(accuracy, calibration, confusion, whole=[2] if len(audit.classes) > FEW else [])
 
 
 def _reliability(table: pd.DataFrame) -> str:
@@ -99,7 +101,7 @@ def _reliability(table: pd.DataFrame) -> str:
     ]
     described = "; ".join(f"{row.confidence:.0%}: {row.accuracy:.0%}" for row in table.itertuples())
     return (
-        f"<svg viewBox='0 0 260 150' role='img' aria-label='Accuracy by confidence: {described}'>"
+        f"<svg class='calibration' viewBox='0 0 260 150' role='img' aria-label='Accuracy by confidence: {described}'>"
         f"<path class='axis' d='M30 10V130H250'/><path class='ideal' d='M{x(0)} {y(0)}L{x(1)} {y(1)}'/>"
         f"{''.join(marks)}{''.join(ticks)}</svg>"
     )
@@ -148,6 +150,7 @@ def _errors(audit: Audit) -> str:
     ]  # fmt: skip
     more = f" The first {ERRORS} of {audit.wrong:,}." if audit.wrong > ERRORS else ""
     return section(
+        "errors",
         "Wrong predictions, the most confident first",
         f"{LEGEND[audit.reads_pictures]} Each row opens its explanation.{more}{explained.notice}",
         filters("errors", rows, {"prediction": "predictions", "label": "true classes"})
@@ -183,7 +186,7 @@ def _localization(audit: Audit) -> str:
         "and the share of the positive values that is (energy), with 95 % intervals, beside chance, the share of the "
         "picture that the mask covers."
     )
-    return section("On the object, or beside it", said, sortable("localization", names, rows))
+    return section("localization", "On the object, or beside it", said, sortable("localization", names, rows))
 
 
 def _maps(audit: Audit) -> str:
@@ -213,6 +216,7 @@ def _maps(audit: Audit) -> str:
         f"<table class='matrix'><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
     return section(
+        "maps",
         "Where it looks",
         said,
         f"<div class='scroll' tabindex='0' role='region' aria-label='maps'>{content}</div>",
@@ -253,6 +257,7 @@ def _shortcuts(audit: Audit) -> str:
         ("change with it", False), ("other words", False), ("strength", False),
     ]  # fmt: skip
     return section(
+        "shortcuts",
         "Words that decide, checked on the model",
         "How often a prediction changes when the word is removed, and how often another prediction becomes this one "
         "when it is inserted, with 95 % intervals, beside other words that are about as frequent. A word without "
@@ -279,7 +284,7 @@ def _slices(audit: Audit) -> str:
         ("difference, points", False), ("p", False),
     ]  # fmt: skip
     said = "p by Fisher's exact test, corrected for the number of slices (Benjamini and Hochberg); bold up to 0.05."
-    return section("Accuracy by slice", said, sortable("slices", names, rows))
+    return section("slices", "Accuracy by slice", said, sortable("slices", names, rows))
 
 
 def _words(audit: Audit) -> str:
@@ -305,6 +310,7 @@ def _words(audit: Audit) -> str:
         "prediction more often than chance (corrected p up to 0.05)."
     )
     return section(
+        "words",
         "What words contribute",
         said,
         filters("words", rows, {"prediction": "predictions"}) + sortable("words", names, rows),
@@ -335,7 +341,7 @@ def _heads(audit: Audit) -> str:
         "(Benjamini and Hochberg)."
     )
     return section(
-        "Heads that differ between right and wrong predictions", said, sortable("heads", names, rows)
+        "heads", "Heads that differ between right and wrong predictions", said, sortable("heads", names, rows)
     )
 
 
@@ -359,7 +365,7 @@ def _labels(audit: Audit) -> str:
         f"{len(audit.noisy_places):,} inputs by confident learning, the surest first. Margin: the logit of the label "
         f"minus the largest other one. Of a model that was trained on these inputs it says little.{explained.notice}"
     )
-    return section("Labels that are probably wrong", said, sortable("labels", names, rows))
+    return section("labels", "Labels that are probably wrong", said, sortable("labels", names, rows))
 
 
 def _duplicates(audit: Audit) -> str:
@@ -384,7 +390,7 @@ def _duplicates(audit: Audit) -> str:
     listed_all = len(table) == table.attrs["pairs"]
     said = f"{table.attrs['pairs']:,} pairs" + ("" if listed_all else f"; of the {len(table):,} most alike")
     said += f", {int((~table['same_label']).sum()):,} have two labels (bold)."
-    return section(f"Nearly equal {kind}s", said, sortable("duplicates", names, rows))
+    return section("duplicates", f"Nearly equal {kind}s", said, sortable("duplicates", names, rows))
 
 
 def _pairs(audit: Audit, table: pd.DataFrame) -> list[list[str]]:

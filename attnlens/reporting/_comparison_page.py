@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..corpus import AuditComparison
 from ._audit_explanations import LEGEND, Explanations
-from ._audit_tables import filters, input_cell, number_cell, section, sortable, text_cell
+from ._audit_tables import cards, filters, header, input_cell, number_cell, section, sortable, text_cell
 from ._page import shown
 
 CHANGED = 100
@@ -16,16 +16,17 @@ CERTAIN = 0.05
 
 def comparison_body(comparison: AuditComparison, title: str) -> str:
     """The body of the page, as HTML."""
-    before, after = comparison.before, comparison.after
     parts = [
-        f"<h1>{shown(title)}</h1>\n<p class='about'>{shown(before.name)} before, {shown(after.name)} after, on the "
-        f"{len(comparison):,} inputs that both audits have.</p>",
         _cards(comparison),
         _changed(comparison, "broken", "Right before, wrong after"),
         _changed(comparison, "fixed", "Wrong before, right after"),
         _slices(comparison),
     ]
-    return "\n".join(part for part in parts if part)
+    facts = [
+        f"{shown(comparison.before.name)} before", f"{shown(comparison.after.name)} after",
+        f"{len(comparison):,} inputs that both audits have",
+    ]  # fmt: skip
+    return "\n".join([header(title, facts, parts), *filter(None, parts)])
 
 
 def _cards(comparison: AuditComparison) -> str:
@@ -33,14 +34,13 @@ def _cards(comparison: AuditComparison) -> str:
     fixed, broken = comparison.counts
     sides = (comparison.before, comparison.after)
     shares = [audit.rows.correct[places].mean() for audit, places in zip(sides, comparison.places)]
-    cards = [
+    return cards(
         f"<h2>Accuracy</h2><p class='large'>{100 * change:+.1f}</p><p class='about'>points, 95 % interval "
         f"{100 * low:+.1f} to {100 * high:+.1f} (paired bootstrap); {shares[0]:.1%} before, {shares[1]:.1%} after</p>",
         f"<h2>Fixed</h2><p class='large'>{fixed:,}</p><p class='about'>inputs were wrong and are right</p>",
         f"<h2>Broken</h2><p class='large'>{broken:,}</p><p class='about'>inputs were right and are wrong; that as many "
         f"were fixed has p = {comparison.p:.2g} (McNemar's exact test)</p>",
-    ]
-    return f"<div class='cards'>{''.join(f'<section class=card>{card}</section>' for card in cards)}</div>"
+    )
 
 
 def _changed(comparison: AuditComparison, how: str, title: str) -> str:
@@ -64,7 +64,7 @@ def _changed(comparison: AuditComparison, how: str, title: str) -> str:
     ]  # fmt: skip
     names = [
         ("picture" if audit.reads_pictures else "text", True), ("true class", True), ("before", True),
-        ("probability", False), ("after", True), ("probability", False), ("key", True),
+        ("probability before", False), ("after", True), ("probability after", False), ("key", True),
     ]  # fmt: skip
     count = len(getattr(comparison, how))
     more = f" The first {CHANGED} of {count:,}." if count > CHANGED else ""
@@ -72,7 +72,9 @@ def _changed(comparison: AuditComparison, how: str, title: str) -> str:
         f"The most confident first. {LEGEND[audit.reads_pictures]} Each row opens its explanation by the model after."
         f"{more}{explained.notice}"
     )
-    return section(title, said, filters(how, rows, {"label": "true classes"}) + sortable(how, names, rows))
+    return section(
+        how, title, said, filters(how, rows, {"label": "true classes"}) + sortable(how, names, rows)
+    )
 
 
 def _slices(comparison: AuditComparison) -> str:
@@ -94,7 +96,9 @@ def _slices(comparison: AuditComparison) -> str:
         ("difference, points, 95 % interval", False), ("fixed", False), ("broken", False), ("p", False),
     ]  # fmt: skip
     said = "p by McNemar's exact test, corrected for the number of slices (Benjamini and Hochberg); bold up to 0.05."
-    return section("Accuracy by slice, what broke most first", said, sortable("slices", names, rows))
+    return section(
+        "slices", "Accuracy by slice, what broke most first", said, sortable("slices", names, rows)
+    )
 
 
 def _points(difference: float, low: float, high: float) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 
 from ipywidgets import DOMWidget
 
-from .. import __version__, _palette
+from .. import __version__
 from .._escaping import shown
 from ..widgets._view import View, bundle
 from ._packing import pack
+from ._style import STYLE
 
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src {style}; img-src data: blob:; "
@@ -22,87 +23,6 @@ POLICY = (
 
 UNDRAWN = "This view was not drawn yet when the page was printed. Print once more."
 """Stands in print where a view is missing."""
-
-ROLES = {
-    "--ink": "text", "--quiet": "muted", "--line": "line", "--paper": "background", "--ground": "page",
-    "--accent": "accent",
-}  # fmt: skip
-"""Custom properties of the page, and whose colour of the palette each is."""
-
-
-def _properties(theme: str) -> str:
-    return " ".join(f"{name}: {_palette.colour(role, theme)};" for name, role in ROLES.items())
-
-
-STYLE = f"""
-:root {{ color-scheme: light dark; {_properties("light")} }}
-@media (prefers-color-scheme: dark) {{ :root {{ {_properties("dark")} }} }}
-"""
-STYLE += """\
-* { box-sizing: border-box; }
-body {
-  margin: 0; background: var(--ground); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;
-}
-main { max-width: 1040px; margin: 0 auto; padding: 32px 20px 24px; }
-h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
-h2 { font-size: 20px; line-height: 1.3; margin: 0 0 12px; overflow-wrap: anywhere; }
-h3, .name { font-size: 16px; margin: 28px 0 8px; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-nav :is(ol, ul) { margin: 16px 0 0; padding-left: 26px; }
-nav a { color: var(--accent); overflow-wrap: anywhere; }
-.part { margin-top: 20px; }
-.part + .part, nav + .part { margin-top: 40px; padding-top: 28px; border-top: 1px solid var(--line); }
-.about { margin: 2px 0 0; color: var(--quiet); overflow-wrap: anywhere; }
-.given {
-  display: flex; flex-wrap: wrap; gap: 20px 40px; align-items: flex-start; padding: 16px 18px;
-  background: var(--paper); border: 1px solid var(--line); border-radius: 8px;
-}
-.input { flex: 1 1 340px; min-width: 0; max-height: 230px; overflow: auto; font-size: 18px; line-height: 1.45; }
-.input p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; }
-.input p + p { margin-top: 8px; padding-top: 8px; border-top: 1px dashed var(--line); }
-.input img { display: block; height: 200px; max-width: 100%; border-radius: 5px; image-rendering: pixelated; }
-.classes { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.classes td { padding: 2px 0 2px 10px; text-align: right; }
-.classes th {
-  font-weight: inherit; text-align: left; padding: 2px 14px 2px 0; max-width: 220px; overflow-wrap: anywhere;
-}
-.classes tr:first-child { font-weight: 600; }
-.classes svg { display: block; width: 140px; height: 10px; }
-.classes .all { fill: var(--line); }
-.classes .share { fill: var(--accent); }
-.failed { padding: 12px 16px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); }
-.plain {
-  font: inherit; color: var(--accent); background: none; border: 0; padding: 0; cursor: pointer;
-}
-.notes ul { margin: 0; padding-left: 20px; }
-.notes [role="textbox"] {
-  margin: 4px 0 12px; padding: 6px 10px; min-height: 36px; white-space: pre-wrap; overflow-wrap: anywhere;
-  background: var(--paper); border: 1px solid var(--line); border-radius: 6px;
-}
-[hidden] { display: none; }
-.notes .remove { color: var(--quiet); font-size: 13px; margin-left: 8px; }
-.plain:hover { text-decoration: underline; }
-.note { margin: 0 0 10px; color: var(--quiet); }
-footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line); color: var(--quiet); font-size: 13px; }
-.undrawn { display: none; }
-@page { margin: 14mm; }
-@media print {
-  * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-  body { background: none; font-size: 13px; }
-  main { max-width: 680px; margin: 0; padding: 0; }
-  :is(h1, h2, h3), :is(h2, h3) + .note { break-after: avoid; }
-  [data-view], .given, .failed, tr { break-inside: avoid; }
-  .part + .part, nav + .part { margin-top: 28px; padding-top: 20px; }
-  .input { max-height: none; flex-basis: 200px; font-size: 16px; }
-  .undrawn { display: block; }
-  .plain, .notes p, .about > [data-added] { display: none; }
-  .notes li { break-inside: avoid; }
-  .notes li > .plain:first-child { display: inline; color: inherit; font-weight: 600; }
-  :focus-visible { outline: none; }
-}
-"""
-STYLE += f"@media print {{ :root {{ color-scheme: light; {_properties('light')} }} }}\n"
 
 WIDGET = frozenset(DOMWidget.class_trait_names())
 """Traits of every widget, by which a notebook finds and places it."""
@@ -160,18 +80,18 @@ class Page:
             '<script type="application/json" id="notes">[]</script>',
             *self._held,
         ]
-        return document(title, body, [bundle("report"), *self._bundles], STYLE, held)
+        return document(title, body, [bundle("report"), *self._bundles], held)
 
 
-def document(title: str, body: str, code: list[str], style: str, held: Iterable[str] = ()) -> bytes:
+def document(title: str, body: str, code: list[str], held: Iterable[str] = ()) -> bytes:
     """A whole file. `title` is text, `body` is HTML; `held` are elements with data for the scripts."""
-    policy = POLICY.format(scripts=" ".join(map(fingerprint, code)), style=fingerprint(style))
+    policy = POLICY.format(scripts=" ".join(map(fingerprint, code)), style=fingerprint(STYLE))
     return "\n".join([
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta name="generator" content="attnlens {__version__}">',
-        f"<title>{shown(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>",
+        f"<title>{shown(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>",
         body,
         "</main>",
         *held,

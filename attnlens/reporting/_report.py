@@ -27,9 +27,8 @@ from ..io import _safetensors
 from ..lens import Lens
 from ..widgets._view import bundle, temporary
 from ._audit_page import audit_body
-from ._audit_tables import AUDIT_STYLE
 from ._comparison_page import comparison_body
-from ._head_page import HEAD_PAGE_STYLE, head_page_body
+from ._head_page import head_page_body
 from ._page import Page, document
 from ._sections import VIEWS, ReportInput, compared, section, summary, whole_text
 
@@ -112,14 +111,14 @@ def _of_data(source: Audit | AuditComparison | HeadPages, title: str | None) -> 
     if isinstance(source, HeadPages):
         title = title or f"Heads of {source.lens.name}"
         body, held = head_page_body(source, title)
-        return document(title, f"{body}\n{FOOTER}", [bundle("head_pages")], HEAD_PAGE_STYLE, [held])
+        return document(title, f"{body}\n{FOOTER}", [bundle("head_pages")], [held])
     if isinstance(source, Audit):
         title = title or f"Audit of {source.name}"
         body = audit_body(source, title)
     else:
         title = title or f"{source.before.name} and {source.after.name}"
         body = comparison_body(source, title)
-    return document(title, f"{body}\n{FOOTER}", [bundle("audit")], AUDIT_STYLE)
+    return document(title, f"{body}\n{FOOTER}", [bundle("audit")])
 
 
 def _path(path: Any) -> Path:

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 78f7fe1bdbe9f7fa6a7892cf155b105e20af831055d7be2f17c200a7c2b1406f
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 ef7d73a7062782fee94bc2b66119ca33b4ba8a86bcf6010a09d7fa760854e727
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 78f7fe1bdbe9f7fa6a7892cf155b105e20af831055d7be2f17c200a7c2b1406f
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 ef7d73a7062782fee94bc2b66119ca33b4ba8a86bcf6010a09d7fa760854e727
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1074,6 +1074,9 @@ function cellNumber(value, { low, high }) {
 function statisticTitle(name) {
   return name.replaceAll("_", " ");
 }
+function capitalized(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
 function placeTitle({ layer, head }, stacks = []) {
   const stack = stacks[layer];
   return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, head ${head}`;
@@ -1422,9 +1425,6 @@ var HeadsView = class {
     };
   }
 };
-function capitalized(text) {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
 var index_default = view("Attention heads", heads_default, (frame) => {
   const heads2 = new HeadsView(frame);
   return { draw: () => heads2.draw(), figure: () => heads2.figure() };

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 78f7fe1bdbe9f7fa6a7892cf155b105e20af831055d7be2f17c200a7c2b1406f
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 ef7d73a7062782fee94bc2b66119ca33b4ba8a86bcf6010a09d7fa760854e727
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -14,6 +14,37 @@ function tokenLabel(text, longest = LONGEST) {
   const letters = [...clear];
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
+
+// src/page/fragment.ts
+var RESTING = 200;
+function valuesOf(fragment) {
+  const pairs = fragment.replace(/^#/, "").split("&").filter((part) => part.includes("="));
+  return new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), decoded(pair.slice(pair.indexOf("=") + 1))]));
+}
+function fragmentOf(values) {
+  const set = Object.entries(values).filter(([, value]) => value !== "");
+  return set.map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",")}`).join("&");
+}
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+function replaceFragment(fragment) {
+  try {
+    history.replaceState(history.state, "", `#${fragment}`);
+  } catch {
+  }
+}
+function resting(act) {
+  let waiting;
+  return () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(act, RESTING);
+  };
 }
 
 // src/ui/dom.ts
@@ -112,7 +143,6 @@ function plain(text, title, onclick) {
 }
 
 // src/report/address.ts
-var RESTING = 200;
 var SAID = 2e3;
 var Address = class {
   constructor(sections, models, root) {
@@ -123,8 +153,9 @@ var Address = class {
     this.open(location.hash.slice(1));
     addEventListener("hashchange", () => this.open(location.hash.slice(1)));
     for (const id of this.ids) {
+      const writeSoon = resting(() => replaceFragment(this.fragment(id)));
       for (const [view, trait] of Object.values(sections[id]))
-        models[view].on(`change:${trait}`, () => this.writeSoon(id));
+        models[view].on(`change:${trait}`, writeSoon);
       this.lineOf(id)?.append(h("span", { [ADDED]: "" }, " · ", this.copyButton(id)));
     }
   }
@@ -133,7 +164,6 @@ var Address = class {
   root;
   /** Of the sections. */
   ids;
-  writing;
   /** The line of facts about a section. */
   lineOf(id) {
     return this.root.querySelector(`#${id} > .about`);
@@ -149,14 +179,14 @@ var Address = class {
   /** The fragment that opens a section with what is selected there. */
   fragment(id) {
     const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view].get(trait)]);
-    const set = values.filter(([, value]) => value !== null && String(value) !== "");
-    return [...this.ids.length > 1 ? [id] : [], ...set.map(([name, value]) => `${name}=${value}`)].join("&");
+    const set = fragmentOf(Object.fromEntries(values.map(([name, value]) => [name, String(value ?? "")])));
+    return [...this.ids.length > 1 ? [id] : [], ...set ? [set] : []].join("&");
   }
   /** Selects what a fragment names, as far as it is there. */
   open(fragment) {
     const parts = fragment.split("&");
     const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
-    const values = new Map(parts.filter((part) => part.includes("=")).map((part) => part.split("=", 2)));
+    const values = valuesOf(fragment);
     if (id === void 0 || values.size === 0) return;
     this.select(id, values);
     if (parts.includes(id)) this.root.getElementById(id)?.scrollIntoView();
@@ -174,19 +204,9 @@ var Address = class {
       else if (name === "query" || name === "key") this.models[view].set(trait, null);
     }
   }
-  writeSoon(id) {
-    clearTimeout(this.writing);
-    this.writing = setTimeout(() => this.write(id), RESTING);
-  }
-  write(id) {
-    try {
-      history.replaceState(history.state, "", `#${this.fragment(id)}`);
-    } catch {
-    }
-  }
   copyButton(id) {
     const button = plain("copy link", "Copy the address of this page with what is selected", async () => {
-      this.write(id);
+      replaceFragment(this.fragment(id));
       const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
       const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
       button.textContent = copied ? "copied" : "not allowed: copy it from the address bar";

@@ -2,7 +2,9 @@
 
 import { formatNumber } from "../drawing/number_format";
 import { rolesOf } from "../drawing/palette";
+import { statisticTitle } from "../heads/heads_model";
 import { tokenLabel } from "../drawing/token_label";
+import { openable } from "../page/large_picture";
 import { h, range } from "../ui/dom";
 import { weightsOf, type Example, type Input } from "./content";
 import { s } from "./svg";
@@ -17,10 +19,11 @@ const INK = rolesOf(false);
 export function exampleRow(example: Example, input: Input, by: string): HTMLElement {
   const place = example.decile === "top" ? "largest" : `decile ${example.decile}`;
   const classes = [input.prediction && `predicted ${input.prediction}`, input.label && `true class ${input.label}`].filter(Boolean);
+  const said = [example.from && `attention of ${tokenLabel(example.from)}`, `key ${input.key}`, ...classes].filter(Boolean).join(" · ");
   return h(
     "div", { className: "example" },
-    h("div", { className: "place" }, h("b", { title: by }, formatNumber(example.score)), place),
-    h("div", {}, input.tokens ? new TokenRow(example, example.keys ?? input.tokens).element : patches(example, input), h("div", { className: "said" }, [example.from && `attention of ${tokenLabel(example.from)}`, `key ${input.key}`, ...classes].filter(Boolean).join(" · "))),
+    h("div", { className: "place" }, h("b", { title: statisticTitle(by) }, formatNumber(example.score)), place),
+    h("div", {}, input.tokens ? new TokenRow(example, example.keys ?? input.tokens).element : patches(example, input, said), h("div", { className: "small" }, said)),
   );
 }
 
@@ -60,7 +63,7 @@ class TokenRow {
 }
 
 /** A picture with the attention of one query over its patches, as the strength of a dark veil that is lifted. */
-function patches(example: Example, { picture, rows = 1, cols = 1, leading = 0 }: Input): SVGElement {
+function patches(example: Example, { picture, rows = 1, cols = 1, leading = 0 }: Input, named: string): HTMLElement {
   const all = weightsOf(example);
   const count = leading + rows * cols;
   const row = example.whole ? all.slice(example.query * count, (example.query + 1) * count) : all;
@@ -77,8 +80,9 @@ function patches(example: Example, { picture, rows = 1, cols = 1, leading = 0 }:
   const marked = at < 0 || !seen.length ? [] : [s("rect", { x: (at % cols) * width, y: Math.floor(at / cols) * height, width, height, fill: "none", stroke: INK.query, "stroke-width": 3 })];
   const from = at < 0 ? "the class token" : "the outlined patch";
   const said = seen.length ? `Attention of ${from}: bright patches receive most, up to ${formatNumber(most)}` : "The picture; this layer cuts it otherwise";
-  return s(
-    "svg", { class: "patches", viewBox: `0 0 ${SIDE} ${height * rows}`, role: "img", "aria-label": said },
+  const drawn = s(
+    "svg", { class: "picture patches", viewBox: `0 0 ${SIDE} ${height * rows}`, role: "img", "aria-label": said },
     s("image", { href: picture ?? "", width: SIDE, height: height * rows, preserveAspectRatio: "none", class: "coarse" }), ...cells, ...marked,
   );
+  return openable(drawn, `${named}. ${said}.`);
 }

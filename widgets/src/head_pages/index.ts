@@ -1,6 +1,5 @@
-// The script of a page of heads, with that of its tables.
+// The script of a page of heads.
 
-import "../audit";
 import { startHeadPages } from "./page";
 
 startHeadPages();

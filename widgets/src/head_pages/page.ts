@@ -1,30 +1,72 @@
-// A page of heads: an overview of all, and one head in full, which the address names: #head=2.3.
+// A page of heads: an overview of all, and one head in full. Its address names the head, what is drawn, and the table:
+//
+//   #head=2.3&by=entropy&across=distance&up=loss_change&table=all&sort=entropy
 
+import { PageAddress, type KeptPart } from "../page/fragment";
+import { startTables } from "../page/tables";
 import { h } from "../ui/dom";
 import { nameOf, type Content } from "./content";
-import { Grid, Scatter } from "./overview";
+import { HeatMap } from "./heat_map";
+import { Scatter } from "./overview";
 import { headPanel } from "./panel";
 
 export function startHeadPages(root: Document = document): void {
   const content = JSON.parse(root.getElementById("heads")!.textContent!) as Content;
-  const room = root.getElementById("head")!;
-  const go = (number: number) => {
-    location.hash = `head=${nameOf(content.heads[(number + content.heads.length) % content.heads.length]!)}`;
-  };
-  const choose = (number: number) => {
-    go(number);
-    room.scrollIntoView({ block: "start" });
-  };
-  const overview = [new Scatter(content, choose), new Grid(content, choose)];
-  root.getElementById("overview")!.replaceChildren(h("div", { className: "overview part" }, ...overview.map(({ element }) => element)));
-  const open = () => {
-    const named = /head=(\d+\.\d+)/.exec(location.hash)?.[1];
-    const number = Math.max(0, named === undefined ? telling(content) : content.heads.findIndex((head) => nameOf(head) === named));
-    room.replaceChildren(headPanel(content, content.heads[number]!, (by) => go(number + by)));
-    for (const part of overview) part.select(number);
-  };
-  window.addEventListener("hashchange", open);
-  open();
+  const address = new PageAddress();
+  address.keep(new Heads(content, root, address.write));
+  startTables(root, address);
+}
+
+class Heads implements KeptPart {
+  private readonly room: HTMLElement;
+  private readonly scatter: Scatter;
+  private readonly map: HeatMap;
+  /** What the page begins with, which its address does not repeat. */
+  private readonly first: [across: string, up: string];
+  private number = -1;
+
+  constructor(private readonly content: Content, private readonly root: Document, private readonly changed: () => void) {
+    this.room = root.getElementById("head")!;
+    const choose = (number: number) => {
+      this.choose(number);
+      this.room.scrollIntoView({ block: "start" });
+    };
+    this.scatter = new Scatter(content, choose, changed);
+    this.map = new HeatMap(content, choose, changed);
+    this.first = this.scatter.axes;
+    root.getElementById("overview")!.replaceChildren(h("div", { className: "cards" }, this.scatter.element, this.map.element));
+    this.map.start();
+    this.show(telling(content));
+  }
+
+  values(): Record<string, string> {
+    const [across, up] = this.scatter.axes;
+    const other = (name: string, n: 0 | 1) => (name === this.first[n] ? "" : name);
+    return { head: nameOf(this.content.heads[this.number]!), by: this.map.shown, across: other(across, 0), up: other(up, 1) };
+  }
+
+  open(values: ReadonlyMap<string, string>): void {
+    if (values.has("by")) this.map.show(values.get("by")!);
+    this.scatter.show(values.get("across"), values.get("up"));
+    const number = this.content.heads.findIndex((head) => nameOf(head) === values.get("head"));
+    if (number >= 0) this.show(number);
+  }
+
+  private choose(number: number): void {
+    this.show(number);
+    this.changed();
+  }
+
+  private show(number: number): void {
+    const { heads } = this.content;
+    this.number = (number + heads.length) % heads.length;
+    this.room.replaceChildren(headPanel(this.content, heads[this.number]!, (by) => this.choose(this.number + by)));
+    this.scatter.select(this.number);
+    this.map.select(this.number);
+    const link = `#head=${nameOf(heads[this.number]!)}`;
+    for (const row of this.root.querySelectorAll("#all tbody tr"))
+      row.classList.toggle("chosen", row.querySelector("a")?.getAttribute("href") === link);
+  }
 }
 
 /** The head that the page opens at: the one that is missed most, else the one with the clearest pattern. */

@@ -2,11 +2,12 @@
 
 import { formatNumber, formatPercent, formatSigned } from "../drawing/number_format";
 import { tokenLabel } from "../drawing/token_label";
+import { statisticTitle } from "../heads/heads_model";
+import { SortableTable } from "../page/tables";
 import { button } from "../ui/controls";
 import { h, range } from "../ui/dom";
 import { nameOf, type Content, type Effect, type Head, type Maybe, type Offsets } from "./content";
 import { exampleRow } from "./examples";
-import { title } from "./overview";
 import { s } from "./svg";
 
 const LEVELS = 10;
@@ -20,18 +21,18 @@ export function headPanel(content: Content, head: Head, step: (by: number) => vo
     h("header", {}, h("h2", {}, `Layer ${head.layer}, head ${head.head}`),
       h("nav", { "aria-label": "other heads" }, plain(button("previous head", () => step(-1))), plain(button("next head", () => step(1))))),
     h("p", { className: "lead" }, ...lead(content, head)),
-    h("div", { className: "inside" },
+    h("div", { className: "cards" },
       examples(content, head), pairs(head), offsets(head.offsets), classes(head), effects(head), neighbours(head), statistics(head)),
   );
 }
 
 function plain(made: HTMLButtonElement): HTMLButtonElement {
-  made.className = "plain-button";
+  made.className = "button";
   return made;
 }
 
 function card(name: string, said: string, ...content: Children): HTMLElement {
-  return h("section", { className: "card" }, h("h3", {}, name), h("p", { className: "about" }, said), ...content);
+  return h("section", { className: "card" }, h("h3", {}, name), h("p", { className: "small" }, said), ...content);
 }
 
 /** What the head does, in a sentence. */
@@ -57,26 +58,42 @@ function examples(content: Content, head: Head): HTMLElement | null {
     : "Bright is what the outlined patch, or the class token, attends to.";
   const rows = head.examples.map((example) => exampleRow(example, content.inputs[example.input]!, content.by));
   const made = card(
-    `Inputs by ${title(content.by)}`, `${said} First the inputs with the largest ${title(content.by)}, then one of each tenth of all inputs.`,
+    `Inputs by ${statisticTitle(content.by)}`, `${said} First the inputs with the largest ${statisticTitle(content.by)}, then one of each tenth of all inputs.`,
     h("div", { className: text ? "" : "tiles" }, ...rows),
   );
-  made.classList.add("examples");
+  made.classList.add("examples", "whole");
   return made;
 }
 
 function pairs({ pairs }: Head): HTMLElement | null {
   if (!pairs.length) return null;
-  const rows = pairs.map(([query, key, count, chance, p]) =>
-    h("tr", { className: p <= 0.05 ? "marked" : "" },
-      h("td", { className: "pair" }, `${tokenLabel(query)} → ${tokenLabel(key)}`), h("td", {}, String(count)), h("td", {}, chance.toFixed(1)),
-      h("td", {}, chance > 0 ? `${formatNumber(count / chance)}×` : "")),
-  );
+  const rows = pairs.map(([query, key, count, chance, p]) => {
+    const ratio = chance > 0 ? count / chance : NaN;
+    return h("tr", { className: p <= 0.05 ? "marked" : "" },
+      h("td", { className: "text" }, `${tokenLabel(query)} → ${tokenLabel(key)}`), numberCell(count, String(count)), numberCell(chance, chance.toFixed(1)),
+      numberCell(ratio, chance > 0 ? `${formatNumber(ratio)}×` : ""));
+  });
   return card("Tokens that it connects", "How often a token attends most to another one, beside chance. Not to the first key or special tokens.",
-    table(["from → to", "times", "by chance", ""], rows));
+    sortable(table(["from → to", "times", "by chance", "ratio"], rows)));
 }
 
+/** A cell of a number, by which its table sorts. */
+function numberCell(value: number, said: string): HTMLElement {
+  const cell = h("td", {}, said);
+  cell.dataset["value"] = String(value);
+  return cell;
+}
+
+function sortable(made: HTMLTableElement): HTMLTableElement {
+  new SortableTable(made);
+  return made;
+}
+
+/** A table whose first column is text. */
 function table(names: string[], rows: HTMLElement[]): HTMLTableElement {
-  return h("table", {}, h("thead", {}, h("tr", {}, ...names.map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))), h("tbody", {}, ...rows));
+  const heads = names.map((name, n) => (name ? h("th", { scope: "col", className: n ? "" : "text" }, name) : h("td")));
+  for (const row of rows) row.firstElementChild!.classList.add("text");
+  return h("table", { className: "table" }, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows));
 }
 
 function offsets(found: Offsets | null): HTMLElement | null {
@@ -112,7 +129,7 @@ function displacement({ weight, rows = 1, cols = 1 }: Offsets): HTMLElement {
       s("title", {}, `${Math.floor(n / across) - rows + 1} down, ${(n % across) - cols + 1} right: ${percent(value)}`)));
   return card("Where its keys are", `Mean weight by displacement in patches; the query is the outlined middle. The strongest is ${percent(most)}.`,
     s("svg", { viewBox: `0 0 ${across} ${down}`, role: "img", "aria-label": "Mean weight by displacement" }, ...cells,
-      s("rect", { x: cols - 1, y: rows - 1, width: 1, height: 1, fill: "none", stroke: "var(--ink)", "stroke-width": 0.15 })));
+      s("rect", { x: cols - 1, y: rows - 1, width: 1, height: 1, fill: "none", stroke: "var(--text)", "stroke-width": 0.15 })));
 }
 
 /** From classes of tokens (rows) to classes (columns). */
@@ -128,8 +145,8 @@ function classes({ classes }: Head): HTMLElement | null {
       return h("td", { className: level ? `for-${level}` : "", title: `from ${query} to ${key}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
     })));
   const made = table(["from ↓ to →", ...to], rows);
-  made.className = "classes-of";
-  return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "across", tabIndex: 0, role: "group", "aria-label": "weights of classes" }, made));
+  made.classList.add("classes-of");
+  return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "weights of classes" }, made));
 }
 
 function effects({ off }: Head): HTMLElement | null {
@@ -161,14 +178,17 @@ function interval(value?: Maybe, low?: Maybe, high?: Maybe, times = 1, unit = ""
 function neighbours({ near }: Head): HTMLElement | null {
   if (!near.length) return null;
   return card("Heads that attend alike", "The nearest heads: Hellinger distance of their attention, from 0 (equal) to 1.",
-    table(["head", "distance"], near.map(([layer, head, distance]) =>
-      h("tr", {}, h("td", {}, h("a", { href: `#head=${layer}.${head}` }, `${layer}.${head}`)), h("td", {}, formatNumber(distance))))));
+    sortable(table(["head", "distance"], near.map(([layer, head, distance]) => {
+      const name = numberCell(layer * 1000 + head, "");
+      name.append(h("a", { href: `#head=${layer}.${head}` }, `${layer}.${head}`));
+      return h("tr", {}, name, numberCell(distance, formatNumber(distance)));
+    }))));
 }
 
 function statistics({ stats }: Head): HTMLElement {
   return card("Statistics", "Means over the inputs with 95 % intervals, and the middle half of the inputs.",
     table(["", "mean", "interval", "25 to 75 %"], stats.map(([name, mean, low, high, , q25, , q75]) =>
-      h("tr", {}, h("td", {}, title(name)), h("td", {}, number(mean)), h("td", {}, `${number(low)} to ${number(high)}`), h("td", {}, `${number(q25)} to ${number(q75)}`)))));
+      h("tr", {}, h("td", {}, statisticTitle(name)), h("td", {}, number(mean)), h("td", {}, `${number(low)} to ${number(high)}`), h("td", {}, `${number(q25)} to ${number(q75)}`)))));
 }
 
 function number(value: Maybe | undefined): string {

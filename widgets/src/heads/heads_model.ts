@@ -113,6 +113,10 @@ export function statisticTitle(name: string): string {
   return name.replaceAll("_", " ");
 }
 
+export function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 /** A head in words. */
 export function placeTitle({ layer, head }: HeadPlace, stacks: string[] = []): string {
   const stack = stacks[layer];

@@ -9,7 +9,7 @@ import { view, type Frame } from "../ui/view";
 import { HeadsControls } from "./controls";
 import css from "./heads.css";
 import {
-  cellNumber, headPlaces, HeadStatistic, placeTitle, readThumbnails, squareSize, statisticRamp, statisticTitle, type HeadPlace,
+  capitalized, cellNumber, headPlaces, HeadStatistic, placeTitle, readThumbnails, squareSize, statisticRamp, statisticTitle, type HeadPlace,
 } from "./heads_model";
 import { HeadsPicture, type HeadDrawing } from "./picture";
 import type { HeadsState } from "./state";
@@ -145,10 +145,6 @@ class HeadsView {
       file: ["heads", by || "patterns"].join("-"),
     };
   }
-}
-
-function capitalized(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 export default view<HeadsState>("Attention heads", css, (frame) => {

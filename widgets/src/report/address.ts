@@ -4,6 +4,7 @@
 //   #part-1&layer=5&head=2,3       of one of several; #part-1 alone is a link to it
 
 import { tokenLabel } from "../drawing/token_label";
+import { fragmentOf, replaceFragment, resting, valuesOf } from "../page/fragment";
 import type { TraceHeader } from "../protocol/headers";
 import { h } from "../ui/dom";
 import { ADDED, plain } from "./notes";
@@ -12,14 +13,12 @@ import type { PageModel } from "./page_model";
 /** Selections of a section by name, and the view's number and trait that hold each; linked views follow. */
 export type SectionState = Record<string, [view: number, trait: string]>;
 
-/** Milliseconds after a change: browsers refuse an address that changes hundreds of times. */
-const RESTING = 200;
+/** Milliseconds that a button says what it did. */
 const SAID = 2000;
 
 export class Address {
   /** Of the sections. */
   readonly ids: string[];
-  private writing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly sections: Record<string, SectionState>,
@@ -30,8 +29,9 @@ export class Address {
     this.open(location.hash.slice(1));
     addEventListener("hashchange", () => this.open(location.hash.slice(1)));
     for (const id of this.ids) {
+      const writeSoon = resting(() => replaceFragment(this.fragment(id)));
       for (const [view, trait] of Object.values(sections[id]!))
-        models[view]!.on(`change:${trait}`, () => this.writeSoon(id));
+        models[view]!.on(`change:${trait}`, writeSoon);
       this.lineOf(id)?.append(h("span", { [ADDED]: "" }, " · ", this.copyButton(id)));
     }
   }
@@ -53,15 +53,15 @@ export class Address {
   /** The fragment that opens a section with what is selected there. */
   fragment(id: string): string {
     const values = Object.entries(this.sections[id]!).map(([name, [view, trait]]) => [name, this.models[view]!.get(trait)] as const);
-    const set = values.filter(([, value]) => value !== null && String(value) !== "");
-    return [...(this.ids.length > 1 ? [id] : []), ...set.map(([name, value]) => `${name}=${value}`)].join("&");
+    const set = fragmentOf(Object.fromEntries(values.map(([name, value]) => [name, String(value ?? "")])));
+    return [...(this.ids.length > 1 ? [id] : []), ...(set ? [set] : [])].join("&");
   }
 
   /** Selects what a fragment names, as far as it is there. */
   open(fragment: string): void {
     const parts = fragment.split("&");
     const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
-    const values = new Map(parts.filter((part) => part.includes("=")).map((part) => part.split("=", 2) as [string, string]));
+    const values = valuesOf(fragment);
     if (id === undefined || values.size === 0) return;
     this.select(id, values);
     if (parts.includes(id)) this.root.getElementById(id)?.scrollIntoView();
@@ -81,22 +81,9 @@ export class Address {
     }
   }
 
-  private writeSoon(id: string): void {
-    clearTimeout(this.writing);
-    this.writing = setTimeout(() => this.write(id), RESTING);
-  }
-
-  private write(id: string): void {
-    try {
-      history.replaceState(history.state, "", `#${this.fragment(id)}`);
-    } catch {
-      // A page in a frame without an address of its own has none to keep.
-    }
-  }
-
   private copyButton(id: string): HTMLElement {
     const button = plain("copy link", "Copy the address of this page with what is selected", async () => {
-      this.write(id);
+      replaceFragment(this.fragment(id));
       const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
       const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
       button.textContent = copied ? "copied" : "not allowed: copy it from the address bar";

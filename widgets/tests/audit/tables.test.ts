@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { startAudit } from "../../src/audit";
 
 const PAGE = `
@@ -8,10 +8,10 @@ const PAGE = `
   <input type="search"><select name="prediction"><option value="">all</option><option>good</option><option>bad</option></select>
   <output></output>
 </form>
-<table id="errors" class="sortable">
+<table id="errors" class="table sortable">
   <thead><tr><th>text</th><th>share</th></tr></thead>
   <tbody>
-    <tr data-prediction="good"><td>b film</td><td data-value="0.5">50 %</td></tr>
+    <tr data-prediction="good"><td><details><summary>b film</summary>more</details></td><td data-value="0.5">50 %</td></tr>
     <tr data-prediction="bad"><td>a film</td><td data-value="0.9">90 %</td></tr>
     <tr data-prediction="good"><td>c play</td><td data-value="nan"></td></tr>
     <tr data-prediction="bad"><td>d play</td><td data-value="0.1">10 %</td></tr>
@@ -19,10 +19,12 @@ const PAGE = `
 </table>`;
 
 const rows = () => [...document.querySelectorAll<HTMLTableRowElement>("tbody tr")];
-const shown = () => rows().filter((row) => !row.hidden).map((row) => row.cells[0]!.textContent);
+const shown = () => rows().filter((row) => !row.hidden).map((row) => (row.querySelector("summary") ?? row.cells[0]!).textContent);
 const press = (column: number) => document.querySelectorAll<HTMLButtonElement>("th button")[column]!.click();
 
 beforeEach(() => {
+  history.replaceState(null, "", "#");
+  Element.prototype.scrollIntoView = vi.fn();
   document.body.innerHTML = PAGE;
   startAudit();
 });
@@ -87,5 +89,51 @@ describe("filtering", () => {
     const event = new Event("submit", { cancelable: true });
     form().dispatchEvent(event);
     expect(event.defaultPrevented).toBe(true);
+  });
+});
+
+describe("the address", () => {
+  const open = (fragment: string) => {
+    location.hash = fragment;
+    window.dispatchEvent(new HashChangeEvent("hashchange"));
+  };
+  const details = () => document.querySelector("details")!;
+
+  test("sorts, filters and opens a row", () => {
+    open("table=errors&sort=share&order=ascending&filter=film&prediction=good&row=0");
+    expect(shown()).toEqual(["b film"]);
+    expect(rows().map((row) => row.cells[1]!.textContent)).toEqual(["", "10 %", "50 %", "90 %"]);
+    expect(details().open).toBe(true);
+    expect(document.querySelector("output")!.textContent).toBe("1 of 4");
+    expect(Element.prototype.scrollIntoView).toHaveBeenCalled();
+  });
+
+  test("is complete: what it does not name is as written", () => {
+    open("table=errors&sort=share&filter=film&prediction=bad");
+    open("table=errors&row=0");
+    expect(shown()).toEqual(["b film", "a film", "c play", "d play"]);
+    expect(document.querySelector("[aria-sort]")).toBeNull();
+  });
+
+  test("may name what is not there", () => {
+    open("table=errors&sort=nothing&prediction=%E0%A4%A&row=77");
+    open("table=other&filter=film");
+    open("table=errors&row=1");
+    expect(shown()).toHaveLength(4);
+    expect(details().open).toBe(false);
+  });
+
+  test("follows the table that was changed last", () => {
+    vi.useFakeTimers();
+    press(1);
+    press(1);
+    const search = document.querySelector("input")!;
+    search.value = "a & b";
+    document.querySelector("form")!.dispatchEvent(new Event("input"));
+    details().open = true;
+    details().dispatchEvent(new Event("toggle"));
+    vi.runAllTimers();
+    vi.useRealTimers();
+    expect(location.hash).toBe("#table=errors&sort=share&order=ascending&filter=a%20%26%20b&row=0");
   });
 });

@@ -1,9 +1,15 @@
 // @vitest-environment jsdom
 
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { weightsOf, type Content, type Head } from "../../src/head_pages/content";
 import { startHeadPages } from "../../src/head_pages/page";
 import { ticks } from "../../src/head_pages/svg";
+import { stubBrowser } from "../fake";
+
+beforeAll(() => {
+  stubBrowser();
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
+});
 
 const bytes = (weights: number[]) => btoa(String.fromCharCode(...weights.map((weight) => Math.round(255 * Math.sqrt(weight)))));
 
@@ -38,14 +44,21 @@ function show(content: Content): void {
 
 const room = () => document.getElementById("head")!;
 const points = () => [...document.querySelectorAll<SVGElement>(".scatter circle")];
-const cells = () => [...document.querySelectorAll<HTMLButtonElement>(".heads button")];
+const cells = () => [...document.querySelectorAll<HTMLButtonElement>(".squares .tile")];
+const fields = () => [...document.querySelectorAll<HTMLSelectElement>("select")];
+const text = (place: string) => document.querySelector(place)!.textContent;
+const choose = (label: string, value: string) => {
+  const list = fields().find((one) => one.getAttribute("aria-label") === label)!;
+  list.value = value;
+  list.dispatchEvent(new Event("change"));
+};
 const opened = (name: string) => {
   location.hash = `head=${name}`;
   window.dispatchEvent(new HashChangeEvent("hashchange"));
 };
 
 beforeEach(() => {
-  location.hash = "";
+  history.replaceState(null, "", "#");
   Element.prototype.scrollIntoView = vi.fn();
   show(CONTENT);
 });
@@ -58,11 +71,6 @@ describe("the page", () => {
     expect(room().textContent).toContain("Mostly previous: weight on the token before.");
     opened("0.0");
     expect(room().textContent).toContain("Follows none of the named patterns");
-  });
-
-  test("shows an unknown head as the first one", () => {
-    opened("9.9");
-    expect(room().querySelector("h2")!.textContent).toBe("Layer 0, head 0");
   });
 
   test("has every head as a point and a cell, which choose it by click and key", () => {
@@ -84,20 +92,29 @@ describe("the page", () => {
   test("draws other columns, and leaves out heads that have none", () => {
     show({ ...CONTENT, heads: [head(0, 0, { values: [null, 1] }), head(0, 1)] });
     expect(points()).toHaveLength(1);
-    const [across] = document.querySelectorAll<HTMLSelectElement>("select");
-    across!.value = "1";
-    across!.dispatchEvent(new Event("change"));
+    choose("across", "1");
     expect(points()).toHaveLength(2);
   });
 
-  test("colours the grid by pattern or by a signed column", () => {
+  test("colours the squares by pattern or by a column, and says the result", () => {
     expect(cells().map((cell) => cell.textContent)).toEqual(["", "", "prev", "prev"]);
-    expect(cells()[2]!.className).toBe("for-9");
-    const colour = document.querySelectorAll<HTMLSelectElement>("select")[2]!;
-    colour.value = "1";
-    colour.dispatchEvent(new Event("change"));
-    expect(cells()[1]!.className).toBe("against-10");
-    expect(cells()[0]!.className).toBe("");
+    expect(text(".headline")).toBe("Patterns: none 2, previous 2");
+    choose("Colour of the squares", "loss_change");
+    expect(cells().map((cell) => cell.textContent)).toEqual([".00", "-.10", ".00", "-.10"]);
+    expect(text(".headline")).toBe("Loss change: highest in layer 0, head 0 (0), lowest in layer 1, head 1 (-0.1)");
+    expect(cells()[1]!.style.background).not.toBe(cells()[0]!.style.background);
+    expect(text(".squares + p")).toBe("-0.10.1 loss change");
+  });
+
+  test("keeps in its address what is drawn, and opens it again as far as it is there", () => {
+    choose("Colour of the squares", "distance");
+    choose("up", "0");
+    expect(location.hash).toBe("#head=0.1&by=distance&up=distance");
+    opened("1.0&by=loss_change&across=loss_change&up=nothing");
+    expect(fields().map((list) => list.value)).toEqual(["1", "0", "loss_change"]);
+    opened("9.9&by=nothing");
+    expect(room().querySelector("h2")!.textContent).toBe("Layer 1, head 0");
+    expect(fields()[2]!.value).toBe("pattern");
   });
 });
 
