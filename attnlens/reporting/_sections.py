@@ -75,7 +75,7 @@ def section(
     out = [f'<section class="part" id="part-{number}">{heading}', introduced(trace)]
     if any(0 not in layer.attention.shape for layer in trace.layers):
         placed, traits = _placed(page, entry, views, heads, 3 if several else 2)
-        out += placed
+        out.append(f'<div class="views">{"".join(placed)}</div>')
         _keep(page, f"part-{number}", traits)
     else:
         out.append('<p class="note">There are no attention weights in this trace.</p>')
@@ -122,7 +122,7 @@ def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) 
         read = f"read in {len(traces)} overlapping windows; the prediction is the mean of their logits"
     out = (
         f'<section class="part" id="whole-{number}"><h2>The whole text</h2>{introduced(whole, read)}',
-        f"{heading(DECIDED, 3)}{room(page.place(view), 320)}</section>",
+        f"{_named(DECIDED, 3, room(page.place(view), 320))}</section>",
     )
     return WholeText(whole, "\n".join(out))
 
@@ -132,33 +132,34 @@ def _placed(
 ) -> tuple[list[str], Traits]:
     """The requested views that are available, under headings of that level, and their traits, which are linked."""
     trace, out, traits = entry.trace, [], {}
+    beside = {"heads", "attention"} <= set(views)
     order = heads_by_strength(trace) if heads is None else _numbered(heads, trace)
     layer, head = order[0]
     if "heads" in views:
         number = page.place(with_stats(HeadsView(trace, layer=layer, heads=head), trace))
-        out += [heading("Every head", level), room(number, 160 + 60 * len(trace))]
+        out.append(_named("Every head", level, room(number, 160 + 60 * len(trace)), half=beside))
         traits[number] = {"layer": "layer", "heads": "heads"}
     if "attention" in views:
         number, html = _attention(page, trace, order, heads is not None)
-        out += [heading("Attention between tokens", level), html]
+        out.append(_named("Attention between tokens", level, html, half=beside))
         traits[number] = {"layer": "layer", "heads": "heads", "query": "query", "key": "key"}
     if "patches" in views and (view := patches(entry, layer, head)) is not None:
         number = page.place(with_layers(view, trace))
-        out += [heading("Over the image", level), room(number, 700)]
+        out.append(_named("Over the image", level, room(number, 700)))
         if over_the_input(trace):
             traits[number] = {"layer": "layer", "heads": "heads", "query": "query"}
     if "tokens" in views and (view := attributed(entry)) is not None:
         number = page.place(view)
-        out += [heading(DECIDED, level), room(number, 320)]
+        out.append(_named(DECIDED, level, room(number, 320)))
         if view.attribution.tokens == trace.tokens:
             traits[number] = {"query": "token"}
     _link(page, traits)
     return out, traits
 
 
-def heading(text: str, level: int) -> str:
-    """The heading of a view, of level 3 below the heading of an input, else 2."""
-    return f'<h{level} class="name">{text}</h{level}>'
+def _named(name: str, level: int, view: str, half: bool = False) -> str:
+    """A view, as HTML, below its name: a heading of level 3 below that of an input, else 2; half: of a wide page."""
+    return f'<div{" class=half" if half else ""}><h{level} class="name">{name}</h{level}>\n{view}</div>'
 
 
 def _numbered(heads: list[tuple[int, int]], trace: Trace) -> list[tuple[int, int]]:

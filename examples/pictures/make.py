@@ -41,9 +41,9 @@ TEXT = "a gripping , funny film with one dull stretch ."
 PAIR = ["a gripping , funny film .", "a gripping , dull film ."]
 
 SIDE_BY_SIDE = """() => {
-    const others = "header, footer, h2, h3, .given, .about, .notes";
+    const others = "header, footer, .name, .given, .about, .notes";
     document.querySelectorAll(others).forEach((it) => (it.style.display = "none"));
-    const main = document.querySelector("main"), part = document.querySelector("section.part");
+    const main = document.querySelector("main"), part = document.querySelector(".views");
     document.body.style.background = "#fff";
     main.style.cssText = "max-width: none; padding: 12px";
     part.style.cssText = "display: grid; grid-template-columns: 735px 480px; gap: 10px; align-items: start; margin: 0";
@@ -101,7 +101,7 @@ def photograph(it: Page | Locator, name: str) -> None:
 
 def view(page: Page) -> Locator:
     """The first view of a report."""
-    return page.locator("section.part:not(.notes)").last.locator("> div:not(.given)").first
+    return page.locator("section.part:not(.notes)").last.locator("[data-view]").first
 
 
 # -- the pictures -------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def first(folder: Path) -> None:
     page = al.report(al.load("sentiment"), TEXT, folder / "page.html")
     with opened(Path(page), 1262, 1.5) as shown:
         shown.evaluate(SIDE_BY_SIDE)
-        photograph(shown.locator("section.part").first, "first.png")
+        photograph(shown.locator(".views"), "first.png")
 
 
 def explain(folder: Path) -> None:
@@ -185,7 +185,7 @@ def head_pages(folder: Path) -> None:
     lens = al.load("sentiment")
     pages = al.head_pages(lens, reviews(), input="sentence", label="label", progress=False)
     with opened(pages.report(folder / "page.html"), 1000, 1.4, height=1074) as shown:
-        shown.locator("table.heads tr").nth(3).locator("button").nth(3).click()
+        shown.get_by_role("gridcell", name="layer 2, head 3:").click()
         shown.evaluate("scrollTo(0, 0)")
         photograph(shown, "head_pages.png")
 

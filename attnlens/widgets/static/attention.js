@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 ef7d73a7062782fee94bc2b66119ca33b4ba8a86bcf6010a09d7fa760854e727
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 8923b8b6314b16b4f2d91d6a34bc2525eb73204882579b96eed669687a149128
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -2199,6 +2199,8 @@ function headsSvg({ colours, names, ink }, y) {
 var HEADER2 = 28;
 var TALLEST = 560;
 var [LOW, HIGH, SMALL2] = [15, 22, 18];
+var MOST_PRINTED = 60;
+var PRINTED = 780;
 var LETTER = 7.9;
 var BESIDE = 62;
 var MOST_LABELS = 0.38;
@@ -2242,8 +2244,9 @@ var Lines = class {
     this.drawing = drawing;
     this.pointed = null;
     const count = Math.max(drawing.rows.length, drawing.cols.length);
-    this.row = Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
-    this.height = Math.min(count * this.row, TALLEST);
+    const printed = count <= MOST_PRINTED && this.element.closest("[data-printing]") !== null;
+    this.row = printed ? Math.min(HIGH, Math.floor(PRINTED / count)) : Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
+    this.height = printed ? count * this.row : Math.min(count * this.row, TALLEST);
     this.content.style.height = `${count * this.row + HEADER2}px`;
     this.element.style.height = `${this.height + HEADER2}px`;
     this.element.classList.toggle("small", this.row < SMALL2);

@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 ef7d73a7062782fee94bc2b66119ca33b4ba8a86bcf6010a09d7fa760854e727
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 8923b8b6314b16b4f2d91d6a34bc2525eb73204882579b96eed669687a149128
 
 // src/page/fragment.ts
 var RESTING = 200;

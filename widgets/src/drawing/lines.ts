@@ -25,6 +25,9 @@ const HEADER = 28;
 const TALLEST = 560;
 /** Pixels of a token's row at least, at most, and below which letters are small. */
 const [LOW, HIGH, SMALL] = [15, 22, 18];
+/** In print nothing scrolls: tokens of which all are shown, and pixels of their rows together, as far as a page has room. */
+const MOST_PRINTED = 60;
+const PRINTED = 780;
 /** Pixels of a letter, of what stands beside a label, and the share of the width that labels take at most. */
 const LETTER = 7.9;
 const BESIDE = 62;
@@ -73,8 +76,9 @@ export class Lines {
     this.drawing = drawing;
     this.pointed = null;
     const count = Math.max(drawing.rows.length, drawing.cols.length);
-    this.row = Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
-    this.height = Math.min(count * this.row, TALLEST);
+    const printed = count <= MOST_PRINTED && this.element.closest("[data-printing]") !== null;
+    this.row = printed ? Math.min(HIGH, Math.floor(PRINTED / count)) : Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
+    this.height = printed ? count * this.row : Math.min(count * this.row, TALLEST);
     this.content.style.height = `${count * this.row + HEADER}px`;
     this.element.style.height = `${this.height + HEADER}px`;
     this.element.classList.toggle("small", this.row < SMALL);
