@@ -35,7 +35,7 @@ def cards(*contents: str, whole: Iterable[int] = ()) -> str:
         f"<section class='card{' whole' if number in whole else ''}'>{content}</section>"
         for number, content in enumerate(contents)
     )
-    return f"<div class='cards'>{''.join(made)}</div>"
+    return f"<div class='cards facts'>{''.join(made)}</div>"
 
 
 def sortable(name: str, columns: list[tuple[str, bool]], rows: Rows) -> str:

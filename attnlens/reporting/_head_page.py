@@ -20,8 +20,9 @@ def head_page_body(pages: HeadPages, title: str) -> tuple[str, str]:
     content = payload(pages)
     data = json.dumps(content, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
     held = f'<script type="application/json" id="heads">{data}</script>'
-    top = header(title, _facts(pages))
-    return "\n".join([top, '<div id="overview"></div><div id="head"></div>', _table(pages)]), held
+    table = _table(pages)
+    top = header(title, _facts(pages), [table])
+    return "\n".join([top, '<div id="overview"></div><div id="head"></div>', table]), held
 
 
 def _facts(pages: HeadPages) -> list[str]:
@@ -30,12 +31,12 @@ def _facts(pages: HeadPages) -> list[str]:
         shown(pages.lens.name),
         f"{len(pages.heads)} heads in {len(pages.run.heads)} layers",
         f"{len(pages):,} inputs",
-        f"pairs of tokens, classes, positions and distances: of {len(pages.sampled):,}",
+        f"pairs, classes, positions and distances from {len(pages.sampled):,} of them",
     ]
     if pages.predicts:
         attrs = pages.ablations.attrs
         right = f", of which {attrs['accuracy']:.1%} are right" if "accuracy" in attrs else ""
-        facts.append(f"heads switched off: on {attrs['inputs']:,}{right}")
+        facts.append(f"heads switched off on {attrs['inputs']:,}{right}")
     return facts + ([f"{unusable:,} rows could not be used"] if unusable else [])
 
 

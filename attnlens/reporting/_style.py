@@ -103,14 +103,17 @@ REPORT = """
 
 DATA = """
 .cards {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 16px; margin-top: 20px;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 16px;
+  margin-top: 20px;
 }
+.facts { display: flex; flex-wrap: wrap; }
+.facts > .card { flex: 1 1 270px; }
+.facts > .whole { flex-basis: 100%; }
 .card {
   padding: 16px 18px; background: var(--background); border: 1px solid var(--line); border-radius: 8px; min-width: 0;
 }
 .card :is(h2, h3) { font-size: 16px; margin: 0 0 6px; }
 .card > .small { margin: 0 0 10px; }
-.whole { grid-column: 1 / -1; }
 .large { font-size: 40px; line-height: 1.1; font-weight: 600; font-variant-numeric: tabular-nums; margin: 0; }
 .card svg { display: block; width: 100%; height: auto; overflow: visible; }
 .card .calibration { max-width: 420px; }
@@ -132,7 +135,8 @@ svg .title { fill: var(--text); font-size: 12px; }
 .table .marked { font-weight: 600; }
 .card .table :is(th, td) { padding: 4px 12px 4px 0; }
 .card .table :is(th, td):last-child { padding-right: 0; }
-.card .table .text { white-space: normal; overflow-wrap: anywhere; }
+.card .table :is(td, th) { white-space: normal; }
+.card .table .pair { overflow-wrap: anywhere; }
 .card .table small { display: block; color: var(--muted); font-size: 12px; }
 .table .wide {
   white-space: normal; min-width: min(320px, calc(100vw - 70px)); overflow-wrap: anywhere; line-height: 1.9;
@@ -206,18 +210,24 @@ dialog p { display: flex; gap: 16px; justify-content: space-between; align-items
 """Of audits and head pages: cards, tables, words and pictures with their scores."""
 
 HEADS = """
+@media (min-width: 860px) { .overview { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); } }
 .scatter circle { cursor: pointer; stroke: var(--muted); stroke-width: 0.8; }
 .scatter circle:hover, .scatter circle:focus-visible { stroke: var(--text); stroke-width: 2; outline: none; }
 .scatter .chosen { stroke: var(--text); stroke-width: 2.5; }
+.scatter text { font-size: 14px; }
+.card .scatter svg { max-width: 540px; }
 .card .legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 13px; }
 .card .legend svg { width: 110px; height: 10px; }
 .card .headline { margin: 0 0 10px; }
-.squares { overflow-x: auto; }
+.squares { overflow-x: auto; margin-bottom: 8px; }
 .squares .tile { font: inherit; cursor: pointer; color: inherit; }
 .head > header { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: baseline; }
 .head h2 { margin: 0; }
 .head .lead { font-size: 17px; margin: 6px 0 14px; max-width: 1000px; }
 .head nav { margin-left: auto; display: flex; gap: 8px; }
+.inside { columns: 400px; column-gap: 16px; margin-top: 16px; }
+.inside .card { break-inside: avoid; margin-bottom: 16px; }
+.inside .whole { column-span: all; }
 .example { display: grid; grid-template-columns: 84px minmax(0, 1fr); gap: 4px 14px; padding: 10px 0; }
 .example + .example { border-top: 1px solid var(--line); }
 .example .place { color: var(--muted); font-size: 13px; line-height: 1.5; }
@@ -236,13 +246,15 @@ HEADS = """
 .token[aria-pressed="true"] { box-shadow: inset 0 0 0 2px var(--text); }
 .bars rect { fill: var(--accent); }
 .bars .chance { stroke: var(--text); stroke-width: 1.5; }
+.card .classes-of :is(th, td) { padding: 4px 6px; font-size: 13px; white-space: nowrap; }
 .classes-of td { text-align: center; }
 @media (forced-colors: active) {
   .token[aria-pressed="true"] { outline: 2px solid Highlight; }
 }
 @media print {
   .head nav { display: none; }
-  .head, .examples { break-inside: auto; }
+  .inside { columns: 320px; }
+  .head, .inside .examples { break-inside: auto; }
   .head > header, .head .lead { break-after: avoid; }
   .example { break-inside: avoid; }
   .classes-of td { white-space: nowrap; padding: 3px 4px; }

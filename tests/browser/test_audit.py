@@ -56,11 +56,44 @@ def test_a_row_opens_by_the_keyboard_and_stays_with_its_row(page, written):
     assert page.locator("#errors > tbody > tr:visible").count() == 0
 
 
-def test_maps_lie_over_their_picture(page, tmp_path):
+def test_an_address_restores_a_table(page, written):
+    audit, path = written
+    last = len(audit.errors) - 1
+    page.goto(path.as_uri() + f"#table=errors&sort=probability&order=ascending&row={last}")
+    opened = page.locator("#errors details[open]")
+    assert opened.count() == 1
+    assert audit.errors["input"][last] in opened.locator("summary").inner_text()
+    assert page.locator("#errors th[aria-sort=ascending]").inner_text().startswith("probability")
+    page.locator("#slices th", has_text="inputs").get_by_role("button").click()
+    page.wait_for_url("**#table=slices&sort=inputs")
+    page.evaluate("location.hash = '#table=errors&filter=film'")
+    page.wait_for_function("document.querySelector('input[type=search]').value == 'film'")
+    wanted = int(audit.errors["input"].str.contains("film").sum())
+    assert page.locator("#errors > tbody > tr:visible").count() == wanted
+
+
+@pytest.fixture(scope="module")
+def pictured(tmp_path_factory):
     rows = planted.records(6, 5, boxes=True)
-    lens = planted.classifier(steps=1)
-    audit = al.audit(lens, rows, mask="mask", head_stats=False, progress=False)
-    page.goto(audit.report(tmp_path / "a.html").as_uri())
+    audit = al.audit(planted.classifier(steps=1), rows, mask="mask", head_stats=False, progress=False)
+    return audit.report(tmp_path_factory.mktemp("pictures") / "a.html")
+
+
+def test_a_picture_opens_large_by_the_keyboard(page, pictured):
+    page.goto(pictured.as_uri())
+    small = page.locator("#errors .opens").first
+    small.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    assert dialog.locator("svg").bounding_box()["width"] > 4 * small.bounding_box()["width"]
+    assert "true class" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    assert dialog.count() == 0
+    assert small.evaluate("e => e === document.activeElement")
+
+
+def test_maps_lie_over_their_picture(page, pictured):
+    page.goto(pictured.as_uri())
     page.locator("#errors summary").first.click()
     figures = page.locator("#errors details[open] figure svg")
     assert figures.count() == 2

@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 8923b8b6314b16b4f2d91d6a34bc2525eb73204882579b96eed669687a149128
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 4d4ec97931d9f27af9ad8060312250d3ea797e74da21ae09f0dc7d9020adc259
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -95,7 +95,9 @@ var SortableTable = class {
     const names = this.heads.map((head) => (head.textContent.split(",")[0].match(/\w+/g) ?? []).join("_"));
     this.names = names.map((name, n) => names.indexOf(name) === n ? name : `${name}_${n}`);
     this.texts = new Map(this.rows.map((row) => [row, [...row.cells].map(shownText).join(" ").toLowerCase()]));
-    this.heads.forEach((head, column) => head.textContent && this.makeHead(head, column));
+    this.heads.forEach((head, column) => {
+      if (new Set(this.rows.map((row) => valueOf(row.cells[column]))).size > 1) this.makeHead(head, column);
+    });
     if (form) this.makeForm(form);
     table.addEventListener("toggle", ({ target }) => this.toggled(target), true);
   }

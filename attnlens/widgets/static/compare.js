@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 8923b8b6314b16b4f2d91d6a34bc2525eb73204882579b96eed669687a149128
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4d4ec97931d9f27af9ad8060312250d3ea797e74da21ae09f0dc7d9020adc259
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

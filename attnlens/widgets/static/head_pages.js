@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 8923b8b6314b16b4f2d91d6a34bc2525eb73204882579b96eed669687a149128
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4d4ec97931d9f27af9ad8060312250d3ea797e74da21ae09f0dc7d9020adc259
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -74,7 +74,9 @@ var SortableTable = class {
     const names = this.heads.map((head) => (head.textContent.split(",")[0].match(/\w+/g) ?? []).join("_"));
     this.names = names.map((name, n) => names.indexOf(name) === n ? name : `${name}_${n}`);
     this.texts = new Map(this.rows.map((row) => [row, [...row.cells].map(shownText).join(" ").toLowerCase()]));
-    this.heads.forEach((head, column) => head.textContent && this.makeHead(head, column));
+    this.heads.forEach((head, column) => {
+      if (new Set(this.rows.map((row) => valueOf(row.cells[column]))).size > 1) this.makeHead(head, column);
+    });
     if (form) this.makeForm(form);
     table2.addEventListener("toggle", ({ target }) => this.toggled(target), true);
   }
@@ -1131,8 +1133,8 @@ function watchTheme(element, signal, callback) {
 
 // src/head_pages/heat_map.ts
 var PATTERN = "pattern";
-var SHORT = { previous: "prev", separator: "sep", punctuation: "punct", duplicate: "dup", induction: "ind" };
-var SMALLEST = 24;
+var SHORT = { previous: "prev", separator: "sep", punctuation: "punc", duplicate: "dup", induction: "ind" };
+var SMALLEST = 16;
 var HeatMap = class {
   /** choose: a head by its number in the content; changed: another column is shown */
   constructor(content, choose, changed) {
@@ -1296,9 +1298,9 @@ function ticks(low, high) {
 }
 
 // src/head_pages/overview.ts
-var WIDTH = 520;
-var HEIGHT = 360;
-var MARGIN = { left: 58, right: 14, top: 14, bottom: 44 };
+var WIDTH = 460;
+var HEIGHT = 380;
+var MARGIN = { left: 64, right: 14, top: 14, bottom: 48 };
 var STOPS = 11;
 var Scatter = class {
   constructor(content, choose, changed) {
@@ -1372,7 +1374,7 @@ var Scatter = class {
         ...up.ticks.map((value) => tick(MARGIN.left - 6, up.at(value) + 4, "end", value)),
         s("path", { class: "axis", d: `M${MARGIN.left} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}H${WIDTH - MARGIN.right}` }),
         ...up.low < 0 && up.high > 0 ? [s("path", { class: "ideal", d: `M${MARGIN.left} ${up.at(0)}H${WIDTH - MARGIN.right}` })] : [],
-        s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, statisticTitle(x.name)),
+        s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, statisticTitle(x.name)),
         s("text", { class: "title", x: 14, y: HEIGHT / 2 - 15, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2 - 15})` }, statisticTitle(y.name)),
         ...order.map(({ head, number: number2, x: x2, y: y2 }) => this.point(head, number2, across.at(x2), up.at(y2), layers, [x2, y2]))
       )
@@ -1551,7 +1553,7 @@ function headPanel(content, head, step) {
     h("p", { className: "lead" }, ...lead(content, head)),
     h(
       "div",
-      { className: "cards" },
+      { className: "inside" },
       examples(content, head),
       pairs(head),
       offsets(head.offsets),
@@ -1602,7 +1604,7 @@ function pairs({ pairs: pairs2 }) {
     return h(
       "tr",
       { className: p <= 0.05 ? "marked" : "" },
-      h("td", { className: "text" }, `${tokenLabel(query)} → ${tokenLabel(key)}`),
+      h("td", { className: "pair" }, `${tokenLabel(query)} → ${tokenLabel(key)}`),
       numberCell(count, String(count)),
       numberCell(chance, chance.toFixed(1)),
       numberCell(ratio, chance > 0 ? `${formatNumber(ratio)}×` : "")
@@ -1754,7 +1756,7 @@ var Heads = class {
     this.scatter = new Scatter(content, choose, changed);
     this.map = new HeatMap(content, choose, changed);
     this.first = this.scatter.axes;
-    root.getElementById("overview").replaceChildren(h("div", { className: "cards" }, this.scatter.element, this.map.element));
+    root.getElementById("overview").replaceChildren(h("div", { className: "cards overview" }, this.map.element, this.scatter.element));
     this.map.start();
     this.show(telling(content));
   }

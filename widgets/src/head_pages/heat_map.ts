@@ -17,10 +17,10 @@ import type { Content, Head } from "./content";
 const PATTERN = "pattern";
 
 /** Patterns that do not fit into a square. */
-const SHORT: Record<string, string> = { previous: "prev", separator: "sep", punctuation: "punct", duplicate: "dup", induction: "ind" };
+const SHORT: Record<string, string> = { previous: "prev", separator: "sep", punctuation: "punc", duplicate: "dup", induction: "ind" };
 
 /** Pixels of a square at least. */
-const SMALLEST = 24;
+const SMALLEST = 16;
 
 /** A square's number as a share of the strongest colour, and the ends of that scale. */
 interface HeatScale {

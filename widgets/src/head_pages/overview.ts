@@ -7,9 +7,9 @@ import { h, range } from "../ui/dom";
 import { nameOf, type Content, type Head } from "./content";
 import { s, ticks } from "./svg";
 
-const WIDTH = 520;
-const HEIGHT = 360;
-const MARGIN = { left: 58, right: 14, top: 14, bottom: 44 };
+const WIDTH = 460;
+const HEIGHT = 380;
+const MARGIN = { left: 64, right: 14, top: 14, bottom: 48 };
 
 /** A head of 12 layers has one of the colours of the palette's map of layers. */
 const STOPS = 11;
@@ -93,7 +93,7 @@ export class Scatter {
         ...up.ticks.map((value) => tick(MARGIN.left - 6, up.at(value) + 4, "end", value)),
         s("path", { class: "axis", d: `M${MARGIN.left} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}H${WIDTH - MARGIN.right}` }),
         ...(up.low < 0 && up.high > 0 ? [s("path", { class: "ideal", d: `M${MARGIN.left} ${up.at(0)}H${WIDTH - MARGIN.right}` })] : []),
-        s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, statisticTitle(x.name)),
+        s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, statisticTitle(x.name)),
         s("text", { class: "title", x: 14, y: HEIGHT / 2 - 15, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2 - 15})` }, statisticTitle(y.name)),
         ...order.map(({ head, number, x, y }) => this.point(head, number, across.at(x), up.at(y), layers, [x, y])),
       ),

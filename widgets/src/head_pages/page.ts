@@ -34,7 +34,7 @@ class Heads implements KeptPart {
     this.scatter = new Scatter(content, choose, changed);
     this.map = new HeatMap(content, choose, changed);
     this.first = this.scatter.axes;
-    root.getElementById("overview")!.replaceChildren(h("div", { className: "cards" }, this.scatter.element, this.map.element));
+    root.getElementById("overview")!.replaceChildren(h("div", { className: "cards overview" }, this.map.element, this.scatter.element));
     this.map.start();
     this.show(telling(content));
   }

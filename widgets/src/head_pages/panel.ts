@@ -21,7 +21,7 @@ export function headPanel(content: Content, head: Head, step: (by: number) => vo
     h("header", {}, h("h2", {}, `Layer ${head.layer}, head ${head.head}`),
       h("nav", { "aria-label": "other heads" }, plain(button("previous head", () => step(-1))), plain(button("next head", () => step(1))))),
     h("p", { className: "lead" }, ...lead(content, head)),
-    h("div", { className: "cards" },
+    h("div", { className: "inside" },
       examples(content, head), pairs(head), offsets(head.offsets), classes(head), effects(head), neighbours(head), statistics(head)),
   );
 }
@@ -70,7 +70,7 @@ function pairs({ pairs }: Head): HTMLElement | null {
   const rows = pairs.map(([query, key, count, chance, p]) => {
     const ratio = chance > 0 ? count / chance : NaN;
     return h("tr", { className: p <= 0.05 ? "marked" : "" },
-      h("td", { className: "text" }, `${tokenLabel(query)} → ${tokenLabel(key)}`), numberCell(count, String(count)), numberCell(chance, chance.toFixed(1)),
+      h("td", { className: "pair" }, `${tokenLabel(query)} → ${tokenLabel(key)}`), numberCell(count, String(count)), numberCell(chance, chance.toFixed(1)),
       numberCell(ratio, chance > 0 ? `${formatNumber(ratio)}×` : ""));
   });
   return card("Tokens that it connects", "How often a token attends most to another one, beside chance. Not to the first key or special tokens.",

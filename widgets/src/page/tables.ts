@@ -35,7 +35,9 @@ export class SortableTable {
     const names = this.heads.map((head) => (head.textContent!.split(",")[0]!.match(/\w+/g) ?? []).join("_"));
     this.names = names.map((name, n) => (names.indexOf(name) === n ? name : `${name}_${n}`));
     this.texts = new Map(this.rows.map((row) => [row, [...row.cells].map(shownText).join(" ").toLowerCase()]));
-    this.heads.forEach((head, column) => head.textContent && this.makeHead(head, column));
+    this.heads.forEach((head, column) => {
+      if (new Set(this.rows.map((row) => valueOf(row.cells[column]!))).size > 1) this.makeHead(head, column);
+    });
     if (form) this.makeForm(form);
     table.addEventListener("toggle", ({ target }) => this.toggled(target as HTMLDetailsElement), true);
   }
