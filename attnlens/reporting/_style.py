@@ -57,7 +57,7 @@ footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line);
   :is(h1, h2, h3), :is(h2, h3) + .note { break-after: avoid; }
   tr { break-inside: avoid; }
   .part + .part, nav + .part { margin-top: 28px; padding-top: 20px; }
-  .plain, .fields { display: none; }
+  .plain, .fields, nav .row { display: none; }
   :focus-visible { outline: none; }
 }
 """
@@ -181,9 +181,8 @@ dialog {
   max-width: calc(100vw - 24px); max-height: calc(100vh - 24px);
 }
 dialog::backdrop { background: rgb(0 0 0 / 0.6); }
-dialog .picture {
-  display: block; width: min(720px, 100vw - 60px, 100vh - 130px); max-width: none; height: auto;
-}
+dialog > * { width: min(720px, 100vw - 60px, 100vh - 130px); }
+dialog .picture { display: block; height: auto; }
 dialog p { display: flex; gap: 16px; justify-content: space-between; align-items: center; margin: 10px 0 0; }
 .coarse { image-rendering: pixelated; }
 .pale { opacity: 0.45; }
@@ -197,6 +196,7 @@ dialog p { display: flex; gap: 16px; justify-content: space-between; align-items
 @media print {
   .scroll { overflow: visible; }
   .opens { display: contents; }
+  .narrow details:not([open]) { display: none; }
   .table { font-size: 12px; }
   .table :is(th, td) { padding: 3px 6px; }
   .table thead th { white-space: normal; }
@@ -253,11 +253,16 @@ HEADS = """
 }
 @media print {
   .head nav { display: none; }
-  .inside { columns: 320px; }
+  .overview { display: block; }
+  .overview .card + .card { margin-top: 16px; }
+  .inside { columns: auto; display: grid; grid-template-columns: 1fr 1fr; gap: 12px; }
+  .inside .card { margin: 0; padding: 12px; }
+  .inside :is(.whole, :has(.classes-of)) { grid-column: 1 / -1; }
+  .card .scatter svg { max-width: 340px; }
   .head, .inside .examples { break-inside: auto; }
   .head > header, .head .lead { break-after: avoid; }
   .example { break-inside: avoid; }
-  .classes-of td { white-space: nowrap; padding: 3px 4px; }
+  .card .classes-of :is(th, td) { padding: 3px; font-size: 11px; }
 }
 """
 """Of head pages: the overview, and one head in full."""

@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 4d4ec97931d9f27af9ad8060312250d3ea797e74da21ae09f0dc7d9020adc259
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 04363f787094549a8fcdfba4889e324747c9ab4ca2a5ee57ae1783925eab5a94
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -182,7 +182,7 @@ var SortableTable = class {
       this.opened = Number(named);
       details.open = true;
     }
-    (details ? row : this.table.closest("section") ?? this.table).scrollIntoView();
+    (details && !row.hidden ? row : this.table.closest("section") ?? this.table).scrollIntoView();
   }
 };
 function sortedRows(rows, { column, descending }) {

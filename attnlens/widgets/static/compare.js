@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4d4ec97931d9f27af9ad8060312250d3ea797e74da21ae09f0dc7d9020adc259
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 04363f787094549a8fcdfba4889e324747c9ab4ca2a5ee57ae1783925eab5a94
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

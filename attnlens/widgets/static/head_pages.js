@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4d4ec97931d9f27af9ad8060312250d3ea797e74da21ae09f0dc7d9020adc259
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 04363f787094549a8fcdfba4889e324747c9ab4ca2a5ee57ae1783925eab5a94
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -161,7 +161,7 @@ var SortableTable = class {
       this.opened = Number(named2);
       details.open = true;
     }
-    (details ? row : this.table.closest("section") ?? this.table).scrollIntoView();
+    (details && !row.hidden ? row : this.table.closest("section") ?? this.table).scrollIntoView();
   }
 };
 function sortedRows(rows, { column, descending }) {
@@ -1135,6 +1135,7 @@ function watchTheme(element, signal, callback) {
 var PATTERN = "pattern";
 var SHORT = { previous: "prev", separator: "sep", punctuation: "punc", duplicate: "dup", induction: "ind" };
 var SMALLEST = 16;
+var PRINTED = 600;
 var HeatMap = class {
   /** choose: a head by its number in the content; changed: another column is shown */
   constructor(content, choose, changed) {
@@ -1240,7 +1241,7 @@ var HeatMap = class {
   layOut() {
     const counts = [];
     for (const { layer, head } of this.content.heads) counts[layer] = Math.max(counts[layer] ?? 0, head + 1);
-    const width = this.squares.clientWidth;
+    const width = this.printing ? PRINTED : this.squares.clientWidth;
     const square = squareSize(width, Math.max(...counts), SMALLEST);
     if (this.layout === JSON.stringify([square, width])) return;
     this.layout = JSON.stringify([square, width]);

@@ -27,7 +27,7 @@ const TALLEST = 560;
 const [LOW, HIGH, SMALL] = [15, 22, 18];
 /** In print nothing scrolls: tokens of which all are shown, and pixels of their rows together, as far as a page has room. */
 const MOST_PRINTED = 60;
-const PRINTED = 780;
+const PRINTED = 660;
 /** Pixels of a letter, of what stands beside a label, and the share of the width that labels take at most. */
 const LETTER = 7.9;
 const BESIDE = 62;

@@ -22,6 +22,9 @@ const SHORT: Record<string, string> = { previous: "prev", separator: "sep", punc
 /** Pixels of a square at least. */
 const SMALLEST = 16;
 
+/** Pixels across on paper, where the page is not laid out yet when it is drawn. */
+const PRINTED = 600;
+
 /** A square's number as a share of the strongest colour, and the ends of that scale. */
 interface HeatScale {
   ramp: Ramp;
@@ -137,7 +140,7 @@ export class HeatMap {
   private layOut(): void {
     const counts: number[] = [];
     for (const { layer, head } of this.content.heads) counts[layer] = Math.max(counts[layer] ?? 0, head + 1);
-    const width = this.squares.clientWidth;
+    const width = this.printing ? PRINTED : this.squares.clientWidth;
     const square = squareSize(width, Math.max(...counts), SMALLEST);
     if (this.layout === JSON.stringify([square, width])) return;
     this.layout = JSON.stringify([square, width]);

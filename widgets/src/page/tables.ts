@@ -118,7 +118,7 @@ export class SortableTable {
       this.opened = Number(named);
       details.open = true;
     }
-    (details ? row! : this.table.closest("section") ?? this.table).scrollIntoView();
+    (details && !row!.hidden ? row! : this.table.closest("section") ?? this.table).scrollIntoView();
   }
 }
 
