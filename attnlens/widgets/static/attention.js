@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 04363f787094549a8fcdfba4889e324747c9ab4ca2a5ee57ae1783925eab5a94
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 62bc514e9398fbc6abc97f2bab51f3966ce72cd6ba0dbb7dec034835a4bd6904
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -1034,11 +1034,17 @@ function themeOf(element) {
   const lab = document.body?.dataset["jpThemeLight"];
   if (lab !== void 0) return lab === "false" ? "dark" : "light";
   for (let at = element; at; at = at.parentElement ?? hostOf(at)) {
-    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
-      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
+    const brightness = brightnessOf(getComputedStyle(at).backgroundColor);
+    if (brightness !== null) return brightness < 0.5 ? "dark" : "light";
   }
   return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
+}
+function brightnessOf(colour) {
+  const [, kind = "", inside = ""] = colour.match(/^(\w+)\((?:[a-z][\w-]* )?(.*)\)$/) ?? [];
+  const [first, second, third, opacity = 1] = inside.match(/-?[\d.]+(e-?\d+)?/g)?.map(Number) ?? [];
+  if (first === void 0 || second === void 0 || third === void 0 || opacity <= 0.5) return null;
+  if (/^(ok)?l(ab|ch)$/.test(kind)) return first / (kind.startsWith("ok") ? 1 : 100);
+  return (0.299 * first + 0.587 * second + 0.114 * third) / (kind === "color" ? 1 : 255);
 }
 function hostOf(element) {
   const root = element.getRootNode();

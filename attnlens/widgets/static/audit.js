@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 04363f787094549a8fcdfba4889e324747c9ab4ca2a5ee57ae1783925eab5a94
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 62bc514e9398fbc6abc97f2bab51f3966ce72cd6ba0dbb7dec034835a4bd6904
 
 // src/page/fragment.ts
 var RESTING = 200;

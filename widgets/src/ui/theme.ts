@@ -9,11 +9,20 @@ export function themeOf(element: HTMLElement): Theme {
   const lab = document.body?.dataset["jpThemeLight"];
   if (lab !== undefined) return lab === "false" ? "dark" : "light";
   for (let at: HTMLElement | null = element; at; at = at.parentElement ?? hostOf(at)) {
-    const parts = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (parts.length >= 3 && (parts[3] ?? 1) > 0.5)
-      return 0.299 * parts[0]! + 0.587 * parts[1]! + 0.114 * parts[2]! < 128 ? "dark" : "light";
+    const brightness = brightnessOf(getComputedStyle(at).backgroundColor);
+    if (brightness !== null) return brightness < 0.5 ? "dark" : "light";
   }
   return globalThis.matchMedia?.(DARK_SYSTEM).matches ? "dark" : "light";
+}
+
+/** 0 for black to 1 for white, of a colour in every notation that browsers compute, such as color(srgb ...)
+ *  after color-mix; null for one that is more transparent than not. */
+function brightnessOf(colour: string): number | null {
+  const [, kind = "", inside = ""] = colour.match(/^(\w+)\((?:[a-z][\w-]* )?(.*)\)$/) ?? [];
+  const [first, second, third, opacity = 1] = inside.match(/-?[\d.]+(e-?\d+)?/g)?.map(Number) ?? [];
+  if (first === undefined || second === undefined || third === undefined || opacity <= 0.5) return null;
+  if (/^(ok)?l(ab|ch)$/.test(kind)) return first / (kind.startsWith("ok") ? 1 : 100);
+  return (0.299 * first + 0.587 * second + 0.114 * third) / (kind === "color" ? 1 : 255);
 }
 
 function hostOf(element: HTMLElement): HTMLElement | null {

@@ -19,6 +19,7 @@ beforeEach(() => {
 afterEach(() => {
   ending.abort();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 const key = (name: string, more: KeyboardEventInit = {}) =>
@@ -118,6 +119,22 @@ describe("the theme", () => {
   test("passes over a background that one sees through", () => {
     document.body.style.backgroundColor = "rgb(0, 0, 0)";
     expect(themeOf(at("background-color: rgba(255, 255, 255, 0.2)"))).toBe("dark");
+  });
+
+  test("follows colours of every notation that browsers compute", () => {
+    const el = document.body.appendChild(h("div"));
+    const over = (backgroundColor: string) => {
+      vi.spyOn(globalThis, "getComputedStyle").mockReturnValue({ backgroundColor } as CSSStyleDeclaration);
+      return themeOf(el);
+    };
+    vi.stubGlobal("matchMedia", () => ({ matches: true })); // dark: what is not understood is not light by chance
+    const light = ["rgb(250, 250, 250)", "color(srgb 1 1 1)", "color(display-p3 0.9 0.95 1 / 0.8)", "oklch(0.98 0.01 240)",
+      "oklab(0.95 -0.01 1e-5)", "lab(97 0 0)"];
+    expect(light.map(over)).toEqual(light.map(() => "light"));
+    vi.stubGlobal("matchMedia", undefined);
+    const dark = ["rgb(17, 17, 17)", "color(srgb 0.09 0.1 0.11)", "oklch(0.2 0.01 240)", "lab(9 0 0)"];
+    expect(dark.map(over)).toEqual(dark.map(() => "dark"));
+    expect(["color(srgb 0 0 0 / 0.1)", "rgba(0, 0, 0, 0)", "transparent"].map(over)).toEqual(Array(3).fill("light"));
   });
 
   test("is found through shadow roots", () => {
