@@ -18,7 +18,7 @@ What stands here is what most people need; each group holds the rest:
 - what heads are good for: `ablate`
 - a whole data set: `audit` of a classifier, `head_pages` of what every head does; `corpus` for a probe of every input
 - views for notebooks: `HeadsView`, `AttentionView`, `CompareView`, `PatchView`, `TokensView`; all of them linked:
-  `Explorer`
+  `Explorer`, which `app` serves as a web page
 - static figures: `plots`; one self-contained HTML page: `report`; BertViz's own views of any trace: `bertviz`
 - errors: `errors`, all children of `AttnlensError`
 
@@ -50,6 +50,7 @@ _HOMES = {
     **dict.fromkeys(
         ("HeadsView", "AttentionView", "CompareView", "PatchView", "TokensView", "Explorer"), "widgets"
     ),
+    "app": "_app",
     "report": "reporting",
 }
 _GROUPS = (
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from . import plots as plots
     from . import recorder as recorder
     from . import widgets as widgets
+    from ._app import app as app
     from ._loading import load as load
     from .analysis import compare as compare
     from .analysis import head_stats as head_stats

@@ -31,7 +31,7 @@ STOREYS = (
     {"_loading"},
     {"plots", "bertviz", "corpus"},
     {"widgets"},
-    {"reporting"},
+    {"reporting", "_app"},
     {"terminal"},
     {"__main__"},
 )

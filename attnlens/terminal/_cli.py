@@ -1,4 +1,4 @@
-"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare`, `audit`, `report` and `info`.
+"""The command line: `attnlens demo`, `text`, `image`, `debug`, `heads`, `compare`, `report`, `app`, `audit` and `info`.
 
 Heavy libraries are imported inside the commands, so that `attnlens --help` is fast. Results go to stdout, in colour
 unless it is a pipe or NO_COLOR is set; `--json` prints JSON and nothing else; progress and errors go to stderr. Wrong
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
@@ -20,9 +20,6 @@ from .. import __version__
 from .._escaping import seen
 from ..errors import AttnlensError, InputError
 from . import _output
-
-if TYPE_CHECKING:
-    from ..lens import Lens
 
 app = typer.Typer(
     help="See what a Transformer attends to, and why it decided as it did.",
@@ -292,7 +289,7 @@ def heads(
     if out is not None or page is not None:
         where = _engine(engine, address, gpus)
         options = {"out": out, "input": column, "label": label, "effects": effects, **where}
-        table = _on_data(lens, source or file, sort, page, **options)
+        table = _tables.heads_on_data(lens, source or file, sort, page, **options)
     elif label is not None or engine != "local":
         raise InputError("--label and --engine are for a data set; add --page heads.html, or --out FOLDER")
     else:
@@ -307,21 +304,6 @@ def _engine(engine: str, address: str | None, gpus: float) -> dict[str, Any]:
     if engine == "local" and (address is not None or gpus):
         raise InputError("--address and --gpus are for --engine ray")
     return {"engine": engine} if engine == "local" else {"engine": engine, "address": address, "gpus": gpus}
-
-
-def _on_data(lens: Lens, data: Any, sort: str | None, page: Path | None, **options: Any) -> Any:
-    """The heads on a data set, and their page where it is wanted."""
-    import attnlens
-
-    from . import _tables
-
-    if data is None:
-        raise InputError("Missing argument: give a file or a folder of a data set")
-    pages = attnlens.head_pages(lens, Path(data), progress=sys.stderr.isatty(), **options)
-    table = _tables.of_pages(pages, sort)
-    if page is not None:
-        print(f"wrote {pages.report(page)}", file=sys.stderr)
-    return table
 
 
 @app.command()
@@ -396,6 +378,34 @@ def report(
     with _output.working("writing the report"):
         written = attnlens.report(lens, inputs, out, title=title, window=window)
     print(f"wrote {written}")
+
+
+@app.command("app")
+def serve(
+    model: Annotated[str, typer.Argument(help="embedded model, local folder, or hub id")],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TEXT|IMAGE",
+            help="what is shown first, a sample by default; - reads a text from standard input",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="the address to listen on; this one is reached from this machine alone")
+    ] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="a free one by default")] = None,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="open the page in the browser, or only print its address")
+    ] = True,
+) -> None:
+    """Serve a web page on which to change the input and explore the model; Ctrl-C ends it."""
+    import attnlens
+
+    from . import _sources
+
+    lens = _output.load(model)
+    first = None if source is None else _sources.text(lens, [source], None, None, "app shows")
+    attnlens.app(lens, first, host=host, port=port, open=browser)
 
 
 @app.command()

@@ -5,6 +5,7 @@ A table is computed once and then printed, drawn or written as CSV or JSON from 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.text import Text
 from .._checks import one_of
 from .._escaping import quoted
 from ..analysis import Comparison, ModelComparison, compare, head_stats
-from ..corpus import HeadPages
+from ..corpus import HeadPages, head_pages
 from ..data._trace import Trace
 from ..errors import FileError, InputError
 from ..lens import Lens
@@ -138,6 +139,17 @@ def of_pages(pages: HeadPages, sort: str | None) -> HeadTable:
     one_of("statistic", sort, numbers)
     ordered = table.sort_values(sort, ascending=False, kind="stable", ignore_index=True)
     return HeadTable(pages.lens.name, range(len(pages)), sort, ordered)
+
+
+def heads_on_data(lens: Lens, data: Any, sort: str | None, page: Path | None, **options: Any) -> HeadTable:
+    """The heads on a data set, and their page where it is wanted."""
+    if data is None:
+        raise InputError("Missing argument: give a file or a folder of a data set")
+    pages = head_pages(lens, Path(data), progress=sys.stderr.isatty(), **options)
+    table = of_pages(pages, sort)
+    if page is not None:
+        print(f"wrote {pages.report(page)}", file=sys.stderr)
+    return table
 
 
 def compare_models(first: Lens, second: Lens, inputs: list[str]) -> ComparisonTable | ModelTable:

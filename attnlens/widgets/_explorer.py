@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+import traitlets
 
 from ..analysis._strongest_heads import strongest_head
 from ..attribution import TextAttribution
@@ -40,8 +41,8 @@ class Explorer(ipywidgets.VBox):
     tokens: TokensView
     patches: PatchView
     compare: CompareView | None = None
-    _before: Trace | None = None
-    """What was shown before a token was masked or replaced."""
+    changed = traitlets.Any(None)
+    """The traces before and after a token was masked or replaced; None where none was."""
 
     def __init__(
         self,
@@ -87,16 +88,26 @@ class Explorer(ipywidgets.VBox):
         else:
             self.attention = AttentionView(trace, layer=layer, heads=head)
             shown = [*self._text_views(lens, input, target, options), self.heads, self.attention]
-        for view in shown:
-            view.layout.flex = "1 1 460px"  # side by side where there is room for two
-            view.layout.min_width = "0"
-        if not isinstance(lens, ImageLens):
-            shown[0].layout.flex = "1 1 100%"
+        self._place_side_by_side(shown)
         super().__init__(shown, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start"))
-        other = self.patches if isinstance(lens, ImageLens) else self.attention
-        self._links = [ipywidgets.jslink((self.heads, name), (other, name)) for name in ("layer", "heads")]
-        if isinstance(lens, TextLens) and self._explained:
-            self._links.append(ipywidgets.jslink((self.tokens, "token"), (other, "query")))
+        self._links = [ipywidgets.jslink(*pair) for pair in self.linked()]
+
+    def _place_side_by_side(self, shown: list[ipywidgets.DOMWidget]) -> None:
+        """The last two beside each other where there is room for both; of few heads the grid leaves it to the image."""
+        widths = ["1 1 100%"] * (len(shown) - 2) + ["1 1 460px"] * 2
+        if isinstance(self._lens, ImageLens):
+            heads = max(layer.attention.heads for layer in self._trace.layers)
+            widths = [f"1 1 {min(460, 140 + 40 * heads)}px", "2 1 620px"]
+        for view, width in zip(shown, widths):
+            view.layout.flex, view.layout.min_width = width, "0"
+
+    def linked(self) -> list[tuple[tuple[View, str], tuple[View, str]]]:
+        """The traits that follow each other in the browser: pairs of a view and a trait of it."""
+        other = self.patches if isinstance(self._lens, ImageLens) else self.attention
+        pairs = [((self.heads, name), (other, name)) for name in ("layer", "heads")]
+        if isinstance(self._lens, TextLens) and self._explained:
+            pairs.append(((self.tokens, "token"), (other, "query")))
+        return pairs
 
     def _text_views(
         self, lens: TextLens, text: Any, target: str | int | None, options: dict[str, Any]
@@ -151,19 +162,28 @@ class Explorer(ipywidgets.VBox):
         self.heads.show(trace)
         self.attention.show(trace)
         if self._explained and self.tokens.before is not None:
-            self._show_change(before if self._before is None else self._before, trace)
+            self.changed = (before if self.changed is None else self.changed[0], trace)
 
-    def _show_change(self, before: Trace, after: Trace) -> None:
-        """Shows below the views what masking or replacing a token changed, at the head that is selected."""
-        self._before = before
+    @traitlets.observe("changed")
+    def _show_change(self, change: dict[str, Any]) -> None:
+        """Shows below the views what masking or replacing a token changed, and nothing once that is undone."""
+        if self.compare is not None:
+            self.children = tuple(view for view in self.children if view is not self.compare)
+            self.compare.close()
+            self.compare = None
+        if change["new"] is not None:
+            self.compare = self.comparison()
+            self.children = (*self.children, self.compare)
+
+    def comparison(self) -> CompareView:
+        """A view of what masking or replacing a token changed, at the head that is selected."""
+        before, after = self.changed
         layer, head = self.heads.layer, (self.heads.heads or [0])[0]
         view = CompareView(
             before, after, layer=layer, head=head, attributions=self._attributed(before, after)
         )
         view.layout.flex = "1 1 100%"
-        self._drop_comparison()
-        self.compare = view
-        self.children = (*self.children, view)
+        return view
 
     def _attributed(self, *traces: Trace) -> tuple[TextAttribution, ...] | None:
         """Attributions of both texts for the class that was predicted at first; None where that cannot be asked for."""
@@ -176,14 +196,7 @@ class Explorer(ipywidgets.VBox):
 
     def _kept_or_undone(self, change: dict[str, Any]) -> None:
         if change["new"] is None:
-            self._before = None
-            self._drop_comparison()
-
-    def _drop_comparison(self) -> None:
-        if self.compare is not None:
-            self.children = tuple(view for view in self.children if view is not self.compare)
-            self.compare.close()
-            self.compare = None
+            self.changed = None
 
     def _write(self, text: Any) -> None:
         """Sets the field's text without running the model again."""
