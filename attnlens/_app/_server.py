@@ -91,7 +91,7 @@ def app(
             address = _announce(bound, token)
             if open:
                 webbrowser.open(address)
-            _serve(builder(quiet=True, token=token).with_app(path="", root=str(PAGE)).build(), bound)
+            _serve(builder(quiet=True, token=token), bound)
         finally:
             _shown = None
 
@@ -151,12 +151,18 @@ def _announce(bound: socket.socket, token: str) -> str:
     return address
 
 
-def _serve(page: Any, bound: socket.socket) -> None:
-    """Runs until Ctrl-C, without waiting for the pages that are open."""
+def _serve(builder: Any, bound: socket.socket) -> None:
+    """Serves the page until Ctrl-C, without waiting for browsers to close it."""
     import uvicorn
 
+    served: list[Any] = []
+    page = builder.with_app(
+        path="", root=str(PAGE), middleware=[lambda app: served.append(app) or app]
+    ).build()
     settings = uvicorn.Config(page, log_level="error", timeout_graceful_shutdown=1, ws_max_size=1 << 28)
     try:
         uvicorn.Server(settings).run(sockets=[bound])
     except KeyboardInterrupt:  # raised again by uvicorn after it has ended
         print()
+    finally:  # a mounted app is not told of the end, and the threads of its visitors would outlive it
+        asyncio.run(served[0].state.session_manager.shutdown())
