@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import _palette
 
-ROLES = ("text", "muted", "line", "background", "surface", "page", "accent")
+ROLES = ("text", "muted", "line", "background", "surface", "page", "accent", "halo")
 """Of the palette, each a custom property of the page."""
 
 LEVELS = 10
@@ -180,8 +180,8 @@ dialog {
   color: var(--text); background: var(--background); border: 1px solid var(--line); border-radius: 8px; padding: 16px;
   max-width: calc(100vw - 24px); max-height: calc(100vh - 24px);
 }
-dialog::backdrop { background: rgb(0 0 0 / 0.6); }
-dialog > * { width: min(720px, 100vw - 60px, 100vh - 130px); }
+dialog::backdrop { background: var(--halo); opacity: 0.6; }
+dialog :is(.picture, p) { width: min(720px, 100vw - 60px, 100vh - 130px); }
 dialog .picture { display: block; height: auto; }
 dialog p { display: flex; gap: 16px; justify-content: space-between; align-items: center; margin: 10px 0 0; }
 .coarse { image-rendering: pixelated; }
@@ -247,7 +247,7 @@ HEADS = """
 .bars rect { fill: var(--accent); }
 .bars .chance { stroke: var(--text); stroke-width: 1.5; }
 .card .classes-of :is(th, td) { padding: 4px 6px; font-size: 13px; white-space: nowrap; }
-.classes-of td { text-align: center; }
+.card .classes-of :is(td, th:not(.text)) { text-align: center; }
 @media (forced-colors: active) {
   .token[aria-pressed="true"] { outline: 2px solid Highlight; }
 }
@@ -257,7 +257,7 @@ HEADS = """
   .overview .card + .card { margin-top: 16px; }
   .inside { columns: auto; display: grid; grid-template-columns: 1fr 1fr; gap: 12px; }
   .inside .card { margin: 0; padding: 12px; }
-  .inside :is(.whole, :has(.classes-of)) { grid-column: 1 / -1; }
+  .inside > :is(.whole, :has(.classes-of), :last-child) { grid-column: 1 / -1; }
   .card .scatter svg { max-width: 340px; }
   .head, .inside .examples { break-inside: auto; }
   .head > header, .head .lead { break-after: avoid; }

@@ -8,6 +8,7 @@ import attnlens as al
 
 from ..corpus import planted_pictures as planted
 from ..corpus.test_audit import LABELS, TEXTS
+from .mounting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_an_address_restores_a_table(page, written):
     page.locator("#slices th", has_text="inputs").get_by_role("button").click()
     page.wait_for_url("**#table=slices&sort=inputs")
     page.evaluate("location.hash = '#table=errors&filter=film'")
-    page.wait_for_function("document.querySelector('input[type=search]').value == 'film'")
+    eventually(page, lambda: page.get_by_role("searchbox").first.input_value() == "film")
     wanted = int(audit.errors["input"].str.contains("film").sum())
     assert page.locator("#errors > tbody > tr:visible").count() == wanted
 

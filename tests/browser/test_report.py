@@ -384,6 +384,19 @@ def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
     assert tuple(map(int, re.findall(r"\d+", colour))) in printed.fills
 
 
+@pytest.mark.parametrize(("width", "beside"), [(1000, False), (1500, True), (2000, True)])
+def test_a_wide_page_has_heads_beside_attention(page, written, width, beside):
+    page.set_viewport_size({"width": width, "height": 900})
+    open_report(page, written[1])
+    all_drawn(page)
+    boxes = [view.bounding_box() for view in page.locator("[data-view]").all()]
+    heads, attention, tokens = boxes
+    assert (heads["y"] == attention["y"]) == beside
+    assert min(box["width"] for box in boxes) >= 600
+    assert tokens["width"] > 1.9 * heads["width"] if beside else tokens["width"] == heads["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def selected_heads(page):
     return [cell.get_attribute("aria-label") for cell in page.get_by_role("gridcell", selected=True).all()]
 

@@ -111,10 +111,10 @@ describe("the page", () => {
     choose("up", "0");
     expect(location.hash).toBe("#head=0.1&by=distance&up=distance");
     opened("1.0&by=loss_change&across=loss_change&up=nothing");
-    expect(fields().map((list) => list.value)).toEqual(["1", "0", "loss_change"]);
+    expect(fields().map((list) => list.value)).toEqual(["loss_change", "1", "0"]);
     opened("9.9&by=nothing");
     expect(room().querySelector("h2")!.textContent).toBe("Layer 1, head 0");
-    expect(fields()[2]!.value).toBe("pattern");
+    expect(fields()[0]!.value).toBe("pattern");
   });
 });
 
