@@ -65,7 +65,7 @@ FUNCTIONS = (
     al.analysis.cluster_heads, al.compare,
     al.attribution.compare_baselines, al.attribution.compare_methods, al.debug, al.faithfulness,
     al.analysis.find_heads, al.analysis.flow, al.analysis.fuse, al.attribution.gradient_rollout,
-    al.analysis.head_distance, al.head_stats, al.evaluation.infidelity, al.analysis.layer_similarity, al.load,
+    al.analysis.head_distance, al.head_stats, al.evaluation.infidelity, al.analysis.layer_similarity, al.load, al.app,
     al.analysis.map_heads, al.analysis.nearest_heads, al.analysis.norms, al.attribution.relevance, al.report,
     al.rollout, al.evaluation.sanity_check, al.evaluation.sensitivity,
 )  # fmt: skip

@@ -29,6 +29,12 @@ PANEL = 360
 THUMBNAIL = 64
 """Maximum number of rows and columns of one head in the grid of all heads."""
 
+FEWEST_CELLS = 16
+"""Rows and columns of one head in the grid where there are so many heads that each is only a few pixels."""
+
+MOST_PICTURES = 512
+"""Heads of the grid that are drawn as a picture each; beyond it those of a layer are one, which is faster."""
+
 READING = "query down, key across"
 
 
@@ -155,24 +161,25 @@ def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | No
     """
     _checks.drawable(trace, "plots.grid")
     most = max(layer.attention.heads for layer in trace.layers)
-    tiles = [_tiles(trace, number) for number in range(len(trace))]
-    norm, colours = _style.weight_scale(tiles, _longest(trace)), _style.weight_colours(cmap)
     side = max(most, len(trace))
+    cells = min(THUMBNAIL, max(FEWEST_CELLS, 1024 // side))
+    tiles = [_tiles(trace, number, cells) for number in range(len(trace))]
+    norm, colours = _style.weight_scale(tiles, _longest(trace)), _style.weight_colours(cmap)
     each = min(2.2, max(4.5 / side, min(0.78, 13 / side)))
     size = (max(4.6, most * each + 1.3), max(2.4, len(trace) * each + 1.15))
     ax = _style.blank(figsize or size)[1][0, 0]
+    draw = _thumbnails if sum(map(len, tiles)) <= MOST_PICTURES else _strip
     for down, layer in enumerate(tiles):
-        for across, tile in enumerate(layer):
-            _thumbnail(ax, tile, down, across, norm, colours)
+        draw(ax, layer, down, norm, colours)
     _layers_and_heads(ax, len(trace), most)
     ax.add_collection(LineCollection(_frames(tiles), colors=_style.HAIRLINE, linewidths=0.8))
     _style.colour_bar(_style.scale(norm, tiles, colours), ax, "attention weight", shrink=0.6)
-    reading, cells = _reading(cmap), ""
+    reading, pooling = _reading(cmap), ""
     if _of_class_token(trace, trace.layers[0]):
         reading = "a square: attention of the class token"
-    elif _longest(trace) > THUMBNAIL:
-        cells = "a cell is the largest weight in it"
-    caption = _style.named(trace, reading, "one scale for all", cells)
+    elif _longest(trace) > cells:
+        pooling = "a cell is the largest weight in it"
+    caption = _style.named(trace, reading, "one scale for all", pooling)
     return _style.finish(ax.figure, "Every head of every layer", caption)
 
 
@@ -278,11 +285,11 @@ def _longest(trace: Trace) -> int:
     return max(max(layer.attention.shape[1:]) for layer in trace.layers)
 
 
-def _tiles(trace: Trace, number: int) -> np.ndarray:
+def _tiles(trace: Trace, number: int, most: int) -> np.ndarray:
     """One layer's heads for the grid, `[head, row, column]`."""
     attention, layer = _checks.attention(trace, number), trace.layers[number]
     if not _of_class_token(trace, layer):
-        return pooled(attention, THUMBNAIL)[0].numpy()
+        return pooled(attention, most)[0].numpy()
     patches = trace.patches
     rows = attention[:, 0, len(patches.leading) :]
     return rows.reshape(attention.heads, patches.rows, patches.cols).cpu().numpy()
@@ -298,11 +305,21 @@ HALF = 0.46
 """Half a square of the grid; the rest is the gap."""
 
 
-def _thumbnail(
-    ax: Axes, tile: np.ndarray, down: int, across: int, norm: Normalize, colours: Colormap
-) -> None:
-    place = (across - HALF, across + HALF, down + HALF, down - HALF)
-    shown = np.ma.masked_equal(tile, 0)
+def _thumbnails(ax: Axes, tiles: np.ndarray, down: int, norm: Normalize, colours: Colormap) -> None:
+    """A layer's heads `[head, row, column]`, a picture each."""
+    for across, tile in enumerate(tiles):
+        place = (across - HALF, across + HALF, down + HALF, down - HALF)
+        shown = np.ma.masked_equal(tile, 0)
+        ax.imshow(shown, cmap=colours, norm=norm, extent=place, interpolation="nearest")
+
+
+def _strip(ax: Axes, tiles: np.ndarray, down: int, norm: Normalize, colours: Colormap) -> None:
+    """A layer's heads `[head, row, column]` as one picture, with what is between them left empty."""
+    wide = tiles.repeat(max(1, round(100 / tiles.shape[2])), axis=2)
+    gap = round(wide.shape[2] * (0.5 / HALF - 1) / 2)
+    strip = np.pad(wide, ((0, 0), (0, 0), (gap, gap))).transpose(1, 0, 2).reshape(tiles.shape[1], -1)
+    place = (-0.5, len(tiles) - 0.5, down + HALF, down - HALF)
+    shown = np.ma.masked_equal(strip, 0)
     ax.imshow(shown, cmap=colours, norm=norm, extent=place, interpolation="nearest")
 
 

@@ -101,7 +101,7 @@ class Explorer(ipywidgets.VBox):
         for view, width in zip(shown, widths):
             view.layout.flex, view.layout.min_width = width, "0"
 
-    def linked(self) -> list[tuple]:
+    def linked(self) -> list[tuple[tuple[Any, str], tuple[Any, str]]]:
         """The traits that follow each other in the browser: pairs of a view and a trait of it."""
         other = self.patches if isinstance(self._lens, ImageLens) else self.attention
         pairs = [((self.heads, name), (other, name)) for name in ("layer", "heads")]

@@ -4,6 +4,7 @@ extension."""
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 LARGEST = 60_000
 """Bytes of a picture: a notebook keeps one for every view that was shown."""
 
-SHARPNESS = (110, 90, 72, 55, 40)
-"""Dots per inch, tried until a picture is small enough."""
+SHARPEST, BLUNTEST = 110, 40
+"""Dots per inch: at most, and where a picture that is still too large is given up."""
+
+COLOURS = (256, 32)
+"""Numbers of colours, tried in turn where a picture in all of them is too large."""
+
+LONGEST_SIDE = 1400
+"""Pixels, about: a notebook's page is less wide."""
 
 
 def beside(bundle: Any, figure: Callable[[], Figure], text: str) -> Any:
@@ -33,18 +40,26 @@ def beside(bundle: Any, figure: Callable[[], Figure], text: str) -> Any:
 
 
 def png(figure: Figure) -> bytes | None:
-    """A figure as a PNG of at most LARGEST bytes, in 256 colours where it needs them; None where none is so small."""
+    """A figure as a PNG of at most LARGEST bytes, in fewer colours and pixels if it must be; None where that fails."""
+    dpi = min(SHARPEST, LONGEST_SIDE / max(figure.get_size_inches()))
+    while dpi >= BLUNTEST:
+        written = _written(figure, dpi)
+        if len(written) <= LARGEST:
+            return written
+        dpi *= min(0.9, 0.95 * math.sqrt(LARGEST / len(written)))
+    return None
+
+
+def _written(figure: Figure, dpi: float) -> bytes:
+    """A figure in as many colours as LARGEST allows, of few at any size."""
     from PIL import Image
 
-    for dpi in SHARPNESS:
-        written = io.BytesIO()
-        figure.savefig(written, format="png", dpi=dpi, bbox_inches="tight")
-        if written.tell() <= LARGEST:
-            return written.getvalue()
-        reduced = io.BytesIO()
-        picture = Image.open(written).convert("RGB")
-        picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
-        picture.save(reduced, format="png", optimize=True)
-        if reduced.tell() <= LARGEST:
-            return reduced.getvalue()
-    return None
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dpi, bbox_inches="tight")
+    picture = Image.open(file).convert("RGB")
+    for colours in COLOURS:
+        if file.tell() > LARGEST:
+            file = io.BytesIO()
+            reduced = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            reduced.save(file, format="png", optimize=True)
+    return file.getvalue()

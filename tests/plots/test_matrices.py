@@ -215,6 +215,24 @@ def test_grid_pools_long_inputs_to_thumbnails():
     assert "a cell" not in said(plots.grid(text(60)))
 
 
+def test_grid_of_many_heads_draws_those_of_a_layer_at_once(monkeypatch):
+    trace = text(8, heads=5, layers=3)
+    monkeypatch.setattr(plots._matrices, "MOST_PICTURES", 14)
+    shown = drawn(plots.grid(trace))
+    assert len(shown) == 3
+    for layer, one in enumerate(shown):
+        assert one.get_extent() == pytest.approx([-0.5, 4.5, layer + 0.46, layer - 0.46])
+        tiles = numbers(one).reshape(8, 5, -1).transpose(1, 0, 2)
+        at = (np.arange(8) + 0.5) / 8 * 0.92 + 0.04  # of the way across a square, to the middle of each key
+        assert np.allclose(tiles[:, :, (at * tiles.shape[2]).astype(int)], trace[layer])
+        assert (tiles[:, :, [0, -1]] == 0).all()
+
+
+def test_a_head_of_very_many_has_few_cells():
+    trace = text(200, heads=64, layers=1)
+    assert numbers(drawn(plots.grid(trace))[0]).shape == (16, 16)
+
+
 def test_grid_asks_for_blocks_only(monkeypatch):
     trace = causal(300)
     largest = []

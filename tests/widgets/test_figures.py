@@ -5,6 +5,8 @@ import io
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 from PIL import Image
 
 import attnlens as al
@@ -134,6 +136,33 @@ def test_every_output_has_a_picture_and_a_text_beside_the_live_view(trace, lens,
     assert len(data["image/png"]) <= _still.LARGEST
     assert Image.open(io.BytesIO(data["image/png"])).width > 300
     assert "layer=" in data["text/plain"]
+
+
+def noise(inches: float) -> Figure:
+    """A figure of what no file format makes small."""
+    figure = Figure((inches, inches))
+    ax = figure.subplots()
+    ax.imshow(np.random.default_rng(0).random((900, 900)), cmap="viridis", interpolation="nearest")
+    return figure
+
+
+def test_a_large_figure_is_drawn_small_from_the_start(monkeypatch):
+    drawn = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda *a, **o: (drawn.append(o["dpi"]), save(*a, **o)))
+    figure = Figure((28, 4))
+    figure.subplots().plot([1, 2])
+    assert Image.open(io.BytesIO(_still.png(figure))).width <= 1500
+    assert drawn == [50]
+    assert len(_still.png(noise(5))) <= _still.LARGEST
+    assert len(drawn) <= 5
+    assert _still.png(noise(28)) is None  # what stays too large is left out
+
+
+def test_no_figure_stays_in_memory(trace):
+    al.AttentionView(trace)._repr_mimebundle_()
+    al.CompareView(trace, trace)._repr_mimebundle_()
+    assert pyplot.get_fignums() == []
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_live_view(trace, monkeypatch):
