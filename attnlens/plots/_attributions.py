@@ -291,7 +291,7 @@ def _lines(
     room = 0.075 * max(len(line) for label in labels for line in label) + 0.25
     rows = _rows(attributions, wide - room)
     high = sum(_texts.LINE for _ in rows) + 0.16 * sum(last for *_, last in rows)
-    size = figsize or (wide + 2 * _texts.MARGIN, high + 1.25)
+    size = figsize or (wide + 2 * _texts.MARGIN, high + 1.4)
     ax = _texts._page(size, high)
     ax.set(xlim=(0, wide), ylim=(high, 0))
     ax.axis("off")
@@ -363,7 +363,7 @@ def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _sty
         words.append(
             "the last colours of the map support the class; where scores have a sign, the first oppose it"
         )
-    caption = _style.wrapped("  ·  ".join(words), wide / 0.066)
+    caption = _style.wrapped("  ·  ".join(words), wide / _style.CAPTION_LETTER)
     ax.text(0.0, high + 0.22, caption, va="top", linespacing=1.5, **_style.CAPTION)
     place = (_texts.MARGIN / wide, 1 - 0.3 / tall)
     figure.text(*place, _question(attributions), va="center", **_style.TITLE)

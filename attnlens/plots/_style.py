@@ -53,7 +53,9 @@ Colours = str | Colormap | None
 INK, QUIET, HAIRLINE = (_palette.colour(role) for role in ("text", "muted", "line"))
 
 TITLE = dict(ha="left", color=INK, fontsize=12, fontweight="bold", parse_math=False)
-CAPTION = dict(ha="left", color=QUIET, fontsize=8.5, parse_math=False)
+CAPTION = dict(ha="left", color=QUIET, fontsize=10, parse_math=False)
+CAPTION_LETTER = 0.078
+"""Approximate width of a character of a caption in inches; captions are legible at half the size of a figure too."""
 
 MOST_LABELS = 66
 """Axes with more positions than this label only every second, third, ... token."""
@@ -103,9 +105,9 @@ def finish(figure: Figure, title: str, caption: str) -> Figure:
     """Adds title and caption, sets fonts for every character, and closes the figure in pyplot."""
     width = figure.get_figwidth()
     figure.suptitle(wrapped(title, width / 0.105), x=0.02, **TITLE)
-    line = figure.supxlabel(wrapped(caption, width / 0.066), x=0.02, **CAPTION)
+    line = figure.supxlabel(wrapped(caption, width / CAPTION_LETTER), x=0.02, **CAPTION)
     if _fonts.letter(figure):
-        line.set_text(f"{line.get_text()}\n{wrapped(UNDRAWN, width / 0.066)}")
+        line.set_text(f"{line.get_text()}\n{wrapped(UNDRAWN, width / CAPTION_LETTER)}")
     return closed(figure)
 
 
@@ -212,7 +214,7 @@ def colour_bar(image: ScalarMappable, axes: object, label: str, **more: object) 
     bar = figure.colorbar(image, ax=axes, ticks=ticks, extend=ENDS[above, below], **place)
     if ticks:
         bar.ax.set_yticks([t for t in ticks if t <= norm.vmax], [f"{t:g}" for t in ticks if t <= norm.vmax])
-    bar.set_label(label, color=QUIET, fontsize=8.5)
+    bar.set_label(label, color=QUIET, fontsize=9.5)
     bar.ax.tick_params(labelsize=8, color=HAIRLINE, labelcolor=INK, length=2.5)
     bar.outline.set_visible(False)
 

@@ -100,7 +100,7 @@ def tokens(
     lines = _wrap(names, wide)
     high = LINE * len(lines)
     caption = _caption(attribution, names, wide)
-    below = 0.85 + 0.18 * (1 + caption.count("\n"))
+    below = 0.85 + 0.21 * (1 + caption.count("\n"))
     ax = _page(figsize or (WIDTH[0], high + below + 0.17), high) if new else ax
     ax.set(xlim=(0, wide), ylim=(_inches(ax)[1], 0))
     ax.axis("off")
@@ -212,7 +212,7 @@ def _caption(attribution: Attribution, names: list[str], wide: float) -> str:
     words = [f"score: {score} ({attribution.how}; {attribution.verdict})"]
     if any(_fonts.CODE.search(name) for name in names):
         words.append(_style.UNDRAWN)
-    columns = (wide - BAR if wide > 2 * BAR else wide) / 0.062
+    columns = (wide - BAR if wide > 2 * BAR else wide) / (0.94 * _style.CAPTION_LETTER)
     return "\n".join(_style.wrapped(line, columns) for line in words)
 
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 62bc514e9398fbc6abc97f2bab51f3966ce72cd6ba0dbb7dec034835a4bd6904
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4589a8b1e44307dbef06ac8fc978b6b0d48371de9b784e03d1e2e39ebd4a2a14
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -535,6 +535,9 @@ function needsWhite(colour) {
   const { r, g, b } = rgb(colour);
   const linear2 = (part) => part <= 10 ? part / 3295 : ((part / 255 + 0.055) / 1.055) ** 2.4;
   return 0.2126 * linear2(r) + 0.7152 * linear2(g) + 0.0722 * linear2(b) < 0.179;
+}
+function inkOn(colour) {
+  return needsWhite(colour) ? INKS.on_dark : INKS.on_light;
 }
 var LOG_FLOOR = 1e-4;
 function intensityScale(most, log) {
@@ -1743,7 +1746,7 @@ function sameAxes(a, b) {
 }
 
 // src/compare/compare.css
-var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 45%; }\n.change { display: block; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n@media (forced-colors: active) { .distances button { forced-color-adjust: none; } }\n@media print {\n  .panels, .top { break-inside: avoid; }\n}\n';
+var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 52%; white-space: nowrap; }\n.scores th:last-child { text-align: left; }\n.scores .number { display: inline-block; width: 56px; text-align: right; margin-right: 8px; vertical-align: middle; }\n.change { display: inline-block; width: calc(100% - 68px); vertical-align: middle; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n@media (forced-colors: active) { .distances button { forced-color-adjust: none; } }\n@media print {\n  .panels, .top { break-inside: avoid; }\n}\n';
 
 // src/ui/controls.ts
 function checkbox(act) {
@@ -1894,7 +1897,7 @@ var DistanceMap = class {
         "aria-label": `${this.metric} distance of the heads: rows are layers`,
         style: { gridTemplateColumns: `auto repeat(${heads2}, 20px)` }
       },
-      axis("layer"),
+      axis("layer \\ head"),
       ...range(heads2).map(axis),
       ...this.cells.map((row, layer) => h(
         "div",
@@ -2261,7 +2264,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }) {
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
-      const ink = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const ink = inkOn(colours.ramp(colours.share(weight)));
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }
@@ -2737,7 +2740,8 @@ function scoreTable(pair, rows) {
   const cell = (score) => h("td", {}, score === null ? "–" : formatSigned(score));
   const bar = (row) => {
     const share = difference(row) / most;
-    return h("td", {}, h(
+    const number = h("span", { className: "number" }, formatSigned(difference(row)));
+    return h("td", {}, number, h(
       "span",
       { className: `change ${share < 0 ? "against" : "for"}`, title: formatSigned(difference(row)) },
       h("i", { style: { width: `${50 * Math.abs(share)}%`, left: `${share < 0 ? 50 * (1 + share) : 50}%` } })
@@ -2781,7 +2785,7 @@ function sideCard(side, { model, prediction, tokens, patches }, changed) {
 }
 
 // src/compare/index.ts
-var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other: blue where weights are larger in b, red where they are smaller. The map above shows how far apart the heads are.";
+var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other: blue where weights are larger in b, red where they are smaller; tokens of one text alone are left out. The map above shows how far apart the heads are.";
 var HOW_LONG = " Of a long text a cell is the largest of the weights that it stands for; zoom in for single ones.";
 var HOW_REMOTE = " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; zoom in for single weights.";
 var LONG = 256;

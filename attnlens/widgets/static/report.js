@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 62bc514e9398fbc6abc97f2bab51f3966ce72cd6ba0dbb7dec034835a4bd6904
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 4589a8b1e44307dbef06ac8fc978b6b0d48371de9b784e03d1e2e39ebd4a2a14
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };

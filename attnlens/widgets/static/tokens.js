@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 62bc514e9398fbc6abc97f2bab51f3966ce72cd6ba0dbb7dec034835a4bd6904
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 4589a8b1e44307dbef06ac8fc978b6b0d48371de9b784e03d1e2e39ebd4a2a14
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1594,6 +1594,8 @@ var TokenEdit = class {
   name = h("span", { className: "name" });
   scored = null;
   part = -1;
+  /** The last change in words. */
+  change = "";
   /** The result before the first change. */
   first = null;
   draw(scored) {
@@ -1620,19 +1622,20 @@ var TokenEdit = class {
     const text2 = model.get("text");
     if (model.get("before") === null) this.first = scored.result;
     this.field.value = "";
+    this.change = by === "" ? `without “${scored.label(this.part)}”` : `“${scored.label(this.part)}” → “${tokenLabel(by)}”`;
     frame.set({ before: model.get("before") ?? text2, token: null });
     this.explainer.request({ text: replaced(text2, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
   }
   outcomeContent(now, before) {
     const { first } = this;
     const same = first !== null && first.question === now.question && first.value !== null && now.value !== null;
-    const change = same ? ` (${now.unit} ${formatSigned(now.value - first.value)} for ${tokenLabel(now.question, 40)})` : "";
+    const change = same ? `, its ${now.unit} by ${formatSigned(now.value - first.value)}` : "";
     const undo = button("undo", () => {
       this.frame.set({ before: null, token: null });
       this.explainer.request({ text: before }, 0, true);
     });
     const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
-    return ["Changed: ", ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+    return [`${this.change || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
   }
 };
 

@@ -85,7 +85,7 @@ export class AttentionControls {
     this.frame.bar.append(
       group("Layer", this.layer),
       this.layersLabel,
-      group("Heads", this.picker.element, all),
+      group("Heads", all, this.picker.element),
       h("label", {}, this.mean, "mean"),
       segments("Picture", this.modes),
       this.pairGroup,

@@ -73,7 +73,7 @@ export class DistanceMap {
       className: "distances", role: "grid", "aria-label": `${this.metric} distance of the heads: rows are layers`,
       style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` },
     },
-      axis("layer"), ...range(heads).map(axis),
+      axis("layer \\ head"), ...range(heads).map(axis),
       ...this.cells.map((row, layer) => h("div", { role: "row", style: { display: "contents" } },
         axis(layer), ...row, ...range(heads - row.length).map(() => h("span")))),
     );

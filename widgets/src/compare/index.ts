@@ -23,7 +23,7 @@ import type { CompareState, PanelName, TraceSide } from "./state";
 
 const HOW =
   "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each " +
-  "other: blue where weights are larger in b, red where they are smaller. The map above shows how far apart the heads are.";
+  "other: blue where weights are larger in b, red where they are smaller; tokens of one text alone are left out. The map above shows how far apart the heads are.";
 const HOW_LONG = " Of a long text a cell is the largest of the weights that it stands for; zoom in for single ones.";
 const HOW_REMOTE =
   " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; " +

@@ -40,7 +40,8 @@ export function scoreTable(pair: AttributionPair, rows: ScoreRow[]): HTMLElement
   const cell = (score: number | null) => h("td", {}, score === null ? "–" : formatSigned(score));
   const bar = (row: ScoreRow) => {
     const share = difference(row) / most;
-    return h("td", {}, h("span", { className: `change ${share < 0 ? "against" : "for"}`, title: formatSigned(difference(row)) },
+    const number = h("span", { className: "number" }, formatSigned(difference(row)));
+    return h("td", {}, number, h("span", { className: `change ${share < 0 ? "against" : "for"}`, title: formatSigned(difference(row)) },
       h("i", { style: { width: `${50 * Math.abs(share)}%`, left: `${share < 0 ? 50 * (1 + share) : 50}%` } })));
   };
   return h("div", { className: "scores" },

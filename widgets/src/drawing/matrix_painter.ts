@@ -5,9 +5,9 @@ import { TILE_SIDE } from "../protocol/tiles";
 import { h } from "../ui/dom";
 import { axisLabels, type AxisLabel } from "./axis_labels";
 import { canvasContext } from "./canvas";
-import { needsWhite, type Ramp, type WeightColours } from "./colour";
+import { inkOn, type Ramp, type WeightColours } from "./colour";
 import { legendSvg, paintLegend } from "./legend";
-import { INKS, rolesOf, type Roles } from "./palette";
+import type { Roles } from "./palette";
 import { escapeXml, type SvgPicture } from "./svg";
 import { tilePicture, type TileCache, type TileRequest } from "./tile_cache";
 import type { Cell, Viewport } from "./viewport";
@@ -159,7 +159,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }: MatrixScene): { text
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
-      const ink = needsWhite(colours.ramp(colours.share(weight))) ? INKS.on_dark : rolesOf(false).text;
+      const ink = inkOn(colours.ramp(colours.share(weight)));
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }

@@ -36,6 +36,8 @@ export class TokenEdit {
   private readonly name = h("span", { className: "name" });
   private scored: ScoredText | null = null;
   private part = -1;
+  /** The last change in words. */
+  private change = "";
   /** The result before the first change. */
   private first: AttributionResult | null = null;
 
@@ -80,6 +82,7 @@ export class TokenEdit {
     const text = model.get("text");
     if (model.get("before") === null) this.first = scored.result;
     this.field.value = "";
+    this.change = by === "" ? `without “${scored.label(this.part)}”` : `“${scored.label(this.part)}” → “${tokenLabel(by)}”`;
     frame.set({ before: model.get("before") ?? text, token: null });
     this.explainer.request({ text: replaced(text, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
   }
@@ -87,12 +90,12 @@ export class TokenEdit {
   private outcomeContent(now: AttributionResult, before: InputText): (HTMLElement | string)[] {
     const { first } = this;
     const same = first !== null && first.question === now.question && first.value !== null && now.value !== null;
-    const change = same ? ` (${now.unit} ${formatSigned(now.value! - first.value!)} for ${tokenLabel(now.question, 40)})` : "";
+    const change = same ? `, its ${now.unit} by ${formatSigned(now.value! - first.value!)}` : "";
     const undo = button("undo", () => {
       this.frame.set({ before: null, token: null });
       this.explainer.request({ text: before }, 0, true);
     });
     const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
-    return ["Changed: ", ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+    return [`${this.change || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
   }
 }

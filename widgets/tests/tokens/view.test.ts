@@ -275,7 +275,8 @@ describe("a selected token", () => {
     model.set("text", "unkind");
     await answer(sent[0]!, { answer: {} });
     await settle();
-    expect(find(".outcome").textContent).toContain("Changed: negative 90 % → positive 75 % (logit −1 for negative)");
+    expect(find(".outcome").textContent).toContain("negative 90 % → positive 75 %, its logit by −1");
+    expect(find(".outcome").textContent).toMatch(/^without “/);
     click(all, "undo");
     await settle();
     expect(model.get("before")).toBe(null);
