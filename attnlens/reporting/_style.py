@@ -33,7 +33,7 @@ nav :is(ol, ul) { margin: 16px 0 0; padding-left: 26px; }
 nav a { overflow-wrap: anywhere; }
 nav .row { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 10px 0 0; padding: 0; list-style: none; }
 .part { margin-top: 20px; scroll-margin-top: 12px; }
-.part + .part, nav + .part { margin-top: 40px; padding-top: 28px; border-top: 1px solid var(--line); }
+:is(.part, nav, #head) + .part { margin-top: 40px; padding-top: 28px; border-top: 1px solid var(--line); }
 .about { margin: 2px 0 0; color: var(--muted); overflow-wrap: anywhere; }
 .note { margin: 0 0 10px; color: var(--muted); max-width: 1000px; }
 :is(.small, figcaption) { color: var(--muted); font-size: 13px; }
@@ -56,7 +56,7 @@ footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line);
   main { max-width: 680px; margin: 0; padding: 0; }
   :is(h1, h2, h3), :is(h2, h3) + .note { break-after: avoid; }
   tr { break-inside: avoid; }
-  .part + .part, nav + .part { margin-top: 28px; padding-top: 20px; }
+  :is(.part, nav, #head) + .part { margin-top: 28px; padding-top: 20px; }
   .plain, .fields, nav .row { display: none; }
   :focus-visible { outline: none; }
 }
@@ -129,7 +129,7 @@ svg .title { fill: var(--text); font-size: 12px; }
 .table { width: 100%; }
 .table :is(th, td) { padding: 6px 12px; text-align: right; vertical-align: top; white-space: nowrap; }
 .table tbody th { font-weight: inherit; }
-.table thead :is(th, td) { border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; }
+.table thead :is(th, td) { border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; white-space: normal; }
 .table tbody tr + tr > * { border-top: 1px solid var(--line); }
 .table .text { text-align: left; }
 .table .marked { font-weight: 600; }
@@ -147,9 +147,9 @@ svg .title { fill: var(--text); font-size: 12px; }
   font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit;
 }
 .table th button:hover { text-decoration: underline; }
-.table th button::after { content: " \\2195"; color: var(--muted); font-weight: 400; }
-[aria-sort="descending"] button::after { content: " \\2193"; color: inherit; }
-[aria-sort="ascending"] button::after { content: " \\2191"; color: inherit; }
+.table th button::after { content: "\\a0\\2195"; color: var(--muted); font-weight: 400; }
+[aria-sort="descending"] button::after { content: "\\a0\\2193"; color: inherit; }
+[aria-sort="ascending"] button::after { content: "\\a0\\2191"; color: inherit; }
 .table td > svg:not(.picture) { display: block; width: 150px; height: 16px; margin-left: auto; }
 .table .chosen { box-shadow: inset 3px 0 var(--accent); }
 .matrix th { font-weight: 400; padding: 4px 10px; text-align: left; }
@@ -199,7 +199,6 @@ dialog p { display: flex; gap: 16px; justify-content: space-between; align-items
   .narrow details:not([open]) { display: none; }
   .table { font-size: 12px; }
   .table :is(th, td) { padding: 3px 6px; }
-  .table thead th { white-space: normal; }
   .table th button { display: contents; } /* else it is missing where a page repeats the head of a table */
   .table th:not([aria-sort]) button::after { content: ""; }
   .table .wide { min-width: 0; }
@@ -246,7 +245,7 @@ HEADS = """
 .token[aria-pressed="true"] { box-shadow: inset 0 0 0 2px var(--text); }
 .bars rect { fill: var(--accent); }
 .bars .chance { stroke: var(--text); stroke-width: 1.5; }
-.card .classes-of :is(th, td) { padding: 4px 6px; font-size: 13px; white-space: nowrap; }
+.card .classes-of :is(th, td) { padding: 4px 3px; font-size: 13px; white-space: nowrap; }
 .card .classes-of :is(td, th:not(.text)) { text-align: center; }
 @media (forced-colors: active) {
   .token[aria-pressed="true"] { outline: 2px solid Highlight; }

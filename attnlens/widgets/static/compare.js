@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4589a8b1e44307dbef06ac8fc978b6b0d48371de9b784e03d1e2e39ebd4a2a14
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 4a74f796b3265e042feaaeb18ee727b3ee94d97e8bb1924f6994034189e28d0d
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4589a8b1e44307dbef06ac8fc978b6b0d48371de9b784e03d1e2e39ebd4a2a14
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 4a74f796b3265e042feaaeb18ee727b3ee94d97e8bb1924f6994034189e28d0d
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -1758,7 +1758,7 @@ var Heads = class {
     this.room = root.getElementById("head");
     const choose = (number2) => {
       this.choose(number2);
-      this.room.scrollIntoView({ block: "start" });
+      this.room.scrollIntoView();
     };
     this.scatter = new Scatter(content, choose, changed);
     this.map = new HeatMap(content, choose, changed);
@@ -1776,6 +1776,8 @@ var Heads = class {
   /** What the page begins with, which its address does not repeat. */
   first;
   number = -1;
+  /** Whether the page's first address was opened: from then on an address leads to its head. */
+  isOpen = false;
   values() {
     const [across, up] = this.scatter.axes;
     const other = (name, n) => name === this.first[n] ? "" : name;
@@ -1786,6 +1788,8 @@ var Heads = class {
     this.scatter.show(values.get("across"), values.get("up"));
     const number2 = this.content.heads.findIndex((head) => nameOf(head) === values.get("head"));
     if (number2 >= 0) this.show(number2);
+    if (number2 >= 0 && this.isOpen) this.room.scrollIntoView();
+    this.isOpen = true;
   }
   choose(number2) {
     this.show(number2);

@@ -24,12 +24,14 @@ class Heads implements KeptPart {
   /** What the page begins with, which its address does not repeat. */
   private readonly first: [across: string, up: string];
   private number = -1;
+  /** Whether the page's first address was opened: from then on an address leads to its head. */
+  private isOpen = false;
 
   constructor(private readonly content: Content, private readonly root: Document, private readonly changed: () => void) {
     this.room = root.getElementById("head")!;
     const choose = (number: number) => {
       this.choose(number);
-      this.room.scrollIntoView({ block: "start" });
+      this.room.scrollIntoView();
     };
     this.scatter = new Scatter(content, choose, changed);
     this.map = new HeatMap(content, choose, changed);
@@ -50,6 +52,8 @@ class Heads implements KeptPart {
     this.scatter.show(values.get("across"), values.get("up"));
     const number = this.content.heads.findIndex((head) => nameOf(head) === values.get("head"));
     if (number >= 0) this.show(number);
+    if (number >= 0 && this.isOpen) this.room.scrollIntoView();
+    this.isOpen = true;
   }
 
   private choose(number: number): void {

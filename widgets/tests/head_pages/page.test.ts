@@ -66,8 +66,10 @@ beforeEach(() => {
 describe("the page", () => {
   test("opens at the head that is missed most, or at the one that the address names", () => {
     expect(room().querySelector("h2")!.textContent).toBe("Layer 0, head 1");
+    expect(Element.prototype.scrollIntoView).not.toHaveBeenCalled();
     opened("1.0");
     expect(room().querySelector("h2")!.textContent).toBe("Layer 1, head 0");
+    expect(Element.prototype.scrollIntoView).toHaveBeenCalled();
     expect(room().textContent).toContain("Mostly previous: weight on the token before.");
     opened("0.0");
     expect(room().textContent).toContain("Follows none of the named patterns");
