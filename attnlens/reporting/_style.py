@@ -129,7 +129,9 @@ svg .title { fill: var(--text); font-size: 12px; }
 .table { width: 100%; }
 .table :is(th, td) { padding: 6px 12px; text-align: right; vertical-align: top; white-space: nowrap; }
 .table tbody th { font-weight: inherit; }
-.table thead :is(th, td) { border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; white-space: normal; }
+.table thead :is(th, td) {
+  border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; white-space: normal;
+}
 .table tbody tr + tr > * { border-top: 1px solid var(--line); }
 .table .text { text-align: left; }
 .table .marked { font-weight: 600; }
