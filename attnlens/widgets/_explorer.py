@@ -89,7 +89,9 @@ class Explorer(ipywidgets.VBox):
             self.attention = AttentionView(trace, layer=layer, heads=head)
             shown = [*self._text_views(lens, input, target, options), self.heads, self.attention]
         self._place_side_by_side(shown)
-        super().__init__(shown, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        super().__init__(
+            shown, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="12px")
+        )
         self._links = [ipywidgets.jslink(*pair) for pair in self.linked()]
 
     def _place_side_by_side(self, shown: list[ipywidgets.DOMWidget]) -> None:
