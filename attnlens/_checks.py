@@ -112,6 +112,8 @@ def position(name: str, value: object, count: int) -> int:
         raise InputError(
             f"{name} must be an integer, 0 to {count - 1} or negative from the end, not {short(value)}"
         )
+    if count == 0:
+        raise InputError(f"{name} {at} is out of range: there is none")
     if not -count <= at < count:
         there = "there is one, numbered 0" if count == 1 else f"there are {count}, numbered 0 to {count - 1}"
         raise InputError(f"{name} {at} is out of range: {there}; negative numbers count from the end")

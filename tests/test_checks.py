@@ -85,6 +85,7 @@ def test_what_is_no_number(value):
         (lambda: _checks.share("x", -0.1), "x must be a number from 0 to 1, not -0.1"),
         (lambda: _checks.position("layer", 4, 4), "layer 4 is out of range: there are 4, numbered 0 to 3; negative"),
         (lambda: _checks.position("layer", -5, 4), "layer -5 is out of range"),
+        (lambda: _checks.position("head", 0, 0), "head 0 is out of range: there is none"),
         (lambda: _checks.positions("head", "1", 4), "head must be an integer, .* not '1'"),
         (lambda: _checks.positions("head", [None], 4), "head must be an integer, .* not None"),
         (lambda: _checks.one_of("metric", "helinger", ("hellinger",)), "unknown metric 'helinger'.* Did you mean"),

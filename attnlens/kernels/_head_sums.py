@@ -80,7 +80,7 @@ def head_sums(attention: AttentionBatch, axes: AxisTokens, shared: dict | None =
         return _fused_head_sums(attention, axes, shared)
     parts = []
     for rows, block in attention.blocks():
-        whole = shared is not None and len(block[0, 0]) == attention.shape[2]
+        whole = shared is not None and block.shape[2] == attention.shape[2]
         relations = _shared(attention, axes, rows, shared) if whole else _Relations(attention, axes, rows)
         parts.append(_of_block(attention, axes, relations, block))
     sums, counts, received, lost, number = (sum(of_blocks) for of_blocks in zip(*parts))

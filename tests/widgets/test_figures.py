@@ -1,19 +1,26 @@
 """A view as a figure, and the picture beside it where no widget is shown."""
 
+import base64
 import io
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from ipywidgets import embed
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from nbconvert import HTMLExporter, MarkdownExporter
 from PIL import Image
 
 import attnlens as al
-from attnlens.data._attention import Factors
+from attnlens.data._attention import Factors, Weights, Windows
 from attnlens.data._trace import Layer, Trace
+from attnlens.errors import InputError
 from attnlens.widgets import _figures, _still
 from attnlens.widgets._tiles import HeadSelection, Tiles
+
+from .. import tiny
 
 TEXT = "a gripping , funny film with one dull stretch ."
 
@@ -138,6 +145,47 @@ def test_every_output_has_a_picture_and_a_text_beside_the_live_view(trace, lens,
     assert "layer=" in data["text/plain"]
 
 
+def lens_of_t5():
+    return al.Lens(tiny.t5(), tiny.metaspace()).trace(TEXT)
+
+
+def layer_of_windows():
+    windows = Windows(tuple(Weights(torch.full((2, 3, 3), 1 / 3)) for _ in range(2)))
+    return Trace((Layer("of windows", "self", windows),))
+
+
+def layer_of_grouped_queries():
+    generator = torch.Generator().manual_seed(0)
+    query, key = torch.randn(4, 7, 3, generator=generator), torch.randn(2, 7, 3, generator=generator)
+    return Trace((Layer("of groups", "self", Factors(query, key, 0.6)),))
+
+
+@pytest.mark.parametrize(
+    ("made", "layer"), [(lens_of_t5, 3), (layer_of_windows, 0), (layer_of_grouped_queries, 0)]
+)
+def test_layers_of_every_kind_have_a_figure(made, layer):
+    trace = made()
+    view = al.AttentionView(trace, layer=layer, heads=1, mode="matrix")
+    shown = np.ma.filled(view.figure().axes[0].images[0].get_array(), 0)
+    assert np.allclose(shown, trace[layer][1], atol=1e-6)
+    assert len(al.HeadsView(trace).figure().axes[0].images) == sum(len(one) for one in trace)
+    two = al.CompareView(trace, layer=layer, head=0, other_layer=layer, other_head=1).figure()
+    assert np.allclose(np.ma.filled(two.axes[1].images[0].get_array(), 0), trace[layer][1], atol=1e-6)
+
+
+def test_a_layer_without_heads_is_an_error_that_says_so():
+    trace = Trace(
+        (
+            Layer("empty", "self", Weights(torch.zeros(0, 3, 3))),
+            Layer("full", "self", Weights(torch.eye(3)[None])),
+        )
+    )
+    with pytest.raises(InputError, match="head 0 is out of range: there is none"):
+        al.AttentionView(trace, layer=0, heads=0)
+    with pytest.raises(InputError, match="layer 0 holds no weights"):
+        al.HeadsView(trace).figure()
+
+
 def noise(inches: float) -> Figure:
     """A figure of what no file format makes small."""
     figure = Figure((inches, inches))
@@ -157,6 +205,26 @@ def test_a_large_figure_is_drawn_small_from_the_start(monkeypatch):
     assert len(_still.png(noise(5))) <= _still.LARGEST
     assert len(drawn) <= 5
     assert _still.png(noise(28)) is None  # what stays too large is left out
+
+
+def test_a_converted_notebook_shows_the_picture_or_with_saved_state_the_live_view(trace):
+    view = al.AttentionView(trace)
+    data, metadata = view._repr_mimebundle_(), {}
+    data, metadata = data if isinstance(data, tuple) else (data, metadata)
+    assert "text/html" not in data  # which GitHub would show instead of the picture
+    picture = base64.b64encode(data["image/png"]).decode()
+    data = data | {"image/png": picture}
+    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=[output])])
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert picture in page
+    assert view.model_id not in page
+    assert "![png]" in MarkdownExporter().from_notebook_node(notebook)[0]
+    states = {"state": embed.dependency_state(view), "version_major": 2, "version_minor": 0}
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": states}
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert picture not in page
+    assert f'"model_id": "{view.model_id}"' in page
 
 
 def test_no_figure_stays_in_memory(trace):
