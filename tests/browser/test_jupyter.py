@@ -125,11 +125,10 @@ def test_a_long_trace_comes_block_by_block_and_zooms_down_to_single_weights(page
         notebook.evaluate(1, "view.trace['remote'], [n for n in view.keys if n.startswith('layer_')]")
         == "True []"
     )
-    box = matrix.bounding_box()
-    middle = (box["x"] + 124 + 230, box["y"] + 106 + 230)
+    middle = {"x": 124 + 230, "y": 106 + 230}
     for _ in range(8):
-        page.mouse.dblclick(*middle)
-    page.mouse.move(*middle)
+        matrix.dblclick(position=middle)
+    matrix.hover(position=middle)
     weight_said = re.compile(
         r": ([\d.e-]+) ·"
     )  # of the single weight, which is brought where the pointer rests

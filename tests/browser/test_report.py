@@ -512,7 +512,7 @@ def test_notes_are_saved_with_the_page_and_open_what_they_are_about(page, writte
     assert saved.name == path.name
 
     open_report(page, saved)
-    assert page.get_by_role("textbox").all_inner_texts() == [HOSTILE[0]]
+    assert page.locator(".notes").get_by_role("textbox").all_inner_texts() == [HOSTILE[0]]
     assert page.evaluate("window.ran") is None
     assert page.locator(".notes img").count() == 0
     assert selected_heads(page)[0].startswith("layer 5, head 9")
@@ -522,7 +522,7 @@ def test_notes_are_saved_with_the_page_and_open_what_they_are_about(page, writte
     assert "layer2,head7,query“dull”" in printed.text
     assert "onerror='window.ran=true'" in printed.text
     page.get_by_role("button", name="remove").click()
-    page.get_by_role("textbox").wait_for(state="detached")
+    page.locator(".notes").get_by_role("textbox").wait_for(state="detached")
     with page.expect_download() as download:
         page.get_by_role("button", name="save page").click()
     removed = download.value.path().read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 4a74f796b3265e042feaaeb18ee727b3ee94d97e8bb1924f6994034189e28d0d
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 1672d0ecc0883f11ae1354e4ff9033473eadb20aa8a92065165f1133d6d40791
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -1976,7 +1976,7 @@ var AttentionControls = class {
     this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 5e-3 }, (threshold) => frame.set({ threshold }));
     this.log = checkbox((log) => frame.set({ log }));
     this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool }));
-    this.layersLabel = h("label", { title: "Each head averaged over several layers" }, h("span", { className: "name" }, "mean of layers"), this.layers);
+    this.layersLabel = h("label", { title: "Each head averaged over several layers" }, h("span", { className: "name" }, "average over"), this.layers);
     this.pairGroup = group("Show", this.pair);
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);

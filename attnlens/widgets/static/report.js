@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 4a74f796b3265e042feaaeb18ee727b3ee94d97e8bb1924f6994034189e28d0d
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 1672d0ecc0883f11ae1354e4ff9033473eadb20aa8a92065165f1133d6d40791
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };

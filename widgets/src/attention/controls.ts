@@ -64,7 +64,7 @@ export class AttentionControls {
     this.threshold = slider({ label: "Smallest weight that is drawn", max: 0.5, step: 0.005 }, (threshold) => frame.set({ threshold }));
     this.log = checkbox((log) => frame.set({ log }));
     this.pool = select("What a cell of several weights shows", POOLINGS, (pool) => frame.set({ pool: pool as AttentionState["pool"] }));
-    this.layersLabel = h("label", { title: "Each head averaged over several layers" }, h("span", { className: "name" }, "mean of layers"), this.layers);
+    this.layersLabel = h("label", { title: "Each head averaged over several layers" }, h("span", { className: "name" }, "average over"), this.layers);
     this.pairGroup = group("Show", this.pair);
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);
