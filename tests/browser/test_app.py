@@ -53,7 +53,7 @@ def test_a_text_typed_on_the_page_is_seen_in_every_view(chromium, server):
     expect(page.locator(".part", has_text="truly")).to_be_visible(timeout=PATIENCE)
     expect(tokens.filter(has_text="truly").first).to_be_visible(timeout=PATIENCE)
     tiles.nth(2 * 12 + 6).click()
-    expect(page.get_by_text("Layer 2, head 6")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Layer 2, head 6").first).to_be_visible(timeout=PATIENCE)
 
     page.locator(".part", has_text="dull").click()
     page.get_by_role("button", name="mask", exact=True).click()
