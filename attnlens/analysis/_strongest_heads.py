@@ -46,5 +46,7 @@ def heads_by_strength(trace: Trace) -> list[tuple[int, int]]:
     """Every layer and head, those of `strongest_heads` first."""
     first = [(head.layer, head.head) for head in strongest_heads(trace)]
     known = set(first)
-    every = [(number, head) for number, layer in enumerate(trace.layers) for head in range(layer.attention.heads)]
+    every = [
+        (number, head) for number, layer in enumerate(trace.layers) for head in range(layer.attention.heads)
+    ]
     return first + [place for place in every if place not in known]
