@@ -197,8 +197,11 @@ class Explorer(ipywidgets.VBox):
             return None
 
     def _kept_or_undone(self, change: dict[str, Any]) -> None:
-        if change["new"] is None:
+        before = change["new"]
+        if before is None:
             self.changed = None
+        elif self.changed is None and before != self.tokens.text:  # the changed text arrived first
+            self.changed = (self._lens.trace(before), self._trace)
 
     def _write(self, text: Any) -> None:
         """Sets the field's text without running the model again."""

@@ -264,7 +264,7 @@ def test_audit_of_a_file(quick, tmp_path):
     assert "on 5 inputs: accuracy +0.0%" in compared.stdout
     assert "0 fixed, 0 broken" in compared.stdout
     assert "Accuracy by slice, before and after" in compared.stdout
-    assert "sentiment before, sentiment after" in (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert "sentiment before · sentiment after" in (tmp_path / "b.html").read_text(encoding="utf-8")
     missing = quick("audit", str(path), "--before", str(tmp_path / "none"))
     assert "holds no run" in missing.stderr
 

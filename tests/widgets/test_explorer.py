@@ -53,6 +53,15 @@ def test_a_masked_token_adds_what_that_changed_until_it_is_undone(lens):
     assert len(explorer.children) == 3
 
 
+def test_a_changed_text_may_arrive_before_what_it_was(lens):
+    explorer = al.Explorer(lens, "a dull film")
+    explorer.tokens.text = "a [MASK] film"
+    assert explorer.compare is None
+    explorer.tokens.before = "a dull film"
+    assert explorer.compare.a_trace["tokens"]["input"]["text"][2] == "dull"
+    assert explorer.compare.b_trace["tokens"]["input"]["text"][2] == "[MASK]"
+
+
 def test_a_text_that_cannot_be_read_leaves_the_views_as_they_are(lens):
     explorer = al.Explorer(lens, "a fine film")
     with pytest.raises(InputError, match="empty"):

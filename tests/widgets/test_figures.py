@@ -228,9 +228,10 @@ def test_a_converted_notebook_shows_the_picture_or_with_saved_state_the_live_vie
 
 
 def test_no_figure_stays_in_memory(trace):
+    before = pyplot.get_fignums()  # of other tests in this process
     al.AttentionView(trace)._repr_mimebundle_()
     al.CompareView(trace, trace)._repr_mimebundle_()
-    assert pyplot.get_fignums() == []
+    assert pyplot.get_fignums() == before
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_live_view(trace, monkeypatch):
