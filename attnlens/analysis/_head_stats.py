@@ -92,6 +92,18 @@ def head_stats(
     return _frame(layers, moments, inputs)
 
 
+def meaning_of(column: str) -> str:
+    """The definition of a column of `head_stats`, in a line; "" for other columns."""
+    plain = column.removesuffix("_std").removesuffix("_inputs")
+    spread = "standard deviation over the inputs of: " if column.endswith("_std") else ""
+    spread = "number of inputs that have: " if column.endswith("_inputs") else spread
+    if plain == IMPORTANCE:
+        return f"{spread}|derivative of the target's logit by a gate at the head|"
+    mixed = "of weights times the norm of the transformed value: " if plain.startswith(VALUE) else ""
+    name = plain.removeprefix(VALUE)
+    return f"{spread}{mixed}{COLUMNS[name]}" if name in COLUMNS else ""
+
+
 def _of_inputs(lens: ModelWithInputs, inputs: Iterable[Any], batch_size: int | None) -> pd.DataFrame:
     """The table of many inputs; each layer is reduced for a whole batch while the model runs."""
     layout, running, count = (), None, 0

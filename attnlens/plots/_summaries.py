@@ -158,15 +158,11 @@ def _table(frame: object, function: str, source: str) -> pd.DataFrame:
 
 
 def _meaning(metric: str) -> str:
-    """The definition of a column of `head_stats`; "" for other columns."""
-    from ..analysis._head_columns import COLUMNS
-    from ..analysis._head_stats import VALUE
+    """A column of `head_stats` with its definition; "" for other columns."""
+    from ..analysis._head_stats import meaning_of
 
-    plain = metric.removesuffix("_std").removesuffix("_inputs").removeprefix(VALUE)
-    spread = "standard deviation over the inputs of: " if metric.endswith("_std") else ""
-    spread = "number of inputs that have: " if metric.endswith("_inputs") else spread
-    mixed = "of weights times the norm of the transformed value: " if metric.startswith(VALUE) else ""
-    return f"{metric}: {spread}{mixed}{COLUMNS[plain]}" if plain in COLUMNS else ""
+    meaning = meaning_of(metric)
+    return f"{metric}: {meaning}" if meaning else ""
 
 
 def _by_head(table: pd.DataFrame, column: str) -> np.ndarray:
