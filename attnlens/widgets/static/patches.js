@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 1672d0ecc0883f11ae1354e4ff9033473eadb20aa8a92065165f1133d6d40791
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 1672d0ecc0883f11ae1354e4ff9033473eadb20aa8a92065165f1133d6d40791
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -61,8 +61,143 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-// src/report/notes.ts
+// src/report/address.ts
 var ADDED = "data-added";
+var SAID = 2e3;
+var Address = class {
+  constructor(sections, models, root) {
+    this.sections = sections;
+    this.models = models;
+    this.root = root;
+    this.ids = Object.keys(sections);
+    this.open(location.hash.slice(1));
+    addEventListener("hashchange", () => this.open(location.hash.slice(1)));
+    for (const id of this.ids) {
+      const writeSoon = resting(() => replaceFragment(this.fragment(id)));
+      for (const [view, trait] of Object.values(sections[id]))
+        models[view].on(`change:${trait}`, writeSoon);
+      this.lineOf(id)?.append(h("span", { [ADDED]: "" }, " · ", this.copyButton(id)));
+    }
+  }
+  sections;
+  models;
+  root;
+  /** Of the sections. */
+  ids;
+  /** The line of facts about a section. */
+  lineOf(id) {
+    return this.root.querySelector(`#${id} > .about`);
+  }
+  /** What is selected in a section, in words. */
+  words(id) {
+    const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view], this.models[view].get(trait)]);
+    const set = values.filter(([, , value]) => value !== null && String(value) !== "");
+    const layer = Number(values.find(([name]) => name === "layer")?.[2] ?? 0);
+    const names = set.map(([name, model, value]) => `${name} ${tokenName(model, name, layer, value) ?? [value].flat().join(" and ")}`);
+    return [...this.ids.length > 1 ? [`input ${this.ids.indexOf(id) + 1}`] : [], ...names].join(", ");
+  }
+  /** The fragment that opens a section with what is selected there. */
+  fragment(id) {
+    const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view].get(trait)]);
+    const set = fragmentOf(Object.fromEntries(values.map(([name, value]) => [name, String(value ?? "")])));
+    return [...this.ids.length > 1 ? [id] : [], ...set ? [set] : []].join("&");
+  }
+  /** Selects what a fragment names, as far as it is there. */
+  open(fragment) {
+    const parts = fragment.split("&");
+    const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
+    const values = valuesOf(fragment);
+    if (id === void 0 || values.size === 0) return;
+    this.select(id, values);
+    if (parts.includes(id)) this.root.getElementById(id)?.scrollIntoView();
+  }
+  /** Selects values by name in a section; a name that is missing among them is selected no longer, if it can be. */
+  select(id, values) {
+    const section = this.sections[id];
+    const place = section["layer"] ? Number(values.get("layer") ?? this.models[section["layer"][0]].get(section["layer"][1])) : 0;
+    for (const [name, [view, trait]] of Object.entries(section)) {
+      const numbers = (values.get(name) ?? "").split(",").filter((text) => /^\d+$/.test(text)).map(Number);
+      const count = countOf(this.models[view], name, place);
+      const there = numbers.filter((number) => number < count);
+      const isList = Array.isArray(this.models[view].get(trait));
+      if (there.length) this.models[view].set(trait, isList ? [...new Set(there)].sort((a, b) => a - b) : there[0]);
+      else if (name === "query" || name === "key") this.models[view].set(trait, null);
+    }
+  }
+  copyButton(id) {
+    const button = plain("copy link", "Copy the address of this page with what is selected", async () => {
+      replaceFragment(this.fragment(id));
+      const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
+      const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
+      button.textContent = copied ? "copied" : "not allowed: copy it from the address bar";
+      setTimeout(() => button.textContent = "copy link", SAID);
+    });
+    return button;
+  }
+};
+function plain(text, title, onclick) {
+  return h("button", { type: "button", className: "plain", title, onclick }, text);
+}
+function tokenName(model, name, layer, position) {
+  const trace = model.get("trace");
+  if (name !== "query" && name !== "key") return null;
+  const side = trace?.layers[layer]?.[name];
+  const text = side === "input" || side === "output" ? trace.tokens[side].text[position] : void 0;
+  return text === void 0 ? null : `“${tokenLabel(text)}”`;
+}
+function countOf(model, name, layer) {
+  const layers = model.get("trace")?.layers;
+  const sizes = model.get("sizes");
+  if (name === "layer") return (layers ?? sizes)?.length ?? 0;
+  if (name === "head") return layers?.[layer]?.heads ?? sizes?.[layer]?.[0] ?? 0;
+  return layers ? Math.max(...layers.map((one) => name === "query" ? one.queries : one.keys)) : Infinity;
+}
+
+// src/report/packed_bytes.ts
+var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
+var RAISED = 192;
+function unpackText(text) {
+  const out = new Uint8Array(text.length / 8 * 7);
+  const digit = (at) => {
+    const code = text.charCodeAt(at);
+    return code < 128 ? code : code - RAISED;
+  };
+  let to = 0;
+  for (let at = 0; at < text.length; at += 8) {
+    let left = digit(at);
+    for (let n = 1; n < 8; n++) {
+      const next = digit(at + n);
+      out[to++] = left << n | next >> 7 - n;
+      left = next;
+    }
+  }
+  return out;
+}
+function interleaveBytes(planes) {
+  const out = new Uint8Array(planes.length);
+  const half = Math.ceil(planes.length / 2);
+  for (let i = 0; i < half; i++) out[2 * i] = planes[i];
+  for (let i = half, to = 1; i < planes.length; i++, to += 2) out[to] = planes[i];
+  return out;
+}
+async function inflate(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+async function bytesOfElement(element) {
+  const text = element.textContent ?? "";
+  const { deflated, bytes } = element.dataset;
+  const count = Number(bytes);
+  if (text.length % 8 !== 0) throw new Error(DAMAGED);
+  const packed = unpackText(text);
+  const planes = deflated ? await inflate(packed.subarray(0, Number(deflated))).catch(() => {
+    throw new Error(DAMAGED);
+  }) : packed.subarray(0, count);
+  if (planes.length !== count) throw new Error(DAMAGED);
+  return new DataView(interleaveBytes(planes).buffer);
+}
+
+// src/report/notes.ts
 var Notes = class {
   constructor(address, root) {
     this.address = address;
@@ -138,141 +273,6 @@ ${copy.outerHTML}
     this.saved.textContent = "Saved.";
   }
 };
-function plain(text, title, onclick) {
-  return h("button", { type: "button", className: "plain", title, onclick }, text);
-}
-
-// src/report/address.ts
-var SAID = 2e3;
-var Address = class {
-  constructor(sections, models, root) {
-    this.sections = sections;
-    this.models = models;
-    this.root = root;
-    this.ids = Object.keys(sections);
-    this.open(location.hash.slice(1));
-    addEventListener("hashchange", () => this.open(location.hash.slice(1)));
-    for (const id of this.ids) {
-      const writeSoon = resting(() => replaceFragment(this.fragment(id)));
-      for (const [view, trait] of Object.values(sections[id]))
-        models[view].on(`change:${trait}`, writeSoon);
-      this.lineOf(id)?.append(h("span", { [ADDED]: "" }, " · ", this.copyButton(id)));
-    }
-  }
-  sections;
-  models;
-  root;
-  /** Of the sections. */
-  ids;
-  /** The line of facts about a section. */
-  lineOf(id) {
-    return this.root.querySelector(`#${id} > .about`);
-  }
-  /** What is selected in a section, in words. */
-  words(id) {
-    const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view], this.models[view].get(trait)]);
-    const set = values.filter(([, , value]) => value !== null && String(value) !== "");
-    const layer = Number(values.find(([name]) => name === "layer")?.[2] ?? 0);
-    const names = set.map(([name, model, value]) => `${name} ${tokenName(model, name, layer, value) ?? [value].flat().join(" and ")}`);
-    return [...this.ids.length > 1 ? [`input ${this.ids.indexOf(id) + 1}`] : [], ...names].join(", ");
-  }
-  /** The fragment that opens a section with what is selected there. */
-  fragment(id) {
-    const values = Object.entries(this.sections[id]).map(([name, [view, trait]]) => [name, this.models[view].get(trait)]);
-    const set = fragmentOf(Object.fromEntries(values.map(([name, value]) => [name, String(value ?? "")])));
-    return [...this.ids.length > 1 ? [id] : [], ...set ? [set] : []].join("&");
-  }
-  /** Selects what a fragment names, as far as it is there. */
-  open(fragment) {
-    const parts = fragment.split("&");
-    const id = parts.find((part) => this.ids.includes(part)) ?? this.ids[0];
-    const values = valuesOf(fragment);
-    if (id === void 0 || values.size === 0) return;
-    this.select(id, values);
-    if (parts.includes(id)) this.root.getElementById(id)?.scrollIntoView();
-  }
-  /** Selects values by name in a section; a name that is missing among them is selected no longer, if it can be. */
-  select(id, values) {
-    const section = this.sections[id];
-    const place = section["layer"] ? Number(values.get("layer") ?? this.models[section["layer"][0]].get(section["layer"][1])) : 0;
-    for (const [name, [view, trait]] of Object.entries(section)) {
-      const numbers = (values.get(name) ?? "").split(",").filter((text) => /^\d+$/.test(text)).map(Number);
-      const count = countOf(this.models[view], name, place);
-      const there = numbers.filter((number) => number < count);
-      const isList = Array.isArray(this.models[view].get(trait));
-      if (there.length) this.models[view].set(trait, isList ? [...new Set(there)].sort((a, b) => a - b) : there[0]);
-      else if (name === "query" || name === "key") this.models[view].set(trait, null);
-    }
-  }
-  copyButton(id) {
-    const button = plain("copy link", "Copy the address of this page with what is selected", async () => {
-      replaceFragment(this.fragment(id));
-      const address = `${location.href.split("#")[0]}#${this.fragment(id)}`;
-      const copied = await navigator.clipboard.writeText(address).then(() => true, () => false);
-      button.textContent = copied ? "copied" : "not allowed: copy it from the address bar";
-      setTimeout(() => button.textContent = "copy link", SAID);
-    });
-    return button;
-  }
-};
-function tokenName(model, name, layer, position) {
-  const trace = model.get("trace");
-  if (name !== "query" && name !== "key") return null;
-  const side = trace?.layers[layer]?.[name];
-  const text = side === "input" || side === "output" ? trace.tokens[side].text[position] : void 0;
-  return text === void 0 ? null : `“${tokenLabel(text)}”`;
-}
-function countOf(model, name, layer) {
-  const layers = model.get("trace")?.layers;
-  const sizes = model.get("sizes");
-  if (name === "layer") return (layers ?? sizes)?.length ?? 0;
-  if (name === "head") return layers?.[layer]?.heads ?? sizes?.[layer]?.[0] ?? 0;
-  return layers ? Math.max(...layers.map((one) => name === "query" ? one.queries : one.keys)) : Infinity;
-}
-
-// src/report/packed_bytes.ts
-var DAMAGED = "This report is damaged: part of it was changed or cut off. Create or fetch it again.";
-var RAISED = 192;
-function unpackText(text) {
-  const out = new Uint8Array(text.length / 8 * 7);
-  const digit = (at) => {
-    const code = text.charCodeAt(at);
-    return code < 128 ? code : code - RAISED;
-  };
-  let to = 0;
-  for (let at = 0; at < text.length; at += 8) {
-    let left = digit(at);
-    for (let n = 1; n < 8; n++) {
-      const next = digit(at + n);
-      out[to++] = left << n | next >> 7 - n;
-      left = next;
-    }
-  }
-  return out;
-}
-function interleaveBytes(planes) {
-  const out = new Uint8Array(planes.length);
-  const half = Math.ceil(planes.length / 2);
-  for (let i = 0; i < half; i++) out[2 * i] = planes[i];
-  for (let i = half, to = 1; i < planes.length; i++, to += 2) out[to] = planes[i];
-  return out;
-}
-async function inflate(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-async function bytesOfElement(element) {
-  const text = element.textContent ?? "";
-  const { deflated, bytes } = element.dataset;
-  const count = Number(bytes);
-  if (text.length % 8 !== 0) throw new Error(DAMAGED);
-  const packed = unpackText(text);
-  const planes = deflated ? await inflate(packed.subarray(0, Number(deflated))).catch(() => {
-    throw new Error(DAMAGED);
-  }) : packed.subarray(0, count);
-  if (planes.length !== count) throw new Error(DAMAGED);
-  return new DataView(interleaveBytes(planes).buffer);
-}
 
 // src/protocol/float16.ts
 var table;

@@ -7,11 +7,13 @@ import { tokenLabel } from "../drawing/token_label";
 import { fragmentOf, replaceFragment, resting, valuesOf } from "../page/fragment";
 import type { TraceHeader } from "../protocol/headers";
 import { h } from "../ui/dom";
-import { ADDED, plain } from "./notes";
 import type { PageModel } from "./page_model";
 
 /** Selections of a section by name, and the view's number and trait that hold each; linked views follow. */
 export type SectionState = Record<string, [view: number, trait: string]>;
+
+/** Marks what scripts add to the page, which a saved page is without. */
+export const ADDED = "data-added";
 
 /** Milliseconds that a button says what it did. */
 const SAID = 2000;
@@ -91,6 +93,11 @@ export class Address {
     });
     return button;
   }
+}
+
+/** A button that looks like a link in a line of text. */
+export function plain(text: string, title: string, onclick: () => void): HTMLButtonElement {
+  return h("button", { type: "button", className: "plain", title, onclick }, text);
 }
 
 /** The text of a selected token, where the view knows it. */

@@ -1,7 +1,7 @@
 // Notes on what is selected in a report, which are saved with the page: in its own file, as JSON that is never executed.
 
 import { h } from "../ui/dom";
-import type { Address } from "./address";
+import { ADDED, plain, type Address } from "./address";
 
 interface Note {
   /** The fragment of the address that opens what the note is about, and that in words. */
@@ -9,9 +9,6 @@ interface Note {
   about: string;
   text: string;
 }
-
-/** Marks what scripts add to the page, which a saved page is without. */
-export const ADDED = "data-added";
 
 export class Notes {
   private readonly notes: Note[];
@@ -86,8 +83,4 @@ export class Notes {
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
     this.saved.textContent = "Saved.";
   }
-}
-
-export function plain(text: string, title: string, onclick: () => void): HTMLButtonElement {
-  return h("button", { type: "button", className: "plain", title, onclick }, text);
 }
