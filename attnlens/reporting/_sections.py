@@ -16,6 +16,7 @@ from ..data._trace import Token, Trace
 from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, _payload
+from ..widgets._compare import attributions_for_one_target
 from ..widgets._view import View
 from ._long_traces import LongTrace
 from ._page import Page, room, shown
@@ -100,11 +101,8 @@ def _for_one_target(entries: list[ReportInput]) -> tuple[TextAttribution, TextAt
     """Both texts' attributions for the class that is predicted for the first; None where there are no classes."""
     if not all(isinstance(entry.lens, TextLens) and entry.trace.prediction for entry in entries):
         return None
-    target = entries[0].trace.prediction.index
-    try:
-        return tuple(entry.lens.attribute(entry.input, target) for entry in entries)
-    except InputError:
-        return None  # a model whose targets are not classes
+    lenses, inputs = [entry.lens for entry in entries], [entry.input for entry in entries]
+    return attributions_for_one_target(lenses, inputs, entries[0].trace.prediction.index)
 
 
 def whole_text(page: Page, number: int, lens: TextLens, text: Any, window: int) -> WholeText | None:

@@ -31,6 +31,8 @@ from ._view import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..lens import TextLens
+
 
 class CompareView(View):
     """Left and middle: a head of a and one of b, queries down, keys across, on one colour scale. Right: b minus a over
@@ -206,6 +208,16 @@ def _attributed(a: Trace, b: Trace, attributions: tuple[TextAttribution, TextAtt
         )
     scores = [one.scores.double().tolist() for one in pair]
     return {"target": str(first.target), "how": first.how, "a": scores[0], "b": scores[1]}
+
+
+def attributions_for_one_target(
+    lenses: Iterable[TextLens], inputs: Iterable[Any], target: int, **options: Any
+) -> tuple[TextAttribution, ...] | None:
+    """The attributions of inputs for one class, as `CompareView` takes them; None where there is none to ask for."""
+    try:
+        return tuple(lens.attribute(one, target, **options) for lens, one in zip(lenses, inputs))
+    except InputError:  # a model whose targets are not classes
+        return None
 
 
 def _farthest(partners: list[list], layers: Iterable[int]) -> tuple[int, int]:

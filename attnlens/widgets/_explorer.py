@@ -14,7 +14,7 @@ from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens, TextLens
 from . import _still
 from ._attention import AttentionView
-from ._compare import CompareView
+from ._compare import CompareView, attributions_for_one_target
 from ._heads import HeadsView
 from ._patches import PatchView
 from ._tokens import TokensView
@@ -188,13 +188,11 @@ class Explorer(ipywidgets.VBox):
         return view
 
     def _attributed(self, *traces: Trace) -> tuple[TextAttribution, ...] | None:
-        """Attributions of both texts for the class that was predicted at first; None where that cannot be asked for."""
-        target, method = traces[0].prediction, self.tokens.method
+        """Attributions of both texts for the class that was predicted at first."""
         texts = [trace.text[0] if len(trace.text) == 1 else trace.text for trace in traces]
-        try:
-            return tuple(self._lens.attribute(text, target.index, method=method) for text in texts)
-        except InputError:
-            return None
+        return attributions_for_one_target(
+            [self._lens] * 2, texts, traces[0].prediction.index, method=self.tokens.method
+        )
 
     def _kept_or_undone(self, change: dict[str, Any]) -> None:
         before = change["new"]

@@ -58,7 +58,7 @@ def about(trace: Trace) -> str:
         text = f"an image of {trace.patches.rows} × {trace.patches.cols} patches"
     elif len(text) > MOST_LETTERS:
         text = f"{text[:MOST_LETTERS]} …"
-    return " · ".join(part for part in (trace.model or "", text) if part).encode("utf-8", "replace").decode()
+    return " · ".join(part for part in (trace.model or "", text) if part)
 
 
 def stacks(trace: Trace) -> list[str]:
