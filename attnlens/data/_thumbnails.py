@@ -67,8 +67,7 @@ def _weights(trace: Trace, layer: Layer, head: int) -> Tensor:
     """`[row, column]`: for an image the class token's attention to the patches, else the head's weights."""
     attention = layer.attention
     if sees_patches(trace, layer):
-        patches = trace.patches
-        return attention[head, 0, len(patches.leading) :].reshape(patches.rows, patches.cols)
+        return of_class_token(trace, layer, [head])[0]
     if 0 in attention.shape:
         return torch.zeros(1, 1)
     rows = torch.arange(attention.queries)
@@ -81,6 +80,12 @@ def sees_patches(trace: Trace, layer: Layer) -> bool:
     """Whether the layer has a class token that attends to the patches of an image."""
     grid = trace.patches
     return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
+
+
+def of_class_token(trace: Trace, layer: Layer, heads: slice | list[int] = slice(None)) -> Tensor:
+    """The class token's attention to the patches, `[head, row, column]` on their grid."""
+    grid = trace.patches
+    return layer.attention[heads, 0, len(grid.leading) :].unflatten(-1, (grid.rows, grid.cols))
 
 
 def thumbnail(weights: Tensor) -> np.ndarray:

@@ -16,7 +16,8 @@ from matplotlib.image import AxesImage
 from .. import _checks
 from ..analysis._pooling import pooled, pooled_mean, pooled_signed
 from ..data._attention import Attention
-from ..data._trace import Layer, Token, Trace
+from ..data._thumbnails import of_class_token, sees_patches
+from ..data._trace import Token, Trace
 from ..errors import InputError
 from . import _style
 
@@ -36,6 +37,8 @@ MOST_PICTURES = 512
 """Heads of the grid that are drawn as a picture each; beyond it those of a layer are one, which is faster."""
 
 READING = "query down, key across"
+OF_CLASS_TOKEN = "a square: attention of the class token"
+LARGEST_OF_CELL = "a cell is the largest weight in it"
 
 
 def head(
@@ -160,26 +163,34 @@ def grid(trace: Trace, *, cmap: _style.Colours = None, figsize: _style.Size | No
     so a pale one is a head that spreads its attention; a cell of a long input is the largest weight within it.
     """
     _checks.drawable(trace, "plots.grid")
-    most = max(layer.attention.heads for layer in trace.layers)
-    side = max(most, len(trace))
+    side = max(len(trace), *(layer.attention.heads for layer in trace.layers))
     cells = min(THUMBNAIL, max(FEWEST_CELLS, 1024 // side))
     tiles = [_tiles(trace, number, cells) for number in range(len(trace))]
+    if sees_patches(trace, trace.layers[0]):
+        words = (OF_CLASS_TOKEN,)
+    else:
+        words = (_reading(cmap), LARGEST_OF_CELL if _longest(trace) > cells else "")
+    return grid_of(trace, tiles, words, cmap, figsize)
+
+
+def grid_of(
+    trace: Trace, tiles: Sequence[np.ndarray], words: tuple[str, ...],
+    cmap: _style.Colours = None, figsize: _style.Size | None = None,
+) -> Figure:  # fmt: skip
+    """All heads of a trace, drawn; tiles: of each layer `[head, row, column]`; words: for the caption."""
+    most = max(map(len, tiles))
+    side = max(most, len(tiles))
     norm, colours = _style.weight_scale(tiles, _longest(trace)), _style.weight_colours(cmap)
     each = min(2.2, max(4.5 / side, min(0.78, 13 / side)))
-    size = (max(4.6, most * each + 1.3), max(2.4, len(trace) * each + 1.15))
+    size = (max(4.6, most * each + 1.3), max(2.4, len(tiles) * each + 1.15))
     ax = _style.blank(figsize or size)[1][0, 0]
     draw = _thumbnails if sum(map(len, tiles)) <= MOST_PICTURES else _strip
     for down, layer in enumerate(tiles):
         draw(ax, layer, down, norm, colours)
-    _layers_and_heads(ax, len(trace), most)
+    _layers_and_heads(ax, len(tiles), most)
     ax.add_collection(LineCollection(_frames(tiles), colors=_style.HAIRLINE, linewidths=0.8))
     _style.colour_bar(_style.scale(norm, tiles, colours), ax, "attention weight", shrink=0.6)
-    reading, pooling = _reading(cmap), ""
-    if _of_class_token(trace, trace.layers[0]):
-        reading = "a square: attention of the class token"
-    elif _longest(trace) > cells:
-        pooling = "a cell is the largest weight in it"
-    caption = _style.named(trace, reading, "one scale for all", pooling)
+    caption = _style.named(trace, words[0], "one scale for all", *words[1:])
     return _style.finish(ax.figure, "Every head of every layer", caption)
 
 
@@ -288,17 +299,9 @@ def _longest(trace: Trace) -> int:
 def _tiles(trace: Trace, number: int, most: int) -> np.ndarray:
     """One layer's heads for the grid, `[head, row, column]`."""
     attention, layer = _checks.attention(trace, number), trace.layers[number]
-    if not _of_class_token(trace, layer):
-        return pooled(attention, most)[0].numpy()
-    patches = trace.patches
-    rows = attention[:, 0, len(patches.leading) :]
-    return rows.reshape(attention.heads, patches.rows, patches.cols).cpu().numpy()
-
-
-def _of_class_token(trace: Trace, layer: Layer) -> bool:
-    """Whether a class token attends to the patches of an image in this layer."""
-    grid = trace.patches
-    return grid is not None and bool(grid.leading) and layer.query_side == layer.key_side == "input"
+    if sees_patches(trace, layer):
+        return of_class_token(trace, layer).cpu().numpy()
+    return pooled(attention, most)[0].numpy()
 
 
 HALF = 0.46
@@ -323,7 +326,7 @@ def _strip(ax: Axes, tiles: np.ndarray, down: int, norm: Normalize, colours: Col
     ax.imshow(shown, cmap=colours, norm=norm, extent=place, interpolation="nearest")
 
 
-def _frames(tiles: list[np.ndarray]) -> list[list[tuple[float, float]]]:
+def _frames(tiles: Sequence[np.ndarray]) -> list[list[tuple[float, float]]]:
     corners = ((-HALF, -HALF), (HALF, -HALF), (HALF, HALF), (-HALF, HALF), (-HALF, -HALF))
     return [
         [(across + x, down + y) for x, y in corners]

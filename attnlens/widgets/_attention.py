@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 MODES = ("lines", "matrix")
 
 MOST_LINES = 60
-"""Tokens beyond which lines are a tangle: a longer trace opens as a matrix."""
+"""Tokens beyond which lines are a tangle: a longer trace opens as a matrix. As for `plots.lines`, whose module would
+import matplotlib before a figure is asked for."""
 
 
 class AttentionView(View):
@@ -122,10 +123,15 @@ class AttentionView(View):
         """What is seen, as a matplotlib figure: lines, beyond 60 tokens a matrix; with what is selected and hidden."""
         from ._figures import attention_figure
 
-        selection = self._selection(
+        return attention_figure(self._tiles, self._selected(), self.mode, self.mean, (self.query, self.key))
+
+    def _selected(self) -> HeadSelection:
+        return self._selection(
             self.layer, self.heads or [0], self.pair, self.hide_special, self.pool, self.layers
         )
-        return attention_figure(self._tiles, selection, self.mode, self.mean, (self.query, self.key))
+
+    def _weights_of_figure(self) -> int:
+        return self._tiles.count(self._selected())
 
     def _tile(self, level: int, row: int, col: int, **selection: Any) -> Reply:
         tile = self._tiles.tile(self._selection(**selection), level, row, col)

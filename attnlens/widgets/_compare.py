@@ -126,11 +126,18 @@ class CompareView(View):
         """What is seen, as a matplotlib figure: both heads on one scale and, where tokens align, their difference."""
         from ._figures import compare_figure
 
-        sides = {
+        return compare_figure(self._sides(), self._pairs_of_shown())
+
+    def _sides(self) -> dict[str, tuple[Tiles, int, int]]:
+        return {
             "a": (self._tiles["a"], self.layer, self.head),
             "b": (self._tiles["b"], self.other_layer, self.other_head),
         }
-        return compare_figure(sides, self._pairs_of_shown())
+
+    def _weights_of_figure(self) -> int:
+        return sum(
+            tiles.count(HeadSelection(layer, (head,))) for tiles, layer, head in self._sides().values()
+        )
 
     def _pairs_of_shown(self) -> list[tuple[int, int]]:
         """Aligned positions, where the shown layers attend between them."""

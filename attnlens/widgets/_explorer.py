@@ -105,10 +105,9 @@ class Explorer(ipywidgets.VBox):
 
     def linked(self) -> list[tuple[tuple[Any, str], tuple[Any, str]]]:
         """The traits that follow each other in the browser: pairs of a view and a trait of it."""
-        other = self.patches if isinstance(self._lens, ImageLens) else self.attention
-        pairs = [((self.heads, name), (other, name)) for name in ("layer", "heads")]
+        pairs = [((self.heads, name), (self._shown, name)) for name in ("layer", "heads")]
         if isinstance(self._lens, TextLens) and self._explained:
-            pairs.append(((self.tokens, "token"), (other, "query")))
+            pairs.append(((self.tokens, "token"), (self._shown, "query")))
         return pairs
 
     def _text_views(
@@ -133,15 +132,21 @@ class Explorer(ipywidgets.VBox):
         self._field.observe(self._typed, "value")
         return [self._field, self._error]
 
+    @property
+    def _shown(self) -> View:
+        """The view of the attention."""
+        return self.patches if isinstance(self._lens, ImageLens) else self.attention
+
     def figure(self) -> Figure:
         """The attention that is seen, as a matplotlib figure; each view has its own: `explorer.tokens.figure()`."""
-        return (self.patches if isinstance(self._lens, ImageLens) else self.attention).figure()
+        return self._shown.figure()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live views, beside them a picture and a text for where no widget is shown."""
         views = [view for view in self.children if isinstance(view, View)]
         text = "\n".join(["Explorer", *map(repr, views)])
-        return _still.beside(super()._repr_mimebundle_(**options), self.figure, text)
+        bundle = super()._repr_mimebundle_(**options)
+        return _still.beside(bundle, self.figure, text, self._shown._weights_of_figure())
 
     def show(self, input: Any) -> None:
         """Shows another input in the same views; the selection is kept as far as the input has it.

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from .. import _palette, plots
+from .. import _checks, _palette, plots
 from ..data._trace import Token, Trace
 from ..plots import _lines, _matrices, _style
 from ._tiles import HeadSelection, Tiles
@@ -88,9 +89,26 @@ def pooled_selection(tiles: Tiles, selection: HeadSelection, most: int) -> tuple
     return tiles.whole(selection, level).numpy(), 1 << level
 
 
-def heads_figure(trace: Trace, by: str, layer: int, heads: list[int]) -> Figure:
-    """Every head of HeadsView: its pattern, or a statistic; the selected ones framed."""
-    figure = plots.stats(trace, by) if by else plots.grid(trace)
+def patterns_figure(trace: Trace, tiles: list[np.ndarray], of_class_token: bool, some: bool) -> Figure:
+    """Every head of HeadsView as its thumbnail.
+
+    tiles: of each layer `[head, row, column]`; of_class_token: rather than of every query; some: of queries far apart
+    """
+    longest = max(max(_checks.attention(trace, number).shape[1:]) for number in range(len(trace)))
+    rows = f"rows are {max(tile.shape[1] for tile in tiles)} queries, evenly spaced" if some else ""
+    pooling = _matrices.LARGEST_OF_CELL if longest > max(max(tile.shape[1:]) for tile in tiles) else ""
+    words = (f"{_matrices.READING}, dark is much attention", rows, pooling)
+    return _matrices.grid_of(trace, tiles, (_matrices.OF_CLASS_TOKEN,) if of_class_token else words)
+
+
+def statistic_figure(by: str, numbers: list[list[float | None]]) -> Figure:
+    """A statistic of every head of HeadsView, `[layer][head]`."""
+    rows = [(layer, head, x) for layer, row in enumerate(numbers) for head, x in enumerate(row)]
+    return plots.stats(pd.DataFrame(rows, columns=["layer", "head", by]), by)
+
+
+def framed(figure: Figure, layer: int, heads: list[int]) -> Figure:
+    """A figure of every head with some of a layer framed."""
     for head in heads:
         _frame_head(figure.axes[0], layer, head)
     return figure
@@ -165,9 +183,8 @@ def patches_figure(
     """PatchView's pictures: the image, the attention of the query, and each map beside them on its own scale."""
     grid = trace.patches
     at = query if query is not None else 0 if grid.leading else None
-    attention = trace[layer]
-    rows = attention[heads] if heads else attention[:]
-    row = rows[:, at].mean(0) if at is not None else rows.mean((0, 1))
+    attention, chosen = trace[layer], heads or slice(None)
+    row = attention[chosen].mean((0, 1)) if at is None else attention[chosen, at].mean(0)
     words = f"layer {layer}, " + ("mean of the heads" if not heads else _heads_in_words(tuple(heads), True))
     attending = {"title": words, "scores": row[len(grid.leading) :], "kind": "share"}
     return plots._images.panels(trace, [attending, *maps.values()], at)

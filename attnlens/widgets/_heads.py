@@ -12,12 +12,12 @@ from torch import Tensor
 from .. import _checks
 from ..analysis import head_stats
 from ..analysis._head_columns import COLUMNS
-from ..analysis._head_stats import IMPORTANCE, VALUE
+from ..analysis._head_stats import IMPORTANCE, VALUE, meaning_of
 from ..analysis._pooling import pooled
 from ..analysis._strongest_heads import strongest_head
 from ..data._attention import Attention
-from ..data._thumbnails import sees_patches
-from ..data._trace import Layer, Trace
+from ..data._thumbnails import of_class_token, sees_patches
+from ..data._trace import Trace
 from . import _payload
 from ._view import Integer, View, bulk, bundle, state, validate
 
@@ -108,7 +108,9 @@ class HeadsView(View):
         """Shows another trace in the same view; the selection is kept as far as the trace has it."""
         self._trace = _checks.drawable(trace, "HeadsView")
         seen = not self._whole and all(sees_patches(trace, layer) for layer in trace.layers)
-        tiles = [patches(trace, layer) if seen else thumbnails(layer.attention) for layer in trace.layers]
+        tiles = [
+            of_class_token(trace, layer) if seen else thumbnails(layer.attention) for layer in trace.layers
+        ]
         with self.hold_sync():
             self.layer = min(self.layer, len(trace) - 1)
             self.heads = [head for head in self.heads if head < trace[self.layer].heads]
@@ -126,10 +128,21 @@ class HeadsView(View):
                 self._send_stats()
 
     def figure(self) -> Figure:
-        """What is seen, as a matplotlib figure: every head's pattern, or the statistic that is chosen."""
-        from ._figures import heads_figure
+        """What is seen, as a matplotlib figure: every head's pattern, or the statistic that is chosen.
 
-        return heads_figure(self._trace, self.by, self.layer, self.heads)
+        Drawn from what the view holds, so that no weights are read again.
+        """
+        from . import _figures
+
+        if self.by:
+            figure = _figures.statistic_figure(self.by, self.stats[self.by])
+        else:
+            numbers = torch.frombuffer(bytearray(self.thumbnails), dtype=torch.float16).float()
+            tiles = numbers.split([math.prod(size) for size in self.sizes])
+            tiles = [tile.view(size).numpy() for tile, size in zip(tiles, self.sizes)]
+            some = any(sampled(layer.attention) for layer in self._trace.layers)
+            figure = _figures.patterns_figure(self._trace, tiles, self.rows == "patch", some)
+        return _figures.framed(figure, self.layer, self.heads)
 
     @property
     def _most_heads(self) -> int:
@@ -171,26 +184,16 @@ def columns_of(trace: Trace) -> list[str]:
     return [*COLUMNS, *mixed, *([IMPORTANCE] if any(one.gradient is not None for one in values) else [])]
 
 
-def meaning_of(column: str) -> str:
-    """What a column of `head_stats` is, in a line."""
-    if column == IMPORTANCE:
-        return "how much the logit changes with the head's output, to first order"
-    of_values = column.startswith(VALUE) and column.removeprefix(VALUE) in COLUMNS
-    definition = COLUMNS[column.removeprefix(VALUE) if of_values else column]
-    return f"{definition}; each weight times the length of its value" if of_values else definition
-
-
-def patches(trace: Trace, layer: Layer) -> Tensor:
-    """The class token's attention to the patches, `[head, row, column]` on their grid."""
-    grid = trace.patches
-    return layer.attention[:, 0, len(grid.leading) :].reshape(-1, grid.rows, grid.cols).cpu()
+def sampled(attention: Attention) -> bool:
+    """Whether thumbnails show some of the queries only."""
+    return math.prod(attention.shape) > MOST_WEIGHTS
 
 
 def thumbnails(attention: Attention) -> Tensor:
     """`[head, row, column]` with at most SIDE rows and columns; a cell is the largest weight that it covers."""
     if 0 in attention.shape:
         return torch.zeros(attention.heads, 1, 1)
-    if math.prod(attention.shape) <= MOST_WEIGHTS:
+    if not sampled(attention):
         return pooled(attention, SIDE)[0]
     rows = torch.linspace(0, attention.queries - 1, SIDE).long()
     step = math.ceil(attention.keys / SIDE)

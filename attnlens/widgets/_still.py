@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from ..errors import AttnlensError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,20 +26,38 @@ COLOURS = (256, 32)
 LONGEST_SIDE = 1400
 """Pixels, about: a notebook's page is less wide."""
 
+MOST_WEIGHTS = 1 << 26
+"""Weights that a picture may read: the view itself is shown at once, and its picture must not delay it."""
 
-def beside(bundle: Any, figure: Callable[[], Figure], text: str) -> Any:
-    """A MIME bundle of a widget with a PNG and a text; without the PNG where the figure cannot be drawn."""
+
+def beside(bundle: Any, figure: Callable[[], Figure], text: str, weights: int) -> Any:
+    """A MIME bundle of a widget with a PNG and a text.
+
+    Without the PNG where the figure cannot be drawn, or reads too many weights.
+    """
     if bundle is None:
         return None
     data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
     data = {**data, "text/plain": text}
-    try:
-        picture = png(figure())
-    except Exception:  # the live view is what was asked for: it is shown whatever becomes of its picture
-        picture = None
+    picture = _picture(figure) if weights <= MOST_WEIGHTS else None
     if picture is not None:
         data["image/png"] = picture
     return (data, metadata) if isinstance(bundle, tuple) else data
+
+
+def _picture(figure: Callable[[], Figure]) -> bytes | None:
+    """The PNG, None where there is none: the live view is what was asked for, and is shown whatever becomes of it."""
+    try:
+        return png(figure())
+    except AttnlensError:  # there is nothing to draw
+        return None
+    except Exception as error:
+        warnings.warn(
+            f"the view has no picture beside it: {type(error).__name__}: {error}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return None
 
 
 def png(figure: Figure) -> bytes | None:

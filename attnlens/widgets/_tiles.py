@@ -111,6 +111,11 @@ class Tiles:
             chosen(keys, key_segment, selection.hide_special),
         )
 
+    def count(self, selection: HeadSelection) -> int:
+        """The number of weights of the selection, in all its heads and layers."""
+        sides = math.prod(map(len, self.positions(selection)))
+        return sides * len(selection.heads) * max(1, len(selection.layers))
+
     def _of(self, selection: HeadSelection) -> Attention:
         return self._attention(selection.layer) if selection.hide_special else self.trace[selection.layer]
 

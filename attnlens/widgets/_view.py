@@ -125,9 +125,14 @@ class View(anywidget.AnyWidget):
         """
         raise NotImplementedError
 
+    def _weights_of_figure(self) -> int:
+        """How many weights of attention `figure` reads."""
+        return 0
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live view, beside it a picture and a text for where no widget is shown: on GitHub, in nbconvert."""
-        return _still.beside(super()._repr_mimebundle_(**options), self.figure, repr(self))
+        bundle = super()._repr_mimebundle_(**options)
+        return _still.beside(bundle, self.figure, repr(self), self._weights_of_figure())
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.state_names()}

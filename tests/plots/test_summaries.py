@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+import attnlens as al
 from attnlens import plots
 from attnlens.analysis._compare import compare
 from attnlens.analysis._distance import head_distance, map_heads
@@ -43,6 +44,15 @@ def test_stats_of_many_inputs_say_what_a_deviation_is():
     assert "standard deviation over the inputs of: weight on the token before" in said(
         plots.stats(table, "previous_std")
     )
+
+
+def test_every_column_of_a_trace_is_said():
+    trace = al.load("sentiment").trace("a fine film", target="positive")
+    table = head_stats(trace).drop(columns=["layer", "head", "name"]).dropna(axis=1)
+    captions = {name: said(plots.stats(trace, name)) for name in ("importance", "value_first")}
+    assert "derivative of the target's logit by a gate" in captions["importance"]
+    assert "value_first: of weights times the norm of the transformed value" in captions["value_first"]
+    assert all(al.HeadsView(trace).meanings[name] for name in table)
 
 
 def test_signed_statistics_have_zero_in_the_middle():

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from contextlib import nullcontext
 
 import nbformat
 import numpy as np
@@ -17,7 +18,8 @@ import attnlens as al
 from attnlens.data._attention import Factors, Weights, Windows
 from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
-from attnlens.widgets import _figures, _still
+from attnlens.plots import _lines
+from attnlens.widgets import _attention, _figures, _still
 from attnlens.widgets._tiles import HeadSelection, Tiles
 
 from .. import tiny
@@ -73,6 +75,7 @@ def test_lines_are_lines_until_there_are_too_many_tokens(trace, lens):
         "Layer 5, mean of 2 heads"
     )
     assert not al.AttentionView(trace).figure().axes[0].images
+    assert _attention.MOST_LINES == _lines.MOST
     long = al.AttentionView(lens.trace("good " * 70), mode="lines")
     assert long.figure().axes[0].images
 
@@ -96,6 +99,51 @@ def test_heads_are_the_patterns_or_the_statistic_with_the_selected_ones_framed(t
     figure = view.figure()
     assert titles(figure).startswith("Every head: entropy")
     assert [patch.get_xy() for patch in figure.axes[0].patches] == [(0.5, 1.5), (3.5, 1.5)]
+
+
+def no_weights(*_: object):
+    raise AssertionError("weights were read")
+
+
+def test_the_figure_of_every_head_reads_no_weights_again(trace, monkeypatch):
+    patterns, statistic = al.HeadsView(trace), al.HeadsView(trace, by="entropy")
+    expected = trace[5, 9].numpy()
+    for kind in (Factors, Weights):
+        monkeypatch.setattr(kind, "block", no_weights)
+    drawn = np.ma.filled(patterns.figure().axes[0].images[5 * 12 + 9].get_array(), 0)
+    assert drawn == pytest.approx(expected, abs=1e-3)
+    numbers = np.asarray(statistic.figure().axes[0].images[0].get_array())
+    assert numbers == pytest.approx(np.array(statistic.stats["entropy"]))
+
+
+def test_the_figure_of_an_image_is_what_the_view_shows():
+    trace = al.load("cifar").trace(al.models.sample_images()["chelsea"])
+    for whole, words in ((False, "attention of the class token"), (True, "query down, key across")):
+        view = al.HeadsView(trace, whole=whole)
+        figure = view.figure()
+        assert words in " ".join(text.get_text() for text in figure.texts)
+        assert list(figure.axes[0].images[0].get_array().shape) == view.sizes[0][1:]
+
+
+def test_of_a_long_trace_the_figure_says_which_queries_are_drawn():
+    factors = Factors(torch.randn(1, 8200, 2), torch.randn(1, 8200, 2), 1.0)
+    figure = al.HeadsView(Trace(layers=(Layer("one", "self", factors),))).figure()
+    assert "rows are 32 queries, evenly spaced" in " ".join(text.get_text() for text in figure.texts)
+
+
+@pytest.mark.parametrize(
+    "view", [al.AttentionView, lambda t: al.CompareView(t, layer=0, head=0, other_head=0)]
+)
+def test_a_view_whose_picture_would_take_long_is_shown_without_it(view, monkeypatch):
+    factors = Factors(torch.randn(1, 8200, 2), torch.randn(1, 8200, 2), 1.0)
+    shown = view(Trace(layers=(Layer("one", "self", factors),)))
+    drawn = []
+    monkeypatch.setattr(type(shown), "figure", lambda self: drawn.append(self))
+    data = shown._repr_mimebundle_()
+    data = data[0] if isinstance(data, tuple) else data
+    assert not drawn
+    assert "image/png" not in data
+    assert "layer=0" in data["text/plain"]
 
 
 def test_a_comparison_has_both_heads_and_their_difference(lens, trace):
@@ -234,10 +282,22 @@ def test_no_figure_stays_in_memory(trace):
     assert pyplot.get_fignums() == before
 
 
-def test_a_picture_that_cannot_be_drawn_leaves_the_live_view(trace, monkeypatch):
+def nothing_to_draw(view: object):
+    raise InputError("there is nothing to draw")
+
+
+@pytest.mark.parametrize(
+    ("drawing", "warning"),
+    [
+        (lambda view: 1 / 0, pytest.warns(RuntimeWarning, match="no picture beside it: ZeroDivisionError")),
+        (nothing_to_draw, nullcontext()),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_leaves_the_live_view(trace, monkeypatch, drawing, warning):
     view = al.AttentionView(trace)
-    monkeypatch.setattr(type(view), "figure", lambda self: 1 / 0)
-    data = view._repr_mimebundle_()
+    monkeypatch.setattr(type(view), "figure", drawing)
+    with warning:
+        data = view._repr_mimebundle_()
     data = data[0] if isinstance(data, tuple) else data
     assert "image/png" not in data
     assert "application/vnd.jupyter.widget-view+json" in data
