@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -82,6 +83,8 @@ def drawn(
     words: tuple[str, str],
     *,
     marked: tuple[int | None, int | None] = (None, None),
+    threshold: float = 0.0,
+    log: bool = False,
     figsize: _style.Size | None = None,
     ax: Axes | None = None,
 ) -> Figure:
@@ -89,16 +92,19 @@ def drawn(
 
     sides: of queries and keys their positions and tokens; names: what each colour stands for; words: title and caption
     marked: positions of a query and a key that are selected; the lines of others are omitted
+    threshold: lines of smaller weight are omitted; log: width and opacity follow the logarithm of the weight
     """
     count, new = max(len(tokens) for _, tokens in sides), ax is None
     ax = _style.panel(ax, figsize, (WIDTH, ROW * count + 1.35))
     ax.set(xlim=(-0.62, 1.62), ylim=(count - 0.4, -1.6))
     ax.axis("off")
     top = float(np.nanmax(weights, initial=0)) or 1.0
-    _draw_lines(ax, _selected(weights, sides, marked), top, colours, count)
+    norm = _style.log_scale(weights) if log else Normalize(0, top, clip=True)
+    least = max(threshold, _style.LOG_FLOOR if log else FAINTEST * top)
+    _draw_lines(ax, _selected(weights, sides, marked), norm, least, colours, count)
     for place, (positions, tokens), at in zip((-0.02, 1.02), sides, marked):
         _draw_tokens(ax, place, positions, tokens, at)
-    _legend(ax, top, colours, names)
+    _legend(ax, norm, least, colours, names)
     return _style.done(ax, *words, new)
 
 
@@ -120,14 +126,16 @@ def _selected(
     return shown
 
 
-def _draw_lines(ax: Axes, weights: np.ndarray, top: float, colours: Sequence[str], count: int) -> None:
+def _draw_lines(
+    ax: Axes, weights: np.ndarray, norm: Normalize, least: float, colours: Sequence[str], count: int
+) -> None:
     """Every visible weight as a curve, the strong ones on top."""
-    which, start, end = np.nonzero(weights >= max(FAINTEST * top, 1e-12))
-    shares = weights[which, start, end] / top
+    which, start, end = np.nonzero(weights >= max(least, 1e-12))
+    shares = np.asarray(norm(weights[which, start, end]))
     order = np.argsort(shares, kind="stable")
     rank = np.empty(len(order))
     rank[order] = np.arange(len(order), 0, -1)
-    opacity = np.clip(shares, 0, 1) * np.minimum(1, PER_TOKEN * count / rank)
+    opacity = shares * np.minimum(1, PER_TOKEN * count / rank)
     rise = CURVE * CURVE * (3 - 2 * CURVE)
     across = 1.5 * CURVE * (1 - CURVE) + CURVE**3
     curves = [np.column_stack([across, start[n] + (end[n] - start[n]) * rise]) for n in order]
@@ -174,10 +182,14 @@ def _draw_tokens(
         )
 
 
-def _legend(ax: Axes, top: float, colours: Sequence[str], names: Sequence[str]) -> None:
+def _legend(ax: Axes, norm: Normalize, least: float, colours: Sequence[str], names: Sequence[str]) -> None:
     """Weights of some widths; for several heads which colour is which."""
     if len(colours) == 1:
-        samples = [(share, f"{share * top:.2g}", colours[0]) for share in (0.1, 0.5, 1)]
+        samples = [
+            (share, f"{norm.inverse(share):.2g}", colours[0])
+            for share in (0.1, 0.5, 1)
+            if norm.inverse(share) >= least
+        ]
         handles = [
             Line2D(
                 [], [], color=ink, alpha=max(0.2, share), linewidth=THIN + (THICK - THIN) * share, label=text

@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, PowerNorm
+from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
@@ -167,6 +167,16 @@ def weight_scale(
     top = 0.0 if not len(drawn) else float(drawn.max() if linear else np.quantile(drawn, ROBUST))
     top = max(top, min(1.0, even / keys))
     return Normalize(0, top) if linear else PowerNorm(0.5, 0, top)
+
+
+LOG_FLOOR = 1e-4
+"""The smallest weight that a logarithmic scale distinguishes from zero, as in the views."""
+
+
+def log_scale(values: np.ndarray) -> Normalize:
+    """A logarithmic scale up to the largest value; smaller ones than `LOG_FLOOR` are as zero."""
+    top = float(np.nanmax(values, initial=0)) or 1.0
+    return LogNorm(min(LOG_FLOOR, top / 10), top, clip=True)
 
 
 def scale(norm: Normalize, values: Sequence[np.ndarray], cmap: Colormap = WEIGHTS) -> ScalarMappable:

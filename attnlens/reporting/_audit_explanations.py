@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +17,6 @@ from ..data._trace import Trace
 from ..errors import FileError
 from ._audit_tables import tint
 from ._page import shown
-
-if TYPE_CHECKING:
-    pass
 
 SIDE = 224
 """Pixels of the longer side of a picture on the page, at most."""
@@ -189,7 +186,7 @@ def _of_text(audit: Audit, row: Any, trace: Trace) -> str:
         for token, special, score in zip(row.tokens, row.special, scores.tolist())
         if not special
     ]
-    return f"<p class='units'>{''.join(words)}</p>{_facts(audit, row)}{_attention(trace)}"
+    return f"<p>{''.join(words)}</p>{_facts(audit, row)}{_attention(trace)}"
 
 
 def _attention(trace: Trace) -> str:
@@ -205,7 +202,7 @@ def _attention(trace: Trace) -> str:
     ]
     reader = shown(str(trace.tokens[trace.reader]))
     said = f"Attention of {reader} in layer {layer}, head {number}, the largest weight of a head on a word:"
-    return f"<p class='about'>{said}</p><p class='units'>{''.join(units)}</p>"
+    return f"<p class='about'>{said}</p><p>{''.join(units)}</p>"
 
 
 def _strongest_on_a_word(trace: Trace) -> tuple[int, int] | None:

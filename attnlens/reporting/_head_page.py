@@ -68,8 +68,8 @@ def _table(pages: HeadPages) -> str:
 
 
 def _number(value: Any) -> str:
-    return "" if value is None or value != value else f"{value:.3g}"
+    return "" if value != value else f"{value:.3g}"
 
 
 def _signed(value: Any) -> str:
-    return "" if value is None or value != value else f"{value:+.3g}"
+    return "" if value != value else f"{value:+.3g}"

@@ -10,11 +10,11 @@ from .. import _palette
 ROLES = ("text", "muted", "line", "background", "surface", "page", "accent", "halo")
 """Of the palette, each a custom property of the page."""
 
-LEVELS = 10
-"""Steps of a tint, each a class, since the page allows no style of its own to an element."""
-
 OPACITIES = (0.1, 0.18, 0.27, 0.36, 0.44, 0.52, 0.6, 0.88, 0.94, 1.0)
-"""Of each step. Between the seventh and the eighth no text would have contrast enough."""
+"""Of the steps of a tint. Between the seventh and the eighth no text would have contrast enough."""
+
+LEVELS = len(OPACITIES)
+"""Steps of a tint, each a class, since the page allows no style of its own to an element."""
 
 PAGE = """
 * { box-sizing: border-box; }

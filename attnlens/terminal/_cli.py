@@ -356,6 +356,14 @@ def report(
     column: Column = None,
     out: Annotated[Path, typer.Argument(metavar="REPORT", help="the file to write, ending in .html")],
     title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LAYER.HEAD",
+            help="the head that the page opens at, such as 5.9; repeated: those of which a long input's page holds "
+            "every weight",
+        ),
+    ] = None,
     window: Window = None,
 ) -> None:
     """Write one HTML file that opens anywhere: heads, attention between tokens, and what made the model decide."""
@@ -370,13 +378,14 @@ def report(
             f"there is no input to report on; {model!r} was read as the model, which comes first: "
             "attnlens report MODEL TEXT... REPORT.html"
         )
+    heads = [_sources.head(name) for name in head or []] or None
     _output.check_writable(out)
     lens = _output.load(model)
     inputs = _sources.inputs(lens, sources or [], file, column)
     if type(lens).__name__ == "ImageLens" and (lost := [one for one in inputs if not os.path.isfile(one)]):
         raise InputError(f"{lens.name} reads images, and there is no image file {lost[0]!r}")
     with _output.working("writing the report"):
-        written = attnlens.report(lens, inputs, out, title=title, window=window)
+        written = attnlens.report(lens, inputs, out, title=title, heads=heads, window=window)
     print(f"wrote {written}")
 
 

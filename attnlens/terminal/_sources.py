@@ -6,6 +6,7 @@ Every command reads its inputs here, so that none reads a file's name as a text.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def inputs(
     if column is not None and not any(map(os.path.exists, sources)):
         raise InputError("--column names a column of a file; give the file: --file FILE")
     return texts
+
+
+def head(name: str) -> tuple[int, int]:
+    """The layer and the head of a name such as "5.9". Raises InputError for any other."""
+    if not (numbers := re.fullmatch(r"(\d+)\.(\d+)", name)):
+        raise InputError(f"a head is named by its layer and its number, such as 5.9, not {name!r}")
+    return int(numbers[1]), int(numbers[2])
 
 
 def text(lens: Lens, sources: list[str], file: Path | None, column: str | None, what: str) -> str:

@@ -120,10 +120,12 @@ class AttentionView(View):
             self.trace = self._layers.show(trace, self.layer)
 
     def figure(self) -> Figure:
-        """What is seen, as a matplotlib figure: lines, beyond 60 tokens a matrix; with what is selected and hidden."""
+        """What is seen, as a matplotlib figure: lines, beyond 60 tokens a matrix; with what is selected and hidden, and
+        the scale."""
         from ._figures import attention_figure
 
-        return attention_figure(self._tiles, self._selected(), self.mode, self.mean, (self.query, self.key))
+        shown = self._selected(), self.mode, self.mean, (self.query, self.key), self.threshold, self.log
+        return attention_figure(self._tiles, *shown)
 
     def _selected(self) -> HeadSelection:
         return self._selection(

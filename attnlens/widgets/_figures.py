@@ -23,9 +23,18 @@ Positions = tuple[list[int], list[Token]]
 
 
 def attention_figure(
-    tiles: Tiles, selection: HeadSelection, mode: str, mean: bool, selected: tuple[int | None, int | None]
+    tiles: Tiles,
+    selection: HeadSelection,
+    mode: str,
+    mean: bool,
+    selected: tuple[int | None, int | None],
+    threshold: float = 0.0,
+    log: bool = False,
 ) -> Figure:
-    """The heads of AttentionView as lines or as a matrix, with what is hidden left out."""
+    """The heads of AttentionView as lines or as a matrix, with what is hidden left out.
+
+    threshold: smaller weights are not drawn; log: strength follows the logarithm of the weight
+    """
     trace, heads = tiles.trace, selection.heads
     sides = _sides(tiles, selection)
     merged = mean or mode == "matrix"
@@ -38,9 +47,16 @@ def attention_figure(
         colours = [_palette.head_colour(head) for head in heads]
         if merged and len(heads) > 1:
             weights, names, colours = weights.mean(0, keepdims=True), [title], [_palette.colour("accent")]
-        words = title, _style.named(trace, _lines.READING)
-        return _lines.drawn(weights, sides, colours, names, words, marked=selected)
-    return _matrix_figure(tiles, selection, sides, title, selected)
+        words = title, _style.named(trace, _lines.READING, *_drawn_how(threshold, log))
+        drawn = dict(marked=selected, threshold=threshold, log=log)
+        return _lines.drawn(weights, sides, colours, names, words, **drawn)
+    return _matrix_figure(tiles, selection, sides, title, selected, threshold, log)
+
+
+def _drawn_how(threshold: float, log: bool) -> list[str]:
+    """For a caption: what is omitted, and a scale that is not linear."""
+    omitted = [f"weights below {threshold:g} are omitted"] if threshold > 0 else []
+    return omitted + (["logarithmic scale"] if log else [])
 
 
 def _sides(tiles: Tiles, selection: HeadSelection) -> tuple[Positions, Positions]:
@@ -64,11 +80,15 @@ def _matrix_figure(
     sides: tuple[Positions, Positions],
     title: str,
     selected: tuple[int | None, int | None],
+    threshold: float,
+    log: bool,
 ) -> Figure:
     values, size = pooled_selection(tiles, selection, _matrices.SHARPEST)
+    norm = _style.log_scale(values) if log else None
+    values = np.where(values < threshold, 0, values)
     tokens = tuple(tokens for _, tokens in sides)
     ax = _style.panel(None, None, _matrices.size_of(*tokens))
-    image = _matrices.tokens_matrix(ax, values, (size, size), tokens)
+    image = _matrices.tokens_matrix(ax, values, (size, size), tokens, norm=norm)
     for (positions, _), at, draw in zip(sides, selected, (ax.axhspan, ax.axvspan)):
         if at in positions:
             place = positions.index(at)
@@ -78,7 +98,9 @@ def _matrix_figure(
         image, ax, "attention weight" if len(selection.heads) == 1 and not selection.layers else "mean weight"
     )
     cells = f"a cell is {CAPTIONS[selection.pool]} of {size} × {size} weights" if size > 1 else ""
-    caption = _style.named(tiles.trace, f"{_matrices.READING}, dark is much attention", cells)
+    caption = _style.named(
+        tiles.trace, f"{_matrices.READING}, dark is much attention", cells, *_drawn_how(threshold, log)
+    )
     return _style.done(ax, title, caption, True)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import _checks
 from ..analysis import rollout
+from ..analysis._strongest_heads import strongest_heads
 from ..attribution._registry import methods
 from ..data._trace import PatchGrid, Trace, no_patches
 from ..errors import AttnlensError, InputError
@@ -85,7 +86,7 @@ class PatchView(View):
         target: str | int | None = None,
         *,
         layer: int | None = None,
-        heads: int | list[int] = (),
+        heads: int | list[int] | None = None,
         query: int | str | tuple[int, int] | None = None,
         panels: list[str] | None = None,
         **traits: Any,
@@ -93,7 +94,8 @@ class PatchView(View):
         """
         source: the trace of an image; or a lens, which runs on `image`
         target: for a lens, the class that attributions explain, by name or index; the predicted one by default
-        layer: what is shown first, the last one by default; heads: one or several, by default the mean over all
+        layer, heads: what is shown first, by default the head in which the class token has the largest weight on a
+            patch, without a class token the last layer; of a given layer, and for heads=[], the mean of every head
         query: a position by number or text, or a patch as (row, column); the class token by default
         panels: names from `OF_TRACE` and, for a lens, `attnlens.attribution.IMAGE_METHODS`
         traits: any of the others by name
@@ -102,13 +104,15 @@ class PatchView(View):
         where no layer attends over the patches.
         """
         named = self._hold(source, image, target)
+        if layer is None and heads is None:
+            layer, heads = _first_heads(self._trace)
         layer = (
             _usable(self._trace)[-1] if layer is None else _checks.position("layer", layer, len(self._trace))
         )
         first = [name for name in FIRST if name in self._offered]
         super().__init__(
             layer=layer,
-            heads=_checks.positions("head", heads, self._trace[layer].heads),
+            heads=_checks.positions("head", [] if heads is None else heads, self._trace[layer].heads),
             query=_position(query, self._trace.patches),
             panels=first if panels is None else list(panels),
             target=named,
@@ -306,6 +310,15 @@ def _usable(trace: Trace) -> list[int]:
         for number, layer in enumerate(trace.layers)
         if layer.query_side == layer.key_side == "input" and 0 not in layer.attention.shape
     ]
+
+
+def _first_heads(trace: Trace) -> tuple[int, int | list[int]]:
+    """The layer and head that a view opens at: the strongest one of a class token, else the mean of the last layer."""
+    usable = _usable(trace)
+    strongest = [one for one in strongest_heads(trace) if one.layer in usable]
+    if not trace.patches.leading or not strongest:
+        return usable[-1], []
+    return strongest[0].layer, strongest[0].head
 
 
 def _first_target(lens: ImageLens | None, trace: Trace, target: Any) -> str:

@@ -614,6 +614,14 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
     assert "not a bad film, really" in Path("reviews.html").read_text()
 
 
+def test_a_report_opens_at_the_head_that_is_asked_for(quick, monkeypatch):
+    asked = []
+    monkeypatch.setattr(al, "report", lambda *_, heads, **__: asked.append(heads) or Path("x.html"))
+    assert quick("report", "sentiment", "see it", "x.html", "--head", "3.10", "--head", "0.1")[0] == 0
+    assert quick("report", "sentiment", "see it", "x.html")[0] == 0
+    assert asked == [[(3, 10), (0, 1)], None]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -636,6 +644,8 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
         (["heads", "see it", "--png", "heads.jpg"], "the figure is a PNG: .* ends in .png, not 'heads.jpg'"),
         (["heads", "see it", "--png", "reviews.csv/heads.png"], "there is no folder reviews.csv"),
         (["report", "sentiment", "see it", "nowhere/x.html"], "cannot write nowhere/x.html: there is no folder"),
+        (["report", "sentiment", "see it", "x.html", "--head", "5,9"], "a head is named by .* such as 5.9, not '5,9'"),
+        (["report", "sentiment", "see it", "x.html", "--head", "6.0"], "layer"),
         (["image", "https://example.org/cat.png"], "opens no URL; download the picture first"),
     ],
 )  # fmt: skip

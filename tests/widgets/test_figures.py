@@ -80,6 +80,39 @@ def test_lines_are_lines_until_there_are_too_many_tokens(trace, lens):
     assert long.figure().axes[0].images
 
 
+def test_lines_follow_the_threshold_and_the_logarithm(trace):
+    view = al.AttentionView(trace, layer=5, heads=9)
+    weights = trace[5, 9].numpy()
+
+    def drawn(**given):
+        for name, value in given.items():
+            setattr(view, name, value)
+        figure = view.figure()
+        (curves,) = figure.axes[0].collections
+        legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        return len(curves.get_paths()), curves.get_linewidths(), legend, figure.texts[-1].get_text()
+
+    count, linear, *_ = drawn()
+    assert count == (weights >= 0.01 * weights.max()).sum()
+    count, _, legend, caption = drawn(threshold=0.2)
+    assert (count, len(legend)) == ((weights >= 0.2).sum(), 2)
+    assert "weights below 0.2 are omitted" in caption
+    count, widths, legend, caption = drawn(threshold=0.0, log=True)
+    assert count == (weights >= 1e-4).sum()
+    assert np.median(widths) > np.median(linear)
+    assert legend[1] == f"{(1e-4 * weights.max()) ** 0.5:.2g}"
+    assert "logarithmic scale" in caption
+
+
+def test_a_matrix_follows_the_threshold_and_the_logarithm(trace):
+    view = al.AttentionView(trace, layer=5, heads=9, mode="matrix", threshold=0.2, log=True)
+    figure = view.figure()
+    weights, image = trace[5, 9].numpy(), figure.axes[0].images[0]
+    assert np.ma.filled(image.get_array(), 0) == pytest.approx(np.where(weights < 0.2, 0, weights), abs=1e-6)
+    assert float(image.norm(np.sqrt(1e-4 * weights.max()))) == pytest.approx(0.5)
+    assert "logarithmic scale" in figure.texts[-1].get_text()
+
+
 def test_a_long_trace_is_pooled_as_the_view_is():
     torch.manual_seed(0)
     factors = Factors(torch.randn(2, 2000, 8), torch.randn(2, 2000, 8), 1.0)

@@ -61,9 +61,23 @@ def test_the_state_in_the_browser_is_the_synced_traits():
     assert written == own
 
 
-def test_a_trace_is_shown_from_its_last_layer_with_what_a_trace_has(trace):
+def test_a_trace_opens_at_the_head_whose_class_token_attends_most_to_one_patch(trace):
+    weights = torch.stack([layer[:, 0, 1:].amax(-1) for layer in (trace[n] for n in range(len(trace)))])
+    strongest = weights.flatten().argmax().item()
     view = al.PatchView(trace)
-    assert (view.layer, view.heads, view.query, view.target) == (len(trace) - 1, [], None, "")
+    assert (view.layer, view.heads) == (strongest // weights.shape[1], [strongest % weights.shape[1]])
+    assert al.PatchView(trace, heads=[]).layer == al.PatchView(trace, heads=0).layer == len(trace) - 1
+    assert al.PatchView(trace, layer=1).heads == al.PatchView(trace, heads=[]).heads == []
+
+
+def test_without_a_class_token_it_opens_at_the_mean_of_the_last_layer():
+    view = al.PatchView(al.Lens(tiny.HandViT(leading=0), patches=(6, 10)).trace(torch.randn(3, 24, 40)))
+    assert (view.layer, view.heads) == (len(view.trace["layers"]) - 1, [])
+
+
+def test_a_trace_is_shown_with_what_a_trace_has(trace):
+    view = al.PatchView(trace)
+    assert (view.query, view.target) == (None, "")
     assert view.offered == view.panels == ["image", "attention", "rollout"]
     assert view.size == [32, 32]
     assert all(view.has_trait(f"layer_{number}") for number in range(len(trace)))

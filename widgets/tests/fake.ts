@@ -81,6 +81,14 @@ function blankContext(): object {
   });
 }
 
+/** Ends what pages of earlier tests listen to: a window has one page. */
+export function leavePages(): void {
+  for (const [name, listener] of listening!.mock.calls) removeEventListener(name, listener);
+  listening!.mockClear();
+}
+
+const listening = "addEventListener" in globalThis ? vi.spyOn(globalThis, "addEventListener") : null;
+
 /** One call of a canvas's context, with the styles that it was made with. */
 export interface RecordedCall {
   name: string;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -155,6 +155,7 @@ var tile_worker_code_default = '"use strict";\n(() => {\n  // src/protocol/float
 var MOST_WORKERS = 4;
 var MOST_BYTES = 256 << 20;
 var FRAME = 30;
+var address;
 var TileWorkers = class {
   jobs = /* @__PURE__ */ new Map();
   workers = [];
@@ -240,7 +241,7 @@ var TileWorkers = class {
     }
   }
   made(old) {
-    const worker = new Worker(URL.createObjectURL(new Blob([tile_worker_code_default], { type: "text/javascript" })));
+    const worker = new Worker(address ??= URL.createObjectURL(new Blob([tile_worker_code_default], { type: "text/javascript" })));
     worker.onmessage = old?.onmessage ?? null;
     worker.onerror = () => this.stop(new Error("This page may not start a worker."));
     old?.terminate();
@@ -907,6 +908,27 @@ function customProperties() {
 `;
 }
 
+// src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text, longest = LONGEST) {
+  const start = text.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
+var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+var MARK = /[\p{M}\u200d]/u;
+function lettersWide(text) {
+  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+}
+
 // src/drawing/svg.ts
 var [EDGE, NARROWEST] = [14, 460];
 var TITLE = { size: 15, line: 20, letter: 9 };
@@ -938,10 +960,24 @@ function wrapped(text, letters) {
   const lines = [];
   for (const word of text.split(/\s+/).filter(Boolean)) {
     const last = lines.at(-1);
-    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== void 0 && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...brokenWord(word, letters));
   }
   return lines;
+}
+function brokenWord(word, letters) {
+  const parts = [""];
+  let wide = 0;
+  for (const letter of word) {
+    const width = lettersWide(letter);
+    if (wide > 0 && wide + width > letters) {
+      parts.push("");
+      wide = 0;
+    }
+    parts[parts.length - 1] += letter;
+    wide += width;
+  }
+  return parts;
 }
 function fileName(...parts) {
   return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
@@ -1193,6 +1229,7 @@ function view(name, style, fill) {
 var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chips.pictures .chip { display: inline-flex; flex-direction: column; align-items: center; padding: 2px 3px 0; font-size: 11px; line-height: 15px; }\n.chip canvas { width: 34px; height: 34px; image-rendering: pixelated; background: var(--background); border-radius: 2px; }\n.headline { margin: 0 0 6px; font-size: 14px; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 1100px; margin: 0 auto; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines.at-line { cursor: pointer; }\n.lines .content { position: relative; }\n.lines .columns { position: sticky; top: 0; z-index: 1; height: 28px; display: grid; grid-template-columns: var(--side) 1fr var(--side); align-items: center; background: var(--background); color: var(--muted); }\n.lines .columns span:first-child { text-align: right; padding-right: 8px; }\n.lines .columns span:last-child { padding-left: 8px; }\n.lines .samples { display: flex; justify-content: center; gap: 14px; font-size: 11px; font-variant-numeric: tabular-nums; overflow: hidden; }\n.lines .sample { display: inline-flex; align-items: center; gap: 6px; }\n.lines .sample i { width: 24px; border-radius: 2px; }\n.lines canvas { position: sticky; top: 28px; pointer-events: none; }\n.lines .token { position: absolute; display: flex; align-items: center; gap: 6px; width: calc(var(--side) - 3px); height: var(--row); line-height: var(--row); padding: 0 5px; border-radius: 3px; cursor: pointer; }\n.lines.small .token { font-size: min(11px, var(--row) - 1px); }\n.lines .token.query { left: 0; flex-direction: row-reverse; }\n.lines .token.key { right: 0; }\n.lines .token .label { flex: 1; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query .label { text-align: right; }\n.lines .token::before, .lines .token::after { font: 10px/1 system-ui, sans-serif; font-variant-numeric: tabular-nums; color: var(--muted); flex: none; }\n.lines .token::after { content: attr(data-index); }\n.lines .token::before { content: attr(data-weight); order: 1; color: var(--text); }\n.lines .token::after { order: 2; min-width: 16px; text-align: right; }\n.lines .token.query::after { text-align: left; }\n.lines .token.special .label { color: var(--muted); }\n.lines .token[aria-selected="true"], .lines .token[aria-selected="true"] .label, .lines .token[aria-selected="true"]::before, .lines .token[aria-selected="true"]::after { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { margin: 0 auto; outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
 
 // src/drawing/number_format.ts
+var READS_ZERO = 5e-3;
 function formatNumber(value) {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
@@ -1203,20 +1240,23 @@ function formatPercent(share) {
   return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
 }
 
-// src/drawing/token_label.ts
-var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
-var LONGEST = 40;
-var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function tokenLabel(text, longest = LONGEST) {
-  const start = text.slice(0, longest * 2);
-  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
-  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
-  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
-  const letters = [...clear];
-  const cut = letters.length > longest || start.length < text.length;
-  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+// src/drawing/titles.ts
+var MOST_WORDS = 40;
+function capitalized(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+function traceTitle({ model, tokens, patches }) {
+  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
+  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
+  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
+function layerTitle({ layers, stacks }, number) {
+  const { kind } = layers[number];
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
+}
+function stackedLayer(stack = "") {
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
 }
 
 // src/attention/attention_model.ts
@@ -1256,8 +1296,7 @@ function linesDrawing(state, heads2, weights, roles, dark2) {
   };
 }
 function describeHeads({ layer, heads: heads2, layers }, stacks = [], apart = false) {
-  const stack = stacks[layer];
-  const of = `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+  const of = stackedLayer(stacks[layer]);
   const where = layers ? `mean of ${of}s ${numberRanges(layers)}` : `${of} ${layer}`;
   return `${where}, ${heads2.length === 1 ? `head ${heads2[0]}` : `${apart ? "" : "mean of "}${heads2.length} heads`}`;
 }
@@ -1305,19 +1344,6 @@ function describeLine(tokens, selection, { axis, position }, weights, others, st
 function scoreOf(q, k, scale) {
   const products = q.map((value, i) => value * k[i]);
   return { products, score: products.reduce((a, b) => a + b, 0) * scale };
-}
-
-// src/protocol/headers.ts
-var MOST_WORDS = 40;
-function traceTitle({ model, tokens, patches }) {
-  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
-  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
-  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
-}
-function layerTitle({ layers, stacks }, number) {
-  const { kind } = layers[number];
-  const of = stacks[number] || (kind === "self" ? "" : kind);
-  return of ? `${number} (${of})` : String(number);
 }
 
 // src/ui/controls.ts
@@ -1874,6 +1900,9 @@ function intensityScale(most, log) {
   const range2 = Math.log(top) - low;
   return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range2));
 }
+function weightAt(share, top, log) {
+  return log ? Math.min(LOG_FLOOR, top / 10) ** (1 - share) * top ** share : share * top;
+}
 function weightColours(options2, top) {
   const { log, threshold, signed } = options2;
   const magnitude = intensityScale(top, log);
@@ -2098,7 +2127,8 @@ function segmentsInSight({ rows, cols, matrices }, { first, end }, least) {
 }
 function lineStrokes(drawing, sight) {
   const strokes = segmentsByShade(lineSegments(drawing, sight), lineShare(drawing));
-  const full = LINES_PER_TOKEN * (Math.min(drawing.rows.length, sight.end) - sight.first);
+  const shown = (positions) => Math.min(positions.length, sight.end) - sight.first;
+  const full = LINES_PER_TOKEN * Math.max(1, shown(drawing.rows), shown(drawing.cols));
   let stronger = 0;
   for (const stroke of strokes.reverse()) {
     const rank = stronger + stroke.segments.length;
@@ -2120,7 +2150,7 @@ function segmentsByShade(segments2, share) {
 }
 function weightBeside({ alone }, axis, row) {
   const weight = alone && alone.axis !== axis && alone.weights.length === 1 ? alone.weights[0][row] : 0;
-  return weight < 5e-3 ? "" : weight.toFixed(2);
+  return weight < READS_ZERO ? "" : weight.toFixed(2);
 }
 function lineSlope(across) {
   let [low, high] = [0, 1];
@@ -2149,9 +2179,9 @@ var SIDE2 = 220;
 var SAMPLES = [0.1, 0.5, 1];
 var MOST_NAMED2 = 12;
 function lineSamples({ top, log, colours, muted, threshold }) {
-  if (!(top > 0) || log) return [];
+  if (!(top > 0)) return [];
   const colour = colours.length === 1 ? colours[0] : muted;
-  return SAMPLES.filter((share) => share * top >= threshold).map((share) => ({ text: formatNumber(Number((share * top).toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
+  return SAMPLES.map((share) => ({ share, weight: weightAt(share, top, log) })).filter(({ weight }) => weight >= threshold).map(({ share, weight }) => ({ text: formatNumber(Number(weight.toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
 }
 function samplesSvg(samples, ink, x, y) {
   const step = 74;
@@ -2226,7 +2256,7 @@ var Lines = class {
     }, this.content);
     this.element.addEventListener("scroll", () => this.paint(), { signal, passive: true });
     this.element.addEventListener("pointermove", (event) => this.pointAt(event), { signal });
-    this.element.addEventListener("click", () => this.selectLine(), { signal });
+    this.element.addEventListener("click", (event) => this.selectLine(event), { signal });
     this.element.addEventListener("pointerleave", () => {
       events.pointed("query", null);
       this.pointLine(null);
@@ -2249,6 +2279,7 @@ var Lines = class {
   show(drawing) {
     this.drawing = drawing;
     this.pointed = null;
+    this.element.classList.remove("at-line");
     const count = Math.max(drawing.rows.length, drawing.cols.length);
     const printed = count <= MOST_PRINTED && this.element.closest("[data-printing]") !== null;
     this.row = printed ? Math.min(HIGH, Math.floor(PRINTED / count)) : Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
@@ -2346,7 +2377,9 @@ var Lines = class {
     this.paint();
     this.events.linePointed(line);
   }
-  selectLine() {
+  /** What was drawn since may have moved the lines, and a finger points at none before it presses. */
+  selectLine(event) {
+    this.pointAt(event);
     const { pointed, drawing } = this;
     if (pointed && drawing) this.events.lineSelected(drawing.rows[pointed.from], drawing.cols[pointed.to]);
   }
@@ -2402,12 +2435,9 @@ function sampleElement({ text, width, opacity, colour }) {
   return h("span", { className: "sample" }, h("i", { style: { height: `${width}px`, opacity: String(opacity), background: colour } }), text);
 }
 function sideOf(drawing, width, { first, end }) {
-  const longest = (positions, texts) => Math.max(0, ...positions.slice(first, end).map((position) => lettersOf(tokenLabel(texts[position]))));
+  const longest = (positions, texts) => Math.max(0, ...positions.slice(first, end).map((position) => lettersWide(tokenLabel(texts[position]))));
   const letters = Math.max(longest(drawing.rows, drawing.queries.text), longest(drawing.cols, drawing.keys.text));
   return Math.min(width * MOST_LABELS, BESIDE + letters * LETTER);
-}
-function lettersOf(label) {
-  return [...label].reduce((sum, letter) => sum + (letter.codePointAt(0) > 4351 ? 2 : 1), 0);
 }
 
 // src/drawing/interactions.ts
@@ -2648,8 +2678,6 @@ var ROOMY_CELL = 22;
 var numberSize = (cell) => Math.min(12, Math.floor(cell * 0.4));
 var AXIS_NAME = 18;
 var NAMED_PLOT = 100;
-var LEAST_NUMBER = 5e-3;
-var LETTER_WIDTH2 = 6.7;
 var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 function paintMatrix(context, scene) {
   const { drawing, viewport, tiles, margins, colours } = scene;
@@ -2721,7 +2749,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }) {
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
-      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
+      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
       const ink = inkOn(colours.ramp(colours.share(weight)));
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
@@ -2758,7 +2786,7 @@ function axisNames(scene) {
   const { left, top } = scene.margins;
   const { width, height } = scene.viewport;
   const labels = placedLabels(scene);
-  const longest = (turned) => Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, text.length * LETTER_WIDTH2)));
+  const longest = (turned) => Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, lettersWide(text) * LETTER_WIDTH)));
   const [x, y] = [left - 6 - longest(false) - 12, top - 6 - longest(true) * Math.sin(LEAN) - 14];
   return [
     ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: Math.max(10, x), y: top + height / 2, turned: true }] : [],
@@ -2817,7 +2845,7 @@ function matrixSvg(scene, legendRoom) {
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
   const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
     const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
-    const fit = text.length * LETTER_WIDTH2 > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
+    const fit = lettersWide(text) * LETTER_WIDTH > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
     const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
     return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
   });
@@ -2926,7 +2954,7 @@ var Viewport = class {
 };
 
 // src/drawing/matrix.ts
-var WIDE = { plot: 620, left: 124, top: 106, legend: 80 };
+var WIDE2 = { plot: 620, left: 124, top: 106, legend: 80 };
 var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
 var NARROW_WIDTH = 480;
 var SMALLEST_PLOT = 120;
@@ -2951,7 +2979,7 @@ var Matrix = class {
   viewport = new Viewport();
   drawing = null;
   tiles = null;
-  margins = WIDE;
+  margins = WIDE2;
   pointedCell = null;
   resting;
   scheduled = 0;
@@ -2965,7 +2993,7 @@ var Matrix = class {
     this.drawing = drawing;
     const { rows, cols } = drawing;
     if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
-    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE);
+    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE2);
     const { plot, left, legend } = this.margins;
     if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT, Math.min(plot, width - left - legend)))) this.moved();
     this.paint();
@@ -3013,7 +3041,7 @@ var Matrix = class {
   }
   /** What is in sight, with its labels and its legend. */
   svg() {
-    return matrixSvg(this.scene, WIDE.legend);
+    return matrixSvg(this.scene, WIDE2.legend);
   }
   // -- moved by the user, or with another matrix ----------------------------------------------------------
   moved() {
@@ -3229,7 +3257,7 @@ var AttentionPicture = class {
     const { query, key } = source.header.layers[selection.layer];
     const tokens = tokensOfBoth(source, selection.layer);
     const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key });
-    this.headline.replaceChildren(h("b", {}, `${name[0].toUpperCase()}${name.slice(1)}`), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
   }
   showLines(shown, drawing) {
     const { frame } = this;

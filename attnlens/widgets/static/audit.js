@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -33,7 +33,11 @@ function resting(act) {
 var PageAddress = class {
   parts = [];
   constructor() {
-    addEventListener("hashchange", () => this.parts.forEach((part) => part.open(valuesOf(location.hash))));
+    addEventListener("hashchange", () => {
+      const values = valuesOf(location.hash);
+      this.parts.forEach((part) => part.open(values));
+      if (values.size > 0) this.write();
+    });
   }
   /** Opens a part as the address says, and keeps it there from now on. */
   keep(part) {
@@ -178,10 +182,10 @@ var SortableTable = class {
     const named = values.get("row") ?? "";
     const row = /^\d+$/.test(named) ? this.rows[Number(named)] : void 0;
     const details = row?.querySelector("details");
-    if (details) {
-      this.opened = Number(named);
-      details.open = true;
-    }
+    const before = this.rows[this.opened];
+    this.opened = details ? Number(named) : -1;
+    if (before && before !== row) before.querySelector("details").open = false;
+    if (details) details.open = true;
     (details && !row.hidden ? row : this.table.closest("section") ?? this.table).scrollIntoView();
   }
 };

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -556,6 +556,7 @@ function weightColours(options2, top) {
 }
 
 // src/drawing/number_format.ts
+var READS_ZERO = 5e-3;
 function formatNumber(value) {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
@@ -582,8 +583,13 @@ function tokenLabel(text, longest = LONGEST) {
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
+var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+var MARK = /[\p{M}\u200d]/u;
+function lettersWide(text) {
+  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+}
 
-// src/protocol/headers.ts
+// src/drawing/titles.ts
 var MOST_WORDS = 40;
 function traceTitle({ model, tokens, patches }) {
   const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
@@ -594,6 +600,9 @@ function layerTitle({ layers, stacks }, number) {
   const { kind } = layers[number];
   const of = stacks[number] || (kind === "self" ? "" : kind);
   return of ? `${number} (${of})` : String(number);
+}
+function statisticTitle(name) {
+  return name.replaceAll("_", " ");
 }
 
 // src/protocol/tiles.ts
@@ -751,6 +760,7 @@ var tile_worker_code_default = '"use strict";\n(() => {\n  // src/protocol/float
 var MOST_WORKERS = 4;
 var MOST_BYTES = 256 << 20;
 var FRAME = 30;
+var address;
 var TileWorkers = class {
   jobs = /* @__PURE__ */ new Map();
   workers = [];
@@ -836,7 +846,7 @@ var TileWorkers = class {
     }
   }
   made(old) {
-    const worker = new Worker(URL.createObjectURL(new Blob([tile_worker_code_default], { type: "text/javascript" })));
+    const worker = new Worker(address ??= URL.createObjectURL(new Blob([tile_worker_code_default], { type: "text/javascript" })));
     worker.onmessage = old?.onmessage ?? null;
     worker.onerror = () => this.stop(new Error("This page may not start a worker."));
     old?.terminate();
@@ -1417,10 +1427,24 @@ function wrapped(text, letters) {
   const lines = [];
   for (const word of text.split(/\s+/).filter(Boolean)) {
     const last = lines.at(-1);
-    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== void 0 && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...brokenWord(word, letters));
   }
   return lines;
+}
+function brokenWord(word, letters) {
+  const parts = [""];
+  let wide = 0;
+  for (const letter of word) {
+    const width = lettersWide(letter);
+    if (wide > 0 && wide + width > letters) {
+      parts.push("");
+      wide = 0;
+    }
+    parts[parts.length - 1] += letter;
+    wide += width;
+  }
+  return parts;
 }
 function fileName(...parts) {
   return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
@@ -1831,7 +1855,8 @@ function canvasContext(canvas, width, height) {
   context.clearRect(0, 0, width, height);
   return context;
 }
-function gradientBar(ramp2, width = 80) {
+function gradientBar(ramp2) {
+  const width = 80;
   const canvas = h("canvas");
   const context = canvasContext(canvas, width, 10);
   for (let x = 0; x < width; x++) {
@@ -1849,6 +1874,10 @@ function describePartner(layer, head, partner) {
   const beside = other === layer && otherHead === head ? "" : ` beside layer ${other}, head ${otherHead} of b`;
   return `layer ${layer}, head ${head}${beside}: distance ${distance2 === null ? "unknown" : formatNumber(distance2)}`;
 }
+var METRICS = { hellinger: "Hellinger distance", jensen_shannon: "Jensen-Shannon divergence" };
+function metricTitle(metric) {
+  return METRICS[metric] ?? `${statisticTitle(metric)} distance`;
+}
 function largestDistance(partners) {
   return Math.max(0, ...partners.flat().map((partner) => partner?.[0] ?? 0));
 }
@@ -1856,7 +1885,7 @@ var DistanceMap = class {
   constructor(partners, metric, events) {
     this.partners = partners;
     this.events = events;
-    this.metric = metric.replace("_", "-");
+    this.metric = metricTitle(metric);
     this.largest = largestDistance(partners);
     this.cells = this.largest > 0 ? partners.map((row, layer) => row.map((_, head) => this.cell(layer, head))) : [];
     this.element.hidden = this.largest === 0;
@@ -1894,7 +1923,7 @@ var DistanceMap = class {
       {
         className: "distances",
         role: "grid",
-        "aria-label": `${this.metric} distance of the heads: rows are layers`,
+        "aria-label": `${this.metric} of the heads: rows are layers`,
         style: { gridTemplateColumns: `auto repeat(${heads2}, 20px)` }
       },
       axis("layer \\ head"),
@@ -1928,7 +1957,7 @@ var DistanceMap = class {
       cell.setAttribute("aria-selected", String(cell === selected));
       cell.tabIndex = cell === entry ? 0 : -1;
     }));
-    this.legend.replaceChildren(`${this.metric} distance: 0`, gradientBar(ramp2), formatNumber(this.largest));
+    this.legend.replaceChildren(`${this.metric}: 0`, gradientBar(ramp2), formatNumber(this.largest));
   }
 };
 
@@ -2190,8 +2219,6 @@ var ROOMY_CELL = 22;
 var numberSize = (cell) => Math.min(12, Math.floor(cell * 0.4));
 var AXIS_NAME = 18;
 var NAMED_PLOT = 100;
-var LEAST_NUMBER = 5e-3;
-var LETTER_WIDTH2 = 6.7;
 var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 function paintMatrix(context, scene) {
   const { drawing, viewport, tiles, margins, colours } = scene;
@@ -2263,7 +2290,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }) {
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
-      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
+      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
       const ink = inkOn(colours.ramp(colours.share(weight)));
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
@@ -2300,7 +2327,7 @@ function axisNames(scene) {
   const { left, top } = scene.margins;
   const { width, height } = scene.viewport;
   const labels = placedLabels(scene);
-  const longest = (turned) => Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, text.length * LETTER_WIDTH2)));
+  const longest = (turned) => Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, lettersWide(text) * LETTER_WIDTH)));
   const [x, y] = [left - 6 - longest(false) - 12, top - 6 - longest(true) * Math.sin(LEAN) - 14];
   return [
     ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: Math.max(10, x), y: top + height / 2, turned: true }] : [],
@@ -2359,7 +2386,7 @@ function matrixSvg(scene, legendRoom) {
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
   const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
     const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
-    const fit = text.length * LETTER_WIDTH2 > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
+    const fit = lettersWide(text) * LETTER_WIDTH > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
     const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
     return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
   });
@@ -2468,7 +2495,7 @@ var Viewport = class {
 };
 
 // src/drawing/matrix.ts
-var WIDE = { plot: 620, left: 124, top: 106, legend: 80 };
+var WIDE2 = { plot: 620, left: 124, top: 106, legend: 80 };
 var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
 var NARROW_WIDTH = 480;
 var SMALLEST_PLOT = 120;
@@ -2493,7 +2520,7 @@ var Matrix = class {
   viewport = new Viewport();
   drawing = null;
   tiles = null;
-  margins = WIDE;
+  margins = WIDE2;
   pointedCell = null;
   resting;
   scheduled = 0;
@@ -2507,7 +2534,7 @@ var Matrix = class {
     this.drawing = drawing;
     const { rows, cols } = drawing;
     if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
-    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE);
+    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE2);
     const { plot, left, legend } = this.margins;
     if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT, Math.min(plot, width - left - legend)))) this.moved();
     this.paint();
@@ -2555,7 +2582,7 @@ var Matrix = class {
   }
   /** What is in sight, with its labels and its legend. */
   svg() {
-    return matrixSvg(this.scene, WIDE.legend);
+    return matrixSvg(this.scene, WIDE2.legend);
   }
   // -- moved by the user, or with another matrix ----------------------------------------------------------
   moved() {
@@ -2687,7 +2714,6 @@ var ComparePanels = class {
     for (const other of PANELS) if (other !== panel) this.matrices[other].mark(cells[other]);
     this.events.pointed(a, b);
   }
-  /** Draws the panels; null hides the difference. */
   draw(drawing, hasDifference, parallel, width) {
     this.parallel = parallel;
     this.figures.difference.hidden = !hasDifference;
@@ -2946,7 +2972,7 @@ var CompareView = class {
     const { model, roles } = this.frame;
     const named2 = (side) => `layer ${model.get(HEAD_TRAITS[side][0])}, head ${this.head(side)}`;
     const partner = model.get("partners")[model.get("layer")]?.[this.head("a")];
-    const distance2 = partner && partner[0] !== null ? `; ${model.get("metric")} distance ${formatNumber(partner[0])}` : "";
+    const distance2 = partner && partner[0] !== null ? `; ${metricTitle(model.get("metric"))} ${formatNumber(partner[0])}` : "";
     return {
       picture: this.panels.svg(roles),
       title: `a: ${named2("a")} beside b: ${named2("b")}${distance2}`,

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -33,7 +33,11 @@ function resting(act) {
 var PageAddress = class {
   parts = [];
   constructor() {
-    addEventListener("hashchange", () => this.parts.forEach((part) => part.open(valuesOf(location.hash))));
+    addEventListener("hashchange", () => {
+      const values = valuesOf(location.hash);
+      this.parts.forEach((part) => part.open(values));
+      if (values.size > 0) this.write();
+    });
   }
   /** Opens a part as the address says, and keeps it there from now on. */
   keep(part) {
@@ -55,6 +59,16 @@ function h(tag, attributes = {}, ...children) {
     else element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children);
   return element;
 }
 function range(count) {
@@ -157,10 +171,10 @@ var SortableTable = class {
     const named2 = values.get("row") ?? "";
     const row = /^\d+$/.test(named2) ? this.rows[Number(named2)] : void 0;
     const details = row?.querySelector("details");
-    if (details) {
-      this.opened = Number(named2);
-      details.open = true;
-    }
+    const before = this.rows[this.opened];
+    this.opened = details ? Number(named2) : -1;
+    if (before && before !== row) before.querySelector("details").open = false;
+    if (details) details.open = true;
     (details && !row.hidden ? row : this.table.closest("section") ?? this.table).scrollIntoView();
   }
 };
@@ -209,6 +223,7 @@ function startTables(root, address) {
 }
 
 // src/head_pages/content.ts
+var LEVELS = 10;
 function nameOf({ layer, head }) {
   return `${layer}.${head}`;
 }
@@ -231,7 +246,8 @@ function canvasContext(canvas, width, height) {
   context.clearRect(0, 0, width, height);
   return context;
 }
-function gradientBar(ramp2, width = 80) {
+function gradientBar(ramp2) {
+  const width = 80;
   const canvas = h("canvas");
   const context = canvasContext(canvas, width, 10);
   for (let x = 0; x < width; x++) {
@@ -810,6 +826,36 @@ function formatPercent(share) {
 // src/heads/heads.css
 var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { font-size: 11px; line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
+// src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text, longest = LONGEST) {
+  const start = text.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
+
+// src/drawing/titles.ts
+function capitalized(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+function stackedLayer(stack = "") {
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+}
+function placeTitle({ layer, head }, stacks = []) {
+  return `${stackedLayer(stacks[layer])} ${layer}, head ${head}`;
+}
+function statisticTitle(name) {
+  return name.replaceAll("_", " ");
+}
+
 // src/heads/heads_model.ts
 var LAYER_LABEL = 76;
 var ROOMY = 24;
@@ -868,17 +914,9 @@ function statisticRamp(ramp2) {
 }
 function cellNumber(value, { low, high }) {
   const most = Math.max(Math.abs(low), Math.abs(high));
-  return value.toFixed(most < 10 ? 2 : most < 100 ? 1 : 0).replace(/^(-?)0\./, "$1.");
-}
-function statisticTitle(name) {
-  return name.replaceAll("_", " ");
-}
-function capitalized(text) {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-function placeTitle({ layer, head }, stacks = []) {
-  const stack = stacks[layer];
-  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, head ${head}`;
+  if (most > 0 && most < 1e-3) return value === 0 ? "0" : value.toExponential(0);
+  const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
+  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
 }
 function squareSize(width, mostHeads, least) {
   const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
@@ -1164,7 +1202,7 @@ var HeatMap = class {
     );
     this.picture = new HeadsPicture(this.squares.firstElementChild, {
       select: (place) => choose(this.numberOf(place)),
-      pointed: (place) => this.readout.textContent = place ? this.describe(place) : ""
+      pointed: (place) => this.readout.textContent = place ? this.describe(place, this.statistic) : ""
     });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(heads_default);
@@ -1235,7 +1273,7 @@ var HeatMap = class {
       place: head,
       colour: colourOf(statistic.of(head), scale2, rolesOf(dark2).surface),
       selected: number2 === this.chosen,
-      label: this.describe(head),
+      label: this.describe(head, statistic),
       value: this.textOf(head, statistic)
     })), [], heads2[Math.max(0, this.chosen)]);
     const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatNumber(scale2.low), formatNumber(scale2.high)];
@@ -1259,8 +1297,8 @@ var HeatMap = class {
     return value === null ? "" : cellNumber(value, statistic.extent);
   }
   /** A head and what its square shows, in words. */
-  describe(place) {
-    if (this.column !== PATTERN) return this.statistic.describe(place);
+  describe(place, statistic) {
+    if (this.column !== PATTERN) return statistic.describe(place);
     const { pattern, score } = this.content.heads[this.numberOf(place)].pattern;
     return `${placeTitle(place)}: ${pattern && score !== null ? `${pattern}, ${formatPercent(score)} of its attention` : "no pattern"}`;
   }
@@ -1283,17 +1321,7 @@ function colourOf(value, { ramp: ramp2, low, high }, neutral) {
   return value === null ? neutral : ramp2(high > low ? (value - low) / (high - low) : 1);
 }
 
-// src/head_pages/svg.ts
-function s(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === void 0) continue;
-    if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, String(value));
-  }
-  element.append(...children);
-  return element;
-}
+// src/head_pages/ticks.ts
 function ticks(low, high) {
   if (!(high > low)) return [low];
   const rough = (high - low) / 6;
@@ -1434,22 +1462,6 @@ function tick(x, y, anchor, value) {
   return s("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor }, String(value));
 }
 
-// src/drawing/token_label.ts
-var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
-var LONGEST = 40;
-var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function tokenLabel(text, longest = LONGEST) {
-  const start = text.slice(0, longest * 2);
-  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
-  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
-  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
-  const letters = [...clear];
-  const cut = letters.length > longest || start.length < text.length;
-  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
-}
-
 // src/page/large_picture.ts
 function openable(picture, caption) {
   return h("button", { type: "button", className: "opens", title: "Show large", onclick: () => showLarge(picture, caption) }, picture);
@@ -1468,7 +1480,6 @@ function showLarge(picture, caption) {
 }
 
 // src/head_pages/examples.ts
-var LEVELS = 10;
 var SIDE = 180;
 var INK = rolesOf(false);
 function exampleRow(example, input, by) {
@@ -1546,7 +1557,6 @@ function patches(example, { picture, rows = 1, cols = 1, leading = 0 }, named2) 
 }
 
 // src/head_pages/panel.ts
-var LEVELS2 = 10;
 function headPanel(content, head, step) {
   return h(
     "section",
@@ -1687,7 +1697,7 @@ function classes({ classes: classes2 }) {
   const weight = new Map(classes2.map(([query, key, value, chance]) => [`${query} ${key}`, [value, chance]]));
   const rows = from.map((query) => h("tr", {}, h("th", { scope: "row" }, query), ...to.map((key) => {
     const [value, chance] = weight.get(`${query} ${key}`) ?? [0, 0];
-    const level = Math.round(value * LEVELS2);
+    const level = Math.round(value * LEVELS);
     return h("td", { className: level ? `for-${level}` : "", title: `from ${query} to ${key}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
   })));
   const made = table(["from ↓ to →", ...to], rows);

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -544,6 +544,27 @@ function intensityScale(most, log) {
   return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range2));
 }
 
+// src/drawing/token_label.ts
+var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+var MARK = /[\p{M}\u200d]/u;
+function lettersWide(text) {
+  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+}
+
+// src/drawing/titles.ts
+function capitalized(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+function stackedLayer(stack = "") {
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+}
+function placeTitle({ layer, head }, stacks = []) {
+  return `${stackedLayer(stacks[layer])} ${layer}, head ${head}`;
+}
+function statisticTitle(name) {
+  return name.replaceAll("_", " ");
+}
+
 // src/protocol/widget_model.ts
 function listen(model, names, callback, signal) {
   for (const name of names) model.on(`change:${name}`, callback);
@@ -651,10 +672,24 @@ function wrapped(text, letters) {
   const lines = [];
   for (const word of text.split(/\s+/).filter(Boolean)) {
     const last = lines.at(-1);
-    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== void 0 && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...brokenWord(word, letters));
   }
   return lines;
+}
+function brokenWord(word, letters) {
+  const parts = [""];
+  let wide = 0;
+  for (const letter of word) {
+    const width = lettersWide(letter);
+    if (wide > 0 && wide + width > letters) {
+      parts.push("");
+      wide = 0;
+    }
+    parts[parts.length - 1] += letter;
+    wide += width;
+  }
+  return parts;
 }
 function fileName(...parts) {
   return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
@@ -950,7 +985,8 @@ function canvasContext(canvas, width, height) {
   context.clearRect(0, 0, width, height);
   return context;
 }
-function gradientBar(ramp2, width = 80) {
+function gradientBar(ramp2) {
+  const width = 80;
   const canvas = h("canvas");
   const context = canvasContext(canvas, width, 10);
   for (let x = 0; x < width; x++) {
@@ -976,6 +1012,47 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
+
+// src/heads/controls.ts
+var HeadsControls = class {
+  constructor(frame) {
+    this.frame = frame;
+    this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
+    this.cells = ["value", "pattern"].map((cells) => button(cells, () => frame.set({ cells })));
+    this.cellsGroup = segments("What a square shows", this.cells);
+    this.sort = checkbox((sort) => frame.set({ sort }));
+    this.listColumns();
+    frame.bar.append(
+      h("label", {}, h("span", { className: "name" }, "Show"), this.by),
+      this.cellsGroup,
+      h("label", {}, this.sort, "rank, largest first"),
+      this.legend
+    );
+  }
+  frame;
+  by;
+  sort;
+  cells;
+  cellsGroup;
+  legend = h("span", { className: "legend" });
+  listColumns() {
+    const columns = this.frame.model.get("columns").map((name) => [name, statisticTitle(name)]);
+    this.by.replaceChildren(...options([["", "pattern of each head"], ...columns]));
+  }
+  draw(statistic, ramp2) {
+    const { model } = this.frame;
+    this.by.value = model.get("by");
+    this.cellsGroup.hidden = model.get("by") === "";
+    for (const cells of this.cells) press(cells, cells.textContent === model.get("cells"));
+    this.sort.checked = model.get("sort");
+    this.sort.disabled = model.get("by") === "";
+    const { extent } = statistic;
+    this.legend.replaceChildren(...extent ? [formatNumber(extent.low), gradientBar(ramp2), `${formatNumber(extent.high)} ${statisticTitle(model.get("by"))}`] : []);
+  }
+};
+
+// src/heads/heads.css
+var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { font-size: 11px; line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/protocol/float16.ts
 var table;
@@ -1075,17 +1152,9 @@ function statisticRamp(ramp2) {
 }
 function cellNumber(value, { low, high }) {
   const most = Math.max(Math.abs(low), Math.abs(high));
-  return value.toFixed(most < 10 ? 2 : most < 100 ? 1 : 0).replace(/^(-?)0\./, "$1.");
-}
-function statisticTitle(name) {
-  return name.replaceAll("_", " ");
-}
-function capitalized(text) {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-function placeTitle({ layer, head }, stacks = []) {
-  const stack = stacks[layer];
-  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, head ${head}`;
+  if (most > 0 && most < 1e-3) return value === 0 ? "0" : value.toExponential(0);
+  const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
+  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
 }
 function squareSize(width, mostHeads, least) {
   const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
@@ -1105,47 +1174,6 @@ function nextHead(key, { layer, head }, ranking) {
   const at = ranking.findIndex((place) => place.layer === layer && place.head === head);
   return ranking[at + step[0] + step[1]] ?? null;
 }
-
-// src/heads/controls.ts
-var HeadsControls = class {
-  constructor(frame) {
-    this.frame = frame;
-    this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
-    this.cells = ["value", "pattern"].map((cells) => button(cells, () => frame.set({ cells })));
-    this.cellsGroup = segments("What a square shows", this.cells);
-    this.sort = checkbox((sort) => frame.set({ sort }));
-    this.listColumns();
-    frame.bar.append(
-      h("label", {}, h("span", { className: "name" }, "Show"), this.by),
-      this.cellsGroup,
-      h("label", {}, this.sort, "rank, largest first"),
-      this.legend
-    );
-  }
-  frame;
-  by;
-  sort;
-  cells;
-  cellsGroup;
-  legend = h("span", { className: "legend" });
-  listColumns() {
-    const columns = this.frame.model.get("columns").map((name) => [name, statisticTitle(name)]);
-    this.by.replaceChildren(...options([["", "pattern of each head"], ...columns]));
-  }
-  draw(statistic, ramp2) {
-    const { model } = this.frame;
-    this.by.value = model.get("by");
-    this.cellsGroup.hidden = model.get("by") === "";
-    for (const cells of this.cells) press(cells, cells.textContent === model.get("cells"));
-    this.sort.checked = model.get("sort");
-    this.sort.disabled = model.get("by") === "";
-    const { extent } = statistic;
-    this.legend.replaceChildren(...extent ? [formatNumber(extent.low), gradientBar(ramp2), `${formatNumber(extent.high)} ${statisticTitle(model.get("by"))}`] : []);
-  }
-};
-
-// src/heads/heads.css
-var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { font-size: 11px; line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/heads/picture.ts
 var NUMBERED = 32;
@@ -1322,7 +1350,7 @@ var HeadsView = class {
     this.frame = frame;
     const { model, signal } = frame;
     this.controls = new HeadsControls(frame);
-    const place = h("div", { className: "all" });
+    const place = h("div");
     frame.stage.append(this.headline, place);
     this.picture = new HeadsPicture(place, {
       select: (place2, adds) => this.select(place2, adds),

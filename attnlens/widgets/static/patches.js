@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -11,6 +11,16 @@ function h(tag, attributes = {}, ...children) {
     else element.setAttribute(name, String(value));
   }
   element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children);
   return element;
 }
 function range(count) {
@@ -303,11 +313,11 @@ function hex(value) {
   value = clampi(value);
   return (value < 16 ? "0" : "") + value.toString(16);
 }
-function hsla(h2, s, l, a) {
-  if (a <= 0) h2 = s = l = NaN;
-  else if (l <= 0 || l >= 1) h2 = s = NaN;
-  else if (s <= 0) h2 = NaN;
-  return new Hsl(h2, s, l, a);
+function hsla(h2, s2, l, a) {
+  if (a <= 0) h2 = s2 = l = NaN;
+  else if (l <= 0 || l >= 1) h2 = s2 = NaN;
+  else if (s2 <= 0) h2 = NaN;
+  return new Hsl(h2, s2, l, a);
 }
 function hslConvert(o) {
   if (o instanceof Hsl) return new Hsl(o.h, o.s, o.l, o.opacity);
@@ -315,24 +325,24 @@ function hslConvert(o) {
   if (!o) return new Hsl();
   if (o instanceof Hsl) return o;
   o = o.rgb();
-  var r = o.r / 255, g = o.g / 255, b = o.b / 255, min = Math.min(r, g, b), max = Math.max(r, g, b), h2 = NaN, s = max - min, l = (max + min) / 2;
-  if (s) {
-    if (r === max) h2 = (g - b) / s + (g < b) * 6;
-    else if (g === max) h2 = (b - r) / s + 2;
-    else h2 = (r - g) / s + 4;
-    s /= l < 0.5 ? max + min : 2 - max - min;
+  var r = o.r / 255, g = o.g / 255, b = o.b / 255, min = Math.min(r, g, b), max = Math.max(r, g, b), h2 = NaN, s2 = max - min, l = (max + min) / 2;
+  if (s2) {
+    if (r === max) h2 = (g - b) / s2 + (g < b) * 6;
+    else if (g === max) h2 = (b - r) / s2 + 2;
+    else h2 = (r - g) / s2 + 4;
+    s2 /= l < 0.5 ? max + min : 2 - max - min;
     h2 *= 60;
   } else {
-    s = l > 0 && l < 1 ? 0 : h2;
+    s2 = l > 0 && l < 1 ? 0 : h2;
   }
-  return new Hsl(h2, s, l, o.opacity);
+  return new Hsl(h2, s2, l, o.opacity);
 }
-function hsl(h2, s, l, opacity) {
-  return arguments.length === 1 ? hslConvert(h2) : new Hsl(h2, s, l, opacity == null ? 1 : opacity);
+function hsl(h2, s2, l, opacity) {
+  return arguments.length === 1 ? hslConvert(h2) : new Hsl(h2, s2, l, opacity == null ? 1 : opacity);
 }
-function Hsl(h2, s, l, opacity) {
+function Hsl(h2, s2, l, opacity) {
   this.h = +h2;
-  this.s = +s;
+  this.s = +s2;
   this.l = +l;
   this.opacity = +opacity;
 }
@@ -346,7 +356,7 @@ define_default(Hsl, hsl, extend(Color, {
     return new Hsl(this.h, this.s, this.l * k, this.opacity);
   },
   rgb() {
-    var h2 = this.h % 360 + (this.h < 0) * 360, s = isNaN(h2) || isNaN(this.s) ? 0 : this.s, l = this.l, m2 = l + (l < 0.5 ? l : 1 - l) * s, m1 = 2 * l - m2;
+    var h2 = this.h % 360 + (this.h < 0) * 360, s2 = isNaN(h2) || isNaN(this.s) ? 0 : this.s, l = this.l, m2 = l + (l < 0.5 ? l : 1 - l) * s2, m1 = 2 * l - m2;
     return new Rgb(
       hsl2rgb(h2 >= 240 ? h2 - 240 : h2 + 120, m1, m2),
       hsl2rgb(h2, m1, m2),
@@ -562,7 +572,6 @@ function rampTable(ramp2) {
 // src/drawing/overlay.ts
 var SMALLEST_PATCH = 12;
 var SMALL_IMAGE = 200;
-var SVG = "http://www.w3.org/2000/svg";
 var [FAINT, STRONG] = [0.05, 0.85];
 var LIFT = 0.35;
 var OverlayPaint = class {
@@ -615,10 +624,10 @@ var Overlay = class {
     this.ground = ground;
     const { rows, cols, width, height, image } = ground;
     this.image = image === null ? null : h("img", { src: image, alt: "", draggable: false });
-    this.grid = svgElement("path", { class: "lines", d: gridPath(rows, cols) });
-    const outline = (name) => svgElement("rect", { class: name, width: "1", height: "1", visibility: "hidden" });
+    this.grid = s("path", { class: "lines", d: gridPath(rows, cols) });
+    const outline = (name) => s("rect", { class: name, width: "1", height: "1", visibility: "hidden" });
     this.marks = { query: outline("query"), pointed: outline("pointed") };
-    const over = svgElement("svg", { viewBox: `0 0 ${cols} ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const over = s("svg", { viewBox: `0 0 ${cols} ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" });
     over.append(this.grid, this.marks.pointed, this.marks.query);
     this.element = h("div", { className: "overlay", style: { aspectRatio: `${width} / ${height}` } }, this.image, this.canvas);
     this.element.append(over);
@@ -691,11 +700,6 @@ function gridPath(rows, cols) {
 function setVisible(element, visible) {
   element.setAttribute("visibility", visible ? "visible" : "hidden");
 }
-function svgElement(tag, attributes) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-}
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -712,9 +716,17 @@ function tokenLabel(text2, longest = LONGEST) {
   const cut = letters.length > longest || start.length < text2.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
+var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+var MARK = /[\p{M}\u200d]/u;
+function lettersWide(text2) {
+  return [...text2].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+}
 
-// src/protocol/headers.ts
+// src/drawing/titles.ts
 var MOST_WORDS = 40;
+function capitalized(text2) {
+  return text2.slice(0, 1).toUpperCase() + text2.slice(1);
+}
 function traceTitle({ model, tokens, patches }) {
   const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
   const text2 = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
@@ -976,6 +988,7 @@ var tile_worker_code_default = '"use strict";\n(() => {\n  // src/protocol/float
 var MOST_WORKERS = 4;
 var MOST_BYTES = 256 << 20;
 var FRAME = 30;
+var address;
 var TileWorkers = class {
   jobs = /* @__PURE__ */ new Map();
   workers = [];
@@ -1061,7 +1074,7 @@ var TileWorkers = class {
     }
   }
   made(old) {
-    const worker = new Worker(URL.createObjectURL(new Blob([tile_worker_code_default], { type: "text/javascript" })));
+    const worker = new Worker(address ??= URL.createObjectURL(new Blob([tile_worker_code_default], { type: "text/javascript" })));
     worker.onmessage = old?.onmessage ?? null;
     worker.onerror = () => this.stop(new Error("This page may not start a worker."));
     old?.terminate();
@@ -1586,24 +1599,38 @@ function figureDocument({ picture, title, subtitle, caption }, { background, tex
   const height = Math.ceil(y + EDGE);
   const attributes = 'font-family="system-ui, sans-serif"';
   const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
-  return { width, height, attributes, body, document: svgElement2(body, width, height, attributes) };
+  return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
 }
 function wrapped(text2, letters) {
   const lines = [];
   for (const word of text2.split(/\s+/).filter(Boolean)) {
     const last = lines.at(-1);
-    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== void 0 && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...brokenWord(word, letters));
   }
   return lines;
+}
+function brokenWord(word, letters) {
+  const parts = [""];
+  let wide = 0;
+  for (const letter of word) {
+    const width = lettersWide(letter);
+    if (wide > 0 && wide + width > letters) {
+      parts.push("");
+      wide = 0;
+    }
+    parts[parts.length - 1] += letter;
+    wide += width;
+  }
+  return parts;
 }
 function fileName(...parts) {
   return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
 }
 function svgInset({ width, height, attributes, body }, x, y) {
-  return svgElement2(body, width, height, `x="${x}" y="${y}" ${attributes}`);
+  return svgElement(body, width, height, `x="${x}" y="${y}" ${attributes}`);
 }
-function svgElement2(body, width, height, attributes) {
+function svgElement(body, width, height, attributes) {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
 }
 
@@ -1896,6 +1923,10 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
+function formatSigned(value) {
+  const magnitude = formatNumber(Math.abs(value));
+  return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
+}
 
 // src/patches/patch_grid.ts
 var MOST_NAMED = 3;
@@ -1981,9 +2012,6 @@ function steppedHeads(heads2, by, count) {
 }
 function panelTitle(name) {
   return name === "gradient_x_input" ? "gradient × input" : name.replaceAll("_", " ");
-}
-function capitalized(text2) {
-  return text2.charAt(0).toUpperCase() + text2.slice(1);
 }
 
 // src/patches/controls.ts
@@ -2152,12 +2180,12 @@ function mapUpTo(values, top, kind = "share") {
 function scaleOf(kind, top) {
   const signed = kind === "signed";
   const [unit, colours] = [UNITS[kind], COLOURS[kind]];
-  const high = { share: formatNumber(top), rank: percent(top), signed: withSign(top) }[kind];
-  return { low: signed ? withSign(-top) : "0", high, unit, colours };
+  const high = { share: formatNumber(top), rank: percent(top), signed: formatSigned(top) }[kind];
+  return { low: signed ? formatSigned(-top) : "0", high, unit, colours };
 }
 function scoreText({ values, kind }, patch) {
   const value = values[patch];
-  return { share: formatNumber(value), rank: percent(sharesOfTotal(values)[patch]), signed: withSign(value) }[kind];
+  return { share: formatNumber(value), rank: percent(sharesOfTotal(values)[patch]), signed: formatSigned(value) }[kind];
 }
 function strongestPatch({ values }) {
   return values.reduce((best, value, n) => Math.abs(value) > Math.abs(values[best]) ? n : best, 0);
@@ -2168,9 +2196,6 @@ function sharesOfTotal(values) {
 }
 function percent(share) {
   return `${formatNumber(100 * share)} %`;
-}
-function withSign(value) {
-  return `${value < 0 ? "−" : "+"}${formatNumber(Math.abs(value))}`;
 }
 
 // src/patches/large_picture.ts

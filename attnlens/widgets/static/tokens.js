@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 df075565a8092d3ac49b64b6b9b83d04ad827d84dec679bb652eaf8343a5e795
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -538,6 +538,27 @@ function listen(model, names, callback, signal) {
   signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
+// src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text2, longest = LONGEST) {
+  const start = text2.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined2 = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined2.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text2.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
+var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+var MARK = /[\p{M}\u200d]/u;
+function lettersWide(text2) {
+  return [...text2].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+}
+
 // src/drawing/svg.ts
 var [EDGE, NARROWEST] = [14, 460];
 var TITLE = { size: 15, line: 20, letter: 9 };
@@ -569,10 +590,24 @@ function wrapped(text2, letters) {
   const lines = [];
   for (const word of text2.split(/\s+/).filter(Boolean)) {
     const last = lines.at(-1);
-    if (last !== void 0 && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== void 0 && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...brokenWord(word, letters));
   }
   return lines;
+}
+function brokenWord(word, letters) {
+  const parts = [""];
+  let wide = 0;
+  for (const letter of word) {
+    const width = lettersWide(letter);
+    if (wide > 0 && wide + width > letters) {
+      parts.push("");
+      wide = 0;
+    }
+    parts[parts.length - 1] += letter;
+    wide += width;
+  }
+  return parts;
 }
 function fileName(...parts) {
   return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
@@ -883,22 +918,6 @@ function view(name, style, fill) {
   };
   globalThis.attnlensViews?.set(name, definition);
   return definition;
-}
-
-// src/drawing/token_label.ts
-var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
-var LONGEST = 40;
-var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function tokenLabel(text2, longest = LONGEST) {
-  const start = text2.slice(0, longest * 2);
-  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
-  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
-  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
-  const letters = [...clear];
-  const cut = letters.length > longest || start.length < text2.length;
-  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 
 // src/ui/controls.ts
@@ -1263,6 +1282,11 @@ var Explainer = class {
   }
 };
 
+// src/drawing/titles.ts
+function capitalized(text2) {
+  return text2.slice(0, 1).toUpperCase() + text2.slice(1);
+}
+
 // src/tokens/facts.ts
 var Facts = class {
   /** Above the scores. */
@@ -1287,7 +1311,7 @@ var Facts = class {
         named2(`; from the baseline to the text the ${result.unit} changes by `),
         formatSigned(change)
       );
-    this.verdict.textContent = result.verdict.charAt(0).toUpperCase() + result.verdict.slice(1);
+    this.verdict.textContent = capitalized(result.verdict);
     this.verdict.dataset["kind"] = result.converged === false ? "warn" : "";
   }
   /** The line above a saved picture. */
@@ -1478,6 +1502,9 @@ var PartsPicture = class {
         const colour = ramp2(scored.share(part));
         Object.assign(element.style, { background: colour, color: inkOn(colour) });
         element.classList.toggle("against", scored.isAgainst(part));
+      } else {
+        Object.assign(element.style, { background: "", color: "" });
+        element.classList.remove("against");
       }
       element.setAttribute("aria-selected", String(part === selected));
     });
@@ -1561,8 +1588,14 @@ function replaced(text2, segment, [start, end], by) {
   const texts = typeof text2 === "string" ? [text2] : [...text2];
   const letters = [...texts[segment]];
   const [before, after] = [letters.slice(0, start).join(""), letters.slice(end).join("")];
-  texts[segment] = by === "" ? `${before.trimEnd()} ${after.trimStart()}`.trim() : before + by + after;
+  texts[segment] = by === "" ? joined(before, after) : before + by + after;
   return texts.length === 2 ? [texts[0], texts[1]] : texts[0];
+}
+function joined(before, after) {
+  if (before === "") return after.trimStart();
+  if (after === "") return before.trimEnd();
+  if (!/\s$/.test(before) || !/^\s/.test(after)) return before + after;
+  return before.endsWith(" ") ? before.slice(0, -1) + after : before + (after.startsWith(" ") ? after.slice(1) : after);
 }
 function predictionText({ prediction }) {
   const [label, probability] = prediction ?? ["", null];
@@ -1594,8 +1627,8 @@ var TokenEdit = class {
   name = h("span", { className: "name" });
   scored = null;
   part = -1;
-  /** The last change in words. */
-  change = "";
+  /** The changes since the first text, in words. */
+  changes = [];
   /** The result before the first change. */
   first = null;
   draw(scored) {
@@ -1606,7 +1639,7 @@ var TokenEdit = class {
     const before = model.get("before");
     this.actions.hidden = !can;
     if (can) this.name.textContent = `“${scored.label(this.part)}”`;
-    if (before === null) this.first = null;
+    if (before === null) [this.first, this.changes] = [null, []];
     this.outcome.hidden = before === null || sameText(before, model.get("text"));
     this.element.hidden = this.actions.hidden && this.outcome.hidden;
     if (!this.outcome.hidden && before !== null) this.outcome.replaceChildren(...this.outcomeContent(scored.result, before));
@@ -1622,7 +1655,8 @@ var TokenEdit = class {
     const text2 = model.get("text");
     if (model.get("before") === null) this.first = scored.result;
     this.field.value = "";
-    this.change = by === "" ? `without “${scored.label(this.part)}”` : `“${scored.label(this.part)}” → “${tokenLabel(by)}”`;
+    const named3 = `“${scored.label(this.part)}”`;
+    this.changes.push(by === "" ? `without ${named3}` : `${named3} → “${tokenLabel(by)}”`);
     frame.set({ before: model.get("before") ?? text2, token: null });
     this.explainer.request({ text: replaced(text2, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
   }
@@ -1635,7 +1669,7 @@ var TokenEdit = class {
       this.explainer.request({ text: before }, 0, true);
     });
     const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
-    return [`${this.change || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+    return [`${this.changes.join(", ") || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
   }
 };
 

@@ -1,10 +1,10 @@
 // From AttentionView's state to what is drawn and said.
 
-
 import type { LinesDrawing } from "../drawing/line_segments";
 import { formatNumber } from "../drawing/number_format";
 import { headColour, type Roles } from "../drawing/palette";
 import type { PooledWeight } from "../drawing/tile_cache";
+import { stackedLayer } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
 import type { LayerHeader, Tokens } from "../protocol/headers";
 import type { Axis, Selection } from "../protocol/trace_source";
@@ -88,8 +88,7 @@ export type ShownHeads = Pick<Selection, "layer" | "heads" | "layers">;
 
 /** The shown heads; `stacks` adds whether the layer is an encoder's, a decoder's or attends across; `apart`: not their mean. */
 export function describeHeads({ layer, heads, layers }: ShownHeads, stacks: string[] = [], apart = false): string {
-  const stack = stacks[layer];
-  const of = `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+  const of = stackedLayer(stacks[layer]);
   const where = layers ? `mean of ${of}s ${numberRanges(layers)}` : `${of} ${layer}`;
   return `${where}, ${heads.length === 1 ? `head ${heads[0]}` : `${apart ? "" : "mean of "}${heads.length} heads`}`;
 }

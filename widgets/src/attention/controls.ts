@@ -1,6 +1,7 @@
 // AttentionView's controls: layer, heads, lines or matrix, and which tokens and weights are shown.
 
-import { layerTitle, type TraceHeader } from "../protocol/headers";
+import { layerTitle } from "../drawing/titles";
+import type { TraceHeader } from "../protocol/headers";
 import type { TextPair, TraceSource } from "../protocol/trace_source";
 import {
   button, checkbox, group, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,

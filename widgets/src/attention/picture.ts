@@ -5,7 +5,8 @@ import { Lines } from "../drawing/lines";
 import { Matrix } from "../drawing/matrix";
 import type { SavedFigure } from "../drawing/svg";
 import type { LineSegment } from "../drawing/line_segments";
-import { traceTitle, type Tokens } from "../protocol/headers";
+import { capitalized, traceTitle } from "../drawing/titles";
+import type { Tokens } from "../protocol/headers";
 import type { Axis, Selection, TraceSource } from "../protocol/trace_source";
 import { meanOf } from "../protocol/weights";
 import { h } from "../ui/dom";
@@ -116,7 +117,7 @@ export class AttentionPicture {
     const { query, key } = source.header.layers[selection.layer]!;
     const tokens = tokensOfBoth(source, selection.layer);
     const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key });
-    this.headline.replaceChildren(h("b", {}, `${name[0]!.toUpperCase()}${name.slice(1)}`), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
   }
 
   private showLines(shown: ShownTrace, drawing: number): void {

@@ -1,6 +1,7 @@
 // CompareView's controls: the logarithm, zoom, and which heads are compared.
 
-import { layerTitle, type TraceHeader } from "../protocol/headers";
+import { layerTitle } from "../drawing/titles";
+import type { TraceHeader } from "../protocol/headers";
 import { checkbox, fillNumbers, select, zoomButtons, type Zoomable } from "../ui/controls";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";

@@ -3,6 +3,7 @@
 import { gradientBar } from "../drawing/canvas";
 import { attentionRamp } from "../drawing/colour";
 import { formatNumber } from "../drawing/number_format";
+import { statisticTitle } from "../drawing/titles";
 import { h, range } from "../ui/dom";
 import { runKey } from "../ui/keyboard";
 import type { CompareState, Partner } from "./state";
@@ -24,6 +25,13 @@ export function describePartner(layer: number, head: number, partner: Partner | 
   return `layer ${layer}, head ${head}${beside}: distance ${distance === null ? "unknown" : formatNumber(distance)}`;
 }
 
+/** What the metrics of `compare` are called. */
+const METRICS: Record<string, string> = { hellinger: "Hellinger distance", jensen_shannon: "Jensen-Shannon divergence" };
+
+export function metricTitle(metric: string): string {
+  return METRICS[metric] ?? `${statisticTitle(metric)} distance`;
+}
+
 /** The largest distance; 0 where none is known. */
 export function largestDistance(partners: CompareState["partners"]): number {
   return Math.max(0, ...partners.flat().map((partner) => partner?.[0] ?? 0));
@@ -42,7 +50,7 @@ export class DistanceMap {
     metric: string,
     private readonly events: DistanceMapEvents,
   ) {
-    this.metric = metric.replace("_", "-");
+    this.metric = metricTitle(metric);
     this.largest = largestDistance(partners);
     this.cells = this.largest > 0 ? partners.map((row, layer) => row.map((_, head) => this.cell(layer, head))) : [];
     this.element.hidden = this.largest === 0;
@@ -70,7 +78,7 @@ export class DistanceMap {
     const heads = Math.max(...this.partners.map((row) => row.length));
     const axis = (text: string | number) => h("span", { className: "axis", "aria-hidden": "true" }, String(text));
     return h("div", {
-      className: "distances", role: "grid", "aria-label": `${this.metric} distance of the heads: rows are layers`,
+      className: "distances", role: "grid", "aria-label": `${this.metric} of the heads: rows are layers`,
       style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` },
     },
       axis("layer \\ head"), ...range(heads).map(axis),
@@ -100,6 +108,6 @@ export class DistanceMap {
       cell.setAttribute("aria-selected", String(cell === selected));
       cell.tabIndex = cell === entry ? 0 : -1;
     }));
-    this.legend.replaceChildren(`${this.metric} distance: 0`, gradientBar(ramp), formatNumber(this.largest));
+    this.legend.replaceChildren(`${this.metric}: 0`, gradientBar(ramp), formatNumber(this.largest));
   }
 }

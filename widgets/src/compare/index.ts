@@ -4,8 +4,9 @@ import { attentionRamp, signedRamp } from "../drawing/colour";
 import type { MatrixDrawing } from "../drawing/matrix_painter";
 import { formatNumber } from "../drawing/number_format";
 import type { SavedFigure } from "../drawing/svg";
+import { traceTitle } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
-import { traceTitle, type LayerHeader, type Tokens } from "../protocol/headers";
+import type { LayerHeader, Tokens } from "../protocol/headers";
 import { TILE_SIDE, type Tile, type TileCutter } from "../protocol/tiles";
 import { cached, TraceSource, type Axis, type Selection } from "../protocol/trace_source";
 import { listen } from "../protocol/widget_model";
@@ -14,7 +15,7 @@ import { view, type Frame } from "../ui/view";
 import { Alignment, sameAxes, subtractTiles, type AlignedCell } from "./alignment";
 import css from "./compare.css";
 import { CompareControls, HEAD_TRAITS, type HeadTrait } from "./controls";
-import { DistanceMap } from "./distance_map";
+import { DistanceMap, metricTitle } from "./distance_map";
 import { panelMargins } from "./panel_layout";
 import { ComparePanels } from "./panels";
 import { scoreRows, scoreTable } from "./score_table";
@@ -210,7 +211,7 @@ class CompareView {
     const { model, roles } = this.frame;
     const named = (side: TraceSide) => `layer ${model.get(HEAD_TRAITS[side][0])}, head ${this.head(side)}`;
     const partner = model.get("partners")[model.get("layer")]?.[this.head("a")];
-    const distance = partner && partner[0] !== null ? `; ${model.get("metric")} distance ${formatNumber(partner[0])}` : "";
+    const distance = partner && partner[0] !== null ? `; ${metricTitle(model.get("metric"))} ${formatNumber(partner[0])}` : "";
     return {
       picture: this.panels.svg(roles),
       title: `a: ${named("a")} beside b: ${named("b")}${distance}`,

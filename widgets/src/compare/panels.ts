@@ -9,7 +9,7 @@ import { h } from "../ui/dom";
 import type { Alignment, AlignedCell } from "./alignment";
 import type { PanelName, TraceSide } from "./state";
 
-export const PANELS: PanelName[] = ["a", "b", "difference"];
+const PANELS: PanelName[] = ["a", "b", "difference"];
 const TITLES: Record<PanelName, string> = { a: "a", b: "b", difference: "b − a" };
 
 export interface PanelsEvents {
@@ -76,7 +76,6 @@ export class ComparePanels {
     this.events.pointed(a, b);
   }
 
-  /** Draws the panels; null hides the difference. */
   draw(drawing: (panel: PanelName) => MatrixDrawing, hasDifference: boolean, parallel: boolean, width: number): void {
     this.parallel = parallel;
     this.figures.difference.hidden = !hasDifference;

@@ -5,7 +5,8 @@ import { tokenLabel } from "./token_label";
 
 /** Pixels that a label takes along its axis. */
 const LABEL_HEIGHT = 12;
-const LETTER_WIDTH = 6.7;
+/** Of a label's letter. */
+export const LETTER_WIDTH = 6.7;
 const MOST_LETTERS = 15;
 
 /** One side of a matrix: its positions, the part in sight, and the marked cell (-1 for none). */

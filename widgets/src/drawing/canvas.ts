@@ -19,7 +19,8 @@ export function canvasContext(canvas: HTMLCanvasElement, width: number, height: 
 }
 
 /** A ramp of colours as a small bar, from 0 to 1. */
-export function gradientBar(ramp: (share: number) => string, width = 80): HTMLCanvasElement {
+export function gradientBar(ramp: (share: number) => string): HTMLCanvasElement {
+  const width = 80;
   const canvas = h("canvas");
   const context = canvasContext(canvas, width, 10);
   for (let x = 0; x < width; x++) {

@@ -61,6 +61,11 @@ export function intensityScale(most: number, log: boolean): (weight: number) => 
   return (weight) => (weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range)));
 }
 
+/** The weight whose share of the strongest colour that is. */
+export function weightAt(share: number, top: number, log: boolean): number {
+  return log ? Math.min(LOG_FLOOR, top / 10) ** (1 - share) * top ** share : share * top;
+}
+
 /** How the weights of a matrix are coloured. */
 export interface WeightColours {
   /** Equal names, equal colours. */

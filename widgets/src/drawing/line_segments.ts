@@ -3,6 +3,7 @@
 import type { Tokens } from "../protocol/headers";
 import type { Axis } from "../protocol/trace_source";
 import { intensityScale, LOG_FLOOR } from "./colour";
+import { READS_ZERO } from "./number_format";
 import type { CellRange } from "./viewport";
 
 /** A token that is shown alone, and its weights on the other side's tokens, of each colour. */
@@ -105,7 +106,8 @@ function segmentsInSight({ rows, cols, matrices }: LinesDrawing, { first, end }:
 /** The lines in sight as strokes, the faint ones first, so that strong lines lie on top. */
 export function lineStrokes(drawing: LinesDrawing, sight: CellRange): LineStroke[] {
   const strokes = segmentsByShade(lineSegments(drawing, sight), lineShare(drawing));
-  const full = LINES_PER_TOKEN * (Math.min(drawing.rows.length, sight.end) - sight.first);
+  const shown = (positions: number[]) => Math.min(positions.length, sight.end) - sight.first;
+  const full = LINES_PER_TOKEN * Math.max(1, shown(drawing.rows), shown(drawing.cols));
   let stronger = 0;
   for (const stroke of strokes.reverse()) {
     const rank = stronger + stroke.segments.length;
@@ -131,7 +133,7 @@ function segmentsByShade(segments: LineSegment[], share: (weight: number) => num
 /** The weight that joins a token to the lone one of the other side, of one colour; "" for what would read 0.00. */
 export function weightBeside({ alone }: LinesDrawing, axis: Axis, row: number): string {
   const weight = alone && alone.axis !== axis && alone.weights.length === 1 ? alone.weights[0]![row]! : 0;
-  return weight < 0.005 ? "" : weight.toFixed(2);
+  return weight < READS_ZERO ? "" : weight.toFixed(2);
 }
 
 /** How far down a line is at a share of its way across, 0 to 1: a cubic curve that leaves and arrives level. */

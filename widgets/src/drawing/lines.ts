@@ -8,7 +8,7 @@ import { canvasContext } from "./canvas";
 import { lineAt, lineSegments, lineShare, lineStrokes, lineWidth, weightBeside, type LinesDrawing, type LineSegment } from "./line_segments";
 import { lineSamples, linesSvg, type LineSample } from "./lines_svg";
 import type { SvgPicture } from "./svg";
-import { tokenLabel } from "./token_label";
+import { lettersWide, tokenLabel } from "./token_label";
 import type { CellRange } from "./viewport";
 
 export interface LinesEvents {
@@ -65,7 +65,7 @@ export class Lines {
     }, this.content);
     this.element.addEventListener("scroll", () => this.paint(), { signal, passive: true });
     this.element.addEventListener("pointermove", (event) => this.pointAt(event), { signal });
-    this.element.addEventListener("click", () => this.selectLine(), { signal });
+    this.element.addEventListener("click", (event) => this.selectLine(event), { signal });
     this.element.addEventListener("pointerleave", () => {
       events.pointed("query", null);
       this.pointLine(null);
@@ -75,6 +75,7 @@ export class Lines {
   show(drawing: LinesDrawing): void {
     this.drawing = drawing;
     this.pointed = null;
+    this.element.classList.remove("at-line");
     const count = Math.max(drawing.rows.length, drawing.cols.length);
     const printed = count <= MOST_PRINTED && this.element.closest("[data-printing]") !== null;
     this.row = printed ? Math.min(HIGH, Math.floor(PRINTED / count)) : Math.max(LOW, Math.min(HIGH, Math.floor(TALLEST / count)));
@@ -165,7 +166,7 @@ export class Lines {
 
   // -- pointed at ------------------------------------------------------------------------------------------
 
-  private pointAt(event: PointerEvent): void {
+  private pointAt(event: MouseEvent): void {
     const { drawing } = this;
     if (!drawing) return;
     const box = this.element.getBoundingClientRect();
@@ -184,7 +185,9 @@ export class Lines {
     this.events.linePointed(line);
   }
 
-  private selectLine(): void {
+  /** What was drawn since may have moved the lines, and a finger points at none before it presses. */
+  private selectLine(event: MouseEvent): void {
+    this.pointAt(event);
     const { pointed, drawing } = this;
     if (pointed && drawing) this.events.lineSelected(drawing.rows[pointed.from]!, drawing.cols[pointed.to]!);
   }
@@ -252,12 +255,7 @@ function sampleElement({ text, width, opacity, colour }: LineSample): HTMLElemen
 /** Pixels beside the lines: the longest label in sight and what stands beside it. */
 function sideOf(drawing: LinesDrawing, width: number, { first, end }: CellRange): number {
   const longest = (positions: number[], texts: string[]) =>
-    Math.max(0, ...positions.slice(first, end).map((position) => lettersOf(tokenLabel(texts[position]!))));
+    Math.max(0, ...positions.slice(first, end).map((position) => lettersWide(tokenLabel(texts[position]!))));
   const letters = Math.max(longest(drawing.rows, drawing.queries.text), longest(drawing.cols, drawing.keys.text));
   return Math.min(width * MOST_LABELS, BESIDE + letters * LETTER);
-}
-
-/** The widths of a label's letters together: those of East Asian scripts and pictographs count twice. */
-function lettersOf(label: string): number {
-  return [...label].reduce((sum, letter) => sum + (letter.codePointAt(0)! > 0x10ff ? 2 : 1), 0);
 }

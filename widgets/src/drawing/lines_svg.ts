@@ -1,6 +1,7 @@
 // The picture of lines between tokens as SVG, and its legend.
 
 import type { Axis } from "../protocol/trace_source";
+import { weightAt } from "./colour";
 import { lineStrokes, lineWidth, weightBeside, type LinesDrawing } from "./line_segments";
 import { formatNumber } from "./number_format";
 import { escapeXml, type SvgPicture } from "./svg";
@@ -27,10 +28,11 @@ export interface LineSample {
 
 /** What lines of some widths stand for. */
 export function lineSamples({ top, log, colours, muted, threshold }: LinesDrawing): LineSample[] {
-  if (!(top > 0) || log) return [];
+  if (!(top > 0)) return [];
   const colour = colours.length === 1 ? colours[0]! : muted;
-  return SAMPLES.filter((share) => share * top >= threshold)
-    .map((share) => ({ text: formatNumber(Number((share * top).toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
+  return SAMPLES.map((share) => ({ share, weight: weightAt(share, top, log) }))
+    .filter(({ weight }) => weight >= threshold)
+    .map(({ share, weight }) => ({ text: formatNumber(Number(weight.toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
 }
 
 /** The legend: numbers, which need no escaping. */

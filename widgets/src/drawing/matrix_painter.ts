@@ -3,13 +3,15 @@
 import type { Tokens } from "../protocol/headers";
 import { TILE_SIDE } from "../protocol/tiles";
 import { h } from "../ui/dom";
-import { axisLabels, type AxisLabel } from "./axis_labels";
+import { axisLabels, LETTER_WIDTH, type AxisLabel } from "./axis_labels";
 import { canvasContext } from "./canvas";
 import { inkOn, type Ramp, type WeightColours } from "./colour";
 import { legendSvg, paintLegend } from "./legend";
+import { READS_ZERO } from "./number_format";
 import type { Roles } from "./palette";
 import { escapeXml, type SvgPicture } from "./svg";
 import { tilePicture, type TileCache, type TileRequest } from "./tile_cache";
+import { lettersWide } from "./token_label";
 import type { Cell, Viewport } from "./viewport";
 
 /** Pixels of the plot at most, and those kept free for labels and legend. */
@@ -73,9 +75,6 @@ const numberSize = (cell: number): number => Math.min(12, Math.floor(cell * 0.4)
 /** Names of the axes: the room that labels leave them, and pixels of a plot that has one. */
 const AXIS_NAME = 18;
 const NAMED_PLOT = 100;
-const LEAST_NUMBER = 0.005;
-/** Pixels of a letter of a label. */
-const LETTER_WIDTH = 6.7;
 const FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 /** Paints everything on a cleared canvas. */
@@ -158,7 +157,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }: MatrixScene): { text
   for (let row = rows.first; row < rows.end; row++)
     for (let col = cols.first; col < cols.end; col++) {
       const weight = tiles.weight(row, col);
-      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, LEAST_NUMBER)) continue;
+      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
       const ink = inkOn(colours.ramp(colours.share(weight)));
       const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
@@ -203,12 +202,12 @@ function crossSvg(scene: MatrixScene): string[] {
 }
 
 /** "query" beside the labels of the rows and "key" above those of the columns, where there is room. */
-export function axisNames(scene: MatrixScene): { text: string; x: number; y: number; turned: boolean }[] {
+function axisNames(scene: MatrixScene): { text: string; x: number; y: number; turned: boolean }[] {
   const { left, top } = scene.margins;
   const { width, height } = scene.viewport;
   const labels = placedLabels(scene);
   const longest = (turned: boolean) =>
-    Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, text.length * LETTER_WIDTH)));
+    Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, lettersWide(text) * LETTER_WIDTH)));
   const [x, y] = [left - 6 - longest(false) - 12, top - 6 - longest(true) * Math.sin(LEAN) - 14];
   return [
     ...(left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: Math.max(10, x), y: top + height / 2, turned: true }] : []),
@@ -273,7 +272,7 @@ export function matrixSvg(scene: MatrixScene, legendRoom: number): SvgPicture {
   const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
   const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
     const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
-    const fit = text.length * LETTER_WIDTH > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
+    const fit = lettersWide(text) * LETTER_WIDTH > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
     const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
     return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
   });

@@ -1,5 +1,8 @@
 // Numbers as they are shown.
 
+/** Smaller weights would read 0.00 with two decimals. */
+export const READS_ZERO = 0.005;
+
 /** A number with three significant figures; "–" for NaN and infinities. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "–";

@@ -1,6 +1,6 @@
 // An image with a map over its patches: the image, the colours, the grid, and the outlined patches.
 
-import { h } from "../ui/dom";
+import { h, s } from "../ui/dom";
 import { paintPixels } from "./canvas";
 import { heatRamp, rampTable, signedRamp, unsignedRamp } from "./colour";
 import { rolesOf } from "./palette";
@@ -33,7 +33,6 @@ export interface PatchMarks {
 const SMALLEST_PATCH = 12;
 /** Images of fewer pixels are shown pixel by pixel. */
 const SMALL_IMAGE = 200;
-const SVG = "http://www.w3.org/2000/svg";
 
 /** Where map and image share the picture: the opacity of the weakest and of the strongest patch, as in figures. */
 const [FAINT, STRONG] = [0.05, 0.85];
@@ -105,10 +104,10 @@ export class Overlay {
   constructor(private readonly ground: ImageGround) {
     const { rows, cols, width, height, image } = ground;
     this.image = image === null ? null : h("img", { src: image, alt: "", draggable: false });
-    this.grid = svgElement("path", { class: "lines", d: gridPath(rows, cols) });
-    const outline = (name: string) => svgElement("rect", { class: name, width: "1", height: "1", visibility: "hidden" });
+    this.grid = s("path", { class: "lines", d: gridPath(rows, cols) });
+    const outline = (name: string) => s("rect", { class: name, width: "1", height: "1", visibility: "hidden" });
     this.marks = { query: outline("query"), pointed: outline("pointed") };
-    const over = svgElement("svg", { viewBox: `0 0 ${cols} ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const over = s("svg", { viewBox: `0 0 ${cols} ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" });
     over.append(this.grid, this.marks.pointed, this.marks.query);
     this.element = h("div", { className: "overlay", style: { aspectRatio: `${width} / ${height}` } }, this.image, this.canvas);
     this.element.append(over);
@@ -189,10 +188,4 @@ function gridPath(rows: number, cols: number): string {
 
 function setVisible(element: SVGElement, visible: boolean): void {
   element.setAttribute("visibility", visible ? "visible" : "hidden");
-}
-
-function svgElement(tag: string, attributes: Record<string, string>): SVGElement {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
 }

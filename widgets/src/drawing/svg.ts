@@ -1,6 +1,7 @@
 // Pictures as SVG text, for downloads.
 
 import type { Roles } from "./palette";
+import { lettersWide } from "./token_label";
 
 /** An SVG picture: its size, the attributes of its root, and its elements. */
 export interface SvgPicture {
@@ -54,15 +55,30 @@ export function figureDocument({ picture, title, subtitle, caption }: SavedFigur
   return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
 }
 
-/** Words in lines of at most so many letters; a longer word stands alone. */
+/** Words in lines of at most so many letters; a longer word is broken. */
 export function wrapped(text: string, letters: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/).filter(Boolean)) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= letters) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== undefined && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...brokenWord(word, letters));
   }
   return lines;
+}
+
+function brokenWord(word: string, letters: number): string[] {
+  const parts = [""];
+  let wide = 0;
+  for (const letter of word) {
+    const width = lettersWide(letter);
+    if (wide > 0 && wide + width > letters) {
+      parts.push("");
+      wide = 0;
+    }
+    parts[parts.length - 1] += letter;
+    wide += width;
+  }
+  return parts;
 }
 
 /** Part of a file's name: letters, digits and hyphens. */

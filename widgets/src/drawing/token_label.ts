@@ -20,3 +20,12 @@ export function tokenLabel(text: string, longest = LONGEST): string {
   const cut = letters.length > longest || start.length < text.length;
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
+
+/** Letters of East Asian scripts and pictographs, twice as wide as others; and marks on a letter, which take no room. */
+const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+const MARK = /[\p{M}\u200d]/u;
+
+/** How wide a text is, in letters. */
+export function lettersWide(text: string): number {
+  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+}

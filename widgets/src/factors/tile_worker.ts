@@ -5,8 +5,8 @@ import { Layer } from "../protocol/layer";
 import { cellsOf, type Block, type ShownHeads } from "./cells";
 import { WebglCells } from "./webgl_cells";
 
-/** What cells are computed by; "best" is WebGL2 where that is faster, else the processor. */
-export type Means = "best" | "webgl2" | "processor";
+/** What tests have cells computed by; otherwise it is WebGL2 where that is faster, else the processor. */
+export type Means = "webgl2" | "processor";
 
 /** Positions and log-sum-exps of a selection, and the names of its heads. */
 export interface ShownMessage {

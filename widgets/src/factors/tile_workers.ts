@@ -39,6 +39,9 @@ const MOST_BYTES = 256 << 20;
 /** Milliseconds within which jobs count as in sight together, and run in the order of their requests. */
 const FRAME = 30;
 
+/** Of the workers' code, for all of a page. */
+let address: string | undefined;
+
 export class TileWorkers {
   private readonly jobs = new Map<string, Job>();
   private workers: TileWorker[] = [];
@@ -136,7 +139,7 @@ export class TileWorkers {
   }
 
   private made(old?: Worker): Omit<TileWorker, "job"> {
-    const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+    const worker = new Worker((address ??= URL.createObjectURL(new Blob([code], { type: "text/javascript" }))));
     worker.onmessage = old?.onmessage ?? null;
     worker.onerror = () => this.stop(new Error("This page may not start a worker."));
     old?.terminate();

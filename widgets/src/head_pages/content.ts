@@ -62,6 +62,9 @@ export interface PairEffect extends Effect {
   excess: number;
 }
 
+/** Steps of a tint: the classes for-1 to for-10 of the page's style sheet. */
+export const LEVELS = 10;
+
 export interface Head {
   layer: number;
   head: number;

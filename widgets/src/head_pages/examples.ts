@@ -2,14 +2,12 @@
 
 import { formatNumber } from "../drawing/number_format";
 import { rolesOf } from "../drawing/palette";
-import { statisticTitle } from "../heads/heads_model";
+import { statisticTitle } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
 import { openable } from "../page/large_picture";
-import { h, range } from "../ui/dom";
-import { weightsOf, type Example, type Input } from "./content";
-import { s } from "./svg";
+import { h, range, s } from "../ui/dom";
+import { LEVELS, weightsOf, type Example, type Input } from "./content";
 
-const LEVELS = 10;
 const SIDE = 180;
 
 /** Over a picture the inks are the same in light and dark. */

@@ -5,7 +5,8 @@ import { attentionRamp, signedRamp, type Ramp } from "../drawing/colour";
 import { formatNumber, formatPercent } from "../drawing/number_format";
 import { rolesOf } from "../drawing/palette";
 import css from "../heads/heads.css";
-import { capitalized, cellNumber, HeadStatistic, placeTitle, squareSize, statisticRamp, statisticTitle, type HeadPlace } from "../heads/heads_model";
+import { capitalized, placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
+import { cellNumber, HeadStatistic, squareSize, statisticRamp } from "../heads/heads_model";
 import { HeadsPicture } from "../heads/picture";
 import { select } from "../ui/controls";
 import { h } from "../ui/dom";
@@ -61,7 +62,7 @@ export class HeatMap {
     );
     this.picture = new HeadsPicture(this.squares.firstElementChild as HTMLElement, {
       select: (place) => choose(this.numberOf(place)),
-      pointed: (place) => (this.readout.textContent = place ? this.describe(place) : ""),
+      pointed: (place) => (this.readout.textContent = place ? this.describe(place, this.statistic) : ""),
     });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
@@ -127,7 +128,7 @@ export class HeatMap {
       place: head,
       colour: colourOf(statistic.of(head), scale, rolesOf(dark).surface),
       selected: number === this.chosen,
-      label: this.describe(head),
+      label: this.describe(head, statistic),
       value: this.textOf(head, statistic),
     })), [], heads[Math.max(0, this.chosen)]!);
     const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatNumber(scale.low), formatNumber(scale.high)];
@@ -154,8 +155,8 @@ export class HeatMap {
   }
 
   /** A head and what its square shows, in words. */
-  private describe(place: HeadPlace): string {
-    if (this.column !== PATTERN) return this.statistic.describe(place);
+  private describe(place: HeadPlace, statistic: HeadStatistic): string {
+    if (this.column !== PATTERN) return statistic.describe(place);
     const { pattern, score } = this.content.heads[this.numberOf(place)]!.pattern;
     return `${placeTitle(place)}: ${pattern && score !== null ? `${pattern}, ${formatPercent(score)} of its attention` : "no pattern"}`;
   }

@@ -1,11 +1,11 @@
 // All heads as points over any two of their numbers.
 
 import { formatNumber } from "../drawing/number_format";
-import { statisticTitle } from "../heads/heads_model";
+import { statisticTitle } from "../drawing/titles";
 import { select } from "../ui/controls";
-import { h, range } from "../ui/dom";
+import { h, range, s } from "../ui/dom";
 import { nameOf, type Content, type Head } from "./content";
-import { s, ticks } from "./svg";
+import { ticks } from "./ticks";
 
 const WIDTH = 460;
 const HEIGHT = 380;

@@ -1,16 +1,13 @@
 // One head in full: its pattern, what it attends to, which tokens it connects, what is lost without it, and examples.
 
 import { formatNumber, formatPercent, formatSigned } from "../drawing/number_format";
+import { statisticTitle } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
-import { statisticTitle } from "../heads/heads_model";
 import { SortableTable } from "../page/tables";
 import { button } from "../ui/controls";
-import { h, range } from "../ui/dom";
-import { nameOf, type Content, type Effect, type Head, type Maybe, type Offsets } from "./content";
+import { h, range, s } from "../ui/dom";
+import { LEVELS, nameOf, type Content, type Effect, type Head, type Maybe, type Offsets } from "./content";
 import { exampleRow } from "./examples";
-import { s } from "./svg";
-
-const LEVELS = 10;
 
 type Children = (Node | string | false | null)[];
 

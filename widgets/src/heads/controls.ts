@@ -3,10 +3,11 @@
 import { gradientBar } from "../drawing/canvas";
 import type { Ramp } from "../drawing/colour";
 import { formatNumber } from "../drawing/number_format";
+import { statisticTitle } from "../drawing/titles";
 import { button, checkbox, options, press, segments, select } from "../ui/controls";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import { statisticTitle, type HeadStatistic } from "./heads_model";
+import type { HeadStatistic } from "./heads_model";
 import type { HeadsState } from "./state";
 
 export class HeadsControls {

@@ -3,14 +3,10 @@
 import { intensityScale, type Ramp } from "../drawing/colour";
 import { headColour } from "../drawing/palette";
 import { formatNumber } from "../drawing/number_format";
+import { placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
 import { readHalves } from "../protocol/float16";
 import { range } from "../ui/dom";
 import type { HeadsState } from "./state";
-
-export interface HeadPlace {
-  layer: number;
-  head: number;
-}
 
 /** The pictures of one layer's heads, [head * row * col]. */
 export interface LayerThumbnails {
@@ -106,21 +102,9 @@ export function statisticRamp(ramp: Ramp): Ramp {
 /** A value in few letters, with decimals as its scale needs them. */
 export function cellNumber(value: number, { low, high }: { low: number; high: number }): string {
   const most = Math.max(Math.abs(low), Math.abs(high));
-  return value.toFixed(most < 10 ? 2 : most < 100 ? 1 : 0).replace(/^(-?)0\./, "$1.");
-}
-
-export function statisticTitle(name: string): string {
-  return name.replaceAll("_", " ");
-}
-
-export function capitalized(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-
-/** A head in words. */
-export function placeTitle({ layer, head }: HeadPlace, stacks: string[] = []): string {
-  const stack = stacks[layer];
-  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer ${layer}, head ${head}`;
+  if (most > 0 && most < 1e-3) return value === 0 ? "0" : value.toExponential(0);
+  const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
+  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
 }
 
 /** Pixels of a head's square and of the gap beside it, so that a layer fits into the width as far as squares of `least` pixels allow. */

@@ -2,15 +2,14 @@
 
 import { attentionRamp } from "../drawing/colour";
 import type { SavedFigure } from "../drawing/svg";
+import { capitalized, placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
 import { listen } from "../protocol/widget_model";
 import { toggleHead } from "../ui/controls";
 import { h } from "../ui/dom";
 import { view, type Frame } from "../ui/view";
 import { HeadsControls } from "./controls";
 import css from "./heads.css";
-import {
-  capitalized, cellNumber, headPlaces, HeadStatistic, placeTitle, readThumbnails, squareSize, statisticRamp, statisticTitle, type HeadPlace,
-} from "./heads_model";
+import { cellNumber, headPlaces, HeadStatistic, readThumbnails, squareSize, statisticRamp } from "./heads_model";
 import { HeadsPicture, type HeadDrawing } from "./picture";
 import type { HeadsState } from "./state";
 
@@ -33,7 +32,7 @@ class HeadsView {
   constructor(private readonly frame: Frame<HeadsState>) {
     const { model, signal } = frame;
     this.controls = new HeadsControls(frame);
-    const place = h("div", { className: "all" });
+    const place = h("div");
     frame.stage.append(this.headline, place);
     this.picture = new HeadsPicture(place, {
       select: (place, adds) => this.select(place, adds),

@@ -5,9 +5,10 @@ import { paintPixels } from "../drawing/canvas";
 import { inkOn, type Ramp } from "../drawing/colour";
 import { formatNumber } from "../drawing/number_format";
 import type { SvgPicture } from "../drawing/svg";
+import type { HeadPlace } from "../drawing/titles";
 import { h, range } from "../ui/dom";
 import { addsToSelection, runKey } from "../ui/keyboard";
-import { LAYER_LABEL, nextHead, thumbnailOpacity, type HeadPlace, type LayerThumbnails } from "./heads_model";
+import { LAYER_LABEL, nextHead, thumbnailOpacity, type LayerThumbnails } from "./heads_model";
 
 export interface HeadsEvents {
   select(place: HeadPlace, adds: boolean): void;

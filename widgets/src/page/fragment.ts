@@ -53,7 +53,11 @@ export class PageAddress {
   private readonly parts: KeptPart[] = [];
 
   constructor() {
-    addEventListener("hashchange", () => this.parts.forEach((part) => part.open(valuesOf(location.hash))));
+    addEventListener("hashchange", () => {
+      const values = valuesOf(location.hash);
+      this.parts.forEach((part) => part.open(values));
+      if (values.size > 0) this.write(); // what the address did not name has stayed
+    });
   }
 
   /** Opens a part as the address says, and keeps it there from now on. */

@@ -114,10 +114,10 @@ export class SortableTable {
     const named = values.get("row") ?? "";
     const row = /^\d+$/.test(named) ? this.rows[Number(named)] : undefined;
     const details = row?.querySelector("details");
-    if (details) {
-      this.opened = Number(named);
-      details.open = true;
-    }
+    const before = this.rows[this.opened];
+    this.opened = details ? Number(named) : -1;
+    if (before && before !== row) before.querySelector("details")!.open = false;
+    if (details) details.open = true;
     (details && !row!.hidden ? row! : this.table.closest("section") ?? this.table).scrollIntoView();
   }
 }

@@ -2,8 +2,8 @@
 
 import { OverlayPaint, type ImageGround } from "../drawing/overlay";
 import type { SavedFigure, SvgPicture } from "../drawing/svg";
+import { traceTitle } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
-import { traceTitle } from "../protocol/headers";
 import { AttentionRows } from "../protocol/attention_rows";
 import { TraceSource } from "../protocol/trace_source";
 import { listen } from "../protocol/widget_model";

@@ -2,10 +2,11 @@
 
 import { formatNumber } from "../drawing/number_format";
 import { Overlay, type ImageGround, type OverlayPaint } from "../drawing/overlay";
+import { capitalized } from "../drawing/titles";
 import { press } from "../ui/controls";
 import { h, range } from "../ui/dom";
 import { scaleElement } from "./figure_svg";
-import { capitalized, type PatchGrid } from "./patch_grid";
+import type { PatchGrid } from "./patch_grid";
 import { mapUpTo, scaleOf, strongest } from "./score_kinds";
 
 export interface LargePictureEvents {

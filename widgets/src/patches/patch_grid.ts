@@ -2,6 +2,7 @@
 
 import type { ImageGround } from "../drawing/overlay";
 import { formatNumber } from "../drawing/number_format";
+import { capitalized } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
 import type { LayerHeader, TraceHeader } from "../protocol/headers";
 import { range } from "../ui/dom";
@@ -109,8 +110,4 @@ export function steppedHeads(heads: number[], by: number, count: number): number
 /** A panel's name as it is shown. */
 export function panelTitle(name: string): string {
   return name === "gradient_x_input" ? "gradient × input" : name.replaceAll("_", " ");
-}
-
-export function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,6 +1,6 @@
 // The kinds of numbers that patches have, and the colour scales on which they are drawn.
 
-import { formatNumber } from "../drawing/number_format";
+import { formatNumber, formatSigned } from "../drawing/number_format";
 import type { PatchColours, PatchMap } from "../drawing/overlay";
 import { largestMagnitude } from "../protocol/weights";
 
@@ -69,14 +69,14 @@ export function mapUpTo(values: Float32Array, top: number, kind: ScoreKind = "sh
 export function scaleOf(kind: ScoreKind, top: number): ColourScale {
   const signed = kind === "signed";
   const [unit, colours] = [UNITS[kind], COLOURS[kind]];
-  const high = { share: formatNumber(top), rank: percent(top), signed: withSign(top) }[kind];
-  return { low: signed ? withSign(-top) : "0", high, unit, colours };
+  const high = { share: formatNumber(top), rank: percent(top), signed: formatSigned(top) }[kind];
+  return { low: signed ? formatSigned(-top) : "0", high, unit, colours };
 }
 
 /** One patch's number, in the unit of its kind. */
 export function scoreText({ values, kind }: PatchScores, patch: number): string {
   const value = values[patch]!;
-  return { share: formatNumber(value), rank: percent(sharesOfTotal(values)[patch]!), signed: withSign(value) }[kind];
+  return { share: formatNumber(value), rank: percent(sharesOfTotal(values)[patch]!), signed: formatSigned(value) }[kind];
 }
 
 /** The patch with the number of largest magnitude. */
@@ -92,8 +92,4 @@ function sharesOfTotal(values: Float32Array): Float32Array {
 
 function percent(share: number): string {
   return `${formatNumber(100 * share)} %`;
-}
-
-function withSign(value: number): string {
-  return `${value < 0 ? "−" : "+"}${formatNumber(Math.abs(value))}`;
 }

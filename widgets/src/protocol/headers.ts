@@ -1,10 +1,6 @@
 // What Python writes about a trace: tokens, layers and patches, without the weights themselves.
 
-import { tokenLabel } from "../drawing/token_label";
 import type { Pooling } from "./tiles";
-
-/** Tokens of a text that name it. */
-const MOST_WORDS = 40;
 
 /** A row of tokens, as `payload._tokens` writes them. */
 export interface Tokens {
@@ -76,18 +72,4 @@ export interface TraceHeader {
   stacks: string[];
   /** Whether the weights stay in Python, which sends blocks of them on request. */
   remote: boolean;
-}
-
-/** A trace in a line: its model, and the beginning of its text. */
-export function traceTitle({ model, tokens, patches }: TraceHeader): string {
-  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
-  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
-  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
-}
-
-/** A layer as a list of layers shows it. */
-export function layerTitle({ layers, stacks }: TraceHeader, number: number): string {
-  const { kind } = layers[number]!;
-  const of = stacks[number] || (kind === "self" ? "" : kind);
-  return of ? `${number} (${of})` : String(number);
 }

@@ -16,7 +16,7 @@ export type Axis = "query" | "key";
 /** Of two texts, which one attends to which. */
 export type TextPair = "all" | "a-a" | "a-b" | "b-a" | "b-b";
 
-/** The heads and tokens of a layer that are shown; the same fields as `tiles.Shown`. */
+/** The heads and tokens of a layer that are shown; the same fields as `HeadSelection` in Python. */
 export interface Selection {
   layer: number;
   heads: number[];

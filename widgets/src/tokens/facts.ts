@@ -2,6 +2,7 @@
 
 import type { Ramp } from "../drawing/colour";
 import { formatNumber, formatPercent, formatSigned } from "../drawing/number_format";
+import { capitalized } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
 import { h } from "../ui/dom";
 import type { ScoredText } from "./scored_text";
@@ -32,7 +33,7 @@ export class Facts {
         named("The scores add up to "), formatSigned(sum),
         named(`; from the baseline to the text the ${result.unit} changes by `), formatSigned(change),
       );
-    this.verdict.textContent = result.verdict.charAt(0).toUpperCase() + result.verdict.slice(1);
+    this.verdict.textContent = capitalized(result.verdict);
     this.verdict.dataset["kind"] = result.converged === false ? "warn" : "";
   }
 

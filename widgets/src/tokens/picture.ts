@@ -124,6 +124,9 @@ export class PartsPicture {
         const colour = ramp(scored.share(part));
         Object.assign(element.style, { background: colour, color: inkOn(colour) });
         element.classList.toggle("against", scored.isAgainst(part));
+      } else {
+        Object.assign(element.style, { background: "", color: "" });
+        element.classList.remove("against");
       }
       element.setAttribute("aria-selected", String(part === selected));
     });

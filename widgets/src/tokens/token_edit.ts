@@ -17,13 +17,20 @@ export function replaced(text: InputText, segment: number, [start, end]: [number
   const texts = typeof text === "string" ? [text] : [...text];
   const letters = [...texts[segment]!];
   const [before, after] = [letters.slice(0, start).join(""), letters.slice(end).join("")];
-  // Without a word between them two spaces are one.
-  texts[segment] = by === "" ? `${before.trimEnd()} ${after.trimStart()}`.trim() : before + by + after;
+  texts[segment] = by === "" ? joined(before, after) : before + by + after;
   return texts.length === 2 ? [texts[0]!, texts[1]!] : texts[0]!;
 }
 
+/** What is left of a text without a word: of two spaces around it, one. */
+function joined(before: string, after: string): string {
+  if (before === "") return after.trimStart();
+  if (after === "") return before.trimEnd();
+  if (!/\s$/.test(before) || !/^\s/.test(after)) return before + after;
+  return before.endsWith(" ") ? before.slice(0, -1) + after : before + (after.startsWith(" ") ? after.slice(1) : after);
+}
+
 /** A prediction in words. */
-export function predictionText({ prediction }: Pick<AttributionResult, "prediction">): string {
+function predictionText({ prediction }: Pick<AttributionResult, "prediction">): string {
   const [label, probability] = prediction ?? ["", null];
   return `${tokenLabel(label)}${probability === null ? "" : ` ${formatPercent(probability)}`}`;
 }
@@ -36,8 +43,8 @@ export class TokenEdit {
   private readonly name = h("span", { className: "name" });
   private scored: ScoredText | null = null;
   private part = -1;
-  /** The last change in words. */
-  private change = "";
+  /** The changes since the first text, in words. */
+  private changes: string[] = [];
   /** The result before the first change. */
   private first: AttributionResult | null = null;
 
@@ -64,7 +71,7 @@ export class TokenEdit {
     const before = model.get("before");
     this.actions.hidden = !can;
     if (can) this.name.textContent = `“${scored.label(this.part)}”`;
-    if (before === null) this.first = null;
+    if (before === null) [this.first, this.changes] = [null, []];
     this.outcome.hidden = before === null || sameText(before, model.get("text"));
     this.element.hidden = this.actions.hidden && this.outcome.hidden;
     if (!this.outcome.hidden && before !== null) this.outcome.replaceChildren(...this.outcomeContent(scored.result, before));
@@ -82,7 +89,8 @@ export class TokenEdit {
     const text = model.get("text");
     if (model.get("before") === null) this.first = scored.result;
     this.field.value = "";
-    this.change = by === "" ? `without “${scored.label(this.part)}”` : `“${scored.label(this.part)}” → “${tokenLabel(by)}”`;
+    const named = `“${scored.label(this.part)}”`;
+    this.changes.push(by === "" ? `without ${named}` : `${named} → “${tokenLabel(by)}”`);
     frame.set({ before: model.get("before") ?? text, token: null });
     this.explainer.request({ text: replaced(text, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
   }
@@ -96,6 +104,6 @@ export class TokenEdit {
       this.explainer.request({ text: before }, 0, true);
     });
     const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
-    return [`${this.change || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+    return [`${this.changes.join(", ") || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
   }
 }

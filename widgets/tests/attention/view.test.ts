@@ -316,11 +316,12 @@ test("a line is said with its weight, and a click selects its cell", async () =>
   const rows = [...TOKENS.text.keys()].flatMap((from) => TOKENS.text.map((_, to) => ({ from, to, w: weight(from, to) })));
   const best = rows.reduce((a, b) => (b.w > a.w ? b : a));
   const middle = (best.from + best.to) / 2 + 0.5;
-  lines.dispatchEvent(new MouseEvent("pointermove", { clientX: 320, clientY: 28 + 22 * middle }));
+  const there = { clientX: 320, clientY: 28 + 22 * middle };
+  lines.dispatchEvent(new MouseEvent("pointermove", there));
   await settle();
   expect(readout()).toContain(`query ${best.from}, key ${best.to}`);
   expect(readout()).toContain(number(best.w));
-  lines.click();
+  lines.dispatchEvent(new MouseEvent("click", there));
   expect([model.get("query"), model.get("key")]).toEqual([best.from, best.to]);
 });
 

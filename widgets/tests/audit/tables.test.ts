@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { leavePages } from "../fake"; // first, so that it hears of all that listens
 import { startAudit } from "../../src/audit";
 
 const PAGE = `
@@ -23,6 +24,7 @@ const shown = () => rows().filter((row) => !row.hidden).map((row) => (row.queryS
 const press = (column: number) => document.querySelectorAll<HTMLButtonElement>("th button")[column]!.click();
 
 beforeEach(() => {
+  leavePages();
   history.replaceState(null, "", "#");
   Element.prototype.scrollIntoView = vi.fn();
   document.body.innerHTML = PAGE;
@@ -113,6 +115,21 @@ describe("the address", () => {
     open("table=errors&row=0");
     expect(shown()).toEqual(["b film", "a film", "c play", "d play"]);
     expect(document.querySelector("[aria-sort]")).toBeNull();
+  });
+
+  test("closes the row that was open and is not named", () => {
+    open("table=errors&row=0");
+    open("table=errors&filter=film");
+    expect(details().open).toBe(false);
+    details().dispatchEvent(new Event("toggle"));
+    expect(location.hash).toBe("#table=errors&filter=film");
+  });
+
+  test("holds what it said, where it named more than is there", () => {
+    open("table=errors&row=77&sort=share");
+    expect(location.hash).toBe("#table=errors&sort=share");
+    open("errors");
+    expect(location.hash).toBe("#errors");
   });
 
   test("may name what is not there", () => {

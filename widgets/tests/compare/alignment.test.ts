@@ -177,7 +177,7 @@ describe("the map of distances", () => {
   test("has its scale up to the largest distance", () => {
     expect(largestDistance(partners)).toBe(1);
     expect(largestDistance([[null]])).toBe(0);
-    expect(map.legend.textContent).toBe("jensen-shannon distance: 01");
+    expect(map.legend.textContent).toBe("Jensen-Shannon divergence: 01");
   });
 
   test("colours the heads whose distance is known", () => {

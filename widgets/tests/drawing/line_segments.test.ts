@@ -74,6 +74,16 @@ describe("lines", () => {
     expect(few[0]!.opacity).toBe(0.5);
   });
 
+  test("from few queries to many keys are seen wherever the keys are scrolled to", () => {
+    const [rows, cols] = [[0, 1, 2, 3, 4], [...Array(200).keys()]];
+    const wide = drawing({ rows, cols, queries: tokens(5), keys: tokens(200), colours: ["red"], matrices: [new Float32Array(1000).fill(0.005)], top: 0.005 });
+    for (const first of [0, 50, 160]) {
+      const strokes = lineStrokes(wide, { first, end: first + 40 });
+      expect(strokes.length).toBe(1);
+      expect(strokes[0]!.opacity).toBeCloseTo((2 * 40) / strokes[0]!.segments.length);
+    }
+  });
+
   test("of a lone token can all be seen", () => {
     const alone = { axis: "query" as const, position: 1, weights: [Float32Array.of(0.02, 1)] };
     expect(lineStrokes(drawing({ alone }), ALL)[0]!.opacity).toBeGreaterThan(0.15);
@@ -95,6 +105,8 @@ describe("lines", () => {
 
   test("have a legend of weights", () => {
     expect(lineSamples(drawing({ top: 0.894 })).map(({ text }) => text)).toEqual(["0.089", "0.45", "0.89"]);
+    expect(lineSamples(drawing({ top: 0.894, threshold: 0.2 })).map(({ text }) => text)).toEqual(["0.45", "0.89"]);
+    expect(lineSamples(drawing({ top: 1, log: true })).map(({ text }) => text)).toEqual(["2.5e-4", "0.01", "1"]);
     expect(lineSamples(drawing({ top: 0 }))).toEqual([]);
   });
 });
@@ -113,6 +125,7 @@ describe("the picture of lines", () => {
 
   const texts = (side: string) => [...lines.element.querySelectorAll(`.token.${side}`)].map((token) => token.textContent);
   const point = (clientX: number, clientY: number) => lines.element.dispatchEvent(new MouseEvent("pointermove", { clientX, clientY }));
+  const click = (clientX: number, clientY: number) => lines.element.dispatchEvent(new MouseEvent("click", { clientX, clientY }));
 
   test("has queries on the left and keys on the right", () => {
     lines.show(drawing());
@@ -183,12 +196,25 @@ describe("the picture of lines", () => {
     point(320, 28 + 22); // between the rows 0 and 1, where lines of 0 to 1 and 1 to 0 cross
     expect(events.linePointed.mock.calls.at(-1)![0]).toMatchObject({ from: 0, to: 1, colour: 1, weight: 1 });
     expect([...lines.element.querySelectorAll(".pointed")].map((token) => token.id)).toEqual(["query-0", "key-1"]);
-    lines.element.click();
+    click(320, 28 + 22);
     expect(events.lineSelected.mock.calls).toEqual([[0, 1]]);
     point(320, 400);
     expect(events.linePointed.mock.calls.at(-1)![0]).toBe(null);
-    lines.element.click();
+    click(320, 400);
     expect(events.lineSelected.mock.calls.length).toBe(1);
+  });
+
+  test("forgets the line that was pointed at with the lines that it draws anew, and a click finds the one that is there", () => {
+    lines.show(drawing());
+    point(320, 28 + 22);
+    expect(lines.element.classList).toContain("at-line");
+    lines.show(drawing({ matrices: null }));
+    expect(lines.element.classList).not.toContain("at-line");
+    click(320, 28 + 22);
+    expect(events.lineSelected).not.toHaveBeenCalled();
+    lines.show(drawing());
+    click(320, 28 + 22);
+    expect(events.lineSelected.mock.calls).toEqual([[0, 1]]);
   });
 
   test("listens to nothing when the view has ended", () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { formatNumber, formatPercent, formatSigned } from "../../src/drawing/number_format";
 import { rolesOf } from "../../src/drawing/palette";
 import { escapeXml, figureDocument, fileName, svgInset, wrapped } from "../../src/drawing/svg";
-import { tokenLabel } from "../../src/drawing/token_label";
+import { lettersWide, tokenLabel } from "../../src/drawing/token_label";
 import { HOSTILE } from "../fake";
 
 describe("labels", () => {
@@ -35,6 +35,12 @@ describe("labels", () => {
     expect(tokenLabel("👍".repeat(100), 4)).toBe("👍👍👍…");
     expect(tokenLabel("abcd", 4)).toBe("abcd");
     expect([...tokenLabel("a" + "\u0301".repeat(400), 10)].length).toBe(10);
+  });
+});
+
+describe("widths", () => {
+  test("are counted in letters: wide ones are two, marks on a letter none", () => {
+    expect(["film", "…“–”", "文文", "ｗ", "한국", "👍", "e\u0301"].map(lettersWide)).toEqual([4, 4, 4, 2, 4, 2, 1]);
   });
 });
 
@@ -77,6 +83,8 @@ describe("SVG", () => {
   test("of a figure wraps a long title into its width", () => {
     expect(wrapped("one two three fourteen", 9)).toEqual(["one two", "three", "fourteen"]);
     expect(wrapped("", 9)).toEqual([]);
+    expect(wrapped("so long-and-longer", 9)).toEqual(["so", "long-and-", "longer"]);
+    expect(wrapped("一部好电影 fine", 6)).toEqual(["一部好", "电影", "fine"]);
     const figure = { picture, title: "word ".repeat(40), subtitle: "", caption: "", file: "it" };
     expect(figureDocument(figure, rolesOf(false)).document.match(/<text/g)!.length).toBe(5);
   });

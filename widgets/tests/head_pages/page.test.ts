@@ -3,8 +3,8 @@
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { weightsOf, type Content, type Head } from "../../src/head_pages/content";
 import { startHeadPages } from "../../src/head_pages/page";
-import { ticks } from "../../src/head_pages/svg";
-import { stubBrowser } from "../fake";
+import { ticks } from "../../src/head_pages/ticks";
+import { leavePages, stubBrowser } from "../fake";
 
 beforeAll(() => {
   stubBrowser();
@@ -58,6 +58,7 @@ const opened = (name: string) => {
 };
 
 beforeEach(() => {
+  leavePages();
   history.replaceState(null, "", "#");
   Element.prototype.scrollIntoView = vi.fn();
   show(CONTENT);
@@ -117,6 +118,9 @@ describe("the page", () => {
     opened("9.9&by=nothing");
     expect(room().querySelector("h2")!.textContent).toBe("Layer 1, head 0");
     expect(fields()[0]!.value).toBe("pattern");
+    choose("Colour of the squares", "distance");
+    opened("0.0");
+    expect(location.hash).toBe("#head=0.0&by=distance&across=loss_change&up=distance");
   });
 });
 

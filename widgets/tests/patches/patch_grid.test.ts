@@ -4,11 +4,12 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { OverlayPaint } from "../../src/drawing/overlay";
 import { rolesOf } from "../../src/drawing/palette";
+import { capitalized } from "../../src/drawing/titles";
 import type { LayerHeader } from "../../src/protocol/headers";
 import { svgInset } from "../../src/drawing/svg";
 import { figureSvg, scaleElement, type PatchesFigure } from "../../src/patches/figure_svg";
 import { MapScores } from "../../src/patches/map_scores";
-import { capitalized, headsOrAll, headsText, panelTitle, PatchGrid, steppedHeads } from "../../src/patches/patch_grid";
+import { headsOrAll, headsText, panelTitle, PatchGrid, steppedHeads } from "../../src/patches/patch_grid";
 import { Playback } from "../../src/patches/playback";
 import { HOSTILE, layerOf, singles, stubBrowser, traceOf } from "../fake";
 

@@ -2,8 +2,8 @@
 // Where weights come from: the widget's state, or Python.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { layerTitle } from "../../src/drawing/titles";
 import { AttentionRows } from "../../src/protocol/attention_rows";
-import { layerTitle } from "../../src/protocol/headers";
 import { request } from "../../src/protocol/requests";
 import { cached, shownPositions, tokensOf, TraceSource, type Selection } from "../../src/protocol/trace_source";
 import { FakeModel, halves, layerOf, NO_TOKENS, singles, TOKENS, traceOf } from "../fake";

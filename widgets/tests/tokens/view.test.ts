@@ -74,6 +74,17 @@ describe("the running text", () => {
     expect(parts[2]!.classList).toContain("glued");
   });
 
+  it("lets go of the colours of a special token whose score falls to nothing", async () => {
+    const held = state();
+    held.scores.setFloat32(0, -1, true);
+    const { model, all, settle } = shown(held);
+    expect(all(".part")[0]!.classList).toContain("against");
+    model.set("scores", state().scores);
+    await settle();
+    const { style, classList } = all(".part")[0]!;
+    expect([style.background, style.color, classList.contains("against")]).toEqual(["", "", false]);
+  });
+
   it("never makes a token into HTML", () => {
     const { el } = shown();
     expect(el.shadowRoot!.querySelector("img, script")).toBeNull();
@@ -277,10 +288,16 @@ describe("a selected token", () => {
     await settle();
     expect(find(".outcome").textContent).toContain("negative 90 % → positive 75 %, its logit by −1");
     expect(find(".outcome").textContent).toMatch(/^without “/);
+    model.set("token", 1);
+    await settle();
+    click(all, "mask");
+    await settle();
+    expect(find(".outcome").textContent).toMatch(/^without “.*”, “un” → “\[MASK\]”: negative 90 % → /);
+    await answer(sent[1]!, { answer: {} });
     click(all, "undo");
     await settle();
     expect(model.get("before")).toBe(null);
-    expect(sent[1]).toMatchObject({ text: `unkind ${HOSTILE}` });
+    expect(sent[2]).toMatchObject({ text: `unkind ${HOSTILE}` });
   });
 
   it("is not offered where it is special, and typing anew is no change of a token", async () => {
@@ -300,6 +317,14 @@ describe("a selected token", () => {
   it("is counted in characters, as Python counts them", () => {
     expect(replaced("😀 good film", 0, [2, 6], "[MASK]")).toBe("😀 [MASK] film");
     expect(replaced("a good film", 0, [2, 6], "")).toBe("a film");
+    expect(replaced("good film", 0, [0, 4], "")).toBe("film");
+    expect(replaced("a film.", 0, [6, 7], "")).toBe("a film");
+    expect(replaced("a film, good", 0, [6, 7], "")).toBe("a film good");
+    expect(replaced("unkind", 0, [2, 6], "")).toBe("un");
+    expect(replaced("一部好电影", 0, [2, 3], "")).toBe("一部电影");
+    expect(replaced("one\ntwo\nthree", 0, [4, 7], "")).toBe("one\n\nthree");
+    expect(replaced("one two\nthree", 0, [4, 7], "")).toBe("one\nthree");
+    expect(replaced("  one  two three", 0, [7, 10], "")).toBe("  one  three");
     expect(replaced(["a", "good film"], 1, [0, 4], "bad")).toEqual(["a", "bad film"]);
   });
 });
