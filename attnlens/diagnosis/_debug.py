@@ -25,7 +25,7 @@ from ..evaluation._perturbation import parts_of
 from ..models import _classes, _tasks
 from ..models._forward import evaluating, gradient_mode
 from ._counterfactual import MOST, Counterfactual, smallest_counterfactual
-from ._findings import DiagnosisInput, Finding, findings
+from ._findings import DiagnosisInput, Finding, checked_mask, findings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,6 +192,9 @@ def debug(
     text = hasattr(lens, "tokenizer")
     if text and mask is not None:
         raise InputError("mask= is for images, and the input is a text; omit it")
+    picture = None if text else Picture.of(lens, input)
+    if mask is not None:
+        checked_mask(mask, picture.size[::-1])
     trace, place = _asked(lens, input, side, options) if text else (_traced(lens, input), {})
     true = _true_class(lens, trace, true_label, place)
     rival, predicted = _rival(trace, true), trace.prediction.index
@@ -216,7 +219,7 @@ def debug(
         **dict(zip((f"for {trace.label(predicted)}", f"for {trace.label(rival)}", "difference"), of_classes)),
         **_relevances(lens, input, trace, [replace(target(i), unit="logit") for i in (predicted, rival)]),
     }
-    grid = None if text else _cells(Picture.of(lens, input).grid)
+    grid = None if text else _cells(picture.grid)
     by = "blur" if not text else "pad" if lens.task in ("question", "token") else "delete"
     parts = parts_of(lens, [attributions["difference"]], by, grid)[0]
     most = _affordable(lens, trace) if most is None else most

@@ -244,10 +244,11 @@ def _outside(case: DiagnosisInput) -> float | None:
 def _inside(case: DiagnosisInput) -> Tensor:
     """bool `[height, width]` of the original picture: True on its object, or in its middle."""
     shape = case.explanation["difference"].image.shape[:2]
-    return _inner_half(shape) if case.mask is None else _checked(case.mask, shape)
+    return _inner_half(shape) if case.mask is None else checked_mask(case.mask, shape)
 
 
-def _checked(mask: Any, shape: tuple[int, int]) -> Tensor:
+def checked_mask(mask: Any, shape: tuple[int, int]) -> Tensor:
+    """An object's mask as a tensor. Raises InputError for another shape or dtype, and for one of equal values."""
     mask = np.asarray(mask)
     if mask.shape != tuple(shape) or mask.dtype != bool or not 0 < mask.mean() < 1:
         raise InputError(

@@ -203,7 +203,7 @@ def test_attention_is_compared_with_what_supports_the_answer(mixed, lens, negati
 
 def test_an_image_and_its_background():
     lens, picture = al.load("cifar"), al.models.sample_images()["deer_upright"]
-    found = al.debug(lens, picture, "deer")
+    found = al.debug(lens, picture, "deer", most=50)
     assert found.trace.prediction.label == "bird"
     assert not found.correct
     assert len(found.top) == 5
@@ -215,7 +215,7 @@ def test_an_image_and_its_background():
     assert found.numbers["outside"] == pytest.approx(outside, abs=1e-4)
     mask = np.zeros((32, 32), bool)
     mask[:, 10:20] = True
-    masked = kinds(al.debug(lens, picture, "deer", mask=mask))["background"]
+    masked = kinds(al.debug(lens, picture, "deer", mask=mask, most=50))["background"]
     assert masked.number == pytest.approx(
         float(scores[~torch.from_numpy(mask)].sum() / scores.sum()), abs=0.02
     )
