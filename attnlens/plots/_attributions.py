@@ -254,7 +254,7 @@ def _size(image: np.ndarray, longer: float) -> _style.Size:
 
 def _meaning(attribution: Attribution) -> str:
     if not attribution.signed:
-        return "importance: it only ranks"
+        return "importance, no unit"
     return f"contribution to the {attribution.unit}, per pixel"
 
 
@@ -268,7 +268,7 @@ def _words(attribution: ImageAttribution, scale: ScalarMappable) -> list[str]:
 def _error(attribution: Attribution) -> str:
     """The method's error in a few words."""
     if attribution.gap is None:
-        return "only ranks"
+        return "no unit"
     if not attribution.complete:
         return f"per {attribution.unit}; no sum promised"
     late = ", not converged" if attribution.converged is False else ""
@@ -288,7 +288,10 @@ def _lines(
     scales = [_texts.text_scale(one, cmap) for one in attributions]
     wide = (figsize or (10.4, 0))[0] - 2 * _texts.MARGIN
     labels = [_style.wrapped(name, LABEL).split("\n")[:2] for name in names]
-    room = 0.075 * max(len(line) for label in labels for line in label) + 0.25
+    ends = [_end(one, scale) for one, scale in zip(attributions, scales)]
+    room = (
+        max(0.075 * max(len(line) for label in labels for line in label), 0.055 * max(map(len, ends))) + 0.25
+    )
     rows = _rows(attributions, wide - room)
     high = sum(_texts.LINE for _ in rows) + 0.16 * sum(last for *_, last in rows)
     size = figsize or (wide + 2 * _texts.MARGIN, high + 1.4)
@@ -298,7 +301,7 @@ def _lines(
     top = 0.0
     for number, line, last in rows:
         _row(ax, attributions[number], line, scales[number], room, top + _texts.LINE / 2)
-        _label(ax, labels[number], top + _texts.LINE / 2)
+        _label(ax, labels[number], ends[number], top + _texts.LINE / 2)
         top += _texts.LINE + 0.16 * last
     return _said(ax, attributions, high, cmap)
 
@@ -345,9 +348,20 @@ def _row(
         _texts._chip(ax, (left + at, middle), name, scale, scores[index])
 
 
-def _label(ax: Axes, lines: list[str], middle: float) -> None:
-    style = dict(fontsize=8.5 if len(lines) == 1 else 7.2, color=_style.INK, va="center", parse_math=False)
-    ax.text(0.0, middle, "\n".join(lines), linespacing=1.05, **style)
+def _end(attribution: TextAttribution, scale: ScalarMappable) -> str:
+    """The score of the strongest colour."""
+    return (
+        f"up to ±{scale.norm.vmax:.3g} {attribution.unit}"
+        if attribution.signed
+        else f"up to {scale.norm.vmax:.3g}"
+    )
+
+
+def _label(ax: Axes, lines: list[str], end: str, middle: float) -> None:
+    """A line's name, and below it the end of its scale."""
+    style = dict(fontsize=8.5 if len(lines) == 1 else 6.8, color=_style.INK, va="bottom", parse_math=False)
+    ax.text(0.0, middle + (0.03 if len(lines) == 1 else 0.06), "\n".join(lines), linespacing=1.0, **style)
+    ax.text(0.0, middle + 0.06, end, va="top", fontsize=6.8, color=_style.QUIET, parse_math=False)
 
 
 def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _style.Colours) -> Figure:

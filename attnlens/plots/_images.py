@@ -25,7 +25,7 @@ FAINT, STRONG = 0.05, 0.85
 MOST_ACROSS = 7
 """Panels side by side."""
 
-UNITS = {"share": "share of attention", "rank": "only ranks", "signed": "logits against and for"}
+UNITS = {"share": "share of attention", "rank": "importance, no unit", "signed": "logits against and for"}
 """What the numbers of each kind of map are."""
 
 

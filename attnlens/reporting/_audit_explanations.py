@@ -102,7 +102,7 @@ class Explanations:
 
     def _about(self, row: Any) -> str:
         label = self.audit.classes[row.label_index]
-        return f"key {row.key} · predicted {row.prediction} ({row.probability:.3f}) · true class {label}"
+        return f"input {row.key} · predicted {row.prediction} ({row.probability:.3f}) · true class {label}"
 
 
 def _opened(summary: str, content: str) -> str:

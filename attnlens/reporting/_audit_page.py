@@ -146,7 +146,7 @@ def _errors(audit: Audit) -> str:
         for row, opened in explained
     ]  # fmt: skip
     names = [
-        (_kind(audit), True), ("true class", True), ("prediction", True), ("probability", False), ("key", True),
+        (_kind(audit), True), ("true class", True), ("prediction", True), ("probability", False), ("input", True),
     ]  # fmt: skip
     more = f" The first {ERRORS} of {audit.wrong:,}." if audit.wrong > ERRORS else ""
     return section(
@@ -360,7 +360,7 @@ def _labels(audit: Audit) -> str:
         )
         for row, opened in explained
     ]  # fmt: skip
-    names = [(_kind(audit), True), ("label", True), ("prediction", True), ("margin", False), ("key", True)]
+    names = [(_kind(audit), True), ("label", True), ("prediction", True), ("margin", False), ("input", True)]
     said = (
         f"{len(audit.noisy_places):,} inputs by confident learning, the surest first. Margin: the logit of the label "
         f"minus the largest other one. Of a model that was trained on these inputs it says little.{explained.notice}"

@@ -64,7 +64,7 @@ def _changed(comparison: AuditComparison, how: str, title: str) -> str:
     ]  # fmt: skip
     names = [
         ("picture" if audit.reads_pictures else "text", True), ("true class", True), ("before", True),
-        ("probability before", False), ("after", True), ("probability after", False), ("key", True),
+        ("probability before", False), ("after", True), ("probability after", False), ("input", True),
     ]  # fmt: skip
     count = len(getattr(comparison, how))
     more = f" The first {CHANGED} of {count:,}." if count > CHANGED else ""

@@ -14,7 +14,7 @@ from ..analysis import head_stats
 from ..analysis._head_columns import COLUMNS
 from ..analysis._head_stats import IMPORTANCE, VALUE, meaning_of
 from ..analysis._pooling import pooled
-from ..analysis._strongest_heads import strongest_head
+from ..analysis._strongest_heads import strongest_head, strongest_heads
 from ..data._attention import Attention
 from ..data._thumbnails import of_class_token, sees_patches
 from ..data._trace import Trace
@@ -63,6 +63,11 @@ class HeadsView(View):
         t.List(t.Unicode()), "Of each layer 'encoder', 'decoder' or 'cross'; '' for a model of one stack."
     )
     about = bulk(t.Unicode(), "The model and the input, in a line.")
+    strongest = bulk(
+        t.Dict(allow_none=True),
+        "The head whose reading position has the largest weight on an ordinary token: layer, head, both tokens as "
+        "`query` and `key`, and the weight; None where there is none.",
+    )
     layer = state(Integer(0), "The layer of the selected heads.")
     heads = state(t.List(Integer()), "The selected heads of that layer.")
     by = state(t.Unicode(""), "The column of `head_stats` that tints the squares; '' for none.")
@@ -118,6 +123,7 @@ class HeadsView(View):
             self.sizes = [list(tile.shape) for tile in tiles]
             self.rows = "patch" if seen else "query"
             self.about = _payload.about(trace)
+            self.strongest = _strongest(trace)
             self.columns = columns_of(trace)
             self.meanings = {name: meaning_of(name) for name in self.columns}
             self.stacks = _payload.stacks(trace)
@@ -175,6 +181,17 @@ class HeadsView(View):
     def _needs_stats(self, change: dict[str, Any]) -> None:
         if change["new"] and "stats" in self.handlers:
             self._send_stats()
+
+
+def _strongest(trace: Trace) -> dict[str, Any] | None:
+    """The head that a view opens at, and why."""
+    best = next(iter(strongest_heads(trace)), None)
+    if best is None or not best.weight > 0:
+        return None
+    queries, keys = trace.axis_tokens(best.layer)
+    key = f"patch {keys[best.key]}" if trace.patches else keys[best.key].text
+    query = queries[trace.reader].text
+    return {"layer": best.layer, "head": best.head, "query": query, "key": key, "weight": best.weight}
 
 
 def columns_of(trace: Trace) -> list[str]:

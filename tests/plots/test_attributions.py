@@ -76,7 +76,7 @@ def test_without_a_sign_the_scale_begins_at_zero():
     figure = plots.pixels(one)
     (bar,) = bars(figure)
     assert bar.get_ylim()[0] == 0
-    assert bar.get_ylabel() == "importance: it only ranks"
+    assert bar.get_ylabel() == "importance, no unit"
     (drawn,) = maps(figure)
     order = one.scores.flatten().argsort()
     assert drawn[..., 3].ravel()[order[0]] < drawn[..., 3].ravel()[order[-1]]
@@ -134,7 +134,7 @@ def test_titles_say_what_differs_and_the_caption_what_does_not():
     assert "a ViT  ·  gradient x input from blur  ·  each" in said(figure)
     of_baselines = plots.attributions([of_image(baseline="blur"), of_image(baseline="black")])
     assert "a ViT  ·  each" in said(of_baselines)
-    lines = plots.attributions([of_text(), of_text(target="bad")])
+    lines = plots.attributions([of_text(), of_text(target=Target("bad", 0))])
     words = [text.get_text() for text in lines.axes[0].texts]
     assert [word for word in words if word in ("good", "bad")] == ["good", "bad"]
     assert any("a BERT  ·  leave one out  ·  each line" in word for word in words)
@@ -168,7 +168,7 @@ def test_pictures_that_differ_stand_in_their_own_panels():
 
 def test_the_error_of_each_is_said():
     assert _error(of_image(complete=False)) == "per logit; no sum promised"
-    assert _error(of_image(gap=None)) == "only ranks"
+    assert _error(of_image(gap=None)) == "no unit"
     assert _error(of_image(gap=0.3, tolerance=0.01)) == "gap 30.0%, not converged"
 
 
@@ -216,6 +216,13 @@ def test_colours_of_tokens():
             assert (blue > red) == (score > 0)
     light = [sum(chip.get_bbox_patch().get_facecolor()[:3]) for chip in found[6:]]
     assert light == sorted(light, reverse=True)
+
+
+def test_a_line_says_where_its_scale_ends():
+    one = of_text(scores=torch.tensor([0.5, -3.014, 1.0, 0, 0, 0]))
+    ranked = of_text(scores=torch.tensor([0.035, 0.0, 0.01, 0, 0, 0]), signed=False, gap=None)
+    words = [text.get_text() for text in plots.attributions([one, ranked]).axes[0].texts]
+    assert [text for text in words if text.startswith("up to")] == ["up to ±3.01 logit", "up to 0.035"]
 
 
 def test_nothing_leaves_the_page():

@@ -106,6 +106,19 @@ def test_what_is_not_there_is_refused_and_the_old_value_stays(trace, name, value
         al.HeadsView(trace, **{name: value})
 
 
+def test_it_says_which_head_it_opens_at_and_why(trace):
+    view = al.HeadsView(trace)
+    told = dict(view.strongest)
+    assert (told["layer"], [told["head"]]) == (view.layer, view.heads) == (5, [9])
+    assert (told["query"], told["key"]) == ("[CLS]", "dull")
+    assert told["weight"] == pytest.approx(float(trace[5, 9, 0, 8]))
+    assert al.HeadsView(trace, layer=0).strongest == told
+    picture = al.HeadsView(al.load("cifar").trace(al.models.sample_images()["cat"])).strongest
+    assert picture["key"].startswith("patch ")
+    alone = Trace(layers=(Layer("one", "self", Weights(torch.eye(3)[None])),))
+    assert al.HeadsView(alone).strongest is None
+
+
 def test_another_trace_keeps_what_is_selected_as_far_as_it_is_there(trace):
     view = al.HeadsView(trace, layer=5, heads=[1, 11])
     few = dataclasses.replace(

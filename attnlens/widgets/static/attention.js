@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -355,23 +355,23 @@ var Layer = class {
   }
   /** The vectors behind one score, and the weight that came of it. */
   product(head, query, key) {
-    const vector = (side, position) => {
-      const { values, size } = this.vectors(side, head);
+    const vector = (side2, position) => {
+      const { values, size } = this.vectors(side2, head);
       return values.slice(position * size, (position + 1) * size);
     };
     const { scale = 1 } = this.header;
     return { q: vector("query", query), k: vector("key", key), scale, weight: this.row(head, query)[key] };
   }
   /** A head's query or key vectors, [token * d_head]; grouped queries share their keys. */
-  vectors(side, head) {
-    const { shape } = this.parts.get(side);
+  vectors(side2, head) {
+    const { shape } = this.parts.get(side2);
     const [count, tokens, size] = shape;
     const index = Math.floor(head * count / this.header.heads);
-    return { values: this.halves(side, index * tokens * size, tokens * size), size };
+    return { values: this.halves(side2, index * tokens * size, tokens * size), size };
   }
   /** The query or key vectors of a layer of one head as float16 bit patterns, [token * size]. */
-  halfVectors(side) {
-    const { start, shape } = this.parts.get(side);
+  halfVectors(side2) {
+    const { start, shape } = this.parts.get(side2);
     return { bits: halvesAt(this.bytes, start, countOf(shape)), size: shape[2] };
   }
   /** What bias and mask add to the scores of a layer of one head; null where it has neither. */
@@ -617,7 +617,7 @@ var TraceSource = class {
   /** The positions that are shown, along queries and keys. */
   positions(selection) {
     const { layer, pair, hide_special } = selection;
-    const segment = (side) => pair === "all" ? null : side === "a" ? 0 : 1;
+    const segment = (side2) => pair === "all" ? null : side2 === "a" ? 0 : 1;
     const [from, to] = pair.split("-");
     return {
       rows: shownPositions(this.tokens(layer, "query"), segment(from), hide_special),
@@ -748,8 +748,8 @@ function cached(cache, key, most, make) {
 }
 function tokensOf(trace, layer, axis) {
   const count = axis === "query" ? layer.queries : layer.keys;
-  const side = layer[axis];
-  const tokens = side === "input" || side === "output" ? trace.tokens[side] : void 0;
+  const side2 = layer[axis];
+  const tokens = side2 === "input" || side2 === "output" ? trace.tokens[side2] : void 0;
   if (tokens && tokens.text.length === count) return tokens;
   return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
 }
@@ -2387,8 +2387,8 @@ var Lines = class {
   /** Puts the tokens in sight into the page. */
   showTokens(drawing) {
     const { first, end } = this.sight;
-    const side = (axis) => this.positions(axis).slice(first, end).map((position, n) => this.token(drawing, axis, position, first + n));
-    const shown = [...side("query"), ...side("key")];
+    const side2 = (axis) => this.positions(axis).slice(first, end).map((position, n) => this.token(drawing, axis, position, first + n));
+    const shown = [...side2("query"), ...side2("key")];
     const present = this.column.children;
     if (shown.length !== present.length || shown.some((token, n) => token !== present[n])) this.column.replaceChildren(...shown);
     for (const [id, token] of this.tokens) if (!token.isConnected && !shown.includes(token)) this.tokens.delete(id);
@@ -2723,9 +2723,9 @@ function paintTile(context, { viewport, tiles, level, colours }, row, col) {
   for (let up = 0; level + up <= tiles.coarsest; up++) {
     const cached2 = tiles.at(level + up, row >> up, col >> up);
     if (!cached2) continue;
-    const side = TILE_SIDE >> up;
-    const [left, above] = [(col - (col >> up << up)) * side, (row - (row >> up << up)) * side];
-    const [wide, high] = [Math.min(side, cached2.tile.cols - left), Math.min(side, cached2.tile.rows - above)];
+    const side2 = TILE_SIDE >> up;
+    const [left, above] = [(col - (col >> up << up)) * side2, (row - (row >> up << up)) * side2];
+    const [wide, high] = [Math.min(side2, cached2.tile.cols - left), Math.min(side2, cached2.tile.rows - above)];
     if (wide < 1 || high < 1) return;
     const pixels = sight.cell * 2 ** (level + up);
     context.drawImage(tilePicture(cached2, colours), left, above, wide, high, x, y, wide * pixels, high * pixels);
@@ -2826,9 +2826,9 @@ function placedLabels(scene) {
   const { sight, width, height } = scene.viewport;
   const { row, col } = markedCell(scene);
   const [beside, above] = [left - 10 - AXIS_NAME, (top - 10 - AXIS_NAME) / Math.sin(LEAN)];
-  const side = { cell: sight.cell };
-  const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
-  const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
+  const side2 = { cell: sight.cell };
+  const down = axisLabels({ ...side2, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
+  const across = axisLabels({ ...side2, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
   return [
     ...left > NO_ROOM ? down.map((label) => ({ ...label, turned: false, x: left - 6, y: top + label.offset, room: beside })) : [],
     ...across.map((label) => ({ ...label, turned: true, x: left + label.offset, y: top - 6, room: above }))
@@ -3121,7 +3121,6 @@ var Matrix = class {
 };
 
 // src/attention/pattern.ts
-var NEIGHBOURS = { [-1]: "the token before them", 0: "themselves", 1: "the token after them" };
 var LEAST = 0.34;
 function describePattern(pattern) {
   const { rows, cols, tokens, weights } = pattern;
@@ -3130,11 +3129,25 @@ function describePattern(pattern) {
   if (attending === 0) return "";
   if (rows.length === 1) return `its one query attends most to ${quoted(tokens.key, cols[targets[0]])}, ${formatNumber(weights[targets[0]])}`;
   const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
-  const [offset, near] = pattern.same ? mostFrequent(targets.map((target, n) => target < 0 ? NaN : cols[target] - rows[n]).filter((step) => step in NEIGHBOURS)) : [0, 0];
+  const steps = targets.map((target, n) => target < 0 ? "" : stepInWords(rows[n], cols[target], pattern.patches ?? null));
+  const [step, near] = pattern.same ? mostFrequent(steps.filter(Boolean)) : ["", 0];
   const most = Math.max(count, near);
   if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
   const share = `${most} of ${attending} tokens attend most to`;
-  return near > count ? `${share} ${NEIGHBOURS[offset]}` : `${share} ${quoted(tokens.key, cols[col])}, ${describeReceived(pattern, col)}`;
+  return near > count ? `${share} ${step}` : `${share} ${quoted(tokens.key, cols[col])}, ${describeReceived(pattern, col)}`;
+}
+function stepInWords(query, key, patches) {
+  if (query === key) return "themselves";
+  if (!patches) return `the token ${side(key - query, "before", "after")} them`;
+  const { cols, leading } = patches;
+  if (Math.min(query, key) < leading) return "";
+  const [from, to] = [query - leading, key - leading];
+  const down = side(Math.floor(to / cols) - Math.floor(from / cols), "above", "below");
+  const across = side(to % cols - from % cols, "left of", "right of");
+  return `the patch ${[down, across].filter(Boolean).join(" and ")} them`;
+}
+function side(step, back, on) {
+  return step === 0 ? "" : `${Math.abs(step) > 1 ? `${Math.abs(step)} ` : ""}${step < 0 ? back : on}`;
 }
 function describeReceived({ weights, rows, cols }, col) {
   let received = 0;
@@ -3157,7 +3170,7 @@ function largestOfEachRow(weights, rows, cols) {
 function mostFrequent(values) {
   const counts = /* @__PURE__ */ new Map();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].reduce((best, entry) => entry[1] > best[1] ? entry : best, [0, 0]);
+  return [...counts].reduce((best, entry) => entry[1] > best[1] ? entry : best, [void 0, 0]);
 }
 
 // src/attention/picture.ts
@@ -3256,7 +3269,7 @@ var AttentionPicture = class {
     if (drawing !== this.drawings) return;
     const { query, key } = source.header.layers[selection.layer];
     const tokens = tokensOfBoth(source, selection.layer);
-    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key });
+    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key, patches: source.header.patches });
     this.headline.replaceChildren(h("b", {}, capitalized(name)), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
   }
   showLines(shown, drawing) {

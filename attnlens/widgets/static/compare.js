@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -563,9 +563,11 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
-function formatSigned(value) {
-  const magnitude = formatNumber(Math.abs(value));
-  return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
+function formatColumn(value, most, isSigned) {
+  if (!Number.isFinite(value)) return "–";
+  const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
+  const text = Math.abs(value).toFixed(decimals);
+  return isSigned && Number(text) !== 0 ? `${value > 0 ? "+" : "−"}${text}` : text;
 }
 
 // src/drawing/token_label.ts
@@ -2763,13 +2765,15 @@ function scoreRows({ a, b }, alignment, ofA, ofB) {
 function scoreTable(pair, rows) {
   const difference = ({ a, b }) => (b ?? 0) - (a ?? 0);
   const most = Math.max(1e-9, ...rows.map((row) => Math.abs(difference(row))));
-  const cell = (score) => h("td", {}, score === null ? "–" : formatSigned(score));
+  const largest = Math.max(most, ...[...pair.a, ...pair.b].map(Math.abs).filter(Number.isFinite));
+  const number = (score) => formatColumn(score, largest, true);
+  const cell = (score) => h("td", {}, score === null ? "–" : number(score));
   const bar = (row) => {
     const share = difference(row) / most;
-    const number = h("span", { className: "number" }, formatSigned(difference(row)));
-    return h("td", {}, number, h(
+    const said = number(difference(row));
+    return h("td", {}, h("span", { className: "number" }, said), h(
       "span",
-      { className: `change ${share < 0 ? "against" : "for"}`, title: formatSigned(difference(row)) },
+      { className: `change ${share < 0 ? "against" : "for"}`, title: said },
       h("i", { style: { width: `${50 * Math.abs(share)}%`, left: `${share < 0 ? 50 * (1 + share) : 50}%` } })
     ));
   };

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -824,7 +824,7 @@ function formatPercent(share) {
 }
 
 // src/heads/heads.css
-var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { font-size: 11px; line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
+var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -859,12 +859,14 @@ function statisticTitle(name) {
 // src/heads/heads_model.ts
 var LAYER_LABEL = 76;
 var ROOMY = 24;
+var [USUAL, LARGEST, TALL] = [56, 96, 560];
 var FAINTEST = 0.15;
 function thumbnailOpacity({ rows, cols, values }, head) {
   const picture = values.subarray(head * rows * cols, (head + 1) * rows * cols);
   const share = intensityScale(picture.reduce((a, b) => Math.max(a, b), 0), false);
   return picture.map((weight) => Math.sqrt(share(weight)));
 }
+var END_MARKS = ["▲", "▼"];
 var HeadStatistic = class {
   constructor(name, stats, places) {
     this.name = name;
@@ -901,14 +903,21 @@ var HeadStatistic = class {
     const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
     return `${placeTitle(place, stacks)}${text}`;
   }
-  /** The heads with the largest and the smallest value, in words; "" where fewer than two have one. */
-  describeEnds(stacks) {
+  /** The heads with the largest and the smallest value; null where fewer than two have one. */
+  get ends() {
     const ranking = this.ranking.filter((place) => this.of(place) !== null);
-    if (ranking.length < 2) return "";
-    const [most, least] = [ranking[0], ranking.at(-1)].map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place))})`);
-    return `highest in ${most}, lowest in ${least}`;
+    return ranking.length < 2 ? null : [ranking[0], ranking.at(-1)];
+  }
+  /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
+  describeEnds(stacks, isMarked = false) {
+    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place))})`);
+    const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
+    return named2 ? `${up}highest in ${named2[0]}, ${down}lowest in ${named2[1]}` : "";
   }
 };
+function endMark(ends, { layer, head }) {
+  return END_MARKS[ends?.findIndex((end) => end.layer === layer && end.head === head) ?? -1] ?? "";
+}
 function statisticRamp(ramp2) {
   return (share) => ramp2(FAINTEST + (1 - FAINTEST) * share);
 }
@@ -918,10 +927,10 @@ function cellNumber(value, { low, high }) {
   const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
   return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
 }
-function squareSize(width, mostHeads, least) {
+function squareSize(width, mostHeads, layers, least) {
   const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
   const gap = pitch < ROOMY ? 1 : 4;
-  return { size: Math.max(least, Math.min(56, pitch - gap)), gap };
+  return { size: Math.max(least, Math.min(Math.max(USUAL, Math.min(LARGEST, Math.floor(TALL / layers))), pitch - gap)), gap };
 }
 function nextHead(key, { layer, head }, ranking) {
   const steps = {
@@ -981,6 +990,10 @@ var HeadsPicture = class {
     this.sayMore(ranking ? 0 : Math.max(...heads2), size + gap);
     if (focused) this.squares.get(focused)?.focus();
   }
+  /** Whether squares have room for numbers. */
+  get hasNumbers() {
+    return this.size >= NUMBERED;
+  }
   ranked(ranking, size) {
     return h(
       "div",
@@ -1034,7 +1047,7 @@ var HeadsPicture = class {
         this.setTabStop(square);
       },
       onkeydown: (event) => this.onKey(event, place)
-    }, h("canvas"), h("span", { className: "value" }));
+    }, h("canvas"), h("span", { className: "value", style: { fontSize: `${Math.min(11, size)}px` } }));
     this.squares.set(keyOf(place), square);
     return square;
   }
@@ -1052,11 +1065,11 @@ var HeadsPicture = class {
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
   draw(heads2, thumbnails, entry) {
     this.drawn = heads2;
-    for (const { place, colour, selected, label, value } of heads2) {
+    for (const { place, colour, selected, label, value, mark } of heads2) {
       const square = this.squares.get(keyOf(place));
       const canvas = square.firstChild;
       canvas.hidden = value !== null;
-      square.lastElementChild.textContent = value !== null && this.size >= NUMBERED ? value : "";
+      square.lastElementChild.textContent = value === null ? "" : this.hasNumbers ? value : mark;
       square.style.background = value === null ? "" : colour;
       square.style.color = value === null ? "" : inkOn(colour);
       if (value === null) paintThumbnail(canvas, thumbnails[place.layer], place.head, colour);
@@ -1269,12 +1282,14 @@ var HeatMap = class {
     const { statistic } = this;
     const scale2 = this.scaleOf(statistic, dark2);
     this.layOut();
+    const named2 = statistic.ends;
     this.picture.draw(heads2.map((head, number2) => ({
       place: head,
       colour: colourOf(statistic.of(head), scale2, rolesOf(dark2).surface),
       selected: number2 === this.chosen,
       label: this.describe(head, statistic),
-      value: this.textOf(head, statistic)
+      value: this.textOf(head, statistic),
+      mark: this.column === PATTERN ? "" : endMark(named2, head)
     })), [], heads2[Math.max(0, this.chosen)]);
     const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatNumber(scale2.low), formatNumber(scale2.high)];
     this.legend.replaceChildren(ends[0], gradientBar(scale2.ramp), `${ends[1]} ${scale2.unit}`);
@@ -1286,7 +1301,7 @@ var HeatMap = class {
     const counts = [];
     for (const { layer, head } of this.content.heads) counts[layer] = Math.max(counts[layer] ?? 0, head + 1);
     const width = this.printing ? PRINTED : this.squares.clientWidth;
-    const square = squareSize(width, Math.max(...counts), SMALLEST);
+    const square = squareSize(width, Math.max(...counts), counts.length, SMALLEST);
     if (this.layout === JSON.stringify([square, width])) return;
     this.layout = JSON.stringify([square, width]);
     this.picture.layOut(counts, null, square, []);
@@ -1304,7 +1319,7 @@ var HeatMap = class {
   }
   /** The result: how many heads have each pattern, or which have the largest and the smallest value. */
   said(statistic) {
-    if (this.column !== PATTERN) return statistic.describeEnds([]);
+    if (this.column !== PATTERN) return statistic.describeEnds([], !this.picture.hasNumbers);
     const counts = /* @__PURE__ */ new Map();
     for (const { pattern } of this.content.heads) counts.set(pattern.pattern || "none", (counts.get(pattern.pattern || "none") ?? 0) + 1);
     return [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");
@@ -1485,7 +1500,7 @@ var INK = rolesOf(false);
 function exampleRow(example, input, by) {
   const place = example.decile === "top" ? "largest" : `decile ${example.decile}`;
   const classes2 = [input.prediction && `predicted ${input.prediction}`, input.label && `true class ${input.label}`].filter(Boolean);
-  const said = [example.from && `attention of ${tokenLabel(example.from)}`, `key ${input.key}`, ...classes2].filter(Boolean).join(" · ");
+  const said = [example.from && `attention of ${tokenLabel(example.from)}`, `input ${input.key}`, ...classes2].filter(Boolean).join(" · ");
   return h(
     "div",
     { className: "example" },
@@ -1690,17 +1705,18 @@ function displacement({ weight, rows = 1, cols = 1 }) {
     )
   );
 }
+var classTitle = (name) => name === "class" ? "class token" : name;
 function classes({ classes: classes2 }) {
   if (!classes2.length) return null;
   const from = [...new Set(classes2.map(([query]) => query))];
   const to = [...new Set(classes2.map(([, key]) => key))];
   const weight = new Map(classes2.map(([query, key, value, chance]) => [`${query} ${key}`, [value, chance]]));
-  const rows = from.map((query) => h("tr", {}, h("th", { scope: "row" }, query), ...to.map((key) => {
+  const rows = from.map((query) => h("tr", {}, h("th", { scope: "row" }, classTitle(query)), ...to.map((key) => {
     const [value, chance] = weight.get(`${query} ${key}`) ?? [0, 0];
     const level = Math.round(value * LEVELS);
-    return h("td", { className: level ? `for-${level}` : "", title: `from ${query} to ${key}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
+    return h("td", { className: level ? `for-${level}` : "", title: `from ${classTitle(query)} to ${classTitle(key)}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
   })));
-  const made = table(["from ↓ to →", ...to], rows);
+  const made = table(["from ↓ to →", ...to.map(classTitle)], rows);
   made.classList.add("classes-of");
   return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "weights of classes" }, made));
 }

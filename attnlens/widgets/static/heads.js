@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -544,7 +544,32 @@ function intensityScale(most, log) {
   return (weight) => weight <= 0 ? 0 : Math.min(1, Math.max(0, (Math.log(weight) - low) / range2));
 }
 
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+function formatPercent(share) {
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+}
+
 // src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text, longest = LONGEST) {
+  const start = text.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
 var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
 var MARK = /[\p{M}\u200d]/u;
 function lettersWide(text) {
@@ -1005,14 +1030,6 @@ function paintPixels(canvas, cols, rows, pixel) {
   context.putImageData(image, 0, 0);
 }
 
-// src/drawing/number_format.ts
-function formatNumber(value) {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  if (Math.abs(value) < 1e-3) return value.toExponential(1);
-  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-}
-
 // src/heads/controls.ts
 var HeadsControls = class {
   constructor(frame) {
@@ -1052,7 +1069,7 @@ var HeadsControls = class {
 };
 
 // src/heads/heads.css
-var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { font-size: 11px; line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
+var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/protocol/float16.ts
 var table;
@@ -1085,6 +1102,7 @@ function readHalves(bytes, start, count) {
 // src/heads/heads_model.ts
 var LAYER_LABEL = 76;
 var ROOMY = 24;
+var [USUAL, LARGEST, TALL] = [56, 96, 560];
 var FAINTEST = 0.15;
 function readThumbnails(bytes, sizes) {
   let start = 0;
@@ -1103,6 +1121,7 @@ function thumbnailOpacity({ rows, cols, values }, head) {
 function headPlaces(sizes) {
   return sizes.flatMap(([heads2], layer) => range(heads2).map((head) => ({ layer, head })));
 }
+var END_MARKS = ["▲", "▼"];
 var HeadStatistic = class {
   constructor(name, stats, places) {
     this.name = name;
@@ -1139,14 +1158,21 @@ var HeadStatistic = class {
     const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
     return `${placeTitle(place, stacks)}${text}`;
   }
-  /** The heads with the largest and the smallest value, in words; "" where fewer than two have one. */
-  describeEnds(stacks) {
+  /** The heads with the largest and the smallest value; null where fewer than two have one. */
+  get ends() {
     const ranking = this.ranking.filter((place) => this.of(place) !== null);
-    if (ranking.length < 2) return "";
-    const [most, least] = [ranking[0], ranking.at(-1)].map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place))})`);
-    return `highest in ${most}, lowest in ${least}`;
+    return ranking.length < 2 ? null : [ranking[0], ranking.at(-1)];
+  }
+  /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
+  describeEnds(stacks, isMarked = false) {
+    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place))})`);
+    const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
+    return named2 ? `${up}highest in ${named2[0]}, ${down}lowest in ${named2[1]}` : "";
   }
 };
+function endMark(ends, { layer, head }) {
+  return END_MARKS[ends?.findIndex((end) => end.layer === layer && end.head === head) ?? -1] ?? "";
+}
 function statisticRamp(ramp2) {
   return (share) => ramp2(FAINTEST + (1 - FAINTEST) * share);
 }
@@ -1156,10 +1182,10 @@ function cellNumber(value, { low, high }) {
   const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
   return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
 }
-function squareSize(width, mostHeads, least) {
+function squareSize(width, mostHeads, layers, least) {
   const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
   const gap = pitch < ROOMY ? 1 : 4;
-  return { size: Math.max(least, Math.min(56, pitch - gap)), gap };
+  return { size: Math.max(least, Math.min(Math.max(USUAL, Math.min(LARGEST, Math.floor(TALL / layers))), pitch - gap)), gap };
 }
 function nextHead(key, { layer, head }, ranking) {
   const steps = {
@@ -1202,6 +1228,10 @@ var HeadsPicture = class {
     this.size = size;
     this.sayMore(ranking ? 0 : Math.max(...heads2), size + gap);
     if (focused) this.squares.get(focused)?.focus();
+  }
+  /** Whether squares have room for numbers. */
+  get hasNumbers() {
+    return this.size >= NUMBERED;
   }
   ranked(ranking, size) {
     return h(
@@ -1256,7 +1286,7 @@ var HeadsPicture = class {
         this.setTabStop(square);
       },
       onkeydown: (event) => this.onKey(event, place)
-    }, h("canvas"), h("span", { className: "value" }));
+    }, h("canvas"), h("span", { className: "value", style: { fontSize: `${Math.min(11, size)}px` } }));
     this.squares.set(keyOf(place), square);
     return square;
   }
@@ -1274,11 +1304,11 @@ var HeadsPicture = class {
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
   draw(heads2, thumbnails, entry) {
     this.drawn = heads2;
-    for (const { place, colour, selected, label, value } of heads2) {
+    for (const { place, colour, selected, label, value, mark } of heads2) {
       const square = this.squares.get(keyOf(place));
       const canvas = square.firstChild;
       canvas.hidden = value !== null;
-      square.lastElementChild.textContent = value !== null && this.size >= NUMBERED ? value : "";
+      square.lastElementChild.textContent = value === null ? "" : this.hasNumbers ? value : mark;
       square.style.background = value === null ? "" : colour;
       square.style.color = value === null ? "" : inkOn(colour);
       if (value === null) paintThumbnail(canvas, thumbnails[place.layer], place.head, colour);
@@ -1398,6 +1428,7 @@ var HeadsView = class {
     this.layOut(statistic, width);
     this.controls.draw(statistic, ramp2);
     this.drawHeadline(statistic);
+    const { ends } = statistic;
     const drawings = this.places.map((place) => {
       const value = statistic.of(place);
       return {
@@ -1405,7 +1436,8 @@ var HeadsView = class {
         colour: statistic.colour(place, ramp2, dark2, roles.neutral),
         selected: place.layer === model.get("layer") && model.get("heads").includes(place.head),
         label: statistic.describe(place, model.get("stacks")),
-        value: this.valued ? value === null ? "" : cellNumber(value, statistic.extent) : null
+        value: this.valued ? value === null ? "" : cellNumber(value, statistic.extent) : null,
+        mark: endMark(ends, place)
       };
     });
     this.picture.draw(drawings, this.thumbnails, { layer: model.get("layer"), head: model.get("heads")[0] ?? 0 });
@@ -1417,9 +1449,11 @@ var HeadsView = class {
   }
   drawHeadline(statistic) {
     const { model } = this.frame;
-    const ends = statistic.describeEnds(model.get("stacks"));
-    this.headline.hidden = ends === "";
-    this.headline.replaceChildren(h("b", {}, capitalized(statisticTitle(model.get("by")))), `: ${ends}`);
+    const by = model.get("by");
+    const strongest = model.get("strongest");
+    const [name = "", said = ""] = by ? [statisticTitle(by), statistic.describeEnds(model.get("stacks"), this.valued && !this.picture.hasNumbers)] : strongest ? [placeTitle(strongest, model.get("stacks")), strongestInWords(strongest)] : [];
+    this.headline.hidden = said === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), `: ${said}`);
   }
   /** Lays the squares out where the order or the width changed. */
   layOut(statistic, width) {
@@ -1429,7 +1463,7 @@ var HeadsView = class {
     if (layout === this.layout) return;
     this.layout = layout;
     const heads2 = this.headCounts;
-    const square = squareSize(width, Math.max(...heads2), this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
+    const square = squareSize(width, Math.max(...heads2), heads2.length, this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
     this.picture.layOut(heads2, ranked ? statistic.ranking : null, square, model.get("stacks"));
   }
   get headCounts() {
@@ -1459,6 +1493,9 @@ var HeadsView = class {
     };
   }
 };
+function strongestInWords({ query, key, weight }) {
+  return `of all heads the one whose “${tokenLabel(query)}” attends most to a single token: ${formatPercent(weight)} to “${tokenLabel(key)}”`;
+}
 var index_default = view("Attention heads", heads_default, (frame) => {
   const heads2 = new HeadsView(frame);
   return { draw: () => heads2.draw(), figure: () => heads2.figure() };

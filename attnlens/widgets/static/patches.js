@@ -1,4 +1,16 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
+
+// src/drawing/number_format.ts
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+function formatSigned(value) {
+  const magnitude = formatNumber(Math.abs(value));
+  return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
+}
 
 // src/ui/dom.ts
 function h(tag, attributes = {}, ...children) {
@@ -1916,18 +1928,6 @@ function toggleHead(heads2, head, adds, least) {
   return (removed ? others : [...others, head]).sort((a, b) => a - b);
 }
 
-// src/drawing/number_format.ts
-function formatNumber(value) {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  if (Math.abs(value) < 1e-3) return value.toExponential(1);
-  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-}
-function formatSigned(value) {
-  const magnitude = formatNumber(Math.abs(value));
-  return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
-}
-
 // src/patches/patch_grid.ts
 var MOST_NAMED = 3;
 var PatchGrid = class {
@@ -2594,7 +2594,8 @@ var PatchesView = class {
   valueText(scores) {
     const pointed = this.pointed ?? this.attending;
     const patch = pointed ?? strongestPatch(scores);
-    return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}`;
+    const even = scores.kind === "share" ? `, evenly ${formatNumber(1 / scores.values.length)}` : "";
+    return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}${even}`;
   }
   figure() {
     const { frame, grid } = this;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 a4710494bffe804e4b4492145483924efcf849e01b64dc9c1c95b3ab2bde0e80
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1066,6 +1066,12 @@ function formatSigned(value) {
   const magnitude = formatNumber(Math.abs(value));
   return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
 }
+function formatColumn(value, most, isSigned) {
+  if (!Number.isFinite(value)) return "–";
+  const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
+  const text2 = Math.abs(value).toFixed(decimals);
+  return isSigned && Number(text2) !== 0 ? `${value > 0 ? "+" : "−"}${text2}` : text2;
+}
 function formatPercent(share) {
   return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
 }
@@ -1143,13 +1149,9 @@ var ScoredText = class {
     const others = [...this.parts.text.keys()].filter((part) => !listed.has(part) && !this.isSpecial(part));
     return { count: others.length, sum: others.reduce((sum, part) => sum + this.scores[part], 0) };
   }
-  /** A score as it stands in a column: all with as many decimals as give the largest three figures. */
+  /** A score as it stands in a column. */
   columnText(part) {
-    const score = this.scores[part];
-    if (!Number.isFinite(score)) return "–";
-    const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(this.most || 1))));
-    const text2 = Math.abs(score).toFixed(decimals);
-    return this.result.signed && Number(text2) !== 0 ? `${score > 0 ? "+" : "−"}${text2}` : text2;
+    return formatColumn(this.scores[part], this.most, this.result.signed);
   }
   /** The part that holds a token; -1 for none. */
   partOf(token) {

@@ -11,12 +11,12 @@ export interface PatternWeights {
   rows: number[];
   cols: number[];
   tokens: Record<Axis, Tokens>;
-  /** Whether queries and keys are the same tokens, so that a key may be a query's neighbour. */
+  /** Whether queries and keys are the same tokens, so that a key has an offset from its query. */
   same: boolean;
+  /** Of an image: patches in a row, and tokens before the first patch. */
+  patches?: { cols: number; leading: number } | null;
 }
 
-/** Offsets from a query to its key that have a name. */
-const NEIGHBOURS: Record<number, string> = { [-1]: "the token before them", 0: "themselves", 1: "the token after them" };
 /** Below this share of the queries, no target is named. */
 const LEAST = 0.34;
 
@@ -28,13 +28,29 @@ export function describePattern(pattern: PatternWeights): string {
   if (attending === 0) return "";
   if (rows.length === 1) return `its one query attends most to ${quoted(tokens.key, cols[targets[0]!]!)}, ${formatNumber(weights[targets[0]!]!)}`;
   const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
-  const [offset, near] = pattern.same
-    ? mostFrequent(targets.map((target, n) => (target < 0 ? NaN : cols[target]! - rows[n]!)).filter((step) => step in NEIGHBOURS))
-    : [0, 0];
+  const steps = targets.map((target, n) => (target < 0 ? "" : stepInWords(rows[n]!, cols[target]!, pattern.patches ?? null)));
+  const [step, near] = pattern.same ? mostFrequent(steps.filter(Boolean)) : ["", 0];
   const most = Math.max(count, near);
   if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
   const share = `${most} of ${attending} tokens attend most to`;
-  return near > count ? `${share} ${NEIGHBOURS[offset]}` : `${share} ${quoted(tokens.key, cols[col]!)}, ${describeReceived(pattern, col)}`;
+  return near > count ? `${share} ${step}` : `${share} ${quoted(tokens.key, cols[col!]!)}, ${describeReceived(pattern, col!)}`;
+}
+
+/** Where a key is from its query; "" from a patch to a token that is none, and the other way. */
+function stepInWords(query: number, key: number, patches: PatternWeights["patches"]): string {
+  if (query === key) return "themselves";
+  if (!patches) return `the token ${side(key - query, "before", "after")} them`;
+  const { cols, leading } = patches;
+  if (Math.min(query, key) < leading) return "";
+  const [from, to] = [query - leading, key - leading];
+  const down = side(Math.floor(to / cols) - Math.floor(from / cols), "above", "below");
+  const across = side((to % cols) - (from % cols), "left of", "right of");
+  return `the patch ${[down, across].filter(Boolean).join(" and ")} them`;
+}
+
+/** A step of any size to either side: "before", "2 after"; "" for none. */
+function side(step: number, back: string, on: string): string {
+  return step === 0 ? "" : `${Math.abs(step) > 1 ? `${Math.abs(step)} ` : ""}${step < 0 ? back : on}`;
 }
 
 function describeReceived({ weights, rows, cols }: PatternWeights, col: number): string {
@@ -60,8 +76,8 @@ function largestOfEachRow(weights: Float32Array, rows: number, cols: number): nu
 }
 
 /** The most frequent value and how often it occurs. */
-function mostFrequent(values: number[]): [value: number, count: number] {
-  const counts = new Map<number, number>();
+function mostFrequent<T>(values: T[]): [value: T | undefined, count: number] {
+  const counts = new Map<T, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [0, 0]);
+  return [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [undefined as T | undefined, 0]);
 }

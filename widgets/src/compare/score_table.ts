@@ -1,6 +1,6 @@
 // What made each model decide: both attributions token by token, and their difference as bars.
 
-import { formatSigned } from "../drawing/number_format";
+import { formatColumn } from "../drawing/number_format";
 import { tokenLabel } from "../drawing/token_label";
 import type { TraceHeader } from "../protocol/headers";
 import { h } from "../ui/dom";
@@ -37,11 +37,13 @@ export function scoreRows({ a, b }: AttributionPair, alignment: Alignment, ofA: 
 export function scoreTable(pair: AttributionPair, rows: ScoreRow[]): HTMLElement {
   const difference = ({ a, b }: ScoreRow) => (b ?? 0) - (a ?? 0);
   const most = Math.max(1e-9, ...rows.map((row) => Math.abs(difference(row))));
-  const cell = (score: number | null) => h("td", {}, score === null ? "–" : formatSigned(score));
+  const largest = Math.max(most, ...[...pair.a, ...pair.b].map(Math.abs).filter(Number.isFinite));
+  const number = (score: number) => formatColumn(score, largest, true);
+  const cell = (score: number | null) => h("td", {}, score === null ? "–" : number(score));
   const bar = (row: ScoreRow) => {
     const share = difference(row) / most;
-    const number = h("span", { className: "number" }, formatSigned(difference(row)));
-    return h("td", {}, number, h("span", { className: `change ${share < 0 ? "against" : "for"}`, title: formatSigned(difference(row)) },
+    const said = number(difference(row));
+    return h("td", {}, h("span", { className: "number" }, said), h("span", { className: `change ${share < 0 ? "against" : "for"}`, title: said },
       h("i", { style: { width: `${50 * Math.abs(share)}%`, left: `${share < 0 ? 50 * (1 + share) : 50}%` } })));
   };
   return h("div", { className: "scores" },

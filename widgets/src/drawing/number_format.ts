@@ -17,6 +17,14 @@ export function formatSigned(value: number): string {
   return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
 }
 
+/** A number as it stands in a column: all with as many decimals as give the largest, `most`, three figures. */
+export function formatColumn(value: number, most: number, isSigned: boolean): string {
+  if (!Number.isFinite(value)) return "–";
+  const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
+  const text = Math.abs(value).toFixed(decimals);
+  return isSigned && Number(text) !== 0 ? `${value > 0 ? "+" : "−"}${text}` : text;
+}
+
 /** A probability in percent, with decimals where it would round to certainty. */
 export function formatPercent(share: number): string {
   return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;

@@ -17,7 +17,7 @@ const INK = rolesOf(false);
 export function exampleRow(example: Example, input: Input, by: string): HTMLElement {
   const place = example.decile === "top" ? "largest" : `decile ${example.decile}`;
   const classes = [input.prediction && `predicted ${input.prediction}`, input.label && `true class ${input.label}`].filter(Boolean);
-  const said = [example.from && `attention of ${tokenLabel(example.from)}`, `key ${input.key}`, ...classes].filter(Boolean).join(" · ");
+  const said = [example.from && `attention of ${tokenLabel(example.from)}`, `input ${input.key}`, ...classes].filter(Boolean).join(" · ");
   return h(
     "div", { className: "example" },
     h("div", { className: "place" }, h("b", { title: statisticTitle(by) }, formatNumber(example.score)), place),

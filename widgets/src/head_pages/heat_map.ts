@@ -6,7 +6,7 @@ import { formatNumber, formatPercent } from "../drawing/number_format";
 import { rolesOf } from "../drawing/palette";
 import css from "../heads/heads.css";
 import { capitalized, placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
-import { cellNumber, HeadStatistic, squareSize, statisticRamp } from "../heads/heads_model";
+import { cellNumber, endMark, HeadStatistic, squareSize, statisticRamp } from "../heads/heads_model";
 import { HeadsPicture } from "../heads/picture";
 import { select } from "../ui/controls";
 import { h } from "../ui/dom";
@@ -124,12 +124,14 @@ export class HeatMap {
     const { statistic } = this;
     const scale = this.scaleOf(statistic, dark);
     this.layOut();
+    const named = statistic.ends;
     this.picture.draw(heads.map((head, number) => ({
       place: head,
       colour: colourOf(statistic.of(head), scale, rolesOf(dark).surface),
       selected: number === this.chosen,
       label: this.describe(head, statistic),
       value: this.textOf(head, statistic),
+      mark: this.column === PATTERN ? "" : endMark(named, head),
     })), [], heads[Math.max(0, this.chosen)]!);
     const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatNumber(scale.low), formatNumber(scale.high)];
     this.legend.replaceChildren(ends[0]!, gradientBar(scale.ramp), `${ends[1]} ${scale.unit}`);
@@ -142,7 +144,7 @@ export class HeatMap {
     const counts: number[] = [];
     for (const { layer, head } of this.content.heads) counts[layer] = Math.max(counts[layer] ?? 0, head + 1);
     const width = this.printing ? PRINTED : this.squares.clientWidth;
-    const square = squareSize(width, Math.max(...counts), SMALLEST);
+    const square = squareSize(width, Math.max(...counts), counts.length, SMALLEST);
     if (this.layout === JSON.stringify([square, width])) return;
     this.layout = JSON.stringify([square, width]);
     this.picture.layOut(counts, null, square, []);
@@ -163,7 +165,7 @@ export class HeatMap {
 
   /** The result: how many heads have each pattern, or which have the largest and the smallest value. */
   private said(statistic: HeadStatistic): string {
-    if (this.column !== PATTERN) return statistic.describeEnds([]);
+    if (this.column !== PATTERN) return statistic.describeEnds([], !this.picture.hasNumbers);
     const counts = new Map<string, number>();
     for (const { pattern } of this.content.heads) counts.set(pattern.pattern || "none", (counts.get(pattern.pattern || "none") ?? 0) + 1);
     return [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");

@@ -19,6 +19,8 @@ export interface LayerThumbnails {
 /** Pixels that labels of layers take, and of a square and its gap below which squares touch. */
 export const LAYER_LABEL = 76;
 const ROOMY = 24;
+/** Pixels of a square at most: of many layers, of few, and of all layers together. */
+const [USUAL, LARGEST, TALL] = [56, 96, 560];
 /** A statistic has one scale over all heads; this is how far its weakest colour is from the background. */
 const FAINTEST = 0.15;
 
@@ -43,6 +45,9 @@ export function thumbnailOpacity({ rows, cols, values }: LayerThumbnails, head: 
 export function headPlaces(sizes: HeadsState["sizes"]): HeadPlace[] {
   return sizes.flatMap(([heads], layer) => range(heads).map((head) => ({ layer, head })));
 }
+
+/** What stands for a number in a small square: of the head with the largest value, and of that with the smallest. */
+const END_MARKS = ["▲", "▼"];
 
 /** A column of the statistics over the heads: their values, order and colours. */
 export class HeadStatistic {
@@ -85,13 +90,23 @@ export class HeadStatistic {
     return `${placeTitle(place, stacks)}${text}`;
   }
 
-  /** The heads with the largest and the smallest value, in words; "" where fewer than two have one. */
-  describeEnds(stacks: string[]): string {
+  /** The heads with the largest and the smallest value; null where fewer than two have one. */
+  get ends(): [highest: HeadPlace, lowest: HeadPlace] | null {
     const ranking = this.ranking.filter((place) => this.of(place) !== null);
-    if (ranking.length < 2) return "";
-    const [most, least] = [ranking[0]!, ranking.at(-1)!].map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place)!)})`);
-    return `highest in ${most}, lowest in ${least}`;
+    return ranking.length < 2 ? null : [ranking[0]!, ranking.at(-1)!];
   }
+
+  /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
+  describeEnds(stacks: string[], isMarked = false): string {
+    const named = this.ends?.map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place)!)})`);
+    const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
+    return named ? `${up}highest in ${named[0]}, ${down}lowest in ${named[1]}` : "";
+  }
+}
+
+/** The mark of a head that is one of the ends; "" for others. */
+export function endMark(ends: HeadPlace[] | null, { layer, head }: HeadPlace): string {
+  return END_MARKS[ends?.findIndex((end) => end.layer === layer && end.head === head) ?? -1] ?? "";
 }
 
 /** A ramp that begins far enough from the background. */
@@ -107,11 +122,11 @@ export function cellNumber(value: number, { low, high }: { low: number; high: nu
   return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
 }
 
-/** Pixels of a head's square and of the gap beside it, so that a layer fits into the width as far as squares of `least` pixels allow. */
-export function squareSize(width: number, mostHeads: number, least: number): { size: number; gap: number } {
+/** Pixels of a head's square and of the gap beside it, so that a layer fits into the width as far as squares of `least` pixels allow; few layers have larger ones. */
+export function squareSize(width: number, mostHeads: number, layers: number, least: number): { size: number; gap: number } {
   const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
   const gap = pitch < ROOMY ? 1 : 4;
-  return { size: Math.max(least, Math.min(56, pitch - gap)), gap };
+  return { size: Math.max(least, Math.min(Math.max(USUAL, Math.min(LARGEST, Math.floor(TALL / layers))), pitch - gap)), gap };
 }
 
 /** The head that an arrow key leads to; null for other keys. */

@@ -1,15 +1,17 @@
 // HeadsView: every head of a trace as a thumbnail, in a grid of layers and heads or ranked by a statistic.
 
 import { attentionRamp } from "../drawing/colour";
+import { formatPercent } from "../drawing/number_format";
 import type { SavedFigure } from "../drawing/svg";
 import { capitalized, placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
+import { tokenLabel } from "../drawing/token_label";
 import { listen } from "../protocol/widget_model";
 import { toggleHead } from "../ui/controls";
 import { h } from "../ui/dom";
 import { view, type Frame } from "../ui/view";
 import { HeadsControls } from "./controls";
 import css from "./heads.css";
-import { cellNumber, headPlaces, HeadStatistic, readThumbnails, squareSize, statisticRamp } from "./heads_model";
+import { cellNumber, endMark, headPlaces, HeadStatistic, readThumbnails, squareSize, statisticRamp } from "./heads_model";
 import { HeadsPicture, type HeadDrawing } from "./picture";
 import type { HeadsState } from "./state";
 
@@ -78,6 +80,7 @@ class HeadsView {
     this.layOut(statistic, width);
     this.controls.draw(statistic, ramp);
     this.drawHeadline(statistic);
+    const { ends } = statistic;
     const drawings = this.places.map((place): HeadDrawing => {
       const value = statistic.of(place);
       return {
@@ -86,6 +89,7 @@ class HeadsView {
         selected: place.layer === model.get("layer") && model.get("heads").includes(place.head),
         label: statistic.describe(place, model.get("stacks")),
         value: this.valued ? (value === null ? "" : cellNumber(value, statistic.extent!)) : null,
+        mark: endMark(ends, place),
       };
     });
     this.picture.draw(drawings, this.thumbnails, { layer: model.get("layer"), head: model.get("heads")[0] ?? 0 });
@@ -99,9 +103,15 @@ class HeadsView {
 
   private drawHeadline(statistic: HeadStatistic): void {
     const { model } = this.frame;
-    const ends = statistic.describeEnds(model.get("stacks"));
-    this.headline.hidden = ends === "";
-    this.headline.replaceChildren(h("b", {}, capitalized(statisticTitle(model.get("by")))), `: ${ends}`);
+    const by = model.get("by");
+    const strongest = model.get("strongest");
+    const [name = "", said = ""] = by
+      ? [statisticTitle(by), statistic.describeEnds(model.get("stacks"), this.valued && !this.picture.hasNumbers)]
+      : strongest
+        ? [placeTitle(strongest, model.get("stacks")), strongestInWords(strongest)]
+        : [];
+    this.headline.hidden = said === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), `: ${said}`);
   }
 
   /** Lays the squares out where the order or the width changed. */
@@ -112,7 +122,7 @@ class HeadsView {
     if (layout === this.layout) return;
     this.layout = layout;
     const heads = this.headCounts;
-    const square = squareSize(width, Math.max(...heads), this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
+    const square = squareSize(width, Math.max(...heads), heads.length, this.valued ? SMALLEST_VALUE : SMALLEST_PATTERN);
     this.picture.layOut(heads, ranked ? statistic.ranking : null, square, model.get("stacks"));
   }
 
@@ -144,6 +154,11 @@ class HeadsView {
       file: ["heads", by || "patterns"].join("-"),
     };
   }
+}
+
+/** Why a view opens at a head. */
+function strongestInWords({ query, key, weight }: { query: string; key: string; weight: number }): string {
+  return `of all heads the one whose “${tokenLabel(query)}” attends most to a single token: ${formatPercent(weight)} to “${tokenLabel(key)}”`;
 }
 
 export default view<HeadsState>("Attention heads", css, (frame) => {

@@ -24,6 +24,8 @@ export interface HeadDrawing {
   label: string;
   /** The number of a square that is a cell of a heat map; null for one that shows the head's pattern. */
   value: string | null;
+  /** What stands for the number where it has no room; "" for nothing. */
+  mark: string;
 }
 
 /** Pixels of a square that has room for a number, and that the numbers of heads and of layers take. */
@@ -55,6 +57,11 @@ export class HeadsPicture {
     this.size = size;
     this.sayMore(ranking ? 0 : Math.max(...heads), size + gap);
     if (focused) this.squares.get(focused)?.focus();
+  }
+
+  /** Whether squares have room for numbers. */
+  get hasNumbers(): boolean {
+    return this.size >= NUMBERED;
   }
 
   private ranked(ranking: HeadPlace[], size: number): HTMLElement {
@@ -106,7 +113,7 @@ export class HeadsPicture {
         this.setTabStop(square);
       },
       onkeydown: (event: KeyboardEvent) => this.onKey(event, place),
-    }, h("canvas"), h("span", { className: "value" }));
+    }, h("canvas"), h("span", { className: "value", style: { fontSize: `${Math.min(11, size)}px` } }));
     this.squares.set(keyOf(place), square);
     return square;
   }
@@ -127,11 +134,11 @@ export class HeadsPicture {
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
   draw(heads: HeadDrawing[], thumbnails: LayerThumbnails[], entry: HeadPlace): void {
     this.drawn = heads;
-    for (const { place, colour, selected, label, value } of heads) {
+    for (const { place, colour, selected, label, value, mark } of heads) {
       const square = this.squares.get(keyOf(place))!;
       const canvas = square.firstChild as HTMLCanvasElement;
       canvas.hidden = value !== null;
-      square.lastElementChild!.textContent = value !== null && this.size >= NUMBERED ? value : "";
+      square.lastElementChild!.textContent = value === null ? "" : this.hasNumbers ? value : mark;
       square.style.background = value === null ? "" : colour;
       square.style.color = value === null ? "" : inkOn(colour);
       if (value === null) paintThumbnail(canvas, thumbnails[place.layer]!, place.head, colour);

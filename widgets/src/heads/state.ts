@@ -15,6 +15,8 @@ export interface HeadsState {
   rows: "query" | "patch";
   /** The model and the input, in a line. */
   about: string;
+  /** The head that a view opens at, and the tokens and the weight for which it does. */
+  strongest: { layer: number; head: number; query: string; key: string; weight: number } | null;
   layer: number;
   heads: number[];
   by: string;

@@ -1,5 +1,6 @@
 // PatchView: an image with attention over its patches, and beside it other maps of the patches.
 
+import { formatNumber } from "../drawing/number_format";
 import { OverlayPaint, type ImageGround } from "../drawing/overlay";
 import type { SavedFigure, SvgPicture } from "../drawing/svg";
 import { traceTitle } from "../drawing/titles";
@@ -173,7 +174,8 @@ class PatchesView {
   private valueText(scores: NotedScores): string {
     const pointed = this.pointed ?? this.attending;
     const patch = pointed ?? strongestPatch(scores);
-    return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}`;
+    const even = scores.kind === "share" ? `, evenly ${formatNumber(1 / scores.values.length)}` : "";
+    return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}${even}`;
   }
 
   figure(): SavedFigure {

@@ -1,6 +1,6 @@
 // From TokensView's state to what is drawn and said: the scores of one result at one level.
 
-import { formatNumber, formatSigned } from "../drawing/number_format";
+import { formatColumn, formatNumber, formatSigned } from "../drawing/number_format";
 import { tokenLabel } from "../drawing/token_label";
 import { readSingles } from "../protocol/float16";
 import type { AttributionResult, ExplainRequest, InputText, Level, TextParts, TokensState } from "./state";
@@ -92,13 +92,9 @@ export class ScoredText {
     return { count: others.length, sum: others.reduce((sum, part) => sum + this.scores[part]!, 0) };
   }
 
-  /** A score as it stands in a column: all with as many decimals as give the largest three figures. */
+  /** A score as it stands in a column. */
   columnText(part: number): string {
-    const score = this.scores[part]!;
-    if (!Number.isFinite(score)) return "–";
-    const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(this.most || 1))));
-    const text = Math.abs(score).toFixed(decimals);
-    return this.result.signed && Number(text) !== 0 ? `${score > 0 ? "+" : "−"}${text}` : text;
+    return formatColumn(this.scores[part]!, this.most, this.result.signed);
   }
 
   /** The part that holds a token; -1 for none. */

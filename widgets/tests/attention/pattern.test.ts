@@ -23,6 +23,25 @@ test("a neighbour is named where more queries attend to theirs than to one token
   expect(describePattern(pattern([0, 1, 2, 3]))).toBe("4 of 4 tokens attend most to themselves");
 });
 
+test("a neighbour may be farther away", () => {
+  expect(describePattern(pattern([2, 3, 0, 1]))).toBe("2 of 4 tokens attend most to the token 2 after them");
+});
+
+test("of an image the neighbour is a patch, and the class token has none", () => {
+  const count = 1 + 3 * 3;
+  const positions = [...Array(count).keys()];
+  const text = { text: positions.map(String), special: [0], segment: [] };
+  const of = (targets: number[]) => describePattern({
+    weights: Float32Array.from({ length: count * count }, (_, n) => (targets[Math.floor(n / count)] === n % count ? 0.9 : 0.01)),
+    rows: positions, cols: positions, tokens: { query: text, key: text }, same: true, patches: { cols: 3, leading: 1 },
+  });
+  const patches = (step: number) => positions.map((n) => (n > 0 && n + step > 0 && n + step < count ? n + step : (n % 2) * n));
+  expect(of(patches(-3))).toBe("6 of 10 tokens attend most to the patch above them");
+  expect(of(patches(4))).toBe("4 of 10 tokens attend most to the patch below and right of them");
+  expect(of(patches(1))).toBe("6 of 10 tokens attend most to the patch right of them");
+  expect(of(positions.map(() => 0))).toBe("10 of 10 tokens attend most to “0”, which receives 90 % of the attention");
+});
+
 test("across two texts no neighbour is named", () => {
   expect(describePattern(pattern([0, 1, 2, 3], false))).toBe("attention is spread; its largest weight is “a” → “a” 0.7");
 });

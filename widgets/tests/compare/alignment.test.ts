@@ -146,7 +146,7 @@ describe("the table of attributions", () => {
     const table = scoreTable(pair, scoreRows(pair, aligned([0, 0], [1, 2], [2, 3]), a, b));
     const bars = [...table.querySelectorAll<HTMLElement>(".change")];
     expect(bars.map((bar) => [bar.className, bar.title, (bar.firstElementChild as HTMLElement).style.width])).toEqual([
-      ["change for", "+0.1", "1%"], ["change against", "−1", "10%"], ["change against", "−5", "50%"], ["change for", "0", "0%"],
+      ["change for", "+0.10", "1%"], ["change against", "−1.00", "10%"], ["change against", "−5.00", "50%"], ["change for", "0.00", "0%"],
     ]);
     expect(table.querySelector("p")!.textContent).toBe("Attribution for positive, by gradient");
   });

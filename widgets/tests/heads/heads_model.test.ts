@@ -88,8 +88,9 @@ describe("a statistic", () => {
 
 describe("the grid", () => {
   test("has squares that fit into the width, within limits", () => {
-    expect([squareSize(640, 12, 16), squareSize(100, 12, 16), squareSize(5000, 2, 16)].map(({ size }) => size)).toEqual([43, 16, 56]);
-    expect([squareSize(640, 12, 16), squareSize(940, 64, 8)].map(({ gap }) => gap)).toEqual([4, 1]); // many cells touch
+    expect([squareSize(640, 12, 6, 16), squareSize(100, 12, 6, 16), squareSize(5000, 2, 12, 16)].map(({ size }) => size)).toEqual([43, 16, 56]);
+    expect([squareSize(5000, 2, 4, 16), squareSize(5000, 2, 8, 16)].map(({ size }) => size)).toEqual([96, 70]); // few layers have room
+    expect([squareSize(640, 12, 6, 16), squareSize(940, 64, 48, 8)].map(({ gap }) => gap)).toEqual([4, 1]); // many cells touch
   });
 
   test("has the scale of its statistic in a saved picture", () => {

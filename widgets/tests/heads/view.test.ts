@@ -14,7 +14,7 @@ function state(given: object = {}) {
     stats: { entropy: [[0.5, 1.5], [null, 0.25, 3]] },
     columns: ["entropy", "max_weight"],
     meanings: { entropy: "of the row", max_weight: "the largest" }, stacks: ["", ""],
-    rows: "query", about: "tiny · a text", layer: 0, heads: [], by: "", cells: "value", sort: false,
+    rows: "query", about: "tiny · a text", strongest: null, layer: 0, heads: [], by: "", cells: "value", sort: false,
     ...given,
   };
 }
@@ -29,6 +29,27 @@ test("there is a square for every head of every layer, however many each has", a
   ]);
   expect(all("[role=row]").length).toBe(2);
   expect(one(".how").textContent).toContain("queries run down");
+});
+
+test("a line says which head attends most to a single token, while the patterns are shown", async () => {
+  const strongest = { layer: 1, head: 2, query: "[CLS]", key: "<b>dull", weight: 0.54 };
+  const model = new FakeModel(state({ strongest }));
+  const { one, settle } = await shown(heads, model);
+  expect(one(".headline").textContent).toBe("Layer 1, head 2: of all heads the one whose “[CLS]” attends most to a single token: 54 % to “<b>dull”");
+  model.set("by", "entropy");
+  await settle();
+  expect(one(".headline").textContent).toMatch(/^Entropy: highest/);
+  expect((await shown(heads, new FakeModel(state()))).one(".headline").hidden).toBe(true);
+});
+
+test("of a heat map without room for numbers the ends are marked, in the squares and in words", async () => {
+  const sizes = [[40, 1, 1]];
+  const stats = { entropy: [Array.from({ length: 40 }, (_, n) => (n === 7 ? 9 : n === 21 ? -3 : n / 100))] };
+  const many = { sizes, stats, thumbnails: new DataView(new ArrayBuffer(2 * 40)), by: "entropy", stacks: [""] };
+  const { all, one } = await shown(heads, new FakeModel(state(many)));
+  const marked = all(".tile").map((tile, n) => [n, tile.textContent]).filter(([, text]) => text !== "");
+  expect(marked).toEqual([[7, "▲"], [21, "▼"]]);
+  expect(one(".headline").textContent).toBe("Entropy: ▲ highest in layer 0, head 7 (9), ▼ lowest in layer 0, head 21 (-3)");
 });
 
 test("a click selects one head, with Shift one more of its layer, and never none", async () => {

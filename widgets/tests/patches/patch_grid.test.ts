@@ -176,7 +176,7 @@ describe("playback", () => {
 });
 
 describe("the scores of a panel", () => {
-  const told = { kind: "rank" as const, how: "", verdict: "only ranks" };
+  const told = { kind: "rank" as const, how: "", verdict: "no unit" };
   const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
   function scores(state: object) {
@@ -188,13 +188,13 @@ describe("the scores of a panel", () => {
   test("are read at their place", () => {
     const maps = { relevance: { ...told, target: "cat", place: 1 } };
     const { frame, scores: found } = scores({ maps, scores: singles(1, 2, 3, 4) });
-    expect(found.of("relevance")).toEqual({ values: Float32Array.of(3, 4), kind: "rank", note: "for “cat” · only ranks" });
+    expect(found.of("relevance")).toEqual({ values: Float32Array.of(3, 4), kind: "rank", note: "for “cat” · no unit" });
     expect(frame.request).not.toHaveBeenCalled();
   });
 
   test("that belong to no class are those of every class", () => {
     const maps = { rollout: { ...told, target: "", place: 0 } };
-    expect(scores({ maps, scores: singles(1, 2), target: "dog" }).scores.of("rollout")!.note).toBe("only ranks");
+    expect(scores({ maps, scores: singles(1, 2), target: "dog" }).scores.of("rollout")!.note).toBe("no unit");
   });
 
   test("of another class, or cut short, are requested once", () => {

@@ -126,7 +126,9 @@ describe("the view", () => {
     await press("ArrowRight", { shiftKey: true });
     const [, to, value] = readout().match(/^Patch \(0, (\d)\) gets from patch \(1, 0\) ([\d.]+)/)!;
     near(value!, averaged(1, 4, LEADING + Number(to)));
-    near(one(".beside .value").textContent!.split(": ")[1]!, averaged(1, 0, LEADING + Number(to)));
+    const [, own, even] = one(".beside .value").textContent!.match(/: ([\d.]+), evenly ([\d.]+)$/)!;
+    near(own!, averaged(1, 0, LEADING + Number(to)));
+    near(even!, 1 / (ROWS * COLS));
   });
 
   it("changes layer and head by keys, the heads by way of their mean", async () => {
@@ -186,15 +188,15 @@ describe("the view", () => {
     expect(model.sent.map((one) => [one.ask, one.name])).toEqual([["map", "relevance"]]);
     expect(one(".beside figure:last-child .waiting").textContent).toBe("Computing …");
     model.state["scores"] = singles(0, 0, 3, 1, 0, 0);
-    model.set("maps", { relevance: { kind: "rank", target: "cat", how: "relevance", verdict: "only ranks", place: 0 } });
+    model.set("maps", { relevance: { kind: "rank", target: "cat", how: "relevance", verdict: "no unit", place: 0 } });
     await settled();
     expect(one(".beside figure:last-child .waiting").hidden).toBe(true);
-    expect(one(".beside figure:last-child figcaption").textContent).toBe("most (0, 2): 75 %for “cat” · only ranks");
+    expect(one(".beside figure:last-child figcaption").textContent).toBe("most (0, 2): 75 %for “cat” · no unit");
     expect(model.sent.length).toBe(1);
   });
 
   it("reads each panel's own scores, in whatever order a saved notebook has their names", async () => {
-    const told = { target: "cat", how: "", verdict: "only ranks" };
+    const told = { target: "cat", how: "", verdict: "no unit" };
     const maps = { relevance: { kind: "rank", place: 1, ...told }, rollout: { kind: "share", place: 0, ...told } };
     const { one } = await shown({ panels: ["rollout", "relevance"], maps, scores: singles(1, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0) });
     expect(one(".beside figure:first-child figcaption").textContent).toContain("most (0, 0)");
@@ -202,7 +204,7 @@ describe("the view", () => {
   });
 
   it("asks again for another class", async () => {
-    const maps = { relevance: { kind: "rank", target: "cat", how: "", verdict: "only ranks", place: 0 } };
+    const maps = { relevance: { kind: "rank", target: "cat", how: "", verdict: "no unit", place: 0 } };
     const { model } = await shown({ panels: ["relevance"], maps, scores: singles(1, 2, 3, 4, 5, 6) });
     expect(model.sent).toEqual([]);
     model.set("target", "dog");
