@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
+# What is installed for several purposes comes side by side.
+MAKEFLAGS += --jobs=2
 
 .PHONY: demo test test-lowest fuzz faults lint format docs widgets bench bench-gpu clean
 
@@ -107,6 +109,6 @@ EDITABLE := --config-settings editable_mode=compat -c constraints.txt -e
 	mkdir -p $@
 	touch $@
 
-.venv/test: .venv/demo
+.venv/test: .venv/torch setup.cfg
 	$(BIN)/pip install --quiet $(EDITABLE) '.[test]'
-	touch $@
+	touch $@ .venv/demo

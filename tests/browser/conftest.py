@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from .jupyter import Lab
 from .mounting import PATIENCE
 
 FLAGS = [
@@ -32,6 +33,14 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A JupyterLab."""
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ from attnlens.data._attention import Factors, Weights
 from attnlens.data._trace import Layer, Token, Trace
 from tests import tiny
 
-from .jupyter import Lab
-
 HOSTILE = "</script><script>window.ran = true</script><img src=x onerror='window.ran = true'><!--<script>"
 
 TEXT = "a gripping , funny film"
@@ -309,8 +307,7 @@ def test_what_a_notebook_gets_is_drawn_in_a_frame_of_its_size(page, monkeypatch)
 # -- JupyterLab ---------------------------------------------------------------------------------------------
 
 
-def test_views_are_drawn_in_jupyterlab_on_the_first_run(chromium, tmp_path):
-    lab = Lab(tmp_path)
+def test_views_are_drawn_in_jupyterlab_on_the_first_run(chromium, lab):
     context = chromium.new_context(viewport={"width": 1300, "height": 1100})
     page = context.new_page()
     errors: list[str] = []
@@ -337,5 +334,4 @@ def test_views_are_drawn_in_jupyterlab_on_the_first_run(chromium, tmp_path):
         assert last.locator("#layer").input_value() == "3"
     finally:
         context.close()
-        lab.close()
     assert errors == []

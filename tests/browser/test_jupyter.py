@@ -10,7 +10,6 @@ from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
 
-from .jupyter import Lab
 from .mounting import PATIENCE, eventually
 
 SENTENCE = "a gripping , funny film with one dull stretch ."
@@ -32,13 +31,6 @@ trace = al.Trace(layers=tuple(layer(n) for n in range(24)), model="long")
 view = al.AttentionView(trace, heads=1, mode="matrix")
 view
 """
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    server = Lab(tmp_path_factory.mktemp("lab"))
-    yield server
-    server.close()
 
 
 @pytest.fixture

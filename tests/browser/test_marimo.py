@@ -42,7 +42,7 @@ def _(al, mo):
         al.HeadsView(_lens.trace(_text), by="entropy"),
         al.TokensView(_lens, _text),
         al.CompareView(_lens.trace(_text), _lens.trace(_other)),
-        al.PatchView(al.load("cifar").trace(_picture)),
+        al.PatchView(al.load("cifar").trace(_picture), heads=[]),
     ]
     mo.vstack([mo.ui.anywidget(_view) for _view in _views])
     return ()

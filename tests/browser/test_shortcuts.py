@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
-from .jupyter import Lab
 from .mounting import eventually
 
 VIEWS = (
@@ -14,13 +12,6 @@ VIEWS = (
     "al.CompareView(trace, lens.trace('a dull film'))",
     "",
 )
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    server = Lab(tmp_path_factory.mktemp("lab"))
-    yield server
-    server.close()
 
 
 def test_letters_in_a_view_are_no_commands_of_the_notebook(chromium, lab):

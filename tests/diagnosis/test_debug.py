@@ -289,7 +289,7 @@ def test_a_flip_of_an_image_is_true():
     from attnlens.attribution.image._perturbation import ImagePerturbation
 
     lens, picture = al.load("cifar"), al.models.sample_images()["deer_upright"]
-    found = al.debug(lens, picture, "deer").counterfactual
+    found = al.debug(lens, picture, "deer", most=1200).counterfactual
     removal = ImagePerturbation(lens, picture, by="blur")
     kept = torch.ones(1, len(removal.parts), dtype=torch.bool)
     kept[0, list(found.parts)] = False

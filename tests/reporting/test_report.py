@@ -8,8 +8,7 @@ import hashlib
 import html.parser
 import json
 import re
-import subprocess
-import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -437,40 +436,6 @@ def test_where_nothing_can_be_written(trace, tmp_path):
         al.report(trace, path=tmp_path)
 
 
-def run(*arguments: str, folder: Path, text: str = ""):
-    return subprocess.run(
-        [sys.executable, "-m", "attnlens", "report", *arguments],
-        capture_output=True, text=True, encoding="utf-8", cwd=folder, input=text,
-    )  # fmt: skip
-
-
-def test_the_command_writes_a_report(tmp_path):
-    done = run("sentiment", SENTENCE, "-", "out.html", "--title", "two films", folder=tmp_path, text="dull\n")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "wrote out.html\n"
-    scripts = Scripts(tmp_path / "out.html")
-    assert len(scripts.contents["views"]) == 3 + 3 + 1  # of each input, and the two compared
-    assert "<h1>two films</h1>" in (tmp_path / "out.html").read_text(encoding="utf-8")
-
-
-def test_the_command_says_that_the_model_comes_first_and_what_it_reads(tmp_path):
-    forgotten = run("not a bad film", "out.html", folder=tmp_path)
-    assert forgotten.returncode == 2
-    assert "comes first: attnlens report MODEL TEXT... REPORT.html" in forgotten.stderr
-    images = run("cifar", "not a bad film", "out.html", folder=tmp_path)
-    assert images.returncode == 2
-    assert "cifar reads images, and there is no image file 'not a bad film'" in images.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("arguments", [("sentiment", SENTENCE), ("sentiment", SENTENCE, "a dull film")])
-def test_the_command_takes_no_input_for_its_file(arguments, tmp_path):
-    done = run(*arguments, folder=tmp_path)
-    assert done.returncode == 2
-    assert "html" in done.stderr or "Missing argument" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_trace_without_tokens_has_positions(tmp_path):
     encoder = torch.nn.TransformerEncoderLayer(8, 2, batch_first=True).eval()
     with al.capture(encoder) as recording:
@@ -490,10 +455,14 @@ def test_a_name_or_a_model_is_told_to_become_a_lens(source):
 def living() -> tuple[list[str], int]:
     """The widgets that somebody still holds, and the classes that they had made for their layers."""
     gc.collect()
-    kinds = [(type(one), one) for one in gc.get_objects()]
-    held = [kind.__name__ for kind, _ in kinds if issubclass(kind, Widget)]
-    classes = sum(issubclass(kind, type) and issubclass(one, Widget) for kind, one in kinds)
-    return sorted(held), classes
+    kinds = Counter(map(type, gc.get_objects()))
+    held = [kind.__name__ for kind, count in kinds.items() if issubclass(kind, Widget) for _ in range(count)]
+    return sorted(held), len(descendants(Widget))
+
+
+def descendants(kind: type) -> set[type]:
+    below = set(type.__subclasses__(kind))
+    return below.union(*map(descendants, below))
 
 
 def test_reports_hold_no_widget_alive(lens, trace, tmp_path, monkeypatch):

@@ -92,7 +92,8 @@ def test_a_text_that_is_too_long_is_read_in_windows(quick):
     done = quick("text", text)
     assert done.returncode == 2
     assert "--window 256 in a shell" in done.stderr
-    numbers = json.loads(quick("text", text, "--window", "128", "--json").stdout)
+    gradient = "--method", "gradient"
+    numbers = json.loads(quick("text", text, "--window", "128", "--json", *gradient).stdout)
     lens = al.load("sentiment")
     traces = lens.trace(text, window=128)
     whole = torch.stack([trace.logits for trace in traces]).mean(0).softmax(0)
@@ -105,7 +106,7 @@ def test_a_text_that_is_too_long_is_read_in_windows(quick):
     assert "rollout" not in done.stdout
     headline = done.stdout[: done.stdout.index("sentiment says")]
     assert " ".join(headline.split()) == f'"{text[:200]} …"'
-    assert "read in 1 window\n" in quick("text", SENTENCE, "--window", "128").stdout
+    assert "read in 1 window\n" in quick("text", SENTENCE, "--window", "128", *gradient).stdout
 
 
 def test_of_many_windows_the_first_are_told_of(quick):
@@ -612,6 +613,35 @@ def test_every_command_reads_a_file_of_one_text(quick, reviews):
     code, output, _ = quick("report", "sentiment", "--file", "reviews.csv", "reviews.html")
     assert (code, output) == (0, "wrote reviews.html\n")
     assert "not a bad film, really" in Path("reviews.html").read_text()
+
+
+def test_a_report_is_written(quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, output, error = quick(
+        "report", "sentiment", SENTENCE, "-", "out.html", "--title", "two films", text="dull\n"
+    )
+    assert (code, output) == (0, "wrote out.html\n"), error
+    page = Path("out.html").read_text(encoding="utf-8")
+    (contents,) = re.findall(r'<script[^>]* id="contents"[^>]*>(.*?)</script>', page, re.S)
+    assert len(json.loads(contents)["views"]) == 3 + 3 + 1  # of each input, and the two compared
+    assert "<h1>two films</h1>" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["not a bad film", "out.html"], r"comes first: attnlens report MODEL TEXT\.\.\. REPORT\.html"),
+        (["cifar", "not a bad film", "out.html"], "cifar reads images, and there is no image file 'not a bad film'"),
+        (["sentiment", SENTENCE], "html|Missing argument"),
+        (["sentiment", SENTENCE, "a dull film"], "html|Missing argument"),
+    ],
+)  # fmt: skip
+def test_a_report_without_its_model_its_input_or_its_file(quick, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = quick("report", *arguments)
+    assert code == 2
+    assert re.search(message, error)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_report_opens_at_the_head_that_is_asked_for(quick, monkeypatch):
