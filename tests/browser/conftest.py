@@ -6,6 +6,10 @@ import shutil
 
 import pytest
 
+import attnlens as al
+
+from ..corpus.test_audit import LABELS, TEXTS
+from ..corpus.test_head_pages import ROWS, pages_of
 from .jupyter import Lab
 from .mounting import PATIENCE
 
@@ -41,6 +45,21 @@ def lab(tmp_path_factory):
     server = Lab(tmp_path_factory.mktemp("lab"))
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def page_of_audit(tmp_path_factory):
+    """An audit of texts, and its page."""
+    data = [{"text": text, "label": label} for text, label in zip(TEXTS, LABELS)]
+    audit = al.audit(al.load("sentiment"), data, progress=False)
+    return audit, audit.report(tmp_path_factory.mktemp("audit") / "audit.html")
+
+
+@pytest.fixture(scope="session")
+def page_of_heads(tmp_path_factory):
+    """The heads of a model over texts, and their page."""
+    pages = pages_of(al.load("sentiment"), ROWS[:24], label="label", sample=16, effects=4)
+    return pages, pages.report(tmp_path_factory.mktemp("heads") / "heads.html")
 
 
 @pytest.fixture

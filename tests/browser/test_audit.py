@@ -7,15 +7,12 @@ import pytest
 import attnlens as al
 
 from ..corpus import planted_pictures as planted
-from ..corpus.test_audit import LABELS, TEXTS
 from .mounting import eventually
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    data = [{"text": text, "label": label} for text, label in zip(TEXTS, LABELS)]
-    audit = al.audit(al.load("sentiment"), data, progress=False)
-    return audit, audit.report(tmp_path_factory.mktemp("audit") / "audit.html")
+@pytest.fixture
+def written(page_of_audit):
+    return page_of_audit
 
 
 @pytest.mark.parametrize("width", [420, 1000])

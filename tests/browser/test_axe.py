@@ -13,7 +13,6 @@ from attnlens import corpus
 
 from .. import tiny
 from ..corpus.test_audit import LABELS, TEXTS
-from ..corpus.test_head_pages import ROWS, pages_of
 from .mounting import eventually
 from .test_report import SENTENCE, made
 
@@ -25,33 +24,35 @@ OPEN = """() => {
 }"""
 
 
-def audited(lens=None):
-    data = pd.DataFrame({"text": TEXTS, "label": LABELS})
-    return al.audit(lens or al.load("sentiment"), data, progress=False)
-
-
-def compared():
-    worse = al.load("sentiment")
-    with torch.no_grad():
-        worse.model.classifier.bias[1] += 4.0
-    return corpus.compare_audits(audited(), audited(worse))
-
-
-PAGES = {
+REPORTS = {
     "text": lambda: (al.load("sentiment"), SENTENCE),
     "image": lambda: (al.load("cifar"), al.models.sample_images()["chelsea"]),
     "two inputs": lambda: (al.load("sentiment"), [SENTENCE, "a dull film"]),
     "long text": lambda: (made(1500),),
     "encoder-decoder": lambda: (al.Lens(tiny.t5(), tiny.metaspace()).trace("the film", output="a film"),),
-    "audit": lambda: (audited(),),
-    "comparison": lambda: (compared(),),
-    "heads": lambda: (pages_of(al.load("sentiment"), ROWS[:24], label="label", sample=16, effects=4),),
 }
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_violates_no_rule_of_accessibility(page, tmp_path, name):
-    path = al.report(*PAGES[name](), path=tmp_path / "page.html")
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_violates_no_rule_of_accessibility(page, tmp_path, name):
+    passes(page, al.report(*REPORTS[name](), path=tmp_path / "page.html"))
+
+
+def test_the_page_of_heads_violates_none(page, page_of_heads):
+    passes(page, page_of_heads[1])
+
+
+def test_the_page_of_an_audit_and_that_of_two_violate_none(page, page_of_audit, tmp_path):
+    audit, path = page_of_audit
+    passes(page, path)
+    worse = al.load("sentiment")
+    with torch.no_grad():
+        worse.model.classifier.bias[1] += 4.0
+    other = al.audit(worse, pd.DataFrame({"text": TEXTS, "label": LABELS}), progress=False)
+    passes(page, corpus.compare_audits(audit, other).report(tmp_path / "page.html"))
+
+
+def passes(page, path):
     page.goto(path.as_uri())
     page.evaluate(AXE.read_text(encoding="utf-8"))
     eventually(page, lambda: page.evaluate(OPEN))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-import attnlens as al
-
-from ..corpus.test_head_pages import ROWS, pages_of
 from .printed import Printed
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    pages = pages_of(al.load("sentiment"), ROWS[:24], label="label", sample=16, effects=4)
-    return pages, pages.report(tmp_path_factory.mktemp("heads") / "heads.html")
+@pytest.fixture
+def written(page_of_heads):
+    return page_of_heads
 
 
 @pytest.mark.parametrize("width", [420, 1000])
