@@ -84,17 +84,21 @@ def section(
 
 
 def compared(page: Page, entries: list[ReportInput]) -> str:
-    """Two traces side by side; "" unless there are two with weights that fit a page."""
+    """Two traces side by side, or why they are not; "" unless there are two with weights."""
     traces = [entry.trace for entry in entries]
     if len(traces) != 2 or any(0 in layer.attention.shape for trace in traces for layer in trace.layers):
         return ""
+    heading = '<section class="part" id="compared"><h2>Side by side</h2>'
+    if any(_payload.header(trace)["remote"] for trace in traces):
+        said = (
+            "These inputs are too long for a page to compare them; al.CompareView(a, b) in a notebook does."
+        )
+        return f'{heading}<p class="note">{said}</p></section>'
     view = CompareView(*traces, attributions=_for_one_target(entries))
-    if view.a_trace["remote"] or view.b_trace["remote"]:
-        return ""
     for prefix, trace in zip(("a_", "b_"), traces):
         with_layers(view, trace, prefix)
     number = page.place(view)
-    return f'<section class="part" id="compared"><h2>Side by side</h2>{room(number, 620)}</section>'
+    return f"{heading}{room(number, 620)}</section>"
 
 
 def _for_one_target(entries: list[ReportInput]) -> tuple[TextAttribution, TextAttribution] | None:

@@ -359,9 +359,7 @@ def report(
     head: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="LAYER.HEAD",
-            help="the head that the page opens at, such as 5.9; repeated: those of which a long input's page holds "
-            "every weight",
+            metavar="LAYER.HEAD", help="what the page opens at, as 5.9; of a long input all that it holds"
         ),
     ] = None,
     window: Window = None,
@@ -501,7 +499,3 @@ def info(
     with _output.working("recording"):
         description = _explanations.describe(lens)
     _output.print_result(description, as_json, _explanations.print_info)
-
-
-if __name__ == "__main__":
-    main()

@@ -452,6 +452,12 @@ def test_a_name_or_a_model_is_told_to_become_a_lens(source):
         al.report(source, "a fine film")
 
 
+def test_two_long_inputs_are_not_compared_and_the_page_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("attnlens.widgets._compare.compare", failing)
+    page = al.report([made(1500), made(20)], path=tmp_path / "two.html", views=["compare"])
+    assert "too long for a page to compare them" in page.read_text(encoding="utf-8")
+
+
 def living() -> tuple[list[str], int]:
     """The widgets that somebody still holds, and the classes that they had made for their layers."""
     gc.collect()

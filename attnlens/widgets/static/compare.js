@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1305,14 +1305,15 @@ var TraceSource = class {
   }
   /** Of a selection, what computes its blocks here; null where a head's queries and keys are not to be had. */
   computedHeads(selection) {
-    const most = MOST_SELECTIONS * (1 + selection.heads.length);
+    const most = MOST_SELECTIONS * (1 + headsOf(selection).length);
     return cached(this.computed, JSON.stringify(selection), most, () => this.compute(selection).catch(() => null));
   }
   async compute(selection) {
-    if (typeof Worker === "undefined" || selection.layers) return null;
-    const { layer, hide_special, pool } = selection;
-    const heads2 = await Promise.all(selection.heads.map((head) => this.head(layer, head)));
-    const lse = await Promise.all(selection.heads.map((head) => this.request("lse", { layer, head, hide_special })));
+    if (typeof Worker === "undefined") return null;
+    const { hide_special, pool } = selection;
+    const places = headsOf(selection);
+    const heads2 = await Promise.all(places.map(([layer, head]) => this.head(layer, head)));
+    const lse = await Promise.all(places.map(([layer, head]) => this.request("lse", { layer, head, hide_special })));
     const { rows, cols } = this.positions(selection);
     return new HeadTiles(this.workers ??= new TileWorkers(this.signal), {
       name: JSON.stringify(selection),
@@ -1366,10 +1367,11 @@ function shownPositions(tokens, segment, hideSpecial) {
     (i) => !hidden.has(i) && (segment === null || (tokens.segment[i] ?? 0) === segment)
   );
 }
-function isHeld({ layers }, { layer, heads: heads2, layers: several }) {
-  if (several) return false;
-  const held = layers[layer].held ?? {};
-  return heads2.every((head) => head in held);
+function isHeld({ layers }, selection) {
+  return headsOf(selection).every(([layer, head]) => head in (layers[layer].held ?? {}));
+}
+function headsOf({ layer, heads: heads2, layers }) {
+  return (layers ?? [layer]).flatMap((number) => heads2.map((head) => [number, head]));
 }
 function hasBytes(bytes) {
   return bytes instanceof DataView && bytes.byteLength > 0;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 48069c4dd11e956a16d660e3ef843be10c0061f7f85ad64c4d83de309773d923
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -564,10 +564,11 @@ var LongTrace = class {
   }
   /**
    * A tile of a coarse map. Of each head and of the mean of all there is one, which finer levels show larger; a head that is
-   * held may have more. Single weights (level 0) are refused, and what the browser computes.
+   * held may have more. Single weights (level 0), means over layers and what the browser computes are refused.
    */
   async tile() {
     const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
+    if (this.request["layers"]) throw new Error(this.coarse);
     const { heads, queries, keys, held } = this.layer;
     const top = coarsestLevel(queries, keys);
     const isHeld = selected.every((head) => held?.[head]);

@@ -186,15 +186,16 @@ export class TraceSource {
 
   /** Of a selection, what computes its blocks here; null where a head's queries and keys are not to be had. */
   private computedHeads(selection: Selection): Promise<HeadTiles | null> {
-    const most = MOST_SELECTIONS * (1 + selection.heads.length);
+    const most = MOST_SELECTIONS * (1 + headsOf(selection).length);
     return cached(this.computed, JSON.stringify(selection), most, () => this.compute(selection).catch(() => null));
   }
 
   private async compute(selection: Selection): Promise<HeadTiles | null> {
-    if (typeof Worker === "undefined" || selection.layers) return null;
-    const { layer, hide_special, pool } = selection;
-    const heads = await Promise.all(selection.heads.map((head) => this.head(layer, head)));
-    const lse = await Promise.all(selection.heads.map((head) => this.request("lse", { layer, head, hide_special })));
+    if (typeof Worker === "undefined") return null;
+    const { hide_special, pool } = selection;
+    const places = headsOf(selection);
+    const heads = await Promise.all(places.map(([layer, head]) => this.head(layer, head)));
+    const lse = await Promise.all(places.map(([layer, head]) => this.request("lse", { layer, head, hide_special })));
     const { rows, cols } = this.positions(selection);
     return new HeadTiles((this.workers ??= new TileWorkers(this.signal)), {
       name: JSON.stringify(selection),
@@ -259,10 +260,13 @@ export function shownPositions(tokens: Tokens, segment: number | null, hideSpeci
 }
 
 /** Whether all of these heads are in the page, which has no kernel that would pool their tiles. */
-function isHeld({ layers }: TraceHeader, { layer, heads, layers: several }: Selection): boolean {
-  if (several) return false;
-  const held = layers[layer]!.held ?? {};
-  return heads.every((head) => head in held);
+function isHeld({ layers }: TraceHeader, selection: Selection): boolean {
+  return headsOf(selection).every(([layer, head]) => head in (layers[layer]!.held ?? {}));
+}
+
+/** Every head over which a selection is a mean. */
+function headsOf({ layer, heads, layers }: Selection): [layer: number, head: number][] {
+  return (layers ?? [layer]).flatMap((number) => heads.map((head): [number, number] => [number, head]));
 }
 
 /** Whether bytes have arrived: an empty trait stands for a layer that was taken back. */

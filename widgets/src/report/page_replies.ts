@@ -91,10 +91,11 @@ class LongTrace {
 
   /**
    * A tile of a coarse map. Of each head and of the mean of all there is one, which finer levels show larger; a head that is
-   * held may have more. Single weights (level 0) are refused, and what the browser computes.
+   * held may have more. Single weights (level 0), means over layers and what the browser computes are refused.
    */
   async tile(): Promise<PageReply> {
     const { layer, heads: selected, level, pair, hide_special, pool } = this.request;
+    if (this.request["layers"]) throw new Error(this.coarse);
     const { heads, queries, keys, held } = this.layer;
     const top = coarsestLevel(queries, keys);
     const isHeld = selected.every((head: number) => held?.[head]);

@@ -159,20 +159,21 @@ describe("weights in Python", () => {
   });
 });
 
-describe("heads whose queries and keys are in the browser", () => {
-  /** Replies with cells that are all 0.5, as the worker does. */
-  class FakeWorker {
-    static fails = false;
-    onmessage: (event: { data: unknown }) => void = () => {};
-    onerror: () => void = () => {};
-    postMessage({ kind, block }: any): void {
-      if (kind !== "cells") return;
-      const { top, bottom, left, right, size } = block;
-      const cells = new Float32Array(Math.ceil((bottom - top) / size) * Math.ceil((right - left) / size)).fill(0.5);
-      setTimeout(() => (FakeWorker.fails ? this.onerror() : this.onmessage({ data: { cells, webgl2: false } })));
-    }
-    terminate(): void {}
+/** Replies with cells that are all 0.5, as the worker does. */
+class FakeWorker {
+  static fails = false;
+  onmessage: (event: { data: unknown }) => void = () => {};
+  onerror: () => void = () => {};
+  postMessage({ kind, block }: any): void {
+    if (kind !== "cells") return;
+    const { top, bottom, left, right, size } = block;
+    const cells = new Float32Array(Math.ceil((bottom - top) / size) * Math.ceil((right - left) / size)).fill(0.5);
+    setTimeout(() => (FakeWorker.fails ? this.onerror() : this.onmessage({ data: { cells, webgl2: false } })));
   }
+  terminate(): void {}
+}
+
+describe("heads whose queries and keys are in the browser", () => {
   const LONG = 3000; // five levels, the coarsest of which are requested
   const long = { ...header, queries: LONG, keys: LONG };
   const place = [0, 5, 5] as const;
@@ -237,6 +238,31 @@ describe("heads whose queries and keys are in the browser", () => {
     const refused = trace.tile(selection({ heads: [2] }), 2, 0, 0);
     model.refuse("no map of head 2");
     await expect(refused).rejects.toThrow("no map of head 2");
+  });
+});
+
+describe("means over layers of a long trace", () => {
+  test("are computed where every head of them can be had", async () => {
+    vi.stubGlobal("Worker", FakeWorker);
+    URL.createObjectURL = () => "blob:";
+    const held = { ...header, queries: 3000, keys: 3000 };
+    model = new FakeModel({ trace: traceOf([held, held, held].map((one, n) => ({ ...one, held: n < 2 ? { 1: held } : {} })), { remote: true }) });
+    const trace = source();
+    const asked = (kind: string) => model.sent.filter(({ ask }) => ask === kind).map(({ layer, head }) => [layer, head]);
+    const replyToAll = (kind: string, bytes: DataView) =>
+      model.sent.forEach(({ ask }, n) => ask === kind && model.reply({ header: held }, [bytes], n));
+    const tile = trace.tile({ ...selection(), layers: [0, 1] }, 0, 5, 5);
+    await settle();
+    replyToAll("factors", new DataView(new ArrayBuffer(4)));
+    await settle();
+    replyToAll("lse", singles(...Array(3000).fill(0)));
+    expect((await tile).weights[0]).toBe(0.5);
+    expect([asked("factors"), asked("lse")]).toEqual([[[0, 1], [1, 1]], [[0, 1], [1, 1]]]);
+    expect((await trace.line({ ...selection(), layers: [0, 1] }, "query", 7))[0]!.length).toBe(3000);
+    const refused = trace.tile({ ...selection(), layers: [1, 2] }, 3, 0, 0);
+    model.refuse("no map of layer 2");
+    await expect(refused).rejects.toThrow("no map of layer 2");
+    vi.unstubAllGlobals();
   });
 });
 

@@ -119,7 +119,7 @@ describe("answers", () => {
     const finer = await asked(model, "tile", { ...question, level: 1, row: 1, col: 0 });
     expect(finer["shape"]).toEqual([1, 256]);
     expect([...cells(finer).subarray(0, 4)]).toEqual([0, 0, 1, 1].map((col) => whole[128 * side + col]));
-    for (const other of [{ heads: [1] }, { level: 0 }, { pool: "mean" }, { hide_special: true }, { pair: "a-b" }])
+    for (const other of [{ layers: [0, 1] }, { heads: [1] }, { level: 0 }, { pool: "mean" }, { hide_special: true }, { pair: "a-b" }])
       await expect(asked(model, "tile", { ...question, ...other })).rejects.toThrow("in a notebook");
     await expect(asked(model, "line", question)).rejects.toThrow("in a notebook");
   });
@@ -155,7 +155,7 @@ describe("a head that is held of a long trace", () => {
     const edge = await asked(model(), "tile", { ...question, pool: "mean", level: 1, row: 1, col: 0 });
     expect(edge["shape"]).toEqual([1, 256]);
     expect(edge.buffers[0]!.getUint16(2, true)).toBe(cells[129 ** 2 + 256 * 257 + 1]);
-    for (const other of [{ level: 1 }, { level: 0 }, { pool: "mean" }, { hide_special: true }, { pair: "a-b" }, { heads: [1, 2] }])
+    for (const other of [{ layers: [0, 1] }, { level: 1 }, { level: 0 }, { pool: "mean" }, { hide_special: true }, { pair: "a-b" }, { heads: [1, 2] }])
       await expect(asked(model(), "tile", { ...question, ...other })).rejects.toThrow("Of this layer it holds head 1 in every detail");
     expect((await asked(model(), "tile", { ...question, heads: [2] }))["shape"]).toEqual([129, 129]);
   });
