@@ -40,6 +40,10 @@ NAMED = 12
 """Maximum number of heads that a map labels."""
 
 
+MOST_NUMBERED = 16
+"""Layers or heads up to which a map has numbers in its cells."""
+
+
 def stats(
     frame: pd.DataFrame | Trace,
     metric: str = "entropy",
@@ -73,7 +77,24 @@ def stats(
     colours = _style.colours(cmap, _style.SIGNED if signed else _style.LEVELS)
     ax = _style.panel(ax, figsize, _heads_size(values))
     _heads(ax, values, str(metric).replace("_", " "), signed, colours)
-    return _style.done(ax, f"Every head: {str(metric).replace('_', ' ')}", _meaning(str(metric)), new)
+    words = filter(None, (_meaning(str(metric)), _ends(ax, values)))
+    return _style.done(ax, f"Every head: {str(metric).replace('_', ' ')}", "  ·  ".join(words), new)
+
+
+def _ends(ax: Axes, values: np.ndarray) -> str:
+    """The largest and the smallest value in words, marked where cells have no numbers; "" for a single head."""
+    if np.isfinite(values).sum() < 2:
+        return ""
+    ends = [np.unravel_index(find(values), values.shape) for find in (np.nanargmax, np.nanargmin)]
+    numbered = max(values.shape) <= MOST_NUMBERED
+    named = []
+    for mark, word, at in zip("▲▼", ("highest", "lowest"), ends):
+        if not numbered:
+            ink = "white" if _style.is_dark(ax.images[0].to_rgba(values[at])) else _style.INK
+            ax.text(at[1], at[0], mark, ha="center", va="center", fontsize=7, color=ink)
+        place = f"{word} in layer {at[0]}, head {at[1]} ({values[at]:.3g})"
+        named.append(place if numbered else f"{mark} {place}")
+    return ", ".join(named)
 
 
 def head_map(
@@ -190,13 +211,20 @@ def _heads(
     norm = CenteredNorm(0, max(-low, high) or 1.0) if signed else Normalize(start, high or 1.0)
     image = _style.matrix(ax, values, norm, values.shape, cmap, weights=False)
     ax.set_aspect("auto")
-    if max(values.shape) <= 16:
-        _style.numbers(ax, image, 7.5, ".2f" if max(abs(low), abs(high)) < 10 else ".0f")
+    if max(values.shape) <= MOST_NUMBERED:
+        _style.numbers(ax, image, 7.5, _number_format(max(abs(low), abs(high))))
     for layer, head in np.argwhere(np.isnan(values)):
         ax.text(head, layer, "–", ha="center", va="center", fontsize=7.5, color=_style.QUIET)
     _style.label_numbers(ax.yaxis, values.shape[0], "layer")
     _style.label_numbers(ax.xaxis, values.shape[1], "head")
     _style.colour_bar(image, ax, name, shrink=0.9)
+
+
+def _number_format(most: float) -> str:
+    """Of the cells of a map whose largest magnitude is `most`: decimals as its scale needs them."""
+    if most == 0 or most >= 0.1:
+        return ".2f" if most < 10 else ".0f"
+    return f".{1 - math.floor(math.log10(most))}f" if most >= 1e-3 else ".0e"
 
 
 # -- the map --------------------------------------------------------------------------------------------------

@@ -33,6 +33,24 @@ def test_stats_lays_layers_down_and_heads_across():
     assert "weight on the token before" in said(figure)
 
 
+def test_stats_name_the_ends_and_mark_them_where_there_are_no_numbers():
+    def table(layers, heads, scale=1.0):
+        values = scale * torch.rand(layers * heads, generator=torch.Generator().manual_seed(0)).numpy()
+        values[3], values[5] = 0.001 * scale, 2 * scale
+        places = [(n // heads, n % heads) for n in range(layers * heads)]
+        return pd.DataFrame([(*at, x) for at, x in zip(places, values)], columns=["layer", "head", "entropy"])
+
+    small, large = plots.stats(table(4, 4)), plots.stats(table(20, 20))
+    assert "highest in layer 1, head 1 (2), lowest in layer 0, head 3 (0.001)" in said(small).replace(
+        "\n", " "
+    )
+    assert "▲ highest in layer 0, head 5 (2), ▼ lowest in layer 0, head 3" in said(large).replace("\n", " ")
+    marks = [(one.get_text(), one.get_position()) for one in large.axes[0].texts]
+    assert marks == [("▲", (5, 0)), ("▼", (3, 0))]
+    assert {len(one.get_text()) for one in plots.stats(table(4, 4, 0.01)).axes[0].texts} == {len(".012")}
+    assert "e-05" in plots.stats(table(4, 4, 1e-5)).axes[0].texts[5].get_text()
+
+
 def test_stats_of_a_trace_are_those_of_its_table():
     trace = text(8)
     (one,), (other,) = drawn(plots.stats(trace)), drawn(plots.stats(head_stats(trace), "entropy"))
