@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE := 1
-# What is installed for several purposes comes side by side.
+# What one goal needs is installed side by side; several goals are one after the other.
 MAKEFLAGS += --jobs=2
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 .PHONY: demo test test-lowest fuzz faults lint format docs widgets bench bench-gpu clean
 

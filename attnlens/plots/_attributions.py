@@ -288,7 +288,7 @@ def _lines(
     scales = [_texts.text_scale(one, cmap) for one in attributions]
     wide = (figsize or (10.4, 0))[0] - 2 * _texts.MARGIN
     labels = [_style.wrapped(name, LABEL).split("\n")[:2] for name in names]
-    ends = [_end(one, scale) for one, scale in zip(attributions, scales)]
+    ends = [_end(one) for one in attributions]
     room = (
         max(0.075 * max(len(line) for label in labels for line in label), 0.055 * max(map(len, ends))) + 0.25
     )
@@ -348,13 +348,13 @@ def _row(
         _texts._chip(ax, (left + at, middle), name, scale, scores[index])
 
 
-def _end(attribution: TextAttribution, scale: ScalarMappable) -> str:
+def _end(attribution: TextAttribution) -> str:
     """The score of the strongest colour."""
-    return (
-        f"up to ±{scale.norm.vmax:.3g} {attribution.unit}"
-        if attribution.signed
-        else f"up to {scale.norm.vmax:.3g}"
-    )
+    scores = np.abs(attribution.scores.detach().cpu().numpy())
+    end = float(np.max(scores, where=np.isfinite(scores), initial=0))
+    if end == 0:
+        return "all 0"
+    return f"up to ±{end:.3g} {attribution.unit}" if attribution.signed else f"up to {end:.3g}"
 
 
 def _label(ax: Axes, lines: list[str], end: str, middle: float) -> None:

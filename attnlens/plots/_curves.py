@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -65,6 +64,8 @@ def _listed(curves: Curves | Iterable[Curves]) -> list[Curves]:
 
 def _draw(ax: Axes, several: list[Curves], name: str, area: object) -> None:
     """One panel: random orders in grey, then each attribution."""
+    import seaborn as sns  # here, since a view's picture would wait for it
+
     share = several[0].fractions.numpy()
     chance = getattr(several[0], name)[1:].numpy()
     grey = _palette.colour(CHANCE)

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
@@ -57,8 +56,23 @@ CAPTION = dict(ha="left", color=QUIET, fontsize=10, parse_math=False)
 CAPTION_LETTER = 0.078
 """Approximate width of a character of a caption in inches; captions are legible at half the size of a figure too."""
 
+STYLE = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ".15"),
+    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize", "legend.title_fontsize"), 9.6),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8.8),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 1.25),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 6),
+    "xtick.bottom": False, "ytick.left": False, "axes.axisbelow": True, "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w", "patch.force_edgecolor": True,
+    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+}  # fmt: skip
+"""seaborn's style "white" in its context "notebook", four fifths as large; importing it would delay a view."""
+
 MOST_LABELS = 66
 """Axes with more positions than this label only every second, third, ... token."""
+
+LONG, FEW_LABELS = 512, 24
+"""Positions beyond which labels say no more than where one is, and how many do."""
 
 MOST_NUMBERS = 12
 """Matrices with more positions than this show no numbers in their cells."""
@@ -84,7 +98,7 @@ LETTER = 0.07
 
 def blank(figsize: Size, rows: int = 1, columns: int = 1) -> tuple[Figure, np.ndarray]:
     """A figure and its Axes `[row, column]`."""
-    with sns.axes_style("white"), sns.plotting_context("notebook", font_scale=0.8):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     return figure, axes
@@ -234,7 +248,7 @@ def colour_bar(image: ScalarMappable, axes: object, label: str, **more: object) 
 
 def label(axis: Axis, tokens: Sequence[Token]) -> None:
     """Labels an axis with tokens; with evenly spaced ones where there are too many for its length."""
-    most = min(MOST_LABELS, max(2, int(_length(axis) / TIGHT)))
+    most = min(MOST_LABELS if len(tokens) <= LONG else FEW_LABELS, max(2, int(_length(axis) / TIGHT)))
     step = math.ceil(len(tokens) / most) or 1
     at = list(range(0, len(tokens), step))
     names = [_fonts.readable(str(tokens[i]), _fonts.MOST_CHARACTERS) for i in at]

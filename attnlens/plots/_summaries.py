@@ -36,6 +36,9 @@ SHARPEST = 300
 ROUGH = 0.2
 """Stress above which a map is rough (Kruskal 1964)."""
 
+METRICS = {"hellinger": "Hellinger distance", "jensen_shannon": "Jensen-Shannon divergence"}
+"""What the metrics of distances are called."""
+
 NAMED = 12
 """Maximum number of heads that a map labels."""
 
@@ -83,16 +86,19 @@ def stats(
 
 def _ends(ax: Axes, values: np.ndarray) -> str:
     """The largest and the smallest value in words, marked where cells have no numbers; "" for a single head."""
-    if np.isfinite(values).sum() < 2:
+    finite = np.where(np.isfinite(values), values, np.nan)
+    if not np.isfinite(finite).any() or np.nanmin(finite) == np.nanmax(finite):
         return ""
-    ends = [np.unravel_index(find(values), values.shape) for find in (np.nanargmax, np.nanargmin)]
+    ends = [np.unravel_index(find(finite), finite.shape) for find in (np.nanargmax, np.nanargmin)]
     numbered = max(values.shape) <= MOST_NUMBERED
     named = []
     for mark, word, at in zip("▲▼", ("highest", "lowest"), ends):
         if not numbered:
             ink = "white" if _style.is_dark(ax.images[0].to_rgba(values[at])) else _style.INK
             ax.text(at[1], at[0], mark, ha="center", va="center", fontsize=7, color=ink)
-        place = f"{word} in layer {at[0]}, head {at[1]} ({values[at]:.3g})"
+        others = int((finite == values[at]).sum()) - 1
+        more = f" and {others} more" if others else ""
+        place = f"{word} in layer {at[0]}, head {at[1]}{more} ({values[at]:.3g})"
         named.append(place if numbered else f"{mark} {place}")
     return ", ".join(named)
 
@@ -117,11 +123,10 @@ def head_map(
     _name_points(ax, points.index.tolist(), places)
     stress = points.attrs["stress"]
     rough = " (rough)" if stress > ROUGH else ""
-    measure = str(distance.attrs.get("metric", "")).replace("_", "-").capitalize()
     parts = (
         "near heads look alike",
         f"stress of the map {stress:.2f}{rough}",
-        measure and f"{measure} distance",
+        METRICS.get(distance.attrs.get("metric"), ""),
     )
     return _style.done(ax, "Which heads look alike", "  ·  ".join(filter(None, parts)), new)
 
@@ -223,7 +228,7 @@ def _heads(
 def _number_format(most: float) -> str:
     """Of the cells of a map whose largest magnitude is `most`: decimals as its scale needs them."""
     if most == 0 or most >= 0.1:
-        return ".2f" if most < 10 else ".0f"
+        return ".2f" if most < 10 else ".1f" if most < 100 else ".0f"
     return f".{1 - math.floor(math.log10(most))}f" if most >= 1e-3 else ".0e"
 
 

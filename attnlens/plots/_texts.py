@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import CenteredNorm, Colormap, Normalize
@@ -118,6 +117,8 @@ def tokens(
 
 def _bars(ax: Axes, values: list[float], tokens: list[Token], shades: Colormap) -> None:
     """A bar per token, from the top down."""
+    import seaborn as sns  # here, since a view's picture would wait for it
+
     ax.barh(range(len(values)), values, color=shades(0.6), height=0.74)
     ax.set(ylim=(len(values) - 0.4, -0.6))
     ax.margins(x=0.02)

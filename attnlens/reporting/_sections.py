@@ -90,9 +90,7 @@ def compared(page: Page, entries: list[ReportInput]) -> str:
         return ""
     heading = '<section class="part" id="compared"><h2>Side by side</h2>'
     if any(_payload.header(trace)["remote"] for trace in traces):
-        said = (
-            "These inputs are too long for a page to compare them; al.CompareView(a, b) in a notebook does."
-        )
+        said = "Too much for a page to compare weight by weight; al.CompareView(a, b) in a notebook does."
         return f'{heading}<p class="note">{said}</p></section>'
     view = CompareView(*traces, attributions=_for_one_target(entries))
     for prefix, trace in zip(("a_", "b_"), traces):

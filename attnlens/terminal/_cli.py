@@ -358,9 +358,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="heading of the page")] = None,
     head: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="LAYER.HEAD", help="what the page opens at, as 5.9; of a long input all that it holds"
-        ),
+        typer.Option(metavar="LAYER.HEAD", help="what the page opens at, as 5.9; more: held whole too"),
     ] = None,
     window: Window = None,
 ) -> None:

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from .. import _checks, _palette, plots
 from ..data._trace import Token, Trace
@@ -84,9 +83,9 @@ def _matrix_figure(
     log: bool,
 ) -> Figure:
     values, size = pooled_selection(tiles, selection, _matrices.SHARPEST)
-    norm = _style.log_scale(values) if log else None
-    values = np.where(values < threshold, 0, values)
     tokens = tuple(tokens for _, tokens in sides)
+    norm = _style.log_scale(values) if log else _style.weight_scale([values], len(tokens[1]))
+    values = np.where(values < threshold, 0, values)
     ax = _style.panel(None, None, _matrices.size_of(*tokens))
     image = _matrices.tokens_matrix(ax, values, (size, size), tokens, norm=norm)
     for (positions, _), at, draw in zip(sides, selected, (ax.axhspan, ax.axvspan)):
@@ -125,6 +124,8 @@ def patterns_figure(trace: Trace, tiles: list[np.ndarray], of_class_token: bool,
 
 def statistic_figure(by: str, numbers: list[list[float | None]]) -> Figure:
     """A statistic of every head of HeadsView, `[layer][head]`."""
+    import pandas as pd
+
     rows = [(layer, head, x) for layer, row in enumerate(numbers) for head, x in enumerate(row)]
     return plots.stats(pd.DataFrame(rows, columns=["layer", "head", by]), by)
 

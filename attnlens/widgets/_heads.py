@@ -65,8 +65,8 @@ class HeadsView(View):
     about = bulk(t.Unicode(), "The model and the input, in a line.")
     strongest = bulk(
         t.Dict(allow_none=True),
-        "The head whose reading position has the largest weight on an ordinary token: layer, head, both tokens as "
-        "`query` and `key`, and the weight; None where there is none.",
+        "The strongest head, whose reading position has the largest weight on an ordinary token: layer, head, both "
+        "tokens as `query` and `key`, and the weight; None where there is none.",
     )
     layer = state(Integer(0), "The layer of the selected heads.")
     heads = state(t.List(Integer()), "The selected heads of that layer.")
@@ -184,14 +184,21 @@ class HeadsView(View):
 
 
 def _strongest(trace: Trace) -> dict[str, Any] | None:
-    """The head that a view opens at, and why."""
+    """The strongest head, where there are tokens to name and its weights are shares of attention."""
     best = next(iter(strongest_heads(trace)), None)
     if best is None or not best.weight > 0:
         return None
-    queries, keys = trace.axis_tokens(best.layer)
-    key = f"patch {keys[best.key]}" if trace.patches else keys[best.key].text
-    query = queries[trace.reader].text
+    layer = trace.layers[best.layer]
+    if layer.query_side != "input" or not trace.tokens or not layer.normalized or any(_payload.stacks(trace)):
+        return None
+    query, key = (_named(trace, position) for position in (trace.reader, best.key))
     return {"layer": best.layer, "head": best.head, "query": query, "key": key, "weight": best.weight}
+
+
+def _named(trace: Trace, position: int) -> str:
+    """A token by its text, a patch by its row and column."""
+    text = trace.tokens[position].text
+    return text if trace.patches is None or position < len(trace.patches.leading) else f"patch {text}"
 
 
 def columns_of(trace: Trace) -> list[str]:

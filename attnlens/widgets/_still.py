@@ -9,6 +9,9 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from PIL import Image
+
 from ..errors import AttnlensError
 
 if TYPE_CHECKING:
@@ -62,25 +65,32 @@ def _picture(figure: Callable[[], Figure]) -> bytes | None:
 
 def png(figure: Figure) -> bytes | None:
     """A figure as a PNG of at most LARGEST bytes, in fewer colours and pixels if it must be; None where that fails."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     dpi = min(SHARPEST, LONGEST_SIDE / max(figure.get_size_inches()))
-    while dpi >= BLUNTEST:
-        written = _written(figure, dpi)
-        if len(written) <= LARGEST:
-            return written
-        dpi *= min(0.9, 0.95 * math.sqrt(LARGEST / len(written)))
-    return None
-
-
-def _written(figure: Figure, dpi: float) -> bytes:
-    """A figure in as many colours as LARGEST allows, of few at any size."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dpi, bbox_inches="tight")
-    picture = Image.open(file).convert("RGB")
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    whole = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    written = _written(whole)
     for colours in COLOURS:
-        if file.tell() > LARGEST:
-            file = io.BytesIO()
-            reduced = picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-            reduced.save(file, format="png", optimize=True)
+        if len(written) > LARGEST:
+            written = _written(_reduced(whole, colours))
+    share = 1.0
+    while len(written) > LARGEST:
+        share *= min(0.9, 0.92 * math.sqrt(LARGEST / len(written)))
+        if dpi * share < BLUNTEST:
+            return None
+        smaller = whole.resize([round(share * side) for side in whole.size], Image.Resampling.LANCZOS)
+        written = _written(_reduced(smaller, COLOURS[-1]))
+    return written
+
+
+def _reduced(picture: Image.Image, colours: int) -> Image.Image:
+    return picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+
+
+def _written(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format="png")
     return file.getvalue()

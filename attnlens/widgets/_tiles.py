@@ -56,6 +56,7 @@ class Tiles:
         self.trace = trace
         self._bases: OrderedDict[HeadSelection, dict[str, Tensor]] = OrderedDict()
         self._attention = lru_cache(maxsize=64)(self._renormalized)
+        self._positions = lru_cache(maxsize=8)(self._chosen)
 
     def tile(self, selection: HeadSelection, level: int, row: int, col: int) -> Tensor:
         """The tile in that row and column of that level, `[at most SIDE, at most SIDE]` in float32."""
@@ -104,12 +105,7 @@ class Tiles:
 
     def positions(self, selection: HeadSelection) -> tuple[Tensor, Tensor]:
         """The queries and the keys of the selection, int64."""
-        queries, keys = self.trace.axis_tokens(selection.layer)
-        query_segment, key_segment = PAIRS[selection.pair]
-        return (
-            chosen(queries, query_segment, selection.hide_special),
-            chosen(keys, key_segment, selection.hide_special),
-        )
+        return self._positions(selection.layer, selection.pair, selection.hide_special)
 
     def count(self, selection: HeadSelection) -> int:
         """The number of weights of the selection, in all its heads and layers."""
@@ -118,6 +114,11 @@ class Tiles:
 
     def _of(self, selection: HeadSelection) -> Attention:
         return self._attention(selection.layer) if selection.hide_special else self.trace[selection.layer]
+
+    def _chosen(self, layer: int, pair: str, hide_special: bool) -> tuple[Tensor, Tensor]:
+        queries, keys = self.trace.axis_tokens(layer)
+        query_segment, key_segment = PAIRS[pair]
+        return chosen(queries, query_segment, hide_special), chosen(keys, key_segment, hide_special)
 
     def _renormalized(self, layer: int) -> Attention:
         _, keys = self.trace.axis_tokens(layer)

@@ -1,4 +1,4 @@
-"""The line `MODEL = ...` of the notebooks takes the models that it names: here folders of their architecture and size.
+"""The line `MODEL = ...` of the notebooks takes the models that it names: here folders of their kind and widths.
 
 The weights are random, so that nothing is said of what the notebooks find, only that every line runs and that the
 shapes are those of the real model. What only repeats is done less often: ViT has four layers, and where it is
@@ -114,7 +114,9 @@ def test_distilbert_on_sst2(name, folder):
 def test_debugging_distilbert(folder):
     fewer = ("n_random=50", "n_random=2"), (r'"negative"\)(?=\nprint)', '"negative", most=40)')
     space = run("04", folder(f"shallow/{DISTILBERT}"), *fewer)
-    assert space["lens"].name == DISTILBERT
+    lens = space["lens"]
+    assert (lens.name, lens.labels) == (DISTILBERT, ("NEGATIVE", "POSITIVE"))
+    assert [layer.attention.shape for layer in lens.trace("a gripping film").layers] == [(12, 5, 5)] * 2
     assert len(space["rewritten"]) == 9
     assert space["gaps"].notna().all(axis=None)
 

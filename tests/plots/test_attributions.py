@@ -223,6 +223,8 @@ def test_a_line_says_where_its_scale_ends():
     ranked = of_text(scores=torch.tensor([0.035, 0.0, 0.01, 0, 0, 0]), signed=False, gap=None)
     words = [text.get_text() for text in plots.attributions([one, ranked]).axes[0].texts]
     assert [text for text in words if text.startswith("up to")] == ["up to ±3.01 logit", "up to 0.035"]
+    none = of_text(scores=torch.tensor([0.0, float("nan"), 0, 0, 0, 0]))
+    assert "all 0" in [text.get_text() for text in plots.attributions([none, ranked]).axes[0].texts]
 
 
 def test_nothing_leaves_the_page():

@@ -47,6 +47,11 @@ def test_stats_name_the_ends_and_mark_them_where_there_are_no_numbers():
     assert "▲ highest in layer 0, head 5 (2), ▼ lowest in layer 0, head 3" in said(large).replace("\n", " ")
     marks = [(one.get_text(), one.get_position()) for one in large.axes[0].texts]
     assert marks == [("▲", (5, 0)), ("▼", (3, 0))]
+    tied = table(4, 4).assign(entropy=[1.0] * 14 + [0.5, np.inf])
+    assert "highest in layer 0, head 0 and 13 more (1), lowest in layer 3, head 2 (0.5)" in said(
+        plots.stats(tied)
+    ).replace("\n", " ")
+    assert "highest" not in said(plots.stats(tied.assign(entropy=1.0)))
     assert {len(one.get_text()) for one in plots.stats(table(4, 4, 0.01)).axes[0].texts} == {len(".012")}
     assert "e-05" in plots.stats(table(4, 4, 1e-5)).axes[0].texts[5].get_text()
 

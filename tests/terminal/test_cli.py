@@ -675,7 +675,7 @@ def test_a_report_opens_at_the_head_that_is_asked_for(quick, monkeypatch):
         (["heads", "see it", "--png", "reviews.csv/heads.png"], "there is no folder reviews.csv"),
         (["report", "sentiment", "see it", "nowhere/x.html"], "cannot write nowhere/x.html: there is no folder"),
         (["report", "sentiment", "see it", "x.html", "--head", "5,9"], "a head is named by .* such as 5.9, not '5,9'"),
-        (["report", "sentiment", "see it", "x.html", "--head", "6.0"], "layer"),
+        (["report", "sentiment", "see it", "x.html", "--head", "6.0"], "layer 6 is out of range: there are 6"),
         (["image", "https://example.org/cat.png"], "opens no URL; download the picture first"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 ef534b2e714deda19ed1ba8ae4e68e39776c6d6c38833734794eb8b826a22889
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -705,6 +705,7 @@ var TraceSource = class {
     if (typeof Worker === "undefined") return null;
     const { hide_special, pool } = selection;
     const places = headsOf(selection);
+    if (places.length > MOST_HEADS2 && !isHeld(this.header, selection)) return null;
     const heads2 = await Promise.all(places.map(([layer, head]) => this.head(layer, head)));
     const lse = await Promise.all(places.map(([layer, head]) => this.request("lse", { layer, head, hide_special })));
     const { rows, cols } = this.positions(selection);
@@ -926,9 +927,10 @@ function tokenLabel(text, longest = LONGEST) {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
-var MARK = /[\p{M}\u200d]/u;
+var MARK = /[\p{Mn}\p{Me}\u200d]|\p{Emoji_Modifier}/u;
+var FLAG = /\p{Regional_Indicator}/u;
 function lettersWide(text) {
-  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+  return [...text].reduce((sum, letter) => sum + (MARK.test(letter) ? 0 : FLAG.test(letter) ? 1 : WIDE.test(letter) ? 2 : 1), 0);
 }
 
 // src/drawing/svg.ts
@@ -2100,8 +2102,11 @@ function lineShare({ top, log }) {
 function lineWidth(share) {
   return THIN + (THICK - THIN) * share;
 }
+function leastDrawn({ threshold, top, log }) {
+  return Math.max(threshold, log ? LOG_FLOOR : FAINTEST * top);
+}
 function lineSegments(drawing, sight) {
-  const least = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST * drawing.top);
+  const least = leastDrawn(drawing);
   return drawing.alone ? segmentsOfToken(drawing, drawing.alone, least) : segmentsInSight(drawing, sight, least);
 }
 function segmentsOfToken({ rows, cols }, { axis, position, weights }, least) {
@@ -2180,10 +2185,11 @@ var WIDTH = 760;
 var SIDE2 = 220;
 var SAMPLES = [0.1, 0.5, 1];
 var MOST_NAMED2 = 12;
-function lineSamples({ top, log, colours, muted, threshold }) {
+function lineSamples(drawing) {
+  const { top, log, colours, muted } = drawing;
   if (!(top > 0)) return [];
   const colour = colours.length === 1 ? colours[0] : muted;
-  return SAMPLES.map((share) => ({ share, weight: weightAt(share, top, log) })).filter(({ weight }) => weight >= threshold).map(({ share, weight }) => ({ text: formatNumber(Number(weight.toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
+  return SAMPLES.map((share) => ({ share, weight: weightAt(share, top, log) })).filter(({ weight }) => weight >= leastDrawn(drawing)).map(({ share, weight }) => ({ text: formatNumber(Number(weight.toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
 }
 function samplesSvg(samples, ink, x, y) {
   const step = 74;
@@ -3124,6 +3130,7 @@ var Matrix = class {
 
 // src/attention/pattern.ts
 var LEAST = 0.34;
+var [LEAST_FAR, FEWEST_FAR] = [0.5, 3];
 function describePattern(pattern) {
   const { rows, cols, tokens, weights } = pattern;
   const targets = largestOfEachRow(weights, rows.length, cols.length);
@@ -3132,11 +3139,16 @@ function describePattern(pattern) {
   if (rows.length === 1) return `its one query attends most to ${quoted(tokens.key, cols[targets[0]])}, ${formatNumber(weights[targets[0]])}`;
   const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
   const steps = targets.map((target, n) => target < 0 ? "" : stepInWords(rows[n], cols[target], pattern.patches ?? null));
-  const [step, near] = pattern.same ? mostFrequent(steps.filter(Boolean)) : ["", 0];
+  const [step, near] = pattern.same ? tellingStep(steps.filter(Boolean), Math.max(FEWEST_FAR, LEAST_FAR * attending)) : ["", 0];
   const most = Math.max(count, near);
   if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
   const share = `${most} of ${attending} tokens attend most to`;
   return near > count ? `${share} ${step}` : `${share} ${quoted(tokens.key, cols[col])}, ${describeReceived(pattern, col)}`;
+}
+function tellingStep(steps, far) {
+  const isFar = (step2 = "") => /\d/.test(step2);
+  const [step, count] = mostFrequent(steps);
+  return isFar(step) && count < far ? mostFrequent(steps.filter((one) => !isFar(one))) : [step, count];
 }
 function stepInWords(query, key, patches) {
   if (query === key) return "themselves";
@@ -3271,7 +3283,7 @@ var AttentionPicture = class {
     if (drawing !== this.drawings) return;
     const { query, key } = source.header.layers[selection.layer];
     const tokens = tokensOfBoth(source, selection.layer);
-    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key, patches: source.header.patches });
+    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key && query !== "other", patches: query === "input" ? source.header.patches : null });
     this.headline.replaceChildren(h("b", {}, capitalized(name)), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
   }
   showLines(shown, drawing) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 ef534b2e714deda19ed1ba8ae4e68e39776c6d6c38833734794eb8b826a22889
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -903,14 +903,21 @@ var HeadStatistic = class {
     const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
     return `${placeTitle(place, stacks)}${text}`;
   }
-  /** The heads with the largest and the smallest value; null where fewer than two have one. */
+  /** The first heads with the largest and the smallest value; null where all have the same. */
   get ends() {
-    const ranking = this.ranking.filter((place) => this.of(place) !== null);
-    return ranking.length < 2 ? null : [ranking[0], ranking.at(-1)];
+    const { extent } = this;
+    if (!extent || extent.low === extent.high) return null;
+    const first = (value) => this.places.find((place) => this.of(place) === value);
+    return [first(extent.high), first(extent.low)];
+  }
+  /** In words, how many heads have the same value besides one. */
+  others(place) {
+    const count = this.places.filter((other) => this.of(other) === this.of(place)).length - 1;
+    return count > 0 ? ` and ${count} more` : "";
   }
   /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
   describeEnds(stacks, isMarked = false) {
-    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place))})`);
+    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatNumber(this.of(place))})`);
     const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
     return named2 ? `${up}highest in ${named2[0]}, ${down}lowest in ${named2[1]}` : "";
   }

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 ef534b2e714deda19ed1ba8ae4e68e39776c6d6c38833734794eb8b826a22889
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -551,9 +551,6 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
-function formatPercent(share) {
-  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
-}
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -571,9 +568,10 @@ function tokenLabel(text, longest = LONGEST) {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
-var MARK = /[\p{M}\u200d]/u;
+var MARK = /[\p{Mn}\p{Me}\u200d]|\p{Emoji_Modifier}/u;
+var FLAG = /\p{Regional_Indicator}/u;
 function lettersWide(text) {
-  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+  return [...text].reduce((sum, letter) => sum + (MARK.test(letter) ? 0 : FLAG.test(letter) ? 1 : WIDE.test(letter) ? 2 : 1), 0);
 }
 
 // src/drawing/titles.ts
@@ -1158,14 +1156,21 @@ var HeadStatistic = class {
     const text = value === null ? "" : `: ${statisticTitle(this.name)} ${formatNumber(value)}`;
     return `${placeTitle(place, stacks)}${text}`;
   }
-  /** The heads with the largest and the smallest value; null where fewer than two have one. */
+  /** The first heads with the largest and the smallest value; null where all have the same. */
   get ends() {
-    const ranking = this.ranking.filter((place) => this.of(place) !== null);
-    return ranking.length < 2 ? null : [ranking[0], ranking.at(-1)];
+    const { extent } = this;
+    if (!extent || extent.low === extent.high) return null;
+    const first = (value) => this.places.find((place) => this.of(place) === value);
+    return [first(extent.high), first(extent.low)];
+  }
+  /** In words, how many heads have the same value besides one. */
+  others(place) {
+    const count = this.places.filter((other) => this.of(other) === this.of(place)).length - 1;
+    return count > 0 ? ` and ${count} more` : "";
   }
   /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
   describeEnds(stacks, isMarked = false) {
-    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place))})`);
+    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatNumber(this.of(place))})`);
     const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
     return named2 ? `${up}highest in ${named2[0]}, ${down}lowest in ${named2[1]}` : "";
   }
@@ -1486,7 +1491,7 @@ var HeadsView = class {
     const selected = model.get("heads").map((head) => placeTitle({ layer: model.get("layer"), head }, model.get("stacks")));
     return {
       picture: this.picture.svg(this.headCounts, roles.text, extent && { ...extent, ramp: statisticRamp(attentionRamp(dark2)), unit: statisticTitle(by) }),
-      title: by ? this.headline.textContent ?? "" : "The attention of every head",
+      title: by ? [capitalized(statisticTitle(by)), this.statistic.describeEnds(model.get("stacks"))].filter(Boolean).join(": ") : "The attention of every head",
       subtitle: [model.get("about"), selected.length ? `selected: ${selected.join(", ")}` : ""].filter(Boolean).join("   "),
       caption: by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}.` : HOW[model.get("rows")],
       file: ["heads", by || "patterns"].join("-")
@@ -1494,7 +1499,7 @@ var HeadsView = class {
   }
 };
 function strongestInWords({ query, key, weight }) {
-  return `of all heads the one whose “${tokenLabel(query)}” attends most to a single token: ${formatPercent(weight)} to “${tokenLabel(key)}”`;
+  return `of all heads the one whose “${tokenLabel(query)}” puts most weight on one ordinary token, ${formatNumber(weight)} on “${tokenLabel(key)}”`;
 }
 var index_default = view("Attention heads", heads_default, (frame) => {
   const heads2 = new HeadsView(frame);

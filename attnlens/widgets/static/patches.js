@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 ef534b2e714deda19ed1ba8ae4e68e39776c6d6c38833734794eb8b826a22889
 
 // src/drawing/number_format.ts
 function formatNumber(value) {
@@ -729,9 +729,10 @@ function tokenLabel(text2, longest = LONGEST) {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
-var MARK = /[\p{M}\u200d]/u;
+var MARK = /[\p{Mn}\p{Me}\u200d]|\p{Emoji_Modifier}/u;
+var FLAG = /\p{Regional_Indicator}/u;
 function lettersWide(text2) {
-  return [...text2].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+  return [...text2].reduce((sum, letter) => sum + (MARK.test(letter) ? 0 : FLAG.test(letter) ? 1 : WIDE.test(letter) ? 2 : 1), 0);
 }
 
 // src/drawing/titles.ts
@@ -1493,6 +1494,7 @@ var TraceSource = class {
     if (typeof Worker === "undefined") return null;
     const { hide_special, pool } = selection;
     const places = headsOf(selection);
+    if (places.length > MOST_HEADS2 && !isHeld(this.header, selection)) return null;
     const heads2 = await Promise.all(places.map(([layer, head]) => this.head(layer, head)));
     const lse = await Promise.all(places.map(([layer, head]) => this.request("lse", { layer, head, hide_special })));
     const { rows, cols } = this.positions(selection);
@@ -2596,7 +2598,7 @@ var PatchesView = class {
   valueText(scores) {
     const pointed = this.pointed ?? this.attending;
     const patch = pointed ?? strongestPatch(scores);
-    const even = scores.kind === "share" ? `, evenly ${formatNumber(1 / scores.values.length)}` : "";
+    const even = scores.kind === "share" ? `, uniform ${formatNumber(1 / (scores.values.length + this.grid.leading))}` : "";
     return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}${even}`;
   }
   figure() {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 ef534b2e714deda19ed1ba8ae4e68e39776c6d6c38833734794eb8b826a22889
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 65e47f4b7df8832ee0427d914a05b911afc3b95801a9b483cc944d972daa9a2d
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 ef534b2e714deda19ed1ba8ae4e68e39776c6d6c38833734794eb8b826a22889
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -554,9 +554,10 @@ function tokenLabel(text2, longest = LONGEST) {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
-var MARK = /[\p{M}\u200d]/u;
+var MARK = /[\p{Mn}\p{Me}\u200d]|\p{Emoji_Modifier}/u;
+var FLAG = /\p{Regional_Indicator}/u;
 function lettersWide(text2) {
-  return [...text2].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+  return [...text2].reduce((sum, letter) => sum + (MARK.test(letter) ? 0 : FLAG.test(letter) ? 1 : WIDE.test(letter) ? 2 : 1), 0);
 }
 
 // src/drawing/svg.ts
@@ -1629,8 +1630,8 @@ var TokenEdit = class {
   name = h("span", { className: "name" });
   scored = null;
   part = -1;
-  /** The changes since the first text, in words. */
-  changes = [];
+  /** By text: the changes that led to it from the first one, in words. */
+  changes = /* @__PURE__ */ new Map();
   /** The result before the first change. */
   first = null;
   draw(scored) {
@@ -1641,7 +1642,7 @@ var TokenEdit = class {
     const before = model.get("before");
     this.actions.hidden = !can;
     if (can) this.name.textContent = `“${scored.label(this.part)}”`;
-    if (before === null) [this.first, this.changes] = [null, []];
+    if (before === null) this.first = null;
     this.outcome.hidden = before === null || sameText(before, model.get("text"));
     this.element.hidden = this.actions.hidden && this.outcome.hidden;
     if (!this.outcome.hidden && before !== null) this.outcome.replaceChildren(...this.outcomeContent(scored.result, before));
@@ -1655,12 +1656,15 @@ var TokenEdit = class {
     if (!scored || !span) return;
     const { model } = frame;
     const text2 = model.get("text");
-    if (model.get("before") === null) this.first = scored.result;
+    const before = model.get("before");
+    if (before === null) this.first = scored.result;
     this.field.value = "";
     const named3 = `“${scored.label(this.part)}”`;
-    this.changes.push(by === "" ? `without ${named3}` : `${named3} → “${tokenLabel(by)}”`);
-    frame.set({ before: model.get("before") ?? text2, token: null });
-    this.explainer.request({ text: replaced(text2, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
+    const changed = replaced(text2, scored.parts.segment[this.part] ?? 0, span, by);
+    const earlier = before === null || sameText(before, text2) ? [] : this.changes.get(JSON.stringify(text2));
+    if (earlier) this.changes.set(JSON.stringify(changed), [...earlier, by === "" ? `without ${named3}` : `${named3} → “${tokenLabel(by)}”`]);
+    frame.set({ before: before ?? text2, token: null });
+    this.explainer.request({ text: changed }, 0, true);
   }
   outcomeContent(now, before) {
     const { first } = this;
@@ -1671,7 +1675,7 @@ var TokenEdit = class {
       this.explainer.request({ text: before }, 0, true);
     });
     const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
-    return [`${this.changes.join(", ") || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+    return [`${this.changes.get(JSON.stringify(this.frame.model.get("text")))?.join(", ") ?? "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
   }
 };
 

@@ -19,6 +19,8 @@ export interface PatternWeights {
 
 /** Below this share of the queries, no target is named. */
 const LEAST = 0.34;
+/** Of many distances one is frequent by chance: below these, as a share and in queries, only neighbours are named. */
+const [LEAST_FAR, FEWEST_FAR] = [0.5, 3];
 
 /** A sentence about the largest weight of each query; "" where no query attends to anything. */
 export function describePattern(pattern: PatternWeights): string {
@@ -29,11 +31,18 @@ export function describePattern(pattern: PatternWeights): string {
   if (rows.length === 1) return `its one query attends most to ${quoted(tokens.key, cols[targets[0]!]!)}, ${formatNumber(weights[targets[0]!]!)}`;
   const [col, count] = mostFrequent(targets.filter((target) => target >= 0));
   const steps = targets.map((target, n) => (target < 0 ? "" : stepInWords(rows[n]!, cols[target]!, pattern.patches ?? null)));
-  const [step, near] = pattern.same ? mostFrequent(steps.filter(Boolean)) : ["", 0];
+  const [step, near] = pattern.same ? tellingStep(steps.filter(Boolean), Math.max(FEWEST_FAR, LEAST_FAR * attending)) : ["", 0];
   const most = Math.max(count, near);
   if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
   const share = `${most} of ${attending} tokens attend most to`;
   return near > count ? `${share} ${step}` : `${share} ${quoted(tokens.key, cols[col!]!)}, ${describeReceived(pattern, col!)}`;
+}
+
+/** The most frequent step and how often it occurs; one farther than a neighbour has to occur `far` times. */
+function tellingStep(steps: string[], far: number): [step: string | undefined, count: number] {
+  const isFar = (step = "") => /\d/.test(step);
+  const [step, count] = mostFrequent(steps);
+  return isFar(step) && count < far ? mostFrequent(steps.filter((one) => !isFar(one))) : [step, count];
 }
 
 /** Where a key is from its query; "" from a patch to a token that is none, and the other way. */

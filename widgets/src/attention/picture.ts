@@ -116,7 +116,7 @@ export class AttentionPicture {
     if (drawing !== this.drawings) return;
     const { query, key } = source.header.layers[selection.layer]!;
     const tokens = tokensOfBoth(source, selection.layer);
-    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key, patches: source.header.patches });
+    const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key && query !== "other", patches: query === "input" ? source.header.patches : null });
     this.headline.replaceChildren(h("b", {}, capitalized(name)), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
   }
 

@@ -18,11 +18,11 @@ export interface DistanceMapEvents {
 const FAINTEST = 0.08;
 
 /** A head and its partner in words. */
-export function describePartner(layer: number, head: number, partner: Partner | null | undefined): string {
+export function describePartner(layer: number, head: number, partner: Partner | null | undefined, metric: string): string {
   if (!partner) return `layer ${layer}, head ${head}: not compared`;
   const [distance, other, otherHead] = partner;
   const beside = other === layer && otherHead === head ? "" : ` beside layer ${other}, head ${otherHead} of b`;
-  return `layer ${layer}, head ${head}${beside}: distance ${distance === null ? "unknown" : formatNumber(distance)}`;
+  return `layer ${layer}, head ${head}${beside}: ${metric} ${distance === null ? "unknown" : formatNumber(distance)}`;
 }
 
 /** What the metrics of `compare` are called. */
@@ -58,7 +58,7 @@ export class DistanceMap {
   }
 
   private cell(layer: number, head: number): HTMLButtonElement {
-    const text = describePartner(layer, head, this.partners[layer]![head]);
+    const text = describePartner(layer, head, this.partners[layer]![head], this.metric);
     return h("button", {
       type: "button",
       role: "gridcell",

@@ -72,9 +72,14 @@ export function lineWidth(share: number): number {
   return THIN + (THICK - THIN) * share;
 }
 
+/** Lines of smaller weight are not drawn. */
+export function leastDrawn({ threshold, top, log }: Pick<LinesDrawing, "threshold" | "top" | "log">): number {
+  return Math.max(threshold, log ? LOG_FLOOR : FAINTEST * top);
+}
+
 /** The visible lines with at least one end among the places in sight. */
 export function lineSegments(drawing: LinesDrawing, sight: CellRange): LineSegment[] {
-  const least = Math.max(drawing.threshold, drawing.log ? LOG_FLOOR : FAINTEST * drawing.top);
+  const least = leastDrawn(drawing);
   return drawing.alone ? segmentsOfToken(drawing, drawing.alone, least) : segmentsInSight(drawing, sight, least);
 }
 

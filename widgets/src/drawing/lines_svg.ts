@@ -2,7 +2,7 @@
 
 import type { Axis } from "../protocol/trace_source";
 import { weightAt } from "./colour";
-import { lineStrokes, lineWidth, weightBeside, type LinesDrawing } from "./line_segments";
+import { leastDrawn, lineStrokes, lineWidth, weightBeside, type LinesDrawing } from "./line_segments";
 import { formatNumber } from "./number_format";
 import { escapeXml, type SvgPicture } from "./svg";
 import { tokenLabel } from "./token_label";
@@ -27,11 +27,12 @@ export interface LineSample {
 }
 
 /** What lines of some widths stand for. */
-export function lineSamples({ top, log, colours, muted, threshold }: LinesDrawing): LineSample[] {
+export function lineSamples(drawing: LinesDrawing): LineSample[] {
+  const { top, log, colours, muted } = drawing;
   if (!(top > 0)) return [];
   const colour = colours.length === 1 ? colours[0]! : muted;
   return SAMPLES.map((share) => ({ share, weight: weightAt(share, top, log) }))
-    .filter(({ weight }) => weight >= threshold)
+    .filter(({ weight }) => weight >= leastDrawn(drawing))
     .map(({ share, weight }) => ({ text: formatNumber(Number(weight.toPrecision(2))), width: lineWidth(share), opacity: share, colour }));
 }
 

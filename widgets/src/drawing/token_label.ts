@@ -21,11 +21,14 @@ export function tokenLabel(text: string, longest = LONGEST): string {
   return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
 }
 
-/** Letters of East Asian scripts and pictographs, twice as wide as others; and marks on a letter, which take no room. */
+/** Letters of East Asian scripts and pictographs, twice as wide as others; and what is drawn on the letter before it. */
 const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
-const MARK = /[\p{M}\u200d]/u;
+const MARK = /[\p{Mn}\p{Me}\u200d]|\p{Emoji_Modifier}/u;
+
+/** One of the two signs that make a flag. */
+const FLAG = /\p{Regional_Indicator}/u;
 
 /** How wide a text is, in letters. */
 export function lettersWide(text: string): number {
-  return [...text].reduce((sum, letter) => sum + (WIDE.test(letter) ? 2 : MARK.test(letter) ? 0 : 1), 0);
+  return [...text].reduce((sum, letter) => sum + (MARK.test(letter) ? 0 : FLAG.test(letter) ? 1 : WIDE.test(letter) ? 2 : 1), 0);
 }

@@ -90,15 +90,23 @@ export class HeadStatistic {
     return `${placeTitle(place, stacks)}${text}`;
   }
 
-  /** The heads with the largest and the smallest value; null where fewer than two have one. */
+  /** The first heads with the largest and the smallest value; null where all have the same. */
   get ends(): [highest: HeadPlace, lowest: HeadPlace] | null {
-    const ranking = this.ranking.filter((place) => this.of(place) !== null);
-    return ranking.length < 2 ? null : [ranking[0]!, ranking.at(-1)!];
+    const { extent } = this;
+    if (!extent || extent.low === extent.high) return null;
+    const first = (value: number) => this.places.find((place) => this.of(place) === value)!;
+    return [first(extent.high), first(extent.low)];
+  }
+
+  /** In words, how many heads have the same value besides one. */
+  private others(place: HeadPlace): string {
+    const count = this.places.filter((other) => this.of(other) === this.of(place)).length - 1;
+    return count > 0 ? ` and ${count} more` : "";
   }
 
   /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
   describeEnds(stacks: string[], isMarked = false): string {
-    const named = this.ends?.map((place) => `${placeTitle(place, stacks)} (${formatNumber(this.of(place)!)})`);
+    const named = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatNumber(this.of(place)!)})`);
     const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
     return named ? `${up}highest in ${named[0]}, ${down}lowest in ${named[1]}` : "";
   }

@@ -1,7 +1,7 @@
 // HeadsView: every head of a trace as a thumbnail, in a grid of layers and heads or ranked by a statistic.
 
 import { attentionRamp } from "../drawing/colour";
-import { formatPercent } from "../drawing/number_format";
+import { formatNumber } from "../drawing/number_format";
 import type { SavedFigure } from "../drawing/svg";
 import { capitalized, placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
@@ -148,7 +148,7 @@ class HeadsView {
     const selected = model.get("heads").map((head) => placeTitle({ layer: model.get("layer"), head }, model.get("stacks")));
     return {
       picture: this.picture.svg(this.headCounts, roles.text, extent && { ...extent, ramp: statisticRamp(attentionRamp(dark)), unit: statisticTitle(by) }),
-      title: by ? this.headline.textContent ?? "" : "The attention of every head",
+      title: by ? [capitalized(statisticTitle(by)), this.statistic.describeEnds(model.get("stacks"))].filter(Boolean).join(": ") : "The attention of every head",
       subtitle: [model.get("about"), selected.length ? `selected: ${selected.join(", ")}` : ""].filter(Boolean).join("   "),
       caption: by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}.` : HOW[model.get("rows")],
       file: ["heads", by || "patterns"].join("-"),
@@ -156,9 +156,9 @@ class HeadsView {
   }
 }
 
-/** Why a view opens at a head. */
+/** What sets the strongest head apart. */
 function strongestInWords({ query, key, weight }: { query: string; key: string; weight: number }): string {
-  return `of all heads the one whose “${tokenLabel(query)}” attends most to a single token: ${formatPercent(weight)} to “${tokenLabel(key)}”`;
+  return `of all heads the one whose “${tokenLabel(query)}” puts most weight on one ordinary token, ${formatNumber(weight)} on “${tokenLabel(key)}”`;
 }
 
 export default view<HeadsState>("Attention heads", css, (frame) => {

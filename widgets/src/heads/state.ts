@@ -15,7 +15,7 @@ export interface HeadsState {
   rows: "query" | "patch";
   /** The model and the input, in a line. */
   about: string;
-  /** The head that a view opens at, and the tokens and the weight for which it does. */
+  /** The head whose reading position has the largest weight on an ordinary token, both tokens, and the weight. */
   strongest: { layer: number; head: number; query: string; key: string; weight: number } | null;
   layer: number;
   heads: number[];

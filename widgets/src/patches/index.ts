@@ -174,7 +174,7 @@ class PatchesView {
   private valueText(scores: NotedScores): string {
     const pointed = this.pointed ?? this.attending;
     const patch = pointed ?? strongestPatch(scores);
-    const even = scores.kind === "share" ? `, evenly ${formatNumber(1 / scores.values.length)}` : "";
+    const even = scores.kind === "share" ? `, uniform ${formatNumber(1 / (scores.values.length + this.grid.leading))}` : "";
     return `${pointed === null ? "most " : ""}${this.grid.coordinates(patch)}: ${scoreText(scores, patch)}${even}`;
   }
 

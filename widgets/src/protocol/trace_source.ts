@@ -194,6 +194,7 @@ export class TraceSource {
     if (typeof Worker === "undefined") return null;
     const { hide_special, pool } = selection;
     const places = headsOf(selection);
+    if (places.length > MOST_HEADS && !isHeld(this.header, selection)) return null;
     const heads = await Promise.all(places.map(([layer, head]) => this.head(layer, head)));
     const lse = await Promise.all(places.map(([layer, head]) => this.request("lse", { layer, head, hide_special })));
     const { rows, cols } = this.positions(selection);

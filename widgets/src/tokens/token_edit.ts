@@ -43,8 +43,8 @@ export class TokenEdit {
   private readonly name = h("span", { className: "name" });
   private scored: ScoredText | null = null;
   private part = -1;
-  /** The changes since the first text, in words. */
-  private changes: string[] = [];
+  /** By text: the changes that led to it from the first one, in words. */
+  private readonly changes = new Map<string, string[]>();
   /** The result before the first change. */
   private first: AttributionResult | null = null;
 
@@ -71,7 +71,7 @@ export class TokenEdit {
     const before = model.get("before");
     this.actions.hidden = !can;
     if (can) this.name.textContent = `“${scored.label(this.part)}”`;
-    if (before === null) [this.first, this.changes] = [null, []];
+    if (before === null) this.first = null;
     this.outcome.hidden = before === null || sameText(before, model.get("text"));
     this.element.hidden = this.actions.hidden && this.outcome.hidden;
     if (!this.outcome.hidden && before !== null) this.outcome.replaceChildren(...this.outcomeContent(scored.result, before));
@@ -87,12 +87,16 @@ export class TokenEdit {
     if (!scored || !span) return;
     const { model } = frame;
     const text = model.get("text");
-    if (model.get("before") === null) this.first = scored.result;
+    const before = model.get("before");
+    if (before === null) this.first = scored.result;
     this.field.value = "";
     const named = `“${scored.label(this.part)}”`;
-    this.changes.push(by === "" ? `without ${named}` : `${named} → “${tokenLabel(by)}”`);
-    frame.set({ before: model.get("before") ?? text, token: null });
-    this.explainer.request({ text: replaced(text, scored.parts.segment[this.part] ?? 0, span, by) }, 0, true);
+    const changed = replaced(text, scored.parts.segment[this.part] ?? 0, span, by);
+    const earlier = before === null || sameText(before, text) ? [] : this.changes.get(JSON.stringify(text));
+    // What was changed before this view saw it cannot be named.
+    if (earlier) this.changes.set(JSON.stringify(changed), [...earlier, by === "" ? `without ${named}` : `${named} → “${tokenLabel(by)}”`]);
+    frame.set({ before: before ?? text, token: null });
+    this.explainer.request({ text: changed }, 0, true);
   }
 
   private outcomeContent(now: AttributionResult, before: InputText): (HTMLElement | string)[] {
@@ -104,6 +108,6 @@ export class TokenEdit {
       this.explainer.request({ text: before }, 0, true);
     });
     const was = first ? [h("b", {}, predictionText(first)), " → "] : ["now "];
-    return [`${this.changes.join(", ") || "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
+    return [`${this.changes.get(JSON.stringify(this.frame.model.get("text")))?.join(", ") ?? "Changed"}: `, ...was, h("b", {}, predictionText(now)), `${change} `, undo];
   }
 }

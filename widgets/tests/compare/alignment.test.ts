@@ -167,11 +167,11 @@ describe("the map of distances", () => {
   });
 
   test("describes each head, its partner and their distance", () => {
-    expect(describePartner(0, 0, partners[0]![0])).toBe("layer 0, head 0: distance 0.5");
-    expect(describePartner(0, 2, partners[0]![2])).toBe("layer 0, head 2 beside layer 1, head 3 of b: distance 0.25");
-    expect(describePartner(1, 0, partners[1]![0])).toBe("layer 1, head 0: distance unknown");
-    expect([describePartner(0, 1, null), describePartner(9, 9, undefined)]).toEqual(["layer 0, head 1: not compared", "layer 9, head 9: not compared"]);
-    expect(cells.map((cell) => cell.title)[0]).toBe("layer 0, head 0: distance 0.5");
+    expect(describePartner(0, 0, partners[0]![0], "distance")).toBe("layer 0, head 0: distance 0.5");
+    expect(describePartner(0, 2, partners[0]![2], "distance")).toBe("layer 0, head 2 beside layer 1, head 3 of b: distance 0.25");
+    expect(describePartner(1, 0, partners[1]![0], "distance")).toBe("layer 1, head 0: distance unknown");
+    expect([describePartner(0, 1, null, "distance"), describePartner(9, 9, undefined, "distance")]).toEqual(["layer 0, head 1: not compared", "layer 9, head 9: not compared"]);
+    expect(cells.map((cell) => cell.title)[0]).toBe("layer 0, head 0: Jensen-Shannon divergence 0.5");
   });
 
   test("has its scale up to the largest distance", () => {

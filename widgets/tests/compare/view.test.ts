@@ -30,10 +30,10 @@ function state(given: object = {}) {
 test("the map says how far each head is from its partner, and which that is", async () => {
   const { all } = await shown(compare, new FakeModel(state()));
   expect(all(".distances button").slice(0, 4).map((cell) => cell.getAttribute("aria-label"))).toEqual([
-    "layer 0, head 0: distance 0.5",
-    "layer 0, head 1 beside layer 1, head 3 of b: distance 0.25",
+    "layer 0, head 0: Hellinger distance 0.5",
+    "layer 0, head 1 beside layer 1, head 3 of b: Hellinger distance 0.25",
     "layer 0, head 2: not compared",
-    "layer 0, head 3: distance unknown",
+    "layer 0, head 3: Hellinger distance unknown",
   ]);
 });
 

@@ -40,7 +40,8 @@ describe("labels", () => {
 
 describe("widths", () => {
   test("are counted in letters: wide ones are two, marks on a letter none", () => {
-    expect(["film", "…“–”", "文文", "ｗ", "한국", "👍", "e\u0301"].map(lettersWide)).toEqual([4, 4, 4, 2, 4, 2, 1]);
+    expect(["film", "…“–”", "文文", "ｗ", "한국", "👍", "👍🏽", "🇩🇪", "e\u0301"].map(lettersWide)).toEqual([4, 4, 4, 2, 4, 2, 2, 2, 1]);
+    expect(["निराशा", "தொ"].map(lettersWide)).toEqual([6, 2]); // vowel signs that stand beside their letter
   });
 });
 

@@ -72,6 +72,9 @@ describe("a statistic", () => {
   test("names the heads at its ends", () => {
     expect(statistic("entropy").describeEnds(["encoder", "cross"])).toBe("highest in encoder layer 0, head 1 (1.5), lowest in encoder layer 0, head 0 (0.5)");
     expect(statistic("missing").describeEnds([])).toBe("");
+    expect(statistic("max_weight").describeEnds([])).toBe(""); // all are the same
+    const tied = new HeadStatistic("tied", { tied: [[1, 1], [0]] }, PLACES);
+    expect(tied.describeEnds([])).toBe("highest in layer 0, head 0 and 1 more (1), lowest in layer 1, head 0 (0)");
   });
 
   test("begins away from the background", () => {

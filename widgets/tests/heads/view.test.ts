@@ -31,11 +31,11 @@ test("there is a square for every head of every layer, however many each has", a
   expect(one(".how").textContent).toContain("queries run down");
 });
 
-test("a line says which head attends most to a single token, while the patterns are shown", async () => {
+test("a line says which head attends most to one token, while the patterns are shown", async () => {
   const strongest = { layer: 1, head: 2, query: "[CLS]", key: "<b>dull", weight: 0.54 };
   const model = new FakeModel(state({ strongest }));
   const { one, settle } = await shown(heads, model);
-  expect(one(".headline").textContent).toBe("Layer 1, head 2: of all heads the one whose “[CLS]” attends most to a single token: 54 % to “<b>dull”");
+  expect(one(".headline").textContent).toBe("Layer 1, head 2: of all heads the one whose “[CLS]” puts most weight on one ordinary token, 0.54 on “<b>dull”");
   model.set("by", "entropy");
   await settle();
   expect(one(".headline").textContent).toMatch(/^Entropy: highest/);

@@ -126,9 +126,9 @@ describe("the view", () => {
     await press("ArrowRight", { shiftKey: true });
     const [, to, value] = readout().match(/^Patch \(0, (\d)\) gets from patch \(1, 0\) ([\d.]+)/)!;
     near(value!, averaged(1, 4, LEADING + Number(to)));
-    const [, own, even] = one(".beside .value").textContent!.match(/: ([\d.]+), evenly ([\d.]+)$/)!;
+    const [, own, uniform] = one(".beside .value").textContent!.match(/: ([\d.]+), uniform ([\d.]+)$/)!;
     near(own!, averaged(1, 0, LEADING + Number(to)));
-    near(even!, 1 / (ROWS * COLS));
+    near(uniform!, 1 / (LEADING + ROWS * COLS));
   });
 
   it("changes layer and head by keys, the heads by way of their mean", async () => {

@@ -292,12 +292,36 @@ describe("a selected token", () => {
     await settle();
     click(all, "mask");
     await settle();
-    expect(find(".outcome").textContent).toMatch(/^without “.*”, “un” → “\[MASK\]”: negative 90 % → /);
+    expect(find(".outcome").textContent).not.toContain("[MASK]"); // until the model has answered
+    model.set("text", "[MASK]kind");
     await answer(sent[1]!, { answer: {} });
+    await settle();
+    expect(find(".outcome").textContent).toMatch(/^without “.*”, “un” → “\[MASK\]”: negative 90 % → /);
     click(all, "undo");
     await settle();
     expect(model.get("before")).toBe(null);
     expect(sent[2]).toMatchObject({ text: `unkind ${HOSTILE}` });
+  });
+
+  it("names no change that was refused, nor one from before the page was loaded", async () => {
+    const { sent, all, find, settle, model, answer } = selected({ token: 1 });
+    click(all, "mask");
+    await settle();
+    await answer(sent[0]!, { error: "too long" });
+    model.set("token", 3);
+    await settle();
+    click(all, "remove");
+    await settle();
+    model.set("text", "unkind");
+    await answer(sent[1]!, { answer: {} });
+    await settle();
+    expect(find(".outcome").textContent).toMatch(/^without “<\/script>[^,]*: /);
+    const other = selected({ token: 1, before: "was" });
+    click(other.all, "mask");
+    await other.settle();
+    other.model.set("text", `[MASK]kind ${HOSTILE}`);
+    await other.settle();
+    expect(other.find(".outcome").textContent).toMatch(/^Changed: /);
   });
 
   it("is not offered where it is special, and typing anew is no change of a token", async () => {
