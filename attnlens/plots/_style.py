@@ -323,6 +323,7 @@ def numbers(ax: Axes, image: AxesImage, size: float = 8, form: str = ".2f") -> N
 def short(value: float, form: str = ".2f") -> str:
     """A number without the zero before the decimal point."""
     text = format(float(value), form)
+    text = text.removeprefix("-") if float(text) == 0 else text
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 

@@ -23,8 +23,8 @@ LARGEST = 60_000
 SHARPEST, BLUNTEST = 110, 40
 """Dots per inch: at most, and where a picture that is still too large is given up."""
 
-COLOURS = (256, 32)
-"""Numbers of colours, tried in turn where a picture in all of them is too large."""
+FEWER_PIXELS = 0.6
+"""Share of a side down to which a picture has fewer pixels rather than fewer than 256 colours, which would show."""
 
 LONGEST_SIDE = 1400
 """Pixels, about: a notebook's page is less wide."""
@@ -72,22 +72,22 @@ def png(figure: Figure) -> bytes | None:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     whole = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    written = _written(whole)
-    for colours in COLOURS:
-        if len(written) > LARGEST:
-            written = _written(_reduced(whole, colours))
-    share = 1.0
-    while len(written) > LARGEST:
-        share *= min(0.9, 0.92 * math.sqrt(LARGEST / len(written)))
-        if dpi * share < BLUNTEST:
-            return None
-        smaller = whole.resize([round(share * side) for side in whole.size], Image.Resampling.LANCZOS)
-        written = _written(_reduced(smaller, COLOURS[-1]))
-    return written
+    if len(written := _written(whole)) <= LARGEST:
+        return written
+    for colours, least in ((256, FEWER_PIXELS), (32, BLUNTEST / dpi)):
+        share = 1.0
+        while share >= least:
+            smaller = whole.resize([round(share * side) for side in whole.size], Image.Resampling.LANCZOS)
+            if len(written := _written(_reduced(smaller, colours))) <= LARGEST:
+                return written
+            share *= min(0.9, 0.92 * math.sqrt(LARGEST / len(written)))
+    return None
 
 
 def _reduced(picture: Image.Image, colours: int) -> Image.Image:
-    return picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    """Of many colours those nearest to most pixels; of few some for every part, so that no hue is lost."""
+    method = Image.Quantize.MEDIANCUT if colours > 32 else Image.Quantize.MAXCOVERAGE
+    return picture.quantize(colours, method, dither=Image.Dither.NONE)
 
 
 def _written(picture: Image.Image) -> bytes:
