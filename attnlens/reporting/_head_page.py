@@ -49,7 +49,7 @@ def _table(pages: HeadPages) -> str:
         score = "" if not label.pattern else f"{label.score:.0%}"
         cells = [
             f"<td class='text' data-value='{row['layer'] * 1000 + row['head']}'><a href='#head={name}'>{name}</a></td>",
-            f"<td class='text'>{label.pattern}</td>",
+            f"<td class='text'>{'class token' if label.pattern == 'class' else label.pattern}</td>",
             number_cell(label.score, score),
             *(number_cell(row[key], _number(row[key])) for key in ("entropy", "distance", "weight")),
             *(number_cell(row[key], _signed(row[key])) for key in effects),

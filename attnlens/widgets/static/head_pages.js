@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 ef534b2e714deda19ed1ba8ae4e68e39776c6d6c38833734794eb8b826a22889
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 0942eaaa811e30e262f4eaac4634348da73a2ba96b35d724e7f8e2a338247fea
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -223,6 +223,7 @@ function startTables(root, address) {
 }
 
 // src/head_pages/content.ts
+var patternTitle = (name) => name === "class" ? "class token" : name;
 var LEVELS = 10;
 function nameOf({ layer, head }) {
   return `${layer}.${head}`;
@@ -1197,7 +1198,7 @@ function watchTheme(element, signal, callback) {
 
 // src/head_pages/heat_map.ts
 var PATTERN = "pattern";
-var SHORT = { previous: "prev", separator: "sep", punctuation: "punc", duplicate: "dup", induction: "ind" };
+var SHORT = { class: "CLS", previous: "prev", separator: "sep", punctuation: "punc", duplicate: "dup", induction: "ind" };
 var SMALLEST = 16;
 var PRINTED = 600;
 var HeatMap = class {
@@ -1322,14 +1323,14 @@ var HeatMap = class {
   describe(place, statistic) {
     if (this.column !== PATTERN) return statistic.describe(place);
     const { pattern, score } = this.content.heads[this.numberOf(place)].pattern;
-    return `${placeTitle(place)}: ${pattern && score !== null ? `${pattern}, ${formatPercent(score)} of its attention` : "no pattern"}`;
+    return `${placeTitle(place)}: ${pattern && score !== null ? `${patternTitle(pattern)}, ${formatPercent(score)} of its attention` : "no pattern"}`;
   }
   /** The result: how many heads have each pattern, or which have the largest and the smallest value. */
   said(statistic) {
     if (this.column !== PATTERN) return statistic.describeEnds([], !this.picture.hasNumbers);
     const counts = /* @__PURE__ */ new Map();
     for (const { pattern } of this.content.heads) counts.set(pattern.pattern || "none", (counts.get(pattern.pattern || "none") ?? 0) + 1);
-    return [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");
+    return [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => `${patternTitle(name)} ${count}`).join(", ");
   }
   explained() {
     const how = "Rows are layers, columns heads; a click opens a head.";
@@ -1440,7 +1441,7 @@ var Scatter = class {
   }
   point(head, number2, cx, cy, layers, [x, y]) {
     const { columns } = this.content;
-    const said = `head ${nameOf(head)}${head.pattern.pattern ? ` (${head.pattern.pattern})` : ""}: ${statisticTitle(columns[this.x].name)} ${formatNumber(x)}, ${statisticTitle(columns[this.y].name)} ${formatNumber(y)}`;
+    const said = `head ${nameOf(head)}${head.pattern.pattern ? ` (${patternTitle(head.pattern.pattern)})` : ""}: ${statisticTitle(columns[this.x].name)} ${formatNumber(x)}, ${statisticTitle(columns[this.y].name)} ${formatNumber(y)}`;
     const act = () => this.choose(number2);
     return s(
       "circle",
@@ -1615,7 +1616,7 @@ function lead(content, { pattern }) {
   const much = (pattern.score ?? 0) > 0.5 ? "Mostly" : "Partly";
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
-    h("strong", {}, `${much} ${pattern.pattern}`),
+    h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`),
     `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
     `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}`
   ];
@@ -1712,18 +1713,17 @@ function displacement({ weight, rows = 1, cols = 1 }) {
     )
   );
 }
-var classTitle = (name) => name === "class" ? "class token" : name;
 function classes({ classes: classes2 }) {
   if (!classes2.length) return null;
   const from = [...new Set(classes2.map(([query]) => query))];
   const to = [...new Set(classes2.map(([, key]) => key))];
   const weight = new Map(classes2.map(([query, key, value, chance]) => [`${query} ${key}`, [value, chance]]));
-  const rows = from.map((query) => h("tr", {}, h("th", { scope: "row" }, classTitle(query)), ...to.map((key) => {
+  const rows = from.map((query) => h("tr", {}, h("th", { scope: "row" }, patternTitle(query)), ...to.map((key) => {
     const [value, chance] = weight.get(`${query} ${key}`) ?? [0, 0];
     const level = Math.round(value * LEVELS);
-    return h("td", { className: level ? `for-${level}` : "", title: `from ${classTitle(query)} to ${classTitle(key)}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
+    return h("td", { className: level ? `for-${level}` : "", title: `from ${patternTitle(query)} to ${patternTitle(key)}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
   })));
-  const made = table(["from ↓ to →", ...to.map(classTitle)], rows);
+  const made = table(["from ↓ to →", ...to.map(patternTitle)], rows);
   made.classList.add("classes-of");
   return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "weights of classes" }, made));
 }

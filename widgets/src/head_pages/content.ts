@@ -62,6 +62,9 @@ export interface PairEffect extends Effect {
   excess: number;
 }
 
+/** A pattern, or a class of tokens, as it reads in a sentence. */
+export const patternTitle = (name: string): string => (name === "class" ? "class token" : name);
+
 /** Steps of a tint: the classes for-1 to for-10 of the page's style sheet. */
 export const LEVELS = 10;
 

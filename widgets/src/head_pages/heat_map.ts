@@ -12,13 +12,13 @@ import { select } from "../ui/controls";
 import { h } from "../ui/dom";
 import { watchPrinting } from "../ui/printing";
 import { themeOf, watchTheme } from "../ui/theme";
-import type { Content, Head } from "./content";
+import { patternTitle, type Content, type Head } from "./content";
 
 /** What is drawn where no column is chosen. */
 const PATTERN = "pattern";
 
 /** Patterns that do not fit into a square. */
-const SHORT: Record<string, string> = { previous: "prev", separator: "sep", punctuation: "punc", duplicate: "dup", induction: "ind" };
+const SHORT: Record<string, string> = { class: "CLS", previous: "prev", separator: "sep", punctuation: "punc", duplicate: "dup", induction: "ind" };
 
 /** Pixels of a square at least. */
 const SMALLEST = 16;
@@ -160,7 +160,7 @@ export class HeatMap {
   private describe(place: HeadPlace, statistic: HeadStatistic): string {
     if (this.column !== PATTERN) return statistic.describe(place);
     const { pattern, score } = this.content.heads[this.numberOf(place)]!.pattern;
-    return `${placeTitle(place)}: ${pattern && score !== null ? `${pattern}, ${formatPercent(score)} of its attention` : "no pattern"}`;
+    return `${placeTitle(place)}: ${pattern && score !== null ? `${patternTitle(pattern)}, ${formatPercent(score)} of its attention` : "no pattern"}`;
   }
 
   /** The result: how many heads have each pattern, or which have the largest and the smallest value. */
@@ -168,7 +168,7 @@ export class HeatMap {
     if (this.column !== PATTERN) return statistic.describeEnds([], !this.picture.hasNumbers);
     const counts = new Map<string, number>();
     for (const { pattern } of this.content.heads) counts.set(pattern.pattern || "none", (counts.get(pattern.pattern || "none") ?? 0) + 1);
-    return [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ");
+    return [...counts].sort(([, a], [, b]) => b - a).map(([name, count]) => `${patternTitle(name)} ${count}`).join(", ");
   }
 
   private explained(): string {

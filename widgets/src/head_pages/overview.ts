@@ -4,7 +4,7 @@ import { formatNumber } from "../drawing/number_format";
 import { statisticTitle } from "../drawing/titles";
 import { select } from "../ui/controls";
 import { h, range, s } from "../ui/dom";
-import { nameOf, type Content, type Head } from "./content";
+import { nameOf, patternTitle, type Content, type Head } from "./content";
 import { ticks } from "./ticks";
 
 const WIDTH = 460;
@@ -103,7 +103,7 @@ export class Scatter {
 
   private point(head: Head, number: number, cx: number, cy: number, layers: number, [x, y]: [number, number]): SVGElement {
     const { columns } = this.content;
-    const said = `head ${nameOf(head)}${head.pattern.pattern ? ` (${head.pattern.pattern})` : ""}: ${statisticTitle(columns[this.x]!.name)} ${formatNumber(x)}, ${statisticTitle(columns[this.y]!.name)} ${formatNumber(y)}`;
+    const said = `head ${nameOf(head)}${head.pattern.pattern ? ` (${patternTitle(head.pattern.pattern)})` : ""}: ${statisticTitle(columns[this.x]!.name)} ${formatNumber(x)}, ${statisticTitle(columns[this.y]!.name)} ${formatNumber(y)}`;
     const act = () => this.choose(number);
     return s(
       "circle",

@@ -6,7 +6,7 @@ import { tokenLabel } from "../drawing/token_label";
 import { SortableTable } from "../page/tables";
 import { button } from "../ui/controls";
 import { h, range, s } from "../ui/dom";
-import { LEVELS, nameOf, type Content, type Effect, type Head, type Maybe, type Offsets } from "./content";
+import { LEVELS, nameOf, patternTitle, type Content, type Effect, type Head, type Maybe, type Offsets } from "./content";
 import { exampleRow } from "./examples";
 
 type Children = (Node | string | false | null)[];
@@ -38,7 +38,7 @@ function lead(content: Content, { pattern }: Head): Children {
   const much = (pattern.score ?? 0) > 0.5 ? "Mostly" : "Partly";
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
-    h("strong", {}, `${much} ${pattern.pattern}`), `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
+    h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`), `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
     `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}`,
   ];
 }
@@ -129,9 +129,6 @@ function displacement({ weight, rows = 1, cols = 1 }: Offsets): HTMLElement {
       s("rect", { x: cols - 1, y: rows - 1, width: 1, height: 1, fill: "none", stroke: "var(--text)", "stroke-width": 0.15 })));
 }
 
-/** A class of tokens as it reads in a table. */
-const classTitle = (name: string): string => (name === "class" ? "class token" : name);
-
 /** From classes of tokens (rows) to classes (columns). */
 function classes({ classes }: Head): HTMLElement | null {
   if (!classes.length) return null;
@@ -139,12 +136,12 @@ function classes({ classes }: Head): HTMLElement | null {
   const to = [...new Set(classes.map(([, key]) => key))];
   const weight = new Map(classes.map(([query, key, value, chance]) => [`${query} ${key}`, [value, chance] as const]));
   const rows = from.map((query) =>
-    h("tr", {}, h("th", { scope: "row" }, classTitle(query)), ...to.map((key) => {
+    h("tr", {}, h("th", { scope: "row" }, patternTitle(query)), ...to.map((key) => {
       const [value, chance] = weight.get(`${query} ${key}`) ?? [0, 0];
       const level = Math.round(value * LEVELS);
-      return h("td", { className: level ? `for-${level}` : "", title: `from ${classTitle(query)} to ${classTitle(key)}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
+      return h("td", { className: level ? `for-${level}` : "", title: `from ${patternTitle(query)} to ${patternTitle(key)}: ${percent(value)}, by chance ${percent(chance)}` }, percent(value));
     })));
-  const made = table(["from ↓ to →", ...to.map(classTitle)], rows);
+  const made = table(["from ↓ to →", ...to.map(patternTitle)], rows);
   made.classList.add("classes-of");
   return card("What it attends to", "Mean weight from classes of tokens to classes of tokens.", h("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": "weights of classes" }, made));
 }
