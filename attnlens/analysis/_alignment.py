@@ -170,5 +170,18 @@ def _numbered(marks: list[Hashable]) -> list[tuple[Hashable, int]]:
     return numbered
 
 
+def with_replacements(pairs: Sequence[tuple[int, int]], a: int, b: int) -> list[tuple[int, int]]:
+    """The pairs of two sides of so many tokens, and between them, one by one, as many tokens of a as of b: a word and
+    the one that replaces it."""
+    out, last = [], (-1, -1)
+    for pair in (*pairs, (a, b)):
+        count = pair[0] - last[0] - 1
+        if count == pair[1] - last[1] - 1:
+            out += [(last[0] + n, last[1] + n) for n in range(1, count + 1)]
+        out.append(pair)
+        last = pair
+    return out[:-1]
+
+
 def columns_of(alignment: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
     return [i for i, _ in alignment], [j for _, j in alignment]

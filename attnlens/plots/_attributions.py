@@ -272,7 +272,7 @@ def _error(attribution: Attribution) -> str:
     if not attribution.complete:
         return f"per {attribution.unit}; no sum promised"
     late = ", not converged" if attribution.converged is False else ""
-    return f"gap {attribution.gap:.1%}{late}"
+    return f"{attribution.unit} per pixel, gap {attribution.gap:.1%}{late}"
 
 
 def _fitted(name: str, wide: float) -> str:

@@ -70,7 +70,11 @@ def patches(
         for chosen in [None] if head is None else _named("head", head, attention.heads):
             weights.append(attention[:, at].mean(0) if chosen is None else attention[chosen, at])
             titles.append(f"layer {number}" + ("" if chosen is None else f", head {chosen}"))
-    caption = _style.named(trace, "mean of the heads" if head is None else "", "one scale for all maps")
+    caption = _style.named(
+        trace,
+        "mean of the heads" if head is None else "",
+        "one scale for all maps" if len(weights) > 1 else "",
+    )
     rows = len(layers) if len(layers) > 1 and head is not None else None
     words = f"Attention of {name_of(grid, at)}", caption
     return over_image(trace, weights, titles, words, at, figsize, rows, _style.colours(cmap, _style.HEAT))

@@ -10,6 +10,7 @@ import traitlets as t
 
 from .. import _checks
 from ..analysis import compare
+from ..analysis._alignment import side_of, with_replacements
 from ..analysis._distance import METRICS
 from ..attribution import TextAttribution
 from ..data._trace import Trace
@@ -39,7 +40,8 @@ class CompareView(View):
     the aligned tokens, blue where b attends more, red where it attends less. The small map above shows the distance of
     the heads; click one to see it. Point at a cell to see its partner.
 
-    Tokens without a partner are omitted from differences and distances; `al.compare` aligns and measures.
+    A word stands beside the one that replaces it; tokens without a partner are left out of the difference. `compare`
+    aligns and measures; its distances are of equal tokens alone.
 
     >>> al.CompareView(lens.trace("a fine film"), lens.trace("a dull film"))
     >>> al.CompareView(before.trace(text), after.trace(text))         # two checkpoints
@@ -194,7 +196,8 @@ def _compared(a: Trace, b: Trace, metric: str) -> tuple[list[list], list, str]:
     for row in comparison.heads.itertuples():
         known = None if row.distance != row.distance else float(row.distance)
         partners[row.layer][row.head] = [known, int(row.layer_b), int(row.head_b)]
-    return partners, list(comparison.alignment), ""
+    sizes = (side_of(trace, name).size for trace, name in ((a, "a"), (b, "b")))
+    return partners, with_replacements(comparison.alignment, *sizes), ""
 
 
 def _attributed(a: Trace, b: Trace, attributions: tuple[TextAttribution, TextAttribution]) -> dict[str, Any]:

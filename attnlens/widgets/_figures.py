@@ -183,12 +183,19 @@ def _draw_difference(
         tiles.trace[layer][head, at, at].float().cpu().numpy()
         for (tiles, layer, head), at in zip(sides.values(), shared)
     )
-    tiles, layer, _ = sides["a"]
-    queries, keys = ([axis[at] for at in shared[0]] for axis in tiles.trace.axis_tokens(layer))
+    queries, keys = (
+        [_beside(a[i], b[j]) for i, j in pairs]
+        for a, b in zip(*(tiles.trace.axis_tokens(layer) for tiles, layer, _ in sides.values()))
+    )
     norm = CenteredNorm(0, float(np.abs(after - before).max()) or 1.0)
     image = _matrices.tokens_matrix(ax, after - before, (1, 1), (queries, keys), _style.SIGNED, norm)
     _title(ax, "b − a")
     _style.colour_bar(image, ax, "change of the weight")
+
+
+def _beside(a: Token, b: Token) -> Token:
+    """A token of a, with the one of b that replaces it."""
+    return a if a.text == b.text else Token(f"{a}→{b}", special=a.special)
 
 
 def _title(ax: Axes, text: str) -> None:

@@ -344,7 +344,7 @@ def _position(query: int | str | tuple[int, int] | None, grid: PatchGrid) -> int
 def _error(attribution: ImageAttribution) -> str:
     """The verdict in a few words."""
     if attribution.gap is None:
-        return "no unit"
+        return "without a sign"
     return f"gap {attribution.gap:.1%}" + ("" if attribution.converged in (None, True) else ", not converged")
 
 

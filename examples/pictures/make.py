@@ -170,7 +170,7 @@ def faithfulness(folder: Path) -> None:
 
 def report(folder: Path) -> None:
     page = al.report(al.load("sentiment"), TEXT, folder / "page.html")
-    with opened(Path(page), 1600, 1.0, height=1000, dark=True) as shown:
+    with opened(Path(page), 1600, 1.0, height=1200, dark=True) as shown:
         photograph(shown, "report.png")
 
 

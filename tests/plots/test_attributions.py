@@ -113,14 +113,14 @@ def test_the_picture_then_one_panel_for_each():
     assert len(shown) == 6
     for bar, one in zip(shown, several):
         assert bar.get_xlim()[1] == pytest.approx(np.percentile(np.abs(one.scores.numpy()), 99))
-        assert bar.get_xlabel() == "gap 1.2%"
+        assert bar.get_xlabel() == "logit per pixel, gap 1.2%"
     figure.draw_without_rendering()
     tops = {round(ax.get_window_extent().y1) for ax in drawn[:4]}
     assert len(tops) == 1
 
 
 def test_titles_name_the_target_where_there_are_several():
-    several = [of_image(baseline="blur"), of_image(target="dog")]
+    several = [of_image(baseline="blur"), of_image(target=Target("dog", 2))]
     titles = [ax.get_title().replace("\n", " ") for ax in panels(plots.attributions(several))]
     assert titles[1:] == ["cat: gradient x input from blur", "dog: gradient x input"]
     assert said(plots.attributions(several)).startswith("Predicted: cat")
@@ -128,7 +128,7 @@ def test_titles_name_the_target_where_there_are_several():
 
 
 def test_titles_say_what_differs_and_the_caption_what_does_not():
-    of_classes = [of_image(baseline="blur"), of_image(target="dog", baseline="blur")]
+    of_classes = [of_image(baseline="blur"), of_image(target=Target("dog", 2), baseline="blur")]
     figure = plots.attributions(of_classes)
     assert [ax.get_title() for ax in panels(figure)][1:] == ["cat", "dog"]
     assert "a ViT  ·  gradient x input from blur  ·  each" in said(figure)
@@ -169,7 +169,7 @@ def test_pictures_that_differ_stand_in_their_own_panels():
 def test_the_error_of_each_is_said():
     assert _error(of_image(complete=False)) == "per logit; no sum promised"
     assert _error(of_image(gap=None)) == "no unit"
-    assert _error(of_image(gap=0.3, tolerance=0.01)) == "gap 30.0%, not converged"
+    assert _error(of_image(gap=0.3, tolerance=0.01)) == "logit per pixel, gap 30.0%, not converged"
 
 
 # -- under each other -----------------------------------------------------------------------------------------

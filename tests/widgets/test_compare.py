@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import attnlens as al
+from attnlens.analysis._alignment import with_replacements
 from attnlens.errors import InputError
 
 
@@ -24,7 +25,25 @@ def test_it_opens_at_the_head_that_differs_most(traces):
 
 def test_tokens_that_stand_beside_each_other_cross_as_pairs(traces):
     pairs = np.frombuffer(al.CompareView(*traces).alignment, "<i4").reshape(-1, 2)
-    assert [tuple(pair) for pair in pairs.tolist()] == list(al.compare(*traces).alignment)
+    equal = set(al.compare(*traces).alignment)
+    replaced = [tuple(pair) for pair in pairs.tolist() if tuple(pair) not in equal]
+    words = [[str(trace.tokens[at]) for trace, at in zip(traces, pair)] for pair in replaced]
+    assert words == [["gripping", "dull"], ["funny", "boring"]]
+    assert equal < {tuple(pair) for pair in pairs.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "sizes", "expected"),
+    [
+        ([(0, 0), (2, 2)], (3, 3), [(0, 0), (1, 1), (2, 2)]),
+        ([(0, 0), (3, 3)], (5, 5), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]),
+        ([(1, 1)], (2, 2), [(0, 0), (1, 1)]),
+        ([(0, 0), (2, 1)], (3, 2), [(0, 0), (2, 1)]),  # removed
+        ([(0, 0), (2, 3)], (3, 4), [(0, 0), (2, 3)]),  # one word for two: none is beside another
+    ],
+)
+def test_a_word_stands_beside_the_one_that_replaces_it(pairs, sizes, expected):
+    assert with_replacements(pairs, *sizes) == expected
 
 
 def test_a_head_that_python_sets_brings_its_partner(traces):

@@ -17,6 +17,7 @@ from nbconvert import HTMLExporter, MarkdownExporter
 from PIL import Image
 
 import attnlens as al
+from attnlens.analysis._alignment import with_replacements
 from attnlens.data._attention import Factors, Weights, Windows
 from attnlens.data._trace import Layer, Trace
 from attnlens.errors import InputError
@@ -185,9 +186,12 @@ def test_a_comparison_has_both_heads_and_their_difference(lens, trace):
     other = lens.trace("a gripping , dull film .")
     view = al.CompareView(trace, other, layer=5, head=9)
     figure = view.figure()
-    rows_a, rows_b = (list(at) for at in zip(*al.compare(trace, other).alignment))
+    pairs = with_replacements(al.compare(trace, other).alignment, len(trace.tokens), len(other.tokens))
+    rows_a, rows_b = (list(at) for at in zip(*pairs))
     expected = (other[5, 9, rows_b, rows_b] - trace[5, 9, rows_a, rows_a]).numpy()
     assert np.asarray(figure.axes[2].images[0].get_array()) == pytest.approx(expected, abs=1e-6)
+    labels = [label.get_text() for label in figure.axes[2].get_yticklabels()]
+    assert labels == ["[CLS]", "a", "gripping", ",", "funny→dull", "film", ".", "[SEP]"]
     image = al.load("cifar").trace(al.models.sample_images()["chelsea"])
     assert len([ax for ax in al.CompareView(trace, image).figure().axes if ax.images]) == 2
 

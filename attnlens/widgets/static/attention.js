@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 0942eaaa811e30e262f4eaac4634348da73a2ba96b35d724e7f8e2a338247fea
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -2003,6 +2003,7 @@ var AttentionControls = class {
       pointed: (head) => actions.peek(head)
     });
     this.mean = checkbox((mean) => frame.set({ mean }));
+    this.meanLabel = h("label", {}, this.mean, "mean");
     this.modes = ["lines", "matrix"].map((mode) => button(mode, () => frame.set({ mode })));
     this.pair = select("Which texts", TEXT_PAIRS, (pair) => frame.set({ pair }));
     this.special = checkbox((hide_special) => frame.set({ hide_special }));
@@ -2022,6 +2023,7 @@ var AttentionControls = class {
   /** Typed ranges of layers over which heads are averaged. */
   layers;
   mean;
+  meanLabel;
   modes;
   pair;
   special;
@@ -2049,7 +2051,7 @@ var AttentionControls = class {
       group("Layer", this.layer),
       this.layersLabel,
       group("Heads", all, this.picker.element),
-      h("label", {}, this.mean, "mean"),
+      this.meanLabel,
       segments("Picture", this.modes),
       this.pairGroup,
       this.specialLabel,
@@ -2074,8 +2076,8 @@ var AttentionControls = class {
     this.layers.value = numberRanges(model.get("layers"));
     this.picker.draw(source, trace, number, heads2, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
-    this.mean.checked = model.get("mean") || !lines;
-    this.mean.disabled = !lines || heads2.length < 2;
+    this.mean.checked = model.get("mean");
+    this.meanLabel.hidden = !lines || heads2.length < 2;
     this.pair.value = model.get("pair");
     const hasSegments = ["query", "key"].some((axis) => source.tokens(number, axis).segment.length);
     this.pairGroup.hidden = !hasSegments && model.get("pair") === "all";
@@ -3440,7 +3442,7 @@ function vectorRow(name, values, dark2) {
 // src/attention/index.ts
 var HOW = {
   lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight. Point at a token to see it alone, click to keep it. Keys: [ ] change the layer, comma and period the head, arrows the token; m shows the matrix.",
-  matrix: "Queries run down, keys across; strong colours are large weights. Drag to move, double-click or + and - to zoom, 0 for all. Keys: [ ] change the layer, comma and period the head, arrows the cell; m shows the lines."
+  matrix: "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005. Drag to move, double-click or + and - to zoom, 0 for all. Keys: [ ] change the layer, comma and period the head, arrows the cell; m shows the lines."
 };
 var SHOWN = [
   "layer",

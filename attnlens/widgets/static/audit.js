@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 0942eaaa811e30e262f4eaac4634348da73a2ba96b35d724e7f8e2a338247fea
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
 
 // src/page/fragment.ts
 var RESTING = 200;

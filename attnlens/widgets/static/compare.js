@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 0942eaaa811e30e262f4eaac4634348da73a2ba96b35d724e7f8e2a338247fea
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -2819,7 +2819,7 @@ function sideCard(side, { model, prediction, tokens, patches }, changed) {
 }
 
 // src/compare/index.ts
-var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other: blue where weights are larger in b, red where they are smaller; tokens of one text alone are left out. The map above shows how far apart the heads are.";
+var HOW = "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each other, a word beside the one that replaces it: blue where weights are larger in b, red where they are smaller; tokens of one text alone are left out. The map above shows how far apart the heads are.";
 var HOW_LONG = " Of a long text a cell is the largest of the weights that it stands for; zoom in for single ones.";
 var HOW_REMOTE = " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; zoom in for single weights.";
 var LONG = 256;
@@ -2960,14 +2960,23 @@ var CompareView = class {
       tile: (level, row, col) => this.sources[side].tile(selection, level, row, col)
     };
   }
+  /** The tokens of a, those that others replace with these. */
+  sharedTokens(axis) {
+    const [a, b] = [this.tokens("a", axis), this.tokens("b", axis)];
+    const beside = (text, position) => {
+      const other = b.text[this.alignment.ofB(position) ?? -1];
+      return other === void 0 || other === text ? text : `${text}→${other}`;
+    };
+    return { ...a, text: a.text.map(beside) };
+  }
   differenceDrawing() {
     const { model, dark: dark2 } = this.frame;
     const { shared } = this.alignment;
     return {
       ...this.common("difference"),
       name: JSON.stringify([this.selection("a"), this.selection("b")]),
-      queries: this.tokens("a", "query"),
-      keys: this.tokens("a", "key"),
+      queries: this.sharedTokens("query"),
+      keys: this.sharedTokens("key"),
       rows: shared,
       cols: shared,
       signed: true,

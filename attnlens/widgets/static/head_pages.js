@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 0942eaaa811e30e262f4eaac4634348da73a2ba96b35d724e7f8e2a338247fea
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -1315,7 +1315,7 @@ var HeatMap = class {
     this.picture.layOut(counts, null, square, []);
   }
   textOf({ layer, head, pattern }, statistic) {
-    if (this.column === PATTERN) return SHORT[pattern.pattern] ?? pattern.pattern;
+    if (this.column === PATTERN) return SHORT[pattern.pattern] ?? (pattern.pattern || "–");
     const value = statistic.of({ layer, head });
     return value === null ? "" : cellNumber(value, statistic.extent);
   }
@@ -1471,8 +1471,9 @@ function layerColour(layer, layers) {
 }
 function layerLegend(content) {
   const last = Math.max(...content.heads.map(({ layer }) => layer));
-  const steps = range(STOPS).map((n) => s("rect", { x: n * 10, width: 10, height: 10, fill: `var(--layer-${n})` }));
-  return h("span", { className: "legend" }, "layer 0", s("svg", { viewBox: `0 0 ${STOPS * 10} 10`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...steps), String(last));
+  const count = Math.min(last + 1, STOPS);
+  const steps = range(count).map((n) => s("rect", { x: n * 10, width: 10, height: 10, fill: layerColour(n, count) }));
+  return h("span", { className: "legend" }, "layer 0", s("svg", { viewBox: `0 0 ${count * 10} 10`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...steps), String(last));
 }
 function scale(values, from, to) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
@@ -1631,7 +1632,7 @@ function examples(content, head) {
   const rows = head.examples.map((example) => exampleRow(example, content.inputs[example.input], content.by));
   const made = card(
     `Inputs by ${statisticTitle(content.by)}`,
-    `${said} First the inputs with the largest ${statisticTitle(content.by)}, then one of each tenth of all inputs.`,
+    `${said} First the inputs with the largest ${content.by === "weight" ? "weight on an ordinary token" : statisticTitle(content.by)}, then one of each tenth of all inputs.`,
     h("div", { className: text ? "" : "tiles" }, ...rows)
   );
   made.classList.add("examples", "whole");

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 0942eaaa811e30e262f4eaac4634348da73a2ba96b35d724e7f8e2a338247fea
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1028,47 +1028,6 @@ function paintPixels(canvas, cols, rows, pixel) {
   context.putImageData(image, 0, 0);
 }
 
-// src/heads/controls.ts
-var HeadsControls = class {
-  constructor(frame) {
-    this.frame = frame;
-    this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
-    this.cells = ["value", "pattern"].map((cells) => button(cells, () => frame.set({ cells })));
-    this.cellsGroup = segments("What a square shows", this.cells);
-    this.sort = checkbox((sort) => frame.set({ sort }));
-    this.listColumns();
-    frame.bar.append(
-      h("label", {}, h("span", { className: "name" }, "Show"), this.by),
-      this.cellsGroup,
-      h("label", {}, this.sort, "rank, largest first"),
-      this.legend
-    );
-  }
-  frame;
-  by;
-  sort;
-  cells;
-  cellsGroup;
-  legend = h("span", { className: "legend" });
-  listColumns() {
-    const columns = this.frame.model.get("columns").map((name) => [name, statisticTitle(name)]);
-    this.by.replaceChildren(...options([["", "pattern of each head"], ...columns]));
-  }
-  draw(statistic, ramp2) {
-    const { model } = this.frame;
-    this.by.value = model.get("by");
-    this.cellsGroup.hidden = model.get("by") === "";
-    for (const cells of this.cells) press(cells, cells.textContent === model.get("cells"));
-    this.sort.checked = model.get("sort");
-    this.sort.disabled = model.get("by") === "";
-    const { extent } = statistic;
-    this.legend.replaceChildren(...extent ? [formatNumber(extent.low), gradientBar(ramp2), `${formatNumber(extent.high)} ${statisticTitle(model.get("by"))}`] : []);
-  }
-};
-
-// src/heads/heads.css
-var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
-
 // src/protocol/float16.ts
 var table;
 function decode(bits) {
@@ -1178,6 +1137,11 @@ var HeadStatistic = class {
 function endMark(ends, { layer, head }) {
   return END_MARKS[ends?.findIndex((end) => end.layer === layer && end.head === head) ?? -1] ?? "";
 }
+var ENDS = { entropy: ["focused", "spread"], perplexity: ["focused", "spread"] };
+function scaleEnds(name, { low, high }) {
+  const [lowWord, highWord] = ENDS[name] ?? ["", ""];
+  return [[formatNumber(low), lowWord].filter(Boolean).join(" "), [formatNumber(high), highWord].filter(Boolean).join(" ")];
+}
 function statisticRamp(ramp2) {
   return (share) => ramp2(FAINTEST + (1 - FAINTEST) * share);
 }
@@ -1205,6 +1169,48 @@ function nextHead(key, { layer, head }, ranking) {
   const at = ranking.findIndex((place) => place.layer === layer && place.head === head);
   return ranking[at + step[0] + step[1]] ?? null;
 }
+
+// src/heads/controls.ts
+var HeadsControls = class {
+  constructor(frame) {
+    this.frame = frame;
+    this.by = select("Statistic that colours the heads", [], (by) => frame.set({ by }));
+    this.cells = ["value", "pattern"].map((cells) => button(cells, () => frame.set({ cells })));
+    this.cellsGroup = segments("What a square shows", this.cells);
+    this.sort = checkbox((sort) => frame.set({ sort }));
+    this.listColumns();
+    frame.bar.append(
+      h("label", {}, h("span", { className: "name" }, "Show"), this.by),
+      this.cellsGroup,
+      h("label", {}, this.sort, "rank, largest first"),
+      this.legend
+    );
+  }
+  frame;
+  by;
+  sort;
+  cells;
+  cellsGroup;
+  legend = h("span", { className: "legend" });
+  listColumns() {
+    const columns = this.frame.model.get("columns").map((name) => [name, statisticTitle(name)]);
+    this.by.replaceChildren(...options([["", "pattern of each head"], ...columns]));
+  }
+  draw(statistic, ramp2) {
+    const { model } = this.frame;
+    this.by.value = model.get("by");
+    this.cellsGroup.hidden = model.get("by") === "";
+    for (const cells of this.cells) press(cells, cells.textContent === model.get("cells"));
+    this.sort.checked = model.get("sort");
+    this.sort.disabled = model.get("by") === "";
+    const { extent } = statistic;
+    const [low = "", high = ""] = extent ? scaleEnds(model.get("by"), extent) : [];
+    this.legend.replaceChildren(...extent ? [`${statisticTitle(model.get("by"))}: ${low}`, gradientBar(ramp2), high] : []);
+  }
+};
+
+// src/heads/heads.css
+var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/heads/picture.ts
 var NUMBERED = 32;

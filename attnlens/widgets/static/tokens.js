@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 0942eaaa811e30e262f4eaac4634348da73a2ba96b35d724e7f8e2a338247fea
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1345,7 +1345,7 @@ function scaleContent(result, most, ramp2) {
   const side = (text2, sign = "") => h("span", { className: `side ${sign}` }, text2);
   const end = formatNumber(most);
   if (!result.signed) return ["0", bar, end, side("importance")];
-  return [side("against", "against"), `−${end}`, bar, `+${end}`, side(`for ${tokenLabel(result.question, 60)}`)];
+  return [side("against", "against"), `−${end}`, bar, `+${end} ${result.unit}`, side(`for ${tokenLabel(result.question, 60)}`)];
 }
 function cssGradient(ramp2, signed) {
   const stops = Array.from({ length: 11 }, (_, i) => ramp2(signed ? i / 5 - 1 : i / 10));

@@ -35,6 +35,7 @@ export class AttentionControls {
   /** Typed ranges of layers over which heads are averaged. */
   private readonly layers: HTMLInputElement;
   private readonly mean: HTMLInputElement;
+  private readonly meanLabel: HTMLElement;
   private readonly modes: HTMLButtonElement[];
   private readonly pair: HTMLSelectElement;
   private readonly special: HTMLInputElement;
@@ -59,6 +60,7 @@ export class AttentionControls {
       pointed: (head) => actions.peek(head),
     });
     this.mean = checkbox((mean) => frame.set({ mean }));
+    this.meanLabel = h("label", {}, this.mean, "mean");
     this.modes = (["lines", "matrix"] as const).map((mode) => button(mode, () => frame.set({ mode })));
     this.pair = select("Which texts", TEXT_PAIRS, (pair) => frame.set({ pair: pair as TextPair }));
     this.special = checkbox((hide_special) => frame.set({ hide_special }));
@@ -87,7 +89,7 @@ export class AttentionControls {
       group("Layer", this.layer),
       this.layersLabel,
       group("Heads", all, this.picker.element),
-      h("label", {}, this.mean, "mean"),
+      this.meanLabel,
       segments("Picture", this.modes),
       this.pairGroup,
       this.specialLabel,
@@ -114,8 +116,8 @@ export class AttentionControls {
     this.layers.value = numberRanges(model.get("layers"));
     this.picker.draw(source, trace, number, heads, this.frame.dark);
     this.modes.forEach((mode) => press(mode, mode.textContent === model.get("mode")));
-    this.mean.checked = model.get("mean") || !lines;
-    this.mean.disabled = !lines || heads.length < 2;
+    this.mean.checked = model.get("mean");
+    this.meanLabel.hidden = !lines || heads.length < 2; // a matrix is always of the mean
     this.pair.value = model.get("pair");
     const hasSegments = (["query", "key"] as const).some((axis) => source.tokens(number, axis).segment.length);
     this.pairGroup.hidden = !hasSegments && model.get("pair") === "all";

@@ -19,7 +19,7 @@ const HOW = {
     "Queries on the left attend to keys on the right; the stronger the line, the larger the weight. Point at a token to see it alone, " +
     "click to keep it. Keys: [ ] change the layer, comma and period the head, arrows the token; m shows the matrix.",
   matrix:
-    "Queries run down, keys across; strong colours are large weights. Drag to move, double-click or + and - to zoom, 0 for " +
+    "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005. Drag to move, double-click or + and - to zoom, 0 for " +
     "all. Keys: [ ] change the layer, comma and period the head, arrows the cell; m shows the lines.",
 };
 

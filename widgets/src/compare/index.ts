@@ -24,7 +24,8 @@ import type { CompareState, PanelName, TraceSide } from "./state";
 
 const HOW =
   "Queries run down, keys across; a and b are on one scale. The difference is b minus a over the tokens that stand beside each " +
-  "other: blue where weights are larger in b, red where they are smaller; tokens of one text alone are left out. The map above shows how far apart the heads are.";
+  "other, a word beside the one that replaces it: blue where weights are larger in b, red where they are smaller; tokens of one " +
+  "text alone are left out. The map above shows how far apart the heads are.";
 const HOW_LONG = " Of a long text a cell is the largest of the weights that it stands for; zoom in for single ones.";
 const HOW_REMOTE =
   " Of a long text a cell of a and b is the largest of the weights that it stands for, one of b − a the difference of those two; " +
@@ -190,14 +191,24 @@ class CompareView {
     };
   }
 
+  /** The tokens of a, those that others replace with these. */
+  private sharedTokens(axis: Axis): Tokens {
+    const [a, b] = [this.tokens("a", axis), this.tokens("b", axis)];
+    const beside = (text: string, position: number) => {
+      const other = b.text[this.alignment.ofB(position) ?? -1];
+      return other === undefined || other === text ? text : `${text}→${other}`;
+    };
+    return { ...a, text: a.text.map(beside) };
+  }
+
   private differenceDrawing(): MatrixDrawing {
     const { model, dark } = this.frame;
     const { shared } = this.alignment;
     return {
       ...this.common("difference"),
       name: JSON.stringify([this.selection("a"), this.selection("b")]),
-      queries: this.tokens("a", "query"),
-      keys: this.tokens("a", "key"),
+      queries: this.sharedTokens("query"),
+      keys: this.sharedTokens("key"),
       rows: shared,
       cols: shared,
       signed: true,

@@ -151,7 +151,7 @@ export class HeatMap {
   }
 
   private textOf({ layer, head, pattern }: Head, statistic: HeadStatistic): string {
-    if (this.column === PATTERN) return SHORT[pattern.pattern] ?? pattern.pattern;
+    if (this.column === PATTERN) return SHORT[pattern.pattern] ?? (pattern.pattern || "–");
     const value = statistic.of({ layer, head });
     return value === null ? "" : cellNumber(value, statistic.extent!);
   }

@@ -125,8 +125,9 @@ function layerColour(layer: number, layers: number): string {
 
 function layerLegend(content: Content): HTMLElement {
   const last = Math.max(...content.heads.map(({ layer }) => layer));
-  const steps = range(STOPS).map((n) => s("rect", { x: n * 10, width: 10, height: 10, fill: `var(--layer-${n})` }));
-  return h("span", { className: "legend" }, "layer 0", s("svg", { viewBox: `0 0 ${STOPS * 10} 10`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...steps), String(last));
+  const count = Math.min(last + 1, STOPS);
+  const steps = range(count).map((n) => s("rect", { x: n * 10, width: 10, height: 10, fill: layerColour(n, count) }));
+  return h("span", { className: "legend" }, "layer 0", s("svg", { viewBox: `0 0 ${count * 10} 10`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...steps), String(last));
 }
 
 function scale(values: number[], from: number, to: number) {

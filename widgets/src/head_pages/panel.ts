@@ -55,7 +55,7 @@ function examples(content: Content, head: Head): HTMLElement | null {
     : "Bright is what the outlined patch, or the class token, attends to.";
   const rows = head.examples.map((example) => exampleRow(example, content.inputs[example.input]!, content.by));
   const made = card(
-    `Inputs by ${statisticTitle(content.by)}`, `${said} First the inputs with the largest ${statisticTitle(content.by)}, then one of each tenth of all inputs.`,
+    `Inputs by ${statisticTitle(content.by)}`, `${said} First the inputs with the largest ${content.by === "weight" ? "weight on an ordinary token" : statisticTitle(content.by)}, then one of each tenth of all inputs.`,
     h("div", { className: text ? "" : "tiles" }, ...rows),
   );
   made.classList.add("examples", "whole");

@@ -2,12 +2,11 @@
 
 import { gradientBar } from "../drawing/canvas";
 import type { Ramp } from "../drawing/colour";
-import { formatNumber } from "../drawing/number_format";
 import { statisticTitle } from "../drawing/titles";
 import { button, checkbox, options, press, segments, select } from "../ui/controls";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import type { HeadStatistic } from "./heads_model";
+import { scaleEnds, type HeadStatistic } from "./heads_model";
 import type { HeadsState } from "./state";
 
 export class HeadsControls {
@@ -44,6 +43,7 @@ export class HeadsControls {
     this.sort.checked = model.get("sort");
     this.sort.disabled = model.get("by") === "";
     const { extent } = statistic;
-    this.legend.replaceChildren(...(extent ? [formatNumber(extent.low), gradientBar(ramp), `${formatNumber(extent.high)} ${statisticTitle(model.get("by"))}`] : []));
+    const [low = "", high = ""] = extent ? scaleEnds(model.get("by"), extent) : [];
+    this.legend.replaceChildren(...(extent ? [`${statisticTitle(model.get("by"))}: ${low}`, gradientBar(ramp), high] : []));
   }
 }

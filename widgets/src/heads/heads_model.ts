@@ -117,6 +117,15 @@ export function endMark(ends: HeadPlace[] | null, { layer, head }: HeadPlace): s
   return END_MARKS[ends?.findIndex((end) => end.layer === layer && end.head === head) ?? -1] ?? "";
 }
 
+/** What a head is like at the low and at the high end of a statistic that is not read from its name. */
+const ENDS: Record<string, [low: string, high: string]> = { entropy: ["focused", "spread"], perplexity: ["focused", "spread"] };
+
+/** The ends of a statistic's scale, in numbers and, where it has them, words. */
+export function scaleEnds(name: string, { low, high }: { low: number; high: number }): [low: string, high: string] {
+  const [lowWord, highWord] = ENDS[name] ?? ["", ""];
+  return [[formatNumber(low), lowWord].filter(Boolean).join(" "), [formatNumber(high), highWord].filter(Boolean).join(" ")];
+}
+
 /** A ramp that begins far enough from the background. */
 export function statisticRamp(ramp: Ramp): Ramp {
   return (share) => ramp(FAINTEST + (1 - FAINTEST) * share);

@@ -69,7 +69,7 @@ function scaleContent(result: AttributionResult, most: number, ramp: Ramp): Cont
   const side = (text: string, sign = "") => h("span", { className: `side ${sign}` }, text);
   const end = formatNumber(most);
   if (!result.signed) return ["0", bar, end, side("importance")];
-  return [side("against", "against"), `−${end}`, bar, `+${end}`, side(`for ${tokenLabel(result.question, 60)}`)];
+  return [side("against", "against"), `−${end}`, bar, `+${end} ${result.unit}`, side(`for ${tokenLabel(result.question, 60)}`)];
 }
 
 function cssGradient(ramp: Ramp, signed: boolean): string {

@@ -244,15 +244,18 @@ test("arrows move a token and change its side", async () => {
 
 test("controls follow the state, and hide where they do not apply", async () => {
   const model = new FakeModel(state({ threshold: 0.125, heads: [1, 2] }));
-  const { one, all, settle } = await shown(attention, model);
+  const { all, settle } = await shown(attention, model);
   const hidden = (text: string) => all(".group, label").find((group) => group.textContent!.startsWith(text))!.hidden;
   expect(all(".chip[aria-pressed=true]").map((chip) => chip.textContent)).toEqual(["1", "2"]);
   expect(all(".bar .name").some((name) => name.textContent === "0.125")).toBe(true);
-  expect([hidden("Cell"), hidden("Show"), hidden("hide special")]).toEqual([true, false, false]);
+  expect([hidden("Cell"), hidden("Show"), hidden("hide special"), hidden("mean")]).toEqual([true, false, false, false]);
+  model.set("heads", [1]);
+  await settle();
+  expect(hidden("mean")).toBe(true); // of one head there is none
+  model.set("heads", [1, 2]);
   model.set("mode", "matrix");
   await settle();
-  const mean = one<HTMLInputElement>("label input[type=checkbox]");
-  expect([mean.checked, mean.disabled]).toEqual([true, true]);
+  expect(hidden("mean")).toBe(true); // a matrix always is one
   expect(hidden("Cell")).toBe(true); // seven tokens are never pooled
 });
 

@@ -100,7 +100,7 @@ describe("the page", () => {
   });
 
   test("colours the squares by pattern or by a column, and says the result", () => {
-    expect(cells().map((cell) => cell.textContent)).toEqual(["", "", "prev", "prev"]);
+    expect(cells().map((cell) => cell.textContent)).toEqual(["–", "–", "prev", "prev"]);
     expect(text(".headline")).toBe("Patterns: none 2, previous 2");
     choose("Colour of the squares", "loss_change");
     expect(cells().map((cell) => cell.textContent)).toEqual([".00", "-.10", ".00", "-.10"]);

@@ -258,7 +258,7 @@ describe("the facts", () => {
   });
 
   test("name the ends of the scale", () => {
-    expect(facts().scale).toBe("against−1+1for negative");
+    expect(facts().scale).toBe("against−1+1 logitfor negative");
     expect(facts({ signed: false }).scale).toBe("01importance");
   });
 
