@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { formatNumber } from "../../src/drawing/number_format";
 import compare from "../../src/compare/index";
-import { FakeModel, layerOf, NO_TOKENS, shown, stubBrowser, TOKENS } from "../fake";
+import { FakeModel, layerOf, NO_TOKENS, recordingContext, shown, stubBrowser, TOKENS } from "../fake";
 
 beforeAll(stubBrowser);
 
@@ -107,6 +107,18 @@ test("the lists follow the chosen heads", async () => {
   await settle();
   expect(values()).toEqual(["1", "0", "1", "3"]);
   expect(find<HTMLSelectElement>("[aria-label='other layer']").options.length).toBe(2);
+});
+
+test("the difference names a word and the one that replaces it", async () => {
+  const model = new FakeModel(state());
+  const { all, settle } = await shown(compare, model);
+  const { context, of } = recordingContext();
+  (matricesOf(all)[2] as HTMLCanvasElement).getContext = (() => context) as never;
+  model.set("log", true);
+  await settle();
+  const labels = of("fillText").map(({ values }) => String(values[0]));
+  expect(labels.filter((label) => label.includes("→"))).toEqual(["a→<b>", "a→<b>"]);
+  expect(labels).toContain("[CLS]");
 });
 
 test("heads over other tokens have no difference", async () => {
