@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 bceeec1ad2c689e6842d796e8f8cea524dec63bb1e3b69c8e60db2df3011fa48
 
 // src/page/fragment.ts
 var RESTING = 200;

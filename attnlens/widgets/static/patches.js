@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 e5c6a2d05f012840b831c9cf6471ffb5ba41113d32e43515fa3688b8fca7e6df
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 bceeec1ad2c689e6842d796e8f8cea524dec63bb1e3b69c8e60db2df3011fa48
 
 // src/drawing/number_format.ts
 function formatNumber(value) {
@@ -2462,7 +2462,7 @@ var Playback = class {
 };
 
 // src/patches/index.ts
-var HOW = "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined. Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
+var HOW = "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined; patches are named (row, column), from 0. Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
 var SHOWN = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];
 var PatchesView = class {
   constructor(frame, signal) {

@@ -23,7 +23,7 @@ import { mapUpTo, scaledMaps, scaleOf, scoreText, strongest, strongestPatch, typ
 import type { PatchesState } from "./state";
 
 const HOW =
-  "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined. Point at a patch to see " +
+  "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined; patches are named (row, column), from 0. Point at a patch to see " +
   "its attention; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and " +
   "period the head, space plays the layers, Escape goes back.";
 
