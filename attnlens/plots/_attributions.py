@@ -113,10 +113,20 @@ def _listed(attributions: Iterable[Attribution]) -> list:
 def _titles(attributions: Sequence[Attribution]) -> list[str]:
     """What distinguishes them: the method with its baseline, the question, or both."""
     if len({str(one.target) for one in attributions}) == 1:
-        return [one.how for one in attributions]
+        return [_proper(one.how) for one in attributions]
     if len({one.how for one in attributions}) == 1:
         return [str(one.target) for one in attributions]
-    return [f"{one.target}: {one.how}" for one in attributions]
+    return [f"{one.target}: {_proper(one.how)}" for one in attributions]
+
+
+PROPER_NAMES = {"grad cam plus plus": "Grad-CAM++", "grad cam": "Grad-CAM", "smoothgrad": "SmoothGrad"}
+"""Methods whose name is no common noun."""
+
+
+def _proper(name: str) -> str:
+    return next(
+        (name.replace(one, own, 1) for one, own in PROPER_NAMES.items() if name.startswith(one)), name
+    )
 
 
 def _common(attributions: Sequence[Attribution]) -> list[str]:
@@ -373,6 +383,8 @@ def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _sty
         words.append("blue supports the class, red and underlined opposes it")
     if cmap is None and any(not one.signed for one in attributions):
         words.append("violet: no sign, the darker the more")
+    if any(one.method == "relevance" for one in attributions):
+        words.append("relevance counts what supports alone")
     if cmap is not None:
         words.append(
             "the last colours of the map support the class; where scores have a sign, the first oppose it"

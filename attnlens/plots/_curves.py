@@ -26,8 +26,8 @@ def faithfulness(curves: Curves | Iterable[Curves], *, figsize: _style.Size | No
     """Left, the probability without the first parts: a faithful attribution falls faster than random orders. Right,
     with the first parts alone: it rises faster.
 
-    Each attribution has a line, and the area under it in the legend; grey is the mean of the random orders with the
-    band in which all of them lie.
+    Each attribution has a line; the legend has the area under it, and how many of the random orders it is better than.
+    Grey is the mean of the random orders with the band in which all of them lie.
 
     curves: what `attnlens.evaluation.curves` returned, of one attribution or of several of the same input
 
@@ -37,7 +37,7 @@ def faithfulness(curves: Curves | Iterable[Curves], *, figsize: _style.Size | No
     """
     several = _listed(curves)
     first = several[0]
-    figure, axes = _style.blank(figsize or (8.6, 3.6 + 0.18 * ((len(several) + 2) // 2)), 1, 2)
+    figure, axes = _style.blank(figsize or (8.6, 3.6 + 0.18 * (len(several) + 1)), 1, 2)
     for ax, name, area in zip(axes.flat, ("deletion", "insertion"), (deletion, insertion)):
         _draw(ax, several, name, area)
     axes[0, 0].set_ylabel(
@@ -75,7 +75,10 @@ def _draw(ax: Axes, several: list[Curves], name: str, area: object) -> None:
         share, chance.mean(0), color=grey, linewidth=1.4, linestyle="--", label=f"random orders {mean:.2f}"
     )
     for number, one in enumerate(several):
-        _line(ax, share, getattr(one, name)[0], number, f"{_method(one)} {float(area(one)[0]):.2f}")
+        own, *others = area(one).tolist()
+        beaten = sum(own < other if name == "deletion" else own > other for other in others)
+        label = f"{_method(one)} {own:.2f}, better than {beaten} of {len(others)}"
+        _line(ax, share, getattr(one, name)[0], number, label)
     ax.set(xlim=(0, 1), ylim=(-0.02, 1.02))
     ax.set_xlabel(f"share of parts {'removed' if name == 'deletion' else 'inserted'}", color=_style.QUIET)
     better = "lower is better" if name == "deletion" else "higher is better"
@@ -84,7 +87,7 @@ def _draw(ax: Axes, several: list[Curves], name: str, area: object) -> None:
     sns.despine(ax=ax)
     for side in ("left", "bottom"):
         ax.spines[side].set_color(_style.HAIRLINE)
-    place = dict(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    place = dict(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=1)
     ax.legend(frameon=False, fontsize=8, labelcolor=_style.INK, handlelength=2.6, **place)
 
 

@@ -227,6 +227,18 @@ def test_a_line_says_where_its_scale_ends():
     assert "all 0" in [text.get_text() for text in plots.attributions([none, ranked]).axes[0].texts]
 
 
+def test_methods_have_their_proper_names_and_relevance_says_what_it_leaves_out():
+    several = [
+        of_image(method=name, signed=False, gap=None)
+        for name in ("grad_cam_plus_plus", "grad_cam", "gradient")
+    ]
+    titles = [ax.get_title().replace("\n", " ") for ax in panels(plots.attributions(several))]
+    assert titles[1:] == ["Grad-CAM++", "Grad-CAM", "gradient"]
+    lines = plots.attributions([of_text(), of_text(method="relevance", signed=False, gap=None)])
+    caption = " ".join(text.get_text() for text in lines.axes[0].texts).replace("\n", " ")
+    assert "relevance counts what supports alone" in caption
+
+
 def test_nothing_leaves_the_page():
     figure = plots.attributions([of_text(60, seed) for seed in range(4)], titles=["a long name " * 3] * 4)
     figure.draw_without_rendering()

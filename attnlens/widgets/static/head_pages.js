@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 bceeec1ad2c689e6842d796e8f8cea524dec63bb1e3b69c8e60db2df3011fa48
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -1360,6 +1360,7 @@ var WIDTH = 460;
 var HEIGHT = 380;
 var MARGIN = { left: 64, right: 14, top: 14, bottom: 48 };
 var STOPS = 11;
+var [MOST_NAMED, NAME_BESIDE] = [3, 10];
 var Scatter = class {
   constructor(content, choose, changed) {
     this.content = content;
@@ -1434,10 +1435,16 @@ var Scatter = class {
         ...up.low < 0 && up.high > 0 ? [s("path", { class: "ideal", d: `M${MARGIN.left} ${up.at(0)}H${WIDTH - MARGIN.right}` })] : [],
         s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, statisticTitle(x.name)),
         s("text", { class: "title", x: 14, y: HEIGHT / 2 - 15, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2 - 15})` }, statisticTitle(y.name)),
-        ...order.map(({ head, number: number2, x: x2, y: y2 }) => this.point(head, number2, across.at(x2), up.at(y2), layers, [x2, y2]))
+        ...order.map(({ head, number: number2, x: x2, y: y2 }) => this.point(head, number2, across.at(x2), up.at(y2), layers, [x2, y2])),
+        ...this.named(points).map(({ head, x: x2, y: y2 }) => s("text", { class: "name", x: across.at(x2) + NAME_BESIDE, y: up.at(y2) + 4, "aria-hidden": "true" }, nameOf(head)))
       )
     );
     this.meaning.textContent = `${statisticTitle(x.name)}: ${x.meaning}. ${statisticTitle(y.name)}: ${y.meaning}.`;
+  }
+  /** The chosen head, and those that are highest. */
+  named(points) {
+    const highest = [...points].sort((a, b) => b.y - a.y).slice(0, MOST_NAMED);
+    return points.filter((point) => point.number === this.chosen || highest.includes(point));
   }
   point(head, number2, cx, cy, layers, [x, y]) {
     const { columns } = this.content;
@@ -1612,14 +1619,15 @@ function plain(made) {
 function card(name, said, ...content) {
   return h("section", { className: "card" }, h("h3", {}, name), h("p", { className: "small" }, said), ...content);
 }
-function lead(content, { pattern }) {
-  if (!pattern.pattern) return ["Follows none of the named patterns more than heads of the same model with random parameters do."];
+function lead(content, { pattern, pairs: [pair] }) {
+  const connects = pair ? ` Of ordinary tokens it connects “${tokenLabel(pair[0])}” → “${tokenLabel(pair[1])}” most above chance: ${pair[2]} times, by chance ${pair[3].toFixed(1)}.` : "";
+  if (!pattern.pattern) return [`Follows none of the named patterns more than heads of the same model with random parameters do.${connects}`];
   const much = (pattern.score ?? 0) > 0.5 ? "Mostly" : "Partly";
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
     h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`),
     `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
-    `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}`
+    `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}${connects}`
   ];
 }
 function percent(share) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 bceeec1ad2c689e6842d796e8f8cea524dec63bb1e3b69c8e60db2df3011fa48
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
 
 // src/drawing/number_format.ts
 function formatNumber(value) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 bceeec1ad2c689e6842d796e8f8cea524dec63bb1e3b69c8e60db2df3011fa48
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1305,13 +1305,14 @@ var Facts = class {
   draw({ result, most }, ramp2) {
     this.question.replaceChildren(...questionFacts(result));
     this.scale.replaceChildren(...scaleContent(result, most, ramp2));
-    const { change, sum } = result;
+    const { change, sum, value } = result;
+    const at = (logit) => value === null ? "" : ` (${formatSigned(logit)})`;
     this.sums.hidden = change === null || sum === null;
     if (change !== null && sum !== null)
       this.sums.replaceChildren(
         named2("The scores add up to "),
         formatSigned(sum),
-        named2(`; from the baseline to the text the ${result.unit} changes by `),
+        named2(`; from the baseline${at(value - change)} to the text${at(value)} the ${result.unit} changes by `),
         formatSigned(change)
       );
     this.verdict.textContent = capitalized(result.verdict);

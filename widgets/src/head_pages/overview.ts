@@ -14,6 +14,9 @@ const MARGIN = { left: 64, right: 14, top: 14, bottom: 48 };
 /** A head of 12 layers has one of the colours of the palette's map of layers. */
 const STOPS = 11;
 
+/** Points that are named, and pixels from a point to its name. */
+const [MOST_NAMED, NAME_BESIDE] = [3, 10];
+
 type Choose = (number: number) => void;
 
 /** The heads as points over two columns; a click chooses one. */
@@ -96,9 +99,16 @@ export class Scatter {
         s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, statisticTitle(x.name)),
         s("text", { class: "title", x: 14, y: HEIGHT / 2 - 15, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2 - 15})` }, statisticTitle(y.name)),
         ...order.map(({ head, number, x, y }) => this.point(head, number, across.at(x), up.at(y), layers, [x, y])),
+        ...this.named(points).map(({ head, x, y }) => s("text", { class: "name", x: across.at(x) + NAME_BESIDE, y: up.at(y) + 4, "aria-hidden": "true" }, nameOf(head))),
       ),
     );
     this.meaning.textContent = `${statisticTitle(x.name)}: ${x.meaning}. ${statisticTitle(y.name)}: ${y.meaning}.`;
+  }
+
+  /** The chosen head, and those that are highest. */
+  private named<T extends { number: number; y: number }>(points: T[]): T[] {
+    const highest = [...points].sort((a, b) => b.y - a.y).slice(0, MOST_NAMED);
+    return points.filter((point) => point.number === this.chosen || highest.includes(point));
   }
 
   private point(head: Head, number: number, cx: number, cy: number, layers: number, [x, y]: [number, number]): SVGElement {

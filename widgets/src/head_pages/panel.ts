@@ -33,13 +33,14 @@ function card(name: string, said: string, ...content: Children): HTMLElement {
 }
 
 /** What the head does, in a sentence. */
-function lead(content: Content, { pattern }: Head): Children {
-  if (!pattern.pattern) return ["Follows none of the named patterns more than heads of the same model with random parameters do."];
+function lead(content: Content, { pattern, pairs: [pair] }: Head): Children {
+  const connects = pair ? ` Of ordinary tokens it connects “${tokenLabel(pair[0])}” → “${tokenLabel(pair[1])}” most above chance: ${pair[2]} times, by chance ${pair[3].toFixed(1)}.` : "";
+  if (!pattern.pattern) return [`Follows none of the named patterns more than heads of the same model with random parameters do.${connects}`];
   const much = (pattern.score ?? 0) > 0.5 ? "Mostly" : "Partly";
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
     h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`), `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
-    `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}`,
+    `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}${connects}`,
   ];
 }
 

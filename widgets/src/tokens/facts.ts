@@ -26,12 +26,13 @@ export class Facts {
   draw({ result, most }: ScoredText, ramp: Ramp): void {
     this.question.replaceChildren(...questionFacts(result));
     this.scale.replaceChildren(...scaleContent(result, most, ramp));
-    const { change, sum } = result;
+    const { change, sum, value } = result;
+    const at = (logit: number) => (value === null ? "" : ` (${formatSigned(logit)})`);
     this.sums.hidden = change === null || sum === null;
     if (change !== null && sum !== null)
       this.sums.replaceChildren(
         named("The scores add up to "), formatSigned(sum),
-        named(`; from the baseline to the text the ${result.unit} changes by `), formatSigned(change),
+        named(`; from the baseline${at(value! - change)} to the text${at(value!)} the ${result.unit} changes by `), formatSigned(change),
       );
     this.verdict.textContent = capitalized(result.verdict);
     this.verdict.dataset["kind"] = result.converged === false ? "warn" : "";

@@ -264,7 +264,7 @@ describe("the facts", () => {
 
   test("compare the sum with the change, where both are known", () => {
     const sums = (more: Partial<AttributionResult>) => facts(more).all.reading.querySelector<HTMLElement>(".sums")!;
-    expect(sums({}).textContent).toBe("The scores add up to −0.8; from the baseline to the text the logit changes by −0.75");
+    expect(sums({}).textContent).toBe("The scores add up to −0.8; from the baseline (+2.25) to the text (+1.5) the logit changes by −0.75");
     expect(sums({ change: null }).hidden).toBe(true);
   });
 
