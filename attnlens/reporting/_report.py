@@ -98,22 +98,29 @@ def report(
             wholes = [whole for whole in explained if whole is not None]
         if "compare" in wanted and window is None:
             sections.append(compared(page, entries))
-    names = list(dict.fromkeys(trace.model or "a model" for trace in traces))
-    title = title or f"Attention of {', '.join(names[:3])}{' …' if names[3:] else ''}"
+    title = title or f"Attention of {_models(list(dict.fromkeys(trace.model for trace in traces)))}"
     top = summary(title, traces, [whole.trace for whole in wholes])
     body = "\n".join([top, *(whole.html for whole in wholes), *sections, FOOTER])
     _safetensors.place(path, [page.written(title, body)], PATH)
     return path
 
 
+def _models(names: list[str]) -> str:
+    """Some models in a title."""
+    if names == [""]:
+        return "a model"
+    named = ", ".join(name or "a model" for name in names[:3])
+    return f"the model{'s' if names[1:] else ''} {named}{' …' if names[3:] else ''}"
+
+
 def _of_data(source: Audit | AuditComparison | HeadPages, title: str | None) -> bytes:
     """The page of an audit, of two, or of heads on a data set."""
     if isinstance(source, HeadPages):
-        title = title or f"Heads of {source.lens.name}"
+        title = title or f"Heads of {_models([source.lens.name])}"
         body, held = head_page_body(source, title)
         return document(title, f"{body}\n{FOOTER}", [bundle("head_pages")], [held])
     if isinstance(source, Audit):
-        title = title or f"Audit of {source.name}"
+        title = title or f"Audit of {_models([source.name])}"
         body = audit_body(source, title)
     else:
         title = title or f"{source.before.name} and {source.after.name}"
