@@ -380,8 +380,12 @@ def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
     assert _palette.rgb(_palette.colour("page", "dark")) not in printed.fills
     page.emulate_media(color_scheme="light")
     strongest = page.get_by_role("option", name="“dull”").first
-    colour = strongest.evaluate("e => getComputedStyle(e).backgroundColor")
-    assert tuple(map(int, re.findall(r"\d+", colour))) in printed.fills
+
+    def colour():
+        return strongest.evaluate("e => getComputedStyle(e).backgroundColor")
+
+    # A view takes the theme at the next frame.
+    eventually(page, lambda: tuple(map(int, re.findall(r"\d+", colour()))) in printed.fills)
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1000, False), (1500, True), (2000, True)])
