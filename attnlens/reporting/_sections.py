@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..lens import Lens, TextLens
 from ..widgets import AttentionView, CompareView, HeadsView, PatchView, TokensView, _payload
 from ..widgets._compare import attributions_for_one_target
+from ..widgets._patches import DRAWN
 from ..widgets._view import View
 from ._long_traces import LongTrace
 from ._page import Page, room, shown
@@ -246,7 +247,7 @@ def patches(entry: ReportInput, layer: int, head: int) -> PatchView | None:
         return None
     if view.trace["remote"]:
         return None
-    view.offered = [name for name in view.offered if name == "attention" or name in view.maps]
+    view.offered = [name for name in view.offered if name in DRAWN or name in view.maps]
     view.labels = [view.target] if view.target else []
     return view
 

@@ -217,7 +217,13 @@ def _attributed(a: Trace, b: Trace, attributions: tuple[TextAttribution, TextAtt
             f"{second.method}: pass target= and method= to both, so that they can be compared"
         )
     scores = [one.scores.double().tolist() for one in pair]
-    return {"target": str(first.target), "how": first.how, "a": scores[0], "b": scores[1]}
+    return {
+        "target": str(first.target),
+        "how": first.how,
+        "unit": first.unit if first.signed else "",
+        "a": scores[0],
+        "b": scores[1],
+    }
 
 
 def attributions_for_one_target(

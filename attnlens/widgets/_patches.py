@@ -29,7 +29,7 @@ OF_TRACE = ("image", "attention", "rollout")
 DRAWN = ("image", "attention")
 """Panels that the browser draws from the trace; the others need scores."""
 
-FIRST = (*OF_TRACE, "relevance", "gradient")
+FIRST = ("image", "rollout", "relevance", "gradient")
 """The panels that are shown at first, as far as they are available."""
 
 
@@ -40,9 +40,10 @@ def of_model() -> tuple[str, ...]:
 
 class PatchView(View):
     """The large picture shows the attention of one position: the brighter a patch, the larger its weight. Point at a
-    patch to see its attention, click to keep it; then pointing shows the numbers. Beside it are the class token's
-    attention in the same layer, its rollout through all layers, and attributions of a class. Each kind has one scale:
-    shares of attention; scores that only rank, as shares of their own total; signed scores, in the unit of the output.
+    patch to see its attention, click to keep it; then pointing shows the numbers. Beside it are the image, the class
+    token's rollout through all layers, and attributions of a class; `panels` adds others, as the attention of the class
+    token beside that of a patch. Each map has its own scale, or with `shared` each kind: shares of attention; scores
+    that only rank, as shares of their own total; signed scores, in the unit of the output.
 
     Weights show where information could flow, not how the model used it; rollout does not depend on a class;
     relevance and gradients only rank. Attention to the tokens before the patches is listed below the picture. For a
@@ -109,7 +110,7 @@ class PatchView(View):
         layer = (
             _usable(self._trace)[-1] if layer is None else _checks.position("layer", layer, len(self._trace))
         )
-        first = [name for name in FIRST if name in self._offered]
+        first = [name for name in self._offered if name in FIRST]
         super().__init__(
             layer=layer,
             heads=_checks.positions("head", [] if heads is None else heads, self._trace[layer].heads),
@@ -210,7 +211,12 @@ class PatchView(View):
         leading = len(self._trace.patches.leading)
         rolled = rollout(self._trace, row=0) if leading else rollout(self._trace).mean(0)
         whose = str(self._trace.tokens[0]) if leading else "mean over positions"
-        header = {"kind": "share", "target": "", "how": f"rollout of {whose}", "verdict": "knows no class"}
+        header = {
+            "kind": "share",
+            "target": "",
+            "how": f"rollout of {whose}",
+            "verdict": "independent of the class",
+        }
         return header, rolled[leading:]
 
     def _attributed(self, method: str) -> tuple[dict[str, Any], Tensor]:

@@ -46,7 +46,7 @@ SIDE_BY_SIDE = """() => {
     const main = document.querySelector("main"), part = document.querySelector(".views");
     document.body.style.background = "#fff";
     main.style.cssText = "max-width: none; padding: 12px";
-    part.style.cssText = "display: grid; grid-template-columns: 735px 480px; gap: 10px; align-items: start; margin: 0";
+    part.style.cssText = "display: grid; grid-template-columns: 735px 480px; gap: 10px; margin: 0";
     part.lastElementChild.style.cssText += "; grid-column: 1 / 3; order: -1";
 }"""
 """Puts the three views of a sentence beside each other, as boxes of ipywidgets do."""
@@ -138,7 +138,7 @@ def attention(folder: Path) -> None:
 
 def compare(folder: Path) -> None:
     page = al.report(al.load("sentiment"), PAIR, folder / "page.html", views="compare")
-    with opened(Path(page), 1160, 1.25) as shown:
+    with opened(Path(page), 1330, 1.2) as shown:
         shown.evaluate("() => (document.querySelector('main').style.maxWidth = 'none')")
         photograph(view(shown), "compare.png")
 

@@ -203,7 +203,7 @@ def test_the_comparison_and_the_patches_reach_python_and_follow_it(page, lab):
     notebook.run(2)
     expect(comparison.get_by_label("layer", exact=True)).to_have_value("1")
     expect(comparison.get_by_label("other head")).to_have_value("8")
-    expect(patches.locator(".readout")).to_contain_text("layer 2, head 1")
+    expect(patches.locator(".headline")).to_contain_text("Layer 2, head 1")
     patches.get_by_role("button", name="integrated gradients").click()
     expect(patches.get_by_text(re.compile("gap|converge"))).to_be_visible(timeout=PATIENCE)
     assert "integrated_gradients" in notebook.evaluate(2, "*patches.panels")

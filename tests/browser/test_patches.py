@@ -145,7 +145,7 @@ def test_panels_of_one_kind_are_on_one_scale_and_read_the_same_patch(mounted, le
         ((attention, top, FAINT), (rollout, top, FAINT), *scores), start=1
     ):
         assert_painted(page, f".beside figure:nth-child({number}) .heat", values, most, faint)
-    page.get_by_label("one scale per kind").uncheck()
+    page.get_by_label("one scale for maps of the same unit").uncheck()
     page.locator(".beside .scale").nth(3).wait_for()
     assert_painted(page, ".beside figure:nth-child(2) .heat", rollout, max(float(rollout.max()), 2 / 64))
     page.mouse.move(*patch_of(page, 6, 4, ".beside figure:nth-child(3) .overlay"))

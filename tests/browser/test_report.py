@@ -280,6 +280,7 @@ def test_a_long_head_is_computed_from_the_whole_down_to_its_weights(page, long_r
     open_report(page, path)
     assert "Head 0.1 (layer.head) is here in every detail" in page.inner_text("main")
     attention = view(page, "Attention")
+    attention.get_by_role("button", name="options").click()
     attention.locator("canvas.matrix").focus()
     for pool, name in (("max", "largest"), ("mean", "mean")):
         attention.get_by_label("What a cell of several weights shows").select_option(pool)
@@ -305,6 +306,7 @@ def test_a_long_head_without_special_tokens_and_of_one_text(page, long_report):
     open_report(page, path)
     attention = view(page, "Attention")
     left = trace.renormalize()
+    attention.get_by_role("button", name="options").click()
     attention.get_by_label("hide special tokens").check()
     attention.get_by_label("Which texts").select_option("b-a")
     query, key, weight, _ = pointed(page, attention, 30, 200)
@@ -372,7 +374,7 @@ def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
     open_report(page, path)
     all_drawn(page)
     printed = Printed(page.pdf(format="A4", print_background=False))
-    explained = ("Rowsarelayers", "Queriesontheleft", "Bluesupports", "Queriesrundown")
+    explained = ("Inasquare", "Queriesontheleft", "Bluesupports", "Queriesrundown")
     assert [printed.text.count(start) for start in explained] == [2, 2, 2, 1]
     assert printed.text.count("dull") > 6
     assert "hidespecialtokens" not in printed.text

@@ -24,8 +24,8 @@ PIXELS = """(canvas, places) => {
   return places.map(([x, y]) => [...context.getImageData(Math.round(x), Math.round(y), 1, 1).data].slice(0, 3));
 }"""
 
-LEFT, TOP, PLOT, LEGEND = 124, 106, 620, 160
-"""Where a matrix and the legend beside it are in the canvas."""
+PLOT, LEGEND = 620, 160
+"""Pixels of a matrix across, and of the legend beside it."""
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +60,20 @@ def colours(mounted, places, place=0):
     return torch.tensor(canvas.evaluate(PIXELS, [list(map(float, one)) for one in places])).float()
 
 
+def corner(mounted, place: int = 0) -> tuple[int, int]:
+    """Where the matrix begins in its canvas."""
+    canvas = mounted.root(place).locator("canvas.matrix").first
+    left, top = canvas.get_attribute("data-corner").split(",")
+    return int(left), int(top)
+
+
 def drawn(mounted, rows: int, cols: int, top: float, place: int = 0) -> tuple[torch.Tensor, float]:
     """The weight that each cell's colour stands for, read from the legend, `[row, column]`, and a pixel's step."""
     cell = min(48, PLOT / max(rows, cols))
-    legend = [(LEFT + cols * cell + 22, TOP + y) for y in range(int(min(rows * cell, LEGEND)))]
+    left, above = corner(mounted, place)
+    legend = [(left + cols * cell + 22, above + y) for y in range(int(min(rows * cell, LEGEND)))]
     shades = colours(mounted, legend, place)
-    cells = [(LEFT + (j + 0.15) * cell, TOP + (i + 0.2) * cell) for i in range(rows) for j in range(cols)]
+    cells = [(left + (j + 0.15) * cell, above + (i + 0.2) * cell) for i in range(rows) for j in range(cols)]
     nearest = torch.cdist(colours(mounted, cells, place), shades).argmin(1)
     return (top * (1 - nearest / (len(shades) - 1))).reshape(rows, cols), top / (len(shades) - 1)
 
@@ -83,7 +91,8 @@ def said(mounted, place=0) -> str:
 
 def point(mounted, row: float, col: float, cell: float, place: int = 0) -> str:
     """What is said of the cell that is pointed at."""
-    spot = {"x": LEFT + (col + 0.5) * cell, "y": TOP + (row + 0.5) * cell}
+    left, top = corner(mounted, place)
+    spot = {"x": left + (col + 0.5) * cell, "y": top + (row + 0.5) * cell}
     mounted.root(place).locator("canvas.matrix").first.hover(position=spot)
     return said(mounted, place)
 
@@ -239,7 +248,7 @@ def test_a_tile_that_fails_is_told_until_something_else_is_shown(page, remote):
     view.handlers["tile"] = failing
     mounted = Mounted(page, view)
     mounted.put(layer=1)
-    mounted.root().locator("canvas.matrix").dblclick(position={"x": LEFT + 5, "y": TOP + 5})
+    mounted.root().locator("canvas.matrix").dblclick(position={"x": 130, "y": 130})
     mounted.settle()
     assert mounted.root().locator(".notice").inner_text() == "the weights are gone"
     mounted.put(layer=2)
@@ -311,7 +320,8 @@ def test_keys_step_through_a_matrix_and_leave_the_browser_its_own(page, trace):
 def test_the_cell_that_is_pointed_at_has_its_labels_among_sixty(page):
     mounted = Mounted(page, al.AttentionView(made(60), heads=1, mode="matrix"))
     cell = PLOT / 60
-    beside = [(x, TOP + 33.5 * cell) for x in range(60, LEFT - 5)]
+    left, top = corner(mounted)
+    beside = [(x, top + 33.5 * cell) for x in range(26, left - 5)]
     assert float(colours(mounted, beside).max()) == 0  # only every other token has a label
     point(mounted, 33, 7, cell)
     assert float(colours(mounted, beside).max()) > 0

@@ -378,7 +378,7 @@ def test_images_come_with_their_patches(tmp_path):
     views = Scripts(al.report(al.load("cifar"), image, tmp_path / "report.html")).contents["views"]
     state = views[2]["state"]
     assert "relevance" in state["maps"]
-    assert set(state["offered"]) == {"attention", *state["maps"]}
+    assert set(state["offered"]) == {"image", "attention", *state["maps"]}
     assert state["labels"] == [state["target"]]
 
 

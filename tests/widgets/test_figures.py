@@ -210,7 +210,7 @@ def test_patches_are_the_attention_and_the_maps_beside_it():
     figure = view.figure()
     assert titles(figure).startswith("Attention of patch (2, 5)")
     names = [ax.get_title() for ax in figure.axes]
-    assert names[1:5] == ["layer 4, head 1", "rollout", "relevance", "gradient"]
+    assert names[1:5] == ["layer 4, head 1", "rollout", "gradient", "relevance"]
     row = view._trace[4, 1, 1 + 2 * 8 + 5, 1:].reshape(8, 8)
     assert np.asarray(figure.axes[1].images[-1].get_array()) == pytest.approx(row.numpy(), abs=1e-6)
 

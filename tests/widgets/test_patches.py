@@ -78,7 +78,7 @@ def test_without_a_class_token_it_opens_at_the_mean_of_the_last_layer():
 def test_a_trace_is_shown_with_what_a_trace_has(trace):
     view = al.PatchView(trace)
     assert (view.query, view.target) == (None, "")
-    assert view.offered == view.panels == ["image", "attention", "rollout"]
+    assert (view.offered, view.panels) == (["image", "attention", "rollout"], ["image", "rollout"])
     assert view.size == [32, 32]
     assert all(view.has_trait(f"layer_{number}") for number in range(len(trace)))
 
@@ -88,7 +88,7 @@ def test_rollout_is_the_class_tokens(trace):
     expected = al.rollout(trace, row=0)[1:].reshape(8, 8)
     torch.testing.assert_close(scores(view, "rollout"), expected.float())
     assert view.maps["rollout"] == {
-        "kind": "share", "target": "", "how": "rollout of [CLS]", "verdict": "knows no class",
+        "kind": "share", "target": "", "how": "rollout of [CLS]", "verdict": "independent of the class",
         "place": 0,
     }  # fmt: skip
 
@@ -266,7 +266,7 @@ def test_layers_over_other_positions_are_left_out(trace):
     other = [replace(layer, query_side="other", key_side="other") for layer in trace.layers]
     some = replace(trace, layers=(*trace.layers[:3], *other[3:]))
     view = al.PatchView(some)
-    assert (view.layer, view.panels) == (2, ["image", "attention"])
+    assert (view.layer, view.panels) == (2, ["image"])
     with pytest.raises(InputError, match=r"layer 5, .* whose positions are not the image's patches"):
         view.layer = 5
     with pytest.raises(InputError, match="no layer attends over the 8 x 8 patches"):
@@ -275,6 +275,6 @@ def test_layers_over_other_positions_are_left_out(trace):
 
 def test_a_panel_that_the_model_cannot_have_is_left_out_unless_it_was_asked_for(trace):
     mixed = replace(trace, layers=(*trace.layers[:3], replace(trace.layers[3], kind="cross")))
-    assert al.PatchView(mixed).panels == ["image", "attention"]
+    assert al.PatchView(mixed).panels == ["image"]
     with pytest.raises(InputError, match="cross"):
         al.PatchView(mixed, panels=["rollout"])

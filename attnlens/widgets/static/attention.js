@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -993,6 +993,25 @@ function svgElement(body, width, height, attributes) {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
 }
 
+// src/drawing/titles.ts
+var MOST_WORDS = 40;
+function capitalized(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+function traceTitle({ model, tokens, patches }) {
+  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
+  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
+  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
+function layerTitle({ layers, stacks }, number) {
+  const { kind } = layers[number];
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
+}
+function stackedLayer(stack = "") {
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+}
+
 // src/ui/downloads.ts
 function downloadButtons(picture, failed) {
   const button2 = (kind, title, act) => {
@@ -1066,7 +1085,7 @@ function watchPrinting(signal, callback) {
 }
 
 // src/ui/style.css
-var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  .downloads, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  min-height: 100%;\n  display: flex;\n  flex-direction: column;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .options { display: contents; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: color-mix(in srgb, var(--accent) 13%, var(--background)); border-color: var(--accent); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet[aria-expanded]::after { content: " ▸"; }\nbutton.quiet[aria-expanded="true"]::after { content: " ▾"; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.headline { margin: 0 0 8px; font-size: 15px; line-height: 1.35; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.stage { position: relative; flex: none; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: auto; padding-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how, .keys { margin: 0; color: var(--muted); font-size: 12px; }\n.keys { grid-column: 1 / -1; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  footer button, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
 
 // src/ui/theme.ts
 var DARK_SYSTEM = "(prefers-color-scheme: dark)";
@@ -1113,12 +1132,13 @@ var Frame = class {
     sheet.replaceSync(customProperties() + style_default + style);
     this.root.adoptedStyleSheets = [sheet];
     this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    const footer = h("footer", {}, this.readout, this.explanation, h("span", {}, this.shortcutsButton, this.downloads), this.shortcuts);
     this.section = h(
       "div",
       { className: "view", role: "group", "aria-label": name },
       this.bar,
       this.notice,
+      this.headline,
       this.stage,
       footer
     );
@@ -1132,11 +1152,22 @@ var Frame = class {
   root;
   /** Where controls go. */
   bar;
+  /** What the picture shows, above it. */
+  headline = h("p", { className: "headline", hidden: true });
   /** Where the picture goes. */
   stage = h("div", { className: "stage" });
   readout = h("output", { className: "readout", "aria-live": "polite" });
   notice = h("div", { className: "notice", role: "status", hidden: true });
   explanation = h("p", { className: "how" });
+  shortcuts = h("p", { className: "keys", id: "keys", hidden: true });
+  shortcutsButton = h("button", {
+    type: "button",
+    className: "quiet",
+    hidden: true,
+    "aria-expanded": "false",
+    "aria-controls": "keys",
+    onclick: () => this.switchShortcuts()
+  }, "Keys");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -1188,9 +1219,20 @@ var Frame = class {
   say(text) {
     this.readout.textContent = text;
   }
-  /** Shows how to read the picture. */
-  explain(text) {
+  /** Shows what is seen, and what that says; "" shows nothing. */
+  title(name, said = "") {
+    this.headline.hidden = name === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), said ? `: ${said}` : "");
+  }
+  /** Shows how to read the picture; a button shows how to move in it by mouse and keys. */
+  explain(text, shortcuts = "") {
     this.explanation.textContent = text;
+    this.shortcuts.textContent = shortcuts;
+    this.shortcutsButton.hidden = shortcuts === "";
+  }
+  switchShortcuts() {
+    this.shortcuts.hidden = !this.shortcuts.hidden;
+    this.shortcutsButton.setAttribute("aria-expanded", String(!this.shortcuts.hidden));
   }
   /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
   notify(text, kind = "error") {
@@ -1230,7 +1272,7 @@ function view(name, style, fill) {
 }
 
 // src/attention/attention.css
-var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chips.pictures .chip { display: inline-flex; flex-direction: column; align-items: center; padding: 2px 3px 0; font-size: 11px; line-height: 15px; }\n.chip canvas { width: 34px; height: 34px; image-rendering: pixelated; background: var(--background); border-radius: 2px; }\n.headline { margin: 0 0 6px; font-size: 14px; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 1100px; margin: 0 auto; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines.at-line { cursor: pointer; }\n.lines .content { position: relative; }\n.lines .columns { position: sticky; top: 0; z-index: 1; height: 28px; display: grid; grid-template-columns: var(--side) 1fr var(--side); align-items: center; background: var(--background); color: var(--muted); }\n.lines .columns span:first-child { text-align: right; padding-right: 8px; }\n.lines .columns span:last-child { padding-left: 8px; }\n.lines .samples { display: flex; justify-content: center; gap: 14px; font-size: 11px; font-variant-numeric: tabular-nums; overflow: hidden; }\n.lines .sample { display: inline-flex; align-items: center; gap: 6px; }\n.lines .sample i { width: 24px; border-radius: 2px; }\n.lines canvas { position: sticky; top: 28px; pointer-events: none; }\n.lines .token { position: absolute; display: flex; align-items: center; gap: 6px; width: calc(var(--side) - 3px); height: var(--row); line-height: var(--row); padding: 0 5px; border-radius: 3px; cursor: pointer; }\n.lines.small .token { font-size: min(11px, var(--row) - 1px); }\n.lines .token.query { left: 0; flex-direction: row-reverse; }\n.lines .token.key { right: 0; }\n.lines .token .label { flex: 1; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query .label { text-align: right; }\n.lines .token::before, .lines .token::after { font: 10px/1 system-ui, sans-serif; font-variant-numeric: tabular-nums; color: var(--muted); flex: none; }\n.lines .token::after { content: attr(data-index); }\n.lines .token::before { content: attr(data-weight); order: 1; color: var(--text); }\n.lines .token::after { order: 2; min-width: 16px; text-align: right; }\n.lines .token.query::after { text-align: left; }\n.lines .token.special .label { color: var(--muted); }\n.lines .token[aria-selected="true"], .lines .token[aria-selected="true"] .label, .lines .token[aria-selected="true"]::before, .lines .token[aria-selected="true"]::after { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { margin: 0 auto; outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
+var attention_default = '.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 5px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.chips.pictures .chip { display: inline-flex; flex-direction: column; align-items: center; padding: 2px 3px 0; font-size: 11px; line-height: 15px; }\n.chip canvas { width: 34px; height: 34px; image-rendering: pixelated; background: var(--background); border-radius: 2px; }\n.chip[aria-pressed="true"] { background: var(--chip); border-color: var(--chip); color: var(--on-chip); }\n.lines { position: relative; max-width: 1100px; margin: 0 auto; overflow-y: auto; overflow-x: hidden; outline: none; }\n.lines:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }\n.lines.at-line { cursor: pointer; }\n.lines .content { position: relative; }\n.lines .columns { position: sticky; top: 0; z-index: 1; height: 28px; display: grid; grid-template-columns: var(--side) 1fr var(--side); align-items: center; background: var(--background); color: var(--muted); }\n.lines .columns span:first-child { text-align: right; padding-right: 8px; }\n.lines .columns span:last-child { padding-left: 8px; }\n.lines .samples { display: flex; justify-content: center; gap: 14px; font-size: 11px; font-variant-numeric: tabular-nums; overflow: hidden; }\n.lines .sample { display: inline-flex; align-items: center; gap: 6px; }\n.lines .sample i { width: 24px; border-radius: 2px; }\n.lines canvas { position: sticky; top: 28px; pointer-events: none; }\n.lines .token { position: absolute; display: flex; align-items: center; gap: 6px; width: calc(var(--side) - 3px); height: var(--row); line-height: var(--row); padding: 0 5px; border-radius: 3px; cursor: pointer; }\n.lines.small .token { font-size: min(11px, var(--row) - 1px); }\n.lines .token.query { left: 0; flex-direction: row-reverse; }\n.lines .token.key { right: 0; }\n.lines .token .label { flex: 1; overflow: hidden; text-overflow: ellipsis; }\n.lines .token.query .label { text-align: right; }\n.lines .token::before, .lines .token::after { font: 10px/1 system-ui, sans-serif; font-variant-numeric: tabular-nums; color: var(--muted); flex: none; }\n.lines .token::after { content: attr(data-index); }\n.lines .token::before { content: attr(data-weight); order: 1; color: var(--text); }\n.lines .token::after { order: 2; min-width: 16px; text-align: right; }\n.lines .token.query::after { text-align: left; }\n.lines .token.special .label { color: var(--muted); }\n.lines .token[aria-selected="true"], .lines .token[aria-selected="true"] .label, .lines .token[aria-selected="true"]::before, .lines .token[aria-selected="true"]::after { background: var(--accent); color: var(--background); }\n.lines .token.pointed:not([aria-selected="true"]) { background: var(--surface); }\n.matrix { margin: 0 auto; outline: none; touch-action: none; cursor: crosshair; }\n.matrix:focus-visible { outline: 2px solid var(--accent); }\n.detail { margin-top: 8px; padding-top: 8px; border-top: 1px solid var(--line); }\n.detail table { border-collapse: collapse; }\n.detail th { font-weight: normal; color: var(--muted); text-align: right; padding: 1px 8px 1px 0; white-space: nowrap; }\n.detail td { padding: 1px 0; }\n';
 
 // src/drawing/number_format.ts
 var READS_ZERO = 5e-3;
@@ -1242,25 +1284,6 @@ function formatNumber(value) {
 }
 function formatPercent(share) {
   return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
-}
-
-// src/drawing/titles.ts
-var MOST_WORDS = 40;
-function capitalized(text) {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-function traceTitle({ model, tokens, patches }) {
-  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
-  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
-  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
-}
-function layerTitle({ layers, stacks }, number) {
-  const { kind } = layers[number];
-  const of = stacks[number] || (kind === "self" ? "" : kind);
-  return of ? `${number} (${of})` : String(number);
-}
-function stackedLayer(stack = "") {
-  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
 }
 
 // src/attention/attention_model.ts
@@ -1354,6 +1377,29 @@ function scoreOf(q, k, scale) {
 function group(name, ...children) {
   return h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
 }
+var Options = class {
+  controls;
+  button;
+  inUse = h("span", { className: "name" });
+  constructor(...controls) {
+    this.controls = h("span", { className: "options", hidden: true }, ...controls);
+    this.button = button("options", () => this.show(this.controls.hidden === true));
+    this.button.classList.add("quiet");
+    this.show(false);
+  }
+  /** The button, and what it shows. */
+  get elements() {
+    return [h("span", { className: "group" }, this.button, this.inUse), this.controls];
+  }
+  /** Says what is in use, in words. */
+  draw(inUse) {
+    this.inUse.textContent = inUse.join(", ");
+  }
+  show(shown) {
+    this.controls.hidden = !shown;
+    this.button.setAttribute("aria-expanded", String(shown));
+  }
+};
 function segments(label, buttons) {
   return h("span", { className: "segments", role: "group", "aria-label": label }, ...buttons);
 }
@@ -2015,6 +2061,13 @@ var AttentionControls = class {
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);
     this.zoom = zoomButtons(actions.matrix);
+    this.more = new Options(
+      this.layersLabel,
+      this.specialLabel,
+      h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
+      h("label", {}, this.log, "log"),
+      this.poolGroup
+    );
     this.layOut();
   }
   frame;
@@ -2037,6 +2090,7 @@ var AttentionControls = class {
   poolGroup;
   zoom;
   layersLabel;
+  more;
   headCount = 0;
   /** Averages each head over the typed layers; one layer or none is the chosen one alone. */
   averageLayers() {
@@ -2049,17 +2103,24 @@ var AttentionControls = class {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
-      this.layersLabel,
-      group("Heads", all, this.picker.element),
-      this.meanLabel,
       segments("Picture", this.modes),
+      this.zoom,
       this.pairGroup,
-      this.specialLabel,
-      h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
-      h("label", {}, this.log, "log"),
-      this.poolGroup,
-      this.zoom
+      ...this.more.elements,
+      group("Heads", all, this.picker.element),
+      this.meanLabel
     );
+  }
+  get optionsInUse() {
+    const { model } = this.frame;
+    const [layers, threshold] = [model.get("layers"), model.get("threshold")];
+    return [
+      ...layers.length > 1 ? [`mean of layers ${numberRanges(layers)}`] : [],
+      ...model.get("hide_special") ? ["no special tokens"] : [],
+      ...threshold > 0 ? [`from ${threshold.toFixed(3)}`] : [],
+      ...model.get("log") ? ["log"] : [],
+      ...model.get("pool") === "mean" ? ["mean of a cell's weights"] : []
+    ];
   }
   listLayers(trace) {
     this.layer.replaceChildren(...options(trace.layers.map((_, n) => [String(n), layerTitle(trace, n)])));
@@ -2087,6 +2148,7 @@ var AttentionControls = class {
     this.thresholdValue.textContent = model.get("threshold").toFixed(3);
     this.log.checked = model.get("log");
     this.pool.value = model.get("pool");
+    this.more.draw(this.optionsInUse);
     this.zoom.hidden = lines;
     this.poolGroup.hidden = lines || Math.max(header.queries, header.keys) <= POOLED_SIZE;
   }
@@ -2520,6 +2582,11 @@ function keyActions(matrix) {
 var LABEL_HEIGHT = 12;
 var LETTER_WIDTH = 6.7;
 var MOST_LETTERS = 15;
+var MANY = 1024;
+function labelRoom(tokens) {
+  const letters = tokens.length > MANY ? [MOST_LETTERS] : tokens.map((text) => lettersWide(tokenLabel(text, MOST_LETTERS)));
+  return LETTER_WIDTH * Math.min(MOST_LETTERS, Math.max(0, ...letters));
+}
 function axisLabels({ tokens, positions, start, cell, size, marked, room }) {
   const step = Math.max(1, Math.ceil(LABEL_HEIGHT / cell));
   const special = new Set(tokens.special);
@@ -2792,6 +2859,9 @@ function crossSvg(scene) {
   const boxes = crossBoxes(scene).map(([x, y, wide, high]) => `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
   return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
 }
+function labelMargins(queries, keys) {
+  return { left: Math.ceil(12 + AXIS_NAME + labelRoom(queries)), top: Math.ceil(12 + AXIS_NAME + labelRoom(keys) * Math.sin(LEAN)) };
+}
 function axisNames(scene) {
   const { left, top } = scene.margins;
   const { width, height } = scene.viewport;
@@ -2967,6 +3037,10 @@ var Viewport = class {
 var WIDE2 = { plot: 620, left: 124, top: 106, legend: 80 };
 var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
 var NARROW_WIDTH = 480;
+function fitted(margins, { queries, keys, rows, cols }) {
+  const { left, top } = labelMargins(rows.map((n) => queries.text[n]), cols.map((n) => keys.text[n]));
+  return { ...margins, left: Math.min(margins.left, left), top: Math.min(margins.top, top) };
+}
 var SMALLEST_PLOT = 120;
 var RESTING = 150;
 var Matrix = class {
@@ -3003,9 +3077,10 @@ var Matrix = class {
     this.drawing = drawing;
     const { rows, cols } = drawing;
     if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
-    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE2);
-    const { plot, left, legend } = this.margins;
+    this.margins = drawing.margins ?? fitted(width < NARROW_WIDTH ? NARROW : WIDE2, drawing);
+    const { plot, left, top, legend } = this.margins;
     if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT, Math.min(plot, width - left - legend)))) this.moved();
+    this.element.dataset["corner"] = `${left},${top}`;
     this.paint();
   }
   /** The largest weight of what is shown, 0 until it is known. */
@@ -3219,8 +3294,6 @@ var AttentionPicture = class {
   frame;
   lines;
   matrix;
-  /** What is shown, and what it does. */
-  headline = h("p", { className: "headline" });
   pointed = null;
   /** Counts drawings: the result of a superseded one is discarded. */
   drawings = 0;
@@ -3270,8 +3343,8 @@ var AttentionPicture = class {
     other.hidden = true;
     if (focused === other) current.focus({ preventScroll: true });
     const drawing = ++this.drawings;
-    this.headline.hidden = empty;
-    if (!empty) void this.showHeadline(shown, drawing);
+    if (empty) this.frame.title("");
+    else void this.showHeadline(shown, drawing);
     if (empty) this.frame.say("");
     else if (isLines) this.showLines(shown, drawing);
     else this.showMatrix(shown);
@@ -3286,7 +3359,7 @@ var AttentionPicture = class {
     const { query, key } = source.header.layers[selection.layer];
     const tokens = tokensOfBoth(source, selection.layer);
     const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key && query !== "other", patches: query === "input" ? source.header.patches : null });
-    this.headline.replaceChildren(h("b", {}, capitalized(name)), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
+    this.frame.title(name, pattern ? `${apart ? "on average " : ""}${pattern}` : "");
   }
   showLines(shown, drawing) {
     const { frame } = this;
@@ -3349,7 +3422,7 @@ var AttentionPicture = class {
     const selected = [...query === null ? [] : ["query", query], ...key === null ? [] : ["key", key]];
     return {
       picture: (lines ? this.lines : this.matrix).svg(),
-      title: this.headline.textContent ?? "",
+      title: this.frame.headline.textContent ?? "",
       subtitle: [traceTitle(source.header), query === null && key === null ? "" : this.selectionInWords()].filter(Boolean).join("   "),
       caption: (lines ? "Attention weights: from each query on the left to its keys on the right, a thicker and darker line for a larger weight." : "Attention weights: queries run down, keys across; a darker colour is a larger weight.").replace("darker", this.frame.dark ? "brighter" : "darker"),
       file: ["attention", "layer", ...selection.layers ?? [selection.layer], "head", ...selection.heads.slice(0, 4), ...selected].join("-")
@@ -3441,8 +3514,12 @@ function vectorRow(name, values, dark2) {
 
 // src/attention/index.ts
 var HOW = {
-  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight. Point at a token to see it alone, click to keep it. Keys: [ ] change the layer, comma and period the head, arrows the token; m shows the matrix.",
-  matrix: "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005. Drag to move, double-click or + and - to zoom, 0 for all. Keys: [ ] change the layer, comma and period the head, arrows the cell; m shows the lines."
+  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight.",
+  matrix: "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005."
+};
+var KEYS = {
+  lines: "Point at a token to see it alone, click to keep it. [ and ] change the layer, comma and period the head, arrows the token; m shows the matrix, Escape lets go.",
+  matrix: "Drag to move, double-click or + and - to zoom, 0 for all. [ and ] change the layer, comma and period the head, arrows the cell; m shows the lines, Escape lets go."
 };
 var SHOWN = [
   "layer",
@@ -3471,7 +3548,7 @@ var AttentionView = class {
     });
     this.controls.listLayers(this.source.header);
     this.detail = new ScoreDetail(frame);
-    frame.stage.append(this.empty, this.picture.headline, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
+    frame.stage.append(this.empty, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
     listen(model, SHOWN, frame.redraw, signal);
     listen(model, ["trace"], () => this.changeTrace(), signal);
     frame.root.addEventListener("keydown", (event) => this.onKey(event), { signal });
@@ -3518,7 +3595,8 @@ var AttentionView = class {
     const { rows, cols } = source.positions(selection);
     const empty = rows.length === 0 || cols.length === 0;
     this.controls.draw(source, number, chosen.heads);
-    this.frame.explain(HOW[this.frame.model.get("mode")]);
+    const mode = this.frame.model.get("mode");
+    this.frame.explain(HOW[mode], KEYS[mode]);
     this.empty.hidden = !empty;
     this.picture.draw({ source, number, selection }, empty);
     this.detail.show(source, number, this.selectedCell(chosen));

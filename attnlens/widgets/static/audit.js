@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
 
 // src/page/fragment.ts
 var RESTING = 200;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -555,59 +555,6 @@ function weightColours(options2, top) {
   return { name: [log, threshold, top, ramp2(0), ramp2(1)].join(), ramp: ramp2, share, threshold, top, log, signed };
 }
 
-// src/drawing/number_format.ts
-var READS_ZERO = 5e-3;
-function formatNumber(value) {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  if (Math.abs(value) < 1e-3) return value.toExponential(1);
-  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-}
-function formatColumn(value, most, isSigned) {
-  if (!Number.isFinite(value)) return "–";
-  const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
-  const text = Math.abs(value).toFixed(decimals);
-  return isSigned && Number(text) !== 0 ? `${value > 0 ? "+" : "−"}${text}` : text;
-}
-
-// src/drawing/token_label.ts
-var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
-var LONGEST = 40;
-var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
-function tokenLabel(text, longest = LONGEST) {
-  const start = text.slice(0, longest * 2);
-  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
-  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
-  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
-  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
-  const letters = [...clear];
-  const cut = letters.length > longest || start.length < text.length;
-  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
-}
-var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
-var MARK = /[\p{Mn}\p{Me}\u200d]|\p{Emoji_Modifier}/u;
-var FLAG = /\p{Regional_Indicator}/u;
-function lettersWide(text) {
-  return [...text].reduce((sum, letter) => sum + (MARK.test(letter) ? 0 : FLAG.test(letter) ? 1 : WIDE.test(letter) ? 2 : 1), 0);
-}
-
-// src/drawing/titles.ts
-var MOST_WORDS = 40;
-function traceTitle({ model, tokens, patches }) {
-  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
-  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
-  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
-}
-function layerTitle({ layers, stacks }, number) {
-  const { kind } = layers[number];
-  const of = stacks[number] || (kind === "self" ? "" : kind);
-  return of ? `${number} (${of})` : String(number);
-}
-function statisticTitle(name) {
-  return name.replaceAll("_", " ");
-}
-
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
 function coarsestLevel(rows, cols) {
@@ -641,10 +588,562 @@ function cutTile(whole, rows, cols, pool, level, row, col) {
   return { rows: high, cols: wide, weights };
 }
 
+// src/ui/dom.ts
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === void 0 || value === null) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name in element && name !== "role" && name !== "list") element[name] = value;
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+function range(count) {
+  return [...Array(count).keys()];
+}
+
+// src/drawing/token_label.ts
+var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
+var LONGEST = 40;
+var UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+var JOINER = /(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic})/gu;
+function tokenLabel(text, longest = LONGEST) {
+  const start = text.slice(0, longest * 2);
+  const seen = start.trim() === "" ? start.replace(/[ \u00a0]/g, (c) => SIGNS[c]) : start;
+  const joined = new Set([...seen.matchAll(JOINER)].map(({ index }) => index));
+  const sign = (c) => SIGNS[c] ?? (c < " " ? String.fromCharCode(9216 + c.charCodeAt(0)) : `‹${c.charCodeAt(0).toString(16)}›`);
+  const clear = seen.replace(UNSEEN, (c, at) => joined.has(at) ? c : sign(c));
+  const letters = [...clear];
+  const cut = letters.length > longest || start.length < text.length;
+  return cut ? `${letters.slice(0, longest - 1).join("")}…` : clear || "∅";
+}
+var WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+var MARK = /[\p{Mn}\p{Me}\u200d]|\p{Emoji_Modifier}/u;
+var FLAG = /\p{Regional_Indicator}/u;
+function lettersWide(text) {
+  return [...text].reduce((sum, letter) => sum + (MARK.test(letter) ? 0 : FLAG.test(letter) ? 1 : WIDE.test(letter) ? 2 : 1), 0);
+}
+
+// src/drawing/axis_labels.ts
+var LABEL_HEIGHT = 12;
+var LETTER_WIDTH = 6.7;
+var MOST_LETTERS = 15;
+var MANY = 1024;
+function labelRoom(tokens) {
+  const letters = tokens.length > MANY ? [MOST_LETTERS] : tokens.map((text) => lettersWide(tokenLabel(text, MOST_LETTERS)));
+  return LETTER_WIDTH * Math.min(MOST_LETTERS, Math.max(0, ...letters));
+}
+function axisLabels({ tokens, positions, start, cell, size, marked, room }) {
+  const step = Math.max(1, Math.ceil(LABEL_HEIGHT / cell));
+  const special = new Set(tokens.special);
+  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER_WIDTH));
+  const out = [];
+  const add = (n) => {
+    const offset = (n - start + 0.5) * cell;
+    if (n >= positions.length || offset < 0 || offset > size) return;
+    const position = positions[n];
+    out.push({ offset, text: tokenLabel(tokens.text[position], letters), special: special.has(position), marked: n === marked });
+  };
+  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
+    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
+  if (marked >= 0) add(marked);
+  return out;
+}
+
+// src/drawing/canvas.ts
+function canvasContext(canvas, width, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+function gradientBar(ramp2) {
+  const width = 80;
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, width, 10);
+  for (let x = 0; x < width; x++) {
+    context.fillStyle = ramp2(x / (width - 1));
+    context.fillRect(x, 0, 1, 10);
+  }
+  return canvas;
+}
+
+// src/drawing/number_format.ts
+var READS_ZERO = 5e-3;
+function formatNumber(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-3) return value.toExponential(1);
+  return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+function formatColumn(value, most, isSigned) {
+  if (!Number.isFinite(value)) return "–";
+  const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
+  const text = Math.abs(value).toFixed(decimals);
+  return isSigned && Number(text) !== 0 ? `${value > 0 ? "+" : "−"}${text}` : text;
+}
+
+// src/drawing/legend.ts
+var LONGEST2 = 160;
+var BANDS = 32;
+var LETTERS_APART = 11;
+function legendTicks({ top, log, signed, share }, length) {
+  const logarithmic = [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top);
+  const weights = signed ? [top, 0, -top] : log ? logarithmic : [top, top / 2, 0];
+  const out = [];
+  for (const weight of weights) {
+    const y = (1 - share(weight)) * (length - 1);
+    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatNumber(weight) });
+  }
+  return out;
+}
+function paintLegend(context, colours, x, y, room, ink) {
+  const length = Math.min(room, LONGEST2);
+  for (let line = 0; line < length; line++) {
+    context.fillStyle = colours.ramp(1 - line / (length - 1));
+    context.fillRect(x, y + line, 12, 1.5);
+  }
+  context.fillStyle = ink;
+  context.font = "11px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const tick of legendTicks(colours, length)) context.fillText(tick.text, x + 17, y + tick.y);
+}
+function legendSvg(colours, x, y, room) {
+  const length = Math.min(room, LONGEST2);
+  const high = length / BANDS;
+  const bands = Array.from({ length: BANDS }, (_, n) => `<rect x="${x}" y="${y + n * high}" width="12" height="${high + 0.3}" fill="${colours.ramp(1 - n / (BANDS - 1))}"/>`);
+  const texts = legendTicks(colours, length).map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
+  return [...bands, ...texts].join("");
+}
+
+// src/drawing/svg.ts
+var [EDGE, NARROWEST] = [14, 460];
+var TITLE = { size: 15, line: 20, letter: 9 };
+var SMALL = { size: 12, line: 16, letter: 6.2 };
+function escapeXml(text) {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
+}
+function figureDocument({ picture, title, subtitle, caption }, { background, text, muted }) {
+  const width = Math.max(picture.width + 2 * EDGE, NARROWEST);
+  const parts = [];
+  let y = EDGE;
+  const write = (content, { size, line, letter }, style) => {
+    for (const words of wrapped(content, Math.floor((width - 2 * EDGE) / letter))) {
+      parts.push(`<text x="${EDGE}" y="${y + size}" font-size="${size}" ${style}>${escapeXml(words)}</text>`);
+      y += line;
+    }
+  };
+  write(title, TITLE, `font-weight="bold" fill="${text}"`);
+  write(subtitle, SMALL, `fill="${muted}"`);
+  parts.push(svgInset(picture, (width - picture.width) / 2, y += 8));
+  y += picture.height + 4;
+  write(caption, SMALL, `fill="${muted}"`);
+  const height = Math.ceil(y + EDGE);
+  const attributes = 'font-family="system-ui, sans-serif"';
+  const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
+  return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
+}
+function wrapped(text, letters) {
+  const lines = [];
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== void 0 && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(...brokenWord(word, letters));
+  }
+  return lines;
+}
+function brokenWord(word, letters) {
+  const parts = [""];
+  let wide = 0;
+  for (const letter of word) {
+    const width = lettersWide(letter);
+    if (wide > 0 && wide + width > letters) {
+      parts.push("");
+      wide = 0;
+    }
+    parts[parts.length - 1] += letter;
+    wide += width;
+  }
+  return parts;
+}
+function fileName(...parts) {
+  return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
+}
+function svgInset({ width, height, attributes, body }, x, y) {
+  return svgElement(body, width, height, `x="${x}" y="${y}" ${attributes}`);
+}
+function svgElement(body, width, height, attributes) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
+}
+
+// src/protocol/weights.ts
+function meanOf(matrices) {
+  if (matrices.length === 1) return matrices[0];
+  const out = new Float32Array(matrices[0].length);
+  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
+  return out;
+}
+function submatrix(matrix, keys, rows, cols) {
+  const out = new Float32Array(rows.length * cols.length);
+  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
+  return out;
+}
+function withoutKeys(matrix, keys, omitted) {
+  const out = matrix.slice();
+  for (let start = 0; start < out.length; start += keys) {
+    for (const key of omitted) out[start + key] = 0;
+    let sum = 0;
+    for (let j = 0; j < keys; j++) sum += out[start + j];
+    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
+  }
+  return out;
+}
+function largestMagnitude(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+// src/drawing/tile_cache.ts
+var MOST_TILES = 400;
+function within({ first, end }, index) {
+  return index >= first && index < end;
+}
+var TileCache = class {
+  constructor(rows, cols, requestTile, events) {
+    this.requestTile = requestTile;
+    this.events = events;
+    this.coarsest = coarsestLevel(rows, cols);
+  }
+  requestTile;
+  events;
+  /** The level at which the matrix is one tile. */
+  coarsest;
+  tiles = /* @__PURE__ */ new Map();
+  pending = /* @__PURE__ */ new Set();
+  largest = /* @__PURE__ */ new Map();
+  /** Stops reporting events. */
+  close() {
+    this.events = null;
+  }
+  at(level, row, col) {
+    const key = `${level}/${row}/${col}`;
+    const cached2 = this.tiles.get(key);
+    if (cached2) {
+      this.tiles.delete(key);
+      this.tiles.set(key, cached2);
+    }
+    return cached2;
+  }
+  /** The largest magnitude among the tiles of a level; at the coarsest level that of the matrix. 0 until one arrived. */
+  largestWeight(level = this.coarsest) {
+    return this.largest.get(level) ?? 0;
+  }
+  /** Requests a tile unless it is here. One that is under way is requested again, since it is needed sooner than others. */
+  request(level, row, col) {
+    const key = `${level}/${row}/${col}`;
+    if (this.tiles.has(key)) return;
+    const tile = this.requestTile(level, row, col);
+    if (this.pending.has(key)) return void tile.catch(() => {
+    });
+    this.pending.add(key);
+    this.events?.pending(this.pending.size);
+    tile.then(
+      (tile2) => {
+        this.hold(key, tile2);
+        this.largest.set(level, Math.max(this.largestWeight(level), largestMagnitude(tile2.weights)));
+        this.ended(key);
+        this.events?.arrived(level);
+      },
+      (error) => {
+        this.ended(key);
+        if (error.name !== "AbortError") this.events?.failed(error);
+      }
+    );
+  }
+  /** Only these tiles, and the coarsest, count as under way; others may come later. */
+  see(level, rows, cols) {
+    const isSeen = (key) => {
+      const [at, row, col] = key.split("/").map(Number);
+      return at === this.coarsest || at === level && within(rows, row) && within(cols, col);
+    };
+    [...this.pending].filter((key) => !isSeen(key)).forEach((key) => this.ended(key));
+  }
+  ended(key) {
+    if (this.pending.delete(key)) this.events?.pending(this.pending.size);
+  }
+  /** Drops the tiles that were not looked at for the longest time. */
+  hold(key, tile) {
+    this.tiles.set(key, { tile, picture: null, colours: "" });
+    for (const oldest of this.tiles.keys()) {
+      if (this.tiles.size <= MOST_TILES) return;
+      if (oldest !== `${this.coarsest}/0/0`) this.tiles.delete(oldest);
+    }
+  }
+  /** A single weight; null where its tile is not here. */
+  weight(row, col) {
+    const tile = this.at(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE))?.tile;
+    return tile ? tile.weights[row % TILE_SIDE * tile.cols + col % TILE_SIDE] : null;
+  }
+  /** The pooled weight of a cell at that level, or at the next coarser one that is here. */
+  pooledWeight(level, row, col) {
+    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
+      const [down, across] = [row >> up, col >> up];
+      const tile = this.at(up, Math.floor(down / TILE_SIDE), Math.floor(across / TILE_SIDE))?.tile;
+      if (tile) return { weight: tile.weights[down % TILE_SIDE * tile.cols + across % TILE_SIDE], size: 2 ** up };
+    }
+    return null;
+  }
+};
+function tilePicture(cached2, { name, ramp: ramp2, share, threshold }) {
+  if (cached2.picture && cached2.colours === name) return cached2.picture;
+  const { rows, cols, weights } = cached2.tile;
+  const canvas = h("canvas", { width: cols, height: rows });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(cols, rows);
+  const colours = new Uint32Array(rampTable(ramp2).buffer);
+  const pixels = new Uint32Array(image.data.buffer);
+  const zero = Math.round(255 * share(0));
+  for (let n = 0; n < weights.length; n++) {
+    const weight = weights[n];
+    pixels[n] = colours[Math.abs(weight) < threshold ? zero : Math.round(255 * share(weight))];
+  }
+  context.putImageData(image, 0, 0);
+  cached2.colours = name;
+  return cached2.picture = canvas;
+}
+
+// src/drawing/matrix_painter.ts
+var LEAN = Math.PI / 3;
+var NO_ROOM = 20;
+var THIN_CELL = 5;
+var ROOMY_CELL = 22;
+var numberSize = (cell) => Math.min(12, Math.floor(cell * 0.4));
+var AXIS_NAME = 18;
+var NAMED_PLOT = 100;
+var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+function paintMatrix(context, scene) {
+  const { drawing, viewport, tiles, margins, colours } = scene;
+  const { width, height } = viewport;
+  context.save();
+  context.translate(margins.left, margins.top);
+  context.beginPath();
+  context.rect(0, 0, width, height);
+  context.clip();
+  context.fillStyle = drawing.ramp(0);
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingEnabled = false;
+  tiles.request(tiles.coarsest, 0, 0);
+  if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
+  paintNumbers(context, scene);
+  paintCross(context, scene);
+  context.restore();
+  context.strokeStyle = drawing.roles.muted;
+  context.globalAlpha = 0.5;
+  context.lineWidth = 1;
+  context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
+  context.globalAlpha = 1;
+  paintLabels(context, scene);
+  paintAxisNames(context, scene);
+  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
+}
+function hasLegend({ margins, colours }) {
+  return colours.top > 0 && margins.legend > NO_ROOM;
+}
+function paintTiles(context, scene) {
+  const { rows, cols } = scene.viewport.tilesInSight(scene.level);
+  scene.tiles.see(scene.level, rows, cols);
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      scene.tiles.request(scene.level, row, col);
+      paintTile(context, scene, row, col);
+    }
+}
+function paintTile(context, { viewport, tiles, level, colours }, row, col) {
+  const { sight } = viewport;
+  const x = (col * (TILE_SIDE << level) - sight.x) * sight.cell;
+  const y = (row * (TILE_SIDE << level) - sight.y) * sight.cell;
+  for (let up = 0; level + up <= tiles.coarsest; up++) {
+    const cached2 = tiles.at(level + up, row >> up, col >> up);
+    if (!cached2) continue;
+    const side = TILE_SIDE >> up;
+    const [left, above] = [(col - (col >> up << up)) * side, (row - (row >> up << up)) * side];
+    const [wide, high] = [Math.min(side, cached2.tile.cols - left), Math.min(side, cached2.tile.rows - above)];
+    if (wide < 1 || high < 1) return;
+    const pixels = sight.cell * 2 ** (level + up);
+    context.drawImage(tilePicture(cached2, colours), left, above, wide, high, x, y, wide * pixels, high * pixels);
+    return;
+  }
+}
+function paintNumbers(context, scene) {
+  context.font = `${numberSize(scene.viewport.sight.cell)}px system-ui, sans-serif`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const { text, ink, x, y } of cellNumbers(scene)) {
+    context.fillStyle = ink;
+    context.fillText(text, x, y);
+  }
+}
+function cellNumbers({ drawing, viewport, tiles, colours }) {
+  const { sight } = viewport;
+  if (sight.cell < ROOMY_CELL) return [];
+  const { rows, cols } = viewport.cellsInSight;
+  const out = [];
+  for (let row = rows.first; row < rows.end; row++)
+    for (let col = cols.first; col < cols.end; col++) {
+      const weight = tiles.weight(row, col);
+      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
+      const ink = inkOn(colours.ramp(colours.share(weight)));
+      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
+      out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
+    }
+  return out;
+}
+function markedCell({ drawing, pointed }) {
+  return {
+    row: pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1),
+    col: pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1)
+  };
+}
+function paintCross(context, scene) {
+  context.strokeStyle = scene.drawing.roles.selection;
+  context.lineWidth = scene.viewport.sight.cell < THIN_CELL ? 1 : 1.5;
+  for (const [x, y, width, height] of crossBoxes(scene)) context.strokeRect(x, y, width, height);
+}
+function crossBoxes(scene) {
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
+  return [
+    ...row >= 0 ? [[-2, (row + inset - sight.y) * sight.cell, width + 4, thick]] : [],
+    ...col >= 0 ? [[(col + inset - sight.x) * sight.cell, -2, thick, height + 4]] : []
+  ];
+}
+function crossSvg(scene) {
+  const { left, top } = scene.margins;
+  const { width, height } = scene.viewport;
+  const boxes = crossBoxes(scene).map(([x, y, wide, high]) => `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
+  return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
+}
+function labelMargins(queries, keys) {
+  return { left: Math.ceil(12 + AXIS_NAME + labelRoom(queries)), top: Math.ceil(12 + AXIS_NAME + labelRoom(keys) * Math.sin(LEAN)) };
+}
+function axisNames(scene) {
+  const { left, top } = scene.margins;
+  const { width, height } = scene.viewport;
+  const labels = placedLabels(scene);
+  const longest = (turned) => Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, lettersWide(text) * LETTER_WIDTH)));
+  const [x, y] = [left - 6 - longest(false) - 12, top - 6 - longest(true) * Math.sin(LEAN) - 14];
+  return [
+    ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: Math.max(10, x), y: top + height / 2, turned: true }] : [],
+    ...top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: Math.max(10, y), turned: false }] : []
+  ];
+}
+function paintAxisNames(context, scene) {
+  context.fillStyle = scene.drawing.roles.muted;
+  context.font = "12px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const { text, x, y, turned } of axisNames(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-Math.PI / 2);
+    context.fillText(text, 0, 0);
+    context.restore();
+  }
+}
+function paintLabels(context, scene) {
+  const { roles } = scene.drawing;
+  for (const { x, y, turned, text, special, marked, room } of placedLabels(scene)) {
+    context.save();
+    context.translate(x, y);
+    if (turned) context.rotate(-LEAN);
+    context.textAlign = turned ? "left" : "right";
+    context.textBaseline = "middle";
+    context.font = `${marked ? "bold " : ""}11px ${FONT}`;
+    context.fillStyle = special && !marked ? roles.muted : roles.text;
+    context.fillText(text, 0, 0, room);
+    context.restore();
+  }
+}
+function placedLabels(scene) {
+  const { queries, keys, rows, cols } = scene.drawing;
+  const { left, top } = scene.margins;
+  const { sight, width, height } = scene.viewport;
+  const { row, col } = markedCell(scene);
+  const [beside, above] = [left - 10 - AXIS_NAME, (top - 10 - AXIS_NAME) / Math.sin(LEAN)];
+  const side = { cell: sight.cell };
+  const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
+  const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
+  return [
+    ...left > NO_ROOM ? down.map((label) => ({ ...label, turned: false, x: left - 6, y: top + label.offset, room: beside })) : [],
+    ...across.map((label) => ({ ...label, turned: true, x: left + label.offset, y: top - 6, room: above }))
+  ];
+}
+function matrixSvg(scene, legendRoom) {
+  const { drawing, viewport, margins, colours } = scene;
+  const { width: wide, height: high } = viewport;
+  const legend = hasLegend(scene);
+  const canvas = h("canvas");
+  const context = canvasContext(canvas, wide, high);
+  context.imageSmoothingEnabled = false;
+  paintTiles(context, scene);
+  const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
+  const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
+    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
+    const fit = lettersWide(text) * LETTER_WIDTH > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
+    const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
+    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
+  });
+  const names = axisNames(scene).map(({ text, x, y, turned }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-90)" : ""}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="12">${text}</text>`);
+  const numbers = cellNumbers(scene).map(({ text, ink, x, y }) => `<text x="${margins.left + x}" y="${margins.top + y}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="${numberSize(viewport.sight.cell)}" fill="${ink}">${text}</text>`);
+  return {
+    width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
+    height: margins.top + high + 10,
+    attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
+    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
+  };
+}
+
+// src/drawing/titles.ts
+var MOST_WORDS = 40;
+function capitalized(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+function traceTitle({ model, tokens, patches }) {
+  const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
+  const text = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
+  return [model, `${text}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
+function layerTitle({ layers, stacks }, number) {
+  const { kind } = layers[number];
+  const of = stacks[number] || (kind === "self" ? "" : kind);
+  return of ? `${number} (${of})` : String(number);
+}
+function stackedLayer(stack = "") {
+  return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+}
+function placeTitle({ layer, head }, stacks = []) {
+  return `${stackedLayer(stacks[layer])} ${layer}, head ${head}`;
+}
+function statisticTitle(name) {
+  return name.replaceAll("_", " ");
+}
+
 // src/factors/head_tiles.ts
 var DIRECT = 3;
 var BACKGROUND = 2048;
-var MOST_TILES = 400;
+var MOST_TILES2 = 400;
 var HeadTiles = class {
   constructor(workers, shown, pool) {
     this.workers = workers;
@@ -740,7 +1239,7 @@ var HeadTiles = class {
   /** Drops the oldest of the fine tiles. */
   hold(name, level) {
     this.settled.add(name);
-    if (level >= this.background || this.settled.size <= MOST_TILES) return;
+    if (level >= this.background || this.settled.size <= MOST_TILES2) return;
     const oldest = [...this.settled].find((one) => Number(one.split("/")[0]) < this.background);
     if (oldest === void 0) return;
     this.settled.delete(oldest);
@@ -1142,34 +1641,8 @@ function request(model, name, fields, signal, patience = PATIENCE) {
   });
 }
 
-// src/protocol/weights.ts
-function meanOf(matrices) {
-  if (matrices.length === 1) return matrices[0];
-  const out = new Float32Array(matrices[0].length);
-  for (const matrix of matrices) for (let n = 0; n < out.length; n++) out[n] += matrix[n] / matrices.length;
-  return out;
-}
-function submatrix(matrix, keys, rows, cols) {
-  const out = new Float32Array(rows.length * cols.length);
-  rows.forEach((row, i) => cols.forEach((col, j) => out[i * cols.length + j] = matrix[row * keys + col]));
-  return out;
-}
-function withoutKeys(matrix, keys, omitted) {
-  const out = matrix.slice();
-  for (let start = 0; start < out.length; start += keys) {
-    for (const key of omitted) out[start + key] = 0;
-    let sum = 0;
-    for (let j = 0; j < keys; j++) sum += out[start + j];
-    if (sum > 0) for (let j = 0; j < keys; j++) out[start + j] /= sum;
-  }
-  return out;
-}
-function largestMagnitude(values) {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-}
-
 // src/protocol/trace_source.ts
-var MOST_TILES2 = 400;
+var MOST_TILES3 = 400;
 var MOST_CUTTERS = 4;
 var MOST_MATRICES = 2;
 var MOST_SELECTIONS = 3;
@@ -1279,12 +1752,12 @@ var TraceSource = class {
   tile(selection, level, row, col) {
     if (this.remote) return this.remoteTile(selection, level, row, col);
     const name = `${level}/${row}/${col}/${JSON.stringify(selection)}`;
-    return cached(this.tiles, name, MOST_TILES2, () => this.cutter(selection).then((cut) => cut(level, row, col)));
+    return cached(this.tiles, name, MOST_TILES3, () => this.cutter(selection).then((cut) => cut(level, row, col)));
   }
   /** Coarse tiles are requested, finer ones computed here where that can be; in a report also coarse ones that it lacks. */
   async remoteTile(selection, level, row, col) {
     const { queries, keys } = this.header.layers[selection.layer];
-    const requested = () => cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES2, () => this.requestTile(selection, level, row, col));
+    const requested = () => cached(this.tiles, `${level}/${row}/${col}/${JSON.stringify(selection)}`, MOST_TILES3, () => this.requestTile(selection, level, row, col));
     if (level < coarsestLevel(queries, keys) - REQUESTED_LEVELS) return this.computedTile(selection, level, row, col, requested);
     if (!isHeld(this.header, selection)) return requested();
     void this.computedHeads(selection).then((heads2) => heads2 && this.latestOf(heads2).computeAhead());
@@ -1385,83 +1858,6 @@ function listen(model, names, callback, signal) {
   signal.addEventListener("abort", () => names.forEach((name) => model.off(`change:${name}`, callback)), { once: true });
 }
 
-// src/ui/dom.ts
-function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === void 0 || value === null) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "style") Object.assign(element.style, value);
-    else if (name in element && name !== "role" && name !== "list") element[name] = value;
-    else element.setAttribute(name, String(value));
-  }
-  element.append(...children.filter((child) => child != null && child !== false));
-  return element;
-}
-function range(count) {
-  return [...Array(count).keys()];
-}
-
-// src/drawing/svg.ts
-var [EDGE, NARROWEST] = [14, 460];
-var TITLE = { size: 15, line: 20, letter: 9 };
-var SMALL = { size: 12, line: 16, letter: 6.2 };
-function escapeXml(text) {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "�");
-}
-function figureDocument({ picture, title, subtitle, caption }, { background, text, muted }) {
-  const width = Math.max(picture.width + 2 * EDGE, NARROWEST);
-  const parts = [];
-  let y = EDGE;
-  const write = (content, { size, line, letter }, style) => {
-    for (const words of wrapped(content, Math.floor((width - 2 * EDGE) / letter))) {
-      parts.push(`<text x="${EDGE}" y="${y + size}" font-size="${size}" ${style}>${escapeXml(words)}</text>`);
-      y += line;
-    }
-  };
-  write(title, TITLE, `font-weight="bold" fill="${text}"`);
-  write(subtitle, SMALL, `fill="${muted}"`);
-  parts.push(svgInset(picture, (width - picture.width) / 2, y += 8));
-  y += picture.height + 4;
-  write(caption, SMALL, `fill="${muted}"`);
-  const height = Math.ceil(y + EDGE);
-  const attributes = 'font-family="system-ui, sans-serif"';
-  const body = `<rect width="100%" height="100%" fill="${background}"/>${parts.join("")}`;
-  return { width, height, attributes, body, document: svgElement(body, width, height, attributes) };
-}
-function wrapped(text, letters) {
-  const lines = [];
-  for (const word of text.split(/\s+/).filter(Boolean)) {
-    const last = lines.at(-1);
-    if (last !== void 0 && lettersWide(last) + 1 + lettersWide(word) <= letters) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(...brokenWord(word, letters));
-  }
-  return lines;
-}
-function brokenWord(word, letters) {
-  const parts = [""];
-  let wide = 0;
-  for (const letter of word) {
-    const width = lettersWide(letter);
-    if (wide > 0 && wide + width > letters) {
-      parts.push("");
-      wide = 0;
-    }
-    parts[parts.length - 1] += letter;
-    wide += width;
-  }
-  return parts;
-}
-function fileName(...parts) {
-  return parts.join("-").normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100);
-}
-function svgInset({ width, height, attributes, body }, x, y) {
-  return svgElement(body, width, height, `x="${x}" y="${y}" ${attributes}`);
-}
-function svgElement(body, width, height, attributes) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${attributes}>${body}</svg>`;
-}
-
 // src/ui/downloads.ts
 function downloadButtons(picture, failed) {
   const button = (kind, title, act) => {
@@ -1556,7 +1952,7 @@ function watchPrinting(signal, callback) {
 }
 
 // src/ui/style.css
-var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  .downloads, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  min-height: 100%;\n  display: flex;\n  flex-direction: column;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .options { display: contents; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: color-mix(in srgb, var(--accent) 13%, var(--background)); border-color: var(--accent); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet[aria-expanded]::after { content: " ▸"; }\nbutton.quiet[aria-expanded="true"]::after { content: " ▾"; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.headline { margin: 0 0 8px; font-size: 15px; line-height: 1.35; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.stage { position: relative; flex: none; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: auto; padding-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how, .keys { margin: 0; color: var(--muted); font-size: 12px; }\n.keys { grid-column: 1 / -1; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  footer button, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
 
 // src/ui/theme.ts
 var DARK_SYSTEM = "(prefers-color-scheme: dark)";
@@ -1603,12 +1999,13 @@ var Frame = class {
     sheet.replaceSync(customProperties() + style_default + style);
     this.root.adoptedStyleSheets = [sheet];
     this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    const footer = h("footer", {}, this.readout, this.explanation, h("span", {}, this.shortcutsButton, this.downloads), this.shortcuts);
     this.section = h(
       "div",
       { className: "view", role: "group", "aria-label": name },
       this.bar,
       this.notice,
+      this.headline,
       this.stage,
       footer
     );
@@ -1622,11 +2019,22 @@ var Frame = class {
   root;
   /** Where controls go. */
   bar;
+  /** What the picture shows, above it. */
+  headline = h("p", { className: "headline", hidden: true });
   /** Where the picture goes. */
   stage = h("div", { className: "stage" });
   readout = h("output", { className: "readout", "aria-live": "polite" });
   notice = h("div", { className: "notice", role: "status", hidden: true });
   explanation = h("p", { className: "how" });
+  shortcuts = h("p", { className: "keys", id: "keys", hidden: true });
+  shortcutsButton = h("button", {
+    type: "button",
+    className: "quiet",
+    hidden: true,
+    "aria-expanded": "false",
+    "aria-controls": "keys",
+    onclick: () => this.switchShortcuts()
+  }, "Keys");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -1678,9 +2086,20 @@ var Frame = class {
   say(text) {
     this.readout.textContent = text;
   }
-  /** Shows how to read the picture. */
-  explain(text) {
+  /** Shows what is seen, and what that says; "" shows nothing. */
+  title(name, said = "") {
+    this.headline.hidden = name === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), said ? `: ${said}` : "");
+  }
+  /** Shows how to read the picture; a button shows how to move in it by mouse and keys. */
+  explain(text, shortcuts = "") {
     this.explanation.textContent = text;
+    this.shortcuts.textContent = shortcuts;
+    this.shortcutsButton.hidden = shortcuts === "";
+  }
+  switchShortcuts() {
+    this.shortcuts.hidden = !this.shortcuts.hidden;
+    this.shortcutsButton.setAttribute("aria-expanded", String(!this.shortcuts.hidden));
   }
   /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
   notify(text, kind = "error") {
@@ -1758,6 +2177,16 @@ var Alignment = class {
     const [row, col] = [at(query), at(key)];
     return row < 0 || col < 0 ? null : { row, col };
   }
+  /** The cell of a that changes most, with both weights; null where nothing is shared. */
+  largestChange(a, b, keys) {
+    let most = null, distance2 = -1;
+    for (const [i, k] of this.pairs)
+      for (const [j, l] of this.pairs) {
+        const [from, to] = [a[i * keys.a + j], b[k * keys.b + l]];
+        if (Math.abs(to - from) > distance2) [most, distance2] = [{ query: i, key: j, a: from, b: to }, Math.abs(to - from)];
+      }
+    return most;
+  }
   /** Tiles of b minus a over the shared positions; `keys` are the columns of both matrices. */
   difference(a, b, keys) {
     const { length } = this.pairs;
@@ -1776,7 +2205,7 @@ function sameAxes(a, b) {
 }
 
 // src/compare/compare.css
-var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.top > * { max-width: 100%; }\n.top > div:last-child { overflow-x: auto; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 52%; white-space: nowrap; }\n.scores th:last-child { text-align: left; }\n.scores .number { display: inline-block; width: 56px; text-align: right; margin-right: 8px; vertical-align: middle; }\n.change { display: inline-block; width: calc(100% - 68px); vertical-align: middle; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances button { width: 20px; height: 16px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n@media (forced-colors: active) { .distances button { forced-color-adjust: none; } }\n@media print {\n  .panels, .top { break-inside: avoid; }\n}\n';
+var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.top > * { max-width: 100%; }\n.top > div:last-child { overflow-x: auto; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; min-width: 0; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.top .scores p { margin-top: 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 190px; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 45%; white-space: nowrap; }\n.scores th:last-child { text-align: left; }\n.scores .number { display: inline-block; width: 56px; text-align: right; margin-right: 8px; vertical-align: middle; }\n.change { display: inline-block; width: calc(100% - 68px); vertical-align: middle; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels[data-across="2"] { display: grid; grid-template-columns: max-content 1fr; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances + .legend { margin-top: 4px; }\n.distances button { width: 24px; height: 18px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n@media (forced-colors: active) { .distances button { forced-color-adjust: none; } }\n@media print {\n  .panels, .top { break-inside: avoid; }\n}\n';
 
 // src/ui/controls.ts
 function checkbox(act) {
@@ -1846,32 +2275,6 @@ var CompareControls = class {
   }
 };
 
-// src/drawing/canvas.ts
-function canvasContext(canvas, width, height) {
-  const ratio = globalThis.devicePixelRatio || 1;
-  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return context;
-}
-function gradientBar(ramp2) {
-  const width = 80;
-  const canvas = h("canvas");
-  const context = canvasContext(canvas, width, 10);
-  for (let x = 0; x < width; x++) {
-    context.fillStyle = ramp2(x / (width - 1));
-    context.fillRect(x, 0, 1, 10);
-  }
-  return canvas;
-}
-
 // src/compare/distance_map.ts
 var FAINTEST = 0.08;
 function describePartner(layer, head, partner, metric) {
@@ -1879,6 +2282,18 @@ function describePartner(layer, head, partner, metric) {
   const [distance2, other, otherHead] = partner;
   const beside = other === layer && otherHead === head ? "" : ` beside layer ${other}, head ${otherHead} of b`;
   return `layer ${layer}, head ${head}${beside}: ${metric} ${distance2 === null ? "unknown" : formatNumber(distance2)}`;
+}
+function describePair(a, b, stacks) {
+  const same = a.layer === b.layer && a.head === b.head;
+  return placeTitle(a, stacks) + (same ? "" : ` beside ${placeTitle(b, stacks)} of b`);
+}
+function describeRank(partners, a, b, metric) {
+  const [distance2, layer, head] = partners[a.layer]?.[a.head] ?? [null];
+  if (distance2 === null || layer !== b.layer || head !== b.head) return "";
+  const all = partners.flat().flatMap((partner) => partner?.[0] ?? []);
+  const rank = 1 + all.filter((other) => other > distance2).length;
+  const measured = `${metricTitle(metric)} ${formatNumber(distance2)}`;
+  return rank === 1 && all.length > 1 ? `of ${all.length} heads the one that differs most, ${measured}` : `${measured}, rank ${rank} of ${all.length}`;
 }
 var METRICS = { hellinger: "Hellinger distance", jensen_shannon: "Jensen-Shannon divergence" };
 function metricTitle(metric) {
@@ -1895,7 +2310,7 @@ var DistanceMap = class {
     this.largest = largestDistance(partners);
     this.cells = this.largest > 0 ? partners.map((row, layer) => row.map((_, head) => this.cell(layer, head))) : [];
     this.element.hidden = this.largest === 0;
-    if (this.largest > 0) this.element.append(this.layOut());
+    if (this.largest > 0) this.element.append(this.layOut(), this.legend);
   }
   partners;
   events;
@@ -1930,7 +2345,7 @@ var DistanceMap = class {
         className: "distances",
         role: "grid",
         "aria-label": `${this.metric} of the heads: rows are layers`,
-        style: { gridTemplateColumns: `auto repeat(${heads2}, 20px)` }
+        style: { gridTemplateColumns: `auto repeat(${heads2}, 24px)` }
       },
       axis("layer \\ head"),
       ...range(heads2).map(axis),
@@ -1963,26 +2378,32 @@ var DistanceMap = class {
       cell.setAttribute("aria-selected", String(cell === selected));
       cell.tabIndex = cell === entry ? 0 : -1;
     }));
-    this.legend.replaceChildren(`${this.metric}: 0`, gradientBar(ramp2), formatNumber(this.largest));
+    this.legend.replaceChildren(`${this.metric} of a and b: 0`, gradientBar(ramp2), formatNumber(this.largest));
   }
 };
 
 // src/compare/panel_layout.ts
-var [LARGEST, OF_THREE, OF_TWO] = [440, 290, 165];
-var LABELS = 84;
+var [LARGEST, OF_THREE, OF_TWO] = [440, 236, 165];
+var MOST_LABELS = 108;
 var NO_LABELS = 10;
 var [LEGEND, NO_LEGEND] = [80, 12];
 var GAP = 12;
-function panelMargins(panel, width, parallel) {
-  const further = parallel ? NO_LABELS : LABELS;
-  const three = Math.floor((width - LABELS - 2 * further - NO_LEGEND - 2 * LEGEND - 2 * GAP) / 3);
-  const two = Math.floor((width - LABELS - further - NO_LEGEND - LEGEND - GAP) / 2);
-  const across = three >= OF_THREE ? 3 : two >= OF_TWO ? 2 : 1;
+var furtherLabels = ({ left, same }) => same ? NO_LABELS : Math.min(MOST_LABELS, left);
+function plotSide(across, width, labels) {
+  const beside = Math.min(MOST_LABELS, labels.left) + (across - 1) * furtherLabels(labels);
+  const legends = across * LEGEND - (across === 3 ? LEGEND - NO_LEGEND : 0);
+  return Math.floor((width - beside - legends - (across - 1) * GAP) / across);
+}
+function panelsAcross(width, labels) {
+  return plotSide(3, width, labels) >= OF_THREE ? 3 : plotSide(2, width, labels) >= OF_TWO ? 2 : 1;
+}
+function panelMargins(panel, width, labels) {
+  const across = panelsAcross(width, labels);
   const first = across === 1 || panel === "a" || across === 2 && panel === "difference";
   return {
-    plot: Math.min(LARGEST, across === 3 ? three : across === 2 ? two : width - LABELS - LEGEND),
-    left: first ? LABELS : further,
-    top: LABELS,
+    plot: Math.min(LARGEST, plotSide(across, width, labels)),
+    left: first ? Math.min(MOST_LABELS, labels.left) : furtherLabels(labels),
+    top: Math.min(MOST_LABELS, labels.top),
     legend: panel === "a" && across > 1 ? NO_LEGEND : LEGEND
   };
 }
@@ -2050,359 +2471,6 @@ function keyActions(matrix) {
     "=": () => matrix.zoom(1.5),
     "-": () => matrix.zoom(1 / 1.5),
     "0": () => matrix.fit()
-  };
-}
-
-// src/drawing/axis_labels.ts
-var LABEL_HEIGHT = 12;
-var LETTER_WIDTH = 6.7;
-var MOST_LETTERS = 15;
-function axisLabels({ tokens, positions, start, cell, size, marked, room }) {
-  const step = Math.max(1, Math.ceil(LABEL_HEIGHT / cell));
-  const special = new Set(tokens.special);
-  const letters = Math.min(MOST_LETTERS, Math.floor(room / LETTER_WIDTH));
-  const out = [];
-  const add = (n) => {
-    const offset = (n - start + 0.5) * cell;
-    if (n >= positions.length || offset < 0 || offset > size) return;
-    const position = positions[n];
-    out.push({ offset, text: tokenLabel(tokens.text[position], letters), special: special.has(position), marked: n === marked });
-  };
-  for (let n = Math.max(0, Math.ceil((start - 0.5) / step)) * step; n <= start + size / cell; n += step)
-    if (marked < 0 || Math.abs(n - marked) >= step) add(n);
-  if (marked >= 0) add(marked);
-  return out;
-}
-
-// src/drawing/legend.ts
-var LONGEST2 = 160;
-var BANDS = 32;
-var LETTERS_APART = 11;
-function legendTicks({ top, log, signed, share }, length) {
-  const logarithmic = [top, 0.1, 0.01, 1e-3].filter((weight) => weight <= top);
-  const weights = signed ? [top, 0, -top] : log ? logarithmic : [top, top / 2, 0];
-  const out = [];
-  for (const weight of weights) {
-    const y = (1 - share(weight)) * (length - 1);
-    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatNumber(weight) });
-  }
-  return out;
-}
-function paintLegend(context, colours, x, y, room, ink) {
-  const length = Math.min(room, LONGEST2);
-  for (let line = 0; line < length; line++) {
-    context.fillStyle = colours.ramp(1 - line / (length - 1));
-    context.fillRect(x, y + line, 12, 1.5);
-  }
-  context.fillStyle = ink;
-  context.font = "11px system-ui, sans-serif";
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  for (const tick of legendTicks(colours, length)) context.fillText(tick.text, x + 17, y + tick.y);
-}
-function legendSvg(colours, x, y, room) {
-  const length = Math.min(room, LONGEST2);
-  const high = length / BANDS;
-  const bands = Array.from({ length: BANDS }, (_, n) => `<rect x="${x}" y="${y + n * high}" width="12" height="${high + 0.3}" fill="${colours.ramp(1 - n / (BANDS - 1))}"/>`);
-  const texts = legendTicks(colours, length).map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
-  return [...bands, ...texts].join("");
-}
-
-// src/drawing/tile_cache.ts
-var MOST_TILES3 = 400;
-function within({ first, end }, index) {
-  return index >= first && index < end;
-}
-var TileCache = class {
-  constructor(rows, cols, requestTile, events) {
-    this.requestTile = requestTile;
-    this.events = events;
-    this.coarsest = coarsestLevel(rows, cols);
-  }
-  requestTile;
-  events;
-  /** The level at which the matrix is one tile. */
-  coarsest;
-  tiles = /* @__PURE__ */ new Map();
-  pending = /* @__PURE__ */ new Set();
-  largest = /* @__PURE__ */ new Map();
-  /** Stops reporting events. */
-  close() {
-    this.events = null;
-  }
-  at(level, row, col) {
-    const key = `${level}/${row}/${col}`;
-    const cached2 = this.tiles.get(key);
-    if (cached2) {
-      this.tiles.delete(key);
-      this.tiles.set(key, cached2);
-    }
-    return cached2;
-  }
-  /** The largest magnitude among the tiles of a level; at the coarsest level that of the matrix. 0 until one arrived. */
-  largestWeight(level = this.coarsest) {
-    return this.largest.get(level) ?? 0;
-  }
-  /** Requests a tile unless it is here. One that is under way is requested again, since it is needed sooner than others. */
-  request(level, row, col) {
-    const key = `${level}/${row}/${col}`;
-    if (this.tiles.has(key)) return;
-    const tile = this.requestTile(level, row, col);
-    if (this.pending.has(key)) return void tile.catch(() => {
-    });
-    this.pending.add(key);
-    this.events?.pending(this.pending.size);
-    tile.then(
-      (tile2) => {
-        this.hold(key, tile2);
-        this.largest.set(level, Math.max(this.largestWeight(level), largestMagnitude(tile2.weights)));
-        this.ended(key);
-        this.events?.arrived(level);
-      },
-      (error) => {
-        this.ended(key);
-        if (error.name !== "AbortError") this.events?.failed(error);
-      }
-    );
-  }
-  /** Only these tiles, and the coarsest, count as under way; others may come later. */
-  see(level, rows, cols) {
-    const isSeen = (key) => {
-      const [at, row, col] = key.split("/").map(Number);
-      return at === this.coarsest || at === level && within(rows, row) && within(cols, col);
-    };
-    [...this.pending].filter((key) => !isSeen(key)).forEach((key) => this.ended(key));
-  }
-  ended(key) {
-    if (this.pending.delete(key)) this.events?.pending(this.pending.size);
-  }
-  /** Drops the tiles that were not looked at for the longest time. */
-  hold(key, tile) {
-    this.tiles.set(key, { tile, picture: null, colours: "" });
-    for (const oldest of this.tiles.keys()) {
-      if (this.tiles.size <= MOST_TILES3) return;
-      if (oldest !== `${this.coarsest}/0/0`) this.tiles.delete(oldest);
-    }
-  }
-  /** A single weight; null where its tile is not here. */
-  weight(row, col) {
-    const tile = this.at(0, Math.floor(row / TILE_SIDE), Math.floor(col / TILE_SIDE))?.tile;
-    return tile ? tile.weights[row % TILE_SIDE * tile.cols + col % TILE_SIDE] : null;
-  }
-  /** The pooled weight of a cell at that level, or at the next coarser one that is here. */
-  pooledWeight(level, row, col) {
-    for (let up = Math.max(1, level); up <= this.coarsest; up++) {
-      const [down, across] = [row >> up, col >> up];
-      const tile = this.at(up, Math.floor(down / TILE_SIDE), Math.floor(across / TILE_SIDE))?.tile;
-      if (tile) return { weight: tile.weights[down % TILE_SIDE * tile.cols + across % TILE_SIDE], size: 2 ** up };
-    }
-    return null;
-  }
-};
-function tilePicture(cached2, { name, ramp: ramp2, share, threshold }) {
-  if (cached2.picture && cached2.colours === name) return cached2.picture;
-  const { rows, cols, weights } = cached2.tile;
-  const canvas = h("canvas", { width: cols, height: rows });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(cols, rows);
-  const colours = new Uint32Array(rampTable(ramp2).buffer);
-  const pixels = new Uint32Array(image.data.buffer);
-  const zero = Math.round(255 * share(0));
-  for (let n = 0; n < weights.length; n++) {
-    const weight = weights[n];
-    pixels[n] = colours[Math.abs(weight) < threshold ? zero : Math.round(255 * share(weight))];
-  }
-  context.putImageData(image, 0, 0);
-  cached2.colours = name;
-  return cached2.picture = canvas;
-}
-
-// src/drawing/matrix_painter.ts
-var LEAN = Math.PI / 3;
-var NO_ROOM = 20;
-var THIN_CELL = 5;
-var ROOMY_CELL = 22;
-var numberSize = (cell) => Math.min(12, Math.floor(cell * 0.4));
-var AXIS_NAME = 18;
-var NAMED_PLOT = 100;
-var FONT = 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
-function paintMatrix(context, scene) {
-  const { drawing, viewport, tiles, margins, colours } = scene;
-  const { width, height } = viewport;
-  context.save();
-  context.translate(margins.left, margins.top);
-  context.beginPath();
-  context.rect(0, 0, width, height);
-  context.clip();
-  context.fillStyle = drawing.ramp(0);
-  context.fillRect(0, 0, width, height);
-  context.imageSmoothingEnabled = false;
-  tiles.request(tiles.coarsest, 0, 0);
-  if (tiles.at(tiles.coarsest, 0, 0)) paintTiles(context, scene);
-  paintNumbers(context, scene);
-  paintCross(context, scene);
-  context.restore();
-  context.strokeStyle = drawing.roles.muted;
-  context.globalAlpha = 0.5;
-  context.lineWidth = 1;
-  context.strokeRect(margins.left - 0.5, margins.top - 0.5, width + 1, height + 1);
-  context.globalAlpha = 1;
-  paintLabels(context, scene);
-  paintAxisNames(context, scene);
-  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
-}
-function hasLegend({ margins, colours }) {
-  return colours.top > 0 && margins.legend > NO_ROOM;
-}
-function paintTiles(context, scene) {
-  const { rows, cols } = scene.viewport.tilesInSight(scene.level);
-  scene.tiles.see(scene.level, rows, cols);
-  for (let row = rows.first; row < rows.end; row++)
-    for (let col = cols.first; col < cols.end; col++) {
-      scene.tiles.request(scene.level, row, col);
-      paintTile(context, scene, row, col);
-    }
-}
-function paintTile(context, { viewport, tiles, level, colours }, row, col) {
-  const { sight } = viewport;
-  const x = (col * (TILE_SIDE << level) - sight.x) * sight.cell;
-  const y = (row * (TILE_SIDE << level) - sight.y) * sight.cell;
-  for (let up = 0; level + up <= tiles.coarsest; up++) {
-    const cached2 = tiles.at(level + up, row >> up, col >> up);
-    if (!cached2) continue;
-    const side = TILE_SIDE >> up;
-    const [left, above] = [(col - (col >> up << up)) * side, (row - (row >> up << up)) * side];
-    const [wide, high] = [Math.min(side, cached2.tile.cols - left), Math.min(side, cached2.tile.rows - above)];
-    if (wide < 1 || high < 1) return;
-    const pixels = sight.cell * 2 ** (level + up);
-    context.drawImage(tilePicture(cached2, colours), left, above, wide, high, x, y, wide * pixels, high * pixels);
-    return;
-  }
-}
-function paintNumbers(context, scene) {
-  context.font = `${numberSize(scene.viewport.sight.cell)}px system-ui, sans-serif`;
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  for (const { text, ink, x, y } of cellNumbers(scene)) {
-    context.fillStyle = ink;
-    context.fillText(text, x, y);
-  }
-}
-function cellNumbers({ drawing, viewport, tiles, colours }) {
-  const { sight } = viewport;
-  if (sight.cell < ROOMY_CELL) return [];
-  const { rows, cols } = viewport.cellsInSight;
-  const out = [];
-  for (let row = rows.first; row < rows.end; row++)
-    for (let col = cols.first; col < cols.end; col++) {
-      const weight = tiles.weight(row, col);
-      if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
-      const ink = inkOn(colours.ramp(colours.share(weight)));
-      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
-      out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
-    }
-  return out;
-}
-function markedCell({ drawing, pointed }) {
-  return {
-    row: pointed?.row ?? drawing.rows.indexOf(drawing.selected.query ?? -1),
-    col: pointed?.col ?? drawing.cols.indexOf(drawing.selected.key ?? -1)
-  };
-}
-function paintCross(context, scene) {
-  context.strokeStyle = scene.drawing.roles.selection;
-  context.lineWidth = scene.viewport.sight.cell < THIN_CELL ? 1 : 1.5;
-  for (const [x, y, width, height] of crossBoxes(scene)) context.strokeRect(x, y, width, height);
-}
-function crossBoxes(scene) {
-  const { sight, width, height } = scene.viewport;
-  const { row, col } = markedCell(scene);
-  const [inset, thick] = sight.cell < THIN_CELL ? [0.5, 0] : [0, sight.cell];
-  return [
-    ...row >= 0 ? [[-2, (row + inset - sight.y) * sight.cell, width + 4, thick]] : [],
-    ...col >= 0 ? [[(col + inset - sight.x) * sight.cell, -2, thick, height + 4]] : []
-  ];
-}
-function crossSvg(scene) {
-  const { left, top } = scene.margins;
-  const { width, height } = scene.viewport;
-  const boxes = crossBoxes(scene).map(([x, y, wide, high]) => `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
-  return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
-}
-function axisNames(scene) {
-  const { left, top } = scene.margins;
-  const { width, height } = scene.viewport;
-  const labels = placedLabels(scene);
-  const longest = (turned) => Math.max(0, ...labels.filter((label) => label.turned === turned).map(({ text, room }) => Math.min(room, lettersWide(text) * LETTER_WIDTH)));
-  const [x, y] = [left - 6 - longest(false) - 12, top - 6 - longest(true) * Math.sin(LEAN) - 14];
-  return [
-    ...left > NO_ROOM + AXIS_NAME && height >= NAMED_PLOT ? [{ text: "query", x: Math.max(10, x), y: top + height / 2, turned: true }] : [],
-    ...top > NO_ROOM + AXIS_NAME ? [{ text: "key", x: left + width / 2, y: Math.max(10, y), turned: false }] : []
-  ];
-}
-function paintAxisNames(context, scene) {
-  context.fillStyle = scene.drawing.roles.muted;
-  context.font = "12px system-ui, sans-serif";
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  for (const { text, x, y, turned } of axisNames(scene)) {
-    context.save();
-    context.translate(x, y);
-    if (turned) context.rotate(-Math.PI / 2);
-    context.fillText(text, 0, 0);
-    context.restore();
-  }
-}
-function paintLabels(context, scene) {
-  const { roles } = scene.drawing;
-  for (const { x, y, turned, text, special, marked, room } of placedLabels(scene)) {
-    context.save();
-    context.translate(x, y);
-    if (turned) context.rotate(-LEAN);
-    context.textAlign = turned ? "left" : "right";
-    context.textBaseline = "middle";
-    context.font = `${marked ? "bold " : ""}11px ${FONT}`;
-    context.fillStyle = special && !marked ? roles.muted : roles.text;
-    context.fillText(text, 0, 0, room);
-    context.restore();
-  }
-}
-function placedLabels(scene) {
-  const { queries, keys, rows, cols } = scene.drawing;
-  const { left, top } = scene.margins;
-  const { sight, width, height } = scene.viewport;
-  const { row, col } = markedCell(scene);
-  const [beside, above] = [left - 10 - AXIS_NAME, (top - 10 - AXIS_NAME) / Math.sin(LEAN)];
-  const side = { cell: sight.cell };
-  const down = axisLabels({ ...side, tokens: queries, positions: rows, start: sight.y, size: height, marked: row, room: beside });
-  const across = axisLabels({ ...side, tokens: keys, positions: cols, start: sight.x, size: width, marked: col, room: above });
-  return [
-    ...left > NO_ROOM ? down.map((label) => ({ ...label, turned: false, x: left - 6, y: top + label.offset, room: beside })) : [],
-    ...across.map((label) => ({ ...label, turned: true, x: left + label.offset, y: top - 6, room: above }))
-  ];
-}
-function matrixSvg(scene, legendRoom) {
-  const { drawing, viewport, margins, colours } = scene;
-  const { width: wide, height: high } = viewport;
-  const legend = hasLegend(scene);
-  const canvas = h("canvas");
-  const context = canvasContext(canvas, wide, high);
-  context.imageSmoothingEnabled = false;
-  paintTiles(context, scene);
-  const place = `x="${margins.left}" y="${margins.top}" width="${wide}" height="${high}"`;
-  const texts = placedLabels(scene).map(({ x, y, turned, text, marked, room }) => {
-    const [turn, anchor] = turned ? [" rotate(-60)", "start"] : ["", "end"];
-    const fit = lettersWide(text) * LETTER_WIDTH > room ? ` textLength="${room.toFixed(1)}" lengthAdjust="spacingAndGlyphs"` : "";
-    const style = `${marked ? ` font-weight="bold"` : ""}${fit}`;
-    return `<text transform="translate(${x} ${y})${turn}" dominant-baseline="middle" text-anchor="${anchor}"${style}>${escapeXml(text)}</text>`;
-  });
-  const names = axisNames(scene).map(({ text, x, y, turned }) => `<text transform="translate(${x} ${y})${turned ? " rotate(-90)" : ""}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="12">${text}</text>`);
-  const numbers = cellNumbers(scene).map(({ text, ink, x, y }) => `<text x="${margins.left + x}" y="${margins.top + y}" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" font-size="${numberSize(viewport.sight.cell)}" fill="${ink}">${text}</text>`);
-  return {
-    width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
-    height: margins.top + high + 10,
-    attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
-    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
   };
 }
 
@@ -2504,6 +2572,10 @@ var Viewport = class {
 var WIDE2 = { plot: 620, left: 124, top: 106, legend: 80 };
 var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
 var NARROW_WIDTH = 480;
+function fitted(margins, { queries, keys, rows, cols }) {
+  const { left, top } = labelMargins(rows.map((n) => queries.text[n]), cols.map((n) => keys.text[n]));
+  return { ...margins, left: Math.min(margins.left, left), top: Math.min(margins.top, top) };
+}
 var SMALLEST_PLOT = 120;
 var RESTING = 150;
 var Matrix = class {
@@ -2540,9 +2612,10 @@ var Matrix = class {
     this.drawing = drawing;
     const { rows, cols } = drawing;
     if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
-    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE2);
-    const { plot, left, legend } = this.margins;
+    this.margins = drawing.margins ?? fitted(width < NARROW_WIDTH ? NARROW : WIDE2, drawing);
+    const { plot, left, top, legend } = this.margins;
     if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT, Math.min(plot, width - left - legend)))) this.moved();
+    this.element.dataset["corner"] = `${left},${top}`;
     this.paint();
   }
   /** The largest weight of what is shown, 0 until it is known. */
@@ -2784,7 +2857,7 @@ function scoreTable(pair, rows) {
   return h(
     "div",
     { className: "scores" },
-    h("p", {}, h("b", {}, "Attribution"), ` for ${tokenLabel(pair.target)}, by ${pair.how}`),
+    h("p", {}, h("b", {}, "Attribution"), ` for ${tokenLabel(pair.target)}${pair.unit ? `, in ${pair.unit}` : ""}, by ${pair.how}`),
     h("div", { className: "rows", tabIndex: 0, role: "region", "aria-label": "Attributions of a and b" }, h(
       "table",
       {},
@@ -2858,21 +2931,26 @@ var CompareView = class {
   controls;
   map;
   panels;
+  /** The texts, and the map of heads. */
+  top = h("div", { className: "top" });
+  scores = null;
   differences = /* @__PURE__ */ new Map();
   /** Counts cells that were pointed at: an older one is not reported. */
   pointings = 0;
+  /** Counts headlines, likewise. */
+  headlines = 0;
   layOut() {
     const { frame } = this;
     const { model, signal } = frame;
     const all = [...model.get("a_trace").layers, ...model.get("b_trace").layers];
     const long = all.some(({ queries, keys }) => Math.max(queries, keys) > LONG);
     frame.explain(HOW + (this.remote ? HOW_REMOTE : long ? HOW_LONG : ""));
-    frame.bar.append(this.map.legend);
     const [a, b] = [model.get("a_trace"), model.get("b_trace")];
     const cards = ["a", "b"].map((side) => sideCard(side, this.sources[side].header, changedTokens(side, this.alignment, a, b)));
-    frame.stage.append(h("div", { className: "top" }, h("div", { className: "sides" }, ...cards), this.map.element), this.panels.element);
+    this.top.append(h("div", { className: "sides" }, ...cards), this.map.element);
+    frame.stage.append(this.top, this.panels.element);
     const pair = model.get("attributions");
-    if (pair) this.panels.element.append(scoreTable(pair, scoreRows(pair, this.alignment, a, b)));
+    if (pair) this.scores = scoreTable(pair, scoreRows(pair, this.alignment, a, b));
     if (model.get("note")) frame.notify(model.get("note"), "note");
     listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
   }
@@ -2910,6 +2988,13 @@ var CompareView = class {
   get parallel() {
     return this.alignment.isParallel(this.tokens("a", "query").text.length, this.tokens("b", "query").text.length);
   }
+  /** The labels of the panels; of a and b with the same tokens one panel's serve all. */
+  get labels() {
+    const shown = (axis) => [...this.tokens("a", axis).text, ...this.tokens("b", axis).text, ...this.sharedTokens(axis).text];
+    const text = (side, axis) => this.tokens(side, axis).text;
+    const same = this.parallel && ["query", "key"].every((axis) => text("a", axis).every((token, n) => token === text("b", axis)[n]));
+    return { ...labelMargins(shown("query"), shown("key")), same };
+  }
   /** Whether the shown layers attend between the tokens that stand beside each other. */
   get comparable() {
     const { model } = this.frame;
@@ -2934,21 +3019,55 @@ var CompareView = class {
     this.map.draw(model.get("layer"), model.get("head"), dark2);
     const head = (side) => ({ count: this.layer(side).heads, shown: this.head(side) });
     this.controls.draw({ a: head("a"), b: head("b") });
-    const drawing = (panel) => panel === "difference" ? this.differenceDrawing() : this.traceDrawing(panel);
+    void this.drawHeadline();
+    const { labels } = this;
+    const margins = (panel) => panelMargins(panel, width, labels);
+    const drawing = (panel) => panel === "difference" ? this.differenceDrawing(margins(panel)) : this.traceDrawing(panel, margins(panel));
     this.panels.draw(drawing, this.comparable, this.parallel, width);
+    this.placeScores(panelsAcross(width, labels));
   }
-  common(panel) {
-    const { model, roles, width } = this.frame;
-    return { threshold: 0, log: model.get("log"), roles, margins: panelMargins(panel, width, this.parallel) };
+  /** Which head this is among those that differ, and which weight changes most. */
+  async drawHeadline() {
+    const headline = ++this.headlines;
+    const { model } = this.frame;
+    const [a, b] = [this.selection("a"), this.selection("b")];
+    const name = describePair(this.place("a"), this.place("b"), model.get("a_trace").stacks);
+    const rank = describeRank(model.get("partners"), this.place("a"), this.place("b"), model.get("metric"));
+    const change = this.remote || !this.comparable ? null : await this.largestChange(a, b).catch(() => null);
+    if (headline === this.headlines) this.frame.title(name, [rank, change].filter(Boolean).join("; "));
   }
-  traceDrawing(side) {
+  place(side) {
+    return { layer: this.selection(side).layer, head: this.head(side) };
+  }
+  async largestChange(a, b) {
+    const [ofA, ofB] = await Promise.all([this.sources.a.matrices(a), this.sources.b.matrices(b)]);
+    const keys = { a: this.tokens("a", "key").text.length, b: this.tokens("b", "key").text.length };
+    const change = this.alignment.largestChange(ofA[0], ofB[0], keys);
+    const name = (axis, position) => `“${tokenLabel(this.sharedTokens(axis).text[position])}”`;
+    return change && `${name("query", change.query)} attends to ${name("key", change.key)} with ${formatNumber(change.a)} in a, ${formatNumber(change.b)} in b`;
+  }
+  /** Puts the attributions where there is room: beside the texts, or after the panels. */
+  placeScores(across) {
+    const { scores, top, panels } = this;
+    panels.element.dataset["across"] = String(across);
+    if (!scores) return;
+    if (across < 3) {
+      if (scores.parentElement !== panels.element) panels.element.append(scores);
+    } else if (scores.parentElement !== top) top.insertBefore(scores, this.map.element);
+  }
+  get common() {
+    const { model, roles } = this.frame;
+    return { threshold: 0, log: model.get("log"), roles };
+  }
+  traceDrawing(side, margins) {
     const { model, dark: dark2 } = this.frame;
     const selection = this.selection(side);
     const [queries, keys] = [this.tokens(side, "query"), this.tokens(side, "key")];
     const inSide = (position) => position === null || side === "a" ? position : this.alignment.ofB(position) ?? null;
     const most = this.panels.strongest;
     return {
-      ...this.common(side),
+      ...this.common,
+      margins,
       name: JSON.stringify(selection),
       queries,
       keys,
@@ -2969,11 +3088,12 @@ var CompareView = class {
     };
     return { ...a, text: a.text.map(beside) };
   }
-  differenceDrawing() {
+  differenceDrawing(margins) {
     const { model, dark: dark2 } = this.frame;
     const { shared } = this.alignment;
     return {
-      ...this.common("difference"),
+      ...this.common,
+      margins,
       name: JSON.stringify([this.selection("a"), this.selection("b")]),
       queries: this.sharedTokens("query"),
       keys: this.sharedTokens("key"),

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -830,7 +830,7 @@ function watchPrinting(signal, callback) {
 }
 
 // src/ui/style.css
-var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  .downloads, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  min-height: 100%;\n  display: flex;\n  flex-direction: column;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .options { display: contents; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: color-mix(in srgb, var(--accent) 13%, var(--background)); border-color: var(--accent); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet[aria-expanded]::after { content: " ▸"; }\nbutton.quiet[aria-expanded="true"]::after { content: " ▾"; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.headline { margin: 0 0 8px; font-size: 15px; line-height: 1.35; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.stage { position: relative; flex: none; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: auto; padding-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how, .keys { margin: 0; color: var(--muted); font-size: 12px; }\n.keys { grid-column: 1 / -1; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  footer button, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
 
 // src/ui/theme.ts
 var DARK_SYSTEM = "(prefers-color-scheme: dark)";
@@ -877,12 +877,13 @@ var Frame = class {
     sheet.replaceSync(customProperties() + style_default + style);
     this.root.adoptedStyleSheets = [sheet];
     this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    const footer = h("footer", {}, this.readout, this.explanation, h("span", {}, this.shortcutsButton, this.downloads), this.shortcuts);
     this.section = h(
       "div",
       { className: "view", role: "group", "aria-label": name },
       this.bar,
       this.notice,
+      this.headline,
       this.stage,
       footer
     );
@@ -896,11 +897,22 @@ var Frame = class {
   root;
   /** Where controls go. */
   bar;
+  /** What the picture shows, above it. */
+  headline = h("p", { className: "headline", hidden: true });
   /** Where the picture goes. */
   stage = h("div", { className: "stage" });
   readout = h("output", { className: "readout", "aria-live": "polite" });
   notice = h("div", { className: "notice", role: "status", hidden: true });
   explanation = h("p", { className: "how" });
+  shortcuts = h("p", { className: "keys", id: "keys", hidden: true });
+  shortcutsButton = h("button", {
+    type: "button",
+    className: "quiet",
+    hidden: true,
+    "aria-expanded": "false",
+    "aria-controls": "keys",
+    onclick: () => this.switchShortcuts()
+  }, "Keys");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -952,9 +964,20 @@ var Frame = class {
   say(text) {
     this.readout.textContent = text;
   }
-  /** Shows how to read the picture. */
-  explain(text) {
+  /** Shows what is seen, and what that says; "" shows nothing. */
+  title(name, said = "") {
+    this.headline.hidden = name === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), said ? `: ${said}` : "");
+  }
+  /** Shows how to read the picture; a button shows how to move in it by mouse and keys. */
+  explain(text, shortcuts = "") {
     this.explanation.textContent = text;
+    this.shortcuts.textContent = shortcuts;
+    this.shortcutsButton.hidden = shortcuts === "";
+  }
+  switchShortcuts() {
+    this.shortcuts.hidden = !this.shortcuts.hidden;
+    this.shortcutsButton.setAttribute("aria-expanded", String(!this.shortcuts.hidden));
   }
   /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
   notify(text, kind = "error") {
@@ -1210,7 +1233,7 @@ var HeadsControls = class {
 };
 
 // src/heads/heads.css
-var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.headline { margin: 0 0 8px; font-size: 14px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
+var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/heads/picture.ts
 var NUMBERED = 32;
@@ -1392,7 +1415,7 @@ var HeadsView = class {
     const { model, signal } = frame;
     this.controls = new HeadsControls(frame);
     const place = h("div");
-    frame.stage.append(this.headline, place);
+    frame.stage.append(place);
     this.picture = new HeadsPicture(place, {
       select: (place2, adds) => this.select(place2, adds),
       pointed: (place2) => frame.say(place2 ? this.statistic.describe(place2, model.get("stacks")) : "")
@@ -1412,7 +1435,6 @@ var HeadsView = class {
   thumbnails;
   layout = "";
   requested = false;
-  headline = h("p", { className: "headline", hidden: true });
   readThumbnails() {
     const { model } = this.frame;
     return readThumbnails(model.get("thumbnails"), model.get("sizes"));
@@ -1433,7 +1455,7 @@ var HeadsView = class {
   draw() {
     const { model, dark: dark2, roles, width } = this.frame;
     const by = model.get("by");
-    this.frame.explain(by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}. ${KEYS}` : `Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
+    this.frame.explain(by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}.` : HOW[model.get("rows")], KEYS);
     if (by && !(by in model.get("stats"))) this.requestStatistics();
     const [statistic, ramp2] = [this.statistic, statisticRamp(attentionRamp(dark2))];
     this.layOut(statistic, width);
@@ -1463,8 +1485,7 @@ var HeadsView = class {
     const by = model.get("by");
     const strongest = model.get("strongest");
     const [name = "", said = ""] = by ? [statisticTitle(by), statistic.describeEnds(model.get("stacks"), this.valued && !this.picture.hasNumbers)] : strongest ? [placeTitle(strongest, model.get("stacks")), strongestInWords(strongest)] : [];
-    this.headline.hidden = said === "";
-    this.headline.replaceChildren(h("b", {}, capitalized(name)), `: ${said}`);
+    this.frame.title(said === "" ? "" : name, said);
   }
   /** Lays the squares out where the order or the width changed. */
   layOut(statistic, width) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 42d161016852ac3214f97731ab1cebaa7800fc8f7a60730d6d400d135c252772
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
 
 // src/drawing/number_format.ts
 function formatNumber(value) {
@@ -1723,7 +1723,7 @@ function watchPrinting(signal, callback) {
 }
 
 // src/ui/style.css
-var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--background); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.stage { position: relative; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how { margin: 0; color: var(--muted); font-size: 12px; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  .downloads, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
+var style_default = '.view {\n  --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;\n  position: relative;\n  box-sizing: border-box;\n  max-width: 100%;\n  min-height: 100%;\n  display: flex;\n  flex-direction: column;\n  padding: 10px 12px 8px;\n  border: 1px solid var(--line);\n  border-radius: 8px;\n  background: var(--background);\n  color: var(--text);\n  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif;\n  text-align: left;\n}\n.view[data-theme="dark"] {\n  color-scheme: dark;\n}\n.view *, .view *::before { box-sizing: border-box; }\n.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; min-height: 28px; margin-bottom: 8px; }\n.bar .options { display: contents; }\n.bar .group { display: inline-flex; align-items: center; gap: 5px; }\n.bar .group > .name, .bar label > .name { color: var(--muted); }\nlabel { display: inline-flex; align-items: center; gap: 5px; cursor: pointer; }\nbutton, select, input[type="text"] {\n  font: inherit; color: inherit; background: var(--surface);\n  border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; min-height: 26px;\n}\nbutton { cursor: pointer; }\nbutton:hover:not(:disabled), select:hover { border-color: var(--muted); }\nbutton:disabled { opacity: 0.45; cursor: default; }\nbutton[aria-pressed="true"] { background: color-mix(in srgb, var(--accent) 13%, var(--background)); border-color: var(--accent); }\nbutton.quiet { background: none; border-color: transparent; color: var(--muted); padding: 0 5px; min-height: 20px; font-size: 12px; }\nbutton.quiet[aria-expanded]::after { content: " ▸"; }\nbutton.quiet[aria-expanded="true"]::after { content: " ▾"; }\nbutton.quiet:hover { color: var(--text); text-decoration: underline; }\n.segments { display: inline-flex; }\n.segments button { border-radius: 0; margin-left: -1px; }\n.segments button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }\n.segments button:last-child { border-radius: 0 5px 5px 0; }\ninput[type="range"] { width: 90px; accent-color: var(--accent); }\ninput[type="checkbox"] { accent-color: var(--accent); margin: 0; }\n:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }\n.headline { margin: 0 0 8px; font-size: 15px; line-height: 1.35; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.stage { position: relative; flex: none; overflow-x: auto; }\n.notice { margin: 0 0 8px; padding: 5px 9px; border-radius: 5px; background: var(--surface); color: var(--muted); }\n.notice[data-kind="busy"] { position: absolute; right: 12px; z-index: 2; pointer-events: none; border: 1px solid var(--line); animation: come 0.2s 0.2s both; }\n@keyframes come { from { opacity: 0; } }\n.notice[data-kind="error"] { color: var(--warning); border-left: 3px solid var(--warning); }\nfooter { display: grid; grid-template-columns: 1fr auto; gap: 2px 12px; margin-top: auto; padding-top: 7px; align-items: baseline; }\n.readout { grid-column: 1 / -1; min-height: 1.4em; font-variant-numeric: tabular-nums; unicode-bidi: isolate; overflow-wrap: anywhere; }\n.how, .keys { margin: 0; color: var(--muted); font-size: 12px; }\n.keys { grid-column: 1 / -1; }\ncanvas { display: block; }\n.token { font-family: var(--mono); white-space: pre; unicode-bidi: isolate; }\n[hidden] { display: none !important; }\n.legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; }\n.legend canvas { border-radius: 2px; }\n@media (forced-colors: active) {\n  button[aria-pressed="true"], [role="option"][aria-selected="true"] {\n    forced-color-adjust: none; background: Highlight; border-color: Highlight; color: HighlightText;\n  }\n  [role="gridcell"][aria-selected="true"] { outline: 3px solid Highlight !important; }\n  .legend canvas { border: 1px solid CanvasText; }\n}\n.view[data-printing] { max-width: 680px; } /* the width of A4 and of Letter without their margins */\n@media print {\n  .view, figure { break-inside: avoid; }\n  .view { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n  /* Of the controls, what is chosen stays as text. */\n  footer button, .segments, .bar button:not([aria-pressed="true"]), .bar input, .bar label:has(:not(:checked)[type="checkbox"]) { display: none; }\n  .bar .group:not(:has(select, .count, [aria-pressed="true"])) { display: none; }\n  .bar { min-height: 0; }\n  select { appearance: none; border-color: transparent; background: none; padding: 0; }\n  .stage { overflow: visible; }\n  .readout:empty { display: none; }\n}\n';
 
 // src/ui/theme.ts
 var DARK_SYSTEM = "(prefers-color-scheme: dark)";
@@ -1770,12 +1770,13 @@ var Frame = class {
     sheet.replaceSync(customProperties() + style_default + style);
     this.root.adoptedStyleSheets = [sheet];
     this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    const footer = h("footer", {}, this.readout, this.explanation, h("span", {}, this.shortcutsButton, this.downloads), this.shortcuts);
     this.section = h(
       "div",
       { className: "view", role: "group", "aria-label": name },
       this.bar,
       this.notice,
+      this.headline,
       this.stage,
       footer
     );
@@ -1789,11 +1790,22 @@ var Frame = class {
   root;
   /** Where controls go. */
   bar;
+  /** What the picture shows, above it. */
+  headline = h("p", { className: "headline", hidden: true });
   /** Where the picture goes. */
   stage = h("div", { className: "stage" });
   readout = h("output", { className: "readout", "aria-live": "polite" });
   notice = h("div", { className: "notice", role: "status", hidden: true });
   explanation = h("p", { className: "how" });
+  shortcuts = h("p", { className: "keys", id: "keys", hidden: true });
+  shortcutsButton = h("button", {
+    type: "button",
+    className: "quiet",
+    hidden: true,
+    "aria-expanded": "false",
+    "aria-controls": "keys",
+    onclick: () => this.switchShortcuts()
+  }, "Keys");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -1845,9 +1857,20 @@ var Frame = class {
   say(text2) {
     this.readout.textContent = text2;
   }
-  /** Shows how to read the picture. */
-  explain(text2) {
+  /** Shows what is seen, and what that says; "" shows nothing. */
+  title(name, said = "") {
+    this.headline.hidden = name === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), said ? `: ${said}` : "");
+  }
+  /** Shows how to read the picture; a button shows how to move in it by mouse and keys. */
+  explain(text2, shortcuts = "") {
     this.explanation.textContent = text2;
+    this.shortcuts.textContent = shortcuts;
+    this.shortcutsButton.hidden = shortcuts === "";
+  }
+  switchShortcuts() {
+    this.shortcuts.hidden = !this.shortcuts.hidden;
+    this.shortcutsButton.setAttribute("aria-expanded", String(!this.shortcuts.hidden));
   }
   /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */
   notify(text2, kind = "error") {
@@ -1987,6 +2010,13 @@ var PatchGrid = class {
     const best = range(row.length).sort((a, b) => row[b] - row[a]).slice(0, MOST_NAMED);
     const named2 = best.map((key) => `${key === query ? "itself" : this.nameOf(key)} ${formatNumber(row[key])}`).join(", ");
     return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} attends to`} ${named2}`;
+  }
+  /** The position with the largest weight of a query, beside what each would have if all had the same. */
+  describeMost(query, row) {
+    const best = row.reduce((best2, weight, n) => weight > row[best2] ? n : best2, 0);
+    const times = formatNumber(Number((row[best] * row.length).toPrecision(2)));
+    const most = `${best === query ? "itself" : this.nameOf(best)}, ${formatNumber(row[best])}, ${times} times uniform attention`;
+    return query === null ? `most is received by ${most}` : `${this.nameOf(query)} attends most to ${most}`;
   }
   /** The weight on one patch, in words. */
   describePatch(query, patch, row) {
@@ -2219,7 +2249,6 @@ var LargePicture = class {
       { className: "large" },
       this.title,
       this.focusable,
-      h("figcaption", {}, this.note),
       this.leading,
       this.scale
     );
@@ -2237,7 +2266,7 @@ var LargePicture = class {
   focusable;
   overlay;
   title = h("span", { className: "title" });
-  note = h("span", { className: "note" });
+  note = "";
   leading = h("div", { className: "leading", role: "group", "aria-label": "Tokens before the patches" });
   scale = h("div", { className: "scales" });
   /** Shows a row of attention; `pointed` is the patch whose number is read. */
@@ -2249,12 +2278,12 @@ var LargePicture = class {
     this.drawLeading(query, weights);
     this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top)));
     this.title.textContent = grid.titleOf(query);
-    this.note.textContent = note;
+    this.note = note;
     this.focusable.setAttribute("aria-label", `${this.title.textContent}, ${note}`);
   }
   /** Title and note in one line. */
   get heading() {
-    return `${this.title.textContent} · ${this.note.textContent}`;
+    return `${this.title.textContent} · ${this.note}`;
   }
   /** The tokens before the patches: the weights on them, and a way to see what they attend to. */
   drawLeading(query, weights) {
@@ -2397,7 +2426,7 @@ var MapPanels = class {
 };
 
 // src/patches/patches.css
-var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 404px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 220px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--surface); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: var(--grid); stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: var(--query); stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.overlay .pointed { stroke: var(--key); stroke-width: 1.5; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--muted); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warning); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--muted); background: var(--surface); overflow: auto; }\n.waiting.failed { color: var(--warning); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--muted); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--muted); font-size: 12px; min-height: 18px; }\n.large .scales { margin-top: 6px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.beside .scale canvas { flex: 1 1 30px; min-width: 0; width: 100%; }\n.beside .scale { width: 100%; font-size: 11px; flex-wrap: wrap; row-gap: 1px; }\n.beside .scale span:last-child { flex-basis: 100%; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: var(--mat); }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
+var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 500px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 250px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--surface); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: var(--grid); stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: var(--query); stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.overlay .pointed { stroke: var(--key); stroke-width: 1.5; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--muted); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warning); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--muted); background: var(--surface); overflow: auto; }\n.waiting.failed { color: var(--warning); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--muted); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--muted); font-size: 12px; min-height: 18px; }\n.beside .scales:empty { display: none; }\n.large .scales { margin-top: 6px; }\n.large .scale canvas { width: 160px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.beside .scale canvas { flex: 1 1 30px; min-width: 0; width: 100%; }\n.beside .scale { width: 100%; font-size: 11px; flex-wrap: wrap; row-gap: 1px; }\n.beside .scale span:last-child { flex-basis: 100%; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: var(--mat); }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
 
 // src/patches/playback.ts
 var PACE = 750;
@@ -2462,7 +2491,8 @@ var Playback = class {
 };
 
 // src/patches/index.ts
-var HOW = "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined; patches are named (row, column), from 0. Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
+var HOW = "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined. Patches are named (row, column), from 0.";
+var KEYS = "Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Arrows move the patch, Shift with them reads, [ and ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
 var SHOWN = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];
 var PatchesView = class {
   constructor(frame, signal) {
@@ -2485,7 +2515,7 @@ var PatchesView = class {
       }
     }, signal);
     this.panels = new MapPanels(this.ground, { pointed: (patch) => this.point(patch, false) }, signal);
-    const shared = h("label", { title: "Otherwise each panel is on its own scale" }, this.controls.shared, "one scale per kind");
+    const shared = h("label", { title: "Otherwise each panel is on its own scale" }, this.controls.shared, "one scale for maps of the same unit");
     this.foot = h("div", { className: "foot" }, shared, this.scales);
     this.layOut();
   }
@@ -2513,7 +2543,7 @@ var PatchesView = class {
     const { frame, signal } = this;
     frame.stage.classList.add("patches");
     frame.stage.append(this.large.element, h("div", { className: "right" }, this.panels.element, this.foot));
-    frame.explain(this.grid.omission + HOW);
+    frame.explain(this.grid.omission + HOW, KEYS);
     frame.root.addEventListener("keydown", (event) => this.onKey(event), { signal });
     listen(frame.model, SHOWN, frame.redraw, signal);
   }
@@ -2577,8 +2607,9 @@ var PatchesView = class {
     const panels = names.map((name) => this.panelDrawing(name, maps2.get(name), scaled));
     this.panels.draw(panels, this.pointed ?? this.attending, paint);
     this.scales.replaceChildren(...scaled.shared.map((scale) => scaleElement(paint, scale)));
-    const text2 = this.pointed === null ? grid.describeRow(query, weights) : grid.describePatch(query, this.pointed, weights);
-    frame.say(`${text2} · ${this.layerText}`);
+    const text2 = this.pointed !== null ? grid.describePatch(query, this.pointed, weights) : this.attending !== null ? grid.describeRow(query, weights) : "";
+    frame.say(text2 && `${text2} · ${this.layerText}`);
+    if (this.attending === null) frame.title(this.layerText, grid.describeMost(query, weights));
   }
   attentionScores(row) {
     const { leading } = this.grid;

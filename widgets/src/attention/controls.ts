@@ -4,7 +4,7 @@ import { layerTitle } from "../drawing/titles";
 import type { TraceHeader } from "../protocol/headers";
 import type { TextPair, TraceSource } from "../protocol/trace_source";
 import {
-  button, checkbox, group, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,
+  button, checkbox, group, Options, options, press, segments, select, slider, toggleHead, zoomButtons, type Zoomable,
 } from "../ui/controls";
 import { h, range } from "../ui/dom";
 import { guardField } from "../ui/keyboard";
@@ -49,6 +49,7 @@ export class AttentionControls {
   private readonly poolGroup: HTMLElement;
   private readonly zoom: HTMLElement;
   private readonly layersLabel: HTMLElement;
+  private readonly more: Options;
   private headCount = 0;
 
   constructor(private readonly frame: Frame<AttentionState>, actions: AttentionActions) {
@@ -72,6 +73,13 @@ export class AttentionControls {
     this.specialLabel = h("label", {}, this.special, "hide special tokens");
     this.poolGroup = group("Cell", this.pool);
     this.zoom = zoomButtons(actions.matrix);
+    this.more = new Options(
+      this.layersLabel,
+      this.specialLabel,
+      h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
+      h("label", {}, this.log, "log"),
+      this.poolGroup,
+    );
     this.layOut();
   }
 
@@ -87,17 +95,25 @@ export class AttentionControls {
     const all = h("button", { type: "button", className: "quiet", onclick: () => this.frame.set({ heads: range(this.headCount) }) }, "all");
     this.frame.bar.append(
       group("Layer", this.layer),
-      this.layersLabel,
+      segments("Picture", this.modes),
+      this.zoom,
+      this.pairGroup,
+      ...this.more.elements,
       group("Heads", all, this.picker.element),
       this.meanLabel,
-      segments("Picture", this.modes),
-      this.pairGroup,
-      this.specialLabel,
-      h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
-      h("label", {}, this.log, "log"),
-      this.poolGroup,
-      this.zoom,
     );
+  }
+
+  private get optionsInUse(): string[] {
+    const { model } = this.frame;
+    const [layers, threshold] = [model.get("layers"), model.get("threshold")];
+    return [
+      ...(layers.length > 1 ? [`mean of layers ${numberRanges(layers)}`] : []),
+      ...(model.get("hide_special") ? ["no special tokens"] : []),
+      ...(threshold > 0 ? [`from ${threshold.toFixed(3)}`] : []),
+      ...(model.get("log") ? ["log"] : []),
+      ...(model.get("pool") === "mean" ? ["mean of a cell's weights"] : []),
+    ];
   }
 
   listLayers(trace: TraceHeader): void {
@@ -127,6 +143,7 @@ export class AttentionControls {
     this.thresholdValue.textContent = model.get("threshold").toFixed(3);
     this.log.checked = model.get("log");
     this.pool.value = model.get("pool");
+    this.more.draw(this.optionsInUse);
     this.zoom.hidden = lines;
     this.poolGroup.hidden = lines || Math.max(header.queries, header.keys) <= POOLED_SIZE;
   }

@@ -15,12 +15,16 @@ import { ScoreDetail, type DetailCell } from "./score_detail";
 import type { AttentionState } from "./state";
 
 const HOW = {
+  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight.",
+  matrix: "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005.",
+};
+const KEYS = {
   lines:
-    "Queries on the left attend to keys on the right; the stronger the line, the larger the weight. Point at a token to see it alone, " +
-    "click to keep it. Keys: [ ] change the layer, comma and period the head, arrows the token; m shows the matrix.",
+    "Point at a token to see it alone, click to keep it. [ and ] change the layer, comma and period the head, arrows the token; " +
+    "m shows the matrix, Escape lets go.",
   matrix:
-    "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005. Drag to move, double-click or + and - to zoom, 0 for " +
-    "all. Keys: [ ] change the layer, comma and period the head, arrows the cell; m shows the lines.",
+    "Drag to move, double-click or + and - to zoom, 0 for all. [ and ] change the layer, comma and period the head, arrows the cell; " +
+    "m shows the lines, Escape lets go.",
 };
 
 const SHOWN: (keyof AttentionState)[] = [
@@ -49,7 +53,7 @@ class AttentionView {
     });
     this.controls.listLayers(this.source.header);
     this.detail = new ScoreDetail(frame);
-    frame.stage.append(this.empty, this.picture.headline, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
+    frame.stage.append(this.empty, this.picture.lines.element, this.picture.matrix.element, this.detail.element);
     listen(model, SHOWN, frame.redraw, signal);
     listen(model, ["trace"], () => this.changeTrace(), signal);
     frame.root.addEventListener("keydown", (event) => this.onKey(event as KeyboardEvent), { signal });
@@ -91,7 +95,8 @@ class AttentionView {
     const { rows, cols } = source.positions(selection);
     const empty = rows.length === 0 || cols.length === 0;
     this.controls.draw(source, number, chosen.heads);
-    this.frame.explain(HOW[this.frame.model.get("mode")]);
+    const mode = this.frame.model.get("mode");
+    this.frame.explain(HOW[mode], KEYS[mode]);
     this.empty.hidden = !empty;
     this.picture.draw({ source, number, selection }, empty);
     this.detail.show(source, number, this.selectedCell(chosen));

@@ -5,11 +5,10 @@ import { Lines } from "../drawing/lines";
 import { Matrix } from "../drawing/matrix";
 import type { SavedFigure } from "../drawing/svg";
 import type { LineSegment } from "../drawing/line_segments";
-import { capitalized, traceTitle } from "../drawing/titles";
+import { traceTitle } from "../drawing/titles";
 import type { Tokens } from "../protocol/headers";
 import type { Axis, Selection, TraceSource } from "../protocol/trace_source";
 import { meanOf } from "../protocol/weights";
-import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
 import { describeCell, describeHeads, describeLine, linesDrawing, loneToken, quoted, toggledToken, type TokenPlace } from "./attention_model";
 import { describePattern } from "./pattern";
@@ -25,8 +24,6 @@ export interface ShownTrace {
 export class AttentionPicture {
   readonly lines: Lines;
   readonly matrix: Matrix;
-  /** What is shown, and what it does. */
-  readonly headline = h("p", { className: "headline" });
   private pointed: TokenPlace | null = null;
   /** Counts drawings: the result of a superseded one is discarded. */
   private drawings = 0;
@@ -100,8 +97,8 @@ export class AttentionPicture {
     // The key that changed the picture leaves the focus to the new one.
     if (focused === other) current.focus({ preventScroll: true });
     const drawing = ++this.drawings;
-    this.headline.hidden = empty;
-    if (!empty) void this.showHeadline(shown, drawing);
+    if (empty) this.frame.title("");
+    else void this.showHeadline(shown, drawing);
     if (empty) this.frame.say("");
     else if (isLines) this.showLines(shown, drawing);
     else this.showMatrix(shown);
@@ -117,7 +114,7 @@ export class AttentionPicture {
     const { query, key } = source.header.layers[selection.layer]!;
     const tokens = tokensOfBoth(source, selection.layer);
     const pattern = matrices && describePattern({ weights: meanOf(matrices), rows, cols, tokens, same: query === key && query !== "other", patches: query === "input" ? source.header.patches : null });
-    this.headline.replaceChildren(h("b", {}, capitalized(name)), pattern ? `: ${apart ? "on average " : ""}${pattern}` : "");
+    this.frame.title(name, pattern ? `${apart ? "on average " : ""}${pattern}` : "");
   }
 
   private showLines(shown: ShownTrace, drawing: number): void {
@@ -179,7 +176,7 @@ export class AttentionPicture {
     const selected = [...(query === null ? [] : ["query", query]), ...(key === null ? [] : ["key", key])];
     return {
       picture: (lines ? this.lines : this.matrix).svg(),
-      title: this.headline.textContent ?? "",
+      title: this.frame.headline.textContent ?? "",
       subtitle: [traceTitle(source.header), query === null && key === null ? "" : this.selectionInWords()].filter(Boolean).join("   "),
       caption: (lines ? "Attention weights: from each query on the left to its keys on the right, a thicker and darker line for a larger weight."
         : "Attention weights: queries run down, keys across; a darker colour is a larger weight.").replace("darker", this.frame.dark ? "brighter" : "darker"),

@@ -56,6 +56,17 @@ export class Alignment {
     return row < 0 || col < 0 ? null : { row, col };
   }
 
+  /** The cell of a that changes most, with both weights; null where nothing is shared. */
+  largestChange(a: Float32Array, b: Float32Array, keys: { a: number; b: number }): { query: number; key: number; a: number; b: number } | null {
+    let most = null, distance = -1;
+    for (const [i, k] of this.pairs)
+      for (const [j, l] of this.pairs) {
+        const [from, to] = [a[i * keys.a + j]!, b[k * keys.b + l]!];
+        if (Math.abs(to - from) > distance) [most, distance] = [{ query: i, key: j, a: from, b: to }, Math.abs(to - from)];
+      }
+    return most;
+  }
+
   /** Tiles of b minus a over the shared positions; `keys` are the columns of both matrices. */
   difference(a: Float32Array, b: Float32Array, keys: { a: number; b: number }): TileCutter {
     const { length } = this.pairs;

@@ -3,7 +3,7 @@
 import { gradientBar } from "../drawing/canvas";
 import { attentionRamp } from "../drawing/colour";
 import { formatNumber } from "../drawing/number_format";
-import { statisticTitle } from "../drawing/titles";
+import { placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
 import { h, range } from "../ui/dom";
 import { runKey } from "../ui/keyboard";
 import type { CompareState, Partner } from "./state";
@@ -23,6 +23,22 @@ export function describePartner(layer: number, head: number, partner: Partner | 
   const [distance, other, otherHead] = partner;
   const beside = other === layer && otherHead === head ? "" : ` beside layer ${other}, head ${otherHead} of b`;
   return `layer ${layer}, head ${head}${beside}: ${metric} ${distance === null ? "unknown" : formatNumber(distance)}`;
+}
+
+/** A head of a, and that of b where it is another one. */
+export function describePair(a: HeadPlace, b: HeadPlace, stacks: string[]): string {
+  const same = a.layer === b.layer && a.head === b.head;
+  return placeTitle(a, stacks) + (same ? "" : ` beside ${placeTitle(b, stacks)} of b`);
+}
+
+/** How a head and its partner stand among all; "" where `b` is not its partner, or their distance is unknown. */
+export function describeRank(partners: CompareState["partners"], a: HeadPlace, b: HeadPlace, metric: string): string {
+  const [distance, layer, head] = partners[a.layer]?.[a.head] ?? [null];
+  if (distance === null || layer !== b.layer || head !== b.head) return "";
+  const all = partners.flat().flatMap((partner) => partner?.[0] ?? []);
+  const rank = 1 + all.filter((other) => other > distance).length;
+  const measured = `${metricTitle(metric)} ${formatNumber(distance)}`;
+  return rank === 1 && all.length > 1 ? `of ${all.length} heads the one that differs most, ${measured}` : `${measured}, rank ${rank} of ${all.length}`;
 }
 
 /** What the metrics of `compare` are called. */
@@ -54,7 +70,7 @@ export class DistanceMap {
     this.largest = largestDistance(partners);
     this.cells = this.largest > 0 ? partners.map((row, layer) => row.map((_, head) => this.cell(layer, head))) : [];
     this.element.hidden = this.largest === 0;
-    if (this.largest > 0) this.element.append(this.layOut());
+    if (this.largest > 0) this.element.append(this.layOut(), this.legend);
   }
 
   private cell(layer: number, head: number): HTMLButtonElement {
@@ -79,7 +95,7 @@ export class DistanceMap {
     const axis = (text: string | number) => h("span", { className: "axis", "aria-hidden": "true" }, String(text));
     return h("div", {
       className: "distances", role: "grid", "aria-label": `${this.metric} of the heads: rows are layers`,
-      style: { gridTemplateColumns: `auto repeat(${heads}, 20px)` },
+      style: { gridTemplateColumns: `auto repeat(${heads}, 24px)` },
     },
       axis("layer \\ head"), ...range(heads).map(axis),
       ...this.cells.map((row, layer) => h("div", { role: "row", style: { display: "contents" } },
@@ -108,6 +124,6 @@ export class DistanceMap {
       cell.setAttribute("aria-selected", String(cell === selected));
       cell.tabIndex = cell === entry ? 0 : -1;
     }));
-    this.legend.replaceChildren(`${this.metric}: 0`, gradientBar(ramp), formatNumber(this.largest));
+    this.legend.replaceChildren(`${this.metric} of a and b: 0`, gradientBar(ramp), formatNumber(this.largest));
   }
 }

@@ -1,10 +1,10 @@
 // CompareView: two traces side by side, head beside head, and their difference.
 
 import { attentionRamp, signedRamp } from "../drawing/colour";
-import type { MatrixDrawing } from "../drawing/matrix_painter";
+import { labelMargins, type MatrixDrawing, type MatrixMargins } from "../drawing/matrix_painter";
 import { formatNumber } from "../drawing/number_format";
 import type { SavedFigure } from "../drawing/svg";
-import { traceTitle } from "../drawing/titles";
+import { traceTitle, type HeadPlace } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
 import type { LayerHeader, Tokens } from "../protocol/headers";
 import { TILE_SIDE, type Tile, type TileCutter } from "../protocol/tiles";
@@ -15,8 +15,8 @@ import { view, type Frame } from "../ui/view";
 import { Alignment, sameAxes, subtractTiles, type AlignedCell } from "./alignment";
 import css from "./compare.css";
 import { CompareControls, HEAD_TRAITS, type HeadTrait } from "./controls";
-import { DistanceMap, metricTitle } from "./distance_map";
-import { panelMargins } from "./panel_layout";
+import { describePair, describeRank, DistanceMap, metricTitle } from "./distance_map";
+import { panelMargins, panelsAcross, type PanelLabels } from "./panel_layout";
 import { ComparePanels } from "./panels";
 import { scoreRows, scoreTable } from "./score_table";
 import { changedTokens, sideCard } from "./side_card";
@@ -42,9 +42,14 @@ class CompareView {
   private readonly controls: CompareControls;
   private readonly map: DistanceMap;
   private readonly panels: ComparePanels;
+  /** The texts, and the map of heads. */
+  private readonly top = h("div", { className: "top" });
+  private scores: HTMLElement | null = null;
   private readonly differences = new Map<string, Promise<TileCutter>>();
   /** Counts cells that were pointed at: an older one is not reported. */
   private pointings = 0;
+  /** Counts headlines, likewise. */
+  private headlines = 0;
 
   constructor(private readonly frame: Frame<CompareState>) {
     const { model, signal } = frame;
@@ -79,13 +84,13 @@ class CompareView {
     const all = [...model.get("a_trace").layers, ...model.get("b_trace").layers];
     const long = all.some(({ queries, keys }) => Math.max(queries, keys) > LONG);
     frame.explain(HOW + (this.remote ? HOW_REMOTE : long ? HOW_LONG : ""));
-    frame.bar.append(this.map.legend);
     const [a, b] = [model.get("a_trace"), model.get("b_trace")];
     const cards = (["a", "b"] as const).map((side) =>
       sideCard(side, this.sources[side].header, changedTokens(side, this.alignment, a, b)));
-    frame.stage.append(h("div", { className: "top" }, h("div", { className: "sides" }, ...cards), this.map.element), this.panels.element);
+    this.top.append(h("div", { className: "sides" }, ...cards), this.map.element);
+    frame.stage.append(this.top, this.panels.element);
     const pair = model.get("attributions");
-    if (pair) this.panels.element.append(scoreTable(pair, scoreRows(pair, this.alignment, a, b)));
+    if (pair) this.scores = scoreTable(pair, scoreRows(pair, this.alignment, a, b));
     if (model.get("note")) frame.notify(model.get("note"), "note");
     listen(model, ["layer", "head", "other_layer", "other_head", "query", "key", "log"], frame.redraw, signal);
   }
@@ -134,6 +139,14 @@ class CompareView {
     return this.alignment.isParallel(this.tokens("a", "query").text.length, this.tokens("b", "query").text.length);
   }
 
+  /** The labels of the panels; of a and b with the same tokens one panel's serve all. */
+  private get labels(): PanelLabels {
+    const shown = (axis: Axis) => [...this.tokens("a", axis).text, ...this.tokens("b", axis).text, ...this.sharedTokens(axis).text];
+    const text = (side: TraceSide, axis: Axis) => this.tokens(side, axis).text;
+    const same = this.parallel && (["query", "key"] as const).every((axis) => text("a", axis).every((token, n) => token === text("b", axis)[n]));
+    return { ...labelMargins(shown("query"), shown("key")), same };
+  }
+
   /** Whether the shown layers attend between the tokens that stand beside each other. */
   private get comparable(): boolean {
     const { model } = this.frame;
@@ -161,16 +174,53 @@ class CompareView {
     this.map.draw(model.get("layer"), model.get("head"), dark);
     const head = (side: TraceSide) => ({ count: this.layer(side).heads, shown: this.head(side) });
     this.controls.draw({ a: head("a"), b: head("b") });
-    const drawing = (panel: PanelName) => (panel === "difference" ? this.differenceDrawing() : this.traceDrawing(panel));
+    void this.drawHeadline();
+    const { labels } = this;
+    const margins = (panel: PanelName) => panelMargins(panel, width, labels);
+    const drawing = (panel: PanelName) => (panel === "difference" ? this.differenceDrawing(margins(panel)) : this.traceDrawing(panel, margins(panel)));
     this.panels.draw(drawing, this.comparable, this.parallel, width);
+    this.placeScores(panelsAcross(width, labels));
   }
 
-  private common(panel: PanelName) {
-    const { model, roles, width } = this.frame;
-    return { threshold: 0, log: model.get("log"), roles, margins: panelMargins(panel, width, this.parallel) };
+  /** Which head this is among those that differ, and which weight changes most. */
+  private async drawHeadline(): Promise<void> {
+    const headline = ++this.headlines;
+    const { model } = this.frame;
+    const [a, b] = [this.selection("a"), this.selection("b")];
+    const name = describePair(this.place("a"), this.place("b"), model.get("a_trace").stacks);
+    const rank = describeRank(model.get("partners"), this.place("a"), this.place("b"), model.get("metric"));
+    const change = this.remote || !this.comparable ? null : await this.largestChange(a, b).catch(() => null);
+    if (headline === this.headlines) this.frame.title(name, [rank, change].filter(Boolean).join("; "));
   }
 
-  private traceDrawing(side: TraceSide): MatrixDrawing {
+  private place(side: TraceSide): HeadPlace {
+    return { layer: this.selection(side).layer, head: this.head(side) };
+  }
+
+  private async largestChange(a: Selection, b: Selection): Promise<string | null> {
+    const [ofA, ofB] = await Promise.all([this.sources.a.matrices(a), this.sources.b.matrices(b)]);
+    const keys = { a: this.tokens("a", "key").text.length, b: this.tokens("b", "key").text.length };
+    const change = this.alignment.largestChange(ofA[0]!, ofB[0]!, keys);
+    const name = (axis: Axis, position: number) => `“${tokenLabel(this.sharedTokens(axis).text[position]!)}”`;
+    return change && `${name("query", change.query)} attends to ${name("key", change.key)} with ${formatNumber(change.a)} in a, ${formatNumber(change.b)} in b`;
+  }
+
+  /** Puts the attributions where there is room: beside the texts, or after the panels. */
+  private placeScores(across: number): void {
+    const { scores, top, panels } = this;
+    panels.element.dataset["across"] = String(across);
+    if (!scores) return;
+    if (across < 3) {
+      if (scores.parentElement !== panels.element) panels.element.append(scores);
+    } else if (scores.parentElement !== top) top.insertBefore(scores, this.map.element);
+  }
+
+  private get common() {
+    const { model, roles } = this.frame;
+    return { threshold: 0, log: model.get("log"), roles };
+  }
+
+  private traceDrawing(side: TraceSide, margins: MatrixMargins): MatrixDrawing {
     const { model, dark } = this.frame;
     const selection = this.selection(side);
     const [queries, keys] = [this.tokens(side, "query"), this.tokens(side, "key")];
@@ -178,7 +228,8 @@ class CompareView {
       position === null || side === "a" ? position : (this.alignment.ofB(position) ?? null);
     const most = this.panels.strongest;
     return {
-      ...this.common(side),
+      ...this.common,
+      margins,
       name: JSON.stringify(selection),
       queries,
       keys,
@@ -201,11 +252,12 @@ class CompareView {
     return { ...a, text: a.text.map(beside) };
   }
 
-  private differenceDrawing(): MatrixDrawing {
+  private differenceDrawing(margins: MatrixMargins): MatrixDrawing {
     const { model, dark } = this.frame;
     const { shared } = this.alignment;
     return {
-      ...this.common("difference"),
+      ...this.common,
+      margins,
       name: JSON.stringify([this.selection("a"), this.selection("b")]),
       queries: this.sharedTokens("query"),
       keys: this.sharedTokens("key"),

@@ -47,7 +47,7 @@ export function scoreTable(pair: AttributionPair, rows: ScoreRow[]): HTMLElement
       h("i", { style: { width: `${50 * Math.abs(share)}%`, left: `${share < 0 ? 50 * (1 + share) : 50}%` } })));
   };
   return h("div", { className: "scores" },
-    h("p", {}, h("b", {}, "Attribution"), ` for ${tokenLabel(pair.target)}, by ${pair.how}`),
+    h("p", {}, h("b", {}, "Attribution"), ` for ${tokenLabel(pair.target)}${pair.unit ? `, in ${pair.unit}` : ""}, by ${pair.how}`),
     h("div", { className: "rows", tabIndex: 0, role: "region", "aria-label": "Attributions of a and b" }, h("table", {},
       h("thead", {}, h("tr", {}, ...["token", "a", "b", "b − a"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, ...rows.map((row) => h("tr", {}, h("th", { scope: "row" }, tokenLabel(row.token)), cell(row.a), cell(row.b), bar(row)))))));

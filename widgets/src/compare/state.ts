@@ -9,6 +9,8 @@ export interface AttributionPair {
   target: string;
   /** The method in words. */
   how: string;
+  /** The unit of the scores; "" where they only rank. */
+  unit: string;
   a: number[];
   b: number[];
 }

@@ -1,13 +1,22 @@
 // The tokens along the sides of a matrix: as many labels as there is room for.
 
 import type { Tokens } from "../protocol/headers";
-import { tokenLabel } from "./token_label";
+import { lettersWide, tokenLabel } from "./token_label";
 
 /** Pixels that a label takes along its axis. */
 const LABEL_HEIGHT = 12;
 /** Of a label's letter. */
 export const LETTER_WIDTH = 6.7;
 const MOST_LETTERS = 15;
+
+/** Tokens beyond which labels get all the room there is. */
+const MANY = 1024;
+
+/** Pixels that the longest label of these tokens takes. */
+export function labelRoom(tokens: string[]): number {
+  const letters = tokens.length > MANY ? [MOST_LETTERS] : tokens.map((text) => lettersWide(tokenLabel(text, MOST_LETTERS)));
+  return LETTER_WIDTH * Math.min(MOST_LETTERS, Math.max(0, ...letters));
+}
 
 /** One side of a matrix: its positions, the part in sight, and the marked cell (-1 for none). */
 export interface AxisSide {

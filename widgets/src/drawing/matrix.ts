@@ -8,7 +8,7 @@ import { h } from "../ui/dom";
 import { canvasContext } from "./canvas";
 import { weightColours } from "./colour";
 import { attachInteractions, type Navigable } from "./interactions";
-import { matrixSvg, paintMatrix, type MatrixDrawing, type MatrixMargins, type MatrixScene } from "./matrix_painter";
+import { labelMargins, matrixSvg, paintMatrix, type MatrixDrawing, type MatrixMargins, type MatrixScene } from "./matrix_painter";
 import type { SvgPicture } from "./svg";
 import { TileCache, type PooledWeight } from "./tile_cache";
 import { Viewport, type Cell, type Sight } from "./viewport";
@@ -32,6 +32,12 @@ const WIDE: MatrixMargins = { plot: 620, left: 124, top: 106, legend: 80 };
 const NARROW: MatrixMargins = { plot: 620, left: 84, top: 84, legend: 62 };
 /** Pixels across below which the narrow margins apply. */
 const NARROW_WIDTH = 480;
+/** Margins for the labels that there are, within those of a view. */
+function fitted(margins: MatrixMargins, { queries, keys, rows, cols }: MatrixDrawing): MatrixMargins {
+  const { left, top } = labelMargins(rows.map((n) => queries.text[n]!), cols.map((n) => keys.text[n]!));
+  return { ...margins, left: Math.min(margins.left, left), top: Math.min(margins.top, top) };
+}
+
 const SMALLEST_PLOT = 120;
 /** Milliseconds after which a pointer rests on a cell. */
 const RESTING = 150;
@@ -71,9 +77,10 @@ export class Matrix implements Navigable {
     this.drawing = drawing;
     const { rows, cols } = drawing;
     if (this.pointedCell && (this.pointedCell.row >= rows.length || this.pointedCell.col >= cols.length)) this.point(null);
-    this.margins = drawing.margins ?? (width < NARROW_WIDTH ? NARROW : WIDE);
-    const { plot, left, legend } = this.margins;
+    this.margins = drawing.margins ?? fitted(width < NARROW_WIDTH ? NARROW : WIDE, drawing);
+    const { plot, left, top, legend } = this.margins;
     if (this.viewport.resize(rows.length, cols.length, Math.max(SMALLEST_PLOT, Math.min(plot, width - left - legend)))) this.moved();
+    this.element.dataset["corner"] = `${left},${top}`;
     this.paint();
   }
 

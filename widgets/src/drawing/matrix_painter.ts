@@ -3,7 +3,7 @@
 import type { Tokens } from "../protocol/headers";
 import { TILE_SIDE } from "../protocol/tiles";
 import { h } from "../ui/dom";
-import { axisLabels, LETTER_WIDTH, type AxisLabel } from "./axis_labels";
+import { axisLabels, labelRoom, LETTER_WIDTH, type AxisLabel } from "./axis_labels";
 import { canvasContext } from "./canvas";
 import { inkOn, type Ramp, type WeightColours } from "./colour";
 import { legendSvg, paintLegend } from "./legend";
@@ -199,6 +199,11 @@ function crossSvg(scene: MatrixScene): string[] {
   const boxes = crossBoxes(scene).map(([x, y, wide, high]) =>
     `<rect x="${x}" y="${y}" width="${wide}" height="${high}" fill="none" stroke="${scene.drawing.roles.selection}" stroke-width="1.5"/>`);
   return boxes.length ? [`<svg x="${left}" y="${top}" width="${width}" height="${height}">${boxes.join("")}</svg>`] : [];
+}
+
+/** Pixels for the labels and the name of each axis. */
+export function labelMargins(queries: string[], keys: string[]): { left: number; top: number } {
+  return { left: Math.ceil(12 + AXIS_NAME + labelRoom(queries)), top: Math.ceil(12 + AXIS_NAME + labelRoom(keys) * Math.sin(LEAN)) };
 }
 
 /** "query" beside the labels of the rows and "key" above those of the columns, where there is room. */

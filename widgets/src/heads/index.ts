@@ -29,13 +29,12 @@ class HeadsView {
   private thumbnails;
   private layout = "";
   private requested = false;
-  private readonly headline = h("p", { className: "headline", hidden: true });
 
   constructor(private readonly frame: Frame<HeadsState>) {
     const { model, signal } = frame;
     this.controls = new HeadsControls(frame);
     const place = h("div");
-    frame.stage.append(this.headline, place);
+    frame.stage.append(place);
     this.picture = new HeadsPicture(place, {
       select: (place, adds) => this.select(place, adds),
       pointed: (place) => frame.say(place ? this.statistic.describe(place, model.get("stacks")) : ""),
@@ -74,7 +73,7 @@ class HeadsView {
   draw(): void {
     const { model, dark, roles, width } = this.frame;
     const by = model.get("by");
-    this.frame.explain(by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}. ${KEYS}` : `Rows are layers, columns heads. ${HOW[model.get("rows")]} ${KEYS}`);
+    this.frame.explain(by ? `${capitalized(statisticTitle(by))}: ${model.get("meanings")[by]}.` : HOW[model.get("rows")], KEYS);
     if (by && !(by in model.get("stats"))) this.requestStatistics();
     const [statistic, ramp] = [this.statistic, statisticRamp(attentionRamp(dark))];
     this.layOut(statistic, width);
@@ -110,8 +109,7 @@ class HeadsView {
       : strongest
         ? [placeTitle(strongest, model.get("stacks")), strongestInWords(strongest)]
         : [];
-    this.headline.hidden = said === "";
-    this.headline.replaceChildren(h("b", {}, capitalized(name)), `: ${said}`);
+    this.frame.title(said === "" ? "" : name, said);
   }
 
   /** Lays the squares out where the order or the width changed. */

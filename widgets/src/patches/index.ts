@@ -23,9 +23,11 @@ import { mapUpTo, scaledMaps, scaleOf, scoreText, strongest, strongestPatch, typ
 import type { PatchesState } from "./state";
 
 const HOW =
-  "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined; patches are named (row, column), from 0. Point at a patch to see " +
-  "its attention; click keeps it, then pointing reads the numbers. Keys: arrows move the patch, Shift with them reads, [ ] change the layer, comma and " +
-  "period the head, space plays the layers, Escape goes back.";
+  "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined. " +
+  "Patches are named (row, column), from 0.";
+const KEYS =
+  "Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Arrows move the patch, Shift with them " +
+  "reads, [ and ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
 
 const SHOWN: (keyof PatchesState)[] = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];
 
@@ -68,7 +70,7 @@ class PatchesView {
       },
     }, signal);
     this.panels = new MapPanels(this.ground, { pointed: (patch) => this.point(patch, false) }, signal);
-    const shared = h("label", { title: "Otherwise each panel is on its own scale" }, this.controls.shared, "one scale per kind");
+    const shared = h("label", { title: "Otherwise each panel is on its own scale" }, this.controls.shared, "one scale for maps of the same unit");
     this.foot = h("div", { className: "foot" }, shared, this.scales);
     this.layOut();
   }
@@ -77,7 +79,7 @@ class PatchesView {
     const { frame, signal } = this;
     frame.stage.classList.add("patches");
     frame.stage.append(this.large.element, h("div", { className: "right" }, this.panels.element, this.foot));
-    frame.explain(this.grid.omission + HOW);
+    frame.explain(this.grid.omission + HOW, KEYS);
     frame.root.addEventListener("keydown", (event) => this.onKey(event as KeyboardEvent), { signal });
     listen(frame.model, SHOWN, frame.redraw, signal);
   }
@@ -150,8 +152,10 @@ class PatchesView {
     const panels = names.map((name) => this.panelDrawing(name, maps.get(name), scaled));
     this.panels.draw(panels, this.pointed ?? this.attending, paint);
     this.scales.replaceChildren(...scaled.shared.map((scale) => scaleElement(paint, scale)));
-    const text = this.pointed === null ? grid.describeRow(query, weights) : grid.describePatch(query, this.pointed, weights);
-    frame.say(`${text} · ${this.layerText}`);
+    const text = this.pointed !== null ? grid.describePatch(query, this.pointed, weights) : this.attending !== null ? grid.describeRow(query, weights) : "";
+    frame.say(text && `${text} · ${this.layerText}`);
+    // Only of what is kept: above the picture that is pointed at, text that comes and goes would move it.
+    if (this.attending === null) frame.title(this.layerText, grid.describeMost(query, weights));
   }
 
   private attentionScores(row: Float32Array): NotedScores {

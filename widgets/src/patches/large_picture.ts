@@ -29,7 +29,7 @@ export class LargePicture {
   readonly focusable: HTMLElement;
   private readonly overlay: Overlay;
   private readonly title = h("span", { className: "title" });
-  private readonly note = h("span", { className: "note" });
+  private note = "";
   private readonly leading = h("div", { className: "leading", role: "group", "aria-label": "Tokens before the patches" });
   private readonly scale = h("div", { className: "scales" });
 
@@ -45,7 +45,7 @@ export class LargePicture {
       "div", { className: "asked", tabIndex: 0, role: "application", "aria-roledescription": "grid of patches" }, element,
     );
     this.element = h("figure", { className: "large" },
-      this.title, this.focusable, h("figcaption", {}, this.note), this.leading, this.scale);
+      this.title, this.focusable, this.leading, this.scale);
     element.addEventListener("pointermove", (event) => events.pointed(this.overlay.at(event)), { signal });
     element.addEventListener("pointerleave", () => events.pointed(null), { signal });
     element.addEventListener("click", (event) => {
@@ -63,13 +63,13 @@ export class LargePicture {
     this.drawLeading(query, weights);
     this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top)));
     this.title.textContent = grid.titleOf(query);
-    this.note.textContent = note;
+    this.note = note;
     this.focusable.setAttribute("aria-label", `${this.title.textContent}, ${note}`);
   }
 
   /** Title and note in one line. */
   get heading(): string {
-    return `${this.title.textContent} · ${this.note.textContent}`;
+    return `${this.title.textContent} · ${this.note}`;
   }
 
   /** The tokens before the patches: the weights on them, and a way to see what they attend to. */

@@ -73,6 +73,14 @@ export class PatchGrid {
     return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} attends to`} ${named}`;
   }
 
+  /** The position with the largest weight of a query, beside what each would have if all had the same. */
+  describeMost(query: number | null, row: Float32Array): string {
+    const best = row.reduce((best, weight, n) => (weight > row[best]! ? n : best), 0);
+    const times = formatNumber(Number((row[best]! * row.length).toPrecision(2)));
+    const most = `${best === query ? "itself" : this.nameOf(best)}, ${formatNumber(row[best]!)}, ${times} times uniform attention`;
+    return query === null ? `most is received by ${most}` : `${this.nameOf(query)} attends most to ${most}`;
+  }
+
   /** The weight on one patch, in words. */
   describePatch(query: number | null, patch: number, row: Float32Array): string {
     const key = this.leading + patch;

@@ -16,8 +16,8 @@ import css from "./tokens.css";
 
 const KEYS = "Point at a part for its score; arrows move, Escape clears.";
 const HOW = {
-  signed: `Blue supports the class, red and underlined opposes it, strong colours the most. ${KEYS}`,
-  unsigned: `Strong colours are important; the method does not say whether for or against. ${KEYS}`,
+  signed: "Blue supports the class, red and underlined opposes it, strong colours the most.",
+  unsigned: "Strong colours are important; the method does not say whether for or against.",
 };
 
 class TokensView {
@@ -40,7 +40,7 @@ class TokensView {
     }, signal);
     const { fields, note } = this.explainer;
     this.edit = new TokenEdit(frame, this.explainer);
-    stage.append(fields, note, this.facts.question, this.picture.element, this.edit.element, this.facts.reading);
+    stage.append(fields, note, frame.headline, this.facts.question, this.picture.element, this.edit.element, this.facts.reading);
     listen(model, ["shown", "scores", "target", "method", "number", "level", "sort", "token", "before"], frame.redraw, signal);
   }
 
@@ -66,8 +66,9 @@ class TokensView {
     const ramp = signed ? signedRamp(dark) : unsignedRamp(dark);
     this.picture.draw({ scored, ramp, ranked: model.get("sort") });
     this.facts.draw(scored, ramp);
+    this.frame.title(...scored.inWords);
     this.edit.draw(scored);
-    this.frame.explain(HOW[signed ? "signed" : "unsigned"]);
+    this.frame.explain(HOW[signed ? "signed" : "unsigned"], KEYS);
   }
 
   figure(): SavedFigure {

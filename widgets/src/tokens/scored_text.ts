@@ -85,6 +85,21 @@ export class ScoredText {
       .sort((a, b) => scores[b]! - scores[a]!);
   }
 
+  /** What is explained, and which parts count most. */
+  get inWords(): [name: string, said: string] {
+    const { result, ranking } = this;
+    const named = (part: number) => `“${this.label(part)}” (${this.scoreText(part)})`;
+    const [first, last] = [ranking[0], ranking.at(-1)];
+    const question = `why ${tokenLabel(result.question, 60)}`;
+    if (first === undefined || last === undefined || this.most === 0) return [question, ""];
+    if (!result.signed) return [question, `${named(first)} counts most`];
+    const sides = [
+      ...(this.scores[first]! > 0 ? [`${named(first)} supports it most`] : []),
+      ...(this.isAgainst(last) ? [`${named(last)} opposes it most`] : []),
+    ];
+    return [question, sides.join(", ")];
+  }
+
   /** How many parts a ranking omits, and the sum of their scores. */
   get unranked(): { count: number; sum: number } {
     const listed = new Set(this.ranking);

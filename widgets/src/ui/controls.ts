@@ -10,6 +10,35 @@ export function group(name: string, ...children: Children): HTMLElement {
   return h("span", { className: "group" }, h("span", { className: "name" }, name), ...children);
 }
 
+/** Controls behind a button; beside it stands which of them are in use. */
+export class Options {
+  private readonly controls: HTMLElement;
+  private readonly button: HTMLButtonElement;
+  private readonly inUse = h("span", { className: "name" });
+
+  constructor(...controls: HTMLElement[]) {
+    this.controls = h("span", { className: "options", hidden: true }, ...controls);
+    this.button = button("options", () => this.show(this.controls.hidden === true));
+    this.button.classList.add("quiet");
+    this.show(false);
+  }
+
+  /** The button, and what it shows. */
+  get elements(): HTMLElement[] {
+    return [h("span", { className: "group" }, this.button, this.inUse), this.controls];
+  }
+
+  /** Says what is in use, in words. */
+  draw(inUse: string[]): void {
+    this.inUse.textContent = inUse.join(", ");
+  }
+
+  private show(shown: boolean): void {
+    this.controls.hidden = !shown;
+    this.button.setAttribute("aria-expanded", String(shown));
+  }
+}
+
 /** Buttons of which one or none is pressed, in one piece. */
 export function segments(label: string, buttons: HTMLElement[]): HTMLElement {
   return h("span", { className: "segments", role: "group", "aria-label": label }, ...buttons);

@@ -2,6 +2,7 @@
 
 import { customProperties, rolesOf, type Roles } from "../drawing/palette";
 import { figureDocument, fileName, type SavedFigure } from "../drawing/svg";
+import { capitalized } from "../drawing/titles";
 import { request, type Reply, type RequestFields } from "../protocol/requests";
 import type { WidgetModel } from "../protocol/widget_model";
 import { h } from "./dom";
@@ -38,11 +39,17 @@ export class Frame<State> {
   readonly root: ShadowRoot;
   /** Where controls go. */
   readonly bar: HTMLElement;
+  /** What the picture shows, above it. */
+  readonly headline = h("p", { className: "headline", hidden: true });
   /** Where the picture goes. */
   readonly stage = h("div", { className: "stage" });
   private readonly readout = h("output", { className: "readout", "aria-live": "polite" });
   private readonly notice = h("div", { className: "notice", role: "status", hidden: true });
   private readonly explanation = h("p", { className: "how" });
+  private readonly shortcuts = h("p", { className: "keys", id: "keys", hidden: true });
+  private readonly shortcutsButton = h("button", {
+    type: "button", className: "quiet", hidden: true, "aria-expanded": "false", "aria-controls": "keys", onclick: () => this.switchShortcuts(),
+  }, "Keys");
   private readonly downloads = h("span", { className: "downloads" });
   private readonly section: HTMLElement;
   private content: ViewContent | null = null;
@@ -62,10 +69,10 @@ export class Frame<State> {
     sheet.replaceSync(customProperties() + css + style);
     this.root.adoptedStyleSheets = [sheet];
     this.bar = h("div", { className: "bar", role: "toolbar", "aria-label": `${name}: controls` });
-    const footer = h("footer", {}, this.readout, this.explanation, this.downloads);
+    const footer = h("footer", {}, this.readout, this.explanation, h("span", {}, this.shortcutsButton, this.downloads), this.shortcuts);
     this.section = h(
       "div", { className: "view", role: "group", "aria-label": name },
-      this.bar, this.notice, this.stage, footer,
+      this.bar, this.notice, this.headline, this.stage, footer,
     );
     this.section.dataset["theme"] = themeOf(element);
     this.root.replaceChildren(this.section);
@@ -125,9 +132,22 @@ export class Frame<State> {
     this.readout.textContent = text;
   }
 
-  /** Shows how to read the picture. */
-  explain(text: string): void {
+  /** Shows what is seen, and what that says; "" shows nothing. */
+  title(name: string, said = ""): void {
+    this.headline.hidden = name === "";
+    this.headline.replaceChildren(h("b", {}, capitalized(name)), said ? `: ${said}` : "");
+  }
+
+  /** Shows how to read the picture; a button shows how to move in it by mouse and keys. */
+  explain(text: string, shortcuts = ""): void {
     this.explanation.textContent = text;
+    this.shortcuts.textContent = shortcuts;
+    this.shortcutsButton.hidden = shortcuts === "";
+  }
+
+  private switchShortcuts(): void {
+    this.shortcuts.hidden = !this.shortcuts.hidden;
+    this.shortcutsButton.setAttribute("aria-expanded", String(!this.shortcuts.hidden));
   }
 
   /** Shows a lasting message: an error, a note, or work in progress, which takes no room; "" removes it. */

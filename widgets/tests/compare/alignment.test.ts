@@ -3,11 +3,12 @@
 
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Alignment, sameAxes, subtractTiles } from "../../src/compare/alignment";
-import { describePartner, DistanceMap, largestDistance } from "../../src/compare/distance_map";
+import { describePair, describePartner, describeRank, DistanceMap, largestDistance } from "../../src/compare/distance_map";
 import { panelMargins } from "../../src/compare/panel_layout";
 import { scoreRows, scoreTable } from "../../src/compare/score_table";
 import { changedTokens, sideCard } from "../../src/compare/side_card";
 import type { CompareState, PanelName } from "../../src/compare/state";
+import type { HeadPlace } from "../../src/drawing/titles";
 import { HOSTILE, layerOf, NO_TOKENS, stubBrowser, traceOf } from "../fake";
 
 beforeAll(stubBrowser);
@@ -78,7 +79,7 @@ describe("layers", () => {
 
 describe("the panels", () => {
   const panels: PanelName[] = ["a", "b", "difference"];
-  const margins = (width: number, parallel: boolean) => panels.map((panel) => panelMargins(panel, width, parallel));
+  const margins = (width: number, parallel: boolean) => panels.map((panel) => panelMargins(panel, width, { left: 84, top: 70, same: parallel }));
 
   test("stand side by side where they fit, labels at the left of the first alone", () => {
     expect(margins(1250, true).map(({ left }) => left)).toEqual([84, 10, 10]);
@@ -87,13 +88,18 @@ describe("the panels", () => {
     expect(across).toBeLessThanOrEqual(1250);
   });
 
+  test("have room for their labels, up to a limit", () => {
+    expect(panelMargins("a", 1250, { left: 50, top: 70, same: true })).toMatchObject({ left: 50, top: 70 });
+    expect(panelMargins("a", 1250, { left: 500, top: 700, same: true })).toMatchObject({ left: 108, top: 108 });
+  });
+
   test("have labels each where their tokens differ", () => {
     expect(margins(1400, false).map(({ left }) => left)).toEqual([84, 84, 84]);
     expect(margins(1800, false).map(({ plot }) => plot)).toEqual([440, 440, 440]);
   });
 
   test("stand two in a row where three would be small", () => {
-    expect(margins(950, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 376], [10, 376], [84, 376]]);
+    expect(margins(950, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 342], [10, 342], [84, 342]]);
   });
 
   test("stand below each other in a narrow view, as large as they may be", () => {
@@ -133,7 +139,7 @@ describe("the card of a side", () => {
 
 describe("the table of attributions", () => {
   const [a, b] = [side(["a", "fine", "film"]), side(["a", "very", "dull", "film"])];
-  const pair = { target: "positive", how: "gradient", a: [0.1, 2, 0.3], b: [0.2, -1, -3, 0.3] };
+  const pair = { target: "positive", how: "gradient", unit: "logit", a: [0.1, 2, 0.3], b: [0.2, -1, -3, 0.3] };
 
   test("has the tokens of both in order, beside their counterparts", () => {
     expect(scoreRows(pair, aligned([0, 0], [1, 2], [2, 3]), a, b)).toEqual([
@@ -148,7 +154,7 @@ describe("the table of attributions", () => {
     expect(bars.map((bar) => [bar.className, bar.title, (bar.firstElementChild as HTMLElement).style.width])).toEqual([
       ["change for", "+0.10", "1%"], ["change against", "−1.00", "10%"], ["change against", "−5.00", "50%"], ["change for", "0.00", "0%"],
     ]);
-    expect(table.querySelector("p")!.textContent).toBe("Attribution for positive, by gradient");
+    expect(table.querySelector("p")!.textContent).toBe("Attribution for positive, in logit, by gradient");
   });
 });
 
@@ -174,10 +180,20 @@ describe("the map of distances", () => {
     expect(cells.map((cell) => cell.title)[0]).toBe("layer 0, head 0: Jensen-Shannon divergence 0.5");
   });
 
+  test("tells how far apart a head is, and its rank", () => {
+    const rank = (a: HeadPlace, b = a) => describeRank(partners, a, b, "jensen_shannon");
+    expect(rank({ layer: 0, head: 0 })).toBe("Jensen-Shannon divergence 0.5, rank 2 of 3");
+    expect(rank({ layer: 0, head: 0 }, { layer: 5, head: 5 })).toBe("");
+    expect(rank({ layer: 1, head: 1 })).toBe("of 3 heads the one that differs most, Jensen-Shannon divergence 1");
+    expect([rank({ layer: 0, head: 1 }), rank({ layer: 9, head: 9 })]).toEqual(["", ""]);
+    expect(describePair({ layer: 0, head: 1 }, { layer: 0, head: 1 }, [])).toBe("layer 0, head 1");
+    expect(describePair({ layer: 0, head: 1 }, { layer: 2, head: 0 }, [])).toBe("layer 0, head 1 beside layer 2, head 0 of b");
+  });
+
   test("has its scale up to the largest distance", () => {
     expect(largestDistance(partners)).toBe(1);
     expect(largestDistance([[null]])).toBe(0);
-    expect(map.legend.textContent).toBe("Jensen-Shannon divergence: 01");
+    expect(map.legend.textContent).toBe("Jensen-Shannon divergence of a and b: 01");
   });
 
   test("colours the heads whose distance is known", () => {

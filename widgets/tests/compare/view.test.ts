@@ -3,6 +3,7 @@
 
 import { beforeAll, expect, test } from "vitest";
 import { formatNumber } from "../../src/drawing/number_format";
+import { Alignment } from "../../src/compare/alignment";
 import compare from "../../src/compare/index";
 import { FakeModel, layerOf, NO_TOKENS, recordingContext, shown, stubBrowser, TOKENS } from "../fake";
 
@@ -66,6 +67,20 @@ test("nothing is left when the view ends", async () => {
 
 const matricesOf = (all: (selector: string) => HTMLElement[]) => all("canvas.matrix");
 const weightOf = ({ weights }: typeof one, query: number, key: number, head = 0) => weights[head * 49 + query * 7 + key]!;
+
+test("a headline says how the head stands among all, and which weight changes most", async () => {
+  const model = new FakeModel(state());
+  const { one: find, settle } = await shown(compare, model);
+  await settle();
+  const [name, rank, query, key, a, b] =
+    find(".headline").textContent!.match(/^(.*?): (.*); “(.*)” attends to “(.*)” with (\S+) in a, (\S+) in b$/)!.slice(1);
+  expect([name, rank]).toEqual(["Layer 0, head 0", "Hellinger distance 0.5, rank 2 of 6"]);
+  const pairs = new Alignment(model.get("alignment")).pairs;
+  const changes = pairs.flatMap(([i, k]) => pairs.map(([j, l]) => ({ i, j, from: weightOf(one, i, j), to: weightOf(other, k, l) })));
+  const named = (position: number) => (position === 1 ? `${TOKENS.text[1]}→${TOKENS.text[2]}` : TOKENS.text[position]);
+  const most = changes.reduce((best, next) => (Math.abs(next.to - next.from) > Math.abs(best.to - best.from) ? next : best));
+  expect([query, key, a, b]).toEqual([named(most.i), named(most.j), formatNumber(most.from), formatNumber(most.to)]);
+});
 
 test("a cell of a is said with its counterpart in b, and the difference", async () => {
   const { all, press, settle, readout } = await shown(compare, new FakeModel(state()));

@@ -217,7 +217,7 @@ describe("a matrix in the page", () => {
     const [zoomed, panned] = events.moved.mock.calls.map(([sight]) => sight);
     expect(zoomed.cell).toBe(48);
     expect(panned.x).toBeCloseTo(zoomed.x + 1, 6);
-    expect(matrix.seen).toEqual({ rows: 9, cols: 9 });
+    expect(matrix.seen).toEqual({ rows: 10, cols: 10 });
     matrix.fit();
     expect(events.moved.mock.calls.at(-1)![0]).toMatchObject({ x: 0, y: 0 });
   });
@@ -257,10 +257,16 @@ describe("a matrix in the page", () => {
   });
 
   test("has narrower margins in a narrow view, and those that it is given", () => {
-    matrix.show(drawing(100), 400);
-    expect(matrix.corner).toMatchObject({ left: 84 });
-    matrix.show(drawing(100), 640);
-    expect(matrix.corner).toMatchObject({ left: 124 });
+    const long = { text: Array.from({ length: 100 }, (_, n) => `unforgettable${n}`), special: [], segment: [] };
+    const shown = (queries: MatrixDrawing["queries"], width: number) => {
+      matrix.show(drawing(100, { queries, keys: queries }), width);
+      return [matrix.corner.left, matrix.corner.top];
+    };
+    expect(shown(long, 400)).toEqual([84, 84]);
+    expect(shown(long, 640)).toEqual([124, 106]);
+    const [left, top] = shown(tokens(100), 640); // three letters
+    expect(left).toBeLessThan(60);
+    expect(top).toBeLessThan(60);
     matrix.show(drawing(100, { margins: { plot: 100, left: 5, top: 6, legend: 0 } }), 640);
     expect(matrix.corner).toMatchObject({ left: 5, top: 6 });
   });

@@ -98,12 +98,12 @@ afterEach(() => {
 
 describe("the view", () => {
   it("names what the class token attends to, strongest first", async () => {
-    const { readout, one, root } = await shown();
+    const { one, root } = await shown();
     const best = [...Array(SIZE).keys()].sort((a, b) => averaged(1, 0, b) - averaged(1, 0, a));
     const name = best[0] === 0 ? "itself" : `patch (${Math.floor((best[0]! - 1) / COLS)}, ${(best[0]! - 1) % COLS})`;
-    expect(readout()).toMatch(new RegExp(`^\\[CLS\\] attends to ${name.replace(/[()]/g, "\\$&")} 0\\.`));
-    near(readout().match(/0\.\d+/)![0], averaged(1, 0, best[0]!));
-    expect(readout()).toContain("layer 1, mean of 2 heads");
+    const said = one(".headline").textContent!;
+    expect(said).toMatch(new RegExp(`^Layer 1, mean of 2 heads: \\[CLS\\] attends most to ${name.replace(/[()]/g, "\\$&")}, 0\\.`));
+    near(said.match(/0\.\d+/)![0], averaged(1, 0, best[0]!));
     expect(one(".large .title").textContent).toBe("Attention of [CLS]");
     near(root.querySelector(".leading .number")!.textContent!, averaged(1, 0, 0));
   });
@@ -145,12 +145,12 @@ describe("the view", () => {
   });
 
   it("follows what Python sets", async () => {
-    const { model, one, readout } = await shown();
+    const { model, one } = await shown();
     model.set("query", 3);
     model.set("heads", [1]);
     await settled();
     expect(one(".large .title").textContent).toBe("Attention of patch (0, 2)");
-    expect(readout()).toContain("head 1");
+    expect(one(".headline b").textContent).toBe("Layer 1, head 1");
     expect(one<SVGElement & HTMLElement>(".large .query").getAttribute("x")).toBe("2");
   });
 
@@ -167,10 +167,10 @@ describe("the view", () => {
   it("shows what each patch receives where there is no class token", async () => {
     const trace = state()["trace"] as any;
     const patches = { rows: 1, cols: SIZE, leading: 0, image: null };
-    const { one, readout } = await shown({ trace: { ...trace, patches }, size: [1, SIZE] });
+    const { one } = await shown({ trace: { ...trace, patches }, size: [1, SIZE] });
     expect(one(".large .title").textContent).toBe("What each patch receives");
     const received = (key: number) => [...Array(SIZE).keys()].reduce((sum, query) => sum + averaged(1, query, key), 0) / SIZE;
-    near(readout().match(/0\.\d+/)![0], Math.max(...[...Array(SIZE).keys()].map(received)));
+    near(one(".headline").textContent!.match(/0\.\d+/)![0], Math.max(...[...Array(SIZE).keys()].map(received)));
   });
 
   it("asks Python for a row of a trace that is too large, and for the scores of a panel", async () => {
@@ -296,6 +296,7 @@ describe("the view", () => {
     await settled();
     expect(one(".large .title").textContent).toBe("Attention of patch (0, 1)");
     expect(readout()).toMatch(/^Patch \(0, 2\) gets from patch \(0, 1\)/);
+    expect(one(".headline").textContent).toMatch(/: patch \(0, 1\) attends most to /);
     at("click", 15);
     expect(model.get("query")).toBe(null);
   });

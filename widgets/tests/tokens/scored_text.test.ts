@@ -44,6 +44,15 @@ describe("scores", () => {
     expect(read(2, "word")).toEqual([0, 7]);
   });
 
+  test("say which parts count most, on both sides where there are both", () => {
+    expect(scored([1, -3, 2]).inWords).toEqual(["why negative", "“w2” (+2) supports it most, “w1” (−3) opposes it most"]);
+    expect(scored([1, 3]).inWords[1]).toBe("“w1” (+3) supports it most");
+    expect(scored([-1, -3]).inWords[1]).toBe("“w1” (−3) opposes it most");
+    expect(scored([1, 3], { signed: false }).inWords[1]).toBe("“w1” (3) counts most");
+    for (const none of [[], [0, 0], [NaN]]) expect(scored(none).inWords[1]).toBe("");
+    expect(scored([9, 1, 2], {}, { special: [0] }).inWords[1]).toBe("“w2” (+2) supports it most");
+  });
+
   test("are of the first level where the text lacks the chosen one, and of the last result beyond it", () => {
     expect(readScoredText(shown, bytes, 1, "word").parts.level).toBe("token");
     expect(readScoredText(shown, bytes, 9, "token").result.how).toBe("second");

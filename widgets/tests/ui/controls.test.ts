@@ -3,7 +3,7 @@
 
 import { describe, expect, test, vi } from "vitest";
 import {
-  button, checkbox, fillNumbers, group, headChips, press, segments, select, slider, toggleHead, zoomButtons,
+  button, checkbox, fillNumbers, group, headChips, Options, press, segments, select, slider, toggleHead, zoomButtons,
 } from "../../src/ui/controls";
 import { h } from "../../src/ui/dom";
 import { HOSTILE } from "../fake";
@@ -45,6 +45,22 @@ describe("controls", () => {
     list.dispatchEvent(new Event("change"));
     expect([checked.mock.calls, value.mock.calls, chosen.mock.calls]).toEqual([[[true]], [[0.25]], [["b"]]]);
     expect([range.max, range.step, range.getAttribute("aria-label")]).toEqual(["0.5", "0.005", "Smallest weight"]);
+  });
+
+  test("that are seldom needed are behind a button, which says what is in use", () => {
+    const options = new Options(h("label", {}, "log"));
+    const [head, controls] = options.elements as [HTMLElement, HTMLElement];
+    const opener = head.querySelector("button")!;
+    const state = () => [controls.hidden, opener.getAttribute("aria-expanded")];
+    expect(state()).toEqual([true, "false"]);
+    opener.click();
+    expect(state()).toEqual([false, "true"]);
+    opener.click();
+    expect(state()).toEqual([true, "false"]);
+    options.draw(["log", HOSTILE]);
+    expect(head.textContent).toBe(`optionslog, ${HOSTILE}`);
+    options.draw([]);
+    expect(head.textContent).toBe("options");
   });
 
   test("show names as text", () => {

@@ -131,10 +131,12 @@ describe("messages", () => {
   test("are text, whatever they hold", async () => {
     const { root, one } = await render();
     frame.say(HOSTILE);
-    frame.explain(HOSTILE);
+    frame.title(HOSTILE, HOSTILE);
+    frame.explain(HOSTILE, HOSTILE);
     frame.notify(HOSTILE);
     expect(root.querySelector("img, script")).toBe(null);
-    for (const selector of [".readout", ".how", ".notice"]) expect(one(selector).textContent).toBe(HOSTILE);
+    for (const selector of [".readout", ".how", ".keys", ".notice"]) expect(one(selector).textContent).toBe(HOSTILE);
+    expect(one(".headline").textContent).toBe(`${HOSTILE}: ${HOSTILE}`);
   });
 
   test("say what kind they are, and disappear", async () => {
