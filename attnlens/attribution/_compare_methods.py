@@ -11,7 +11,7 @@ from .._checks import listed
 from .._escaping import encodable, shown
 from ..errors import InputError, unknown_name
 from . import _registry
-from ._result import Attribution, ImageAttribution, TextAttribution, as_json
+from ._result import Attribution, ImageAttribution, TextAttribution, as_json, method_title
 from ._target import Target
 from .text._baselines import BASELINES
 from .text._forward import predicts_once
@@ -100,7 +100,11 @@ class Explanation:
         """Draws the attributions side by side with `plots.attributions`, each with its method and its error."""
         from .. import plots
 
-        return plots.attributions(list(self.attributions), **{"titles": list(self.names), **options})
+        titles = [
+            name.replace(one.method.replace("_", " "), method_title(one.method), 1)
+            for name, one in zip(self.names, self.attributions)
+        ]
+        return plots.attributions(list(self.attributions), **{"titles": titles, **options})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers: `Attribution.to_dict` of each attribution under its name."""

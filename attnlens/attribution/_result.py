@@ -17,6 +17,22 @@ from ..data._trace import Prediction, Token
 from ..errors import InputError
 from ._target import Target
 
+METHOD_TITLES = {
+    "deeplift": "DeepLIFT",
+    "grad_cam": "Grad-CAM",
+    "grad_cam_plus_plus": "Grad-CAM++",
+    "gradient_x_input": "gradient × input",
+    "layer_gradient_x_activation": "layer gradient × activation",
+    "smoothgrad": "SmoothGrad",
+}
+"""Methods whose title is more than their name with spaces."""
+
+
+def method_title(name: str) -> str:
+    """A method as a title shows it."""
+    return METHOD_TITLES.get(name, name.replace("_", " "))
+
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -104,7 +120,7 @@ class Attribution:
     @property
     def how(self) -> str:
         """The method in words, with its baseline."""
-        method = self.method.replace("_", " ")
+        method = method_title(self.method)
         return method if self.baseline is None else f"{method} from {self.baseline}"
 
     @property

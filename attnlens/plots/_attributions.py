@@ -113,20 +113,10 @@ def _listed(attributions: Iterable[Attribution]) -> list:
 def _titles(attributions: Sequence[Attribution]) -> list[str]:
     """What distinguishes them: the method with its baseline, the question, or both."""
     if len({str(one.target) for one in attributions}) == 1:
-        return [_proper(one.how) for one in attributions]
+        return [one.how for one in attributions]
     if len({one.how for one in attributions}) == 1:
         return [str(one.target) for one in attributions]
-    return [f"{one.target}: {_proper(one.how)}" for one in attributions]
-
-
-PROPER_NAMES = {"grad cam plus plus": "Grad-CAM++", "grad cam": "Grad-CAM", "smoothgrad": "SmoothGrad"}
-"""Methods whose name is no common noun."""
-
-
-def _proper(name: str) -> str:
-    return next(
-        (name.replace(one, own, 1) for one, own in PROPER_NAMES.items() if name.startswith(one)), name
-    )
+    return [f"{one.target}: {one.how}" for one in attributions]
 
 
 def _common(attributions: Sequence[Attribution]) -> list[str]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from .. import _palette
+from ..attribution._result import method_title
 from ..errors import InputError
 from ..evaluation import Curves
 from ..evaluation._faithfulness import deletion, insertion
@@ -98,4 +99,4 @@ def _line(ax: Axes, share: np.ndarray, values: Tensor, number: int, label: str) 
 
 
 def _method(curves: Curves) -> str:
-    return curves.method.replace("_", " ") or "attribution"
+    return method_title(curves.method) or "attribution"

@@ -12,6 +12,7 @@ from .. import _checks
 from ..analysis import rollout
 from ..analysis._strongest_heads import strongest_heads
 from ..attribution._registry import methods
+from ..attribution._result import method_title
 from ..data._trace import PatchGrid, Trace, no_patches
 from ..errors import AttnlensError, InputError
 from ..lens import ImageLens, Lens
@@ -161,7 +162,7 @@ class PatchView(View):
         from ._figures import patches_figure
 
         maps = {
-            name: {"title": name.replace("_", " "), "scores": scores, "kind": header["kind"]}
+            name: {"title": method_title(name), "scores": scores, "kind": header["kind"]}
             for name, (header, scores) in self._maps_kept.items()
             if name in self.panels
         }

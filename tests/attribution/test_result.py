@@ -152,7 +152,7 @@ def test_the_target_and_how_in_words():
     assert str(Target("film", 3, "dull", 5, side="start")) == "start at 'film' rather than start at 'dull'"
     assert repr(Target("LOC", 2, unit="probability", position=4)) == "Target('LOC', probability, position 4)"
     assert text().how == "integrated gradients from pad"
-    assert text(baseline=None, method="smoothgrad").how == "smoothgrad"
+    assert text(baseline=None, method="smoothgrad").how == "SmoothGrad"
 
 
 # -- texts ----------------------------------------------------------------------------------------------------

@@ -44,9 +44,9 @@ def test_the_table_of_every_two():
     turned = replace(one, scores=-one.scores, method="deeplift", baseline="pad")
     table = agreement([one, same, turned])
     assert table[["first", "second"]].values.tolist() == [
-        ["gradient x input from zero", "shapley from pad"],
-        ["gradient x input from zero", "deeplift from pad"],
-        ["shapley from pad", "deeplift from pad"],
+        ["gradient × input from zero", "shapley from pad"],
+        ["gradient × input from zero", "DeepLIFT from pad"],
+        ["shapley from pad", "DeepLIFT from pad"],
     ]
     assert table.spearman.tolist() == pytest.approx([1.0, -1.0, -1.0])
     assert table.overlap.tolist() == [1.0, 1.0, 1.0]

@@ -363,7 +363,7 @@ def test_what_is_no_attribution(lens, attributions):
 def test_scores_that_rank_nothing(lens, attributions):
     scores = attributions[0].scores.clone()
     scores[3] = float("nan")
-    with pytest.raises(InputError, match="scores of gradient x input from zero are not all finite"):
+    with pytest.raises(InputError, match="scores of gradient × input from zero are not all finite"):
         faithfulness(lens, replace(attributions[0], scores=scores))
 
 

@@ -68,7 +68,7 @@ def test_the_scale_ends_at_the_percentile_and_is_symmetric():
     (bar,) = bars(figure)
     assert bar.get_ylim() == pytest.approx((-end, end))
     assert f"99th percentile of |score|, {end:.2g}" in said(figure)
-    assert "gradient x input; completeness gap 1.2%" in said(figure)
+    assert "gradient × input; completeness gap 1.2%" in said(figure)
 
 
 def test_without_a_sign_the_scale_begins_at_zero():
@@ -122,7 +122,7 @@ def test_the_picture_then_one_panel_for_each():
 def test_titles_name_the_target_where_there_are_several():
     several = [of_image(baseline="blur"), of_image(target=Target("dog", 2))]
     titles = [ax.get_title().replace("\n", " ") for ax in panels(plots.attributions(several))]
-    assert titles[1:] == ["cat: gradient x input from blur", "dog: gradient x input"]
+    assert titles[1:] == ["cat: gradient × input from blur", "dog: gradient x input"]
     assert said(plots.attributions(several)).startswith("Predicted: cat")
     assert said(plots.attributions(several[:1])).startswith("Why cat?")
 
@@ -131,7 +131,7 @@ def test_titles_say_what_differs_and_the_caption_what_does_not():
     of_classes = [of_image(baseline="blur"), of_image(target=Target("dog", 2), baseline="blur")]
     figure = plots.attributions(of_classes)
     assert [ax.get_title() for ax in panels(figure)][1:] == ["cat", "dog"]
-    assert "a ViT  ·  gradient x input from blur  ·  each" in said(figure)
+    assert "a ViT  ·  gradient × input from blur  ·  each" in said(figure)
     of_baselines = plots.attributions([of_image(baseline="blur"), of_image(baseline="black")])
     assert "a ViT  ·  each" in said(of_baselines)
     lines = plots.attributions([of_text(), of_text(target=Target("bad", 0))])

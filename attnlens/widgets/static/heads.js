@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 8c5d3ddad778672758353f3f403ec6d23c9f3ca0b15527180f76f9d85c54c2b7
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {

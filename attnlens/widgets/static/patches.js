@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 8c5d3ddad778672758353f3f403ec6d23c9f3ca0b15527180f76f9d85c54c2b7
 
 // src/drawing/number_format.ts
 function formatNumber(value) {
@@ -744,6 +744,17 @@ function traceTitle({ model, tokens, patches }) {
   const words = tokens.input.text.filter((_, n) => !tokens.input.special.includes(n));
   const text2 = patches ? `an image of ${patches.rows} × ${patches.cols} patches` : words.slice(0, MOST_WORDS).map((word) => tokenLabel(word)).join(" ");
   return [model, `${text2}${!patches && words.length > MOST_WORDS ? " …" : ""}`].filter(Boolean).join(" · ");
+}
+var METHODS = {
+  deeplift: "DeepLIFT",
+  grad_cam: "Grad-CAM",
+  grad_cam_plus_plus: "Grad-CAM++",
+  gradient_x_input: "gradient × input",
+  layer_gradient_x_activation: "layer gradient × activation",
+  smoothgrad: "SmoothGrad"
+};
+function methodTitle(name) {
+  return METHODS[name] ?? name.replaceAll("_", " ");
 }
 
 // src/protocol/float16.ts
@@ -1955,99 +1966,6 @@ function toggleHead(heads2, head, adds, least) {
   return (removed ? others : [...others, head]).sort((a, b) => a - b);
 }
 
-// src/patches/patch_grid.ts
-var MOST_NAMED = 3;
-var PatchGrid = class {
-  constructor(trace) {
-    this.trace = trace;
-    ({ rows: this.rows, cols: this.cols, leading: this.leading } = trace.patches);
-  }
-  trace;
-  rows;
-  cols;
-  /** Tokens before the first patch. */
-  leading;
-  get patches() {
-    return this.rows * this.cols;
-  }
-  /** The image of that size, with the grid over it. */
-  ground([height, width]) {
-    return { rows: this.rows, cols: this.cols, width, height, image: this.trace.patches.image };
-  }
-  /** Layers whose positions are the tokens and patches of the image. */
-  get layers() {
-    const isOfImage = ({ query, key }) => query === "input" && key === "input";
-    return range(this.trace.layers.length).filter((n) => isOfImage(this.trace.layers[n]));
-  }
-  /** The sentence about layers that are omitted; "" where there are none. */
-  get omission() {
-    const shown = new Set(this.layers);
-    const omitted = range(this.trace.layers.length).filter((n) => !shown.has(n));
-    if (omitted.length === 0) return "";
-    const single = omitted.length === 1;
-    const [layers, are, their] = single ? ["Layer", "is", "its"] : ["Layers", "are", "their"];
-    return `${layers} ${omitted.join(", ")} ${are} left out: ${their} positions are not the patches. `;
-  }
-  /** The patch at a position; null for a leading token or none. */
-  patchAt(position) {
-    return position === null || position < this.leading ? null : position - this.leading;
-  }
-  coordinates(patch) {
-    return `(${Math.floor(patch / this.cols)}, ${patch % this.cols})`;
-  }
-  nameOf(position) {
-    if (position === null) return "all positions";
-    const patch = this.patchAt(position);
-    if (patch !== null) return `patch ${this.coordinates(patch)}`;
-    return tokenLabel(this.trace.tokens.input.text[position] ?? String(position));
-  }
-  /** What the large picture shows. */
-  titleOf(query) {
-    return query === null ? "What each patch receives" : `Attention of ${this.nameOf(query)}`;
-  }
-  /** The positions with the largest weights of a query, in words; null is the mean over all queries. */
-  describeRow(query, row) {
-    const best = range(row.length).sort((a, b) => row[b] - row[a]).slice(0, MOST_NAMED);
-    const named2 = best.map((key) => `${key === query ? "itself" : this.nameOf(key)} ${formatNumber(row[key])}`).join(", ");
-    return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} attends to`} ${named2}`;
-  }
-  /** The position with the largest weight of a query, beside what each would have if all had the same. */
-  describeMost(query, row) {
-    const best = row.reduce((best2, weight, n) => weight > row[best2] ? n : best2, 0);
-    const times = formatNumber(Number((row[best] * row.length).toPrecision(2)));
-    const most = `${best === query ? "itself" : this.nameOf(best)}, ${formatNumber(row[best])}, ${times} times uniform attention`;
-    return query === null ? `most is received by ${most}` : `${this.nameOf(query)} attends most to ${most}`;
-  }
-  /** The weight on one patch, in words. */
-  describePatch(query, patch, row) {
-    const key = this.leading + patch;
-    const gets = query === null ? "receives" : `gets from ${query === key ? "itself" : this.nameOf(query)}`;
-    return `${capitalized(this.nameOf(key))} ${gets} ${formatNumber(row[key])}`;
-  }
-  /** The patch next to one, within the grid; from no patch, the one in the middle. */
-  neighbour(patch, down, across) {
-    if (patch === null) return Math.floor((this.rows - 1) / 2) * this.cols + Math.floor((this.cols - 1) / 2);
-    const row = Math.max(0, Math.min(this.rows - 1, Math.floor(patch / this.cols) + down));
-    const col = Math.max(0, Math.min(this.cols - 1, patch % this.cols + across));
-    return row * this.cols + col;
-  }
-};
-function headsText(heads2, count) {
-  if (heads2.length === 1) return count === 1 ? "its only head" : `head ${heads2[0]}`;
-  return heads2.length === count ? `mean of ${count} heads` : `mean of heads ${heads2.join(", ")}`;
-}
-function headsOrAll(heads2, count) {
-  const present = heads2.filter((head) => head < count);
-  return present.length ? present : range(count);
-}
-function steppedHeads(heads2, by, count) {
-  const next = ((heads2[0] ?? -1) + 1 + by + count + 1) % (count + 1);
-  return next === 0 ? [] : [next - 1];
-}
-function panelTitle(name) {
-  return name === "gradient_x_input" ? "gradient × input" : name.replaceAll("_", " ");
-}
-
 // src/patches/controls.ts
 var PatchesControls = class {
   constructor(frame, playback, switchPanel) {
@@ -2065,7 +1983,7 @@ var PatchesControls = class {
     const labels = model.get("labels").map((name) => [name, tokenLabel(name)]);
     this.target = select("Class that is explained", labels, (target) => frame.set({ target }));
     this.target.className = "class";
-    this.panels = model.get("offered").map((name) => h("button", { type: "button", className: "chip", value: name, onclick: () => switchPanel(name) }, panelTitle(name)));
+    this.panels = model.get("offered").map((name) => h("button", { type: "button", className: "chip", value: name, onclick: () => switchPanel(name) }, methodTitle(name)));
     this.layOut();
   }
   frame;
@@ -2372,8 +2290,8 @@ var MapPanel = class {
     this.figure = h("figure", {}, this.title, element, h("figcaption", {}, this.scale, this.value, this.note));
   }
   draw({ name, how, map, scale, value, note, failure }, pointed, paint) {
-    this.title.textContent = panelTitle(name);
-    this.title.title = how ?? panelTitle(name);
+    this.title.textContent = methodTitle(name);
+    this.title.title = how ?? methodTitle(name);
     this.overlay.show(map, paint, { query: null, pointed });
     this.waiting.hidden = map !== null || name === "image";
     this.waiting.textContent = map ? "" : failure ?? "Computing …";
@@ -2381,7 +2299,7 @@ var MapPanel = class {
     this.scale.replaceChildren(...scale && map ? [scaleElement(paint, scale)] : []);
     this.value.textContent = value;
     this.note.textContent = note;
-    this.figure.setAttribute("aria-label", [panelTitle(name), note, failure].filter(Boolean).join(", "));
+    this.figure.setAttribute("aria-label", [methodTitle(name), note, failure].filter(Boolean).join(", "));
   }
   get words() {
     return { value: this.value.textContent ?? "", note: this.note.textContent ?? "" };
@@ -2417,7 +2335,7 @@ var MapPanels = class {
   /** The panels as a saved figure shows them. */
   figures(names, { maps: maps2, own }) {
     return names.map((name) => ({
-      title: panelTitle(name),
+      title: methodTitle(name),
       map: maps2.get(name) ?? null,
       scale: own.get(name) ?? null,
       ...this.panels.get(name)?.words ?? { value: "", note: "" }
@@ -2427,6 +2345,96 @@ var MapPanels = class {
 
 // src/patches/patches.css
 var patches_default = '.stage.patches { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: flex-start; overflow: visible; }\n.large { flex: 1 1 300px; max-width: 500px; min-width: 0; }\n.right { flex: 1 1 300px; min-width: 0; }\n.beside { display: grid; grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); gap: 12px 14px; }\n.beside[data-count="1"], .beside[data-count="2"], .beside[data-count="4"] { grid-template-columns: repeat(2, minmax(0, 250px)); }\n.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; font-size: 12px; }\n.large figcaption, .beside figcaption { display: block; }\nfigure { margin: 0; min-width: 0; }\nfigcaption { margin-top: 5px; }\n.overlay { position: relative; width: 100%; overflow: visible; background: var(--surface); outline: 1px solid var(--line); }\n.overlay > * { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }\n.overlay .heat, .overlay[data-crisp] img { image-rendering: pixelated; }\n.overlay svg { overflow: visible; pointer-events: none; }\n.overlay svg * { fill: none; vector-effect: non-scaling-stroke; }\n.overlay .lines { stroke: var(--grid); stroke-opacity: 0.16; stroke-width: 1; }\n.overlay .query { stroke: var(--query); stroke-width: 2.5; paint-order: stroke; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.overlay .pointed { stroke: var(--key); stroke-width: 1.5; filter: drop-shadow(0 0 1px var(--halo)) drop-shadow(0 0 1px var(--halo)); }\n.asked { position: relative; cursor: crosshair; touch-action: manipulation; outline: none; }\n.asked:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }\n.title { font-weight: 600; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; display: block; min-height: 1.4em; }\n.large .title { margin-bottom: 4px; }\n.beside .title { margin-bottom: 3px; font-size: 11.5px; }\n.note { display: block; color: var(--muted); font-size: 11.5px; line-height: 1.35; min-height: 1.35em; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n.note.failed { color: var(--warning); }\n.waiting { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 8px; font-size: 12px; color: var(--muted); background: var(--surface); overflow: auto; }\n.waiting.failed { color: var(--warning); }\n.leading { display: flex; flex-wrap: wrap; gap: 5px; align-items: center; margin-top: 7px; min-height: 26px; font-variant-numeric: tabular-nums; }\n.leading .number { color: var(--muted); margin-left: 5px; }\n.leading .number:empty { margin: 0; }\n.leading button[aria-pressed="true"] .number { color: inherit; }\n.scales { display: flex; flex-wrap: wrap; gap: 4px 18px; color: var(--muted); font-size: 12px; min-height: 18px; }\n.beside .scales:empty { display: none; }\n.large .scales { margin-top: 6px; }\n.large .scale canvas { width: 160px; }\n.scale { display: inline-flex; align-items: center; gap: 6px; font-variant-numeric: tabular-nums; }\n.beside .scale canvas { flex: 1 1 30px; min-width: 0; width: 100%; }\n.beside .scale { width: 100%; font-size: 11px; flex-wrap: wrap; row-gap: 1px; }\n.beside .scale span:last-child { flex-basis: 100%; }\n.scale canvas { width: 72px; height: 10px; border-radius: 2px; background: var(--mat); }\n.chips { display: inline-flex; flex-wrap: wrap; gap: 3px; }\n.chip { min-width: 24px; padding: 0 6px; min-height: 22px; text-align: center; font-variant-numeric: tabular-nums; border-radius: 4px; }\n.play { width: 30px; padding: 2px 0; text-align: center; }\n.count { min-width: 1.6em; text-align: right; font-variant-numeric: tabular-nums; }\nselect.class { max-width: 170px; }\n';
+
+// src/patches/patch_grid.ts
+var MOST_NAMED = 3;
+var PatchGrid = class {
+  constructor(trace) {
+    this.trace = trace;
+    ({ rows: this.rows, cols: this.cols, leading: this.leading } = trace.patches);
+  }
+  trace;
+  rows;
+  cols;
+  /** Tokens before the first patch. */
+  leading;
+  get patches() {
+    return this.rows * this.cols;
+  }
+  /** The image of that size, with the grid over it. */
+  ground([height, width]) {
+    return { rows: this.rows, cols: this.cols, width, height, image: this.trace.patches.image };
+  }
+  /** Layers whose positions are the tokens and patches of the image. */
+  get layers() {
+    const isOfImage = ({ query, key }) => query === "input" && key === "input";
+    return range(this.trace.layers.length).filter((n) => isOfImage(this.trace.layers[n]));
+  }
+  /** The sentence about layers that are omitted; "" where there are none. */
+  get omission() {
+    const shown = new Set(this.layers);
+    const omitted = range(this.trace.layers.length).filter((n) => !shown.has(n));
+    if (omitted.length === 0) return "";
+    const single = omitted.length === 1;
+    const [layers, are, their] = single ? ["Layer", "is", "its"] : ["Layers", "are", "their"];
+    return `${layers} ${omitted.join(", ")} ${are} left out: ${their} positions are not the patches. `;
+  }
+  /** The patch at a position; null for a leading token or none. */
+  patchAt(position) {
+    return position === null || position < this.leading ? null : position - this.leading;
+  }
+  coordinates(patch) {
+    return `(${Math.floor(patch / this.cols)}, ${patch % this.cols})`;
+  }
+  nameOf(position) {
+    if (position === null) return "all positions";
+    const patch = this.patchAt(position);
+    if (patch !== null) return `patch ${this.coordinates(patch)}`;
+    return tokenLabel(this.trace.tokens.input.text[position] ?? String(position));
+  }
+  /** What the large picture shows. */
+  titleOf(query) {
+    return query === null ? "What each patch receives" : `Attention of ${this.nameOf(query)}`;
+  }
+  /** The positions with the largest weights of a query, in words; null is the mean over all queries. */
+  describeRow(query, row) {
+    const best = range(row.length).sort((a, b) => row[b] - row[a]).slice(0, MOST_NAMED);
+    const named2 = best.map((key) => `${key === query ? "itself" : this.nameOf(key)} ${formatNumber(row[key])}`).join(", ");
+    return `${query === null ? "Most is received by" : `${capitalized(this.nameOf(query))} attends to`} ${named2}`;
+  }
+  /** The position with the largest weight of a query, beside what each would have if all had the same. */
+  describeMost(query, row) {
+    const best = row.reduce((best2, weight, n) => weight > row[best2] ? n : best2, 0);
+    const times = formatNumber(Number((row[best] * row.length).toPrecision(2)));
+    const most = `${best === query ? "itself" : this.nameOf(best)}, ${formatNumber(row[best])}, ${times} times uniform attention`;
+    return query === null ? `most is received by ${most}` : `${this.nameOf(query)} attends most to ${most}`;
+  }
+  /** The weight on one patch, in words. */
+  describePatch(query, patch, row) {
+    const key = this.leading + patch;
+    const gets = query === null ? "receives" : `gets from ${query === key ? "itself" : this.nameOf(query)}`;
+    return `${capitalized(this.nameOf(key))} ${gets} ${formatNumber(row[key])}`;
+  }
+  /** The patch next to one, within the grid; from no patch, the one in the middle. */
+  neighbour(patch, down, across) {
+    if (patch === null) return Math.floor((this.rows - 1) / 2) * this.cols + Math.floor((this.cols - 1) / 2);
+    const row = Math.max(0, Math.min(this.rows - 1, Math.floor(patch / this.cols) + down));
+    const col = Math.max(0, Math.min(this.cols - 1, patch % this.cols + across));
+    return row * this.cols + col;
+  }
+};
+function headsText(heads2, count) {
+  if (heads2.length === 1) return count === 1 ? "its only head" : `head ${heads2[0]}`;
+  return heads2.length === count ? `mean of ${count} heads` : `mean of heads ${heads2.join(", ")}`;
+}
+function headsOrAll(heads2, count) {
+  const present = heads2.filter((head) => head < count);
+  return present.length ? present : range(count);
+}
+function steppedHeads(heads2, by, count) {
+  const next = ((heads2[0] ?? -1) + 1 + by + count + 1) % (count + 1);
+  return next === 0 ? [] : [next - 1];
+}
 
 // src/patches/playback.ts
 var PACE = 750;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 c726df986679d9ad415266a9a2163fcd268d80f25908c20ebbf0f3611b91ba8d
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 8c5d3ddad778672758353f3f403ec6d23c9f3ca0b15527180f76f9d85c54c2b7
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -624,6 +624,17 @@ function svgElement(body, width, height, attributes) {
 function capitalized(text2) {
   return text2.slice(0, 1).toUpperCase() + text2.slice(1);
 }
+var METHODS = {
+  deeplift: "DeepLIFT",
+  grad_cam: "Grad-CAM",
+  grad_cam_plus_plus: "Grad-CAM++",
+  gradient_x_input: "gradient × input",
+  layer_gradient_x_activation: "layer gradient × activation",
+  smoothgrad: "SmoothGrad"
+};
+function methodTitle(name) {
+  return METHODS[name] ?? name.replaceAll("_", " ");
+}
 
 // src/protocol/requests.ts
 var PATIENCE = 6e4;
@@ -988,7 +999,7 @@ var TokensControls = class {
       "aria-label": "Class that is explained: its name or number; empty for the predicted one",
       onchange: () => explainer.request({ target: this.typedTarget.value === "" ? null : this.typedTarget.value })
     });
-    this.method = select("Method", methods.map((name) => [name, name.replaceAll("_", " ")]), (method) => explainer.request({ method }));
+    this.method = select("Method", methods.map((name) => [name, methodTitle(name)]), (method) => explainer.request({ method }));
     this.attribution = select("Attribution", titles.map((title, n) => [String(n), tokenLabel(title, 90)]), (value) => frame.set({ number: Number(value) }));
     this.levels = LEVELS.map((level) => button(level, () => frame.set({ level })));
     this.orders = [false, true].map((sort) => button(sort ? "ranked" : "text", () => frame.set({ sort })));

@@ -40,6 +40,21 @@ export function placeTitle({ layer, head }: HeadPlace, stacks: string[] = []): s
   return `${stackedLayer(stacks[layer])} ${layer}, head ${head}`;
 }
 
+/** Methods whose title is more than their name with spaces. */
+const METHODS: Record<string, string> = {
+  deeplift: "DeepLIFT",
+  grad_cam: "Grad-CAM",
+  grad_cam_plus_plus: "Grad-CAM++",
+  gradient_x_input: "gradient × input",
+  layer_gradient_x_activation: "layer gradient × activation",
+  smoothgrad: "SmoothGrad",
+};
+
+/** A method of attribution as a title shows it. */
+export function methodTitle(name: string): string {
+  return METHODS[name] ?? name.replaceAll("_", " ");
+}
+
 /** The name of a statistic of heads in words. */
 export function statisticTitle(name: string): string {
   return name.replaceAll("_", " ");

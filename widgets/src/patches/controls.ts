@@ -1,10 +1,10 @@
 // PatchView's controls: layer and playback, heads, how much the map covers the image, class, panels.
 
+import { methodTitle } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
 import { checkbox, group, headChips, press, select, slider, toggleHead } from "../ui/controls";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import { panelTitle } from "./patch_grid";
 import type { Playback } from "./playback";
 import type { PatchesState } from "./state";
 
@@ -37,7 +37,7 @@ export class PatchesControls {
     this.target = select("Class that is explained", labels, (target) => frame.set({ target }));
     this.target.className = "class";
     this.panels = model.get("offered").map((name) =>
-      h("button", { type: "button", className: "chip", value: name, onclick: () => switchPanel(name) }, panelTitle(name)));
+      h("button", { type: "button", className: "chip", value: name, onclick: () => switchPanel(name) }, methodTitle(name)));
     this.layOut();
   }
 

@@ -3,7 +3,7 @@
 import { Overlay, type ImageGround, type OverlayPaint, type PatchMap } from "../drawing/overlay";
 import { h } from "../ui/dom";
 import { scaleElement, type PanelFigure } from "./figure_svg";
-import { panelTitle } from "./patch_grid";
+import { methodTitle } from "../drawing/titles";
 import type { ColourScale, ScaledMaps } from "./score_kinds";
 
 /** What one panel shows. */
@@ -44,8 +44,8 @@ class MapPanel {
   }
 
   draw({ name, how, map, scale, value, note, failure }: PanelDrawing, pointed: number | null, paint: OverlayPaint): void {
-    this.title.textContent = panelTitle(name);
-    this.title.title = how ?? panelTitle(name);
+    this.title.textContent = methodTitle(name);
+    this.title.title = how ?? methodTitle(name);
     this.overlay.show(map, paint, { query: null, pointed });
     this.waiting.hidden = map !== null || name === "image";
     this.waiting.textContent = map ? "" : failure ?? "Computing …";
@@ -53,7 +53,7 @@ class MapPanel {
     this.scale.replaceChildren(...(scale && map ? [scaleElement(paint, scale)] : []));
     this.value.textContent = value;
     this.note.textContent = note;
-    this.figure.setAttribute("aria-label", [panelTitle(name), note, failure].filter(Boolean).join(", "));
+    this.figure.setAttribute("aria-label", [methodTitle(name), note, failure].filter(Boolean).join(", "));
   }
 
   get words(): { value: string; note: string } {
@@ -93,7 +93,7 @@ export class MapPanels {
   /** The panels as a saved figure shows them. */
   figures(names: string[], { maps, own }: ScaledMaps): PanelFigure[] {
     return names.map((name) => ({
-      title: panelTitle(name),
+      title: methodTitle(name),
       map: maps.get(name) ?? null,
       scale: own.get(name) ?? null,
       ...(this.panels.get(name)?.words ?? { value: "", note: "" }),

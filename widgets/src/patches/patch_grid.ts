@@ -114,8 +114,3 @@ export function steppedHeads(heads: number[], by: number, count: number): number
   const next = ((heads[0] ?? -1) + 1 + by + count + 1) % (count + 1);
   return next === 0 ? [] : [next - 1];
 }
-
-/** A panel's name as it is shown. */
-export function panelTitle(name: string): string {
-  return name === "gradient_x_input" ? "gradient × input" : name.replaceAll("_", " ");
-}

@@ -1,5 +1,6 @@
 // TokensView's controls: target, method, level, and text or ranking.
 
+import { methodTitle } from "../drawing/titles";
 import { tokenLabel } from "../drawing/token_label";
 import { button, options, press, segments, select } from "../ui/controls";
 import { h } from "../ui/dom";
@@ -34,7 +35,7 @@ export class TokensControls {
       type: "text", size: 18, "aria-label": "Class that is explained: its name or number; empty for the predicted one",
       onchange: () => explainer.request({ target: this.typedTarget.value === "" ? null : this.typedTarget.value }),
     });
-    this.method = select("Method", methods.map((name) => [name, name.replaceAll("_", " ")]), (method) => explainer.request({ method }));
+    this.method = select("Method", methods.map((name) => [name, methodTitle(name)]), (method) => explainer.request({ method }));
     this.attribution = select("Attribution", titles.map((title, n) => [String(n), tokenLabel(title, 90)]), (value) =>
       frame.set({ number: Number(value) }));
     this.levels = LEVELS.map((level) => button(level, () => frame.set({ level })));

@@ -9,7 +9,8 @@ import type { LayerHeader } from "../../src/protocol/headers";
 import { svgInset } from "../../src/drawing/svg";
 import { figureSvg, scaleElement, type PatchesFigure } from "../../src/patches/figure_svg";
 import { MapScores } from "../../src/patches/map_scores";
-import { headsOrAll, headsText, panelTitle, PatchGrid, steppedHeads } from "../../src/patches/patch_grid";
+import { headsOrAll, headsText, PatchGrid, steppedHeads } from "../../src/patches/patch_grid";
+import { methodTitle } from "../../src/drawing/titles";
 import { Playback } from "../../src/patches/playback";
 import { HOSTILE, layerOf, singles, stubBrowser, traceOf } from "../fake";
 
@@ -85,7 +86,7 @@ describe("heads", () => {
 
 describe("words", () => {
   test("of panels are readable", () => {
-    expect([panelTitle("gradient_x_input"), panelTitle("integrated_gradients")]).toEqual(["gradient × input", "integrated gradients"]);
+    expect([methodTitle("gradient_x_input"), methodTitle("integrated_gradients")]).toEqual(["gradient × input", "integrated gradients"]);
     expect([capitalized("patch"), capitalized("")]).toEqual(["Patch", ""]);
   });
 });
