@@ -122,7 +122,7 @@ def test_the_picture_then_one_panel_for_each():
 def test_titles_name_the_target_where_there_are_several():
     several = [of_image(baseline="blur"), of_image(target=Target("dog", 2))]
     titles = [ax.get_title().replace("\n", " ") for ax in panels(plots.attributions(several))]
-    assert titles[1:] == ["cat: gradient × input from blur", "dog: gradient x input"]
+    assert titles[1:] == ["cat: gradient × input from blur", "dog: gradient × input"]
     assert said(plots.attributions(several)).startswith("Predicted: cat")
     assert said(plots.attributions(several[:1])).startswith("Why cat?")
 
