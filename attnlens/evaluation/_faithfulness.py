@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from .._checks import as_number, integer
-from ..attribution._result import Attribution
+from ..attribution._result import Attribution, TextAttribution
 from ..errors import InputError
 from ._perturbation import ScoredParts, input_of, listed, parts_of
 
@@ -53,6 +53,7 @@ class Curves:
     deletion: `[order, point]`, the probability without the first parts
     insertion: `[order, point]`, the probability with the first parts alone
     method, target: of the attribution
+    parts: what the parts are: "tokens", "words", "sentences", "patches"
 
     The first order is the attribution's; the others are random ones. `attnlens.plots.faithfulness` draws them.
     """
@@ -62,6 +63,7 @@ class Curves:
     insertion: Tensor
     method: str = ""
     target: str = ""
+    parts: str = "parts"
 
     @property
     def fractions(self) -> Tensor:
@@ -84,8 +86,8 @@ class Curves:
 
     def __repr__(self) -> str:
         return (
-            f"Curves of {int(self.counts[-1])} parts at {len(self.counts)} points, in the attribution's order and in "
-            f"{len(self.deletion) - 1} random ones\n"
+            f"Curves of {int(self.counts[-1])} {self.parts} at {len(self.counts)} points, in the attribution's order "
+            f"and in {len(self.deletion) - 1} random ones\n"
             "  curves.fractions [point], curves.deletion, curves.insertion [order, point]"
         )
 
@@ -213,7 +215,8 @@ def curves(
         found = follow([parts[number] for number in numbers], fractions, n_random, seed)
         for number, one in zip(numbers, found):
             named = several[number]
-            done[number] = replace(one, method=named.method, target=named.target.name)
+            kind = f"{named.level}s" if isinstance(named, TextAttribution) else "patches"
+            done[number] = replace(one, method=named.method, target=named.target.name, parts=kind)
     return (
         done[0] if isinstance(attributions, Attribution) else [done[number] for number in range(len(several))]
     )

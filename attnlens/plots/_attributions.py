@@ -35,6 +35,9 @@ PANEL = (2.3, 3.4)
 LABEL = 32
 """Characters of a line's name, beside its tokens."""
 
+NARROWEST = 6.5
+"""Inches of lines of tokens across at least, so that title and caption have room."""
+
 
 def pixels(
     attribution: ImageAttribution,
@@ -166,7 +169,7 @@ def _images(
     if cmap is None and any(attribution.signed for attribution in attributions):
         caption.append("blue supports the class, red opposes it")
     if cmap is None and any(not attribution.signed for attribution in attributions):
-        caption.append("violet: no sign, the darker the more")
+        caption.append("violet has no sign, darker is more important")
     return _style.finish(figure, _question(attributions), "  ·  ".join(caption))
 
 
@@ -268,9 +271,9 @@ def _words(attribution: ImageAttribution, scale: ScalarMappable) -> list[str]:
 def _error(attribution: Attribution) -> str:
     """The method's error in a few words."""
     if attribution.gap is None:
-        return "no unit"
+        return "importance, no unit"
     if not attribution.complete:
-        return f"per {attribution.unit}; no sum promised"
+        return f"{attribution.unit} per pixel, no fixed sum"
     late = ", not converged" if attribution.converged is False else ""
     return f"{attribution.unit} per pixel, gap {attribution.gap:.1%}{late}"
 
@@ -290,9 +293,16 @@ def _lines(
     labels = [_style.wrapped(name, LABEL).split("\n")[:2] for name in names]
     ends = [_end(one) for one in attributions]
     room = (
-        max(0.075 * max(len(line) for label in labels for line in label), 0.055 * max(map(len, ends))) + 0.25
+        max(0.085 * max(len(line) for label in labels for line in label), 0.068 * max(map(len, ends))) + 0.25
     )
     rows = _rows(attributions, wide - room)
+    if figsize is None:  # as wide as the longest line
+        ends_at = [
+            line[-1][1] + _texts.room_of(_readable(attributions[number], line[-1][0])) / 2
+            for number, line, _ in rows
+            if line
+        ]
+        wide = min(wide, max(NARROWEST, room + max(ends_at, default=0.0)))
     high = sum(_texts.LINE for _ in rows) + 0.16 * sum(last for *_, last in rows)
     size = figsize or (wide + 2 * _texts.MARGIN, high + 1.4)
     ax = _texts._page(size, high)
@@ -311,9 +321,7 @@ def _rows(
 ) -> list[tuple[int, list[tuple[int, float]], bool]]:
     """(attribution, its tokens with their middles, whether a gap follows): line by line where all have the same
     tokens, so that equal tokens are in columns; else attribution by attribution."""
-    wrapped = [
-        _wrapped([_fonts.readable(str(token), 40) for token in one.tokens], wide) for one in attributions
-    ]
+    wrapped = [_wrapped([_readable(one, n) for n in range(len(one.tokens))], wide) for one in attributions]
     texts_of = {tuple(str(token) for token in one.tokens) for one in attributions}
     if len(texts_of) == 1:
         count = len(wrapped[0])
@@ -344,8 +352,11 @@ def _row(
 ) -> None:
     scores = attribution.scores.detach().cpu().numpy()
     for index, at in line:
-        name = _fonts.readable(str(attribution.tokens[index]), 40)
-        _texts._chip(ax, (left + at, middle), name, scale, scores[index])
+        _texts._chip(ax, (left + at, middle), _readable(attribution, index), scale, scores[index])
+
+
+def _readable(attribution: TextAttribution, index: int) -> str:
+    return _fonts.readable(str(attribution.tokens[index]), 40)
 
 
 def _end(attribution: TextAttribution) -> str:
@@ -359,9 +370,9 @@ def _end(attribution: TextAttribution) -> str:
 
 def _label(ax: Axes, lines: list[str], end: str, middle: float) -> None:
     """A line's name, and below it the end of its scale."""
-    style = dict(fontsize=8.5 if len(lines) == 1 else 6.8, color=_style.INK, va="bottom", parse_math=False)
+    style = dict(fontsize=9.5 if len(lines) == 1 else 7.5, color=_style.INK, va="bottom", parse_math=False)
     ax.text(0.0, middle + (0.03 if len(lines) == 1 else 0.06), "\n".join(lines), linespacing=1.0, **style)
-    ax.text(0.0, middle + 0.06, end, va="top", fontsize=6.8, color=_style.QUIET, parse_math=False)
+    ax.text(0.0, middle + 0.06, end, va="top", fontsize=8, color=_style.QUIET, parse_math=False)
 
 
 def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _style.Colours) -> Figure:
@@ -372,7 +383,7 @@ def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _sty
     if cmap is None and any(one.signed for one in attributions):
         words.append("blue supports the class, red and underlined opposes it")
     if cmap is None and any(not one.signed for one in attributions):
-        words.append("violet: no sign, the darker the more")
+        words.append("violet has no sign, darker is more important")
     if any(one.method == "relevance" for one in attributions):
         words.append("relevance counts what supports alone")
     if cmap is not None:

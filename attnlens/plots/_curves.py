@@ -45,7 +45,7 @@ def faithfulness(curves: Curves | Iterable[Curves], *, figsize: _style.Size | No
         f"probability of {first.target}" if first.target else "probability", color=_style.QUIET
     )
     count = len(first.deletion) - 1
-    parts = f"{int(first.counts[-1])} parts, the strongest first"
+    parts = f"{int(first.counts[-1])} {first.parts}, the strongest first"
     caption = f"{parts}  ·  grey: mean and range of {count} random orders  ·  numbers: area under the curve"
     return _style.finish(figure, "Do the scores hold? Deletion and insertion", caption)
 
@@ -81,7 +81,9 @@ def _draw(ax: Axes, several: list[Curves], name: str, area: object) -> None:
         label = f"{_method(one)} {own:.2f}, better than {beaten} of {len(others)}"
         _line(ax, share, getattr(one, name)[0], number, label)
     ax.set(xlim=(0, 1), ylim=(-0.02, 1.02))
-    ax.set_xlabel(f"share of parts {'removed' if name == 'deletion' else 'inserted'}", color=_style.QUIET)
+    ax.set_xlabel(
+        f"share of {several[0].parts} {'removed' if name == 'deletion' else 'inserted'}", color=_style.QUIET
+    )
     better = "lower is better" if name == "deletion" else "higher is better"
     ax.set_title(f"{name} ({better})", fontsize=9.5, color=_style.INK, loc="left")
     ax.tick_params(labelsize=8, color=_style.HAIRLINE, labelcolor=_style.INK, length=2.5)

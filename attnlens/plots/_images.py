@@ -72,7 +72,8 @@ def patches(
             titles.append(f"layer {number}" + ("" if chosen is None else f", head {chosen}"))
     caption = _style.named(
         trace,
-        "mean of the heads" if head is None else "",
+        "mean of the heads" if head is None and trace[layers[0]].heads > 1 else "",
+        f"uniform attention would be {1 / trace[layers[0]].keys:.2g} for each position",
         "one scale for all maps" if len(weights) > 1 else "",
     )
     rows = len(layers) if len(layers) > 1 and head is not None else None

@@ -174,13 +174,18 @@ def _wrap(names: Sequence[str], wide: float) -> list[list[tuple[int, float]]]:
     lines: list[list[tuple[int, float]]] = [[]]
     at = 0.0
     for index, name in enumerate(names):
-        room = _fonts.width(name) * LETTER + GAP
+        room = room_of(name)
         if at + room > wide and lines[-1]:
             lines.append([])
             at = 0.0
         lines[-1].append((index, at + room / 2))
         at += room
     return lines
+
+
+def room_of(name: str) -> float:
+    """Inches of a token across, with the gap beside it."""
+    return _fonts.width(name) * LETTER + GAP
 
 
 def _page(size: _style.Size, high: float) -> Axes:

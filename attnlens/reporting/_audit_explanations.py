@@ -46,9 +46,9 @@ MAT = "<rect class='mat' width='100%' height='100%'/>"
 
 LEGEND = {
     False: "Coloured is what each word contributes: <span class='word for-5'>supports</span> the prediction, or "
-    "<span class='word against-5'>opposes</span> it. The stronger the colour, the more.",
+    "<span class='word against-5'>opposes</span> it. The stronger the colour, the more, on a scale of each row.",
     True: "A picture opens its maps: <span class='word for-5'>supports</span> the prediction, or "
-    "<span class='word against-5'>opposes</span> it. The stronger the colour, the more.",
+    "<span class='word against-5'>opposes</span> it. The stronger the colour, the more, on a scale of each row.",
 }
 """Of texts, and of pictures."""
 

@@ -68,10 +68,11 @@ def _cards(audit: Audit) -> str:
     accuracy = (
         f"<h2>Accuracy</h2><p class='large'>{share:.1%}</p>"
         f"<p class='about'>95 % interval {low:.1%} to {high:.1%}; {audit.wrong:,} wrong predictions</p>"
+        f"{_recalls(audit.confusion)}"
     )
     calibration = (
-        f"<h2>Calibration</h2><p class='small'>Accuracy (up) at each confidence (across), with 95 % intervals; on the "
-        f"dashed line both are equal. Expected calibration error {audit.calibration.attrs['ece']:.1%}.</p>"
+        f"<h2>Calibration</h2><p class='small'>With 95 % intervals and numbers of inputs; on the dashed line accuracy "
+        f"is what the model expects. Expected calibration error {audit.calibration.attrs['ece']:.1%}.</p>"
         f"{_reliability(audit.calibration)}"
     )
     confusion = (
@@ -81,30 +82,59 @@ def _cards(audit: Audit) -> str:
     return cards(accuracy, calibration, confusion, whole=[2] if len(audit.classes) > FEW else [])
 
 
+def _recalls(confusion: pd.DataFrame) -> str:
+    """How many inputs of each class are right, as bars; "" for many classes."""
+    if len(confusion) > MOST_CLASSES:
+        return ""
+    rows = []
+    for name, right, all_ in zip(
+        confusion.index, np.diag(confusion).tolist(), confusion.sum(axis=1).tolist()
+    ):
+        share = right / all_ if all_ else 0.0
+        rows.append(
+            f"<tr><th scope='row'>{shown(str(name))}</th><td class='track'>"
+            f"<svg viewBox='0 0 100 12' preserveAspectRatio='none' aria-hidden='true'>"
+            f"<rect class='dot' width='{max(0.5, 100 * share):.1f}' height='12'/></svg></td>"
+            f"<td>{f'{share:.0%}' if all_ else '–'}</td><td>{right:,} of {all_:,}</td></tr>"
+        )
+    return f"<table class='recalls'><caption>right, by true class</caption>{''.join(rows)}</table>"
+
+
 def _reliability(table: pd.DataFrame) -> str:
     def x(value: float) -> float:
-        return 30 + 220 * value
+        return 44 + 206 * value
 
     def y(value: float) -> float:
-        return 130 - 120 * value
+        return 132 - 112 * value
 
     marks = [
         f"<path class='bar' d='M{x(row.confidence):.1f} {y(row.accuracy_low):.1f}V{y(row.accuracy_high):.1f}'/>"
         f"<circle class='dot' cx='{x(row.confidence):.1f}' cy='{y(row.accuracy):.1f}' r='3.5'>"
         f"<title>confidence {row.confidence:.0%}: {row.accuracy:.0%} of {row.inputs} right</title></circle>"
+        f"<text class='count' x='{x(row.confidence):.1f}' y='{y(row.accuracy_high) - 4:.1f}' text-anchor='middle'>"
+        f"{_compact(row.inputs)}</text>"
         for row in table.itertuples()
     ]
     ticks = [
         f"<text x='{x(value):.0f}' y='146' text-anchor='middle'>{value:.0%}</text>"
-        f"<text x='24' y='{y(value) + 4:.0f}' text-anchor='end'>{value:.0%}</text>"
+        f"<text x='40' y='{y(value) + 4:.0f}' text-anchor='end'>{value:.0%}</text>"
         for value in (0, 0.5, 1)
     ]
     described = "; ".join(f"{row.confidence:.0%}: {row.accuracy:.0%}" for row in table.itertuples())
     return (
-        f"<svg class='calibration' viewBox='0 0 260 150' role='img' aria-label='Accuracy by confidence: {described}'>"
-        f"<path class='axis' d='M30 10V130H250'/><path class='ideal' d='M{x(0)} {y(0)}L{x(1)} {y(1)}'/>"
-        f"{''.join(marks)}{''.join(ticks)}</svg>"
+        f"<svg class='calibration' viewBox='0 0 260 162' role='img' aria-label='Accuracy by confidence: {described}'>"
+        f"<path class='axis' d='M{x(0)} {y(1)}V{y(0)}H{x(1)}'/><path class='ideal' d='M{x(0)} {y(0)}L{x(1)} {y(1)}'/>"
+        f"<text x='{x(0.5)}' y='159' text-anchor='middle'>confidence</text><text text-anchor='middle' "
+        f"transform='translate(10 {y(0.5)}) rotate(-90)'>accuracy</text>{''.join(marks)}{''.join(ticks)}</svg>"
     )
+
+
+def _compact(count: int) -> str:
+    """A count in at most four characters."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count / size:.0f}{letter}"
+    return str(count)
 
 
 FEW, MOST_CLASSES = 4, 12

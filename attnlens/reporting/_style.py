@@ -119,6 +119,14 @@ DATA = """
 .card .calibration { max-width: 420px; }
 svg text { fill: var(--muted); font-size: 11px; }
 svg .title { fill: var(--text); font-size: 12px; }
+svg .count { font-size: 9px; }
+.recalls { border-collapse: collapse; width: 100%; margin-top: 16px; font-variant-numeric: tabular-nums; }
+.recalls caption { text-align: left; color: var(--muted); font-size: 13px; padding-bottom: 4px; }
+.recalls :is(th, td) { padding: 3px 10px 3px 0; font-weight: inherit; text-align: right; white-space: nowrap; }
+.recalls th { text-align: left; max-width: 110px; overflow: hidden; text-overflow: ellipsis; }
+.recalls .track { width: 60%; padding-right: 12px; }
+.recalls svg { height: 12px; background: var(--surface); border-radius: 2px; }
+.recalls td:last-child { color: var(--muted); padding-right: 0; }
 .axis { stroke: var(--line); fill: none; }
 .ideal { stroke: var(--muted); stroke-dasharray: 3 3; fill: none; }
 .bar { stroke: var(--accent); stroke-width: 2; fill: none; }

@@ -151,7 +151,7 @@ def patches(folder: Path) -> None:
 
 
 def methods(folder: Path) -> None:
-    names = ["gradient", "grad_cam_plus_plus", "integrated_gradients"]
+    names = ["smoothgrad", "grad_cam_plus_plus", "relevance", "occlusion"]
     picture = al.models.sample_images()["chelsea"]
     save(al.attribution.compare_methods(al.load("cifar"), picture, names).plot(), "methods.png", 140)
 
@@ -159,7 +159,7 @@ def methods(folder: Path) -> None:
 def module(folder: Path) -> None:
     lens = al.load("minivit")
     lens = al.Lens(lens.model, patches=(8, 8), labels=lens.labels)
-    save(al.plots.patches(lens.trace(al.models.sample_images()["cat"])), "module.png", 140)
+    save(al.plots.patches(lens.trace(al.models.sample_images()["chelsea"])), "module.png", 140)
 
 
 def faithfulness(folder: Path) -> None:

@@ -149,7 +149,7 @@ def test_the_caption_reads_the_colours_that_are_there():
     ):
         words = said(plots.attributions(several)).replace("\n", " ")
         assert ("blue supports the class" in words) == blue
-        assert ("violet: no sign, the darker the more" in words) == violet
+        assert ("violet has no sign, darker is more important" in words) == violet
 
 
 def test_pixels_without_a_sign_are_darker_where_the_score_is_larger():
@@ -167,8 +167,8 @@ def test_pictures_that_differ_stand_in_their_own_panels():
 
 
 def test_the_error_of_each_is_said():
-    assert _error(of_image(complete=False)) == "per logit; no sum promised"
-    assert _error(of_image(gap=None)) == "no unit"
+    assert _error(of_image(complete=False)) == "logit per pixel, no fixed sum"
+    assert _error(of_image(gap=None)) == "importance, no unit"
     assert _error(of_image(gap=0.3, tolerance=0.01)) == "logit per pixel, gap 30.0%, not converged"
 
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 8c5d3ddad778672758353f3f403ec6d23c9f3ca0b15527180f76f9d85c54c2b7
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 b7305a2beddc87a9cd623aae516c2536baba0d45b3bd841d39922d3f63d63a13
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
