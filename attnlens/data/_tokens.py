@@ -64,6 +64,13 @@ class PatchGrid:
         names = [Token(name, special=True) for name in self.leading]
         return (*names, *(Token(f"{r},{c}") for r in range(self.rows) for c in range(self.cols)))
 
+    def name(self, position: int) -> str:
+        """A position in words: a leading token by its name, a patch by its row and column: "patch (6, 4)"."""
+        if position < len(self.leading):
+            return self.leading[position]
+        row, col = divmod(position - len(self.leading), self.cols)
+        return f"patch ({row}, {col})"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PatchGrid):
             return NotImplemented

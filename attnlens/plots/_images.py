@@ -77,7 +77,7 @@ def patches(
         "one scale for all maps" if len(weights) > 1 else "",
     )
     rows = len(layers) if len(layers) > 1 and head is not None else None
-    words = f"Attention of {name_of(grid, at)}", caption
+    words = f"Attention of {grid.name(at)}", caption
     return over_image(trace, weights, titles, words, at, figsize, rows, _style.colours(cmap, _style.HEAT))
 
 
@@ -148,7 +148,7 @@ def panels(trace: Trace, maps: Sequence[PatchMap], at: int | None) -> Figure:
         _finish(ax, grid, at if number == 0 and at is not None else 0, one["title"])
         seen = _style.scale(norm, [heat], _as_seen(colours, norm) if pictured else colours)
         _style.colour_bar(seen, ax, UNITS[one["kind"]], shrink=0.8, aspect=18)
-    whose = "the mean over positions" if at is None else name_of(grid, at)
+    whose = "the mean over positions" if at is None else grid.name(at)
     return _style.finish(figure, f"Attention of {whose}", _style.named(trace, "each map on its own scale"))
 
 
@@ -248,12 +248,6 @@ def _over_patches(trace: Trace, number: int) -> Attention:
             "are not the image's patches; draw it as a matrix: plots.heads(trace, layer)"
         )
     return _checks.attention(trace, number)
-
-
-def name_of(grid: PatchGrid, at: int) -> str:
-    """A position in words: a leading token by its name, a patch by its row and column."""
-    token = str(grid.tokens[at])
-    return token if at < len(grid.leading) else f"patch ({token.replace(',', ', ')})"
 
 
 def _named(what: str, numbers: int | Sequence[int], count: int) -> list[int]:

@@ -20,7 +20,7 @@ from ..analysis import rollout as roll
 from ..data._trace import Token, Trace
 from ..errors import InputError
 from . import _fonts, _style
-from ._images import name_of, over_image
+from ._images import over_image
 
 if TYPE_CHECKING:
     from ..attribution import Attribution
@@ -163,7 +163,7 @@ def _rollout_of_image(
 ) -> Figure:
     itself, shown = float(shares[at]), shares.clone()
     shown[at] = np.nan
-    title = f"What {name_of(trace.patches, at)} is made of: attention rollout"
+    title = f"What {trace.patches.name(at)} is made of: attention rollout"
     caption = _style.named(trace, f"itself: {itself:.0%}, not drawn")
     shades = _style.colours(cmap, _style.HEAT)
     return over_image(trace, [shown], ["all layers"], (title, caption), at, figsize, colours=shades)

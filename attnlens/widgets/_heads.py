@@ -191,14 +191,12 @@ def _strongest(trace: Trace) -> dict[str, Any] | None:
     layer = trace.layers[best.layer]
     if layer.query_side != "input" or not trace.tokens or not layer.normalized or any(_payload.stacks(trace)):
         return None
-    query, key = (_named(trace, position) for position in (trace.reader, best.key))
+    grid = trace.patches
+    query, key = (
+        trace.tokens[position].text if grid is None else grid.name(position)
+        for position in (trace.reader, best.key)
+    )
     return {"layer": best.layer, "head": best.head, "query": query, "key": key, "weight": best.weight}
-
-
-def _named(trace: Trace, position: int) -> str:
-    """A token by its text, a patch by its row and column."""
-    text = trace.tokens[position].text
-    return text if trace.patches is None or position < len(trace.patches.leading) else f"patch {text}"
 
 
 def columns_of(trace: Trace) -> list[str]:

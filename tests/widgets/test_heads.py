@@ -114,7 +114,7 @@ def test_it_says_which_head_it_opens_at_and_why(trace):
     assert told["weight"] == pytest.approx(float(trace[5, 9, 0, 8]))
     assert al.HeadsView(trace, layer=0).strongest == told
     picture = al.HeadsView(al.load("cifar").trace(al.models.sample_images()["cat"])).strongest
-    assert picture["key"].startswith("patch ")
+    assert picture["key"].startswith("patch (")
     alone = Trace(layers=(Layer("one", "self", Weights(torch.eye(3)[None])),))
     assert al.HeadsView(alone).strongest is None
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 b7305a2beddc87a9cd623aae516c2536baba0d45b3bd841d39922d3f63d63a13
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -752,7 +752,8 @@ function tokensOf(trace, layer, axis) {
   const count = axis === "query" ? layer.queries : layer.keys;
   const side2 = layer[axis];
   const tokens = side2 === "input" || side2 === "output" ? trace.tokens[side2] : void 0;
-  if (tokens && tokens.text.length === count) return tokens;
+  if (tokens && tokens.text.length === count)
+    return trace.patches && side2 === "input" ? { ...tokens, leading: trace.patches.leading } : tokens;
   return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
 }
 function shownPositions(tokens, segment, hideSpecial) {
@@ -1010,6 +1011,10 @@ function layerTitle({ layers, stacks }, number) {
 }
 function stackedLayer(stack = "") {
   return `${stack ? `${stack === "cross" ? "cross-attention" : stack} ` : ""}layer`;
+}
+function quoted(tokens, position) {
+  if (tokens.leading !== void 0 && position >= tokens.leading) return `patch (${tokens.text[position].replace(",", ", ")})`;
+  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
 }
 
 // src/ui/downloads.ts
@@ -1346,9 +1351,6 @@ function rangeNumbers(text, count) {
     for (let number = low; number <= high; number++) numbers.add(number);
   }
   return [...numbers].sort((a, b) => a - b);
-}
-function quoted(tokens, position) {
-  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
 }
 function describeCell(tokens, selection, query, key, weight, pooled, stacks = []) {
   const parts = [
@@ -3219,7 +3221,7 @@ function describePattern(pattern) {
   const [step, near] = pattern.same ? tellingStep(steps.filter(Boolean), Math.max(FEWEST_FAR, LEAST_FAR * attending)) : ["", 0];
   const most = Math.max(count, near);
   if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
-  const share = `${most} of ${attending} tokens attend most to`;
+  const share = `${most} of ${attending} ${pattern.patches ? "positions" : "tokens"} attend most to`;
   return near > count ? `${share} ${step}` : `${share} ${quoted(tokens.key, cols[col])}, ${describeReceived(pattern, col)}`;
 }
 function tellingStep(steps, far) {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 b7305a2beddc87a9cd623aae516c2536baba0d45b3bd841d39922d3f63d63a13
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
 
 // src/page/fragment.ts
 var RESTING = 200;

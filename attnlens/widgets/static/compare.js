@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 b7305a2beddc87a9cd623aae516c2536baba0d45b3bd841d39922d3f63d63a13
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1139,6 +1139,10 @@ function placeTitle({ layer, head }, stacks = []) {
 function statisticTitle(name) {
   return name.replaceAll("_", " ");
 }
+function quoted(tokens, position) {
+  if (tokens.leading !== void 0 && position >= tokens.leading) return `patch (${tokens.text[position].replace(",", ", ")})`;
+  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
+}
 
 // src/factors/head_tiles.ts
 var DIRECT = 3;
@@ -1833,7 +1837,8 @@ function tokensOf(trace, layer, axis) {
   const count = axis === "query" ? layer.queries : layer.keys;
   const side = layer[axis];
   const tokens = side === "input" || side === "output" ? trace.tokens[side] : void 0;
-  if (tokens && tokens.text.length === count) return tokens;
+  if (tokens && tokens.text.length === count)
+    return trace.patches && side === "input" ? { ...tokens, leading: trace.patches.leading } : tokens;
   return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
 }
 function shownPositions(tokens, segment, hideSpecial) {
@@ -3043,7 +3048,7 @@ var CompareView = class {
     const [ofA, ofB] = await Promise.all([this.sources.a.matrices(a), this.sources.b.matrices(b)]);
     const keys = { a: this.tokens("a", "key").text.length, b: this.tokens("b", "key").text.length };
     const change = this.alignment.largestChange(ofA[0], ofB[0], keys);
-    const name = (axis, position) => `“${tokenLabel(this.sharedTokens(axis).text[position])}”`;
+    const name = (axis, position) => quoted(this.sharedTokens(axis), position);
     return change && `${name("query", change.query)} attends to ${name("key", change.key)} with ${formatNumber(change.a)} in a, ${formatNumber(change.b)} in b`;
   }
   /** Puts the attributions where there is room: beside the texts, or after the panels. */
@@ -3126,7 +3131,7 @@ var CompareView = class {
     const [ofA, ofB] = [await this.weight("a", a), await this.weight("b", b)];
     if (pointing !== this.pointings) return;
     const [side, cell] = ofA === null ? ["b", b] : ["a", a];
-    const name = (axis) => `“${tokenLabel(this.tokens(side, axis).text[cell[axis] ?? 0] ?? "?")}”`;
+    const name = (axis) => quoted(this.tokens(side, axis), cell[axis] ?? 0);
     this.frame.say([
       `${name("query")} → ${name("key")}`,
       ofA === null ? "no partner in a" : `a ${formatNumber(ofA)}`,

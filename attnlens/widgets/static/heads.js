@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 b7305a2beddc87a9cd623aae516c2536baba0d45b3bd841d39922d3f63d63a13
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1526,7 +1526,9 @@ var HeadsView = class {
   }
 };
 function strongestInWords({ query, key, weight }) {
-  return `of all heads the one whose “${tokenLabel(query)}” puts most weight on one ordinary token, ${formatNumber(weight)} on “${tokenLabel(key)}”`;
+  const ofImage = /^patch \(\d+, \d+\)$/.test(key);
+  const on = ofImage ? "one patch" : "one ordinary token";
+  return `of all heads the one whose “${tokenLabel(query)}” puts most weight on ${on}, ${formatNumber(weight)} on ${ofImage ? key : `“${tokenLabel(key)}”`}`;
 }
 var index_default = view("Attention heads", heads_default, (frame) => {
   const heads2 = new HeadsView(frame);

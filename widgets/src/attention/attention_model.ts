@@ -4,8 +4,7 @@ import type { LinesDrawing } from "../drawing/line_segments";
 import { formatNumber } from "../drawing/number_format";
 import { headColour, type Roles } from "../drawing/palette";
 import type { PooledWeight } from "../drawing/tile_cache";
-import { stackedLayer } from "../drawing/titles";
-import { tokenLabel } from "../drawing/token_label";
+import { quoted, stackedLayer } from "../drawing/titles";
 import type { LayerHeader, Tokens } from "../protocol/headers";
 import type { Axis, Selection } from "../protocol/trace_source";
 import { largestMagnitude, meanOf } from "../protocol/weights";
@@ -115,11 +114,6 @@ export function rangeNumbers(text: string, count: number): number[] | null {
     for (let number = low; number <= high; number++) numbers.add(number);
   }
   return [...numbers].sort((a, b) => a - b);
-}
-
-/** A token in quotation marks. */
-export function quoted(tokens: Tokens, position: number): string {
-  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
 }
 
 /** A cell that is pointed at, in words. */

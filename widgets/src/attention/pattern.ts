@@ -1,9 +1,9 @@
 // What a head does, in a sentence: which token most queries attend to, or which neighbour.
 
 import { formatNumber, formatPercent } from "../drawing/number_format";
+import { quoted } from "../drawing/titles";
 import type { Tokens } from "../protocol/headers";
 import type { Axis } from "../protocol/trace_source";
-import { quoted } from "./attention_model";
 
 /** Weights [rows * cols] among the shown positions, and their tokens. */
 export interface PatternWeights {
@@ -34,7 +34,7 @@ export function describePattern(pattern: PatternWeights): string {
   const [step, near] = pattern.same ? tellingStep(steps.filter(Boolean), Math.max(FEWEST_FAR, LEAST_FAR * attending)) : ["", 0];
   const most = Math.max(count, near);
   if (most < LEAST * attending) return `attention is spread; ${describeLargest(pattern)}`;
-  const share = `${most} of ${attending} tokens attend most to`;
+  const share = `${most} of ${attending} ${pattern.patches ? "positions" : "tokens"} attend most to`;
   return near > count ? `${share} ${step}` : `${share} ${quoted(tokens.key, cols[col!]!)}, ${describeReceived(pattern, col!)}`;
 }
 

@@ -5,12 +5,12 @@ import { Lines } from "../drawing/lines";
 import { Matrix } from "../drawing/matrix";
 import type { SavedFigure } from "../drawing/svg";
 import type { LineSegment } from "../drawing/line_segments";
-import { traceTitle } from "../drawing/titles";
+import { quoted, traceTitle } from "../drawing/titles";
 import type { Tokens } from "../protocol/headers";
 import type { Axis, Selection, TraceSource } from "../protocol/trace_source";
 import { meanOf } from "../protocol/weights";
 import type { Frame } from "../ui/view";
-import { describeCell, describeHeads, describeLine, linesDrawing, loneToken, quoted, toggledToken, type TokenPlace } from "./attention_model";
+import { describeCell, describeHeads, describeLine, linesDrawing, loneToken, toggledToken, type TokenPlace } from "./attention_model";
 import { describePattern } from "./pattern";
 import type { AttentionState } from "./state";
 

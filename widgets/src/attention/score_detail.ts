@@ -2,12 +2,13 @@
 
 import { signedRamp } from "../drawing/colour";
 import { formatNumber } from "../drawing/number_format";
+import { quoted } from "../drawing/titles";
 import { readSingles } from "../protocol/float16";
 import type { ScoreProduct } from "../protocol/layer";
 import type { TraceSource } from "../protocol/trace_source";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import { quoted, scoreOf } from "./attention_model";
+import { scoreOf } from "./attention_model";
 import type { AttentionState } from "./state";
 
 /** The selected cell of one head. */

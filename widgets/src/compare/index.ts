@@ -4,8 +4,7 @@ import { attentionRamp, signedRamp } from "../drawing/colour";
 import { labelMargins, type MatrixDrawing, type MatrixMargins } from "../drawing/matrix_painter";
 import { formatNumber } from "../drawing/number_format";
 import type { SavedFigure } from "../drawing/svg";
-import { traceTitle, type HeadPlace } from "../drawing/titles";
-import { tokenLabel } from "../drawing/token_label";
+import { quoted, traceTitle, type HeadPlace } from "../drawing/titles";
 import type { LayerHeader, Tokens } from "../protocol/headers";
 import { TILE_SIDE, type Tile, type TileCutter } from "../protocol/tiles";
 import { cached, TraceSource, type Axis, type Selection } from "../protocol/trace_source";
@@ -201,7 +200,7 @@ class CompareView {
     const [ofA, ofB] = await Promise.all([this.sources.a.matrices(a), this.sources.b.matrices(b)]);
     const keys = { a: this.tokens("a", "key").text.length, b: this.tokens("b", "key").text.length };
     const change = this.alignment.largestChange(ofA[0]!, ofB[0]!, keys);
-    const name = (axis: Axis, position: number) => `“${tokenLabel(this.sharedTokens(axis).text[position]!)}”`;
+    const name = (axis: Axis, position: number) => quoted(this.sharedTokens(axis), position);
     return change && `${name("query", change.query)} attends to ${name("key", change.key)} with ${formatNumber(change.a)} in a, ${formatNumber(change.b)} in b`;
   }
 
@@ -293,7 +292,7 @@ class CompareView {
     const [ofA, ofB] = [await this.weight("a", a), await this.weight("b", b)];
     if (pointing !== this.pointings) return;
     const [side, cell]: [TraceSide, AlignedCell] = ofA === null ? ["b", b] : ["a", a];
-    const name = (axis: Axis) => `“${tokenLabel(this.tokens(side, axis).text[cell[axis] ?? 0] ?? "?")}”`;
+    const name = (axis: Axis) => quoted(this.tokens(side, axis), cell[axis] ?? 0);
     this.frame.say([
       `${name("query")} → ${name("key")}`,
       ofA === null ? "no partner in a" : `a ${formatNumber(ofA)}`,

@@ -1,6 +1,6 @@
 // Traces, layers and heads in words.
 
-import type { TraceHeader } from "../protocol/headers";
+import type { Tokens, TraceHeader } from "../protocol/headers";
 import { tokenLabel } from "./token_label";
 
 /** A head by its numbers. */
@@ -58,4 +58,10 @@ export function methodTitle(name: string): string {
 /** The name of a statistic of heads in words. */
 export function statisticTitle(name: string): string {
   return name.replaceAll("_", " ");
+}
+
+/** A token in quotation marks. */
+export function quoted(tokens: Tokens, position: number): string {
+  if (tokens.leading !== undefined && position >= tokens.leading) return `patch (${tokens.text[position]!.replace(",", ", ")})`;
+  return `“${tokenLabel(tokens.text[position] ?? "?")}”`;
 }

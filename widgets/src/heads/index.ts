@@ -156,7 +156,9 @@ class HeadsView {
 
 /** What sets the strongest head apart. */
 function strongestInWords({ query, key, weight }: { query: string; key: string; weight: number }): string {
-  return `of all heads the one whose “${tokenLabel(query)}” puts most weight on one ordinary token, ${formatNumber(weight)} on “${tokenLabel(key)}”`;
+  const ofImage = /^patch \(\d+, \d+\)$/.test(key); // a text's token has no spaces
+  const on = ofImage ? "one patch" : "one ordinary token";
+  return `of all heads the one whose “${tokenLabel(query)}” puts most weight on ${on}, ${formatNumber(weight)} on ${ofImage ? key : `“${tokenLabel(key)}”`}`;
 }
 
 export default view<HeadsState>("Attention heads", css, (frame) => {

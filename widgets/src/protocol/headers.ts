@@ -9,6 +9,8 @@ export interface Tokens {
   special: number[];
   /** The text that each token belongs to; empty for a single text. */
   segment: number[];
+  /** Of an image: the position of the first patch; a patch's text is its row and column. */
+  leading?: number;
 }
 
 export const NO_TOKENS: Tokens = { text: [], special: [], segment: [] };

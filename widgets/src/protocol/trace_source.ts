@@ -248,7 +248,8 @@ export function tokensOf(trace: TraceHeader, layer: LayerHeader, axis: Axis): To
   const count = axis === "query" ? layer.queries : layer.keys;
   const side = layer[axis];
   const tokens = side === "input" || side === "output" ? trace.tokens[side] : undefined;
-  if (tokens && tokens.text.length === count) return tokens;
+  if (tokens && tokens.text.length === count)
+    return trace.patches && side === "input" ? { ...tokens, leading: trace.patches.leading } : tokens;
   return { text: Array.from({ length: count }, (_, i) => String(i)), special: [], segment: [] };
 }
 

@@ -1,8 +1,9 @@
 // From AttentionView's state to what is drawn and said.
 
 import { describe, expect, test } from "vitest";
+import { quoted } from "../../src/drawing/titles";
 import {
-  describeCell, describeHeads, describeLine, headsOfLayer, linesDrawing, loneToken, numberRanges, quoted, rangeNumbers, scoreOf, selectedToken, toggledToken,
+  describeCell, describeHeads, describeLine, headsOfLayer, linesDrawing, loneToken, numberRanges, rangeNumbers, scoreOf, selectedToken, toggledToken,
   type LinesWeights,
 } from "../../src/attention/attention_model";
 
@@ -60,6 +61,8 @@ describe("one token", () => {
   test("is quoted with its invisible characters shown", () => {
     expect(quoted({ text: ["a\n"], special: [], segment: [] }, 0)).toBe("“a↵”");
     expect(quoted(TOKENS, 99)).toBe("“?”");
+    const patches = { text: ["[CLS]", "0,0", "6,4"], special: [0], segment: [], leading: 1 };
+    expect([0, 2].map((n) => quoted(patches, n))).toEqual(["“[CLS]”", "patch (6, 4)"]);
   });
 });
 

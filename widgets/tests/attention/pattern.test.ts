@@ -45,10 +45,10 @@ test("of an image the neighbour is a patch, and the class token has none", () =>
     rows: positions, cols: positions, tokens: { query: text, key: text }, same: true, patches: { cols: 3, leading: 1 },
   });
   const patches = (step: number) => positions.map((n) => (n > 0 && n + step > 0 && n + step < count ? n + step : (n % 2) * n));
-  expect(of(patches(-3))).toBe("6 of 10 tokens attend most to the patch above them");
-  expect(of(patches(4))).toBe("4 of 10 tokens attend most to the patch below and right of them");
-  expect(of(patches(1))).toBe("6 of 10 tokens attend most to the patch right of them");
-  expect(of(positions.map(() => 0))).toBe("10 of 10 tokens attend most to “0”, which receives 90 % of the attention");
+  expect(of(patches(-3))).toBe("6 of 10 positions attend most to the patch above them");
+  expect(of(patches(4))).toBe("4 of 10 positions attend most to the patch below and right of them");
+  expect(of(patches(1))).toBe("6 of 10 positions attend most to the patch right of them");
+  expect(of(positions.map(() => 0))).toBe("10 of 10 positions attend most to “0”, which receives 90 % of the attention");
 });
 
 test("across two texts no neighbour is named", () => {

@@ -39,6 +39,9 @@ test("a line says which head attends most to one token, while the patterns are s
   model.set("by", "entropy");
   await settle();
   expect(one(".headline").textContent).toMatch(/^Entropy: highest/);
+  const patch = { layer: 1, head: 2, query: "[CLS]", key: "patch (6, 4)", weight: 0.54 };
+  const ofImage = await shown(heads, new FakeModel(state({ strongest: patch })));
+  expect(ofImage.one(".headline").textContent).toContain("puts most weight on one patch, 0.54 on patch (6, 4)");
   expect((await shown(heads, new FakeModel(state()))).one(".headline").hidden).toBe(true);
 });
 
