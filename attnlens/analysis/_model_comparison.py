@@ -32,7 +32,7 @@ class ModelComparison:
     """Two models, or two checkpoints of one, over the same inputs, head by head.
 
     Each number is the mean over the inputs of what `compare` returns for the two traces of one input, so that a long
-    input counts as much as a short one (`head_distance` averages over queries instead). Intervals are 95 % intervals
+    input counts as much as a short one (`head_distance` averages over queries instead). Intervals are 95% intervals
     of that mean by Student's t; they state how far the mean depends on which inputs were drawn, each for its head
     alone. A distance is never negative, so its interval says how far heads differ, not whether they do.
 
@@ -72,7 +72,7 @@ class ModelComparison:
         """Which statistics of `head_stats` changed: a row per layer, head (of a) and statistic, largest effects first.
 
         `a` and `b`, the means over the `inputs` for which the statistic is defined in both; `change`, b minus a, with
-        its 95 % interval `change_low` and `change_high`, paired by input; `effect`, the change in standard deviations
+        its 95% interval `change_low` and `change_high`, paired by input; `effect`, the change in standard deviations
         of the statistic over inputs (Cohen's d, the variances of a and b averaged); and `p` of the paired t-test,
         corrected for all rows by Benjamini and Hochberg (1995). All tokens count, also those that are not aligned.
 

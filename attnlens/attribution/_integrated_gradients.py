@@ -19,7 +19,7 @@ double everywhere. No gradient is computed twice.
 
 It is an estimate and no bound: what no node shows stays undetected. Its form and SAFETY were
 chosen on 1,800 sentences of SST-2 and four models, so that no converged scores were off by more than the tolerance, at
-0.5, 1, 2 and 5 %. `python -m tests.benchmarks.accuracy` measures it on others; the guide to attributions has the
+0.5, 1, 2 and 5%. `python -m tests.benchmarks.accuracy` measures it on others; the guide to attributions has the
 table.
 """
 

@@ -37,7 +37,7 @@ def head_effects(
     - `flips`: the share of predictions that change
     - `divergence`: the mean Kullback-Leibler divergence of the probabilities from those of the whole model, in nats
     - with targets: `accuracy` and `loss` (mean cross entropy in nats) without the heads, and `accuracy_change` and
-      `loss_change`, without minus with them, each with the 95 % interval of its mean over the inputs (`..._low`,
+      `loss_change`, without minus with them, each with the 95% interval of its mean over the inputs (`..._low`,
       `..._high`, Student's t over the inputs' own changes)
 
     `frame.attrs` holds `accuracy` and `loss` of the whole model. A change whose interval holds 0 is none that these

@@ -98,7 +98,7 @@ class Audit:
 
     @property
     def accuracy(self) -> tuple[float, float, float]:
-        """(share of right predictions, and its 95 % interval by Wilson)."""
+        """(share of right predictions, and its 95% interval by Wilson)."""
         correct = self.rows.correct
         return (float(correct.mean()), *share_interval(int(correct.sum()), len(correct)))
 
@@ -114,7 +114,7 @@ class Audit:
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
-        """Confidence beside accuracy in ten bins: `low`, `high`, `inputs`, `confidence`, `accuracy` with its 95 %
+        """Confidence beside accuracy in ten bins: `low`, `high`, `inputs`, `confidence`, `accuracy` with its 95%
         interval (`accuracy_low`, `accuracy_high`).
 
         `frame.attrs["ece"]` is the expected calibration error, their distance weighted by inputs (Naeini et al. 2015).
@@ -184,7 +184,7 @@ class Audit:
 
     @cached_property
     def by_slice(self) -> pd.DataFrame:
-        """Accuracy on slices of the data, the worst first: `slice`, `inputs`, `accuracy` with its 95 % interval, `rest`
+        """Accuracy on slices of the data, the worst first: `slice`, `inputs`, `accuracy` with its 95% interval, `rest`
         (accuracy on all other inputs), `difference`, and `p`, that of Fisher's exact test, corrected for the number of
         slices by Benjamini and Hochberg (1995)."""
         import pandas as pd
@@ -296,7 +296,7 @@ class Audit:
         """How faithful attribution methods are on these data, beside random orders: a row per method, the most faithful
         first, with the means of `al.faithfulness` over `count` inputs drawn by the seed.
 
-        `gain` is how much farther the area under the deletion curve is below that of random orders, with the 95 %
+        `gain` is how much farther the area under the deletion curve is below that of random orders, with the 95%
         interval of its mean over the inputs (`gain_low`, `gain_high`): a method whose interval holds 0 ranks words no
         better than chance.
         """
@@ -401,7 +401,7 @@ class Audit:
     def __repr__(self) -> str:
         share, low, high = self.accuracy
         lines = [
-            f"Audit of {self.name} on {len(self):,} inputs: {share:.1%} right (95 %: {low:.1%} to {high:.1%})",
+            f"Audit of {self.name} on {len(self):,} inputs: {share:.1%} right (95%: {low:.1%} to {high:.1%})",
             "  audit.confusion, audit.calibration, audit.errors (the most confident first)",
             "  audit.maps, audit.localization  where it looks, and whether the object is there"
             if self.reads_pictures

@@ -65,7 +65,7 @@ class AuditComparison:
 
     @property
     def difference(self) -> tuple[float, float, float]:
-        """(accuracy after minus before, and its 95 % interval by the paired bootstrap)."""
+        """(accuracy after minus before, and its 95% interval by the paired bootstrap)."""
         before, after = self._correct
         change = after.astype(float) - before
         return (float(change.mean()), *resampled_means(change))
@@ -114,7 +114,7 @@ class AuditComparison:
     @cached_property
     def by_slice(self) -> pd.DataFrame:
         """The same by slice, what broke most first: `slice`, `inputs`, `before`, `after` (accuracies), `difference`
-        with its 95 % interval (`low`, `high`), `fixed`, `broken`, and `p` of McNemar's test, corrected for the number
+        with its 95% interval (`low`, `high`), `fixed`, `broken`, and `p` of McNemar's test, corrected for the number
         of slices by Benjamini and Hochberg (1995)."""
         import pandas as pd
         from scipy.stats import binomtest
@@ -144,7 +144,7 @@ class AuditComparison:
         fixed, broken = self.counts
         return (
             f"{self.before.name} and {self.after.name} on {len(self):,} inputs: accuracy {change:+.1%} "
-            f"(95 %: {low:+.1%} to {high:+.1%}; p {self.p:.2g}); {fixed:,} fixed, {broken:,} broken\n"
+            f"(95%: {low:+.1%} to {high:+.1%}; p {self.p:.2g}); {fixed:,} fixed, {broken:,} broken\n"
             "  comparison.fixed, comparison.broken, comparison.by_slice, comparison.report('comparison.html')"
         )
 

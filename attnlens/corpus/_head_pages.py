@@ -89,7 +89,7 @@ class HeadPages:
 
     @cached_property
     def stats(self) -> pd.DataFrame:
-        """The statistics of `al.head_stats` and `weight`, each with the 95 % interval of its mean over the inputs
+        """The statistics of `al.head_stats` and `weight`, each with the 95% interval of its mean over the inputs
         (`entropy_low`, `entropy_high`), their standard deviation `entropy_std`, and the number of inputs that have it,
         `entropy_inputs`. `weight` is the largest weight of the head in an input, on an ordinary key."""
         import pandas as pd
@@ -114,7 +114,7 @@ class HeadPages:
     def quantiles(self) -> pd.DataFrame:
         """Quantiles over the inputs: `layer`, `head`, `statistic`, and `0.05` to `0.95`.
 
-        `frame.attrs["rank_error"]` is how far their ranks may be off, with a probability of 99 %; of up to 400 inputs
+        `frame.attrs["rank_error"]` is how far their ranks may be off, with a probability of 99%; of up to 400 inputs
         they are exact.
         """
         frame = self.heads.loc[self.heads.index.repeat(len(SCORES))].reset_index(drop=True)
@@ -179,7 +179,7 @@ class HeadPages:
         """The pattern that each head follows on these data, if any.
 
         Columns `pattern` (a statistic of `al.head_stats`, "" for none), `score` (its mean over the inputs, a share of
-        the head's attention), `low` and `high` (the interval of the mean, at 95 % for all heads and patterns together,
+        the head's attention), `low` and `high` (the interval of the mean, at 95% for all heads and patterns together,
         by Bonferroni), `limit`, and `also`, the other patterns that it follows. A head follows a pattern where `low`
         exceeds the limit, the largest mean of any head of 20 or more copies of the model with randomised parameters;
         of several patterns the first is farthest above its limit. `frame.attrs["randomised"]` is the share of heads

@@ -24,7 +24,7 @@ MOST_DRAWN = 20_000
 
 
 def share_interval(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share by Wilson (1927); the whole range for no case."""
+    """The 95% interval of a share by Wilson (1927); the whole range for no case."""
     from scipy.stats import binomtest
 
     if not count:
@@ -67,7 +67,7 @@ def welch(
 
 
 def resampled_means(values: np.ndarray, seed: int = 0, times: int = 1000) -> tuple[float, float]:
-    """The 95 % interval of a mean by the percentile bootstrap (Efron 1979); values: one per input."""
+    """The 95% interval of a mean by the percentile bootstrap (Efron 1979); values: one per input."""
     if len(values) > MOST_DRAWN:
         width = 1.959964 * values.std() / np.sqrt(len(values))
         return float(values.mean() - width), float(values.mean() + width)

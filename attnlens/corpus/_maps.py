@@ -67,9 +67,9 @@ def localization_table(rows: AuditRows) -> pd.DataFrame:
     ("all", "right", "wrong").
 
     Columns: `inputs` with a mask; `chance`, the mean share of a picture that the mask covers; `pointing`, the share of
-    pictures whose largest value lies in the mask (pointing game, Zhang et al. 2018, without a margin), with its 95 %
+    pictures whose largest value lies in the mask (pointing game, Zhang et al. 2018, without a margin), with its 95%
     interval by Wilson; `energy`, the mean share of the positive values that lies in it (energy-based pointing game,
-    Wang et al. 2020), with its 95 % bootstrap interval. A map that knows nothing of the object has both at chance.
+    Wang et al. 2020), with its 95% bootstrap interval. A map that knows nothing of the object has both at chance.
     """
     import pandas as pd
 

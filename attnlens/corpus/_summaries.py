@@ -13,13 +13,13 @@ import numpy as np
 from ..analysis._moments import RunningMoments
 
 SKETCH = 400
-"""k of the quantile sketches: their ranks are off by 0.7 % at most, with a probability of 99 %, and exact below k."""
+"""k of the quantile sketches: their ranks are off by 0.7% at most, with a probability of 99%, and exact below k."""
 
 
 class QuantileSketch:
     """Approximate quantiles of each column, by one KLL sketch of Apache DataSketches each; NaN does not count.
 
-    `rank_error` is how far the rank of a quantile may be off, with a probability of 99 %.
+    `rank_error` is how far the rank of a quantile may be off, with a probability of 99%.
     Source: Karnin, Lang, Liberty 2016, "Optimal Quantile Approximation in Streams".
     """
 

@@ -110,7 +110,7 @@ def word_table(rows: AuditRows, counts: WordCounts, shares: np.ndarray, names: S
 
     A row per predicted class and word that occurs in at least five of its inputs: `prediction`, `word` (lower case),
     `inputs` that hold it, `share`, the part of all inputs with the word that has this prediction, `total`, the sum of
-    its scores, `mean` per input with its 95 % bootstrap interval (`low`, `high`), `hits` and `errors` (means over right
+    its scores, `mean` per input with its 95% bootstrap interval (`low`, `high`), `hits` and `errors` (means over right
     and wrong predictions) and `p`, that the share is no larger than that of the class among all inputs (a binomial
     test), corrected for the number of words by Benjamini and Hochberg (1995).
 
@@ -138,7 +138,7 @@ def word_table(rows: AuditRows, counts: WordCounts, shares: np.ndarray, names: S
 
 
 def _bootstrapped(rows: AuditRows, counts: WordCounts, pairs: np.ndarray, seed: int = 0) -> np.ndarray:
-    """`[2, pair]`: the 95 % interval of the mean score of words; pairs: `class << 32 | word`.
+    """`[2, pair]`: the 95% interval of the mean score of words; pairs: `class << 32 | word`.
 
     Inputs are resampled while they are read once more: each counts as often in a replicate as a Poisson variable of
     mean 1 says. Source: Hanley and MacGibbon 2006, "Creating Non-Parametric Bootstrap Samples Using Poisson
@@ -189,7 +189,7 @@ def shortcut_table(
     hold it, and inserted into inputs of other predictions, at most fifty each. Columns:
 
     - `prediction`, `word`, `inputs`, `share` and `mean`, as in `word_table`
-    - `removed`, `removed_low`, `removed_high`: the share of predictions that change without the word, with its 95 %
+    - `removed`, `removed_low`, `removed_high`: the share of predictions that change without the word, with its 95%
       interval; `removed_random`: the same of another word of the same inputs, as near in frequency as there is
     - `inserted`, ...: the share of other predictions that become this one with the word; `inserted_random`: with such a
       word

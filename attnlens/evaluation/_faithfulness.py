@@ -122,7 +122,7 @@ def log_odds(curves: Curves) -> Tensor:
 
     Source: Shrikumar et al. 2017, "Learning Important Features Through Propagating Activation Differences", section
     4.1, in the form of Sanyal and Ren 2021, "Discretized Integrated Gradients", section 4.2: log of the probability,
-    the top 20 %. They round 20 % down, which removes nothing from texts of four tokens; here it is rounded up.
+    the top 20%. They round 20% down, which removes nothing from texts of four tokens; here it is rounded up.
     """
     logs = curves.deletion.log()
     return logs[:, curves.at(TOP)] - logs[:, 0]

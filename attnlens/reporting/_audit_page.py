@@ -67,11 +67,11 @@ def _cards(audit: Audit) -> str:
     share, low, high = audit.accuracy
     accuracy = (
         f"<h2>Accuracy</h2><p class='large'>{share:.1%}</p>"
-        f"<p class='about'>95 % interval {low:.1%} to {high:.1%}; {audit.wrong:,} wrong predictions</p>"
+        f"<p class='about'>95% interval {low:.1%} to {high:.1%}; {audit.wrong:,} wrong predictions</p>"
         f"{_recalls(audit.confusion)}"
     )
     calibration = (
-        f"<h2>Calibration</h2><p class='small'>With 95 % intervals and numbers of inputs; on the dashed line accuracy "
+        f"<h2>Calibration</h2><p class='small'>With 95% intervals and numbers of inputs; on the dashed line accuracy "
         f"is what the model expects. Expected calibration error {audit.calibration.attrs['ece']:.1%}.</p>"
         f"{_reliability(audit.calibration)}"
     )
@@ -213,7 +213,7 @@ def _localization(audit: Audit) -> str:
     ]  # fmt: skip
     said = (
         "Whether maps lie on the object: the share of pictures whose largest value is inside its mask (pointing game), "
-        "and the share of the positive values that is (energy), with 95 % intervals, beside chance, the share of the "
+        "and the share of the positive values that is (energy), with 95% intervals, beside chance, the share of the "
         "picture that the mask covers."
     )
     return section("localization", "On the object, or beside it", said, sortable("localization", names, rows))
@@ -290,7 +290,7 @@ def _shortcuts(audit: Audit) -> str:
         "shortcuts",
         "Words that decide, checked on the model",
         "How often a prediction changes when the word is removed, and how often another prediction becomes this one "
-        "when it is inserted, with 95 % intervals, beside other words that are about as frequent. A word without "
+        "when it is inserted, with 95% intervals, beside other words that are about as frequent. A word without "
         "meaning that decides is a shortcut.",
         sortable("shortcuts", names, rows),
     )
@@ -310,7 +310,7 @@ def _slices(audit: Audit) -> str:
         for row in audit.by_slice.itertuples()
     ]  # fmt: skip
     names = [
-        ("slice", True), ("inputs", False), ("accuracy, 95 % interval", False), ("on the rest", False),
+        ("slice", True), ("inputs", False), ("accuracy, 95% interval", False), ("on the rest", False),
         ("difference, points", False), ("p", False),
     ]  # fmt: skip
     said = "p by Fisher's exact test, corrected for the number of slices (Benjamini and Hochberg); bold up to 0.05."
@@ -333,7 +333,7 @@ def _words(audit: Audit) -> str:
     ]  # fmt: skip
     names = [
         ("word", True), ("prediction", True), ("inputs", False), ("share of its inputs", False), ("mean score", False),
-        ("95 % interval", False), ("in hits", False), ("in errors", False),
+        ("95% interval", False), ("in hits", False), ("in errors", False),
     ]  # fmt: skip
     said = (
         "The mean attribution of a word in inputs of this prediction, in logits. Bold: the word goes with the "

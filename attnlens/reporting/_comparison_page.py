@@ -35,7 +35,7 @@ def _cards(comparison: AuditComparison) -> str:
     sides = (comparison.before, comparison.after)
     shares = [audit.rows.correct[places].mean() for audit, places in zip(sides, comparison.places)]
     return cards(
-        f"<h2>Accuracy</h2><p class='large'>{100 * change:+.1f}</p><p class='about'>points, 95 % interval "
+        f"<h2>Accuracy</h2><p class='large'>{100 * change:+.1f}</p><p class='about'>points, 95% interval "
         f"{100 * low:+.1f} to {100 * high:+.1f} (paired bootstrap); {shares[0]:.1%} before, {shares[1]:.1%} after</p>",
         f"<h2>Fixed</h2><p class='large'>{fixed:,}</p><p class='about'>inputs were wrong and are right</p>",
         f"<h2>Broken</h2><p class='large'>{broken:,}</p><p class='about'>inputs were right and are wrong; that as many "
@@ -93,7 +93,7 @@ def _slices(comparison: AuditComparison) -> str:
     ]  # fmt: skip
     names = [
         ("slice", True), ("inputs", False), ("before", False), ("after", False),
-        ("difference, points, 95 % interval", False), ("fixed", False), ("broken", False), ("p", False),
+        ("difference, points, 95% interval", False), ("fixed", False), ("broken", False), ("p", False),
     ]  # fmt: skip
     said = "p by McNemar's exact test, corrected for the number of slices (Benjamini and Hochberg); bold up to 0.05."
     return section(

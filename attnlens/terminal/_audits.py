@@ -48,7 +48,7 @@ TABLES: dict[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
         },
     ),
     "by_slice": (
-        "Accuracy by slice, with its 95 % interval, and on the rest",
+        "Accuracy by slice, with its 95% interval, and on the rest",
         lambda row: {
             "slice": row.slice, "inputs": str(row.inputs), "accuracy": _percent(row.accuracy),
             "interval": f"{_percent(row.accuracy_low)} to {_percent(row.accuracy_high)}",
@@ -143,7 +143,7 @@ def _summary(result: Audit | AuditComparison) -> str:
     share, low, high = result.accuracy
     lost = result.run.manifest["errors"]
     return (
-        f"{result.name} on {len(result):,} inputs: {share:.0%} right (95 % interval {low:.0%} to {high:.0%}), "
+        f"{result.name} on {len(result):,} inputs: {share:.0%} right (95% interval {low:.0%} to {high:.0%}), "
         f"calibration error {result.calibration.attrs['ece']:.1%}"
     ) + (f"\n{lost:,} rows could not be used: see {result.run.folder / 'errors'}" if lost else "")
 

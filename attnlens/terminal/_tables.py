@@ -209,13 +209,13 @@ def _print_models(console: Console, models: ModelTable, top: int) -> None:
     comparison = models.comparison
     a, b = comparison.models
     console.print(Text(f"{a} beside {b}: the mean of {comparison.inputs} inputs", style="bold"))
-    console.print(f"heads by {_measure(comparison)}; 95 % intervals over the inputs", style="dim")
+    console.print(f"heads by {_measure(comparison)}; 95% intervals over the inputs", style="dim")
     if comparison.unaligned:
         console.print(Text(f"{comparison.unaligned} more could not be aligned; {comparison.reason}"))
     if comparison.only_special:
         console.print(f"of {comparison.only_special} inputs, only special tokens are aligned")
     frame = comparison.most(top)
-    cells = {f"{name} (95 %)": _with_interval(frame, name) for name in INTERVALS}
+    cells = {f"{name} (95%)": _with_interval(frame, name) for name in INTERVALS}
     _print_frame(console, frame.assign(**cells), ["layer", "head", "layer_b", "head_b", *cells])
 
 

@@ -19,7 +19,7 @@ TOLERANCE = 0.01
 SMOOTH = "the reality of the new live-action pinocchio he directed , cowrote and starred in borders on the grotesque ."
 
 NODES = 500
-"""Of the reference: it is off by up to 0.3 % itself, where the path crosses kinks of the head's ReLU.
+"""Of the reference: it is off by up to 0.3% itself, where the path crosses kinks of the head's ReLU.
 `python -m tests.benchmarks.accuracy` does it with 4,000, over a data set."""
 
 
@@ -61,7 +61,7 @@ def test_scores_are_within_the_tolerance_or_marked(lens, exact, baseline, texts)
 
 
 def test_a_path_that_seems_smooth_at_few_nodes(lens, exact):
-    """Fifteen gradients estimate a difference of 1.7 % between two rules, and are off by 3.7 %."""
+    """Fifteen gradients estimate a difference of 1.7% between two rules, and are off by 3.7%."""
     text = SMOOTH
     (found,) = lens.attribute([text], tolerance=0.02)
     expected = reference(exact, text, found.target.index, "pad")

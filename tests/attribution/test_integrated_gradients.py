@@ -306,7 +306,7 @@ def test_no_change_but_scores():
 
 
 def test_a_small_change_is_judged_beside_the_scores():
-    """F changes by a thousandth of what the scores amount to: a gap of 1 % of that would cost hundreds of points."""
+    """F changes by a thousandth of what the scores amount to: a gap of 1% of that would cost hundreds of points."""
     forward = lambda x: (9 * x[:, 0]).sigmoid() - 0.998 * (9 * x[:, 1] ** 2).sigmoid()  # noqa: E731
     found, estimate = AdaptiveIntegratedGradients(forward).attribute(row(1.0, 1.0), return_estimate=True)
     assert bool(estimate.converged)

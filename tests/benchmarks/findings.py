@@ -106,7 +106,7 @@ def shares(tables: dict[str, pd.DataFrame]) -> Table:
     shown.add_row("inputs", *(str(len(group)) for group in groups))
     for kind in kinds:
         rates = (np.mean([kind in said for said in group["said"]]) for group in groups)
-        shown.add_row(kind, *(f"{100 * rate:.0f} %" for rate in rates))
+        shown.add_row(kind, *(f"{100 * rate:.0f}%" for rate in rates))
     return shown
 
 

@@ -59,7 +59,7 @@ def sentences(count: int, draw: random.Random, planted: float) -> tuple[list[str
 
 
 def classifier(seed: int, steps: int = 250) -> al.Lens:
-    """A DistilBERT of two small layers, trained on such sentences, 3 % of them with the planted word."""
+    """A DistilBERT of two small layers, trained on such sentences, 3% of them with the planted word."""
     torch.manual_seed(seed)
     draw, made = random.Random(seed), tokenizer()
     config = hf.DistilBertConfig(

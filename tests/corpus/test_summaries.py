@@ -69,7 +69,7 @@ def test_the_interval_of_a_mean_covers_it():
         summary.add_all(draw.normal(2.0, 3.0, (8, 1)))
         low, high = summary.moments.interval()
         hits += bool(low[0] <= 2.0 <= high[0])
-    assert 272 <= hits <= 297  # 95 % of 300, within four standard deviations
+    assert 272 <= hits <= 297  # 95% of 300, within four standard deviations
 
 
 @settings(max_examples=40, deadline=None)

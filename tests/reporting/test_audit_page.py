@@ -50,7 +50,7 @@ def test_the_page_says_what_the_audit_says(page, audited):
     share, low, high = audited.accuracy
     assert "<h1>Audit of the model sentiment</h1>" in page
     assert f"{share:.1%}" in page
-    assert f"95 % interval {low:.1%} to {high:.1%}" in page
+    assert f"95% interval {low:.1%} to {high:.1%}" in page
     for name, row in audited.confusion.iterrows():
         assert f"<th scope='row'>{name}</th>" in page
         assert f"<td>{row[name] / row.sum():.0%}</td><td>{row[name]} of {row.sum()}</td>" in page

@@ -559,8 +559,8 @@ def test_compare_over_a_file_of_texts(quick, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "sentiment beside model: the mean of 3 inputs"
-    assert lines[1].endswith("0 (the same) to 1; 95 % intervals over the inputs")
-    assert "  entropy_change (95 %)" in lines[2]
+    assert lines[1].endswith("0 (the same) to 1; 95% intervals over the inputs")
+    assert "  entropy_change (95%)" in lines[2]
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
     numbers = json.loads(quick(*compare, "--json").stdout)
     assert (numbers["inputs"], numbers["unaligned"], len(numbers["heads"])) == (3, 0, 72)

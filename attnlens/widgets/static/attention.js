@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -1172,7 +1172,7 @@ var Frame = class {
     "aria-expanded": "false",
     "aria-controls": "keys",
     onclick: () => this.switchShortcuts()
-  }, "Keys");
+  }, "Shortcuts");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -1287,8 +1287,11 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
+function formatTick(value) {
+  return formatNumber(value).replace(/^-/, "−");
+}
 function formatPercent(share) {
-  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)}%` : `${Math.round(100 * share)}%`;
 }
 
 // src/attention/attention_model.ts
@@ -2067,7 +2070,7 @@ var AttentionControls = class {
       this.layersLabel,
       this.specialLabel,
       h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
-      h("label", {}, this.log, "log"),
+      h("label", {}, this.log, "log scale"),
       this.poolGroup
     );
     this.layOut();
@@ -2120,7 +2123,7 @@ var AttentionControls = class {
       ...layers.length > 1 ? [`mean of layers ${numberRanges(layers)}`] : [],
       ...model.get("hide_special") ? ["no special tokens"] : [],
       ...threshold > 0 ? [`from ${threshold.toFixed(3)}`] : [],
-      ...model.get("log") ? ["log"] : [],
+      ...model.get("log") ? ["log scale"] : [],
       ...model.get("pool") === "mean" ? ["mean of a cell's weights"] : []
     ];
   }
@@ -2160,7 +2163,7 @@ var AttentionControls = class {
 var FAINTEST = 0.01;
 var SHADES = 24;
 var LINES_PER_TOKEN = 2;
-var LONE = 0.15;
+var [FAINT, LONE] = [0.1, 0.15];
 var [THIN, THICK] = [0.8, 4];
 function lineShare({ top, log }) {
   return intensityScale(top, log);
@@ -2205,7 +2208,7 @@ function lineStrokes(drawing, sight) {
   let stronger = 0;
   for (const stroke of strokes.reverse()) {
     const rank = stronger + stroke.segments.length;
-    stroke.opacity = drawing.alone ? LONE + (1 - LONE) * stroke.opacity : stroke.opacity * Math.min(1, full / rank);
+    stroke.opacity = drawing.alone ? LONE + (1 - LONE) * stroke.opacity : (FAINT + (1 - FAINT) * stroke.opacity) * Math.min(1, full / rank);
     stronger = rank;
   }
   return strokes.reverse();
@@ -2260,7 +2263,9 @@ function lineSamples(drawing) {
 function samplesSvg(samples, ink, x, y) {
   const step = 74;
   const parts = samples.map(({ text, width, opacity, colour }, n) => `<line x1="${n * step + 1}" y1="9" x2="${n * step + 25}" y2="9" stroke="${colour}" stroke-width="${width}" stroke-opacity="${Math.max(0.2, opacity)}"/><text x="${n * step + 31}" y="13" fill="${ink}" font-size="11" font-family="system-ui, sans-serif">${text}</text>`);
-  return `<svg x="${x}" y="${y}" width="${samples.length * step}" height="18">${parts.join("")}</svg>`;
+  const end = samples.length * step;
+  const name = `<text x="${end}" y="13" fill="${ink}" font-size="11" font-family="system-ui, sans-serif">attention weight</text>`;
+  return samples.length ? `<svg x="${x}" y="${y}" width="${end + 100}" height="18">${parts.join("")}${name}</svg>` : "";
 }
 function linesSvg(drawing, sight) {
   const { first, end } = sight;
@@ -2274,7 +2279,7 @@ function linesSvg(drawing, sight) {
     attributes: `font-family="monospace" font-size="13" fill="${drawing.ink}"`,
     body: [
       ...["query", "key"].map((name, n) => `<text x="${n ? right + 8 : left - 8}" y="16" text-anchor="${n ? "start" : "end"}" font-family="sans-serif" font-weight="bold">${name}</text>`),
-      samplesSvg(lineSamples(drawing), drawing.muted, middle - 105, 2),
+      samplesSvg(lineSamples(drawing), drawing.muted, middle - 160, 2),
       `<g fill="none" stroke-linecap="round">${lines.join("")}</g>`,
       ...tokensSvg(drawing, drawing.rows.slice(first, end), "query", first, y),
       ...tokensSvg(drawing, drawing.cols.slice(first, end), "key", first, y),
@@ -2314,7 +2319,7 @@ var PRINTED = 660;
 var LETTER = 7.9;
 var BESIDE = 62;
 var MOST_LABELS = 0.38;
-var SAMPLE = 72;
+var [SAMPLE, NAME] = [72, 100];
 var REACH = 6;
 var MOST_SVG_ROWS = 200;
 var Lines = class {
@@ -2383,8 +2388,8 @@ var Lines = class {
     if (!drawing) return;
     this.width = this.element.clientWidth || this.width;
     this.side = sideOf(drawing, this.width, this.sight);
-    const fitting = Math.floor((this.width - 2 * this.side) / SAMPLE);
-    this.legend.replaceChildren(...fitting > 0 ? lineSamples(drawing).slice(-fitting).map(sampleElement) : []);
+    const fitting = Math.floor((this.width - 2 * this.side - NAME) / SAMPLE);
+    this.legend.replaceChildren(...fitting > 0 ? ["attention weight", ...lineSamples(drawing).slice(-fitting).map(sampleElement)] : []);
     this.content.style.setProperty("--side", `${this.side}px`);
     this.content.style.setProperty("--row", `${this.row}px`);
     const context = canvasContext(this.canvas, this.width, this.height);
@@ -2616,11 +2621,11 @@ function legendTicks({ top, log, signed, share }, length) {
   const out = [];
   for (const weight of weights) {
     const y = (1 - share(weight)) * (length - 1);
-    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatNumber(weight) });
+    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatTick(weight) });
   }
   return out;
 }
-function paintLegend(context, colours, x, y, room, ink) {
+function paintLegend(context, colours, x, y, room, { ink, name, muted }) {
   const length = Math.min(room, LONGEST2);
   for (let line = 0; line < length; line++) {
     context.fillStyle = colours.ramp(1 - line / (length - 1));
@@ -2630,14 +2635,32 @@ function paintLegend(context, colours, x, y, room, ink) {
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "middle";
-  for (const tick of legendTicks(colours, length)) context.fillText(tick.text, x + 17, y + tick.y);
+  const ticks = legendTicks(colours, length);
+  for (const tick of ticks) context.fillText(tick.text, x + 17, y + tick.y);
+  if (!hasName(length, name)) return;
+  context.save();
+  context.translate(x + nameOffset(ticks), y + length / 2);
+  context.rotate(Math.PI / 2);
+  context.fillStyle = muted;
+  context.textAlign = "center";
+  context.fillText(name, 0, 0);
+  context.restore();
 }
-function legendSvg(colours, x, y, room) {
+var LETTER2 = 6.2;
+function hasName(length, name) {
+  return name !== "" && length >= LETTER2 * name.length;
+}
+function nameOffset(ticks) {
+  return 17 + LETTER2 * Math.max(...ticks.map(({ text }) => text.length)) + 9;
+}
+function legendSvg(colours, x, y, room, { name, muted }) {
   const length = Math.min(room, LONGEST2);
   const high = length / BANDS;
   const bands = Array.from({ length: BANDS }, (_, n) => `<rect x="${x}" y="${y + n * high}" width="12" height="${high + 0.3}" fill="${colours.ramp(1 - n / (BANDS - 1))}"/>`);
-  const texts = legendTicks(colours, length).map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
-  return [...bands, ...texts].join("");
+  const ticks = legendTicks(colours, length);
+  const texts = ticks.map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
+  const title = `<text transform="translate(${x + nameOffset(ticks)} ${y + length / 2}) rotate(90)" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" fill="${muted}">${name}</text>`;
+  return [...bands, ...texts, ...hasName(length, name) ? [title] : []].join("");
 }
 
 // src/drawing/tile_cache.ts
@@ -2781,7 +2804,10 @@ function paintMatrix(context, scene) {
   context.globalAlpha = 1;
   paintLabels(context, scene);
   paintAxisNames(context, scene);
-  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
+  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, legendStyle(drawing));
+}
+function legendStyle({ roles, signed }) {
+  return { ink: roles.text, muted: roles.muted, name: signed ? "attention weight, b − a" : "attention weight" };
 }
 function hasLegend({ margins, colours }) {
   return colours.top > 0 && margins.legend > NO_ROOM;
@@ -2830,7 +2856,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }) {
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
       const ink = inkOn(colours.ramp(colours.share(weight)));
-      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
+      const text = weight.toFixed(2).replace(/^(-?)0/, "$1").replace("-", "−");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }
   return out;
@@ -2937,7 +2963,7 @@ function matrixSvg(scene, legendRoom) {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,
     attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
-    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
+    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high, legendStyle(drawing)) : ""}`
   };
 }
 
@@ -3037,7 +3063,7 @@ var Viewport = class {
 
 // src/drawing/matrix.ts
 var WIDE2 = { plot: 620, left: 124, top: 106, legend: 80 };
-var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
+var NARROW = { plot: 620, left: 84, top: 84, legend: 78 };
 var NARROW_WIDTH = 480;
 function fitted(margins, { queries, keys, rows, cols }) {
   const { left, top } = labelMargins(rows.map((n) => queries.text[n]), cols.map((n) => keys.text[n]));
@@ -3516,7 +3542,7 @@ function vectorRow(name, values, dark2) {
 
 // src/attention/index.ts
 var HOW = {
-  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight.",
+  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight. Colours tell heads apart.",
   matrix: "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005."
 };
 var KEYS = {

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -687,6 +687,9 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
+function formatTick(value) {
+  return formatNumber(value).replace(/^-/, "−");
+}
 function formatColumn(value, most, isSigned) {
   if (!Number.isFinite(value)) return "–";
   const decimals = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(most || 1))));
@@ -704,11 +707,11 @@ function legendTicks({ top, log, signed, share }, length) {
   const out = [];
   for (const weight of weights) {
     const y = (1 - share(weight)) * (length - 1);
-    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatNumber(weight) });
+    if (y - (out.at(-1)?.y ?? -Infinity) > LETTERS_APART) out.push({ y, text: formatTick(weight) });
   }
   return out;
 }
-function paintLegend(context, colours, x, y, room, ink) {
+function paintLegend(context, colours, x, y, room, { ink, name, muted }) {
   const length = Math.min(room, LONGEST2);
   for (let line = 0; line < length; line++) {
     context.fillStyle = colours.ramp(1 - line / (length - 1));
@@ -718,14 +721,32 @@ function paintLegend(context, colours, x, y, room, ink) {
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "middle";
-  for (const tick of legendTicks(colours, length)) context.fillText(tick.text, x + 17, y + tick.y);
+  const ticks = legendTicks(colours, length);
+  for (const tick of ticks) context.fillText(tick.text, x + 17, y + tick.y);
+  if (!hasName(length, name)) return;
+  context.save();
+  context.translate(x + nameOffset(ticks), y + length / 2);
+  context.rotate(Math.PI / 2);
+  context.fillStyle = muted;
+  context.textAlign = "center";
+  context.fillText(name, 0, 0);
+  context.restore();
 }
-function legendSvg(colours, x, y, room) {
+var LETTER = 6.2;
+function hasName(length, name) {
+  return name !== "" && length >= LETTER * name.length;
+}
+function nameOffset(ticks) {
+  return 17 + LETTER * Math.max(...ticks.map(({ text }) => text.length)) + 9;
+}
+function legendSvg(colours, x, y, room, { name, muted }) {
   const length = Math.min(room, LONGEST2);
   const high = length / BANDS;
   const bands = Array.from({ length: BANDS }, (_, n) => `<rect x="${x}" y="${y + n * high}" width="12" height="${high + 0.3}" fill="${colours.ramp(1 - n / (BANDS - 1))}"/>`);
-  const texts = legendTicks(colours, length).map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
-  return [...bands, ...texts].join("");
+  const ticks = legendTicks(colours, length);
+  const texts = ticks.map((tick) => `<text x="${x + 17}" y="${y + tick.y}" dominant-baseline="middle">${tick.text}</text>`);
+  const title = `<text transform="translate(${x + nameOffset(ticks)} ${y + length / 2}) rotate(90)" dominant-baseline="middle" text-anchor="middle" font-family="sans-serif" fill="${muted}">${name}</text>`;
+  return [...bands, ...texts, ...hasName(length, name) ? [title] : []].join("");
 }
 
 // src/drawing/svg.ts
@@ -955,7 +976,10 @@ function paintMatrix(context, scene) {
   context.globalAlpha = 1;
   paintLabels(context, scene);
   paintAxisNames(context, scene);
-  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
+  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, legendStyle(drawing));
+}
+function legendStyle({ roles, signed }) {
+  return { ink: roles.text, muted: roles.muted, name: signed ? "attention weight, b − a" : "attention weight" };
 }
 function hasLegend({ margins, colours }) {
   return colours.top > 0 && margins.legend > NO_ROOM;
@@ -1004,7 +1028,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }) {
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
       const ink = inkOn(colours.ramp(colours.share(weight)));
-      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
+      const text = weight.toFixed(2).replace(/^(-?)0/, "$1").replace("-", "−");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }
   return out;
@@ -1111,7 +1135,7 @@ function matrixSvg(scene, legendRoom) {
     width: margins.left + wide + (legend ? legendRoom : margins.top / 2),
     height: margins.top + high + 10,
     attributes: `font-family="monospace" font-size="11" fill="${drawing.roles.text}"`,
-    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`
+    body: `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/><rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high, legendStyle(drawing)) : ""}`
   };
 }
 
@@ -2039,7 +2063,7 @@ var Frame = class {
     "aria-expanded": "false",
     "aria-controls": "keys",
     onclick: () => this.switchShortcuts()
-  }, "Keys");
+  }, "Shortcuts");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -2210,7 +2234,7 @@ function sameAxes(a, b) {
 }
 
 // src/compare/compare.css
-var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.top > * { max-width: 100%; }\n.top > div:last-child { overflow-x: auto; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; min-width: 0; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.top .scores p { margin-top: 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 190px; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 45%; white-space: nowrap; }\n.scores th:last-child { text-align: left; }\n.scores .number { display: inline-block; width: 56px; text-align: right; margin-right: 8px; vertical-align: middle; }\n.change { display: inline-block; width: calc(100% - 68px); vertical-align: middle; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels[data-across="2"] { display: grid; grid-template-columns: max-content 1fr; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.distances + .legend { margin-top: 4px; }\n.distances button { width: 24px; height: 18px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n@media (forced-colors: active) { .distances button { forced-color-adjust: none; } }\n@media print {\n  .panels, .top { break-inside: avoid; }\n}\n';
+var compare_default = '.top { display: flex; flex-wrap: wrap; gap: 10px 24px; justify-content: space-between; align-items: flex-start; }\n.top > * { max-width: 100%; }\n.top > div:last-child { overflow-x: auto; }\n.sides { flex: 1 1 320px; min-width: 0; }\n.side { margin: 0 0 8px; padding-left: 18px; position: relative; line-height: 1.5; overflow-wrap: anywhere; }\n.side > b { position: absolute; left: 0; }\n.side .text { font-size: 14px; unicode-bidi: isolate; }\n.side mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }\n.side .facts { display: block; color: var(--muted); font-size: 12px; }\n.side .facts b { color: var(--text); }\n.scores { flex: 1 1 280px; max-width: 460px; min-width: 0; font-size: 12px; }\n.scores p { margin: 6px 0; }\n.top .scores p { margin-top: 0; }\n.scores .rows { max-height: 440px; overflow-y: auto; }\n.scores table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n.scores th { font-weight: normal; text-align: right; padding: 2px 6px; color: var(--muted); }\n.scores th[scope="row"] { font-family: var(--mono); color: var(--text); text-align: right; unicode-bidi: isolate; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 190px; }\n.scores td { text-align: right; padding: 2px 6px; }\n.scores td:last-child { width: 45%; white-space: nowrap; }\n.scores th:last-child { text-align: left; }\n.scores .number { display: inline-block; width: 56px; text-align: right; margin-right: 8px; vertical-align: middle; }\n.change { display: inline-block; width: calc(100% - 68px); vertical-align: middle; position: relative; height: 12px; background: linear-gradient(var(--line), var(--line)) 50% 0 / 1px 100% no-repeat; }\n.change i { position: absolute; top: 1px; bottom: 1px; background: var(--for); }\n.change.against i { background: var(--against); }\n.panels { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start; margin-top: 8px; }\n.panels[data-across="2"] { display: grid; grid-template-columns: max-content 1fr; }\n.panels figure { margin: 0; }\n.panels figcaption { font-size: 12px; color: var(--muted); display: flex; gap: 6px; align-items: center; min-height: 28px; }\n.panels figcaption b { color: var(--text); }\n.panels select { min-height: 22px; padding: 0 4px; }\n.distances { display: grid; gap: 2px; width: max-content; align-items: center; }\n.distances .axis { color: var(--muted); font-size: 10px; text-align: center; font-variant-numeric: tabular-nums; }\n.legend + .distances { margin-top: 4px; }\n.distances button { width: 24px; height: 18px; min-height: 0; padding: 0; border-radius: 2px; border-color: transparent; }\n.distances button[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n@media (forced-colors: active) { .distances button { forced-color-adjust: none; } }\n@media print {\n  .panels, .top { break-inside: avoid; }\n}\n';
 
 // src/ui/controls.ts
 function checkbox(act) {
@@ -2257,7 +2281,7 @@ var CompareControls = class {
       other_layer: list("other_layer", model.get("b_trace")),
       other_head: list("other_head")
     };
-    frame.bar.append(h("label", {}, this.log, "log"), zoomButtons(matrix));
+    frame.bar.append(h("label", {}, this.log, "log scale"), zoomButtons(matrix));
   }
   frame;
   log;
@@ -2315,7 +2339,7 @@ var DistanceMap = class {
     this.largest = largestDistance(partners);
     this.cells = this.largest > 0 ? partners.map((row, layer) => row.map((_, head) => this.cell(layer, head))) : [];
     this.element.hidden = this.largest === 0;
-    if (this.largest > 0) this.element.append(this.layOut(), this.legend);
+    if (this.largest > 0) this.element.append(this.legend, this.layOut());
   }
   partners;
   events;
@@ -2575,7 +2599,7 @@ var Viewport = class {
 
 // src/drawing/matrix.ts
 var WIDE2 = { plot: 620, left: 124, top: 106, legend: 80 };
-var NARROW = { plot: 620, left: 84, top: 84, legend: 62 };
+var NARROW = { plot: 620, left: 84, top: 84, legend: 78 };
 var NARROW_WIDTH = 480;
 function fitted(margins, { queries, keys, rows, cols }) {
   const { left, top } = labelMargins(rows.map((n) => queries.text[n]), cols.map((n) => keys.text[n]));
@@ -2892,7 +2916,7 @@ function sideCard(side, { model, prediction, tokens, patches }, changed) {
     { className: "side" },
     h("b", {}, side),
     h("span", { className: "text" }, ...words, rest > 0 && !patches ? `… ${rest} more tokens` : ""),
-    h("span", { className: "facts" }, prediction ? h("b", {}, `→ ${tokenLabel(prediction)}`) : null, prediction && model ? " · " : "", model)
+    h("span", { className: "facts" }, prediction ? h("b", {}, `→ ${tokenLabel(prediction)}`) : null, prediction && model ? " · " : "", model && `model ${model}`)
   );
 }
 

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -821,7 +821,7 @@ function formatSigned(value) {
   return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
 }
 function formatPercent(share) {
-  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)}%` : `${Math.round(100 * share)}%`;
 }
 
 // src/heads/heads.css
@@ -1620,18 +1620,19 @@ function card(name, said, ...content) {
   return h("section", { className: "card" }, h("h3", {}, name), h("p", { className: "small" }, said), ...content);
 }
 function lead(content, { pattern, pairs: [pair] }) {
-  const connects = pair ? ` Of ordinary tokens it connects “${tokenLabel(pair[0])}” → “${tokenLabel(pair[1])}” most above chance: ${pair[2]} times, by chance ${pair[3].toFixed(1)}.` : "";
-  if (!pattern.pattern) return [`Follows none of the named patterns more than heads of the same model with random parameters do.${connects}`];
+  const connects = pair ? [" ", h("strong", {}, `“${tokenLabel(pair[0])}” → “${tokenLabel(pair[1])}”`), ` is what it connects most above chance, of ordinary tokens: ${pair[2]} times, by chance ${pair[3].toFixed(1)}.`] : [];
+  if (!pattern.pattern) return [`Follows none of the named patterns more than heads of the same model with random parameters do.`, ...connects];
   const much = (pattern.score ?? 0) > 0.5 ? "Mostly" : "Partly";
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
     h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`),
     `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
-    `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}${connects}`
+    `${percent(pattern.low)} to ${percent(pattern.high)}, 95% interval; with random parameters up to ${percent(pattern.limit)}).${also}`,
+    ...connects
   ];
 }
 function percent(share) {
-  return share === null ? "–" : share < 0.1 ? `${(100 * share).toFixed(1)} %` : formatPercent(share);
+  return share === null ? "–" : share < 0.1 ? `${(100 * share).toFixed(1)}%` : formatPercent(share);
 }
 function examples(content, head) {
   if (!head.examples.length) return null;
@@ -1753,7 +1754,7 @@ function effects({ off }) {
   };
   return card(
     "Without it",
-    `Changes on ${off.inputs.toLocaleString("en")} inputs, with 95 % intervals${pair ? "; also without its nearest head, which may stand in for it" : ""}.`,
+    `Changes on ${off.inputs.toLocaleString("en")} inputs, with 95% intervals${pair ? "; also without its nearest head, which may stand in for it" : ""}.`,
     table(names, shown.map(([name, said]) => h("tr", {}, h("td", {}, name), cell(off, said), pair && cell(pair, said))))
   );
 }
@@ -1777,8 +1778,8 @@ function neighbours({ near }) {
 function statistics({ stats }) {
   return card(
     "Statistics",
-    "Means over the inputs with 95 % intervals, and the middle half of the inputs.",
-    table(["", "mean", "interval", "25 to 75 %"], stats.map(([name, mean, low, high, , q25, , q75]) => h("tr", {}, h("td", {}, statisticTitle(name)), h("td", {}, number(mean)), h("td", {}, `${number(low)} to ${number(high)}`), h("td", {}, `${number(q25)} to ${number(q75)}`))))
+    "Means over the inputs with 95% intervals, and the middle half of the inputs.",
+    table(["", "mean", "interval", "25 to 75%"], stats.map(([name, mean, low, high, , q25, , q75]) => h("tr", {}, h("td", {}, statisticTitle(name)), h("td", {}, number(mean)), h("td", {}, `${number(low)} to ${number(high)}`), h("td", {}, `${number(q25)} to ${number(q75)}`))))
   );
 }
 function number(value) {

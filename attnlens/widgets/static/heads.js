@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -551,6 +551,9 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
+function formatTick(value) {
+  return formatNumber(value).replace(/^-/, "−");
+}
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
@@ -912,7 +915,7 @@ var Frame = class {
     "aria-expanded": "false",
     "aria-controls": "keys",
     onclick: () => this.switchShortcuts()
-  }, "Keys");
+  }, "Shortcuts");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -1161,9 +1164,13 @@ function endMark(ends, { layer, head }) {
   return END_MARKS[ends?.findIndex((end) => end.layer === layer && end.head === head) ?? -1] ?? "";
 }
 var ENDS = { entropy: ["focused", "spread"], perplexity: ["focused", "spread"] };
+var UNITS = { entropy: "nats" };
+function statisticWithUnit(name) {
+  return [statisticTitle(name), UNITS[name] && `in ${UNITS[name]}`].filter(Boolean).join(" ");
+}
 function scaleEnds(name, { low, high }) {
   const [lowWord, highWord] = ENDS[name] ?? ["", ""];
-  return [[formatNumber(low), lowWord].filter(Boolean).join(" "), [formatNumber(high), highWord].filter(Boolean).join(" ")];
+  return [[formatTick(low), lowWord].filter(Boolean).join(" "), [formatTick(high), highWord].filter(Boolean).join(" ")];
 }
 function statisticRamp(ramp2) {
   return (share) => ramp2(FAINTEST + (1 - FAINTEST) * share);
@@ -1228,7 +1235,7 @@ var HeadsControls = class {
     this.sort.disabled = model.get("by") === "";
     const { extent } = statistic;
     const [low = "", high = ""] = extent ? scaleEnds(model.get("by"), extent) : [];
-    this.legend.replaceChildren(...extent ? [`${statisticTitle(model.get("by"))}: ${low}`, gradientBar(ramp2), high] : []);
+    this.legend.replaceChildren(...extent ? [`${statisticWithUnit(model.get("by"))}: ${low}`, gradientBar(ramp2), high] : []);
   }
 };
 
@@ -1404,8 +1411,8 @@ function headsSvg(heads2, ink, scale, cellOf) {
 
 // src/heads/index.ts
 var HOW = {
-  query: "In a square queries run down and keys across; strong colours are large weights, each square on its own scale.",
-  patch: "A square is the image: what the class token attends to; strong colours are large weights, each square on its own scale."
+  query: "In a square queries run down and keys across; strong colours are large weights, each square on its own scale. Hues tell heads apart.",
+  patch: "A square is the image: what the class token attends to; strong colours are large weights, each square on its own scale. Hues tell heads apart."
 };
 var [SMALLEST_VALUE, SMALLEST_PATTERN] = [8, 16];
 var KEYS = "Click a head to select it, Shift adds one; arrow keys move.";
@@ -1484,8 +1491,15 @@ var HeadsView = class {
     const { model } = this.frame;
     const by = model.get("by");
     const strongest = model.get("strongest");
-    const [name = "", said = ""] = by ? [statisticTitle(by), statistic.describeEnds(model.get("stacks"), this.valued && !this.picture.hasNumbers)] : strongest ? [placeTitle(strongest, model.get("stacks")), strongestInWords(strongest)] : [];
+    const [name = "", said = ""] = by ? [statisticTitle(by), [statistic.describeEnds(model.get("stacks"), this.valued && !this.picture.hasNumbers), this.selectedInWords(statistic)].filter(Boolean).join("; ")] : strongest ? [placeTitle(strongest, model.get("stacks")), strongestInWords(strongest)] : [];
     this.frame.title(said === "" ? "" : name, said);
+  }
+  /** The outlined head with its value; "" for several. */
+  selectedInWords(statistic) {
+    const { model } = this.frame;
+    const [head, ...others] = model.get("heads");
+    const value = head === void 0 || others.length ? null : statistic.of({ layer: model.get("layer"), head });
+    return value === null ? "" : `outlined: ${placeTitle({ layer: model.get("layer"), head }, model.get("stacks"))} (${formatNumber(value)})`;
   }
   /** Lays the squares out where the order or the width changed. */
   layOut(statistic, width) {

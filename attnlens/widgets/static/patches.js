@@ -1,4 +1,4 @@
-// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
+// Generated from widgets/src/patches/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
 
 // src/drawing/number_format.ts
 function formatNumber(value) {
@@ -1817,7 +1817,7 @@ var Frame = class {
     "aria-expanded": "false",
     "aria-controls": "keys",
     onclick: () => this.switchShortcuts()
-  }, "Keys");
+  }, "Shortcuts");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -2110,9 +2110,10 @@ var UNITS = {
 };
 var EVEN = 2;
 var COLOURS = { share: "heat", rank: "unsigned", signed: "signed" };
-function scaledMaps(maps2, shared) {
+function scaledMaps(maps2, shared, leading = 0) {
   const drawn = new Map([...maps2].map(([name, { values, kind }]) => [name, kind === "rank" ? sharesOfTotal(values) : values]));
-  const topOf = (name) => strongest(drawn.get(name), maps2.get(name).kind);
+  const topOf = (name) => strongest(drawn.get(name), maps2.get(name).kind, leading);
+  const uniform = 1 / (leading + Math.max(0, ...[...drawn.values()].map(({ length }) => length)));
   const tops = /* @__PURE__ */ new Map();
   for (const [name, { kind }] of maps2) tops.set(kind, Math.max(tops.get(kind) ?? 0, topOf(name)));
   return {
@@ -2120,20 +2121,20 @@ function scaledMaps(maps2, shared) {
       const values = drawn.get(name);
       return [name, mapUpTo(values, shared ? tops.get(kind) : topOf(name), kind)];
     })),
-    shared: shared ? [...tops].map(([kind, top]) => scaleOf(kind, top)) : [],
-    own: new Map(shared ? [] : [...maps2].map(([name, { kind }]) => [name, scaleOf(kind, topOf(name))]))
+    shared: shared ? [...tops].map(([kind, top]) => scaleOf(kind, top, uniform)) : [],
+    own: new Map(shared ? [] : [...maps2].map(([name, { kind }]) => [name, scaleOf(kind, topOf(name), uniform)]))
   };
 }
-function strongest(values, kind) {
-  return Math.max(largestMagnitude(values), kind === "share" ? Math.min(1, EVEN / values.length) : 0);
+function strongest(values, kind, leading = 0) {
+  return Math.max(largestMagnitude(values), kind === "share" ? Math.min(1, EVEN * (1 / (values.length + leading))) : 0);
 }
 function mapUpTo(values, top, kind = "share") {
   return { shares: values.map((value) => value / (top || 1)), colours: COLOURS[kind] };
 }
-function scaleOf(kind, top) {
+function scaleOf(kind, top, uniform = 0) {
   const signed = kind === "signed";
   const [unit, colours] = [UNITS[kind], COLOURS[kind]];
-  const high = { share: formatNumber(top), rank: percent(top), signed: formatSigned(top) }[kind];
+  const high = { share: `${formatNumber(top)}${uniform && top === EVEN * uniform ? " (2 × uniform)" : ""}`, rank: percent(top), signed: formatSigned(top) }[kind];
   return { low: signed ? formatSigned(-top) : "0", high, unit, colours };
 }
 function scoreText({ values, kind }, patch) {
@@ -2148,7 +2149,7 @@ function sharesOfTotal(values) {
   return values.map((value) => total > 0 ? value / total : 0);
 }
 function percent(share) {
-  return `${formatNumber(100 * share)} %`;
+  return `${formatNumber(100 * share)}%`;
 }
 
 // src/patches/large_picture.ts
@@ -2192,10 +2193,10 @@ var LargePicture = class {
   draw({ query, weights }, pointed, paint, note) {
     const { grid } = this;
     const ofPatches = weights.subarray(grid.leading);
-    const top = strongest(ofPatches, "share");
+    const top = strongest(ofPatches, "share", grid.leading);
     this.overlay.show(mapUpTo(ofPatches, top), paint, { query: grid.patchAt(query), pointed });
     this.drawLeading(query, weights);
-    this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top)));
+    this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top, 1 / weights.length)));
     this.title.textContent = grid.titleOf(query);
     this.note = note;
     this.focusable.setAttribute("aria-label", `${this.title.textContent}, ${note}`);
@@ -2500,7 +2501,6 @@ var Playback = class {
 };
 
 // src/patches/index.ts
-var HOW = "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined. Patches are named (row, column), from 0.";
 var KEYS = "Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Arrows move the patch, Shift with them reads, [ and ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
 var SHOWN = ["layer", "heads", "query", "blend", "panels", "shared", "target", "maps", "scores"];
 var PatchesView = class {
@@ -2552,7 +2552,6 @@ var PatchesView = class {
     const { frame, signal } = this;
     frame.stage.classList.add("patches");
     frame.stage.append(this.large.element, h("div", { className: "right" }, this.panels.element, this.foot));
-    frame.explain(this.grid.omission + HOW, KEYS);
     frame.root.addEventListener("keydown", (event) => this.onKey(event), { signal });
     listen(frame.model, SHOWN, frame.redraw, signal);
   }
@@ -2578,6 +2577,7 @@ var PatchesView = class {
   draw() {
     const names = this.frame.model.get("panels");
     this.controls.draw();
+    this.explain();
     this.panels.layOut(names);
     this.foot.hidden = names.length === 0;
     const drawing = ++this.drawings;
@@ -2595,6 +2595,12 @@ var PatchesView = class {
       }
     );
   }
+  explain() {
+    const { grid, frame } = this;
+    const query = frame.model.get("query");
+    const whose = grid.patchAt(query) !== null ? "the outlined patch" : query === null && !grid.leading ? "every position, on average" : "the class token";
+    frame.explain(`${grid.omission}In the large picture: the brighter a patch, the larger the weight on it of ${whose}. Patches are named (row, column), from 0.`, KEYS);
+  }
   async drawMaps(names, drawing) {
     const { frame, grid, query } = this;
     const { model } = frame;
@@ -2611,7 +2617,7 @@ var PatchesView = class {
     }
     const row = { query, weights };
     this.current = { row, maps: maps2 };
-    const [paint, scaled] = [this.paint, scaledMaps(maps2, model.get("shared"))];
+    const [paint, scaled] = [this.paint, scaledMaps(maps2, model.get("shared"), grid.leading)];
     this.large.draw(row, this.pointed, paint, this.layerText);
     const panels = names.map((name) => this.panelDrawing(name, maps2.get(name), scaled));
     this.panels.draw(panels, this.pointed ?? this.attending, paint);
@@ -2655,14 +2661,14 @@ var PatchesView = class {
   }
   svg() {
     const { frame, grid, current } = this;
-    const scaled = scaledMaps(current?.maps ?? /* @__PURE__ */ new Map(), frame.model.get("shared"));
+    const scaled = scaledMaps(current?.maps ?? /* @__PURE__ */ new Map(), frame.model.get("shared"), grid.leading);
     const ofPatches = current?.row.weights.subarray(grid.leading) ?? new Float32Array(grid.patches);
-    const top = strongest(ofPatches, "share");
+    const top = strongest(ofPatches, "share", grid.leading);
     return figureSvg({
       ground: this.ground,
       paint: this.paint,
       roles: frame.roles,
-      large: { map: mapUpTo(ofPatches, top), query: grid.patchAt(this.query), scale: scaleOf("share", top) },
+      large: { map: mapUpTo(ofPatches, top), query: grid.patchAt(this.query), scale: scaleOf("share", top, 1 / (grid.patches + grid.leading)) },
       panels: this.panels.figures(frame.model.get("panels"), scaled),
       scales: scaled.shared
     });

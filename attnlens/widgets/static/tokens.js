@@ -1,4 +1,4 @@
-// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 a61e0e02597c57ee5d00c00a26e3d1d2ee5be867aa8db2533a16a64d55719db5
+// Generated from widgets/src/tokens/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -856,7 +856,7 @@ var Frame = class {
     "aria-expanded": "false",
     "aria-controls": "keys",
     onclick: () => this.switchShortcuts()
-  }, "Keys");
+  }, "Shortcuts");
   downloads = h("span", { className: "downloads" });
   section;
   content = null;
@@ -1113,7 +1113,7 @@ function formatColumn(value, most, isSigned) {
   return isSigned && Number(text2) !== 0 ? `${value > 0 ? "+" : "−"}${text2}` : text2;
 }
 function formatPercent(share) {
-  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)}%` : `${Math.round(100 * share)}%`;
 }
 
 // src/protocol/float16.ts

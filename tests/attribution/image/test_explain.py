@@ -308,7 +308,7 @@ def test_several_baselines_are_averaged(bent):
     kinds = ["black", photograph().rotate(90).resize((60, 40)), "random"]
     alone = [attribute_image(bent, photograph(), 1, baseline=kind) for kind in kinds]
     found = attribute_image(bent, photograph(), 1, baseline=kinds)
-    close(found.scores, (sum(one.scores for one in alone) / 3).numpy(), 0.03)  # each alone is 1 % off
+    close(found.scores, (sum(one.scores for one in alone) / 3).numpy(), 0.03)  # each alone is 1% off
     assert found.change == pytest.approx(sum(one.change for one in alone) / 3)
     assert found.steps > sum(one.steps for one in alone)  # the mean is as exact as one path has to be
     assert found.converged

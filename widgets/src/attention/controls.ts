@@ -77,7 +77,7 @@ export class AttentionControls {
       this.layersLabel,
       this.specialLabel,
       h("label", {}, h("span", { className: "name" }, "hide below"), this.threshold, this.thresholdValue),
-      h("label", {}, this.log, "log"),
+      h("label", {}, this.log, "log scale"),
       this.poolGroup,
     );
     this.layOut();
@@ -111,7 +111,7 @@ export class AttentionControls {
       ...(layers.length > 1 ? [`mean of layers ${numberRanges(layers)}`] : []),
       ...(model.get("hide_special") ? ["no special tokens"] : []),
       ...(threshold > 0 ? [`from ${threshold.toFixed(3)}`] : []),
-      ...(model.get("log") ? ["log"] : []),
+      ...(model.get("log") ? ["log scale"] : []),
       ...(model.get("pool") === "mean" ? ["mean of a cell's weights"] : []),
     ];
   }

@@ -15,7 +15,7 @@ import { ScoreDetail, type DetailCell } from "./score_detail";
 import type { AttentionState } from "./state";
 
 const HOW = {
-  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight.",
+  lines: "Queries on the left attend to keys on the right; the stronger the line, the larger the weight. Colours tell heads apart.",
   matrix: "Queries run down, keys across; strong colours are large weights, and cells without a number weigh less than 0.005.",
 };
 const KEYS = {

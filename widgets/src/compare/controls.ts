@@ -29,7 +29,7 @@ export class CompareControls {
       layer: list("layer", model.get("a_trace")), head: list("head"),
       other_layer: list("other_layer", model.get("b_trace")), other_head: list("other_head"),
     };
-    frame.bar.append(h("label", {}, this.log, "log"), zoomButtons(matrix));
+    frame.bar.append(h("label", {}, this.log, "log scale"), zoomButtons(matrix));
   }
 
   /** The caption of a trace's panel, with the lists that choose its head. */

@@ -70,7 +70,7 @@ export class DistanceMap {
     this.largest = largestDistance(partners);
     this.cells = this.largest > 0 ? partners.map((row, layer) => row.map((_, head) => this.cell(layer, head))) : [];
     this.element.hidden = this.largest === 0;
-    if (this.largest > 0) this.element.append(this.layOut(), this.legend);
+    if (this.largest > 0) this.element.append(this.legend, this.layOut());
   }
 
   private cell(layer: number, head: number): HTMLButtonElement {

@@ -29,5 +29,5 @@ export function sideCard(side: TraceSide, { model, prediction, tokens, patches }
     : shown.flatMap((n) => [h(changed.has(n) ? "mark" : "span", {}, tokenLabel(text[n]!)), " "]);
   return h("p", { className: "side" },
     h("b", {}, side), h("span", { className: "text" }, ...words, rest > 0 && !patches ? `… ${rest} more tokens` : ""),
-    h("span", { className: "facts" }, prediction ? h("b", {}, `→ ${tokenLabel(prediction)}`) : null, prediction && model ? " · " : "", model));
+    h("span", { className: "facts" }, prediction ? h("b", {}, `→ ${tokenLabel(prediction)}`) : null, prediction && model ? " · " : "", model && `model ${model}`));
 }

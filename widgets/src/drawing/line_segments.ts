@@ -58,8 +58,8 @@ const FAINTEST = 0.01;
 const SHADES = 24;
 /** Lines a token that are drawn in full; further ones fade by their rank. */
 const LINES_PER_TOKEN = 2;
-/** The opacity of the faintest line of a lone token, which few others cross. */
-const LONE = 0.15;
+/** The opacity of the faintest line before it fades by its rank, and of that of a lone token, which few others cross. */
+const [FAINT, LONE] = [0.1, 0.15];
 /** Pixels across the faintest and the strongest line. */
 const [THIN, THICK] = [0.8, 4];
 
@@ -116,7 +116,7 @@ export function lineStrokes(drawing: LinesDrawing, sight: CellRange): LineStroke
   let stronger = 0;
   for (const stroke of strokes.reverse()) {
     const rank = stronger + stroke.segments.length;
-    stroke.opacity = drawing.alone ? LONE + (1 - LONE) * stroke.opacity : stroke.opacity * Math.min(1, full / rank);
+    stroke.opacity = drawing.alone ? LONE + (1 - LONE) * stroke.opacity : (FAINT + (1 - FAINT) * stroke.opacity) * Math.min(1, full / rank);
     stronger = rank;
   }
   return strokes.reverse();

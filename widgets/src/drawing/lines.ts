@@ -32,8 +32,8 @@ const PRINTED = 660;
 const LETTER = 7.9;
 const BESIDE = 62;
 const MOST_LABELS = 0.38;
-/** Pixels of a line in the legend. */
-const SAMPLE = 72;
+/** Pixels of a line in the legend, and of its name. */
+const [SAMPLE, NAME] = [72, 100];
 /** Pixels from a line within which it is pointed at. */
 const REACH = 6;
 /** Rows up to which an SVG shows all of a text. */
@@ -109,8 +109,8 @@ export class Lines {
     if (!drawing) return;
     this.width = this.element.clientWidth || this.width;
     this.side = sideOf(drawing, this.width, this.sight);
-    const fitting = Math.floor((this.width - 2 * this.side) / SAMPLE);
-    this.legend.replaceChildren(...(fitting > 0 ? lineSamples(drawing).slice(-fitting).map(sampleElement) : []));
+    const fitting = Math.floor((this.width - 2 * this.side - NAME) / SAMPLE);
+    this.legend.replaceChildren(...(fitting > 0 ? ["attention weight", ...lineSamples(drawing).slice(-fitting).map(sampleElement)] : []));
     this.content.style.setProperty("--side", `${this.side}px`);
     this.content.style.setProperty("--row", `${this.row}px`);
     const context = canvasContext(this.canvas, this.width, this.height);

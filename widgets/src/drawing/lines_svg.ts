@@ -42,7 +42,9 @@ function samplesSvg(samples: LineSample[], ink: string, x: number, y: number): s
   const parts = samples.map(({ text, width, opacity, colour }, n) =>
     `<line x1="${n * step + 1}" y1="9" x2="${n * step + 25}" y2="9" stroke="${colour}" stroke-width="${width}" stroke-opacity="${Math.max(0.2, opacity)}"/>` +
     `<text x="${n * step + 31}" y="13" fill="${ink}" font-size="11" font-family="system-ui, sans-serif">${text}</text>`);
-  return `<svg x="${x}" y="${y}" width="${samples.length * step}" height="18">${parts.join("")}</svg>`;
+  const end = samples.length * step;
+  const name = `<text x="${end}" y="13" fill="${ink}" font-size="11" font-family="system-ui, sans-serif">attention weight</text>`;
+  return samples.length ? `<svg x="${x}" y="${y}" width="${end + 100}" height="18">${parts.join("")}${name}</svg>` : "";
 }
 
 /** The rows in sight as SVG. */
@@ -61,7 +63,7 @@ export function linesSvg(drawing: LinesDrawing, sight: CellRange): SvgPicture {
     body: [
       ...["query", "key"].map((name, n) =>
         `<text x="${n ? right + 8 : left - 8}" y="16" text-anchor="${n ? "start" : "end"}" font-family="sans-serif" font-weight="bold">${name}</text>`),
-      samplesSvg(lineSamples(drawing), drawing.muted, middle - 105, 2),
+      samplesSvg(lineSamples(drawing), drawing.muted, middle - 160, 2),
       `<g fill="none" stroke-linecap="round">${lines.join("")}</g>`,
       ...tokensSvg(drawing, drawing.rows.slice(first, end), "query", first, y),
       ...tokensSvg(drawing, drawing.cols.slice(first, end), "key", first, y),

@@ -29,7 +29,7 @@ export interface MatrixEvents {
 }
 
 const WIDE: MatrixMargins = { plot: 620, left: 124, top: 106, legend: 80 };
-const NARROW: MatrixMargins = { plot: 620, left: 84, top: 84, legend: 62 };
+const NARROW: MatrixMargins = { plot: 620, left: 84, top: 84, legend: 78 };
 /** Pixels across below which the narrow margins apply. */
 const NARROW_WIDTH = 480;
 /** Margins for the labels that there are, within those of a view. */

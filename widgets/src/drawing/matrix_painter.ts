@@ -6,7 +6,7 @@ import { h } from "../ui/dom";
 import { axisLabels, labelRoom, LETTER_WIDTH, type AxisLabel } from "./axis_labels";
 import { canvasContext } from "./canvas";
 import { inkOn, type Ramp, type WeightColours } from "./colour";
-import { legendSvg, paintLegend } from "./legend";
+import { legendSvg, paintLegend, type LegendStyle } from "./legend";
 import { READS_ZERO } from "./number_format";
 import type { Roles } from "./palette";
 import { escapeXml, type SvgPicture } from "./svg";
@@ -101,7 +101,11 @@ export function paintMatrix(context: CanvasRenderingContext2D, scene: MatrixScen
   context.globalAlpha = 1;
   paintLabels(context, scene);
   paintAxisNames(context, scene);
-  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, drawing.roles.text);
+  if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, legendStyle(drawing));
+}
+
+function legendStyle({ roles, signed }: MatrixDrawing): LegendStyle {
+  return { ink: roles.text, muted: roles.muted, name: signed ? "attention weight, b − a" : "attention weight" };
 }
 
 function hasLegend({ margins, colours }: MatrixScene): boolean {
@@ -159,7 +163,7 @@ function cellNumbers({ drawing, viewport, tiles, colours }: MatrixScene): { text
       const weight = tiles.weight(row, col);
       if (weight === null || Math.abs(weight) < Math.max(drawing.threshold, READS_ZERO)) continue;
       const ink = inkOn(colours.ramp(colours.share(weight)));
-      const text = weight.toFixed(2).replace(/^(-?)0/, "$1");
+      const text = weight.toFixed(2).replace(/^(-?)0/, "$1").replace("-", "−");
       out.push({ text, ink, x: (col + 0.5 - sight.x) * sight.cell, y: (row + 0.5 - sight.y) * sight.cell });
     }
   return out;
@@ -294,6 +298,6 @@ export function matrixSvg(scene: MatrixScene, legendRoom: number): SvgPicture {
     body:
       `<image ${place} style="image-rendering:pixelated" href="${canvas.toDataURL()}"/>` +
       `<rect ${place} fill="none" stroke="${drawing.roles.text}" stroke-opacity="0.4"/>` +
-      `${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high) : ""}`,
+      `${[...texts, ...names, ...numbers, ...crossSvg(scene)].join("")}${legend ? legendSvg(colours, margins.left + wide + 16, margins.top, high, legendStyle(drawing)) : ""}`,
   };
 }

@@ -11,6 +11,11 @@ export function formatNumber(value: number): string {
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
+/** A number with a true minus and no plus. */
+export function formatTick(value: number): string {
+  return formatNumber(value).replace(/^-/, "−");
+}
+
 /** A number with its sign, a true minus; zero has none. */
 export function formatSigned(value: number): string {
   const magnitude = formatNumber(Math.abs(value));
@@ -27,5 +32,5 @@ export function formatColumn(value: number, most: number, isSigned: boolean): st
 
 /** A probability in percent, with decimals where it would round to certainty. */
 export function formatPercent(share: number): string {
-  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)} %` : `${Math.round(100 * share)} %`;
+  return share > 0.995 && share < 1 ? `${(100 * share).toFixed(share > 0.9995 ? 2 : 1)}%` : `${Math.round(100 * share)}%`;
 }

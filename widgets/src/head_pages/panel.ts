@@ -34,18 +34,20 @@ function card(name: string, said: string, ...content: Children): HTMLElement {
 
 /** What the head does, in a sentence. */
 function lead(content: Content, { pattern, pairs: [pair] }: Head): Children {
-  const connects = pair ? ` Of ordinary tokens it connects “${tokenLabel(pair[0])}” → “${tokenLabel(pair[1])}” most above chance: ${pair[2]} times, by chance ${pair[3].toFixed(1)}.` : "";
-  if (!pattern.pattern) return [`Follows none of the named patterns more than heads of the same model with random parameters do.${connects}`];
+  const connects: Children = pair
+    ? [" ", h("strong", {}, `“${tokenLabel(pair[0])}” → “${tokenLabel(pair[1])}”`), ` is what it connects most above chance, of ordinary tokens: ${pair[2]} times, by chance ${pair[3].toFixed(1)}.`]
+    : [];
+  if (!pattern.pattern) return [`Follows none of the named patterns more than heads of the same model with random parameters do.`, ...connects];
   const much = (pattern.score ?? 0) > 0.5 ? "Mostly" : "Partly";
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
     h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`), `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
-    `${percent(pattern.low)} to ${percent(pattern.high)}; with random parameters up to ${percent(pattern.limit)}).${also}${connects}`,
+    `${percent(pattern.low)} to ${percent(pattern.high)}, 95% interval; with random parameters up to ${percent(pattern.limit)}).${also}`, ...connects,
   ];
 }
 
 function percent(share: Maybe): string {
-  return share === null ? "–" : share < 0.1 ? `${(100 * share).toFixed(1)} %` : formatPercent(share);
+  return share === null ? "–" : share < 0.1 ? `${(100 * share).toFixed(1)}%` : formatPercent(share);
 }
 
 function examples(content: Content, head: Head): HTMLElement | null {
@@ -162,7 +164,7 @@ function effects({ off }: Head): HTMLElement | null {
     const [value, ends] = said(effect);
     return h("td", {}, value, ends && h("small", {}, ends));
   };
-  return card("Without it", `Changes on ${off.inputs.toLocaleString("en")} inputs, with 95 % intervals${pair ? "; also without its nearest head, which may stand in for it" : ""}.`,
+  return card("Without it", `Changes on ${off.inputs.toLocaleString("en")} inputs, with 95% intervals${pair ? "; also without its nearest head, which may stand in for it" : ""}.`,
     table(names, shown.map(([name, said]) => h("tr", {}, h("td", {}, name), cell(off, said), pair && cell(pair, said)))));
 }
 
@@ -184,8 +186,8 @@ function neighbours({ near }: Head): HTMLElement | null {
 }
 
 function statistics({ stats }: Head): HTMLElement {
-  return card("Statistics", "Means over the inputs with 95 % intervals, and the middle half of the inputs.",
-    table(["", "mean", "interval", "25 to 75 %"], stats.map(([name, mean, low, high, , q25, , q75]) =>
+  return card("Statistics", "Means over the inputs with 95% intervals, and the middle half of the inputs.",
+    table(["", "mean", "interval", "25 to 75%"], stats.map(([name, mean, low, high, , q25, , q75]) =>
       h("tr", {}, h("td", {}, statisticTitle(name)), h("td", {}, number(mean)), h("td", {}, `${number(low)} to ${number(high)}`), h("td", {}, `${number(q25)} to ${number(q75)}`)))));
 }
 

@@ -6,7 +6,7 @@ import { statisticTitle } from "../drawing/titles";
 import { button, checkbox, options, press, segments, select } from "../ui/controls";
 import { h } from "../ui/dom";
 import type { Frame } from "../ui/view";
-import { scaleEnds, type HeadStatistic } from "./heads_model";
+import { scaleEnds, statisticWithUnit, type HeadStatistic } from "./heads_model";
 import type { HeadsState } from "./state";
 
 export class HeadsControls {
@@ -44,6 +44,6 @@ export class HeadsControls {
     this.sort.disabled = model.get("by") === "";
     const { extent } = statistic;
     const [low = "", high = ""] = extent ? scaleEnds(model.get("by"), extent) : [];
-    this.legend.replaceChildren(...(extent ? [`${statisticTitle(model.get("by"))}: ${low}`, gradientBar(ramp), high] : []));
+    this.legend.replaceChildren(...(extent ? [`${statisticWithUnit(model.get("by"))}: ${low}`, gradientBar(ramp), high] : []));
   }
 }

@@ -2,7 +2,7 @@
 
 import { intensityScale, type Ramp } from "../drawing/colour";
 import { headColour } from "../drawing/palette";
-import { formatNumber } from "../drawing/number_format";
+import { formatNumber, formatTick } from "../drawing/number_format";
 import { placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
 import { readHalves } from "../protocol/float16";
 import { range } from "../ui/dom";
@@ -120,10 +120,18 @@ export function endMark(ends: HeadPlace[] | null, { layer, head }: HeadPlace): s
 /** What a head is like at the low and at the high end of a statistic that is not read from its name. */
 const ENDS: Record<string, [low: string, high: string]> = { entropy: ["focused", "spread"], perplexity: ["focused", "spread"] };
 
+/** Units of statistics that are no shares. */
+const UNITS: Record<string, string> = { entropy: "nats" };
+
+/** A statistic with its unit. */
+export function statisticWithUnit(name: string): string {
+  return [statisticTitle(name), UNITS[name] && `in ${UNITS[name]}`].filter(Boolean).join(" ");
+}
+
 /** The ends of a statistic's scale, in numbers and, where it has them, words. */
 export function scaleEnds(name: string, { low, high }: { low: number; high: number }): [low: string, high: string] {
   const [lowWord, highWord] = ENDS[name] ?? ["", ""];
-  return [[formatNumber(low), lowWord].filter(Boolean).join(" "), [formatNumber(high), highWord].filter(Boolean).join(" ")];
+  return [[formatTick(low), lowWord].filter(Boolean).join(" "), [formatTick(high), highWord].filter(Boolean).join(" ")];
 }
 
 /** A ramp that begins far enough from the background. */

@@ -16,8 +16,8 @@ import { HeadsPicture, type HeadDrawing } from "./picture";
 import type { HeadsState } from "./state";
 
 const HOW = {
-  query: "In a square queries run down and keys across; strong colours are large weights, each square on its own scale.",
-  patch: "A square is the image: what the class token attends to; strong colours are large weights, each square on its own scale.",
+  query: "In a square queries run down and keys across; strong colours are large weights, each square on its own scale. Hues tell heads apart.",
+  patch: "A square is the image: what the class token attends to; strong colours are large weights, each square on its own scale. Hues tell heads apart.",
 };
 /** Pixels of a square at least. */
 const [SMALLEST_VALUE, SMALLEST_PATTERN] = [8, 16];
@@ -105,11 +105,19 @@ class HeadsView {
     const by = model.get("by");
     const strongest = model.get("strongest");
     const [name = "", said = ""] = by
-      ? [statisticTitle(by), statistic.describeEnds(model.get("stacks"), this.valued && !this.picture.hasNumbers)]
+      ? [statisticTitle(by), [statistic.describeEnds(model.get("stacks"), this.valued && !this.picture.hasNumbers), this.selectedInWords(statistic)].filter(Boolean).join("; ")]
       : strongest
         ? [placeTitle(strongest, model.get("stacks")), strongestInWords(strongest)]
         : [];
     this.frame.title(said === "" ? "" : name, said);
+  }
+
+  /** The outlined head with its value; "" for several. */
+  private selectedInWords(statistic: HeadStatistic): string {
+    const { model } = this.frame;
+    const [head, ...others] = model.get("heads");
+    const value = head === undefined || others.length ? null : statistic.of({ layer: model.get("layer"), head });
+    return value === null ? "" : `outlined: ${placeTitle({ layer: model.get("layer"), head: head! }, model.get("stacks"))} (${formatNumber(value)})`;
   }
 
   /** Lays the squares out where the order or the width changed. */

@@ -22,9 +22,6 @@ import { Playback } from "./playback";
 import { mapUpTo, scaledMaps, scaleOf, scoreText, strongest, strongestPatch, type ScaledMaps } from "./score_kinds";
 import type { PatchesState } from "./state";
 
-const HOW =
-  "In the large picture: the brighter a patch, the larger the weight on it of the class token, or of the patch that is outlined. " +
-  "Patches are named (row, column), from 0.";
 const KEYS =
   "Point at a patch to see its attention; click keeps it, then pointing reads the numbers. Arrows move the patch, Shift with them " +
   "reads, [ and ] change the layer, comma and period the head, space plays the layers, Escape goes back.";
@@ -79,7 +76,6 @@ class PatchesView {
     const { frame, signal } = this;
     frame.stage.classList.add("patches");
     frame.stage.append(this.large.element, h("div", { className: "right" }, this.panels.element, this.foot));
-    frame.explain(this.grid.omission + HOW, KEYS);
     frame.root.addEventListener("keydown", (event) => this.onKey(event as KeyboardEvent), { signal });
     listen(frame.model, SHOWN, frame.redraw, signal);
   }
@@ -113,6 +109,7 @@ class PatchesView {
   draw(): void {
     const names = this.frame.model.get("panels");
     this.controls.draw();
+    this.explain();
     this.panels.layOut(names);
     this.foot.hidden = names.length === 0;
     const drawing = ++this.drawings;
@@ -131,6 +128,13 @@ class PatchesView {
     );
   }
 
+  private explain(): void {
+    const { grid, frame } = this;
+    const query = frame.model.get("query");
+    const whose = grid.patchAt(query) !== null ? "the outlined patch" : query === null && !grid.leading ? "every position, on average" : "the class token";
+    frame.explain(`${grid.omission}In the large picture: the brighter a patch, the larger the weight on it of ${whose}. Patches are named (row, column), from 0.`, KEYS);
+  }
+
   private async drawMaps(names: string[], drawing: number): Promise<void> {
     const { frame, grid, query } = this;
     const { model } = frame;
@@ -147,7 +151,7 @@ class PatchesView {
     }
     const row = { query, weights };
     this.current = { row, maps };
-    const [paint, scaled] = [this.paint, scaledMaps(maps, model.get("shared"))];
+    const [paint, scaled] = [this.paint, scaledMaps(maps, model.get("shared"), grid.leading)];
     this.large.draw(row, this.pointed, paint, this.layerText);
     const panels = names.map((name) => this.panelDrawing(name, maps.get(name), scaled));
     this.panels.draw(panels, this.pointed ?? this.attending, paint);
@@ -197,14 +201,14 @@ class PatchesView {
 
   private svg(): SvgPicture {
     const { frame, grid, current } = this;
-    const scaled = scaledMaps(current?.maps ?? new Map(), frame.model.get("shared"));
+    const scaled = scaledMaps(current?.maps ?? new Map(), frame.model.get("shared"), grid.leading);
     const ofPatches = current?.row.weights.subarray(grid.leading) ?? new Float32Array(grid.patches);
-    const top = strongest(ofPatches, "share");
+    const top = strongest(ofPatches, "share", grid.leading);
     return figureSvg({
       ground: this.ground,
       paint: this.paint,
       roles: frame.roles,
-      large: { map: mapUpTo(ofPatches, top), query: grid.patchAt(this.query), scale: scaleOf("share", top) },
+      large: { map: mapUpTo(ofPatches, top), query: grid.patchAt(this.query), scale: scaleOf("share", top, 1 / (grid.patches + grid.leading)) },
       panels: this.panels.figures(frame.model.get("panels"), scaled),
       scales: scaled.shared,
     });

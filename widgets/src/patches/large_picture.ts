@@ -58,10 +58,10 @@ export class LargePicture {
   draw({ query, weights }: AttentionRow, pointed: number | null, paint: OverlayPaint, note: string): void {
     const { grid } = this;
     const ofPatches = weights.subarray(grid.leading);
-    const top = strongest(ofPatches, "share");
+    const top = strongest(ofPatches, "share", grid.leading);
     this.overlay.show(mapUpTo(ofPatches, top), paint, { query: grid.patchAt(query), pointed });
     this.drawLeading(query, weights);
-    this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top)));
+    this.scale.replaceChildren(scaleElement(paint, scaleOf("share", top, 1 / weights.length)));
     this.title.textContent = grid.titleOf(query);
     this.note = note;
     this.focusable.setAttribute("aria-label", `${this.title.textContent}, ${note}`);

@@ -39,10 +39,11 @@ export interface ScaledMaps {
   own: Map<string, ColourScale>;
 }
 
-/** Every map as shares of the strongest colour on its scale: one scale for each kind, or one for each map. */
-export function scaledMaps(maps: Map<string, PatchScores>, shared: boolean): ScaledMaps {
+/** Every map as shares of the strongest colour on its scale: one scale for each kind, or one for each map; `leading` tokens stand before the patches. */
+export function scaledMaps(maps: Map<string, PatchScores>, shared: boolean, leading = 0): ScaledMaps {
   const drawn = new Map([...maps].map(([name, { values, kind }]) => [name, kind === "rank" ? sharesOfTotal(values) : values]));
-  const topOf = (name: string) => strongest(drawn.get(name)!, maps.get(name)!.kind);
+  const topOf = (name: string) => strongest(drawn.get(name)!, maps.get(name)!.kind, leading);
+  const uniform = 1 / (leading + Math.max(0, ...[...drawn.values()].map(({ length }) => length)));
   const tops = new Map<ScoreKind, number>();
   for (const [name, { kind }] of maps) tops.set(kind, Math.max(tops.get(kind) ?? 0, topOf(name)));
   return {
@@ -50,14 +51,14 @@ export function scaledMaps(maps: Map<string, PatchScores>, shared: boolean): Sca
       const values = drawn.get(name)!;
       return [name, mapUpTo(values, shared ? tops.get(kind)! : topOf(name), kind)];
     })),
-    shared: shared ? [...tops].map(([kind, top]) => scaleOf(kind, top)) : [],
-    own: new Map(shared ? [] : [...maps].map(([name, { kind }]) => [name, scaleOf(kind, topOf(name))])),
+    shared: shared ? [...tops].map(([kind, top]) => scaleOf(kind, top, uniform)) : [],
+    own: new Map(shared ? [] : [...maps].map(([name, { kind }]) => [name, scaleOf(kind, topOf(name), uniform)])),
   };
 }
 
-/** The number of the strongest colour: the largest magnitude; of attention never less than twice its mean, so that even attention is not bright. */
-export function strongest(values: Float32Array, kind: ScoreKind): number {
-  return Math.max(largestMagnitude(values), kind === "share" ? Math.min(1, EVEN / values.length) : 0);
+/** The number of the strongest colour: the largest magnitude; of attention never less than twice uniform attention, so that that is not bright. */
+export function strongest(values: Float32Array, kind: ScoreKind, leading = 0): number {
+  return Math.max(largestMagnitude(values), kind === "share" ? Math.min(1, EVEN * (1 / (values.length + leading))) : 0);
 }
 
 /** Values as shares of `top`. */
@@ -65,11 +66,11 @@ export function mapUpTo(values: Float32Array, top: number, kind: ScoreKind = "sh
   return { shares: values.map((value) => value / (top || 1)), colours: COLOURS[kind] };
 }
 
-/** The scale of a kind up to `top`. */
-export function scaleOf(kind: ScoreKind, top: number): ColourScale {
+/** The scale of a kind up to `top`; `uniform` is the share of each position where all have the same. */
+export function scaleOf(kind: ScoreKind, top: number, uniform = 0): ColourScale {
   const signed = kind === "signed";
   const [unit, colours] = [UNITS[kind], COLOURS[kind]];
-  const high = { share: formatNumber(top), rank: percent(top), signed: formatSigned(top) }[kind];
+  const high = { share: `${formatNumber(top)}${uniform && top === EVEN * uniform ? " (2 × uniform)" : ""}`, rank: percent(top), signed: formatSigned(top) }[kind];
   return { low: signed ? formatSigned(-top) : "0", high, unit, colours };
 }
 
@@ -91,5 +92,5 @@ function sharesOfTotal(values: Float32Array): Float32Array {
 }
 
 function percent(share: number): string {
-  return `${formatNumber(100 * share)} %`;
+  return `${formatNumber(100 * share)}%`;
 }

@@ -49,7 +49,7 @@ export class Frame<State> {
   private readonly shortcuts = h("p", { className: "keys", id: "keys", hidden: true });
   private readonly shortcutsButton = h("button", {
     type: "button", className: "quiet", hidden: true, "aria-expanded": "false", "aria-controls": "keys", onclick: () => this.switchShortcuts(),
-  }, "Keys");
+  }, "Shortcuts");
   private readonly downloads = h("span", { className: "downloads" });
   private readonly section: HTMLElement;
   private content: ViewContent | null = null;

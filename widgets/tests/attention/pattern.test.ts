@@ -14,7 +14,7 @@ function pattern(targets: number[], same = true, text = tokens) {
 }
 
 test("a token that most queries attend to is named, with what it receives", () => {
-  expect(describePattern(pattern([2, 2, 2, 0]))).toBe("3 of 4 tokens attend most to “c”, which receives 55 % of the attention");
+  expect(describePattern(pattern([2, 2, 2, 0]))).toBe("3 of 4 tokens attend most to “c”, which receives 55% of the attention");
 });
 
 test("a neighbour is named where more queries attend to theirs than to one token", () => {
@@ -48,7 +48,7 @@ test("of an image the neighbour is a patch, and the class token has none", () =>
   expect(of(patches(-3))).toBe("6 of 10 positions attend most to the patch above them");
   expect(of(patches(4))).toBe("4 of 10 positions attend most to the patch below and right of them");
   expect(of(patches(1))).toBe("6 of 10 positions attend most to the patch right of them");
-  expect(of(positions.map(() => 0))).toBe("10 of 10 positions attend most to “0”, which receives 90 % of the attention");
+  expect(of(positions.map(() => 0))).toBe("10 of 10 positions attend most to “0”, which receives 90% of the attention");
 });
 
 test("across two texts no neighbour is named", () => {
@@ -67,7 +67,7 @@ test("of a single query its key and weight are named", () => {
 
 test("queries that attend to nothing do not count, and without any there is no sentence", () => {
   const weights = Float32Array.from({ length: 16 }, (_, n) => (n < 8 && n % 4 === 1 ? 1 : 0));
-  expect(describePattern({ ...pattern([0, 0, 0, 0]), weights })).toBe("2 of 2 tokens attend most to “b”, which receives 50 % of the attention");
+  expect(describePattern({ ...pattern([0, 0, 0, 0]), weights })).toBe("2 of 2 tokens attend most to “b”, which receives 50% of the attention");
   expect(describePattern({ ...pattern([0, 0, 0, 0]), weights: new Float32Array(16) })).toBe("");
   expect(describePattern({ weights: new Float32Array(0), rows: [], cols: [], tokens: { query: NO_TOKENS, key: NO_TOKENS }, same: true })).toBe("");
 });

@@ -12,10 +12,10 @@ const PAGE = `
 <table id="errors" class="table sortable">
   <thead><tr><th>text</th><th>share</th></tr></thead>
   <tbody>
-    <tr data-prediction="good"><td><details><summary>b film</summary>more</details></td><td data-value="0.5">50 %</td></tr>
-    <tr data-prediction="bad"><td>a film</td><td data-value="0.9">90 %</td></tr>
+    <tr data-prediction="good"><td><details><summary>b film</summary>more</details></td><td data-value="0.5">50%</td></tr>
+    <tr data-prediction="bad"><td>a film</td><td data-value="0.9">90%</td></tr>
     <tr data-prediction="good"><td>c play</td><td data-value="nan"></td></tr>
-    <tr data-prediction="bad"><td>d play</td><td data-value="0.1">10 %</td></tr>
+    <tr data-prediction="bad"><td>d play</td><td data-value="0.1">10%</td></tr>
   </tbody>
 </table>`;
 
@@ -104,7 +104,7 @@ describe("the address", () => {
   test("sorts, filters and opens a row", () => {
     open("table=errors&sort=share&order=ascending&filter=film&prediction=good&row=0");
     expect(shown()).toEqual(["b film"]);
-    expect(rows().map((row) => row.cells[1]!.textContent)).toEqual(["", "10 %", "50 %", "90 %"]);
+    expect(rows().map((row) => row.cells[1]!.textContent)).toEqual(["", "10%", "50%", "90%"]);
     expect(details().open).toBe(true);
     expect(document.querySelector("output")!.textContent).toBe("1 of 4");
     expect(Element.prototype.scrollIntoView).toHaveBeenCalled();

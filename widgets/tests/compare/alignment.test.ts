@@ -128,7 +128,7 @@ describe("the card of a side", () => {
     expect(card.querySelector("img, script")).toBe(null);
     expect(card.querySelector(".text")!.textContent).toContain("a film </script>");
     expect([...card.querySelectorAll("mark")].length).toBe(1);
-    expect(card.querySelector(".facts")!.textContent).toBe("→ positive (0.90) · tiny");
+    expect(card.querySelector(".facts")!.textContent).toBe("→ positive (0.90) · model tiny");
   });
 
   test("has the beginning of a long text", () => {

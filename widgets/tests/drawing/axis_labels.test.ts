@@ -61,7 +61,7 @@ describe("the legend", () => {
   });
 
   test("of signed weights names both ends and zero", () => {
-    expect(legendTicks(colours({ signed: true }), 161).map(({ y, text }) => [y, text])).toEqual([[0, "0.8"], [80, "0"], [160, "-0.8"]]);
+    expect(legendTicks(colours({ signed: true }), 161).map(({ y, text }) => [y, text])).toEqual([[0, "0.8"], [80, "0"], [160, "−0.8"]]);
   });
 
   test("of logarithms names powers of ten below the largest weight", () => {
@@ -73,20 +73,25 @@ describe("the legend", () => {
     expect(legendTicks(colours({ log: true }), 20).map(({ text }) => text)).toEqual(["0.8", "0.001"]);
   });
 
+  const style = { ink: "ink", muted: "muted", name: "attention weight" };
+
   test("is painted from the strongest colour down, no longer than its room", () => {
     const { context, of } = recordingContext();
-    paintLegend(context, colours(), 10, 20, 50, "ink");
+    paintLegend(context, colours(), 10, 20, 50, style);
     expect(of("fillRect").length).toBe(50);
     expect(of("fillRect")[0]).toMatchObject({ fill: "c1.00", values: [10, 20, 12, 1.5] });
     expect(of("fillRect").at(-1)!.fill).toBe("c0.00");
     expect(of("fillText").map(({ fill, values }) => [fill, ...values])[0]).toEqual(["ink", "0.8", 27, 20]);
     const long = recordingContext();
-    paintLegend(long.context, colours(), 0, 0, 460, "ink");
+    paintLegend(long.context, colours(), 0, 0, 460, style);
     expect(long.of("fillRect").length).toBe(160);
+    expect([of, long.of].map((calls) => calls("fillText").some(({ values }) => values[0] === style.name))).toEqual([false, true]);
   });
 
   test("is the same in SVG", () => {
-    const svg = legendSvg(colours(), 10, 20, 64);
+    const svg = legendSvg(colours(), 10, 20, 64, style);
+    expect(svg).not.toContain(style.name);
+    expect(legendSvg(colours(), 10, 20, 160, style)).toContain(`>${style.name}</text>`);
     expect(svg.match(/<rect /g)!.length).toBe(32);
     expect(svg.indexOf("c1.00")).toBeLessThan(svg.indexOf("c0.00"));
     expect([...svg.matchAll(/>([\d.-]+)<\/text>/g)].map(([, text]) => text)).toEqual(["0.8", "0.4", "0"]);

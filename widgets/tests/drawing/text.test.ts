@@ -59,7 +59,7 @@ describe("numbers", () => {
   });
 
   test("are never rounded to certainty in percent", () => {
-    expect([0, 0.5, 0.995, 0.997, 0.9999, 1].map(formatPercent)).toEqual(["0 %", "50 %", "100 %", "99.7 %", "99.99 %", "100 %"]);
+    expect([0, 0.5, 0.995, 0.997, 0.9999, 1].map(formatPercent)).toEqual(["0%", "50%", "100%", "99.7%", "99.99%", "100%"]);
   });
 });
 

@@ -72,7 +72,7 @@ describe("the page", () => {
     expect(room().querySelector("h2")!.textContent).toBe("Layer 1, head 0");
     expect(Element.prototype.scrollIntoView).toHaveBeenCalled();
     expect(room().textContent).toContain("Mostly previous: weight on the token before.");
-    expect(room().textContent).toContain("Of ordinary tokens it connects “not” → “good” most above chance: 12 times, by chance 1.5.");
+    expect(room().textContent).toContain("“not” → “good” is what it connects most above chance, of ordinary tokens: 12 times, by chance 1.5.");
     opened("0.0");
     expect(room().textContent).toContain("Follows none of the named patterns");
   });

@@ -99,7 +99,7 @@ test("a statistic colours the heads, says its numbers, and ranks the heads", asy
   const { all, one, settle } = await shown(heads, model);
   expect(names(all(".tile"))[1]).toBe("layer 0, head 1: entropy 1.5");
   expect(names(all(".tile"))[2]).toBe("layer 1, head 0");
-  expect(one(".legend").textContent).toBe("entropy: 0.25 focused3 spread");
+  expect(one(".legend").textContent).toBe("entropy in nats: 0.25 focused3 spread");
   expect(one(".headline").textContent).toBe("Entropy: highest in layer 1, head 2 (3), lowest in layer 1, head 1 (0.25)");
   expect(one(".how").textContent).toContain("Entropy: of the row.");
   model.set("sort", true);

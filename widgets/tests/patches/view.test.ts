@@ -191,7 +191,7 @@ describe("the view", () => {
     model.set("maps", { relevance: { kind: "rank", target: "cat", how: "relevance", verdict: "no unit", place: 0 } });
     await settled();
     expect(one(".beside figure:last-child .waiting").hidden).toBe(true);
-    expect(one(".beside figure:last-child figcaption").textContent).toBe("most (0, 2): 75 %for “cat” · no unit");
+    expect(one(".beside figure:last-child figcaption").textContent).toBe("most (0, 2): 75%for “cat” · no unit");
     expect(model.sent.length).toBe(1);
   });
 

@@ -259,7 +259,7 @@ describe("the facts", () => {
 
   test("say what is predicted and explained, how, and of which model", () => {
     expect([...facts().all.question.children].map((fact) => fact.textContent)).toEqual([
-      "predicted negative 90 %", "explained negative logit +1.5", "by gradient from pad", "model tiny",
+      "predicted negative 90%", "explained negative logit +1.5", "by gradient from pad", "model tiny",
     ]);
     expect([...facts({ prediction: null, value: null, model: "" }).all.question.children].map((fact) => fact.textContent)).toEqual([
       "explained negative", "by gradient from pad",
@@ -285,7 +285,7 @@ describe("the facts", () => {
 
   test("are the lines around a saved picture", () => {
     const { all, text } = facts();
-    expect(all.heading).toBe("predicted negative 90 %  ·  explained negative logit +1.5  ·  by gradient from pad  ·  model tiny");
+    expect(all.heading).toBe("predicted negative 90%  ·  explained negative logit +1.5  ·  by gradient from pad  ·  model tiny");
     expect(all.ending(text)).toBe("Gap 0.0%  ·  blue supports negative, red and underlined opposes it, up to ±1");
     const unsigned = facts({ signed: false });
     expect(unsigned.all.ending(unsigned.text)).toContain("strong colours are important, up to 1");

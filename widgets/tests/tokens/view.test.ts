@@ -101,7 +101,7 @@ describe("the running text", () => {
 
   it("says what is explained and how well the scores add up", () => {
     const { find } = shown();
-    expect(find(".asked").textContent).toContain("predicted negative 90 %");
+    expect(find(".asked").textContent).toContain("predicted negative 90%");
     expect(find(".sums").textContent).toContain("−0.75");
     expect(find(".verdict").textContent).toBe("Completeness gap 0.0%");
     expect(find(".verdict").dataset["kind"]).toBe("");
@@ -286,7 +286,7 @@ describe("a selected token", () => {
     model.set("text", "unkind");
     await answer(sent[0]!, { answer: {} });
     await settle();
-    expect(find(".outcome").textContent).toContain("negative 90 % → positive 75 %, its logit by −1");
+    expect(find(".outcome").textContent).toContain("negative 90% → positive 75%, its logit by −1");
     expect(find(".outcome").textContent).toMatch(/^without “/);
     model.set("token", 1);
     await settle();
@@ -296,7 +296,7 @@ describe("a selected token", () => {
     model.set("text", "[MASK]kind");
     await answer(sent[1]!, { answer: {} });
     await settle();
-    expect(find(".outcome").textContent).toMatch(/^without “.*”, “un” → “\[MASK\]”: negative 90 % → /);
+    expect(find(".outcome").textContent).toMatch(/^without “.*”, “un” → “\[MASK\]”: negative 90% → /);
     click(all, "undo");
     await settle();
     expect(model.get("before")).toBe(null);
