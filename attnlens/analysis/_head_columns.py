@@ -14,10 +14,10 @@ from ._many import batch_of_layer, tokens_of
 from ._rollout import check_shares
 
 COLUMNS = {
-    "entropy": "of the row normalised to one, in nats; log(keys) for equal weights, 0 for a single key",
+    "entropy": "of the row normalised to one, in nats: 0 for a single key, log(number of keys) for equal weights",
     "perplexity": "exp(entropy) of each row: the effective number of keys",
     "max_weight": "the largest weight of the row",
-    "distance": "expected |key - query| under the row normalised to one; of an image in pixels, over its patches",
+    "distance": "expected |key - query| in tokens, the row normalised to one; of an image in pixels, over its patches",
     "signed_distance": "expected key - query under the row normalised to one; negative is backwards",
     "self": "weight on the query itself",
     "previous": "weight on the token before; the first token has none and does not count",

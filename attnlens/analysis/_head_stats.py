@@ -92,8 +92,11 @@ def head_stats(
     return _frame(layers, moments, inputs)
 
 
-def meaning_of(column: str) -> str:
-    """The definition of a column of `head_stats`, in a line; "" for other columns."""
+def meaning_of(column: str, image: bool = True) -> str:
+    """The definition of a column of `head_stats`, in a line; "" for other columns.
+
+    image: whether to say what it is of an image
+    """
     plain = column.removesuffix("_std").removesuffix("_inputs")
     spread = "standard deviation over the inputs of: " if column.endswith("_std") else ""
     spread = "number of inputs that have: " if column.endswith("_inputs") else spread
@@ -101,7 +104,10 @@ def meaning_of(column: str) -> str:
         return f"{spread}|derivative of the target's logit by a gate at the head|"
     mixed = "of weights times the norm of the transformed value: " if plain.startswith(VALUE) else ""
     name = plain.removeprefix(VALUE)
-    return f"{spread}{mixed}{COLUMNS[name]}" if name in COLUMNS else ""
+    meaning = COLUMNS.get(name, "")
+    if not image:
+        meaning = meaning.partition("; of an image")[0]
+    return f"{spread}{mixed}{meaning}" if meaning else ""
 
 
 def _of_inputs(lens: ModelWithInputs, inputs: Iterable[Any], batch_size: int | None) -> pd.DataFrame:

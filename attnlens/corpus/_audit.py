@@ -337,7 +337,7 @@ class Audit:
                 f"no input with a label has the key {key!r}; keys are in audit.errors, audit.run"
             )
         (input,) = self.inputs(self.rows.at([place]))
-        audited = {"method": self._probe["attribution"], **self._probe["options"]}
+        audited = {"method": self.method, **self._probe["options"]}
         return self.lens.attribute(input, **options if "method" in options else audited | options)
 
     def inputs(self, frame: pd.DataFrame, of: Callable[[Any], Any] = lambda input: input) -> list[Any]:
@@ -366,6 +366,11 @@ class Audit:
                 f"{self.source.name} does not hold the picture {row.key!r} any more: the data have changed"
             )
         return picture
+
+    @property
+    def method(self) -> str:
+        """The method of attribution behind the scores, by its name."""
+        return self._probe["attribution"]
 
     @property
     def _probe(self) -> dict[str, Any]:

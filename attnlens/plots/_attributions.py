@@ -35,6 +35,9 @@ PANEL = (2.3, 3.4)
 LABEL = 32
 """Characters of a line's name, beside its tokens."""
 
+PITCH = 0.42
+"""Inches from one line of tokens to the next."""
+
 NARROWEST = 6.5
 """Inches of lines of tokens across at least, so that title and caption have room."""
 
@@ -163,6 +166,7 @@ def _images(
         _bar(scale, ax, _error(attribution), **BELOW)
     caption = [
         *_common(attributions),
+        *_model_input(attributions[0]),
         "each on its own scale",
         f"colours end at the {LIMIT}th percentile of |score|",
     ]
@@ -173,12 +177,18 @@ def _images(
     return _style.finish(figure, _question(attributions), "  ·  ".join(caption))
 
 
+def _model_input(attribution: ImageAttribution) -> list[str]:
+    """The pixels that the model received, where the picture has more."""
+    height, width = attribution.scores.shape
+    return [f"model input {height} × {width} pixels"] if attribution.image.shape[0] > height else []
+
+
 def _bar(scale: ScalarMappable, axes: object, label: str, **more: object) -> Colorbar:
     """A bar with a number at each end and in the middle."""
     _style.colour_bar(scale, axes, label, **more)
     bar, low, high = scale.colorbar, scale.norm.vmin, scale.norm.vmax
     at = [low, (low + high) / 2, high]
-    bar.set_ticks(at, labels=[f"{value:.2g}" for value in at])
+    bar.set_ticks(at, labels=[f"{value:.2g}".replace("-", "−") for value in at])
     return bar
 
 
@@ -188,7 +198,7 @@ def _picture(ax: Axes, attribution: ImageAttribution) -> None:
     ax.imshow(attribution.image, extent=(0, width, height, 0), interpolation=_smooth(attribution.image))
     _frame(ax, attribution)
     ax.axis("off")
-    ax.set_title("the picture", fontsize=9, color=_style.INK)
+    ax.set_title("input", fontsize=9, color=_style.INK)
 
 
 def _over(ax: Axes, attribution: ImageAttribution, cmap: _style.Colours) -> ScalarMappable:
@@ -303,16 +313,16 @@ def _lines(
             if line
         ]
         wide = min(wide, max(NARROWEST, room + max(ends_at, default=0.0)))
-    high = sum(_texts.LINE for _ in rows) + 0.16 * sum(last for *_, last in rows)
+    high = sum(PITCH for _ in rows) + 0.16 * sum(last for *_, last in rows)
     size = figsize or (wide + 2 * _texts.MARGIN, high + 1.4)
     ax = _texts._page(size, high)
     ax.set(xlim=(0, wide), ylim=(high, 0))
     ax.axis("off")
     top = 0.0
     for number, line, last in rows:
-        _row(ax, attributions[number], line, scales[number], room, top + _texts.LINE / 2)
-        _label(ax, labels[number], ends[number], top + _texts.LINE / 2)
-        top += _texts.LINE + 0.16 * last
+        _row(ax, attributions[number], line, scales[number], room, top + PITCH / 2)
+        _label(ax, labels[number], ends[number], top + PITCH / 2)
+        top += PITCH + 0.16 * last
     return _said(ax, attributions, high, cmap)
 
 
@@ -365,7 +375,7 @@ def _end(attribution: TextAttribution) -> str:
     end = float(np.max(scores, where=np.isfinite(scores), initial=0))
     if end == 0:
         return "all 0"
-    return f"up to ±{end:.3g} {attribution.unit}" if attribution.signed else f"up to {end:.3g}"
+    return f"up to ±{end:.3g} {attribution.unit}" if attribution.signed else f"up to {end:.3g}, no unit"
 
 
 def _label(ax: Axes, lines: list[str], end: str, middle: float) -> None:
@@ -385,7 +395,7 @@ def _said(ax: Axes, attributions: list[TextAttribution], high: float, cmap: _sty
     if cmap is None and any(not one.signed for one in attributions):
         words.append("violet has no sign, darker is more important")
     if any(one.method == "relevance" for one in attributions):
-        words.append("relevance counts what supports alone")
+        words.append("relevance shows only what supports the class")
     if cmap is not None:
         words.append(
             "the last colours of the map support the class; where scores have a sign, the first oppose it"

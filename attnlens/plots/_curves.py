@@ -46,7 +46,9 @@ def faithfulness(curves: Curves | Iterable[Curves], *, figsize: _style.Size | No
     )
     count = len(first.deletion) - 1
     parts = f"{int(first.counts[-1])} {first.parts}, the strongest first"
-    caption = f"{parts}  ·  grey: mean and range of {count} random orders  ·  numbers: area under the curve"
+    rest = f"with none of them left the model says {float(first.deletion[0, -1]):.2f}"
+    chance = f"grey: mean and range of {count} random orders"
+    caption = "  ·  ".join((parts, rest, chance, "numbers: area under the curve"))
     return _style.finish(figure, "Do the scores hold? Deletion and insertion", caption)
 
 
@@ -78,7 +80,7 @@ def _draw(ax: Axes, several: list[Curves], name: str, area: object) -> None:
     for number, one in enumerate(several):
         own, *others = area(one).tolist()
         beaten = sum(own < other if name == "deletion" else own > other for other in others)
-        label = f"{_method(one)} {own:.2f}, better than {beaten} of {len(others)}"
+        label = f"{_method(one)} {own:.2f}, better than {beaten} of {len(others)} random"
         _line(ax, share, getattr(one, name)[0], number, label)
     ax.set(xlim=(0, 1), ylim=(-0.02, 1.02))
     ax.set_xlabel(

@@ -72,13 +72,25 @@ def patches(
             titles.append(f"layer {number}" + ("" if chosen is None else f", head {chosen}"))
     caption = _style.named(
         trace,
-        "mean of the heads" if head is None and trace[layers[0]].heads > 1 else "",
-        f"uniform attention would be {1 / trace[layers[0]].keys:.2g} for each position",
+        _heads_in_words(trace[layers[0]].heads) if head is None else "",
+        _most(grid, weights[0]) if len(weights) == 1 else "",
+        f"uniform {1 / trace[layers[0]].keys:.2g}",
         "one scale for all maps" if len(weights) > 1 else "",
     )
     rows = len(layers) if len(layers) > 1 and head is not None else None
     words = f"Attention of {grid.name(at)}", caption
     return over_image(trace, weights, titles, words, at, figsize, rows, _style.colours(cmap, _style.HEAT))
+
+
+def _heads_in_words(count: int) -> str:
+    return "its only head" if count == 1 else f"mean of {count} heads"
+
+
+def _most(grid: PatchGrid, row: Tensor) -> str:
+    """The patch with the largest weight."""
+    leading = len(grid.leading)
+    best = leading + int(row[leading:].argmax())
+    return f"most on {grid.name(best)}, {float(row[best]):.2g}"
 
 
 def layers(
@@ -116,7 +128,7 @@ def over_image(
         ax.axis("off")
     if pictured:
         axes[0, 0].imshow(grid.image, interpolation="nearest", extent=_extent(grid))
-        _finish(axes[0, 0], grid, at, str(trace.prediction or "the image"))
+        _finish(axes[0, 0], grid, at, f"predicted {trace.prediction}" if trace.prediction else "the image")
     norm = _style.weight_scale(maps, len(grid), even=2, linear=False)
     spots = axes[:, pictured:] if rows else axes.flat[pictured:]
     for ax, heat, title in zip(np.ravel(spots), maps, titles):

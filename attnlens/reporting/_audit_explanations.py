@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from .. import _palette
+from ..attribution._result import method_title
 from ..corpus import Audit
 from ..data._trace import Trace
 from ..errors import FileError
@@ -44,13 +45,19 @@ SCORES = ["scores", "gap", "error", "converged", "steps"]
 MAT = "<rect class='mat' width='100%' height='100%'/>"
 """Behind a map, whose colours are those of the light theme."""
 
-LEGEND = {
-    False: "Coloured is what each word contributes: <span class='word for-5'>supports</span> the prediction, or "
-    "<span class='word against-5'>opposes</span> it. The stronger the colour, the more, on a scale of each row.",
-    True: "A picture opens its maps: <span class='word for-5'>supports</span> the prediction, or "
-    "<span class='word against-5'>opposes</span> it. The stronger the colour, the more, on a scale of each row.",
-}
-"""Of texts, and of pictures."""
+
+def legend(audit: Audit) -> str:
+    """What the colours of words, or of a picture's maps, mean."""
+    method = shown(method_title(audit.method))
+    said = (
+        f"A picture opens its maps, by {method}:"
+        if audit.reads_pictures
+        else f"Coloured is what each word contributes, by {method}:"
+    )
+    return (
+        f"{said} <span class='word for-5'>supports</span> the prediction, or "
+        "<span class='word against-5'>opposes</span> it. The stronger the colour, the more, on a scale of each row."
+    )
 
 
 class Explanations:

@@ -14,7 +14,7 @@ from ..corpus import Audit
 from ..corpus._maps import MAPS
 from ..corpus._probe import MOST_LOGITS
 from ..errors import FileError
-from ._audit_explanations import LEGEND, Explanations, map_figure, small, thumbnail
+from ._audit_explanations import Explanations, legend, map_figure, small, thumbnail
 from ._audit_tables import (
     cards,
     filters,
@@ -71,8 +71,8 @@ def _cards(audit: Audit) -> str:
         f"{_recalls(audit.confusion)}"
     )
     calibration = (
-        f"<h2>Calibration</h2><p class='small'>With 95% intervals and numbers of inputs; on the dashed line accuracy "
-        f"is what the model expects. Expected calibration error {audit.calibration.attrs['ece']:.1%}.</p>"
+        f"<h2>Calibration</h2><p class='small'>With 95% intervals and numbers of inputs; dashed: perfect "
+        f"calibration. Expected calibration error {audit.calibration.attrs['ece']:.1%}.</p>"
         f"{_reliability(audit.calibration)}"
     )
     confusion = (
@@ -182,7 +182,7 @@ def _errors(audit: Audit) -> str:
     return section(
         "errors",
         "Wrong predictions, the most confident first",
-        f"{LEGEND[audit.reads_pictures]} Each row opens its explanation.{more}{explained.notice}",
+        f"{legend(audit)} Each row opens its explanation.{more}{explained.notice}",
         filters("errors", rows, {"prediction": "predictions", "label": "true classes"})
         + sortable("errors", names, rows),
     )

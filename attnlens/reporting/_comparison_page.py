@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..corpus import AuditComparison
-from ._audit_explanations import LEGEND, Explanations
+from ._audit_explanations import Explanations, legend
 from ._audit_tables import cards, filters, header, input_cell, number_cell, section, sortable, text_cell
 from ._page import shown
 
@@ -69,7 +69,7 @@ def _changed(comparison: AuditComparison, how: str, title: str) -> str:
     count = len(getattr(comparison, how))
     more = f" The first {CHANGED} of {count:,}." if count > CHANGED else ""
     said = (
-        f"The most confident first. {LEGEND[audit.reads_pictures]} Each row opens its explanation by the model after."
+        f"The most confident first. {legend(audit)} Each row opens its explanation by the model after."
         f"{more}{explained.notice}"
     )
     return section(

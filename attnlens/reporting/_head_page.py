@@ -31,12 +31,15 @@ def _facts(pages: HeadPages) -> list[str]:
         shown(pages.lens.name),
         f"{len(pages.heads)} heads in {len(pages.run.heads)} layers",
         f"{len(pages):,} inputs",
-        f"pairs, classes, positions and distances from {len(pages.sampled):,} of them",
     ]
+    if len(pages.sampled) < len(pages):
+        facts.append(f"pairs, classes, positions and distances from {len(pages.sampled):,} of them")
     if pages.predicts:
         attrs = pages.ablations.attrs
-        right = f", of which {attrs['accuracy']:.1%} are right" if "accuracy" in attrs else ""
-        facts.append(f"heads switched off on {attrs['inputs']:,}{right}")
+        if attrs["inputs"] < len(pages):
+            facts.append(f"heads switched off on {attrs['inputs']:,} of them")
+        if "accuracy" in attrs:
+            facts.append(f"accuracy {attrs['accuracy']:.1%}")
     return facts + ([f"{unusable:,} rows could not be used"] if unusable else [])
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..analysis import COLUMNS, nearest_heads, token_classes
+from ..analysis._head_stats import meaning_of
 from ..analysis._patterns import PATTERNS
 from ..corpus import HeadPages, Row
 from ..corpus._head_pages import SCORES, WEIGHT
@@ -25,6 +26,7 @@ from ..data._attention import Windows
 from ..data._thumbnails import data_url
 from ..data._trace import Trace
 from ..errors import InputError
+from ..lens import ImageLens
 
 MEANINGS = COLUMNS | {WEIGHT: "the largest weight of an input on an ordinary key; a mean over the inputs"}
 """Of the scores, for the page."""
@@ -66,7 +68,11 @@ def _columns(pages: HeadPages) -> list[dict[str, str]]:
     """The numbers of a head that can be drawn."""
     table = pages.table
     known = [name for name in (*SCORES, *EFFECTS) if name in table and table[name].notna().any()]
-    return [{"name": name, "meaning": MEANINGS.get(name) or EFFECTS[name]} for name in known]
+    image = isinstance(pages.lens, ImageLens)
+    return [
+        {"name": name, "meaning": meaning_of(name, image) or MEANINGS.get(name) or EFFECTS[name]}
+        for name in known
+    ]
 
 
 # -- a head's record ----------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def _models(names: list[str]) -> str:
     """Some models in a title."""
     if names == [""]:
         return "a model"
-    named = ", ".join(name or "a model" for name in names[:3])
+    named = ", ".join(f"“{name}”" if name else "a model" for name in names[:3])
     return f"the model{'s' if names[1:] else ''} {named}{' …' if names[3:] else ''}"
 
 

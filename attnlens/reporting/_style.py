@@ -119,7 +119,8 @@ DATA = """
 .card .calibration { max-width: 420px; }
 svg text { fill: var(--muted); font-size: 11px; }
 svg .title { fill: var(--text); font-size: 12px; }
-svg .count { font-size: 9px; }
+svg .count { font-size: 9px; paint-order: stroke; stroke: var(--background); stroke-width: 3px; }
+.table tr:has(.wide) > * { vertical-align: baseline; }
 .recalls { border-collapse: collapse; width: 100%; margin-top: 16px; font-variant-numeric: tabular-nums; }
 .recalls caption { text-align: left; color: var(--muted); font-size: 13px; padding-bottom: 4px; }
 .recalls :is(th, td) { padding: 3px 10px 3px 0; font-weight: inherit; text-align: right; white-space: nowrap; }
@@ -223,7 +224,8 @@ HEADS = """
 .scatter circle { cursor: pointer; stroke: var(--muted); stroke-width: 0.8; }
 .scatter circle:hover, .scatter circle:focus-visible { stroke: var(--text); stroke-width: 2; outline: none; }
 .scatter .chosen { stroke: var(--text); stroke-width: 2.5; }
-.scatter text { font-size: 14px; }
+.scatter text { font-size: 15px; }
+.scatter .title { font-size: 16px; }
 .card .scatter svg { max-width: 540px; }
 .card .legend { display: inline-flex; align-items: center; gap: 6px; color: var(--muted); font-size: 13px; }
 .card .legend svg { width: 110px; height: 10px; }

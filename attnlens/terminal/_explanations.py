@@ -207,7 +207,9 @@ def print_text(console: Console, explanation: InputExplanation) -> None:
         else "+ supports it, - opposes it"
     )
     key = signs if attribution.signed else "the larger, the more important"
-    words = f"why {attribution.target}: {key} ({attribution.how}, {attribution.verdict})"
+    most = max(map(abs, scores), default=0.0)
+    end = f"up to ±{most:.3g} {attribution.unit}" if attribution.signed else f"up to {most:.3g}"
+    words = f"why {attribution.target}: {key}, {end} ({attribution.how}, {attribution.verdict})"
     console.print(words, style="dim", markup=False)
     if explanation.trace is not None:
         console.print()
@@ -248,7 +250,7 @@ def print_image(console: Console, explanation: InputExplanation) -> None:
     last = f"layer {len(explanation.trace) - 1}"
     pictures = [(last, numbers["attention"][last]), ("rollout", numbers["rollout"])]
     image = np.asarray(explanation.trace.patches.image)
-    grids = [(f"[CLS], {name}", np.array(grid)) for name, grid in pictures]
+    grids = [(f"[CLS], {name}, up to {np.max(grid):.2g}", np.array(grid)) for name, grid in pictures]
     panels = len(grids) + _colour(console)
     wide = _panel_width(console, panels)
     size = _shrink(image, wide).shape[:2]
@@ -327,19 +329,25 @@ def _coloured(console: Console, words: list[str], scores: list[float], signed: b
         if not _colour(console):
             line.append(f"{word.strip()}({score:+.2f}) " if share >= 0.05 else f"{word.strip()} ")
             continue
-        if share < 0.12:  # a nearly white patch would stand out on a dark terminal
+        if share < 0.12:
             line.append(f" {word.strip()} ")
             continue
         role = "unsigned" if not signed else "for" if score > 0 else "against"
         strong = _palette.rgb(_palette.colour(role))
-        shade = [round(255 + (c - 255) * share) for c in strong]
-        light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
-        line.append(
-            f" {word.strip()} ",
-            style=f"{'underline ' * (role == 'against')}{_palette.ink(dark=light <= 140)} "
-            f"on rgb({','.join(map(str, shade))})",
-        )
+        shade = [round(grey + (c - grey) * share) for grey, c in zip(WEAK, strong)]
+        style = f"{'underline ' * (role == 'against')}{_palette.ink(dark=True)} on rgb({','.join(map(str, shade))})"
+        line.append(f" {word.strip()} ", style=style)
     return line
+
+
+WEAK = (107, 114, 128)
+"""The colour of a weak word: a grey that stands out neither on a dark terminal nor on a light one."""
+
+
+def _bar(length: float) -> str:
+    """A bar of that many characters, to an eighth of one."""
+    whole, eighths = divmod(max(1, round(8 * length)), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths].strip()
 
 
 def _print_bars(console: Console, explanation: InputExplanation) -> None:
@@ -356,7 +364,7 @@ def _print_bars(console: Console, explanation: InputExplanation) -> None:
     wide = max((len(tokens[i]["text"]) for i in shown), default=0)
     room = max(4, min(24, console.width - wide - 12))
     for i in sorted(shown):
-        bar = "█" * max(1, round(room * shares[i] / most))
+        bar = _bar(room * shares[i] / most)
         console.print(Text(f"  {tokens[i]['text']:<{wide}} {bar} {shares[i]:.1%}"))
     console.print()
 

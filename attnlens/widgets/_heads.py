@@ -125,7 +125,7 @@ class HeadsView(View):
             self.about = _payload.about(trace)
             self.strongest = _strongest(trace)
             self.columns = columns_of(trace)
-            self.meanings = {name: meaning_of(name) for name in self.columns}
+            self.meanings = {name: _meaning(name, trace) for name in self.columns}
             self.stacks = _payload.stacks(trace)
             self.by = self.by if self.by in self.columns else ""
             self.stats = {}
@@ -197,6 +197,11 @@ def _strongest(trace: Trace) -> dict[str, Any] | None:
         for position in (trace.reader, best.key)
     )
     return {"layer": best.layer, "head": best.head, "query": query, "key": key, "weight": best.weight}
+
+
+def _meaning(column: str, trace: Trace) -> str:
+    mean = "" if column == IMPORTANCE or column.endswith("sink") else "; the mean over queries"
+    return f"{meaning_of(column, trace.patches is not None)}{mean}"
 
 
 def columns_of(trace: Trace) -> list[str]:

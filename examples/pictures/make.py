@@ -37,7 +37,7 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 
-TEXT = "a gripping , funny film with one dull stretch ."
+TEXT = "one dull stretch , but a gripping , funny film ."
 PAIR = ["a gripping , funny film .", "a gripping , dull film ."]
 
 SIDE_BY_SIDE = """() => {
@@ -46,7 +46,7 @@ SIDE_BY_SIDE = """() => {
     const main = document.querySelector("main"), part = document.querySelector(".views");
     document.body.style.background = "#fff";
     main.style.cssText = "max-width: none; padding: 12px";
-    part.style.cssText = "display: grid; grid-template-columns: 735px 480px; gap: 10px; margin: 0";
+    part.style.cssText = "display: grid; grid-template-columns: 770px 620px; gap: 10px; margin: 0";
     part.lastElementChild.style.cssText += "; grid-column: 1 / 3; order: -1";
 }"""
 """Puts the three views of a sentence beside each other, as boxes of ipywidgets do."""
@@ -55,7 +55,7 @@ TWO_COLUMNS = """() => {
     const others = "header, nav, footer, h2, h3, .given, .about, .notes";
     document.querySelectorAll(others).forEach((it) => (it.style.display = "none"));
     document.body.style.background = "#fff";
-    document.querySelector("main").style.cssText = "display: grid; grid-template-columns: 470px 640px; gap: 10px;" +
+    document.querySelector("main").style.cssText = "display: grid; grid-template-columns: 620px 640px; gap: 10px;" +
         "max-width: none; width: max-content; padding: 12px";
     document.querySelectorAll("section.part").forEach((it) => (it.style.cssText = "margin: 0; padding: 0; border: 0"));
 }"""
@@ -93,9 +93,18 @@ def opened(page: Path, width: int, scale: float, height: int = 900, dark: bool =
         browser.close()
 
 
-def photograph(it: Page | Locator, name: str) -> None:
-    (it.page if isinstance(it, Locator) else it).wait_for_timeout(800)
-    it.screenshot(path=HERE / name)
+def photograph(it: Page | Locator, name: str, end: Locator | None = None) -> None:
+    """A page, down to the end of an element; or an element with a margin around it."""
+    page = it.page if isinstance(it, Locator) else it
+    page.wait_for_timeout(800)
+    if isinstance(it, Locator):
+        it.evaluate("it => (it.style.padding = '10px')")
+        it.screenshot(path=HERE / name)
+    else:
+        size = page.viewport_size
+        high = size["height"] if end is None else end.evaluate("it => it.getBoundingClientRect().bottom")
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": high}
+        page.screenshot(path=HERE / name, clip=clip, full_page=True)
     store(HERE / name)
 
 
@@ -110,7 +119,7 @@ def view(page: Page) -> Locator:
 def first(folder: Path) -> None:
     """An attribution above every head and the attention of one."""
     page = al.report(al.load("sentiment"), TEXT, folder / "page.html")
-    with opened(Path(page), 1262, 1.5) as shown:
+    with opened(Path(page), 1450, 1.35) as shown:
         shown.evaluate(SIDE_BY_SIDE)
         photograph(shown.locator(".views"), "first.png")
 
@@ -130,7 +139,7 @@ def heads(folder: Path) -> None:
 def attention(folder: Path) -> None:
     traces = [al.load("sentiment").trace(TEXT)] * 2
     page = al.report(traces, path=folder / "page.html", views="attention")
-    with opened(Path(page), 1160, 1.35) as shown:
+    with opened(Path(page), 1310, 1.2) as shown:
         shown.evaluate(TWO_COLUMNS)
         view(shown).get_by_role("button", name="matrix").click()
         photograph(shown.locator("main"), "attention.png")
@@ -153,7 +162,7 @@ def patches(folder: Path) -> None:
 def methods(folder: Path) -> None:
     names = ["smoothgrad", "grad_cam_plus_plus", "relevance", "occlusion"]
     picture = al.models.sample_images()["chelsea"]
-    save(al.attribution.compare_methods(al.load("cifar"), picture, names).plot(), "methods.png", 140)
+    save(al.attribution.compare_methods(al.load("cifar"), picture, names).plot(), "methods.png", 118)
 
 
 def module(folder: Path) -> None:
@@ -177,7 +186,7 @@ def report(folder: Path) -> None:
 def audit(folder: Path) -> None:
     made = al.audit(al.load("sentiment"), reviews(), input="sentence", label="label", progress=False)
     with opened(made.report(folder / "page.html"), 1000, 1.4, height=900) as shown:
-        photograph(shown, "audit.png")
+        photograph(shown, "audit.png", shown.locator("#errors > tbody > tr").nth(5))
 
 
 def head_pages(folder: Path) -> None:
@@ -186,8 +195,10 @@ def head_pages(folder: Path) -> None:
     pages = al.head_pages(lens, reviews(), input="sentence", label="label", progress=False)
     with opened(pages.report(folder / "page.html"), 1000, 1.4, height=1074) as shown:
         shown.get_by_role("gridcell", name="layer 2, head 3:").click()
+        shown.get_by_label("Colour of the squares").select_option(label="loss change")
         shown.evaluate("scrollTo(0, 0)")
-        photograph(shown, "head_pages.png")
+        shown.mouse.move(2, 2)
+        photograph(shown, "head_pages.png", shown.locator(".example").nth(2))
 
 
 def reviews() -> list[dict[str, str]]:

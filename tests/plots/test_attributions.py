@@ -107,7 +107,7 @@ def test_the_picture_then_one_panel_for_each():
     several = [of_image(seed) for seed in range(6)]
     figure = plots.attributions(several, titles=[f"method {n}" for n in range(6)])
     drawn = panels(figure)
-    assert [ax.get_title() for ax in drawn] == ["the picture", *(f"method {n}" for n in range(6))]
+    assert [ax.get_title() for ax in drawn] == ["input", *(f"method {n}" for n in range(6))]
     assert [len(ax.images) for ax in drawn] == [1, 2, 2, 2, 2, 2, 2]
     shown = [bar for bar in bars(figure) if bar.get_visible()]
     assert len(shown) == 6
@@ -131,9 +131,9 @@ def test_titles_say_what_differs_and_the_caption_what_does_not():
     of_classes = [of_image(baseline="blur"), of_image(target=Target("dog", 2), baseline="blur")]
     figure = plots.attributions(of_classes)
     assert [ax.get_title() for ax in panels(figure)][1:] == ["cat", "dog"]
-    assert "a ViT  ·  gradient × input from blur  ·  each" in said(figure)
+    assert "a ViT  ·  gradient × input from blur  ·  model input" in said(figure)
     of_baselines = plots.attributions([of_image(baseline="blur"), of_image(baseline="black")])
-    assert "a ViT  ·  each" in said(of_baselines)
+    assert "a ViT  ·  model input" in said(of_baselines)
     lines = plots.attributions([of_text(), of_text(target=Target("bad", 0))])
     words = [text.get_text() for text in lines.axes[0].texts]
     assert [word for word in words if word in ("good", "bad")] == ["good", "bad"]
@@ -222,7 +222,10 @@ def test_a_line_says_where_its_scale_ends():
     one = of_text(scores=torch.tensor([0.5, -3.014, 1.0, 0, 0, 0]))
     ranked = of_text(scores=torch.tensor([0.035, 0.0, 0.01, 0, 0, 0]), signed=False, gap=None)
     words = [text.get_text() for text in plots.attributions([one, ranked]).axes[0].texts]
-    assert [text for text in words if text.startswith("up to")] == ["up to ±3.01 logit", "up to 0.035"]
+    assert [text for text in words if text.startswith("up to")] == [
+        "up to ±3.01 logit",
+        "up to 0.035, no unit",
+    ]
     none = of_text(scores=torch.tensor([0.0, float("nan"), 0, 0, 0, 0]))
     assert "all 0" in [text.get_text() for text in plots.attributions([none, ranked]).axes[0].texts]
 
@@ -236,7 +239,7 @@ def test_methods_have_their_proper_names_and_relevance_says_what_it_leaves_out()
     assert titles[1:] == ["Grad-CAM++", "Grad-CAM", "gradient"]
     lines = plots.attributions([of_text(), of_text(method="relevance", signed=False, gap=None)])
     caption = " ".join(text.get_text() for text in lines.axes[0].texts).replace("\n", " ")
-    assert "relevance counts what supports alone" in caption
+    assert "relevance shows only what supports the class" in caption
 
 
 def test_nothing_leaves_the_page():

@@ -30,7 +30,7 @@ def test_each_attribution_has_its_curve_and_area_beside_random_orders(measured):
         for label, one in zip(labels[1:], several, strict=True):
             own, *others = area(one).tolist()
             beaten = sum((own < other) == (name == "deletion") for other in others)
-            assert label == f"{one.method.replace('_', ' ')} {own:.2f}, better than {beaten} of 4"
+            assert label == f"{one.method.replace('_', ' ')} {own:.2f}, better than {beaten} of 4 random"
         low, high = (ax.collections[0].get_paths()[0].vertices[:, 1].take(at) for at in (1, -2))
         chance = getattr(several[0], name)[1:]
         assert {round(float(low), 6), round(float(high), 6)} <= {

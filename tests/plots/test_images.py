@@ -45,7 +45,7 @@ def test_patches_lays_the_class_token_over_the_image(picture):
         expected = picture[layer][:, 0].mean(0)[1:].reshape(8, 8)
         assert np.allclose(heat.get_array(), expected)
     assert len({heat.get_clim() for heat in laid}) == 1
-    assert titles(figure) == ["cat (0.84)", "layer 0", "layer 7"]
+    assert titles(figure) == ["predicted cat (0.84)", "layer 0", "layer 7"]
     assert "Attention of [CLS]" in said(figure)
     assert not frames(figure)
 

@@ -48,7 +48,7 @@ def rows_of(page, name):
 
 def test_the_page_says_what_the_audit_says(page, audited):
     share, low, high = audited.accuracy
-    assert "<h1>Audit of the model sentiment</h1>" in page
+    assert "<h1>Audit of the model “sentiment”</h1>" in page
     assert f"{share:.1%}" in page
     assert f"95% interval {low:.1%} to {high:.1%}" in page
     for name, row in audited.confusion.iterrows():

@@ -254,7 +254,7 @@ def test_audit_of_a_file(quick, tmp_path):
     assert numbers["confusion"]["positive"] == {"negative": 2, "positive": 1}
     written = quick("audit", str(path), "--out", str(tmp_path / "out"), "--page", str(tmp_path / "a.html"))
     assert f"wrote {tmp_path / 'a.html'}" in written.stdout
-    assert "Audit of the model sentiment" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "Audit of the model “sentiment”" in (tmp_path / "a.html").read_text(encoding="utf-8")
     under = quick("audit", str(path), "--out", str(tmp_path / "out"), "--fail-under", "0.9")
     assert under.returncode == 2
     assert "the accuracy is 0.6000, under the limit of 0.9" in under.stderr

@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 393942399d607221108d5ffaa21c6cd6a78dfc1e1bef9d862f90520fdbf77832
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;
@@ -2651,7 +2651,7 @@ function hasName(length, name) {
   return name !== "" && length >= LETTER2 * name.length;
 }
 function nameOffset(ticks) {
-  return 17 + LETTER2 * Math.max(...ticks.map(({ text }) => text.length)) + 9;
+  return 17 + 5.6 * Math.max(...ticks.map(({ text }) => text.length)) + 7;
 }
 function legendSvg(colours, x, y, room, { name, muted }) {
   const length = Math.min(room, LONGEST2);
@@ -2807,7 +2807,7 @@ function paintMatrix(context, scene) {
   if (hasLegend(scene)) paintLegend(context, colours, margins.left + width + 16, margins.top, height, legendStyle(drawing));
 }
 function legendStyle({ roles, signed }) {
-  return { ink: roles.text, muted: roles.muted, name: signed ? "attention weight, b − a" : "attention weight" };
+  return { ink: roles.text, muted: roles.muted, name: signed ? "weight, b − a" : "attention weight" };
 }
 function hasLegend({ margins, colours }) {
   return colours.top > 0 && margins.legend > NO_ROOM;

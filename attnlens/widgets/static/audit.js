@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 393942399d607221108d5ffaa21c6cd6a78dfc1e1bef9d862f90520fdbf77832
 
 // src/page/fragment.ts
 var RESTING = 200;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 3fbeee5a0331b6fa30e7701fe0e685a9882478ff42299936a69aff02044dbda8
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 393942399d607221108d5ffaa21c6cd6a78dfc1e1bef9d862f90520fdbf77832
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -1206,7 +1206,7 @@ var HeatMap = class {
   constructor(content, choose, changed) {
     this.content = content;
     const names = content.columns.map(({ name }) => [name, statisticTitle(name)]);
-    this.list = select("Colour of the squares", [[PATTERN, "pattern of each head"], ...names], (name) => {
+    this.list = select("Colour of the squares", [[PATTERN, "named patterns"], ...names], (name) => {
       this.show(name);
       changed();
     });
@@ -1358,9 +1358,9 @@ function ticks(low, high) {
 // src/head_pages/overview.ts
 var WIDTH = 460;
 var HEIGHT = 380;
-var MARGIN = { left: 64, right: 14, top: 14, bottom: 48 };
+var MARGIN = { left: 64, right: 50, top: 14, bottom: 52 };
 var STOPS = 11;
-var [MOST_NAMED, NAME_BESIDE] = [3, 10];
+var [MOST_NAMED, NAME_BESIDE, NAME_ROOM] = [3, 10, 70];
 var Scatter = class {
   constructor(content, choose, changed) {
     this.content = content;
@@ -1436,7 +1436,12 @@ var Scatter = class {
         s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, statisticTitle(x.name)),
         s("text", { class: "title", x: 14, y: HEIGHT / 2 - 15, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2 - 15})` }, statisticTitle(y.name)),
         ...order.map(({ head, number: number2, x: x2, y: y2 }) => this.point(head, number2, across.at(x2), up.at(y2), layers, [x2, y2])),
-        ...this.named(points).map(({ head, x: x2, y: y2 }) => s("text", { class: "name", x: across.at(x2) + NAME_BESIDE, y: up.at(y2) + 4, "aria-hidden": "true" }, nameOf(head)))
+        ...this.named(points).map(({ head, x: x2, y: y2 }) => {
+          const [right, down] = [across.at(x2), up.at(y2)];
+          const covered = points.some((other) => isBeside(across.at(other.x) - right, up.at(other.y) - down));
+          const place = { x: right + (covered ? -NAME_BESIDE : NAME_BESIDE), y: down + 4, "text-anchor": covered ? "end" : "start" };
+          return s("text", { class: "name", ...place, "aria-hidden": "true" }, `L${head.layer} H${head.head}`);
+        })
       )
     );
     this.meaning.textContent = `${statisticTitle(x.name)}: ${x.meaning}. ${statisticTitle(y.name)}: ${y.meaning}.`;
@@ -1473,6 +1478,9 @@ var Scatter = class {
     );
   }
 };
+function isBeside(right, down) {
+  return right > 0 && right < NAME_ROOM && Math.abs(down) < 12;
+}
 function layerColour(layer, layers) {
   return `var(--layer-${layers < 2 ? 0 : Math.round(layer / (layers - 1) * (STOPS - 1))})`;
 }
@@ -1490,7 +1498,7 @@ function scale(values, from, to) {
   return { low, high, at, ticks: ticks(low, high) };
 }
 function tick(x, y, anchor, value) {
-  return s("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor }, String(value));
+  return s("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor }, String(value).replace("-", "−"));
 }
 
 // src/page/large_picture.ts
@@ -1626,7 +1634,7 @@ function lead(content, { pattern, pairs: [pair] }) {
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
     h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`),
-    `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
+    `: ${content.patterns[pattern.pattern].split(": ")[0]}. It takes ${percent(pattern.score)} of its attention (`,
     `${percent(pattern.low)} to ${percent(pattern.high)}, 95% interval; with random parameters up to ${percent(pattern.limit)}).${also}`,
     ...connects
   ];

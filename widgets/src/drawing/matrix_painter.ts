@@ -105,7 +105,7 @@ export function paintMatrix(context: CanvasRenderingContext2D, scene: MatrixScen
 }
 
 function legendStyle({ roles, signed }: MatrixDrawing): LegendStyle {
-  return { ink: roles.text, muted: roles.muted, name: signed ? "attention weight, b − a" : "attention weight" };
+  return { ink: roles.text, muted: roles.muted, name: signed ? "weight, b − a" : "attention weight" };
 }
 
 function hasLegend({ margins, colours }: MatrixScene): boolean {

@@ -51,7 +51,7 @@ export class HeatMap {
   /** choose: a head by its number in the content; changed: another column is shown */
   constructor(private readonly content: Content, choose: (number: number) => void, changed: () => void) {
     const names = content.columns.map(({ name }): [string, string] => [name, statisticTitle(name)]);
-    this.list = select("Colour of the squares", [[PATTERN, "pattern of each head"], ...names], (name) => {
+    this.list = select("Colour of the squares", [[PATTERN, "named patterns"], ...names], (name) => {
       this.show(name);
       changed();
     });

@@ -9,13 +9,13 @@ import { ticks } from "./ticks";
 
 const WIDTH = 460;
 const HEIGHT = 380;
-const MARGIN = { left: 64, right: 14, top: 14, bottom: 48 };
+const MARGIN = { left: 64, right: 50, top: 14, bottom: 52 };
 
 /** A head of 12 layers has one of the colours of the palette's map of layers. */
 const STOPS = 11;
 
 /** Points that are named, and pixels from a point to its name. */
-const [MOST_NAMED, NAME_BESIDE] = [3, 10];
+const [MOST_NAMED, NAME_BESIDE, NAME_ROOM] = [3, 10, 70];
 
 type Choose = (number: number) => void;
 
@@ -99,7 +99,12 @@ export class Scatter {
         s("text", { class: "title", x: (MARGIN.left + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, statisticTitle(x.name)),
         s("text", { class: "title", x: 14, y: HEIGHT / 2 - 15, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2 - 15})` }, statisticTitle(y.name)),
         ...order.map(({ head, number, x, y }) => this.point(head, number, across.at(x), up.at(y), layers, [x, y])),
-        ...this.named(points).map(({ head, x, y }) => s("text", { class: "name", x: across.at(x) + NAME_BESIDE, y: up.at(y) + 4, "aria-hidden": "true" }, nameOf(head))),
+        ...this.named(points).map(({ head, x, y }) => {
+          const [right, down] = [across.at(x), up.at(y)];
+          const covered = points.some((other) => isBeside(across.at(other.x) - right, up.at(other.y) - down));
+          const place = { x: right + (covered ? -NAME_BESIDE : NAME_BESIDE), y: down + 4, "text-anchor": covered ? "end" : "start" };
+          return s("text", { class: "name", ...place, "aria-hidden": "true" }, `L${head.layer} H${head.head}`);
+        }),
       ),
     );
     this.meaning.textContent = `${statisticTitle(x.name)}: ${x.meaning}. ${statisticTitle(y.name)}: ${y.meaning}.`;
@@ -129,6 +134,11 @@ export class Scatter {
   }
 }
 
+/** Whether a point that far to the right and down is where a name would be. */
+function isBeside(right: number, down: number): boolean {
+  return right > 0 && right < NAME_ROOM && Math.abs(down) < 12;
+}
+
 function layerColour(layer: number, layers: number): string {
   return `var(--layer-${layers < 2 ? 0 : Math.round((layer / (layers - 1)) * (STOPS - 1))})`;
 }
@@ -149,5 +159,5 @@ function scale(values: number[], from: number, to: number) {
 }
 
 function tick(x: number, y: number, anchor: string, value: number): SVGElement {
-  return s("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor }, String(value));
+  return s("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": anchor }, String(value).replace("-", "−"));
 }

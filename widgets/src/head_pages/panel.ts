@@ -41,7 +41,7 @@ function lead(content: Content, { pattern, pairs: [pair] }: Head): Children {
   const much = (pattern.score ?? 0) > 0.5 ? "Mostly" : "Partly";
   const also = pattern.also ? ` Also: ${pattern.also}.` : "";
   return [
-    h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`), `: ${content.patterns[pattern.pattern]}. It takes ${percent(pattern.score)} of its attention (`,
+    h("strong", {}, `${much} ${patternTitle(pattern.pattern)}`), `: ${content.patterns[pattern.pattern]!.split(": ")[0]}. It takes ${percent(pattern.score)} of its attention (`,
     `${percent(pattern.low)} to ${percent(pattern.high)}, 95% interval; with random parameters up to ${percent(pattern.limit)}).${also}`, ...connects,
   ];
 }

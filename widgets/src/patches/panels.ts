@@ -78,6 +78,7 @@ export class MapPanels {
     if (figures.length !== children.length || figures.some((figure, n) => figure !== children[n]))
       this.element.replaceChildren(...figures);
     this.element.dataset["count"] = String(figures.length);
+    this.element.style.setProperty("--panels", String(figures.length));
   }
 
   private panel(name: string): MapPanel {
