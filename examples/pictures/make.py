@@ -46,7 +46,7 @@ SIDE_BY_SIDE = """() => {
     const main = document.querySelector("main"), part = document.querySelector(".views");
     document.body.style.background = "#fff";
     main.style.cssText = "max-width: none; padding: 12px";
-    part.style.cssText = "display: grid; grid-template-columns: 770px 620px; gap: 10px; margin: 0";
+    part.style.cssText = "display: grid; grid-template-columns: 770px 655px; gap: 10px; margin: 0";
     part.lastElementChild.style.cssText += "; grid-column: 1 / 3; order: -1";
 }"""
 """Puts the three views of a sentence beside each other, as boxes of ipywidgets do."""
@@ -55,7 +55,7 @@ TWO_COLUMNS = """() => {
     const others = "header, nav, footer, h2, h3, .given, .about, .notes";
     document.querySelectorAll(others).forEach((it) => (it.style.display = "none"));
     document.body.style.background = "#fff";
-    document.querySelector("main").style.cssText = "display: grid; grid-template-columns: 620px 640px; gap: 10px;" +
+    document.querySelector("main").style.cssText = "display: grid; grid-template-columns: 655px 640px; gap: 10px;" +
         "max-width: none; width: max-content; padding: 12px";
     document.querySelectorAll("section.part").forEach((it) => (it.style.cssText = "margin: 0; padding: 0; border: 0"));
 }"""
@@ -119,7 +119,7 @@ def view(page: Page) -> Locator:
 def first(folder: Path) -> None:
     """An attribution above every head and the attention of one."""
     page = al.report(al.load("sentiment"), TEXT, folder / "page.html")
-    with opened(Path(page), 1450, 1.35) as shown:
+    with opened(Path(page), 1485, 1.3) as shown:
         shown.evaluate(SIDE_BY_SIDE)
         photograph(shown.locator(".views"), "first.png")
 
@@ -139,7 +139,7 @@ def heads(folder: Path) -> None:
 def attention(folder: Path) -> None:
     traces = [al.load("sentiment").trace(TEXT)] * 2
     page = al.report(traces, path=folder / "page.html", views="attention")
-    with opened(Path(page), 1310, 1.2) as shown:
+    with opened(Path(page), 1345, 1.15) as shown:
         shown.evaluate(TWO_COLUMNS)
         view(shown).get_by_role("button", name="matrix").click()
         photograph(shown.locator("main"), "attention.png")

@@ -1,4 +1,4 @@
-// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 393942399d607221108d5ffaa21c6cd6a78dfc1e1bef9d862f90520fdbf77832
+// Generated from widgets/src/audit/ by `npm run build`; do not edit. Sources: sha256 37200ca02363b10005d9a1238128454ba873b4da60a178d787ce44de2106d170
 
 // src/page/fragment.ts
 var RESTING = 200;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 393942399d607221108d5ffaa21c6cd6a78dfc1e1bef9d862f90520fdbf77832
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 37200ca02363b10005d9a1238128454ba873b4da60a178d787ce44de2106d170
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -816,6 +816,9 @@ function formatNumber(value) {
   if (Math.abs(value) < 1e-3) return value.toExponential(1);
   return value.toPrecision(3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
+function formatTick(value) {
+  return formatNumber(value).replace(/^-/, "−");
+}
 function formatSigned(value) {
   const magnitude = formatNumber(Math.abs(value));
   return magnitude === "0" || magnitude === "–" ? magnitude : `${value > 0 ? "+" : "−"}${magnitude}`;
@@ -918,7 +921,7 @@ var HeadStatistic = class {
   }
   /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
   describeEnds(stacks, isMarked = false) {
-    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatNumber(this.of(place))})`);
+    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatTick(this.of(place))})`);
     const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
     return named2 ? `${up}highest in ${named2[0]}, ${down}lowest in ${named2[1]}` : "";
   }
@@ -933,7 +936,7 @@ function cellNumber(value, { low, high }) {
   const most = Math.max(Math.abs(low), Math.abs(high));
   if (most > 0 && most < 1e-3) return value === 0 ? "0" : value.toExponential(0);
   const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
-  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
+  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.").replace("-", "−");
 }
 function squareSize(width, mostHeads, layers, least) {
   const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);
@@ -1299,7 +1302,7 @@ var HeatMap = class {
       value: this.textOf(head, statistic),
       mark: this.column === PATTERN ? "" : endMark(named2, head)
     })), [], heads2[Math.max(0, this.chosen)]);
-    const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatNumber(scale2.low), formatNumber(scale2.high)];
+    const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatTick(scale2.low), formatTick(scale2.high)];
     this.legend.replaceChildren(ends[0], gradientBar(scale2.ramp), `${ends[1]} ${scale2.unit}`);
     this.headline.replaceChildren(h("b", {}, capitalized(this.column === PATTERN ? "patterns" : scale2.unit)), `: ${this.said(statistic)}`);
     this.meaning.textContent = this.explained();

@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 393942399d607221108d5ffaa21c6cd6a78dfc1e1bef9d862f90520fdbf77832
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 37200ca02363b10005d9a1238128454ba873b4da60a178d787ce44de2106d170
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1155,7 +1155,7 @@ var HeadStatistic = class {
   }
   /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
   describeEnds(stacks, isMarked = false) {
-    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatNumber(this.of(place))})`);
+    const named2 = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatTick(this.of(place))})`);
     const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
     return named2 ? `${up}highest in ${named2[0]}, ${down}lowest in ${named2[1]}` : "";
   }
@@ -1179,7 +1179,7 @@ function cellNumber(value, { low, high }) {
   const most = Math.max(Math.abs(low), Math.abs(high));
   if (most > 0 && most < 1e-3) return value === 0 ? "0" : value.toExponential(0);
   const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
-  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
+  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.").replace("-", "−");
 }
 function squareSize(width, mostHeads, layers, least) {
   const pitch = Math.floor((width - LAYER_LABEL) / mostHeads);

@@ -68,7 +68,7 @@ function hasName(length: number, name: string): boolean {
 
 /** Pixels from the left of the bar to the middle of its name. */
 function nameOffset(ticks: LegendTick[]): number {
-  return 17 + 5.6 * Math.max(...ticks.map(({ text }) => text.length)) + 7;
+  return 17 + 6 * Math.max(...ticks.map(({ text }) => text.length)) + 8;
 }
 
 /** The same as elements of SVG. */

@@ -2,7 +2,7 @@
 
 import { gradientBar } from "../drawing/canvas";
 import { attentionRamp, signedRamp, type Ramp } from "../drawing/colour";
-import { formatNumber, formatPercent } from "../drawing/number_format";
+import { formatPercent, formatTick } from "../drawing/number_format";
 import { rolesOf } from "../drawing/palette";
 import css from "../heads/heads.css";
 import { capitalized, placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
@@ -133,7 +133,7 @@ export class HeatMap {
       value: this.textOf(head, statistic),
       mark: this.column === PATTERN ? "" : endMark(named, head),
     })), [], heads[Math.max(0, this.chosen)]!);
-    const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatNumber(scale.low), formatNumber(scale.high)];
+    const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatTick(scale.low), formatTick(scale.high)];
     this.legend.replaceChildren(ends[0]!, gradientBar(scale.ramp), `${ends[1]} ${scale.unit}`);
     this.headline.replaceChildren(h("b", {}, capitalized(this.column === PATTERN ? "patterns" : scale.unit)), `: ${this.said(statistic)}`);
     this.meaning.textContent = this.explained();

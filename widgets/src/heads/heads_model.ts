@@ -106,7 +106,7 @@ export class HeadStatistic {
 
   /** The heads at the ends in words, after their marks where the squares have no numbers; "" where there are none. */
   describeEnds(stacks: string[], isMarked = false): string {
-    const named = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatNumber(this.of(place)!)})`);
+    const named = this.ends?.map((place) => `${placeTitle(place, stacks)}${this.others(place)} (${formatTick(this.of(place)!)})`);
     const [up, down] = isMarked ? END_MARKS.map((mark) => `${mark} `) : ["", ""];
     return named ? `${up}highest in ${named[0]}, ${down}lowest in ${named[1]}` : "";
   }
@@ -144,7 +144,7 @@ export function cellNumber(value: number, { low, high }: { low: number; high: nu
   const most = Math.max(Math.abs(low), Math.abs(high));
   if (most > 0 && most < 1e-3) return value === 0 ? "0" : value.toExponential(0);
   const decimals = most >= 100 ? 0 : most >= 10 ? 1 : most >= 0.1 || most === 0 ? 2 : 1 - Math.floor(Math.log10(most));
-  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.");
+  return value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace(/^(-?)0\./, "$1.").replace("-", "−");
 }
 
 /** Pixels of a head's square and of the gap beside it, so that a layer fits into the width as far as squares of `least` pixels allow; few layers have larger ones. */

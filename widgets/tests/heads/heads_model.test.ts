@@ -64,7 +64,7 @@ describe("a statistic", () => {
 
   test("has numbers in its cells with decimals as the scale needs them", () => {
     const number = (value: number, low: number, high: number) => cellNumber(value, { low, high });
-    expect([number(0.256, 0, 1), number(-0.5, -1, 1), number(1.5, 0, 9), number(12.34, 0, 99), number(123.4, 0, 500)]).toEqual([".26", "-.50", "1.50", "12.3", "123"]);
+    expect([number(0.256, 0, 1), number(-0.5, -1, 1), number(1.5, 0, 9), number(12.34, 0, 99), number(123.4, 0, 500)]).toEqual([".26", "−.50", "1.50", "12.3", "123"]);
     expect([number(0.05, 0, 0.05), number(0.0012, 0, 0.002), number(2e-5, 0, 9e-5)]).toEqual([".050", ".0012", "2e-5"]);
     expect([number(-0.001, -1, 1), number(0, 0, 0), number(0, 0, 1e-5)]).toEqual([".00", ".00", "0"]);
   });

@@ -52,7 +52,7 @@ test("of a heat map without room for numbers the ends are marked, in the squares
   const { all, one } = await shown(heads, new FakeModel(state(many)));
   const marked = all(".tile").map((tile, n) => [n, tile.textContent]).filter(([, text]) => text !== "");
   expect(marked).toEqual([[7, "▲"], [21, "▼"]]);
-  expect(one(".headline").textContent).toBe("Entropy: ▲ highest in layer 0, head 7 (9), ▼ lowest in layer 0, head 21 (-3)");
+  expect(one(".headline").textContent).toBe("Entropy: ▲ highest in layer 0, head 7 (9), ▼ lowest in layer 0, head 21 (−3)");
 });
 
 test("a click selects one head, with Shift one more of its layer, and never none", async () => {
