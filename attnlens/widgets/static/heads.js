@@ -1,4 +1,4 @@
-// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 37200ca02363b10005d9a1238128454ba873b4da60a178d787ce44de2106d170
+// Generated from widgets/src/heads/ by `npm run build`; do not edit. Sources: sha256 20a7aae3f2a58ba0e43bbf2e5ac28070b4e89d3405d196b3842c4aa4cdcd3202
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -1240,7 +1240,7 @@ var HeadsControls = class {
 };
 
 // src/heads/heads.css
-var heads_default = '.grid { display: grid; padding: 0 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
+var heads_default = '.grid { display: grid; padding: 4px 4px 4px 0; width: max-content; align-items: center; }\n.grid .axis { color: var(--muted); font-size: 11px; line-height: 8px; white-space: nowrap; overflow: visible; min-width: 0; padding: 2px 0; text-align: center; font-variant-numeric: tabular-nums; }\n.grid .axis.row { text-align: right; padding-right: 4px; }\n.tile { padding: 0; min-height: 0; border: 1px solid var(--line); border-radius: 3px; background: var(--background); line-height: 0; position: relative; }\n.tile .value { line-height: 1; font-variant-numeric: tabular-nums; }\n.grid .axis.row { position: sticky; left: 0; z-index: 2; background: var(--background); }\n.more { margin: 0 0 4px; color: var(--muted); font-size: 12px; }\n.tile canvas { width: 100%; height: 100%; border-radius: 2px; image-rendering: pixelated; }\n.tile[aria-selected="true"] { outline: 2px solid var(--text); outline-offset: 1px; }\n.tile:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; z-index: 1; }\n.ranked { padding: 3px; display: flex; flex-wrap: wrap; gap: 6px; }\n.ranked figure { margin: 0; text-align: center; font-size: 11px; color: var(--muted); font-variant-numeric: tabular-nums; }\n';
 
 // src/heads/picture.ts
 var NUMBERED = 32;

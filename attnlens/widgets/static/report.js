@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 37200ca02363b10005d9a1238128454ba873b4da60a178d787ce44de2106d170
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 20a7aae3f2a58ba0e43bbf2e5ac28070b4e89d3405d196b3842c4aa4cdcd3202
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };
