@@ -1,4 +1,4 @@
-// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 20a7aae3f2a58ba0e43bbf2e5ac28070b4e89d3405d196b3842c4aa4cdcd3202
+// Generated from widgets/src/attention/ by `npm run build`; do not edit. Sources: sha256 7a6720415c3e2d3c06dab36a4a1245034edb5cd02ff8ced4c41babc2859ab6cb
 
 // src/protocol/tiles.ts
 var TILE_SIDE = 256;

@@ -1,4 +1,4 @@
-// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 20a7aae3f2a58ba0e43bbf2e5ac28070b4e89d3405d196b3842c4aa4cdcd3202
+// Generated from widgets/src/compare/ by `npm run build`; do not edit. Sources: sha256 7a6720415c3e2d3c06dab36a4a1245034edb5cd02ff8ced4c41babc2859ab6cb
 
 // node_modules/d3-color/src/define.js
 function define_default(constructor, factory, prototype) {
@@ -2415,7 +2415,7 @@ var DistanceMap = class {
 var [LARGEST, OF_THREE, OF_TWO] = [440, 236, 165];
 var MOST_LABELS = 108;
 var NO_LABELS = 10;
-var [LEGEND, NO_LEGEND] = [80, 12];
+var [LEGEND, NO_LEGEND] = [86, 12];
 var GAP = 12;
 var furtherLabels = ({ left, same }) => same ? NO_LABELS : Math.min(MOST_LABELS, left);
 function plotSide(across, width, labels) {

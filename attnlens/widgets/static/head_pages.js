@@ -1,4 +1,4 @@
-// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 20a7aae3f2a58ba0e43bbf2e5ac28070b4e89d3405d196b3842c4aa4cdcd3202
+// Generated from widgets/src/head_pages/ by `npm run build`; do not edit. Sources: sha256 7a6720415c3e2d3c06dab36a4a1245034edb5cd02ff8ced4c41babc2859ab6cb
 
 // src/page/fragment.ts
 var RESTING = 200;
@@ -929,6 +929,16 @@ var HeadStatistic = class {
 function endMark(ends, { layer, head }) {
   return END_MARKS[ends?.findIndex((end) => end.layer === layer && end.head === head) ?? -1] ?? "";
 }
+var ENDS = {
+  entropy: ["focused", "spread"],
+  perplexity: ["focused", "spread"],
+  loss_change: ["hurts", "helps"],
+  accuracy_change: ["helps", "hurts"]
+};
+function scaleEnds(name, { low, high }) {
+  const [lowWord, highWord] = ENDS[name] ?? ["", ""];
+  return [[formatTick(low), lowWord].filter(Boolean).join(" "), [formatTick(high), highWord].filter(Boolean).join(" ")];
+}
 function statisticRamp(ramp2) {
   return (share) => ramp2(FAINTEST + (1 - FAINTEST) * share);
 }
@@ -976,6 +986,7 @@ function addsToSelection(event) {
 // src/heads/picture.ts
 var NUMBERED = 32;
 var [HEAD_NUMBER, LAYER_NUMBER] = [20, 13];
+var [LARGEST_LETTER, LETTER_WIDTH] = [11, 0.6];
 var keyOf = ({ layer, head }) => `${layer},${head}`;
 var HeadsPicture = class {
   /** Draws into an element. */
@@ -1058,7 +1069,7 @@ var HeadsPicture = class {
         this.setTabStop(square);
       },
       onkeydown: (event) => this.onKey(event, place)
-    }, h("canvas"), h("span", { className: "value", style: { fontSize: `${Math.min(11, size)}px` } }));
+    }, h("canvas"), h("span", { className: "value" }));
     this.squares.set(keyOf(place), square);
     return square;
   }
@@ -1076,11 +1087,15 @@ var HeadsPicture = class {
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
   draw(heads2, thumbnails, entry) {
     this.drawn = heads2;
+    const longest = this.hasNumbers ? Math.max(1, ...heads2.map(({ value }) => value?.length ?? 0)) : 1;
+    const letter = Math.min(LARGEST_LETTER, this.size, (this.size - 4) / (LETTER_WIDTH * longest));
     for (const { place, colour, selected, label, value, mark } of heads2) {
       const square = this.squares.get(keyOf(place));
       const canvas = square.firstChild;
       canvas.hidden = value !== null;
-      square.lastElementChild.textContent = value === null ? "" : this.hasNumbers ? value : mark;
+      const said = square.lastElementChild;
+      said.textContent = value === null ? "" : this.hasNumbers ? value : mark;
+      said.style.fontSize = `${letter}px`;
       square.style.background = value === null ? "" : colour;
       square.style.color = value === null ? "" : inkOn(colour);
       if (value === null) paintThumbnail(canvas, thumbnails[place.layer], place.head, colour);
@@ -1302,8 +1317,9 @@ var HeatMap = class {
       value: this.textOf(head, statistic),
       mark: this.column === PATTERN ? "" : endMark(named2, head)
     })), [], heads2[Math.max(0, this.chosen)]);
-    const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatTick(scale2.low), formatTick(scale2.high)];
-    this.legend.replaceChildren(ends[0], gradientBar(scale2.ramp), `${ends[1]} ${scale2.unit}`);
+    const [low, high] = scaleEnds(this.column, scale2);
+    const [before, after] = this.column === PATTERN ? [formatPercent(0), `${formatPercent(1)} ${scale2.unit}`] : [`${scale2.unit}: ${low}`, high];
+    this.legend.replaceChildren(before, gradientBar(scale2.ramp), after);
     this.headline.replaceChildren(h("b", {}, capitalized(this.column === PATTERN ? "patterns" : scale2.unit)), `: ${this.said(statistic)}`);
     this.meaning.textContent = this.explained();
   }

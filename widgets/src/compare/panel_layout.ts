@@ -9,7 +9,7 @@ const [LARGEST, OF_THREE, OF_TWO] = [440, 236, 165];
 const MOST_LABELS = 108;
 const NO_LABELS = 10;
 /** Pixels of a panel with a legend and without. */
-const [LEGEND, NO_LEGEND] = [80, 12];
+const [LEGEND, NO_LEGEND] = [86, 12];
 /** Pixels between two panels. */
 const GAP = 12;
 

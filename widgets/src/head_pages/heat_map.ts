@@ -2,11 +2,11 @@
 
 import { gradientBar } from "../drawing/canvas";
 import { attentionRamp, signedRamp, type Ramp } from "../drawing/colour";
-import { formatPercent, formatTick } from "../drawing/number_format";
+import { formatPercent } from "../drawing/number_format";
 import { rolesOf } from "../drawing/palette";
 import css from "../heads/heads.css";
 import { capitalized, placeTitle, statisticTitle, type HeadPlace } from "../drawing/titles";
-import { cellNumber, endMark, HeadStatistic, squareSize, statisticRamp } from "../heads/heads_model";
+import { cellNumber, endMark, HeadStatistic, scaleEnds, squareSize, statisticRamp } from "../heads/heads_model";
 import { HeadsPicture } from "../heads/picture";
 import { select } from "../ui/controls";
 import { h } from "../ui/dom";
@@ -133,8 +133,9 @@ export class HeatMap {
       value: this.textOf(head, statistic),
       mark: this.column === PATTERN ? "" : endMark(named, head),
     })), [], heads[Math.max(0, this.chosen)]!);
-    const ends = this.column === PATTERN ? [formatPercent(0), formatPercent(1)] : [formatTick(scale.low), formatTick(scale.high)];
-    this.legend.replaceChildren(ends[0]!, gradientBar(scale.ramp), `${ends[1]} ${scale.unit}`);
+    const [low, high] = scaleEnds(this.column, scale);
+    const [before, after] = this.column === PATTERN ? [formatPercent(0), `${formatPercent(1)} ${scale.unit}`] : [`${scale.unit}: ${low}`, high];
+    this.legend.replaceChildren(before, gradientBar(scale.ramp), after);
     this.headline.replaceChildren(h("b", {}, capitalized(this.column === PATTERN ? "patterns" : scale.unit)), `: ${this.said(statistic)}`);
     this.meaning.textContent = this.explained();
   }

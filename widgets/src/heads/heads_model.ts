@@ -118,7 +118,12 @@ export function endMark(ends: HeadPlace[] | null, { layer, head }: HeadPlace): s
 }
 
 /** What a head is like at the low and at the high end of a statistic that is not read from its name. */
-const ENDS: Record<string, [low: string, high: string]> = { entropy: ["focused", "spread"], perplexity: ["focused", "spread"] };
+const ENDS: Record<string, [low: string, high: string]> = {
+  entropy: ["focused", "spread"],
+  perplexity: ["focused", "spread"],
+  loss_change: ["hurts", "helps"],
+  accuracy_change: ["helps", "hurts"],
+};
 
 /** Units of statistics that are no shares. */
 const UNITS: Record<string, string> = { entropy: "nats" };

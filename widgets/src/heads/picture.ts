@@ -31,6 +31,8 @@ export interface HeadDrawing {
 /** Pixels of a square that has room for a number, and that the numbers of heads and of layers take. */
 const NUMBERED = 32;
 const [HEAD_NUMBER, LAYER_NUMBER] = [20, 13];
+/** Pixels of a letter of a square at most, and the width of one beside its size. */
+const [LARGEST_LETTER, LETTER_WIDTH] = [11, 0.6];
 
 const keyOf = ({ layer, head }: HeadPlace) => `${layer},${head}`;
 
@@ -113,7 +115,7 @@ export class HeadsPicture {
         this.setTabStop(square);
       },
       onkeydown: (event: KeyboardEvent) => this.onKey(event, place),
-    }, h("canvas"), h("span", { className: "value", style: { fontSize: `${Math.min(11, size)}px` } }));
+    }, h("canvas"), h("span", { className: "value" }));
     this.squares.set(keyOf(place), square);
     return square;
   }
@@ -134,11 +136,15 @@ export class HeadsPicture {
   /** Paints the heads; `entry` is reached by Tab until another one has had the focus. */
   draw(heads: HeadDrawing[], thumbnails: LayerThumbnails[], entry: HeadPlace): void {
     this.drawn = heads;
+    const longest = this.hasNumbers ? Math.max(1, ...heads.map(({ value }) => value?.length ?? 0)) : 1;
+    const letter = Math.min(LARGEST_LETTER, this.size, (this.size - 4) / (LETTER_WIDTH * longest));
     for (const { place, colour, selected, label, value, mark } of heads) {
       const square = this.squares.get(keyOf(place))!;
       const canvas = square.firstChild as HTMLCanvasElement;
       canvas.hidden = value !== null;
-      square.lastElementChild!.textContent = value === null ? "" : this.hasNumbers ? value : mark;
+      const said = square.lastElementChild as HTMLElement;
+      said.textContent = value === null ? "" : this.hasNumbers ? value : mark;
+      said.style.fontSize = `${letter}px`;
       square.style.background = value === null ? "" : colour;
       square.style.color = value === null ? "" : inkOn(colour);
       if (value === null) paintThumbnail(canvas, thumbnails[place.layer]!, place.head, colour);

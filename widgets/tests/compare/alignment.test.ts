@@ -99,16 +99,16 @@ describe("the panels", () => {
   });
 
   test("stand two in a row where three would be small", () => {
-    expect(margins(950, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 342], [10, 342], [84, 342]]);
+    expect(margins(950, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 336], [10, 336], [84, 336]]);
   });
 
   test("stand below each other in a narrow view, as large as they may be", () => {
-    expect(margins(400, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 236], [84, 236], [84, 236]]);
+    expect(margins(400, true).map(({ left, plot }) => [left, plot])).toEqual([[84, 230], [84, 230], [84, 230]]);
   });
 
   test("have a legend for the weights and one for the difference", () => {
-    expect(margins(950, true).map(({ legend }) => legend)).toEqual([12, 80, 80]);
-    expect(margins(400, true).map(({ legend }) => legend)).toEqual([80, 80, 80]);
+    expect(margins(950, true).map(({ legend }) => legend)).toEqual([12, 86, 86]);
+    expect(margins(400, true).map(({ legend }) => legend)).toEqual([86, 86, 86]);
   });
 });
 

@@ -107,7 +107,7 @@ describe("the page", () => {
     expect(cells().map((cell) => cell.textContent)).toEqual([".00", "−.10", ".00", "−.10"]);
     expect(text(".headline")).toBe("Loss change: highest in layer 0, head 0 and 1 more (0), lowest in layer 0, head 1 and 1 more (−0.1)");
     expect(cells()[1]!.style.background).not.toBe(cells()[0]!.style.background);
-    expect(text(".squares + p")).toBe("−0.10.1 loss change");
+    expect(text(".squares + p")).toBe("loss change: −0.1 hurts0.1 helps");
   });
 
   test("keeps in its address what is drawn, and opens it again as far as it is there", () => {
