@@ -290,7 +290,7 @@ def test_a_long_head_is_computed_from_the_whole_down_to_its_weights(page, long_r
                 page.keyboard.press("+")
             attention.locator(".notice").wait_for(state="hidden")
             query, key, weight, said = pointed(
-                page, attention, 100 + zooms, 300, "there" if zooms < 6 else ""
+                page, attention, 100 + zooms, 300, f"{name} of" if zooms < 6 else ""
             )
             assert weight == as_said(trace[0, 1, query, key])
             if zooms < 6:
