@@ -17,6 +17,11 @@ from ..data._trace import Prediction, Token
 from ..errors import InputError
 from ._target import Target
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 METHOD_TITLES = {
     "deeplift": "DeepLIFT",
     "grad_cam": "Grad-CAM",
@@ -32,11 +37,6 @@ def method_title(name: str) -> str:
     """A method as a title shows it."""
     return METHOD_TITLES.get(name, name.replace("_", " "))
 
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from matplotlib.figure import Figure
 
 SMALL_CHANGE = 0.1
 """Share of the scores' absolute sum below which the change is small: relative to it, accurate scores have a large gap

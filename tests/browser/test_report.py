@@ -373,7 +373,12 @@ def test_every_view_is_printed_in_light_colours(page, lens, tmp_path):
     path = al.report(lens, [SENTENCE, "a dull film"], tmp_path / "report.html")
     open_report(page, path)
     all_drawn(page)
+    options = view(page, "Attention").first.get_by_role("button", name="options")
+    options.click()
+    view(page, "Attention").first.get_by_label("log scale").check()
+    options.click()
     printed = Printed(page.pdf(format="A4", print_background=False))
+    assert printed.text.count("logscale") == 1  # what is in use, though the options are closed
     explained = ("Inasquare", "Queriesontheleft", "Bluesupports", "Queriesrundown")
     assert [printed.text.count(start) for start in explained] == [2, 2, 2, 1]
     assert printed.text.count("dull") > 6

@@ -1,4 +1,4 @@
-// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 7a6720415c3e2d3c06dab36a4a1245034edb5cd02ff8ced4c41babc2859ab6cb
+// Generated from widgets/src/report/ by `npm run build`; do not edit. Sources: sha256 bcbc4591dfdd71c0a2e609c8f43e0ba2ce6cc05a5f0806e881cba53118a31b74
 
 // src/drawing/token_label.ts
 var SIGNS = { " ": "␣", "\n": "↵", "	": "⇥", "\r": "␍", " ": "⍽" };

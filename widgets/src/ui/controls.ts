@@ -14,7 +14,7 @@ export function group(name: string, ...children: Children): HTMLElement {
 export class Options {
   private readonly controls: HTMLElement;
   private readonly button: HTMLButtonElement;
-  private readonly inUse = h("span", { className: "name" });
+  private readonly inUse = h("span");
 
   constructor(...controls: HTMLElement[]) {
     this.controls = h("span", { className: "options", hidden: true }, ...controls);
@@ -25,7 +25,7 @@ export class Options {
 
   /** The button, and what it shows. */
   get elements(): HTMLElement[] {
-    return [h("span", { className: "group" }, this.button, this.inUse), this.controls];
+    return [h("span", { className: "chosen" }, this.button, this.inUse), this.controls];
   }
 
   /** Says what is in use, in words. */
